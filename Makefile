@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+# hosttrail: one Makefile, everything it makes lies under $(O). `make help` tells the targets.
+
+VERSION := 0.1.0
+SAN ?= 0
+ifeq ($(SAN),1)
+O ?= build/san
+else
+O ?= build
+endif
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC = gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+ARCH := $(shell uname -m | sed -e s/x86_64/x86/ -e s/aarch64/arm64/)
+PKGS := libbpf libelf json-c libprotobuf-c libzstd libcrypto libssl libnghttp2 libmicrohttpd yaml-0.1 libseccomp libcurl audit
+
+CFLAGS ?= -O2 -g
+HT_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter \
+	-fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -DHOSTTRAIL_VERSION='"$(VERSION)"' \
+	-I. -I$(O)/gen -I$(O)
+HT_LDFLAGS := -Wl,-z,relro,-z,now -pie
+ifeq ($(SAN),1)
+HT_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(HT_CFLAGS)) -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+HT_LDFLAGS += -fsanitize=address,undefined
+endif
+HT_CFLAGS += -fPIE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s%s\n'
+endif
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+# ---- sources: a file in a folder belongs to that folder's archive; main.c is its program
+src = $(filter-out %/main.c,$(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c))
+obj = $(patsubst %.c,$(O)/%.o,$(1))
+lib-o := $(call obj,$(call src,lib))
+proto-o := $(call obj,$(call src,proto)) $(O)/gen/hosttrail.pb-c.o
+agent-o := $(call obj,$(call src,agent))
+forwarder-o := $(call obj,$(call src,forwarder))
+store-o := $(call obj,$(call src,store))
+tools-o := $(call obj,$(call src,tools))
+A := $(O)/lib/libht.a $(O)/proto/libproto.a
+bins := hosttraild hosttrail-forward hosttrail-store hosttrail
+unit := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+fuzz := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+bench := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
+workloads := $(patsubst tests/workloads/%.c,$(O)/tests/workloads/%,$(wildcard tests/workloads/*.c))
+
+## all: build the four programs
+all: $(bins:%=$(O)/bin/%)
+
+$(O)/lib/libht.a: $(lib-o)
+$(O)/proto/libproto.a: $(proto-o)
+$(O)/agent/libagent.a: $(agent-o)
+$(O)/forwarder/libforwarder.a: $(forwarder-o)
+$(O)/store/libstore.a: $(store-o)
+$(O)/tools/libtools.a: $(tools-o)
+%.a:
+	$(say) AR $@
+	$(Q)mkdir -p $(@D); rm -f $@; $(AR) rcs $@ $^
+
+define link
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D); $(CC) $(HT_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+endef
+$(O)/bin/hosttraild: $(O)/agent/main.o $(O)/agent/libagent.a $(A); $(link)
+$(O)/bin/hosttrail-forward: $(O)/forwarder/main.o $(O)/forwarder/libforwarder.a $(A); $(link)
+$(O)/bin/hosttrail-store: $(O)/store/main.o $(O)/store/libstore.a $(A); $(link)
+$(O)/bin/hosttrail: $(O)/tools/main.o $(O)/tools/libtools.a $(O)/agent/libagent.a $(A); $(link)
+
+$(O)/%.o: %.c
+	$(say) CC $<
+	$(Q)mkdir -p $(@D); $(CC) $(CFLAGS) $(HT_CFLAGS) -MMD -MP -c -o $@ $<
+$(O)/gen/%.o: $(O)/gen/%.c
+	$(say) CC $<
+	$(Q)$(CC) $(CFLAGS) $(HT_CFLAGS) -w -MMD -MP -c -o $@ $<
+
+# ---- generated: protobuf, kernel types, BPF skeleton
+$(O)/gen/hosttrail.pb-c.c $(O)/gen/hosttrail.pb-c.h &: proto/hosttrail.proto
+	$(say) PROTOC $<
+	$(Q)mkdir -p $(O)/gen; protoc-c --proto_path=proto --c_out=$(O)/gen $<
+$(O)/gen/vmlinux.h:
+	$(say) BTF $@
+	$(Q)mkdir -p $(@D); $(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c >$@.tmp && mv $@.tmp $@
+bpf-o := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/gen/vmlinux.h
+	$(say) BPF $<
+	$(Q)mkdir -p $(@D); $(CLANG) -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(ARCH) -Wall -Wno-unused-function -I. -I$(O)/gen -MMD -MP -c -o $@ $<
+$(O)/bpf/hosttrail.bpf.linked: $(bpf-o)
+	$(say) BPFLINK $@
+	$(Q)$(BPFTOOL) gen object $@.tmp $^ && mv $@.tmp $@
+$(O)/gen/hosttrail.skel.h: $(O)/bpf/hosttrail.bpf.linked
+	$(say) SKEL $@
+	$(Q)mkdir -p $(@D); $(BPFTOOL) gen skeleton $< name hosttrail_bpf >$@.tmp && mv $@.tmp $@
+$(agent-o) $(O)/agent/main.o: | $(O)/gen/hosttrail.skel.h
+$(proto-o) $(agent-o) $(forwarder-o) $(store-o) $(tools-o) $(unit:%=%.o) $(fuzz:%=%.o) $(bench:%=%.o): | $(O)/gen/hosttrail.pb-c.h
+
+# ---- tests
+ALL_A := $(O)/tools/libtools.a $(O)/agent/libagent.a $(O)/forwarder/libforwarder.a $(O)/store/libstore.a $(A)
+$(O)/tests/unit/%: $(O)/tests/unit/%.o $(ALL_A); $(link)
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(ALL_A); $(link)
+$(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
+# workloads: small programs that the live tests run; static where they must run in a bare guest
+$(O)/tests/workloads/%: tests/workloads/%.c
+	$(say) CC $@
+	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -pthread $(if $(findstring 32,$*),-m32) -static -o $@ $<
+tests-build: $(unit) $(fuzz) $(workloads)
+
+## check: install what is missing, build, run every test at its everyday size
+check: deps
+	$(Q)$(MAKE) --no-print-directory all tests-build
+	$(Q)/usr/bin/python3 tests/run.py --build $(O)
+## check-long: the same tests at full size, resumable; results go to docs/long-runs.md
+check-long: deps
+	$(Q)$(MAKE) --no-print-directory all tests-build
+	$(Q)/usr/bin/python3 tests/run.py --build $(O) --long
+## check-kernels: the agent's base tests inside Debian's 6.1 and 6.12 kernels under qemu
+check-kernels: deps all tests-build
+	$(Q)/usr/bin/python3 tests/run.py --build $(O) --only kernels
+## check-fresh: make run and make check in a debootstrap chroot
+check-fresh:
+	$(Q)tests/fresh.sh
+## bench: print the figures
+bench: deps all $(bench) $(workloads)
+	$(Q)/usr/bin/python3 tests/bench/run.py --build $(O)
+## fuzz: build libFuzzer targets and fuzz each for SECONDS (60)
+fuzz: deps
+	$(Q)tests/fuzz/fuzz.sh $(or $(SECONDS),60)
+## run: store, forwarder and agent on this host, until Ctrl-C. SCOPE=tree CMD='...': only that command's tree
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)exec $(O)/bin/hosttrail up --dir $(O)/run $(if $(SCOPE),--scope $(SCOPE)) $(if $(CMD),-- sh -c '$(CMD)')
+## deps: install missing Debian packages (apt-get)
+deps:
+	$(Q)tools/deps.sh
+## format: clang-format every C file
+format:
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+## install: programs, man pages, units, example configs to DESTDIR PREFIX
+install: all
+	$(Q)tools/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)"
+## clean: remove what this Makefile made
+clean:
+	$(Q)rm -rf $(O)
+help:
+	@sed -n 's/^## //p' Makefile | sort | awk -F': ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@echo "  variables: O=build  SAN=1 (ASan+UBSan, into build/san)  V=1  DESTDIR= PREFIX=/usr/local"
+
+.PHONY: all check check-long check-kernels check-fresh bench fuzz run deps format install clean help tests-build
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * probes.h - loads, attaches and pins the kernel programs, or adopts the pins of an earlier run.
+ *
+ * Runs in the privileged parent (or in `hosttrail trace`). Knows maps, programs and links;
+ * knows nothing of records. What it gives away are descriptors: the reader (rings.h) needs no privilege.
+ * Not thread-safe.
+ */
+#ifndef HOSTTRAIL_PROBES_H
+#define HOSTTRAIL_PROBES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+
+struct probes;
+
+struct probes_config {
+	const char *instance;		/* pins under /sys/fs/bpf/hosttrail/<instance>; NULL: nothing is pinned */
+	enum ht_scope scope;
+	const char *scope_cgroup;	/* cgroup v2 path, for HT_SCOPE_CGROUP */
+	uint32_t ring_bytes[HT_CLASS__MAX];	/* power of two, page multiple; 0: that class's default */
+	const char *const *own_dirs;	/* NULL-terminated: HT_TASK_SELF tasks' data-path calls below these are not recorded */
+};
+
+/* One line of `doctor` and of AgentStarted: a hook or a kernel feature. */
+struct probes_feature {
+	const char *name;	/* "tp_btf/sys_exit" */
+	bool on;
+	bool required;		/* without it probes_open fails */
+	char why[160];		/* when off: why */
+};
+
+struct probes_fds {
+	uint32_t ncpu;				/* possible CPUs: counters[class * ncpu + cpu] */
+	uint32_t ngroups;			/* rings per class */
+	int ring[HT_CLASS__MAX][HT_GROUPS_MAX];	/* -1 beyond ngroups; owned by struct probes */
+	uint32_t ring_bytes[HT_CLASS__MAX];
+	int counters, shared;			/* mmapable arrays */
+	bool adopted;				/* an earlier run's pins go on; nothing was lost meanwhile but what counters say */
+	char replaced[128];			/* another build's pins were replaced: why; else "" */
+	uint8_t stream[16];			/* random, made with the rings and pinned with them */
+	uint64_t made;				/* boot-time ns when the rings were made */
+};
+
+/* 0 or -errno; `why` (256 bytes) gets one line for people. Kernels below 6.1 or without BTF: -EOPNOTSUPP. */
+int probes_open(const struct probes_config *config, struct probes **ret_p, char why[256]);
+const struct probes_fds *probes_fds(const struct probes *p);
+/* Marks one task (its storage) with HT_TASK_* flags before its next instruction that counts. */
+int probes_mark(struct probes *p, int pidfd, uint32_t flags);
+/* Features as found; *ret_n of them, owned by p. probes_survey() asks the kernel without attaching (doctor). */
+const struct probes_feature *probes_features(const struct probes *p, unsigned *ret_n);
+int probes_survey(struct probes_feature *ret_v, unsigned max, unsigned *ret_n);
+/* Recursion misses per program since load, summed. */
+uint64_t probes_recursion_misses(const struct probes *p);
+/* The kernel's numbers of an open file, for checking executables before hashing: fills dev, ino, gen, size, ctime. */
+int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e);
+/* unpin: the pins go, and with them capture; else pinned probes keep recording after the process ends. */
+void probes_close(struct probes **p, bool unpin);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rings.h - reads the BPF ring buffers in place, without privilege, from descriptors.
+ *
+ * Unlike libbpf's reader, an entry stays in the ring after it was read: the consumer position
+ * moves only at rings_commit(), after the frame that settles the entries is on disk. So a
+ * killed reader loses nothing; the next one reads the entries again.
+ * Entries of one class come merged by time over its rings. Bytes are hostile: an entry whose length or kind
+ * is wrong is skipped and counted. Not thread-safe.
+ */
+#ifndef HOSTTRAIL_RINGS_H
+#define HOSTTRAIL_RINGS_H
+
+#include "probes.h"
+
+struct rings;
+
+int rings_open(const struct probes_fds *fds, struct rings **ret_r);
+/* The same over images in memory (replay in bench and tests): one ring per class, data as the kernel lays it. */
+int rings_open_image(const void *const image[HT_CLASS__MAX], const uint64_t bytes[HT_CLASS__MAX], struct rings **ret_r);
+void rings_free(struct rings **r);
+int rings_epoll_fd(const struct rings *r);
+/* Tells the probes that the reader is about to sleep: the next event wakes it. False: there is something to read. */
+bool rings_arm(struct rings *r);
+void rings_new_epoch(struct rings *r);		/* identities will be sent again */
+
+/* Freezes what is readable now in every ring. Take the classes in the order data, tls, then control and process
+ * is NOT needed: snapshot() reads data's end first and process's last, so that the exec before any event in
+ * the snapshot is in it too. */
+void rings_snapshot(struct rings *r);
+/* Next entry of the class within the snapshot, NULL at its end. Valid until rings_commit(). *ret_n its bytes (>= header). */
+const struct ht_event *rings_next(struct rings *r, unsigned class, uint32_t *ret_n);
+/* A mark of how far the class was read; commit up to a mark frees the ring's space. */
+struct rings_mark { uint64_t pos[HT_GROUPS_MAX]; };
+void rings_mark(const struct rings *r, unsigned class, struct rings_mark *ret_m);
+void rings_commit(struct rings *r, unsigned class, const struct rings_mark *m);
+/* Bytes waiting, of capacity. */
+void rings_fill(const struct rings *r, unsigned class, uint64_t *ret_used, uint64_t *ret_size);
+uint64_t rings_malformed(const struct rings *r);
+
+/* Counters as the probes see them now (volatile reads). NULL outside range. */
+const volatile struct ht_counters *rings_counters(const struct rings *r, unsigned class, unsigned cpu);
+unsigned rings_ncpu(const struct rings *r);
+uint64_t rings_marked_tasks(const struct rings *r);	/* tree scope: marked tasks alive */
+
+#endif

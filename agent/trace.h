@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * trace.h - the agent as a library: one command's tree, records to a callback, no daemon.
+ */
+#ifndef HOSTTRAIL_TRACE_H
+#define HOSTTRAIL_TRACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/recordread.h"
+
+struct trace_options {
+	char *const *argv;		/* command, NULL-terminated */
+	bool no_wait;			/* end with the command, not with the last marked descendant */
+	const char *region, *account;	/* NULL: defaults */
+	uint32_t ring_bytes[4];		/* 0: defaults (tests use small ones) */
+};
+
+struct trace_result {
+	uint64_t records, lost;
+	int status;			/* wait status of the command */
+};
+
+/* Called for every record, in order of time within a drain; the reader is valid during the call. Non-zero stops. */
+typedef int (*trace_record_fn)(void *ctx, struct reader *r, unsigned i);
+
+int trace_run(const struct trace_options *o, trace_record_fn fn, void *ctx, struct trace_result *ret_t, char why[256]);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * event.h - the one contract between the kernel programs (bpf/) and the agent.
+ *
+ * What it holds: the layout of everything that crosses a BPF map: ring
+ * entries, the call descriptors that tell the probes what to read, counters,
+ * and the words that both sides share in mapped pages. Only fixed-width types,
+ * explicit padding, native byte order (both sides are one machine).
+ *
+ * A change of any layout here bumps HT_EVENT_VERSION: pins that an older build
+ * left are then replaced, never reinterpreted (docs: agent/README.md).
+ */
+#ifndef HOSTTRAIL_EVENT_H
+#define HOSTTRAIL_EVENT_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define HT_EVENT_VERSION 1
+
+/* ---- ring classes, ABIs, bounds --------------------------------------- */
+
+enum ht_class {
+	HT_CLASS_CONTROL = 0,	/* credentials, mounts, modules, bpf, ptrace, ... */
+	HT_CLASS_PROCESS = 1,	/* fork, exec, exit */
+	HT_CLASS_DATA = 2,	/* files, network */
+	HT_CLASS_TLS = 3,	/* TLS payload */
+	HT_CLASS__MAX = 4,
+	HT_CLASS_USER = 15,	/* records made in user space: no ring */
+};
+
+enum ht_abi {
+	HT_ABI_NATIVE = 0,	/* x86-64, arm64 */
+	HT_ABI_COMPAT = 1,	/* i386 (also int 0x80 from a 64-bit task), arm */
+	HT_ABI_X32 = 2,
+	HT_ABI__MAX = 3,
+};
+
+#define HT_NR_MAX 1024		/* syscall numbers per ABI that have a slot */
+#define HT_CALLS_MAX 512	/* descriptors; index 0 means "not captured" */
+#define HT_CALL_UNKNOWN 1	/* descriptor of numbers that no table knows */
+#define HT_OPS_MAX 6
+#define HT_GROUPS_MAX 16	/* rings per class (CPU groups) */
+#define HT_DATA_MAX 32768	/* bytes of fields in one event */
+#define HT_PATH_MAX 4096	/* a path string with its NUL */
+#define HT_ARGV_MAX 24576	/* bytes of argv carried in one event */
+
+/* ---- call descriptors: one per kernel name, filled by the agent from the
+ *      table of calls (agent/calls.def), read-only for the probes ---------- */
+
+enum ht_call_flag {
+	HT_CALL_F_ENTER = 1 << 0,	/* stash at sys_enter (exec; strings read twice) */
+	HT_CALL_F_EXEC = 1 << 1,	/* success is recorded at sched_process_exec */
+	HT_CALL_F_FORK = 1 << 2,	/* a return of 0 is the child's: no call */
+	HT_CALL_F_NORETURN = 1 << 3,	/* recorded at sched_process_exit (exit, exit_group) */
+	HT_CALL_F_NEWPEER = 1 << 4,	/* only with an explicit address that this socket
+					 * did not send to last (sendto, sendmsg, sendmmsg) */
+	HT_CALL_F_HIGHRATE = 1 << 5,	/* only when a selector names it */
+	HT_CALL_F_FSUID = 1 << 6,	/* identity compares fsuid (file calls) */
+};
+
+enum ht_op_kind {
+	HT_OP_NONE = 0,
+	HT_OP_PATH,	/* arg: user string; aux: dirfd argument or HT_AUX_CWD.
+			 * Emits STR(arg); WALK(arg, BASE) of dirfd/cwd unless the string is
+			 * absolute (then WALK(arg, ROOT) only when the task is chrooted).
+			 * With HT_CALL_F_ENTER the string is also read at enter, and
+			 * STR_ENTER(arg) follows if the two reads differ. */
+	HT_OP_FD,	/* arg: descriptor. Emits WALK(arg, FD), or SOCK(arg) for a socket */
+	HT_OP_RETFD,	/* the returned descriptor. Emits WALK/SOCK with arg HT_ARG_RET */
+	HT_OP_STR,	/* arg: user string, at most max bytes. Emits STR(arg) */
+	HT_OP_MEM,	/* arg: user pointer; aux: HT_AUX_CONST (max bytes) or the argument
+			 * that holds the element count (element size = unit). Emits MEM(arg) */
+	HT_OP_SOCKADDR,	/* arg: user struct sockaddr; aux: argument with its length
+			 * (HT_OP_F_LENPTR: a pointer to it). Emits SOCKADDR(arg) */
+	HT_OP_MSGHDR,	/* arg: user struct msghdr (by ABI). Emits SOCKADDR(arg) of msg_name */
+	HT_OP_ARGV,	/* arg: user array of strings (by ABI). Emits ARGV(arg) */
+	HT_OP__MAX,
+};
+
+#define HT_AUX_CWD 0xff
+#define HT_AUX_CONST 0xfe
+#define HT_ARG_RET 0xff		/* field's arg: the call's result */
+#define HT_ARG_TASK 0xfe	/* field's arg: the task itself (exe, cwd, cgroup) */
+
+enum ht_op_flag {
+	HT_OP_F_ON_OK = 1 << 0,		/* only when the call succeeded */
+	HT_OP_F_ON_ERR = 1 << 1,	/* only when it failed (neither flag: always) */
+	HT_OP_F_LENPTR = 1 << 2,
+};
+
+struct ht_op {
+	__u8 kind;	/* enum ht_op_kind */
+	__u8 arg;	/* 0..5 */
+	__u8 aux;
+	__u8 flags;	/* enum ht_op_flag */
+	__u16 max;	/* bytes, for STR and MEM */
+	__u16 unit;	/* MEM with a count argument: bytes per element */
+};
+
+struct ht_call_desc {
+	__u16 flags;	/* enum ht_call_flag */
+	__u8 class;	/* enum ht_class */
+	__u8 nops;
+	__u8 nargs;	/* meaningful argument registers */
+	__u8 pad[3];
+	struct ht_op op[HT_OPS_MAX];
+};
+
+/* ---- ring entries ------------------------------------------------------- */
+
+enum ht_event_kind {
+	HT_EV_CALL = 1,		/* struct ht_call + fields; counted (has a sequence number) */
+	HT_EV_IDENT = 2,	/* struct ht_ident + fields; not counted */
+	HT_EV_EXIT = 3,		/* struct ht_event only: a process (last thread) ended; not counted */
+	HT_EV__MAX,
+};
+
+enum ht_event_flag {
+	HT_EV_F_IDENT_INLINE = 1 << 0,	/* identity could not be delivered: IDMIN field follows */
+	HT_EV_F_IN_CALL = 1 << 1,	/* the task died inside this call: ret is not valid */
+	HT_EV_F_EXEC = 1 << 2,		/* made at sched_process_exec (identity is the new one) */
+	HT_EV_F_SHARED_FILES = 1 << 3,	/* descriptor table shared: fdAtExit is unverified */
+	HT_EV_F_TRUNCATED = 1 << 4,	/* some field did not fit */
+	HT_EV_F_ENTER_MISSED = 1 << 5,	/* no enter stash for a call that wants one */
+	HT_EV_F_INTERRUPTED = 1 << 6,	/* a restarted call that was closed as EINTR */
+	HT_EV_F_GROUP_DEAD = 1 << 7,	/* exit of the last thread */
+};
+
+struct ht_event {
+	__u16 kind;		/* enum ht_event_kind */
+	__u16 flags;		/* enum ht_event_flag */
+	__u16 cpu;
+	__u8 class;		/* enum ht_class: the ring it was counted in */
+	__u8 abi;		/* enum ht_abi */
+	__u32 len;		/* whole entry, bytes */
+	__u32 gen;		/* identity generation of the task (0: inline) */
+	__u64 seq;		/* per class and CPU, from 0; only HT_EV_CALL */
+	__u64 time;		/* boot-time ns */
+	__u64 start;		/* task start, boot-time ns: (tid, start) is the task key */
+	__u32 tid;		/* in the initial pid namespace */
+	__u32 tgid;
+};
+_Static_assert(sizeof(struct ht_event) == 48, "event header");
+
+struct ht_call {
+	struct ht_event h;
+	__s64 ret;		/* result or -errno; 0 for exec */
+	__u64 args[6];		/* argument registers, zero-extended for 32-bit ABIs */
+	__u64 task_calls;	/* number among this task's recorded calls, from 1 */
+	__u32 nr;		/* syscall number as made (bit 30 cleared for x32) */
+	__u16 call;		/* descriptor index */
+	__u16 restarts;		/* kernel restarts that preceded this result */
+	/* struct ht_field ... */
+};
+_Static_assert(sizeof(struct ht_call) == 48 + 8 + 48 + 8 + 8, "call event");
+
+#define HT_COMM_LEN 16
+#define HT_GROUPS_SHOWN 32
+
+struct ht_exe {			/* the executable, by the kernel's own numbers */
+	__u64 ino;
+	__u64 size;
+	__s64 ctime_sec;
+	__u32 ctime_nsec;
+	__u32 dev;		/* superblock's s_dev (kernel encoding: major<<20|minor) */
+	__u32 gen;		/* i_generation */
+	__u32 mode;		/* i_mode: set-uid bits */
+	__u32 uid;		/* owner, initial user namespace */
+	__u32 nlink;		/* 0: deleted or memfd */
+};
+
+struct ht_ident {
+	struct ht_event h;
+	__u64 leader_start;	/* (tgid, leader_start): process key */
+	__u64 parent_start;	/* (ppid, parent_start): parent process key (real_parent's leader) */
+	__u32 ppid;
+	__u32 tid_ns;		/* tid and tgid as the task's own pid namespace shows them */
+	__u32 tgid_ns;
+	__u32 sid;		/* POSIX session id (initial pid namespace) */
+	/* all uids and gids in the initial user namespace */
+	__u32 uid, gid, suid, sgid, euid, egid, fsuid, fsgid;
+	__u32 loginuid;		/* 0xffffffff: never logged in */
+	__u32 audit_session;	/* 0xffffffff: none */
+	__u32 uid_in_ns;	/* euid as the task's own user namespace shows it */
+	__u32 userns_level;
+	__u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+	__u32 ns_user, ns_mnt, ns_pid, ns_net, ns_uts, ns_ipc, ns_cgroup, ns_time;
+	__u64 cgroup_id;	/* default hierarchy */
+	__u32 tty_dev;		/* 0: none */
+	__u32 securebits;
+	__u32 seccomp_mode;	/* 0, 1 strict, 2 filter */
+	__u16 no_new_privs;
+	__u16 ngroups;		/* all supplementary groups; at most HT_GROUPS_SHOWN below */
+	__u32 groups[HT_GROUPS_SHOWN];
+	char comm[HT_COMM_LEN];
+	char tty[16];
+	struct ht_exe exe;
+	/* fields: WALK(TASK, EXE), CGROUP(TASK) */
+};
+_Static_assert(sizeof(struct ht_ident) % 8 == 0, "ident");
+
+/* ---- fields: what follows the fixed part, each 8-byte aligned ------------ */
+
+enum ht_field_kind {
+	HT_FIELD_STR = 1,	/* user string as read at exit, no NUL; flag CUT if longer */
+	HT_FIELD_STR_ENTER,	/* the same string as read at enter; sent only if it differed */
+	HT_FIELD_WALK,		/* struct ht_walk + names, leaf first, each NUL-terminated */
+	HT_FIELD_MEM,		/* raw user memory */
+	HT_FIELD_SOCKADDR,	/* raw user struct sockaddr */
+	HT_FIELD_SOCK,		/* struct ht_sock: the kernel's socket */
+	HT_FIELD_ARGV,		/* __u64 total bytes, then NUL-separated strings; flag CUT: head
+				 * and tail are kept, HT_FIELD_F_ARGV_CUT_AT gives nothing more */
+	HT_FIELD_IDMIN,		/* struct ht_idmin */
+	HT_FIELD_CGROUP,	/* cgroup names, leaf first, each NUL-terminated */
+	HT_FIELD_KSTR,		/* kernel's copy of a string (bprm filename; arg 0 filename, 1 interp) */
+	HT_FIELD__MAX,
+};
+
+enum ht_field_flag {
+	HT_FIELD_F_CUT = 1 << 0,	/* longer than what is given */
+	HT_FIELD_F_FAULT = 1 << 1,	/* the user page could not be read: len is 0 */
+};
+
+/* which object a WALK describes */
+enum ht_walk_role {
+	HT_WALK_FD = 1,		/* the descriptor argument */
+	HT_WALK_RET,		/* the returned descriptor */
+	HT_WALK_BASE,		/* dirfd or cwd that the string is relative to */
+	HT_WALK_ROOT,		/* the task's root (chroot), for absolute strings */
+	HT_WALK_EXE,
+	HT_WALK_CWD,
+};
+
+struct ht_field {
+	__u8 kind;	/* enum ht_field_kind */
+	__u8 arg;	/* argument index, HT_ARG_RET or HT_ARG_TASK */
+	__u8 role;	/* enum ht_walk_role, for WALK */
+	__u8 flags;	/* enum ht_field_flag */
+	__u32 len;	/* bytes that follow; the next field starts 8-aligned */
+};
+
+enum ht_walk_flag {
+	HT_WALK_F_TRUNCATED = 1 << 0,	/* walk ended early: not a whole path */
+	HT_WALK_F_DETACHED = 1 << 1,	/* the mount is not reachable from the task's namespace root */
+	HT_WALK_F_DELETED = 1 << 2,	/* unlinked (nlink 0 or unhashed) */
+	HT_WALK_F_IN_ROOT = 1 << 3,	/* passed the task's root (chroot): root_at is valid */
+	HT_WALK_F_NO_FILE = 1 << 4,	/* no such descriptor when read */
+	HT_WALK_F_PSEUDO = 1 << 5,	/* pipe, anon_inode, memfd, socket: names hold what dname says */
+};
+
+struct ht_walk {
+	__u64 ino;
+	__u64 s_magic;		/* superblock magic: tells memfd, pipefs, anon_inodefs ... */
+	__u32 dev;		/* kernel encoding */
+	__u32 mnt_id;
+	__u32 mode;		/* i_mode */
+	__u32 f_flags;		/* struct file's flags, 0 for cwd/root */
+	__u16 flags;		/* enum ht_walk_flag */
+	__u16 ncomp;		/* names that follow */
+	__u16 root_at;		/* names before the task's root was passed */
+	__u16 pad;
+};
+
+struct ht_sock {
+	__u16 family;		/* AF_* */
+	__u16 type;		/* SOCK_* */
+	__u16 protocol;
+	__u16 state;
+	__u16 sport, dport;	/* host order */
+	__u32 pad;
+	__u8 saddr[16], daddr[16];	/* v4 in the first 4 bytes */
+	__u64 ino;
+};
+
+struct ht_idmin {		/* carried inline when the identity could not be delivered */
+	__u64 leader_start;
+	__u32 ppid;
+	__u32 uid, gid, euid, egid, fsuid, suid;
+	__u32 loginuid, audit_session;
+	__u32 cause;		/* enum ht_cause */
+	__u64 cgroup_id;
+	char comm[HT_COMM_LEN];
+};
+
+/* ---- counters and shared words (BPF_F_MMAPABLE arrays) -------------------- */
+
+enum ht_cause {
+	HT_CAUSE_RING_FULL = 0,		/* reservation failed */
+	HT_CAUSE_SCRATCH = 1,		/* scratch in use (nested probe) */
+	HT_CAUSE_STORAGE = 2,		/* no task storage where the call needs it */
+	HT_CAUSE__MAX = 4,
+};
+
+/* map `counters`, index class * ncpu + cpu; written by that CPU alone.
+ * Invariant when quiet: seq == submitted + sum(lost). */
+struct ht_counters {
+	__u64 seq;			/* next sequence number = numbers taken */
+	__u64 submitted;		/* entries that went into the ring */
+	__u64 lost[HT_CAUSE__MAX];
+	__u64 lost_first, lost_last;	/* boot-time ns of the first and latest loss */
+	__u64 ident_lost;		/* identities that could not be delivered */
+	__u64 storage_failed;		/* task-storage creations that failed */
+	__u64 pad[6];
+};
+_Static_assert(sizeof(struct ht_counters) == 128, "counters");
+
+/* map `shared`, one element */
+struct ht_shared {
+	__u64 epoch;		/* reader's; a new value makes identities be sent again */
+	__u64 armed;		/* reader sleeps: the next event wakes it and clears this */
+	__u64 marked;		/* tasks alive that carry the scope mark (tree scope) */
+	__u64 scope_cgroup;
+	__u64 pad[4];
+};
+
+/* user-visible part of task storage `tasks` (first word), for marking a tree
+ * before its first instruction: update with a pidfd as key */
+#define HT_TASK_MARKED (1 << 0)	/* in the recorded tree; inherited at task_newtask */
+#define HT_TASK_SELF (1 << 1)	/* one of ours: data-path calls on own_dirs are not recorded */
+
+enum ht_scope { HT_SCOPE_HOST = 0, HT_SCOPE_TREE = 1, HT_SCOPE_CGROUP = 2 };
+
+#endif

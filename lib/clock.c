@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * (int64_t)NS_PER_SEC + ts.tv_nsec;
+}
+
+uint64_t clock_boot(void)
+{
+	return (uint64_t)read_clock(CLOCK_BOOTTIME);
+}
+
+int64_t clock_wall(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+/* The two clocks cannot be read at once: of a few tries, the one whose boot-time readings lie
+ * closest around the wall reading is the truest. */
+int64_t clock_wall_offset(void)
+{
+	int64_t best = 0, best_gap = INT64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		int64_t a = read_clock(CLOCK_BOOTTIME), w = read_clock(CLOCK_REALTIME), b = read_clock(CLOCK_BOOTTIME);
+
+		if (b - a < best_gap) {
+			best_gap = b - a;
+			best = w - (a + (b - a) / 2);
+		}
+	}
+	return best;
+}
+
+void clock_iso(int64_t seconds, char ret[21])
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || strftime(ret, 21, "%Y-%m-%dT%H:%M:%SZ", &tm) != 20)
+		strcpy(ret, "0000-00-00T00:00:00Z");
+}
+
+static int parse_epoch(const char *text, int64_t *ret_ns)
+{
+	char *end;
+	double d;
+
+	errno = 0;
+	d = strtod(text, &end);
+	if (errno || end == text || *end || d < -9e9 || d > 9e9)
+		return -EINVAL;
+	*ret_ns = (int64_t)(d * 1e9);
+	return 0;
+}
+
+int clock_parse(const char *text, int64_t *ret_ns)
+{
+	struct tm tm = { 0 };
+	int64_t nanos = 0;
+	const char *rest = strptime(text, "%Y-%m-%d", &tm);
+
+	if (!rest)
+		return parse_epoch(text, ret_ns);
+	if (*rest) {
+		rest = strptime(rest, "T%H:%M:%S", &tm);
+		if (!rest)
+			return -EINVAL;
+		if (*rest == '.') {
+			int64_t unit = (int64_t)NS_PER_SEC;
+
+			for (rest++; *rest >= '0' && *rest <= '9'; rest++) {
+				unit /= 10;
+				nanos += (*rest - '0') * unit;
+			}
+		}
+		if (strcmp(rest, "Z") && strcmp(rest, "+00:00"))
+			return -EINVAL;
+	}
+	*ret_ns = (int64_t)timegm(&tm) * (int64_t)NS_PER_SEC + nanos;
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keys.h - the host's Ed25519 key: make, keep (PEM, 0600), sign, verify; and small hashes. Errors 0/-errno. */
+#ifndef HOSTTRAIL_KEYS_H
+#define HOSTTRAIL_KEYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sign_key;
+int sign_key_make(const char *path);				/* new key, file must not exist */
+int sign_key_load(const char *path, struct sign_key **ret_k);
+void sign_key_free(struct sign_key **k);
+void sign_key_public(const struct sign_key *k, uint8_t ret_pub[32]);
+int sign_key_sign(void *key, const void *p, size_t n, uint8_t ret_sig[64]);	/* a frame_sign_fn */
+int sign_verify(const uint8_t pub[32], const void *p, size_t n, const uint8_t sig[64]);	/* 0 or -EBADMSG */
+void sha256(const void *p, size_t n, uint8_t ret[32]);
+void hex_text(const void *p, size_t n, char *ret);		/* 2n+1 bytes */
+int hex_parse(const char *text, void *ret, size_t n);		/* exactly 2n digits */
+int random_bytes(void *p, size_t n);
+
+#endif
