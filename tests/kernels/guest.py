@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's kernels in a qemu guest: fetch one, build a small initramfs, run commands in it, bring the results back.
+
+Nothing of the host is shared with the guest: it gets copies of the files that a test names (with the
+shared libraries that these need) in its initramfs, and gives back an archive of /out over its second serial port. Every job is
+a line of shell; its output, errors and exit status come back as /out/NAME.{out,err,rc}.
+
+Downloads are kept in build/kernels and used again. By hand:
+    /usr/bin/python3 tests/kernels/guest.py 6.1 'uname -a' 'bpftool version'
+"""
+import gzip
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CACHE = os.path.join(TOP, "build", "kernels")
+
+# name -> (metapackage, words for the kernel's command line)
+KERNELS = {
+    "6.1": ("linux-image-cloud-amd64", "syscall.x32=y"),
+    "6.12": ("linux-image-6.12-cloud-amd64", "syscall.x32=y preempt=full"),
+}
+COMMAND_LINE = "console=ttyS0 quiet panic=-1 lsm=landlock,lockdown,yama,integrity,apparmor,bpf"
+ARCHIVE_MAX = 256 << 20
+
+
+class GuestError(Exception):
+    pass
+
+
+def run(argv, **kw):
+    r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **kw)
+    if r.returncode:
+        raise GuestError("%s: %s" % (" ".join(argv), r.stdout.strip()[-400:]))
+    return r.stdout
+
+
+def resolve(metapackage):
+    """Name of the package that the metapackage stands for today."""
+    out = run(["apt-cache", "depends", "--important", metapackage])
+    m = re.search(r"Depends: (linux-image-[0-9]\S+)", out)
+    if not m:
+        raise GuestError("apt-cache knows no kernel behind %s (apt-get update?)" % metapackage)
+    return m.group(1)
+
+
+def kernel_image(name):
+    """Path of the kernel's vmlinuz, downloaded and unpacked if it is not there yet."""
+    os.makedirs(CACHE, exist_ok=True)
+    here = os.path.join(CACHE, name)
+    found = sorted(os.listdir(os.path.join(here, "boot"))) if os.path.isdir(os.path.join(here, "boot")) else []
+    images = [f for f in found if f.startswith("vmlinuz-")]
+    if not images:
+        package = resolve(KERNELS[name][0])
+        with tempfile.TemporaryDirectory(dir=CACHE) as tmp:
+            run(["apt-get", "download", "-q", package], cwd=tmp)
+            deb = [f for f in os.listdir(tmp) if f.endswith(".deb")]
+            if len(deb) != 1:
+                raise GuestError("apt-get download %s gave %d files" % (package, len(deb)))
+            unpack_boot(os.path.join(tmp, deb[0]), os.path.join(tmp, "image"))
+            shutil.rmtree(here, ignore_errors=True)
+            os.rename(os.path.join(tmp, "image"), here)
+        images = [f for f in os.listdir(os.path.join(here, "boot")) if f.startswith("vmlinuz-")]
+    return os.path.join(here, "boot", images[0])
+
+
+def unpack_boot(deb, into):
+    """Only /boot of a package: the modules are ten times as large and the guest loads none."""
+    os.makedirs(into)
+    data = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
+    with tarfile.open(fileobj=data.stdout, mode="r|") as tar:
+        for member in tar:
+            if member.isfile() and member.name.startswith("./boot/"):
+                tar.extract(member, into)
+    data.stdout.close()
+    if data.wait():
+        raise GuestError("dpkg-deb cannot read " + deb)
+
+
+def libraries(path):
+    """Shared libraries (and the loader) that a program needs, as ldd says; none for a static one."""
+    r = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return re.findall(r"(/\S+) \(0x", r.stdout) if r.returncode == 0 else []
+
+
+class Initramfs:
+    """A tree that becomes the guest's root."""
+
+    def __init__(self):
+        self.root = tempfile.mkdtemp(prefix="hosttrail-guest-")
+        for d in ("bin", "sbin", "proc", "sys", "dev", "tmp", "run", "etc", "root", "out", "var/tmp", "usr/bin"):
+            os.makedirs(os.path.join(self.root, d))
+        self.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/tmp:/bin/sh\n")
+        self.text("/etc/group", "root:x:0:\nalice:x:1000:\n")
+        self.text("/etc/nsswitch.conf", "passwd: files\ngroup: files\n")
+        self.program("/usr/bin/busybox", "/bin/busybox")
+        os.symlink("busybox", os.path.join(self.root, "bin/sh"))
+
+    def at(self, path):
+        return os.path.join(self.root, path.lstrip("/"))
+
+    def text(self, path, text, mode=0o644):
+        os.makedirs(os.path.dirname(self.at(path)), exist_ok=True)
+        with open(self.at(path), "w") as f:
+            f.write(text)
+        os.chmod(self.at(path), mode)
+
+    def file(self, source, path):
+        os.makedirs(os.path.dirname(self.at(path)), exist_ok=True)
+        shutil.copy(source, self.at(path))
+
+    def program(self, source, path):
+        self.file(source, path)
+        for lib in libraries(source):
+            if not os.path.exists(self.at(lib)):
+                self.file(os.path.realpath(lib), lib)
+
+    def pack(self, path):
+        listing = run(["find", "."], cwd=self.root)
+        packed = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=listing.encode(), cwd=self.root,
+                                stdout=subprocess.PIPE, check=True)
+        with gzip.open(path, "wb", compresslevel=1) as f:
+            f.write(packed.stdout)
+
+    def remove(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Result:
+    """What a job left: text of its output and errors, exit status (None: it did not end)."""
+
+    def __init__(self, out, err, rc):
+        self.out, self.err, self.rc = out, err, rc
+
+
+class Outcome:
+    def __init__(self, files, console, seconds):
+        self.files, self.console, self.seconds = files, console, seconds
+
+    def text(self, name):
+        return self.files.get(name, b"").decode(errors="replace")
+
+    def job(self, name):
+        rc = self.text(name + ".rc").strip()
+        return Result(self.text(name + ".out"), self.text(name + ".err"), int(rc) if rc else None)
+
+
+def script_of(jobs):
+    """The guest's script: each job in a subshell under a time limit of its own."""
+    lines = ["cd /tmp"]
+    for name, command, limit in jobs:
+        lines.append("cat >/run/%s.sh <<'END_OF_JOB'\n%s\nEND_OF_JOB" % (name, command))
+        lines.append("timeout -s KILL %d sh /run/%s.sh >/out/%s.out 2>/out/%s.err; echo $? >/out/%s.rc"
+                     % (limit, name, name, name, name))
+    return "\n".join(lines) + "\n"
+
+
+def boot(kernel, jobs, programs=(), files=(), timeout=240, extra=""):
+    """Boots `kernel`, runs jobs [(name, shell, seconds)], returns an Outcome. GuestError if the guest did not end by itself.
+
+    programs and files are (source on the host, path in the guest); programs bring their shared libraries.
+    """
+    image = kernel_image(kernel)
+    initramfs, begin = Initramfs(), time.monotonic()
+    work = tempfile.mkdtemp(prefix="hosttrail-qemu-")
+    try:
+        for source, path in programs:
+            initramfs.program(source, path)
+        for source, path in files:
+            initramfs.file(source, path)
+        initramfs.file(os.path.join(TOP, "tests/kernels/init"), "/init")
+        os.chmod(initramfs.at("/init"), 0o755)
+        initramfs.text("/jobs.sh", script_of(jobs))
+        initramfs.pack(os.path.join(work, "initrd"))
+        console = qemu(image, work, " ".join((COMMAND_LINE, KERNELS[kernel][1], extra)), timeout)
+        return Outcome(read_archive(os.path.join(work, "results"), console), console, time.monotonic() - begin)
+    finally:
+        initramfs.remove()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def qemu(image, work, append, timeout):
+    """Runs the machine; its console's text. The results lie in work/results."""
+    console = os.path.join(work, "console")
+    argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-no-reboot",
+            "-display", "none", "-monitor", "none", "-nic", "none",
+            "-serial", "file:" + console, "-serial", "file:" + os.path.join(work, "results"),
+            "-kernel", image, "-initrd", os.path.join(work, "initrd"), "-append", append]
+    machine = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        _, err = machine.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        machine.kill()
+        machine.communicate()
+        raise GuestError("the guest did not end within %d s; its console said:\n%s" % (timeout, tail(console)))
+    if machine.returncode:
+        raise GuestError("qemu: exit status %d: %s" % (machine.returncode, err.strip()))
+    with open(console, errors="replace") as f:
+        return f.read()
+
+
+def tail(path, n=3000):
+    try:
+        with open(path, errors="replace") as f:
+            return f.read()[-n:]
+    except OSError:
+        return "(nothing)"
+
+
+def read_archive(path, console):
+    with open(path, "rb") as f:
+        packed = f.read(ARCHIVE_MAX)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
+            return {m.name.lstrip("./"): tar.extractfile(m).read() for m in tar if m.isfile()}
+    except (tarfile.TarError, EOFError, OSError) as e:
+        raise GuestError("the guest's results are not readable (%s); its console said:\n%s" % (e, console[-3000:]))
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[1] not in KERNELS:
+        sys.exit("usage: guest.py %s COMMAND..." % "|".join(KERNELS))
+    build = os.environ.get("HT_BUILD", os.path.join(TOP, "build"))
+    programs = [(p, "/bin/" + os.path.basename(p)) for p in ["/usr/sbin/bpftool"] + ours(build) if os.path.exists(p)]
+    jobs = [("job%d" % i, c, 120) for i, c in enumerate(sys.argv[2:])]
+    done = boot(sys.argv[1], jobs, programs)
+    for name, command, _ in jobs:
+        r = done.job(name)
+        print("$ %s\n%s%s(exit status %s)" % (command, r.out, r.err, r.rc))
+
+
+def ours(build):
+    """Our programs and every workload that is built."""
+    found = [os.path.join(build, "bin", b) for b in ("hosttrail", "hosttraild")]
+    where = os.path.join(build, "tests/workloads")
+    for name in sorted(os.listdir(where)) if os.path.isdir(where) else ():
+        path = os.path.join(where, name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            found.append(path)
+    return [p for p in found if os.path.exists(p)]
+
+
+if __name__ == "__main__":
+    main()
