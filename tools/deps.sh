@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that building, running and testing need, if any is missing.
 set -eu
 build="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libprotobuf-c-dev
@@ -6,7 +7,7 @@ protobuf-c-compiler protobuf-compiler libzstd-dev libssl-dev libnghttp2-dev libm
 libseccomp-dev libaudit-dev libcurl4-openssl-dev linux-libc-dev python3"
 tests="awscli python3-boto3 python3-grpcio python3-protobuf strace auditd gcc-multilib libasan8 libubsan1 openssl curl git
 sqlite3 openssh-client openssh-server sudo qemu-system-x86 cpio busybox-static findutils iproute2 procps psmisc mandoc
-clang-format"
+clang-format universal-ctags"
 want="$build"
 [ "${HT_DEPS:-all}" = build ] || want="$build $tests"
 missing=

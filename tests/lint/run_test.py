@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of tests/run.py: what counts as passed, failed and skipped."""
+import importlib.util
+import os
+import sys
+import tempfile
+import types
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+spec = importlib.util.spec_from_file_location("run", os.path.join(os.path.dirname(HERE), "run.py"))
+run = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(run)
+
+# name, shell program, limit in seconds, (passed, failed, skipped)
+PROGRAMS = [
+    ("all ok", "echo 1..2; echo ok 1 - a; echo ok 2 - b", 10, (2, 0, 0)),
+    ("one not ok", "echo 1..2; echo ok 1 - a; echo not ok 2 - b; exit 1", 10, (1, 1, 0)),
+    ("skip with reason", "echo 1..1; echo 'ok 1 - a # SKIP no qemu'", 10, (0, 0, 1)),
+    ("whole file skipped", "echo '1..0 # SKIP needs root'", 10, (0, 0, 1)),
+    ("no plan", "echo ok 1 - a", 10, (1, 1, 0)),
+    ("says nothing", "true", 10, (0, 1, 0)),
+    ("too few results", "echo 1..3; echo ok 1 - a; echo ok 2 - b", 10, (2, 1, 0)),
+    ("too many results", "echo 1..1; echo ok 1 - a; echo ok 2 - b", 10, (2, 1, 0)),
+    ("dies after all results", "echo 1..1; echo ok 1 - a; kill -SEGV $$", 10, (1, 1, 0)),
+    ("exit status alone", "echo 1..1; echo ok 1 - a; exit 3", 10, (1, 1, 0)),
+    ("hangs", "echo 1..1; echo ok 1 - a; sleep 60", 1, (1, 1, 0)),
+    ("plan at the end", "echo ok 1 - a; echo 1..1", 10, (1, 0, 0)),
+]
+
+
+def runner(folder, **more):
+    args = types.SimpleNamespace(build=folder, long=False, only=None)
+    args.__dict__.update(more)
+    return run.Runner(args)
+
+
+def program_cases(folder):
+    for name, text, limit, want in PROGRAMS:
+        test = run.Test("live", name.replace(" ", "-"), ["/bin/sh", "-c", text], folder, limit)
+        outcome = runner(folder).execute(test)
+        yield name, (outcome.passed, outcome.failed, outcome.skipped), want
+
+
+def other_cases(folder):
+    reasons = run.Outcome()
+    run.parse_tap("1..1\nok 1 - a # SKIP no qemu here\n", 0, reasons)
+    yield "reason of a skip is told", reasons.notes, ["skipped a: no qemu here"]
+    detail = run.Outcome()
+    run.parse_tap("1..2\n# first\nok 1 - a\n# second\nnot ok 2 - b\n", 1, detail)
+    yield "a failure is told with its own detail", detail.notes, ["FAILED  b", "        # second"]
+    spent = runner(folder)
+    spent.started -= run.BUDGET + 1
+    outcome = spent.execute(run.Test("live", "late", ["/bin/true"], folder))
+    yield "a spent budget is a failure, not a skip", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
+    outcome = runner(folder).execute(run.Test("unit", "gone", [folder + "/no-such-program"], folder))
+    yield "a program that is not there", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
+    env = run.Test("live", "env", ["/bin/sh", "-c", 'echo 1..1; [ "$HT_LONG$HT_BUILD" = "0%s" ] && echo ok' % folder], folder)
+    yield "environment", runner(folder).execute(env).passed, 1
+    script = os.path.join(folder, "x.sh")
+    with open(script, "w") as f:
+        f.write("#!/bin/sh\n# ht-test: timeout=7 san\n")
+    yield "directives", run.directives(script), (7, {"san"})
+    only = runner(folder, only=["live/a", "unit"])
+    picked = [only.wanted(run.Test(s, n, [], folder)) for s, n in
+              (("live", "a"), ("live", "a.py"), ("live", "ab.py"), ("unit", "test_x"), ("e2e", "a"))]
+    yield "--only", picked, [True, True, False, True, False]
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="ht-run.") as folder:
+        results = list(program_cases(folder)) + list(other_cases(folder))
+    failed = 0
+    print("1..%d" % len(results))
+    for number, (name, got, want) in enumerate(results, 1):
+        if got != want:
+            print("# got %s, want %s" % (got, want))
+            failed += 1
+        print("%s %d - %s" % ("ok" if got == want else "not ok", number, name))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,407 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the tests of one build directory and adds up what they say.
+
+Stages, in this order: lint, unit, fuzz (corpora replayed), live, e2e, kernels, san (unit, fuzz and one
+end-to-end test, built with ASan and UBSan). Every test is a program that prints TAP; it gets HT_BUILD (the
+build directory), HT_LONG (0 or 1), and a time limit. A program that prints no plan, prints fewer results
+than planned, dies, or exceeds its limit is a failure, whatever it printed before.
+
+A script may say things to this runner in one of its first 20 lines:
+    # ht-test: timeout=600 san long
+timeout in seconds (default 300, four times that with --long); `san`: the end-to-end test to repeat with the sanitized build;
+`long`: it has a larger size, which --long runs and whose result goes to docs/long-runs.md.
+
+The last line is exactly "N passed, N failed, N skipped". Exit status 1 if anything failed.
+"""
+import argparse
+import concurrent.futures
+import datetime
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SCRIPT_STAGES = ("live", "e2e", "kernels")
+STAGES = ("lint", "unit", "fuzz") + SCRIPT_STAGES + ("san",)
+BUDGET = 25 * 60
+DEFAULT_TIMEOUT = 300
+SHOWN_LINES = 60
+
+RESULT = re.compile(r"^(ok|not ok)\b\s*(\d+)?\s*(?:- )?(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$", re.I)
+PLAN = re.compile(r"^1\.\.(\d+)\s*(?:#\s*SKIP\b\s*(.*))?$", re.I)
+DIRECTIVE = re.compile(r"^(?:#|//|/\*)\s*ht-test:\s*(.*?)\s*(?:\*/)?$")
+
+
+class Outcome:
+    """What one test program said, and what we think of it."""
+
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, 0, 0
+        self.notes = []  # lines for people: failures and reasons of skips
+        self.seconds = 0.0
+
+    def fail(self, text):
+        self.failed += 1
+        self.notes.append("FAILED  " + text)
+
+    def skip(self, text):
+        self.skipped += 1
+        self.notes.append("skipped " + text)
+
+
+def parse_tap(text, status, outcome):
+    """Adds the results in a TAP text to outcome; status is the exit status (negative: a signal), None: out of time."""
+    planned, seen, diagnostics = None, 0, []
+    for line in text.splitlines():
+        plan, result = PLAN.match(line), RESULT.match(line)
+        if plan and planned is None:
+            planned = int(plan.group(1))
+            if planned == 0:
+                outcome.skip(plan.group(2) or "no reason given")
+        elif result:
+            seen += 1
+            count_result(result, diagnostics, outcome)
+            diagnostics = []
+        elif line.strip():
+            diagnostics.append(line)
+    if planned is None:
+        outcome.fail("no plan (1..N) was printed")
+    elif seen != planned:
+        outcome.fail("%d results of %d planned" % (seen, planned))
+    if status is None:
+        outcome.fail("out of time")
+    elif status < 0:
+        outcome.fail("killed by signal %d (%s)" % (-status, signal.Signals(-status).name))
+    elif status and not outcome.failed:
+        outcome.fail("exit status %d although every result is ok" % status)
+    if outcome.failed:
+        outcome.notes += ["        " + d for d in diagnostics[-SHOWN_LINES:]]
+
+
+def count_result(result, diagnostics, outcome):
+    verdict, number, name, directive, reason = result.groups()
+    name = name or number or "?"
+    if directive and directive.upper() == "SKIP":
+        outcome.skip("%s: %s" % (name, reason or "no reason given"))
+    elif verdict.lower() == "ok":
+        outcome.passed += 1
+    else:
+        outcome.fail(name)
+        outcome.notes += ["        " + d for d in diagnostics[-SHOWN_LINES:]]
+
+
+class Test:
+    """One program to run: its stage, its name in the report, its command line."""
+
+    def __init__(self, stage, name, argv, build, timeout=DEFAULT_TIMEOUT, tags=()):
+        self.stage, self.name, self.argv, self.build = stage, name, argv, build
+        self.timeout, self.tags = timeout, frozenset(tags)
+
+    @property
+    def label(self):
+        return "%s/%s" % (self.stage, self.name)
+
+
+def directives(path):
+    """(timeout or None, set of tags) from a script's ht-test line."""
+    timeout, tags = None, set()
+    with open(path, errors="replace") as f:
+        for line, _ in zip(f, range(20)):
+            m = DIRECTIVE.match(line)
+            for word in m.group(1).split() if m else ():
+                if word.startswith("timeout="):
+                    timeout = int(word[len("timeout="):])
+                else:
+                    tags.add(word)
+    return timeout, tags
+
+
+def scripts(folder, stage, build):
+    """Executable files of a folder under tests/."""
+    where = os.path.join(TOP, "tests", folder)
+    for name in sorted(os.listdir(where)) if os.path.isdir(where) else ():
+        path = os.path.join(where, name)
+        if name.startswith(".") or not os.path.isfile(path) or not os.access(path, os.X_OK):
+            continue
+        timeout, tags = directives(path)
+        yield Test(stage, name, [path], build, timeout or DEFAULT_TIMEOUT, tags)
+
+
+def sources(folder, prefix):
+    where = os.path.join(TOP, "tests", folder)
+    for name in sorted(os.listdir(where)) if os.path.isdir(where) else ():
+        if name.startswith(prefix) and name.endswith(".c"):
+            yield name[:-2]
+
+
+def unit_tests(build, stage="unit"):
+    for name in sources("unit", "test_"):
+        yield Test(stage, name, [os.path.join(build, "tests/unit", name)], build, 120)
+
+
+def fuzz_replays(build, stage="fuzz"):
+    for name in sources("fuzz", "fuzz_"):
+        corpus = os.path.join(TOP, "tests/fuzz/corpus", name[len("fuzz_"):])
+        yield Test(stage, name, [os.path.join(build, "tests/fuzz", name), corpus], build, 120)
+
+
+class Runner:
+    def __init__(self, args):
+        self.args = args
+        self.build = os.path.abspath(args.build)
+        self.logs = os.path.join(self.build, "test-logs")
+        self.started = time.monotonic()
+        self.total = Outcome()
+        self.running = set()
+        os.makedirs(self.logs, exist_ok=True)
+
+    def left(self):
+        """Seconds of the budget that are left; None: no budget."""
+        return None if self.args.long else BUDGET - (time.monotonic() - self.started)
+
+    def wanted(self, test):
+        return not self.args.only or any(
+            test.label == o or test.label.startswith(o.rstrip("/") + "/") or test.label.rsplit(".", 1)[0] == o
+            for o in self.args.only)
+
+    def limit(self, test):
+        left = self.left()
+        if left is None:
+            return test.timeout * 4
+        return min(test.timeout, left)
+
+    def execute(self, test, long=None):
+        """Runs one program; its output goes to a log file. Returns an Outcome."""
+        outcome, begin = Outcome(), time.monotonic()
+        log = os.path.join(self.logs, test.label.replace("/", "-") + ".log")
+        limit = self.limit(test)
+        if limit <= 0:
+            outcome.fail("not run: the budget of %d minutes is spent" % (BUDGET // 60))
+            return outcome
+        env = dict(os.environ, HT_BUILD=test.build, HT_LONG="1" if (self.args.long if long is None else long) else "0",
+                   ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "detect_leaks=1"),
+                   UBSAN_OPTIONS=os.environ.get("UBSAN_OPTIONS", "print_stacktrace=1"))
+        for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "HOSTTRAIL_DIR"):
+            env.pop(name, None)
+        with open(log, "wb") as out:
+            status = self.spawn(test, out, env, limit, outcome)
+        with open(log, errors="replace") as text:
+            if status != "absent":
+                parse_tap(text.read(), status, outcome)
+        outcome.seconds = time.monotonic() - begin
+        if outcome.failed:
+            outcome.notes.append("        whole output: " + os.path.relpath(log, TOP))
+        return outcome
+
+    def spawn(self, test, out, env, limit, outcome):
+        """Exit status; None: out of time (its process group was killed); "absent": it could not be started."""
+        try:
+            p = subprocess.Popen(test.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=TOP,
+                                 env=env, start_new_session=True)
+        except OSError as e:
+            outcome.fail("cannot run: %s" % e)
+            return "absent"
+        self.running.add(p)
+        try:
+            return p.wait(limit)
+        except subprocess.TimeoutExpired:
+            stop_group(p)
+            return None
+        finally:
+            self.running.discard(p)
+
+    def report(self, test, outcome):
+        t = self.total
+        t.passed, t.failed, t.skipped = t.passed + outcome.passed, t.failed + outcome.failed, t.skipped + outcome.skipped
+        said = "%4d ok" % outcome.passed
+        said += "  %d skipped" % outcome.skipped if outcome.skipped else ""
+        said += "  %d FAILED" % outcome.failed if outcome.failed else ""
+        print("  %-36s %-28s %6.1f s" % (test.label, said, outcome.seconds), flush=True)
+        for note in outcome.notes:
+            print("      " + note, flush=True)
+
+    def run_all(self, tests, parallel=1):
+        tests = [t for t in tests if self.wanted(t)]
+        with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+            for test, outcome in zip(tests, pool.map(self.execute, tests)):
+                self.report(test, outcome)
+                if self.args.long and "long" in test.tags:
+                    note_long_run(test, outcome)
+                    self.remember(test, outcome)
+
+    # ---- full size: resumable; what passed at this commit is not run again
+    def state_path(self):
+        return os.path.join(self.build, "long-state.json")
+
+    def state(self):
+        try:
+            with open(self.state_path()) as f:
+                state = json.load(f)
+        except (OSError, ValueError):
+            state = {}
+        commit = commit_id()
+        return state if state.get("commit") == commit else {"commit": commit, "done": []}
+
+    def remember(self, test, outcome):
+        state = self.state()
+        if not outcome.failed:
+            state["done"].append(test.label)
+            with open(self.state_path() + ".tmp", "w") as f:
+                json.dump(state, f)
+            os.replace(self.state_path() + ".tmp", self.state_path())
+
+    def pending(self, tests):
+        done = set(self.state()["done"]) if self.args.long else ()
+        for test in tests:
+            if test.label in done:
+                print("  %-36s done before at this commit" % test.label)
+            else:
+                yield test
+
+    # ---- sanitized build
+    def san(self):
+        build = os.path.join(self.build, "san")
+        tests = list(unit_tests(build, "san")) + list(fuzz_replays(build, "san"))
+        e2e = [t for t in scripts("e2e", "san", build)]
+        marked = [t for t in e2e if "san" in t.tags] or e2e
+        tests += marked[:1]
+        if not any(self.wanted(t) for t in tests):
+            return
+        if self.build_sanitized(build):
+            self.run_all(tests[:len(tests) - len(marked[:1])], 2)
+            self.run_all(marked[:1])
+
+    def build_sanitized(self, build):
+        probe = Test("san", "build", ["make", "--no-print-directory", "-j%d" % (os.cpu_count() or 1), "SAN=1",
+                                      "O=" + os.path.relpath(build, TOP), "all", "tests-build"], build, 1200)
+        outcome, begin = Outcome(), time.monotonic()
+        log = os.path.join(self.logs, "san-build.log")
+        env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")}
+        limit = self.limit(probe)
+        with open(log, "wb") as out:
+            status = self.spawn(probe, out, env, limit, outcome) if limit > 0 else None
+        outcome.seconds = time.monotonic() - begin
+        if status == 0:
+            outcome.passed = 1
+        elif status != "absent":
+            outcome.fail("out of time" if status is None else "make failed")
+            with open(log, errors="replace") as text:
+                outcome.notes += ["        " + line for line in text.read().splitlines()[-SHOWN_LINES:]]
+        self.report(probe, outcome)
+        return status == 0
+
+    def spare_time(self):
+        """Everyday runs use what is left of the budget for the long test that has not run for longest."""
+        past = long_runs()
+        candidates = [t for stage in SCRIPT_STAGES for t in scripts(stage, stage, self.build) if "long" in t.tags]
+        candidates.sort(key=lambda t: past.get(t.label, ("", 0))[0])
+        for test in candidates:
+            seconds = past.get(test.label, ("", None))[1]
+            if seconds is not None and seconds * 1.5 < self.left() - 60:
+                test.timeout = self.left() - 30
+                test.name += " (full size)"
+                self.report(test, self.execute(test, long=True))
+                return
+
+    def stage(self, name):
+        if name == "lint":
+            self.run_all(scripts("lint", "lint", self.build))
+        elif name == "unit":
+            self.run_all(unit_tests(self.build), 2)
+        elif name == "fuzz":
+            self.run_all(fuzz_replays(self.build), 2)
+        elif name in SCRIPT_STAGES:
+            self.run_all(self.pending(scripts(name, name, self.build)))
+        elif name == "san" and os.environ.get("SAN") != "1" and os.path.basename(self.build) != "san":
+            self.san()
+
+    def run(self):
+        for stage in STAGES:
+            self.stage(stage)
+        if not self.args.only and not self.args.long and not self.total.failed:
+            self.spare_time()
+        t = self.total
+        if not (t.passed or t.failed or t.skipped):
+            t.fail("nothing was run")
+            print("  nothing was run: no test matches")
+        print("%d passed, %d failed, %d skipped" % (t.passed, t.failed, t.skipped), flush=True)
+        return 1 if t.failed else 0
+
+
+def stop_group(p):
+    """Ends a test that we started, with everything that it left in its process group."""
+    for sig, grace in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(p.pid, sig)
+        except ProcessLookupError:
+            return
+        try:
+            p.wait(grace)
+        except subprocess.TimeoutExpired:
+            pass
+
+
+LONG_RUNS = os.path.join(TOP, "docs", "long-runs.md")
+LONG_HEAD = """# Full-size test runs
+
+`make check-long` appends a line for every test that has a full size. Newest last.
+
+| date (UTC) | commit | test | result | seconds |
+|---|---|---|---|---|
+"""
+
+
+def commit_id():
+    r = subprocess.run(["git", "-C", TOP, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return r.stdout.strip() or "unknown"
+
+
+def note_long_run(test, outcome):
+    new = not os.path.exists(LONG_RUNS)
+    with open(LONG_RUNS, "a") as f:
+        f.write(LONG_HEAD if new else "")
+        f.write("| %s | %s | %s | %d passed, %d failed, %d skipped | %d |\n" % (
+            datetime.datetime.utcnow().strftime("%Y-%m-%d %H:%M"), commit_id(), test.label, outcome.passed,
+            outcome.failed, outcome.skipped, outcome.seconds))
+
+
+def long_runs():
+    """label -> (date, seconds) of the last full-size run of each test."""
+    runs = {}
+    try:
+        with open(LONG_RUNS) as f:
+            for line in f:
+                cells = [c.strip() for c in line.strip().strip("|").split("|")]
+                if len(cells) == 5 and cells[4].isdigit():
+                    runs[cells[2]] = (cells[0], int(cells[4]))
+    except OSError:
+        pass
+    return runs
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ap.add_argument("--build", default="build", help="build directory (default: build)")
+    ap.add_argument("--long", action="store_true", help="full size, resumable, results to docs/long-runs.md")
+    ap.add_argument("--only", action="append", metavar="FILTER",
+                    help="a stage (%s) or stage/test; may be repeated" % ", ".join(STAGES))
+    args = ap.parse_args()
+    runner = Runner(args)
+
+    def interrupted(signum, _frame):
+        for p in list(runner.running):
+            stop_group(p)
+        os._exit(128 + signum)
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+    sys.exit(runner.run())
+
+
+if __name__ == "__main__":
+    main()
