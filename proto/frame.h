@@ -93,5 +93,6 @@ void frame_hash(const void *p, const struct frame_header *h, uint8_t ret_hash[32
 int frame_payload(const void *p, const struct frame_header *h, struct buf *out);
 
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);	/* start with 0 */
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);	/* the same without the CPU's instruction */
 
 #endif

@@ -21,7 +21,12 @@
 #include <stdint.h>
 
 #define RECORD_FIELDS_MAX 64
+#define RECORD_NAME_DEPTH 4		/* parts of a dotted field name */
 #define BATCH_STRING_MAX (128 * 1024)	/* longest interned string; longer ones are cut by the caller */
+/* What one batch can hold; the writer stops there (-E2BIG) and the reader refuses more. */
+#define BATCH_RECORDS_MAX (1u << 20)
+#define BATCH_STRINGS_MAX (1u << 20)
+#define BATCH_TABLE_MAX 65536u		/* shapes, processes, identities, rings: each */
 
 enum record_category { CATEGORY_MANAGEMENT = 1, CATEGORY_DATA, CATEGORY_NETWORK, CATEGORY_INSIGHT };
 enum field_section { SECTION_REQUEST = 1, SECTION_RESPONSE, SECTION_ADDITIONAL, SECTION_SERVICE };
@@ -96,8 +101,15 @@ struct record_head {
 	struct str source_ip;		/* empty: the identity's */
 	uint64_t repeat_count;		/* 0 or 1: not merged */
 	uint64_t first_time;		/* merged: boot-time ns of the first */
-	uint16_t restarts;
+	uint16_t restarts;		/* how often the kernel restarted the call */
+	struct str user_agent;		/* empty: the executable's path */
+	struct str access_key;		/* TLS-level AWS calls */
 };
+
+/* 0, or -EINVAL and why: too many fields, an empty, doubled, reserved or too deep name, an unknown kind,
+ * section or category. Reserved in SECTION_ADDITIONAL: what every record carries (eventTimeNanos, repeatCount,
+ * firstEventTimeNanos, restarts, process, hostId, hostname). */
+int shape_check(const struct shape *shape, const char **ret_why);
 
 struct batch;
 
@@ -117,7 +129,9 @@ int64_t batch_identity_find(const struct batch *b, uint64_t key);
 int64_t batch_identity(struct batch *b, uint64_t key, const struct record_identity *id);
 
 /* One record: begin, then its fields in the order of the shape, then end (or cancel).
- * Fields that are not put are absent. begin: -EINVAL for a bad shape, -ENOMEM. */
+ * Fields that are not put are absent. begin: -EINVAL for a bad shape (see shape_check) or head,
+ * -ENOMEM. A field out of order, of another kind, or too long makes end answer -EINVAL or -E2BIG
+ * and the record is as if cancelled. -E2BIG of begin: the batch is full. */
 int batch_begin(struct batch *b, const struct shape *shape, const struct record_head *head);
 void batch_int(struct batch *b, unsigned field, int64_t value);	/* INT UINT OCTAL HEX BOOL */
 void batch_string(struct batch *b, unsigned field, const void *p, size_t n);
@@ -128,8 +142,9 @@ void batch_cancel(struct batch *b);
 
 unsigned batch_count(const struct batch *b);		/* records so far */
 size_t batch_size(const struct batch *b);		/* bytes that finish would give, about */
-uint64_t batch_first_time(const struct batch *b);	/* 0 when empty */
-uint64_t batch_last_time(const struct batch *b);
+uint64_t batch_first_time(const struct batch *b);	/* the first record's; 0 when empty. The frame's first_time
+							 * must be this number: records count from it. */
+uint64_t batch_last_time(const struct batch *b);	/* the latest one's */
 /* The encoded RecordBatch; valid until the next call on this batch. */
 int batch_finish(struct batch *b, const uint8_t **ret_p, size_t *ret_n);
 

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/fsx.h"
+
+#define KEY_FILE_MAX 4096
+
+struct sign_key {
+	EVP_PKEY *pkey;
+	EVP_MD_CTX *ctx;
+	uint8_t pub[32];
+};
+
+static void pkey_free(EVP_PKEY **k)
+{
+	EVP_PKEY_free(*k);
+	*k = NULL;
+}
+
+static void bio_free(BIO **b)
+{
+	BIO_free(*b);
+	*b = NULL;
+}
+
+/* Written whole and synced before it has its name, so that a crash leaves a key or none. */
+static int write_new(const char *path, const void *p, size_t n)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fsx_write_all(fd, p, n);
+	if (!r && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(path);
+	return r;
+}
+
+static int publish(const char *path, const void *p, size_t n)
+{
+	_cleanup_buf_ struct buf tmp = { 0 };
+	int r = buf_addf(&tmp, "%s.new.%d", path, (int)getpid());
+
+	if (r < 0)
+		return r;
+	r = write_new(buf_text(&tmp), p, n);
+	if (r < 0)
+		return r;
+	if (link(buf_text(&tmp), path) < 0)
+		r = -errno;
+	unlink(buf_text(&tmp));
+	return r;
+}
+
+int sign_key_make(const char *path)
+{
+	_cleanup_(pkey_free) EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	_cleanup_(bio_free) BIO *bio = BIO_new(BIO_s_secmem());
+	char *p;
+	long n;
+
+	if (!pkey || !bio || !PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL))
+		return -ENOMEM;
+	n = BIO_get_mem_data(bio, &p);
+	return n > 0 ? publish(path, p, (size_t)n) : -EIO;
+}
+
+/* -EBADMSG: not an Ed25519 private key. */
+static int parse(const struct buf *pem, struct sign_key *k)
+{
+	_cleanup_(bio_free) BIO *bio = BIO_new_mem_buf(pem->p, (int)pem->n);
+	size_t n = sizeof(k->pub);
+
+	if (!bio)
+		return -ENOMEM;
+	k->pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	if (!k->pkey || EVP_PKEY_get_id(k->pkey) != EVP_PKEY_ED25519 ||
+	    EVP_PKEY_get_raw_public_key(k->pkey, k->pub, &n) != 1 || n != sizeof(k->pub))
+		return -EBADMSG;
+	k->ctx = EVP_MD_CTX_new();
+	return k->ctx ? 0 : -ENOMEM;
+}
+
+int sign_key_load(const char *path, struct sign_key **ret_k)
+{
+	_cleanup_(sign_key_free) struct sign_key *k = calloc(1, sizeof(*k));
+	_cleanup_buf_ struct buf pem = { 0 };
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	r = fsx_read(path, KEY_FILE_MAX, &pem);
+	if (r < 0)
+		return r;
+	r = parse(&pem, k);
+	explicit_bzero(pem.p, pem.n);
+	if (r < 0)
+		return r;
+	*ret_k = TAKE_PTR(k);
+	return 0;
+}
+
+void sign_key_free(struct sign_key **k)
+{
+	if (!*k)
+		return;
+	EVP_PKEY_free((*k)->pkey);
+	EVP_MD_CTX_free((*k)->ctx);
+	free(*k);
+	*k = NULL;
+}
+
+void sign_key_public(const struct sign_key *k, uint8_t ret_pub[32])
+{
+	memcpy(ret_pub, k->pub, sizeof(k->pub));
+}
+
+int sign_key_sign(void *key, const void *p, size_t n, uint8_t ret_sig[64])
+{
+	struct sign_key *k = key;
+	size_t len = 64;
+
+	EVP_MD_CTX_reset(k->ctx);
+	if (EVP_DigestSignInit(k->ctx, NULL, NULL, NULL, k->pkey) != 1 ||
+	    EVP_DigestSign(k->ctx, ret_sig, &len, p, n) != 1 || len != 64)
+		return -EIO;
+	return 0;
+}
+
+static void md_ctx_free(EVP_MD_CTX **c)
+{
+	EVP_MD_CTX_free(*c);
+	*c = NULL;
+}
+
+int sign_verify(const uint8_t pub[32], const void *p, size_t n, const uint8_t sig[64])
+{
+	_cleanup_(pkey_free) EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, 32);
+	_cleanup_(md_ctx_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (!pkey || !ctx || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1)
+		return -ENOMEM;
+	return EVP_DigestVerify(ctx, sig, 64, p, n) == 1 ? 0 : -EBADMSG;
+}
+
+void sha256(const void *p, size_t n, uint8_t ret[32])
+{
+	SHA256(p, n, ret);
+}
+
+void hex_text(const void *p, size_t n, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++) {
+		ret[2 * i] = digits[b[i] >> 4];
+		ret[2 * i + 1] = digits[b[i] & 15];
+	}
+	ret[2 * n] = '\0';
+}
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int hex_parse(const char *text, void *ret, size_t n)
+{
+	uint8_t *b = ret;
+
+	if (strlen(text) != 2 * n)
+		return -EINVAL;
+	for (size_t i = 0; i < 2 * n; i++)
+		if (digit(text[i]) < 0)
+			return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		b[i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
+	return 0;
+}
+
+int random_bytes(void *p, size_t n)
+{
+	uint8_t *b = p;
+
+	while (n) {
+		ssize_t r = getrandom(b, n, 0);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		b += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
