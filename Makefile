@@ -111,9 +111,9 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(ALL_A); $(link)
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(ALL_A); $(link)
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
 # workloads: small programs that the live tests run; static where they must run in a bare guest
-$(O)/tests/workloads/%: tests/workloads/%.c
+$(O)/tests/workloads/%: tests/workloads/%.c tests/workloads/work.h
 	$(say) CC $@
-	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -pthread $(if $(findstring 32,$*),-m32) -static -o $@ $<
+	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -D_GNU_SOURCE -pthread $(if $(findstring 32,$*),-m32) -static -o $@ $<
 tests-build: $(unit) $(fuzz) $(workloads)
 
 ## check: install what is missing, build, run every test at its everyday size

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+/* all_calls DIR [NAME]: makes the calls of all_calls.h in DIR, each one in a process of its own, once so that it succeeds and
+ * once so that it fails. Prints one line for each: NAME PID RESULT, the result as the kernel gives it (-errno); "none REASON"
+ * for what cannot be tried; "never" for a call that does not return. Calls that prepare the ground go unsaid. */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/io_uring.h>
+#include <linux/keyctl.h>
+#include <linux/landlock.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/perf_event.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/timex.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+#include <utime.h>
+#include "work.h"
+
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+#define PENDING INT64_MIN
+#define CALL(name, ...) sys(SYS_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define IMPOSSIBLE(reason) (why = (reason), 0)
+
+static const char *why;
+static int64_t *shared;		/* result of the call, seen by the parent */
+static char *self = "/proc/self/exe", *leaf[] = { "leaf", "--leaf", NULL }, *none[] = { NULL };
+
+/* One call; what it gave stands in shared memory at once, for whatever becomes of this process after. */
+static long sys(long nr, ...)
+{
+	va_list ap;
+	long a[6], r;
+
+	va_start(ap, nr);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	*shared = PENDING;
+	r = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (r == -1)
+		r = -errno;
+	return r;
+}
+
+static long forked(long r)
+{
+	if (!r)
+		_exit(0);
+	if (r > 0)
+		waitpid((pid_t)r, NULL, __WALL);
+	return r;
+}
+
+static long vforked(void)
+{
+	pid_t pid = vfork();
+
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
+static int file(int flags)
+{
+	return open("f", flags);
+}
+
+static int tcp(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static struct sockaddr_in *local(int port)
+{
+	static struct sockaddr_in a = { .sin_family = AF_INET };
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a.sin_port = htons(port);
+	return &a;
+}
+
+/* A listening socket on a port of the kernel's choice, whose address local() then gives. */
+static int listening(void)
+{
+	socklen_t n = sizeof(struct sockaddr_in);
+	int fd = tcp();
+
+	if (bind(fd, (void *)local(0), n) || listen(fd, 4) || getsockname(fd, (void *)local(0), &n))
+		die("listen");
+	return fd;
+}
+
+/* The same with a connection waiting. */
+static int waiting(void)
+{
+	int fd = listening(), c = tcp();
+	struct sockaddr_in a;
+	socklen_t n = sizeof(a);
+
+	if (getsockname(fd, (void *)&a, &n) || connect(c, (void *)&a, n))
+		die("connect");
+	return fd;
+}
+
+static int udp_peer(void)
+{
+	socklen_t n = sizeof(struct sockaddr_in);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (bind(fd, (void *)local(0), n) || getsockname(fd, (void *)local(0), &n))
+		die("bind");
+	return fd;
+}
+
+static long sendmsg_to(int fd, void *addr, size_t n)
+{
+	struct iovec v = { "x", 1 };
+	struct msghdr m = { .msg_name = addr, .msg_namelen = (socklen_t)n, .msg_iov = &v, .msg_iovlen = 1 };
+
+	return CALL(sendmsg, fd, &m);
+}
+
+static int own_namespaces(void)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWUTS) || syscall(SYS_mount, "none", "/", NULL, 1 << 18 | 1 << 14, NULL))
+		die("unshare");
+	return 0;
+}
+
+static int mounted(void)
+{
+	own_namespaces();
+	if (syscall(SYS_mount, "none", "d", "tmpfs", 0, NULL))
+		die("mount");
+	return 0;
+}
+
+static long pivot(void)
+{
+	mounted();
+	if (chdir("d") || mkdir("old", 0700))
+		die("pivot");
+	return CALL(pivot_root, ".", "old");
+}
+
+static int a_child(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(0);
+	}
+	return pid;
+}
+
+static long capset_same(uint32_t version)
+{
+	struct __user_cap_header_struct h = { version, 0 };
+	struct __user_cap_data_struct d[2] = { };
+	struct __user_cap_header_struct get = { _LINUX_CAPABILITY_VERSION_3, 0 };
+
+	syscall(SYS_capget, &get, d);
+	return CALL(capset, &h, d);
+}
+
+static long bpf_map(uint32_t type)
+{
+	struct { uint32_t type, key, value, entries; } attr = { type, 4, 4, 1 };
+
+	return CALL(bpf, 0 /* BPF_MAP_CREATE */, &attr, sizeof(attr));
+}
+
+static long vm_write(int pid)
+{
+	static char to[4];
+	struct iovec l = { "abc", 4 }, r = { to, 4 };
+
+	return CALL(process_vm_writev, pid, &l, 1, &r, 1);
+}
+
+static long add_rule(void)
+{
+	struct landlock_ruleset_attr rules = { LANDLOCK_ACCESS_FS_EXECUTE };
+	struct landlock_path_beneath_attr below = { LANDLOCK_ACCESS_FS_EXECUTE, open("d", O_PATH) };
+
+	return CALL(landlock_add_rule, syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules.handled_access_fs), 0),
+		    LANDLOCK_RULE_PATH_BENEATH, &below);
+}
+
+static const struct timespec bad_time = { -1, -1 };
+static const struct timespec some_times[2] = { { 1000, 1 }, { 2000, 2 } };
+static const struct timeval some_vals[2] = { { 1000, 1 }, { 2000, 2 } };
+static const struct timeval bad_vals[2] = { { -1, -1 }, { 0, 0 } };
+
+struct try {
+	const char *name;
+	long (*fn)(void);
+};
+#define TRY(name, good, bad)                               \
+	static long name##_good(void) { return (good); }   \
+	static long name##_bad(void) { return (bad); }
+#include "all_calls.h"
+#undef TRY
+#define TRY(name, good, bad) { #name, name##_good }, { #name, name##_bad },
+static const struct try tries[] = {
+#include "all_calls.h"
+};
+
+static void run_one(const struct try *t)
+{
+	pid_t pid;
+
+	*shared = PENDING;
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		int64_t r = t->fn();
+
+		if (why)
+			printf("none %s\n", why);
+		fflush(stdout);
+		*shared = why ? INT64_MAX : r;
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	if (*shared == PENDING)
+		printf("%s %d never\n", t->name, pid);
+	else if (*shared != INT64_MAX)
+		printf("%s %d %lld\n", t->name, pid, (long long)*shared);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	if (argc == 2 && !strcmp(argv[1], "--leaf"))
+		_exit(0);
+	if (argc < 2)
+		usage("all_calls DIR [NAME]");
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED || chdir(argv[1]))
+		die(argv[1]);
+	umask(0);
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		if (argc > 2 && strcmp(tries[i].name, argv[2]))
+			continue;
+		/* the ground that every call finds: a file, an empty folder, a symlink */
+		unlink("g");
+		rmdir("g");
+		unlink("f");
+		fd = open("f", O_CREAT | O_RDWR, 0644);
+		if (fd >= 0)
+			close(fd);
+		mkdir("d", 0755);
+		if (symlink("f", "l") && errno != EEXIST)
+			die("symlink");
+		run_one(&tries[i]);
+	}
+	return 0;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* work.h - what the workloads share: errors, threads on every CPU, waiting for children. */
+#ifndef HOSTTRAIL_WORK_H
+#define HOSTTRAIL_WORK_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define THREADS_MAX 64
+
+static inline void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static inline void usage(const char *text)
+{
+	fprintf(stderr, "usage: %s\n", text);
+	exit(2);
+}
+
+/* Binds the calling thread to CPU n modulo the number of CPUs. */
+static inline void work_pin(long n)
+{
+	long ncpu = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(n % (ncpu > 0 ? ncpu : 1), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Runs fn(0), fn(1), ... fn(n - 1) in threads of their own; the sum of what they return. */
+static inline long work_threads(long n, void *(*fn)(void *))
+{
+	pthread_t t[THREADS_MAX];
+	void *done;
+	long sum = 0;
+
+	if (n < 1 || n > THREADS_MAX)
+		usage("1 to 64 threads");
+	for (long i = 0; i < n; i++)
+		if (pthread_create(&t[i], NULL, fn, (void *)i))
+			die("pthread_create");
+	for (long i = 0; i < n; i++) {
+		pthread_join(t[i], &done);
+		sum += (long)done;
+	}
+	return sum;
+}
+
+/* Waits for one child; its exit status, or 128 + the signal that ended it. */
+static inline int work_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, __WALL) < 0)
+		if (errno != EINTR)
+			die("waitpid");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+#endif
