@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * settle.h - every sequence number is settled exactly once: as a record or as lost.
+ *
+ * One slot per (ring class, CPU). A pass is: settle_observe() for every slot BEFORE the rings' ends are
+ * read, settle_seen() for every event, settle_pass_end(). What the kernel numbered below the observed limit and what did
+ * not come is lost as soon as the kernel's loss counters account for it, or, when they cannot
+ * be compared (after a restart), when it is still missing SETTLE_GRACE later.
+ *
+ * Frames: settle_seen() notes the number in the open frame of its chain; lost numbers wait until
+ * settle_take_lost() puts them into the open control frame, next to the RecordsLost record that says so. So record and
+ * settlement are one frame, and a killed agent cannot do half of it.
+ *
+ * After a restart, settle_load() and settle_found() say what frames on disk have settled;
+ * settle_seen() answers 0 for those. Not thread-safe.
+ */
+#ifndef HOSTTRAIL_SETTLE_H
+#define HOSTTRAIL_SETTLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+#include "lib/buf.h"
+#include "proto/frame.h"
+
+#define SETTLE_GRACE (40 * 1000000ull)		/* ns */
+#define SETTLE_PATIENCE (1000 * 1000000ull)	/* ns: counters that never add up are not waited for longer */
+#define SETTLE_SPARE 40				/* ranges of a frame that records leave to losses and own records */
+
+enum settle_cause {
+	SETTLE_RING_FULL = HT_CAUSE_RING_FULL,
+	SETTLE_SCRATCH = HT_CAUSE_SCRATCH,
+	SETTLE_STORAGE = HT_CAUSE_STORAGE,
+	SETTLE_KERNEL = 3,			/* a cause that event.h does not name yet */
+	SETTLE_MALFORMED,			/* the entry's bytes made no sense */
+	SETTLE_DISK_FULL,			/* its frame could not be written */
+	SETTLE_BAD_SEGMENT,			/* its frame was in a segment that was set aside */
+	SETTLE_UNEXPLAINED,			/* missing, and no counter says why */
+	SETTLE__MAX,
+};
+const char *settle_cause_name(enum settle_cause cause);		/* "ringFull", ...; NULL out of range */
+
+struct settle;
+
+int settle_new(unsigned ncpu, struct settle **ret_s);
+void settle_free(struct settle **s);
+
+/* ---- restart */
+/* A frame that is on disk. */
+int settle_found(struct settle *s, const struct frame_header *h);
+/* A frame of a segment that was set aside before it was acknowledged: its numbers become lost, cause BAD_SEGMENT.
+ * After settle_load() and every settle_found(). */
+int settle_lost_frame(struct settle *s, const struct frame_header *h);
+/* State as bytes; load: 0 or -EBADMSG (nothing changed). */
+int settle_save(const struct settle *s, struct buf *out);
+int settle_load(struct settle *s, const void *p, size_t n);
+
+/* ---- a pass */
+void settle_observe(struct settle *s, unsigned class, unsigned cpu, const volatile struct ht_counters *c);
+/* 1: new, make a record; 0: settled already, skip; -ENOSPC: the open frame has no range left, close it
+ * and ask again; -EINVAL: no such class or CPU; -ENOMEM. */
+int settle_seen(struct settle *s, unsigned class, unsigned cpu, uint64_t seq);
+/* An entry that cannot be a record. Same answers. */
+int settle_malformed(struct settle *s, unsigned class, unsigned cpu, uint64_t seq);
+int settle_pass_end(struct settle *s, uint64_t now);
+/* Numbers observed that are neither seen nor lost yet: 0 when all is accounted for. */
+uint64_t settle_unsettled(const struct settle *s);
+
+/* ---- own records (class 15) */
+uint64_t settle_user_seq(struct settle *s);	/* takes the next number, notes it in the open control frame */
+
+/* ---- losses */
+struct settle_report {
+	uint8_t ring_class, cause;
+	uint16_t cpu;
+	uint64_t count, first_seq, last_seq;
+	uint64_t first_time, last_time;		/* boot-time ns; 0 unknown */
+};
+bool settle_has_lost(const struct settle *s);
+/* Moves waiting losses into the open control frame while ranges are left. How many reports (at most max). */
+unsigned settle_take_lost(struct settle *s, struct settle_report *reports, unsigned max);
+uint64_t settle_lost_total(const struct settle *s);	/* since settle_new(), waiting ones too */
+
+/* ---- frames */
+bool settle_frame_empty(const struct settle *s, unsigned chain);
+/* Ranges of the chain's open frame, sorted and joined, into the header. */
+void settle_frame_ranges(struct settle *s, unsigned chain, struct frame_header *h);
+/* The open frame was appended; the next one is open and empty. */
+int settle_frame_done(struct settle *s, unsigned chain);
+/* It could not be written: what it held waits as lost. */
+int settle_frame_failed(struct settle *s, unsigned chain);
+
+#endif

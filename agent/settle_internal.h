@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settle_internal.h - what settle.c (a running agent) and settle_state.c (its restart) share. */
+#ifndef HOSTTRAIL_SETTLE_INTERNAL_H
+#define HOSTTRAIL_SETTLE_INTERNAL_H
+
+#include "seqset.h"
+#include "settle.h"
+
+#define RECORDED 0xff
+#define USER_SLOT(s) ((s)->ncpu * HT_CLASS__MAX)
+
+struct slot {
+	struct seqset seen;		/* settled, waiting as lost, or in an open frame */
+	struct seqset disk;		/* settled by frames that were appended */
+	uint64_t limit, counted;	/* kernel's seq and sum of losses when last observed */
+	uint64_t cause_now[HT_CAUSE__MAX], cause_done[HT_CAUSE__MAX];
+	uint64_t lost_done;		/* losses of the kernel's counters that are accounted for */
+	uint64_t lost_first, lost_last, said_last;	/* times */
+	uint64_t wait_since, wait_limit;
+	bool comparable;		/* lost_done is exact */
+	bool quiet;			/* when observed, nothing was between numbering and ring */
+	unsigned at;			/* this slot's latest range in its chain's open frame */
+	uint64_t at_frame;		/* valid for that frame only */
+};
+
+struct open_range {
+	struct frame_range r;
+	uint8_t cause;			/* RECORDED or enum settle_cause */
+};
+
+struct open_frame {
+	struct open_range v[FRAME_RANGES_MAX];
+	unsigned n;
+	uint64_t frame;			/* counts frames from 1, makes slot.at stale */
+};
+
+struct lost {
+	struct frame_range r;
+	uint8_t cause;
+	uint64_t first_time, last_time;
+};
+
+struct settle {
+	unsigned ncpu;
+	struct slot *slots;		/* class * ncpu + cpu, then one for class 15 */
+	struct open_frame open[CHAIN__MAX];
+	struct lost *lost;
+	unsigned nlost, lost_cap;
+	uint64_t lost_total;
+};
+
+struct slot *settle_slot(struct settle *s, unsigned class, unsigned cpu);	/* NULL: no such one */
+int settle_lost_add(struct settle *s, const struct lost *l);
+
+#endif
