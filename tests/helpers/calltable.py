@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of calls as the tests see it: read from agent/calls.def, so that a new row is tested without a new list."""
+import os
+import re
+
+import tap
+
+ROW = re.compile(r"^CALL(32)?\((\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*([^,]*),\s*(\d+),", re.M)
+PATH = re.compile(r'\b(PATH|OPENED|STR|STRING)\("(\w*)",\s*(\d+)')
+
+
+class Row:
+    def __init__(self, name, family, category, ring, flags, body):
+        self.name, self.family, self.category, self.ring = name, family, category, ring
+        self.flags = set(re.findall(r"\w+", flags)) - {"0"}
+        self.result = (re.findall(r"\bRET_(\w+)", body) or ["NONE"])[-1]
+        self.argv = [int(arg) for arg in re.findall(r'ARGV\("argv",\s*(\d+)', body)]
+        # field of requestParameters -> number of the argument that holds the string
+        self.strings = {field: int(arg) for kind, field, arg in PATH.findall(body) if field}
+        self.paths = {field: int(arg) for kind, field, arg in PATH.findall(body) if field and kind in ("PATH", "OPENED")}
+
+
+def load():
+    with open(os.path.join(tap.TOP, "agent", "calls.def")) as f:
+        text = f.read()
+    rows, found = {}, list(ROW.finditer(text))
+    for i, m in enumerate(found):
+        end = found[i + 1].start() if i + 1 < len(found) else len(text)
+        compat, name, family, category, ring, _, flags, _ = m.groups()
+        if not compat:
+            rows[name] = Row(name, family, category, ring, flags, text[m.start():end])
+    return rows
+
+
+TABLE = load()
+HIGHRATE = {n for n, r in TABLE.items() if "HIGHRATE" in r.flags}
+NEWPEER = {n for n, r in TABLE.items() if "NEWPEER" in r.flags}
+# what a trace records without being asked
+RECORDED = set(TABLE) - HIGHRATE

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares what strace saw with what the trail says, task by task and call by call."""
+import difflib
+import os
+import re
+
+import calltable
+import stracelog
+import tap
+import trail
+
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+
+
+def traced(command, cwd, timeout=300, extra=()):
+    """Runs command under strace inside a trace. (strace's calls, the trace)."""
+    log = os.path.join(cwd, "strace.log")
+    t = trail.run(["strace", *stracelog.OPTIONS, *extra, "-o", log, *command], cwd=cwd, timeout=timeout)
+    calls = stracelog.parse(log)
+    os.unlink(log)
+    return calls, t
+
+
+def compared(name):
+    return name in calltable.RECORDED and name not in calltable.NEWPEER
+
+
+def by_task(items):
+    tasks = {}
+    for i in items:
+        tasks.setdefault(i.tid, []).append(i)
+    return tasks
+
+
+def first_exec(records, command):
+    """strace's child makes calls of its own before it executes the command: they are not in strace's log."""
+    for i, r in enumerate(records):
+        if r.name == "execve" and not r.error and command in (r.asked(), os.path.basename(r.asked() or "")):
+            return records[i:]
+    return records
+
+
+def key_of_call(c):
+    return c.name, c.error
+
+
+def key_of_record(r):
+    return r.name, r.error
+
+
+def compare(t, calls, trace, command):
+    """Says to t what is missing, invented or different. The number of calls compared."""
+    seen = by_task(c for c in calls if compared(c.name))
+    root = calls[0].tid if calls else None
+    tids = {c.tid for c in calls}
+    recorded = by_task(sorted((r for r in trace.calls() if r.tid in tids and compared(r.name)), key=lambda r: r.nanos))
+    recorded[root] = first_exec(recorded.get(root, []), command)
+    n = 0
+    for tid, want in seen.items():
+        got = recorded.pop(tid, [])
+        n += compare_task(t, want, got)
+    for tid, extra in recorded.items():
+        for r in extra:
+            t.fail("invented: %r" % r)
+    compare_peers(t, calls, trace, tids)
+    t.equal(trace.lost, 0, "lost")
+    return n
+
+
+def compare_task(t, want, got):
+    """One task's calls in order; differences in number are found as a diff, so that one missing call is one failure."""
+    matcher = difflib.SequenceMatcher(None, [key_of_call(c) for c in want], [key_of_record(r) for r in got], autojunk=False)
+    n = 0
+    for tag, a1, a2, b1, b2 in matcher.get_opcodes():
+        if tag == "equal":
+            for c, r in zip(want[a1:a2], got[b1:b2]):
+                compare_call(t, c, r)
+                n += 1
+            continue
+        for c in want[a1:a2]:
+            t.fail("missing from the trail: %r" % c)
+        for r in got[b1:b2]:
+            t.fail("in the trail, unseen by strace: %r" % r)
+    return n
+
+
+def compare_call(t, c, r):
+    row = calltable.TABLE[c.name]
+    if c.error is None and c.ret is not None and row.result not in ("NONE", "ADDRESS", "FDS"):
+        values = [r.response[k] for k in trail.RESULTS if k in r.response]
+        if not (values and int(values[0]) == c.ret) and not (not values and c.ret == 0):
+            t.fail("result: strace %r, trail %r" % (c, r))
+    for field, arg in row.paths.items():
+        want = c.string(arg)
+        if want is not None and r.asked(field) != want:
+            t.fail("%s: strace %r, trail %r" % (field, c, r))
+    if c.path and not c.deleted and row.result == "FD" and "path" in row.paths and not re.match(r"^\w+:", c.path):
+        if r.request.get("path") != c.path:
+            t.fail("path of the descriptor: strace says %s, trail %r" % (c.path, r))
+    for arg in row.argv:
+        compare_argv(t, c, r, c.strings(arg))
+    compare_restarts(t, c, r)
+
+
+def compare_argv(t, c, r, want):
+    got = r.request.get("argv")
+    if got is None or len(got) != len(want) or any(g != w and g != HIDDEN for g, w in zip(got, want)):
+        t.fail("argv: strace %r, trail %r" % (c, r))
+
+
+def compare_restarts(t, c, r):
+    if c.restarts and int(r.more.get("restarts", 0)) not in (c.restarts, c.restarts - (c.error == "EINTR")):
+        t.fail("restarts: strace %d, trail %r %r" % (c.restarts, r, r.more.get("restarts")))
+
+
+def compare_peers(t, calls, trace, tids):
+    """Sends are recorded for a new peer of a socket: each record is one that strace saw, and every (task, socket, address)
+    that strace saw is in the trail."""
+    got = {(r.tid, r.name, r.error) for r in trace.calls() if r.name in calltable.NEWPEER and r.tid in tids}
+    seen = {(c.tid, c.name, c.error) for c in calls if c.name in calltable.NEWPEER}
+    for extra in got - seen:
+        t.fail("in the trail, unseen by strace: %r" % (extra,))
+    with_address = {(c.tid, c.name, c.error) for c in calls if c.name == "sendto" and len(c.args) > 4 and c.args[4] != "NULL"}
+    for missing in with_address - got:
+        t.fail("missing from the trail: %r" % (missing,))
+
+
+def case(title, command, prepare=None, least=20):
+    """A test case: command (a list, or a function of the folder) under both."""
+    def run(t):
+        with tap.Workdir() as d:
+            if prepare:
+                prepare(d)
+            argv = command(d) if callable(command) else command
+            calls, trace = traced(argv, d)
+            t.must(calls, "strace saw nothing: %s" % trace.err)
+            n = compare(t, calls, trace, argv[0])
+            t.ok(n >= least, "only %d calls were compared" % n)
+            t.note("%d calls compared, %d records" % (n, trace.recorded))
+    run.title = title
+    return run
