@@ -9,6 +9,9 @@
 
 #include "lib/buf.h"
 
+#define SIGV4_SKEW_SECONDS 300
+#define SIGV4_HEADERS_MAX 64		/* signed ones */
+
 struct sigv4_header { const char *name, *value; };	/* any case; values as received */
 struct sigv4_request {
 	const char *method, *path, *query;		/* path and query as sent (raw); query without '?', may be "" */
@@ -30,10 +33,15 @@ enum sigv4_result {
 /* Secret for an access key id into ret[129]; 0 or -ENOENT. */
 typedef int (*sigv4_secret_fn)(void *ctx, const char *access_key_id, char ret_secret[129]);
 
-/* Verifies; `service` must match ("cloudtrail"). message: AWS's error text for people. */
-enum sigv4_result sigv4_verify(const struct sigv4_request *r, const char *service, int64_t now_seconds,
+/* What the credential scope must name. */
+struct sigv4_scope { const char *region, *service; };	/* region NULL: any */
+
+/* Verifies. The host, the date and every x-amz-* header (but x-amz-user-agent) must be signed; the
+ * body is hashed and compared. ret_access_key is set on SIGV4_OK only. message: AWS's error text for people. */
+enum sigv4_result sigv4_verify(const struct sigv4_request *r, const struct sigv4_scope *scope, int64_t now_seconds,
 			       sigv4_secret_fn secret, void *ctx, char ret_access_key[129], struct buf *message);
-/* Authorization header value for a request whose headers already hold host and x-amz-date. 0 or -errno. */
+/* Authorization header value for a request whose headers already hold host and x-amz-date; signs all of them.
+ * 0, -EINVAL (amz_date is malformed), -ENOMEM. */
 int sigv4_sign(const struct sigv4_request *r, const char *service, const char *region, const char *access_key_id,
 	       const char *secret, const char *amz_date, struct buf *ret_authorization);
 
