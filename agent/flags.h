@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flags.h - names of the bits and values that calls take, as static tables.
+ *
+ * A table (struct flagset) lists value, mask and name; flags_*.c holds them by family. Names have known lengths,
+ * so that nothing is measured or formatted for a value that the table knows. Values that it does not know
+ * are given as text "0x..." (bits) or decimal (values), never dropped. Thread-safe: the tables are constant.
+ */
+#ifndef HOSTTRAIL_FLAGS_H
+#define HOSTTRAIL_FLAGS_H
+
+#include <stdint.h>
+
+#include "proto/record.h"
+
+#define FLAGS_MAX 72		/* names that one value can give */
+#define FLAGS_REST_MAX 24	/* bytes for what has no name */
+
+struct flag_name {
+	uint64_t value;
+	uint64_t mask;		/* the entry holds when (v & mask) == value */
+	struct str name;
+};
+
+struct flagset {
+	const struct flag_name *v;
+	unsigned n;
+};
+
+/* Names of v in ret_v, at most FLAGS_MAX; `rest` receives the text of bits that have no name. How many. */
+unsigned flags_names(const struct flagset *set, uint64_t v, struct str *ret_v, char rest[FLAGS_REST_MAX]);
+/* Name of a value; its decimal text in `rest` if the set has none. */
+struct str flags_value(const struct flagset *set, uint64_t v, char rest[FLAGS_REST_MAX]);
+/* The name only if known; p is NULL otherwise. */
+struct str flags_known(const struct flagset *set, uint64_t v);
+unsigned text_u64(uint64_t v, char *out);	/* decimal digits, no NUL; at most 20 */
+unsigned text_hex(uint64_t v, char *out);	/* "0x1f", no NUL; at most 18 */
+
+#define FLAGSETS(X) \
+	X(open) X(at) X(resolve) X(clone) X(clone3) X(family) X(socket_type) X(accept) X(msg) X(rename) X(mount) X(umount) \
+	X(move_mount) X(open_tree) X(fsopen) X(fsconfig) X(fsmount) X(fspick) X(mount_attr) X(ns) X(ptrace) X(bpf) X(keyctl) \
+	X(seccomp) X(seccomp_flags) X(prctl) X(landlock_create) X(landlock_fs) X(landlock_net) X(landlock_scope) X(landlock_rule) \
+	X(landlock_restrict) X(signal) X(cap) X(reboot) X(clock) X(adjtime) X(memfd) X(perf) X(finit) X(delmod) X(kexec) \
+	X(kexec_file) X(swap) X(quota) X(uring_setup) X(userfault) X(xattr) X(fallocate) X(ipc) X(ipcctl) X(pidfd) X(fanotify) \
+	X(fanotify_mark) X(fanotify_event) X(syslog) X(rlimit) X(filetype) X(memfd_secret) X(uring_register) X(bpf_map) \
+	X(bpf_prog) X(bpf_attach) X(perf_type) X(keyring) X(sockproto) X(personality) X(shm) X(unlink) X(pidfd_signal) \
+	X(socketcall) X(ipccall) X(setns)
+#define X(n) extern const struct flagset flagset_##n;
+FLAGSETS(X)
+#undef X
+
+#endif
