@@ -159,7 +159,9 @@ static int host_write(struct batch *b, const struct record_host *h)
 
 	buf_reset(&b->scratch);
 	for (unsigned i = 0; !r && i < ARRAY_SIZE(v); i++)
-		if (v[i] && *v[i])
+		if (v[i] && strlen(v[i]) > HOST_TEXT_MAX)
+			r = -EINVAL;
+		else if (v[i] && *v[i])
 			r = add_message(&b->scratch, i + 1, v[i], strlen(v[i]));
 	return r ? r : add_message(&b->host, BATCH_HOST, b->scratch.p, b->scratch.n);
 }
@@ -374,7 +376,7 @@ static int shape_add(struct batch *b, const struct shape *shape, struct shape_sl
 
 	if (r < 0)
 		return r;
-	if (b->nshapes >= BATCH_TABLE_MAX)
+	if (b->nshapes >= BATCH_SHAPES_MAX)
 		return -E2BIG;
 	s = malloc(sizeof(*s));
 	if (!s)

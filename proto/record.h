@@ -26,7 +26,10 @@
 /* What one batch can hold; the writer stops there (-E2BIG) and the reader refuses more. */
 #define BATCH_RECORDS_MAX (1u << 20)
 #define BATCH_STRINGS_MAX (1u << 20)
-#define BATCH_TABLE_MAX 65536u		/* shapes, processes, identities, rings: each */
+#define BATCH_TABLE_MAX 65536u		/* processes, identities, rings: each */
+#define BATCH_SHAPES_MAX 4096u
+#define SHAPE_NAME_MAX 63		/* a field's name or resource type: printable ASCII without quotes */
+#define SHAPE_SOURCE_MAX 255		/* likewise event source, name and type */
 
 enum record_category { CATEGORY_MANAGEMENT = 1, CATEGORY_DATA, CATEGORY_NETWORK, CATEGORY_INSIGHT };
 enum field_section { SECTION_REQUEST = 1, SECTION_RESPONSE, SECTION_ADDITIONAL, SECTION_SERVICE };
@@ -56,13 +59,15 @@ struct str {
 	size_t n;
 };
 
+#define RECORD_PROCESS_MINIMAL 1u	/* the identity came inline with the event and is minimal */
+#define RECORD_PROCESS_DELETED 2u	/* the executable's file had been removed */
 struct record_process {
 	uint32_t pid, parent_pid, pid_in_ns, session_id;
 	uint64_t start, parent_start;
 	struct str executable, executable_id, executable_sha256;	/* sha256 as hex text */
 	struct str command, cgroup, container, tty;
 	uint32_t ns[8];			/* user, mnt, pid, net, uts, ipc, cgroup, time */
-	uint32_t flags;			/* bit 0 minimal (inline), bit 1 executable deleted */
+	uint32_t flags;			/* RECORD_PROCESS_* */
 	uint64_t cgroup_id;
 };
 
@@ -85,6 +90,7 @@ struct record_identity {
 	uint64_t cap_effective;
 };
 
+#define HOST_TEXT_MAX 255		/* of each; longer ones: -EINVAL from batch_reset() */
 struct record_host {
 	const char *host_id, *machine_id, *boot_id, *hostname, *kernel_release, *agent_version, *region, *account;
 };
@@ -106,7 +112,7 @@ struct record_head {
 	struct str access_key;		/* TLS-level AWS calls */
 };
 
-/* 0, or -EINVAL and why: too many fields, an empty, doubled, reserved or too deep name, an unknown kind,
+/* 0, or -EINVAL and why: too many fields, an empty, overlong, doubled, reserved or too deep name, an unknown kind,
  * section or category. Reserved in SECTION_ADDITIONAL: what every record carries (eventTimeNanos, repeatCount,
  * firstEventTimeNanos, restarts, process, hostId, hostname). */
 int shape_check(const struct shape *shape, const char **ret_why);

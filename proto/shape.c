@@ -10,11 +10,25 @@ static const char *const reserved[] = {
 	"eventTimeNanos", "repeatCount", "firstEventTimeNanos", "restarts", "process", "hostId", "hostname",
 };
 
+static bool text_ok(const char *s, size_t max)
+{
+	size_t n = 0;
+
+	if (!s)
+		return false;
+	for (; s[n]; n++)
+		if (s[n] < ' ' || s[n] > '~' || s[n] == '"' || s[n] == '\\')
+			return false;
+	return n && n <= max;
+}
+
 static bool name_ok(const char *name)
 {
 	unsigned depth = 1;
 	size_t part = 0;
 
+	if (!text_ok(name, SHAPE_NAME_MAX))
+		return false;
 	for (const char *c = name; *c; c++) {
 		if (*c != '.') {
 			part++;
@@ -56,8 +70,8 @@ static const char *field_fault(const struct shape *s, unsigned i)
 		return "unknown section";
 	if (f->kind < FIELD_INT || f->kind > FIELD_INTS)
 		return "unknown kind of field";
-	if (!f->name || !name_ok(f->name))
-		return "bad field name";
+	if (!name_ok(f->name) || (f->resource_type && !text_ok(f->resource_type, SHAPE_NAME_MAX)))
+		return "bad field name or resource type";
 	if (name_reserved(f))
 		return "reserved field name";
 	for (unsigned j = 0; j < i; j++)
@@ -70,8 +84,9 @@ int shape_check(const struct shape *s, const char **ret_why)
 {
 	const char *why = NULL;
 
-	if (!s->event_source || !*s->event_source || !s->event_name || !*s->event_name || !s->event_type || !*s->event_type)
-		why = "shape without source, name or type";
+	if (!text_ok(s->event_source, SHAPE_SOURCE_MAX) || !text_ok(s->event_name, SHAPE_SOURCE_MAX) ||
+	    !text_ok(s->event_type, SHAPE_SOURCE_MAX))
+		why = "shape without a good source, name or type";
 	else if (s->category < CATEGORY_MANAGEMENT || s->category > CATEGORY_INSIGHT)
 		why = "unknown category";
 	else if (s->nfields > RECORD_FIELDS_MAX)
