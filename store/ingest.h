@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ingest.h - takes frames from forwarders: verify, append to the journal, sync, acknowledge.
+ *
+ * Per frame, before it is acknowledged: structure, bounds, checksum and payload hash; the signature with the key that
+ * the sender's certificate binds; its place in the chain (chains.h). Nothing is decoded.
+ *
+ *   a repeat                      STORED, nothing is written
+ *   next of its chain             appended, STORED
+ *   number ahead (gap)            appended, STORED; on_gap
+ *   same number, another hash     appended with JOURNAL_FORK, STORED; on_chain_broken, once for each fork
+ *   previous hash is not ours     appended, STORED; on_chain_broken
+ *   signature of another key      set aside, REJECTED; on_host_mismatch
+ *   malformed, corrupt            REJECTED
+ *   disk full, overload           RETRY, nothing of it is written; the connection takes nothing more (grpc_fence)
+ *
+ * A reply waits until everything that it says is synced; one sync serves all replies that wait for it.
+ *
+ * Threads: start and stop by one thread; two threads of its own (network, sync). The callbacks run in the network
+ * thread and must not block longer than a journal_append(). ingest_metric() by any thread.
+ */
+#ifndef HOSTTRAIL_STORE_INGEST_H
+#define HOSTTRAIL_STORE_INGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chains.h"
+#include "grpc.h"
+#include "journal.h"
+
+struct ingest;
+
+/* What a callback is told; everything is valid until it returns. */
+struct ingest_fault {
+	const struct journal_origin *origin;	/* the sender, as its certificate binds it */
+	const struct frame_header *header;	/* the frame's; unverified in on_host_mismatch */
+	const uint8_t *hash;			/* 32 bytes: the frame's */
+	const uint8_t *expected;		/* 32 bytes or NULL: what we have in its place, or before it */
+	uint64_t first_missing;			/* on_gap: first_missing .. header->number - 1 are not here */
+	const char *why;			/* one line for people */
+};
+
+/* Any may be NULL. */
+struct ingest_events {
+	void (*on_chain_broken)(void *ctx, const struct ingest_fault *f);
+	void (*on_gap)(void *ctx, const struct ingest_fault *f);
+	void (*on_filled)(void *ctx, const struct ingest_fault *f);	/* a frame came late, into a gap */
+	void (*on_host_mismatch)(void *ctx, const struct ingest_fault *f);
+	/* true: acknowledgements are withheld for now (asked again every 20 ms while some wait). */
+	bool (*hold)(void *ctx);
+};
+
+enum ingest_metric {
+	INGEST_FRAMES,			/* appended */
+	INGEST_BYTES,			/* of appended frames */
+	INGEST_RECORDS,			/* that appended frames declare */
+	INGEST_DUPLICATES,
+	INGEST_FORKS,
+	INGEST_GAPS,
+	INGEST_BREAKS,
+	INGEST_CORRUPT,			/* rejected: structure, bounds, checksum */
+	INGEST_MISMATCHES,		/* rejected: signature */
+	INGEST_REJECTED,		/* rejected for any reason */
+	INGEST_ASIDE_FULL,		/* evidence that could not be set aside */
+	INGEST_RETRIES,			/* frames put off */
+	INGEST_SYNCS,
+	INGEST_HELD,			/* 1 while acknowledgements are withheld */
+	INGEST_WAITING,			/* replies that wait for a sync */
+	INGEST_CONNECTIONS,		/* since the start */
+	INGEST_CONNECTIONS_OPEN,
+	INGEST_CONNECTIONS_REFUSED,
+	INGEST_HANDSHAKES_FAILED,
+	INGEST_TIMEOUTS,
+	INGEST_ABUSES,
+	INGEST_CALLS,
+	INGEST_CALLS_FAILED,
+	INGEST_CHAINS,
+	INGEST_BRANCHES,
+	INGEST_METRIC__MAX
+};
+
+/* why (at least 256 bytes) says what failed. The journal and the chains are borrowed until ingest_stop(). */
+int ingest_start(const struct grpc_config *config, struct journal *j, struct chains *c, const struct ingest_events *events,
+		 void *ctx, struct ingest **ret_i, char why[256]);
+/* Answers nothing more; what was appended stays appended. */
+void ingest_stop(struct ingest **i);
+uint16_t ingest_port(const struct ingest *i);
+
+uint64_t ingest_metric(const struct ingest *i, enum ingest_metric m);
+/* Prometheus name without prefix ("frames_total"), and help. */
+const char *ingest_metric_name(enum ingest_metric m);
+const char *ingest_metric_help(enum ingest_metric m);
+bool ingest_metric_is_gauge(enum ingest_metric m);
+
+#endif
