@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/* smallrings FILE CONTROL PROCESS DATA -- CMD ARG...: like `hosttrail trace -o FILE`, with rings of so many bytes (0: the
+ * default), so that a flood overruns them. Says the same last line, and exits with CMD's status. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "agent/trace.h"
+#include "lib/buf.h"
+
+static int write_record(void *ctx, struct reader *reader, unsigned i)
+{
+	_cleanup_buf_ struct buf line = { 0 };
+	FILE *out = ctx;
+	int r = reader_json(reader, i, &line);
+
+	if (!r)
+		r = buf_addc(&line, '\n');
+	if (!r && fwrite(line.p, 1, line.n, out) != line.n)
+		r = -EIO;
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct trace_options o = { .argv = argv + 6 };
+	struct trace_result result = { 0 };
+	char why[256] = "";
+	FILE *out;
+	int r;
+
+	if (argc < 7 || strcmp(argv[5], "--")) {
+		fprintf(stderr, "usage: smallrings FILE CONTROL PROCESS DATA -- CMD ARG...\n");
+		return 2;
+	}
+	for (int i = 0; i < 3; i++)
+		o.ring_bytes[i] = (uint32_t)strtoul(argv[2 + i], NULL, 0);
+	out = fopen(argv[1], "we");
+	if (!out) {
+		perror(argv[1]);
+		return 1;
+	}
+	r = trace_run(&o, write_record, out, &result, why);
+	if (fclose(out) || r < 0) {
+		fprintf(stderr, "smallrings: %s\n", r < 0 && *why ? why : strerror(r < 0 ? -r : EIO));
+		return 1;
+	}
+	fprintf(stderr, "hosttrail: %llu records, %llu lost\n", (unsigned long long)result.records, (unsigned long long)result.lost);
+	return WIFEXITED(result.status) ? WEXITSTATUS(result.status) : 128 + WTERMSIG(result.status);
+}

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How large each test is: everyday (`make check`) and full (`make check-long`, HT_LONG=1). The one table of sizes.
+
+    from sizes import size
+    n = size("kill.calls")
+"""
+import os
+
+SIZES = {
+    # name: (everyday, full, what it counts)
+    "kill.calls": (10_000, 100_000, "calls made while the four programs are killed and restarted"),
+    "kill.rounds": (8, 60, "kills"),
+    "invariant.opens": (60_000, 1_000_000, "opens of one thread in a flood"),
+    "invariant.execs": (600, 10_000, "execs of one process in a flood"),
+    "invariant.creds": (60_000, 1_000_000, "credential changes of one thread in a flood"),
+    "invariant.restarts": (3, 20, "times that the agent is killed while calls are made"),
+    "invariant.daemon_opens": (40_000, 500_000, "opens while the agent is killed and restarted"),
+    "audit.files": (200, 2_000, "files that the audited program makes, renames and removes"),
+    "store.lookup_records": (200_000, 10_000_000, "records behind one lookup"),
+    "store.paging_events": (1_200, 5_000, "events that AWS CLI and boto3 page over"),
+    "fuzz.seconds": (5, 600, "seconds per fuzz target"),
+    "bench.open_pairs": (100_000, 500_000, "open+close pairs a round"),
+    "bench.getppids": (300_000, 2_000_000, "uncaptured calls a round"),
+    "bench.processes": (300, 3_000, "fork+exec+exit a round"),
+    "bench.rounds": (9, 25, "interleaved rounds"),
+    "bench.replay_records": (1_000_000, 10_000_000, "records replayed through the reader into the spool"),
+    "bench.lookups": (40, 400, "marked calls looked up, at each background rate"),
+    "bench.background_rates": ((1, 1_000), (1, 1_000, 100_000), "other records per second meanwhile"),
+    "bench.short_processes": (5_000, 100_000, "processes while the agent's memory is watched"),
+    "bench.idle_seconds": (10, 120, "seconds over which idle CPU is measured"),
+}
+
+
+def size(name, long=None):
+    everyday, full, _ = SIZES[name]
+    return full if (os.environ.get("HT_LONG", "0") == "1" if long is None else long) else everyday
+
+
+if __name__ == "__main__":
+    for name, (everyday, full, what) in sorted(SIZES.items()):
+        print("%-24s %14s %16s  %s" % (name, everyday, full, what))
