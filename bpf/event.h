@@ -58,6 +58,7 @@ enum ht_call_flag {
 					 * did not send to last (sendto, sendmsg, sendmmsg) */
 	HT_CALL_F_HIGHRATE = 1 << 5,	/* only when a selector names it */
 	HT_CALL_F_FSUID = 1 << 6,	/* identity compares fsuid (file calls) */
+	HT_CALL_F_SETID = 1 << 7,	/* class control instead when args[mode_arg] has S_ISUID or S_ISGID */
 };
 
 enum ht_op_kind {
@@ -104,7 +105,8 @@ struct ht_call_desc {
 	__u8 class;	/* enum ht_class */
 	__u8 nops;
 	__u8 nargs;	/* meaningful argument registers */
-	__u8 pad[3];
+	__u8 mode_arg;	/* HT_CALL_F_SETID: register with the mode */
+	__u8 pad[2];
 	struct ht_op op[HT_OPS_MAX];
 };
 
@@ -302,7 +304,8 @@ struct ht_counters {
 	__u64 lost_first, lost_last;	/* boot-time ns of the first and latest loss */
 	__u64 ident_lost;		/* identities that could not be delivered */
 	__u64 storage_failed;		/* task-storage creations that failed */
-	__u64 pad[6];
+	__u64 bytes;			/* bytes that went into the ring, all entries */
+	__u64 pad[5];
 };
 _Static_assert(sizeof(struct ht_counters) == 128, "counters");
 

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "features.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "lib/cleanup.h"
+
+#define FLOOR_MAJOR 6
+#define FLOOR_MINOR 1
+
+const struct hook hooks[] = {
+	{ "ht_sys_exit", "tp_btf/sys_exit", "sys_exit", true },
+	{ "ht_sys_enter", "tp_btf/sys_enter", "sys_enter", true },
+	{ "ht_exec", "tp_btf/sched_process_exec", "sched_process_exec", true },
+	{ "ht_exit", "tp_btf/sched_process_exit", "sched_process_exit", true },
+	{ "ht_task_newtask", "tp_btf/task_newtask", "task_newtask", true },
+	{ "ht_signal_deliver", "tp_btf/signal_deliver", "signal_deliver", false },
+	{},
+};
+
+static void btf_cleanup(struct btf **b)
+{
+	btf__free(*b);
+}
+
+static struct probes_feature *add(struct features *f, const char *name, bool required)
+{
+	struct probes_feature *e = &f->v[f->n];
+
+	if (f->n == FEATURES_MAX)
+		return NULL;
+	f->n++;
+	*e = (struct probes_feature){ .name = name, .on = true, .required = required };
+	return e;
+}
+
+static void set(struct probes_feature *e, bool on, const char *why)
+{
+	if (!e)
+		return;
+	e->on = on;
+	if (!on)
+		snprintf(e->why, sizeof(e->why), "%s", why);
+}
+
+struct probes_feature *features_get(struct features *f, const char *name)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (!strcmp(f->v[i].name, name))
+			return &f->v[i];
+	return NULL;
+}
+
+void features_off(struct features *f, const char *name, const char *fmt, ...)
+{
+	struct probes_feature *e = features_get(f, name);
+	va_list ap;
+
+	if (!e)
+		return;
+	e->on = false;
+	va_start(ap, fmt);
+	vsnprintf(e->why, sizeof(e->why), fmt, ap);
+	va_end(ap);
+}
+
+static int check_floor(struct features *f, char why[256])
+{
+	struct probes_feature *e = add(f, "kernel 6.1 or newer", true);
+	struct utsname u;
+	int major = 0, minor = 0;
+
+	if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2)
+		return 0;
+	if (major > FLOOR_MAJOR || (major == FLOOR_MAJOR && minor >= FLOOR_MINOR))
+		return 0;
+	snprintf(why, 256, "kernel %s is older than %d.%d", u.release, FLOOR_MAJOR, FLOOR_MINOR);
+	set(e, false, why);
+	return -EOPNOTSUPP;
+}
+
+/* A BTF raw tracepoint is there if its typedef is. */
+static void find_hooks(struct features *f, const struct btf *btf)
+{
+	char type[64];
+
+	for (const struct hook *h = hooks; h->prog; h++) {
+		snprintf(type, sizeof(type), "btf_trace_%s", h->tracepoint);
+		set(add(f, h->name, h->required), btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0,
+		    "this kernel has no such tracepoint");
+	}
+}
+
+/* Loads (and attaches, where that can fail by itself) a program that does nothing. */
+static int trial(const struct btf *btf, enum bpf_attach_type attach, enum bpf_prog_type type, const char *func)
+{
+	static const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },	/* r0 = 0 */
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach);
+	int id = btf__find_by_name_kind(btf, func, BTF_KIND_FUNC);
+	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int link = -1;
+
+	if (id < 0)
+		return -ENOENT;
+	opts.attach_btf_id = id;
+	fd = bpf_prog_load(type, "ht_trial", "GPL", code, 2, &opts);
+	if (fd < 0)
+		return -errno;
+	link = bpf_link_create(fd, 0, attach, NULL);
+	return link < 0 ? -errno : 0;
+}
+
+static void find_trampolines(struct features *f, const struct btf *btf)
+{
+	struct probes_feature *e;
+	int r;
+
+	e = add(f, "fentry", false);
+	r = trial(btf, BPF_TRACE_FENTRY, BPF_PROG_TYPE_TRACING, "security_file_open");
+	set(e, !r, strerror(-r));
+	e = add(f, "lsm", false);
+	r = trial(btf, BPF_LSM_MAC, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open");
+	set(e, !r, strerror(-r));
+}
+
+static void find_files(struct features *f)
+{
+	static const struct {
+		const char *name, *path, *why;
+	} v[] = {
+		{ "kprobe", "/sys/bus/event_source/devices/kprobe", "this kernel is built without kprobes" },
+		{ "uprobe", "/sys/bus/event_source/devices/uprobe", "this kernel is built without uprobes" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		set(add(f, v[i].name, false), !access(v[i].path, F_OK), v[i].why);
+}
+
+int features_find(struct features *f, char why[256])
+{
+	_cleanup_(btf_cleanup) struct btf *btf = NULL;
+	struct probes_feature *e;
+	int r;
+
+	memset(f, 0, sizeof(*f));
+	r = check_floor(f, why);
+	if (r)
+		return r;
+	e = add(f, "btf", true);
+	btf = btf__load_vmlinux_btf();
+	if (!btf) {
+		snprintf(why, 256, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
+		set(e, false, why);
+		return -EOPNOTSUPP;
+	}
+	find_hooks(f, btf);
+	f->have_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	set(add(f, "bpf_rdonly_cast", false), f->have_cast, "older than 6.2: kernel memory is read by calls, which costs more");
+	set(add(f, "iter/task_file", true), btf__find_by_name_kind(btf, "bpf_iter__task_file", BTF_KIND_STRUCT) > 0,
+	    "this kernel has no such iterator");
+	find_trampolines(f, btf);
+	find_files(f);
+	return 0;
+}
+
+int probes_survey(struct probes_feature *ret_v, unsigned max, unsigned *ret_n)
+{
+	struct features f;
+	char why[256];
+	int r = features_find(&f, why);
+
+	*ret_n = f.n < max ? f.n : max;
+	memcpy(ret_v, f.v, *ret_n * sizeof(*ret_v));
+	return r == -EOPNOTSUPP ? 0 : r;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * emit.bpf.h - counting and the one way into a ring.
+ *
+ * A number is taken before anything can fail, and every failure after that is counted by cause,
+ * so that for every class and CPU: numbers taken = entries in the ring + lost.
+ */
+#ifndef HOSTTRAIL_EMIT_BPF_H
+#define HOSTTRAIL_EMIT_BPF_H
+
+static __always_inline struct ht_counters *counters_of(__u32 class, __u32 cpu)
+{
+	__u32 key = class * ht_ncpu + cpu;
+
+	return bpf_map_lookup_elem(&counters, &key);
+}
+
+static __always_inline struct ht_shared *shared_words(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&shared, &zero);
+}
+
+static __always_inline void count_lost(struct ht_counters *c, __u32 cause)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (!c->lost_first)
+		c->lost_first = now;
+	c->lost_last = now;
+	__sync_fetch_and_add(&c->lost[cause & (HT_CAUSE__MAX - 1)], 1);
+}
+
+/* The CPU's scratch, or NULL while an interrupted probe on this CPU uses it. */
+static __always_inline struct scratch *scratch_take(__u32 cpu)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &cpu);
+
+	if (!s || __sync_lock_test_and_set(&s->busy, 1))
+		return NULL;
+	s->evflags = 0;
+	return s;
+}
+
+static __always_inline void scratch_give(struct scratch *s)
+{
+	*(volatile __u32 *)&s->busy = 0;
+}
+
+static __always_inline __u32 ring_of(__u32 class, __u32 cpu)
+{
+	__u32 group = cpu >> (ht_group_shift & 31);
+
+	return (class & (HT_CLASS__MAX - 1)) * HT_GROUPS_MAX + (group & (HT_GROUPS_MAX - 1));
+}
+
+/*
+ * Wakes the reader if it sleeps, or if the ring gets a quarter full. The fill is asked for only each time a
+ * sixteenth of the ring was written, because asking is a call.
+ */
+static __always_inline __u64 wake_flags(void *ring, struct ht_counters *c, __u32 class, __u32 len)
+{
+	struct ht_shared *w = shared_words();
+	__u32 shift = ht_ring_shift[class & (HT_CLASS__MAX - 1)] & 31;
+	__u64 before = c->bytes;
+
+	c->bytes = before + len;
+	if (w && *(volatile __u64 *)&w->armed) {
+		*(volatile __u64 *)&w->armed = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	if (((before ^ (before + len)) >> (shift - 4)) &&
+	    bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= (1ull << shift) / 4)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* 0, or negative when the entry did not fit. */
+static __always_inline int ring_put(__u32 class, __u32 cpu, struct ht_counters *c, void *p, __u32 len)
+{
+	__u32 key = ring_of(class, cpu);
+	void *ring = bpf_map_lookup_elem(&rings, &key);
+
+	if (!ring)
+		return -1;
+	return bpf_ringbuf_output(ring, p, len, wake_flags(ring, c, class, len));
+}
+
+/* Sends what lies in s->b. The header's length is set here. */
+static __always_inline int scratch_put(struct scratch *s, __u32 class, __u32 cpu, struct ht_counters *c)
+{
+	__u32 len = s->pos;
+
+	if (len > OUT_MAX)
+		len = OUT_MAX;
+	((struct ht_event *)s->b)->len = len;
+	return ring_put(class, cpu, c, s->b, len);
+}
+
+#endif

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * hosttrail.bpf.c - the object: helpers from the bottom up, then the programs by hook family.
+ *
+ * One translation unit, because the programs share inlined helpers and constants; README.md
+ * says in which order to read.
+ */
+#include <vmlinux.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/event.h"
+
+#include "bpf/compat.bpf.h"
+#ifdef __TARGET_ARCH_x86
+#include "bpf/arch_x86.bpf.h"
+#else
+#error "this architecture has no arch_*.bpf.h yet"
+#endif
+#include "bpf/maps.bpf.h"
+#include "bpf/emit.bpf.h"
+#include "bpf/walk.bpf.h"
+#include "bpf/ident.bpf.h"
+#include "bpf/fields.bpf.h"
+#include "bpf/record.bpf.h"
+
+#include "bpf/filter.bpf.h"
+#include "bpf/syscall.bpf.h"
+#include "bpf/process.bpf.h"
+#include "bpf/iter.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * ident.bpf.h - who the task is: compared on every recorded call, sent once per ring.
+ *
+ * Nothing tells of credential changes, and cgroup moves happen in another task's context, so the
+ * values themselves are compared with the copy in task storage. A difference makes a generation;
+ * its number comes from one counter, so that no two identities ever share one, also not across
+ * an exec by a non-leader thread, which takes over the leader's task key.
+ */
+#ifndef HOSTTRAIL_IDENT_BPF_H
+#define HOSTTRAIL_IDENT_BPF_H
+
+#define CRED_FIRST bpf_core_field_offset(struct cred, uid)
+#define CRED_END (bpf_core_field_offset(struct cred, cap_ambient) + 8)
+#define CRED_BYTES (CRED_END - CRED_FIRST)	/* 76 before 6.3, then 80 */
+
+/* Gathers what is compared. An exiting task has no mm: then the executable is taken as it was. */
+static __always_inline void compared_now(struct compared *n, const struct compared *was)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct cred *cred = task->cred;
+	struct css_set *set = task->cgroups;
+	struct signal_struct *sig = task->signal;
+	struct mm_struct *mm = task->mm;
+
+	n->cred[9] = 0;
+	bpf_probe_read_kernel(n->cred, CRED_BYTES, (void *)cred + CRED_FIRST);
+	n->user_ns = (__u64)cred->user_ns;
+	n->group_info = (__u64)cred->group_info;
+	n->audit = (__u64)task->loginuid.val << 32 | task->sessionid;
+	n->nsproxy = (__u64)task->nsproxy;
+	n->css_set = (__u64)set;
+	n->cgroup_id = set->dfl_cgrp->kn->id;
+	n->exe_file = mm ? (__u64)mm->exe_file : was->exe_file;
+	n->parent = (__u64)task->real_parent;
+	n->sid = (__u64)sig->pids[PIDTYPE_SID];
+	n->tty = (__u64)sig->tty;
+	barrier();	/* from here on these are numbers: the verifier allows no arithmetic on pointers */
+}
+
+static __always_inline bool compared_differ(const struct compared *a, const struct compared *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+	__u64 d = 0;
+
+#pragma unroll
+	for (int i = 0; i < sizeof(*a) / 8; i++)
+		d |= x[i] ^ y[i];
+	return d != 0;
+}
+
+/* Makes t->gen the generation of what the task is now. */
+static __always_inline void ident_update(struct scratch *s, struct task *t, struct ht_shared *w)
+{
+	compared_now(&s->now, &t->was);
+	if (!t->gen || compared_differ(&s->now, &t->was)) {
+		__u32 gen = __sync_fetch_and_add(&ht_generation, 1) + 1;
+
+		t->was = s->now;
+		t->gen = gen ? gen : __sync_fetch_and_add(&ht_generation, 1) + 1;
+		t->delivered = 0;
+	}
+	if (w && t->epoch != w->epoch) {
+		t->epoch = w->epoch;
+		t->delivered = 0;
+	}
+}
+
+static __always_inline void header_fill(struct ht_event *h, __u32 kind, __u32 class, __u32 cpu)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	h->kind = kind;
+	h->flags = 0;
+	h->cpu = cpu;
+	h->class = class;
+	h->abi = 0;
+	h->len = sizeof(*h);
+	h->gen = 0;
+	h->seq = 0;
+	h->time = bpf_ktime_get_boot_ns();
+	h->start = task->start_boottime;
+	h->tid = task->pid;
+	h->tgid = task->tgid;
+}
+
+/* The number of a struct pid in its own, innermost namespace. */
+static __always_inline __u32 pid_in_ns(__u64 pid)
+{
+	__u32 level = KREAD(struct pid, pid, level);
+	__u32 nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)(pid + bpf_core_field_offset(struct pid, numbers) +
+							(__u64)(level & 63) * bpf_core_type_size(struct upid)));
+	return nr;
+}
+
+static __always_inline void ident_process(struct ht_ident *d)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *parent = task->real_parent;
+	struct signal_struct *sig = task->signal;
+	__u64 sid = (__u64)sig->pids[PIDTYPE_SID];
+	__u64 tty = (__u64)sig->tty;
+
+	d->leader_start = task->group_leader->start_boottime;
+	d->ppid = parent->tgid;
+	d->parent_start = parent->group_leader->start_boottime;
+	d->tid_ns = pid_in_ns((__u64)task->thread_pid);
+	d->tgid_ns = pid_in_ns((__u64)sig->pids[PIDTYPE_TGID]);
+	bpf_probe_read_kernel(&d->sid, 4, (void *)(sid + bpf_core_field_offset(struct pid, numbers)));
+	d->loginuid = task->loginuid.val;
+	d->audit_session = task->sessionid;
+	d->seccomp_mode = task->seccomp.mode;
+	d->no_new_privs = task->atomic_flags & 1;	/* PFA_NO_NEW_PRIVS */
+	bpf_get_current_comm(d->comm, sizeof(d->comm));
+	if (tty) {
+		__u64 drv = KREAD(struct tty_struct, tty, driver);
+
+		d->tty_dev = KREAD(struct tty_driver, drv, major) << 20 |
+			     (__u32)(KREAD(struct tty_driver, drv, minor_start) + KREAD(struct tty_struct, tty, index));
+		bpf_probe_read_kernel_str(d->tty, sizeof(d->tty),
+					  (void *)(tty + bpf_core_field_offset(struct tty_struct, name)));
+	}
+}
+
+#define CRED_AT(at, field) ((void *)(at) + (bpf_core_field_offset(struct cred, field) - CRED_FIRST))
+
+/* The effective uid as the task's own user namespace shows it; overflow ids and odd maps read as 65534. */
+static __always_inline __u32 uid_in_ns(struct user_namespace *ns, __u32 kuid)
+{
+	__u32 n = ns->uid_map.nr_extents;
+
+	if (!ns->level)
+		return kuid;
+#pragma unroll
+	for (int i = 0; i < 5; i++) {
+		__u32 first = ns->uid_map.extent[i].first;
+		__u32 lower = ns->uid_map.extent[i].lower_first;
+		__u32 count = ns->uid_map.extent[i].count;
+
+		if (n <= 5 && i < n && kuid - lower < count)
+			return first + (kuid - lower);
+	}
+	return 65534;
+}
+
+static __always_inline void ident_cred(struct ht_ident *d, const struct compared *now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct cred *cred = task->cred;
+	struct user_namespace *ns = cred->user_ns;
+	__u64 groups = now->group_info;
+	const void *c = now->cred;
+
+	d->uid = *(__u32 *)CRED_AT(c, uid);
+	d->gid = *(__u32 *)CRED_AT(c, gid);
+	d->suid = *(__u32 *)CRED_AT(c, suid);
+	d->sgid = *(__u32 *)CRED_AT(c, sgid);
+	d->euid = *(__u32 *)CRED_AT(c, euid);
+	d->egid = *(__u32 *)CRED_AT(c, egid);
+	d->fsuid = *(__u32 *)CRED_AT(c, fsuid);
+	d->fsgid = *(__u32 *)CRED_AT(c, fsgid);
+	d->securebits = *(__u32 *)CRED_AT(c, securebits);
+	__builtin_memcpy(&d->cap_inheritable, CRED_AT(c, cap_inheritable), 8);
+	__builtin_memcpy(&d->cap_permitted, CRED_AT(c, cap_permitted), 8);
+	__builtin_memcpy(&d->cap_effective, CRED_AT(c, cap_effective), 8);
+	__builtin_memcpy(&d->cap_bounding, CRED_AT(c, cap_bset), 8);
+	__builtin_memcpy(&d->cap_ambient, CRED_AT(c, cap_ambient), 8);
+	d->userns_level = ns->level;
+	d->uid_in_ns = uid_in_ns(ns, d->euid);
+	d->ns_user = ns->ns.inum;
+	d->ngroups = KREAD(struct group_info, groups, ngroups);
+	bpf_probe_read_kernel(d->groups, d->ngroups >= HT_GROUPS_SHOWN ? sizeof(d->groups) : d->ngroups * 4,
+			      (void *)(groups + bpf_core_field_offset(struct group_info, gid)));
+}
+
+static __always_inline void ident_namespaces(struct ht_ident *d)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct nsproxy *ns = task->nsproxy;
+	__u64 pid = (__u64)task->thread_pid, upid, pid_ns = 0;
+
+	upid = pid + bpf_core_field_offset(struct pid, numbers) +
+	       (KREAD(struct pid, pid, level) & 63) * bpf_core_type_size(struct upid);
+	bpf_probe_read_kernel(&pid_ns, 8, (void *)(upid + bpf_core_field_offset(struct upid, ns)));
+	d->ns_pid = KREAD(struct pid_namespace, pid_ns, ns.inum);
+	if (!ns)
+		return;
+	d->ns_mnt = KREAD(struct mnt_namespace, ns->mnt_ns, ns.inum);
+	d->ns_net = ns->net_ns->ns.inum;
+	d->ns_uts = ns->uts_ns->ns.inum;
+	d->ns_ipc = ns->ipc_ns->ns.inum;
+	d->ns_cgroup = ns->cgroup_ns->ns.inum;
+	d->ns_time = ns->time_ns->ns.inum;
+}
+
+struct cgroup_walk {
+	struct scratch *s;
+	__u64 kn;
+};
+
+/* One name of a cgroup's path; the root has no parent and no name. */
+static long cgroup_step(__u32 i, void *ctx)
+{
+	struct cgroup_walk *c = ctx;
+	__u64 kn = c->kn, up;
+	__u32 pos = c->s->pos;
+	long n;
+
+	up = kernfs_parent(kn);
+	if (!up || pos > OUT_MAX - 512)
+		return 1;
+	n = bpf_probe_read_kernel_str(c->s->b + pos, 256, (void *)KREAD(struct kernfs_node, kn, name));
+	if (n <= 0)
+		return 1;
+	c->s->pos = pos + n;
+	c->kn = up;
+	return 0;
+}
+
+/*
+ * The cgroup whose path is shown: the default hierarchy's, or, where all tasks sit in that one's
+ * root (hosts that still use version 1), the first controller that has the task deeper.
+ */
+static __always_inline __u64 cgroup_shown(struct css_set *set)
+{
+	__u64 dfl = (__u64)set->dfl_cgrp->kn, best = dfl;
+
+	if (set->dfl_cgrp->level)
+		return dfl;
+#define TRY(id)                                                                                          \
+	if (best == dfl && bpf_core_enum_value_exists(enum cgroup_subsys_id, id)) {                      \
+		__u64 css = (__u64)set + bpf_core_field_offset(struct css_set, subsys) +                 \
+			    8 * bpf_core_enum_value(enum cgroup_subsys_id, id);                          \
+		__u64 cg = KREAD(struct cgroup_subsys_state, KREAD_PTR(css), cgroup);                    \
+                                                                                                         \
+		if (KREAD(struct cgroup, cg, level))                                                     \
+			best = KREAD(struct cgroup, cg, kn);                                             \
+	}
+	TRY(pids_cgrp_id)
+	TRY(memory_cgrp_id)
+	TRY(cpu_cgrp_id)
+	TRY(devices_cgrp_id)
+#undef TRY
+	return best;
+}
+
+static __always_inline void cgroup_emit(struct scratch *s)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct cgroup_walk c = { .s = s };
+	__u32 pos = s->pos;
+	struct ht_field *f;
+
+	if (pos > OUT_MAX - HT_PATH_MAX)
+		return;
+	f = (struct ht_field *)(s->b + pos);
+	f->kind = HT_FIELD_CGROUP;
+	f->arg = HT_ARG_TASK;
+	f->role = 0;
+	f->flags = 0;
+	s->pos = pos + sizeof(*f);
+	c.kn = cgroup_shown(task->cgroups);
+	bpf_loop(64, cgroup_step, &c, 0);
+	f->len = s->pos - pos - sizeof(*f);
+	if (s->pos <= OUT_MAX - 8)
+		*(__u64 *)(s->b + s->pos) = 0;
+	s->pos = (s->pos + 7) & ~7u;
+}
+
+/* Builds the identity of the current task in s->b and sends it to the ring of class and CPU. 0 if it went. */
+__noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ht_counters *c;
+	struct mm_struct *mm;
+	struct ht_ident *d;
+	__u64 exe = 0;
+	int r;
+
+	if (!s)
+		return -1;
+	c = counters_of(class, cpu);
+	if (!c)
+		return -1;
+	d = (struct ht_ident *)s->b;
+	__builtin_memset(d, 0, sizeof(*d));
+	header_fill(&d->h, HT_EV_IDENT, class, cpu);
+	d->h.gen = gen;
+	s->pos = sizeof(*d);
+	ident_process(d);
+	ident_cred(d, &s->now);
+	ident_namespaces(d);
+	d->cgroup_id = s->now.cgroup_id;
+	mm = task->mm;
+	if (mm)
+		exe = (__u64)mm->exe_file;
+	if (exe) {
+		inode_exe(KREAD(struct file, exe, f_inode), &d->exe);
+		walk_emit(s, KREAD(struct file, exe, f_path.mnt), KREAD(struct file, exe, f_path.dentry),
+			  HT_ARG_TASK | HT_WALK_EXE << 8, 0);
+	}
+	cgroup_emit(s);
+	r = scratch_put(s, class, cpu, c);
+	if (r)
+		__sync_fetch_and_add(&c->ident_lost, 1);
+	return r;
+}
+
+/*
+ * Makes sure that the ring has this task's identity. True: h->gen names it. False: it could not be
+ * delivered, the event must carry the minimum itself.
+ */
+static __always_inline bool ident_deliver(struct scratch *s, struct task *t, __u32 class, __u32 cpu)
+{
+	__u64 bit = 1ull << (ring_of(class, cpu) & 63);
+
+	ident_update(s, t, shared_words());
+	if (t->delivered & bit)
+		return true;
+	if (ident_send(s, class, cpu, t->gen))
+		return false;
+	t->delivered |= bit;
+	return true;
+}
+
+static __always_inline void idmin_emit(struct scratch *s, __u32 cause)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct cred *cred = task->cred;
+	__u32 pos = s->pos;
+	struct ht_field *f;
+	struct ht_idmin *d;
+
+	if (pos > OUT_MAX - 256)
+		return;
+	f = (struct ht_field *)(s->b + pos);
+	d = (struct ht_idmin *)(f + 1);
+	f->kind = HT_FIELD_IDMIN;
+	f->arg = HT_ARG_TASK;
+	f->role = 0;
+	f->flags = 0;
+	f->len = sizeof(*d);
+	d->leader_start = task->group_leader->start_boottime;
+	d->ppid = task->real_parent->tgid;
+	d->uid = cred->uid.val;
+	d->gid = cred->gid.val;
+	d->euid = cred->euid.val;
+	d->egid = cred->egid.val;
+	d->fsuid = cred->fsuid.val;
+	d->suid = cred->suid.val;
+	d->loginuid = task->loginuid.val;
+	d->audit_session = task->sessionid;
+	d->cause = cause;
+	d->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+	bpf_get_current_comm(d->comm, sizeof(d->comm));
+	s->pos = pos + sizeof(*f) + sizeof(*d);
+}
+
+#endif

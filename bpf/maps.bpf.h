@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * maps.bpf.h - every map, every constant that the loader sets, and what a task carries.
+ */
+#ifndef HOSTTRAIL_MAPS_BPF_H
+#define HOSTTRAIL_MAPS_BPF_H
+
+#define OUT_MAX (sizeof(struct ht_ident) + HT_DATA_MAX)	/* an entry never gets longer */
+#define STRS_MAX 4000	/* two of them and the storage's own header stay below 8 KiB (kmalloc_nolock's limit) */
+#define INDEX_ENTER 0x8000	/* in ht_index: this call is looked at when it is entered */
+#define INDEX_MASK 0x1ff
+#define INDEX_RESTART (HT_CALLS_MAX - 1)	/* in ht_index: restart_syscall, continues a held call */
+#define OWN_DIR_DEPTH 5
+
+/* ---- set by the loader, constant for the verifier */
+const volatile bool ht_have_cast;
+const volatile __u32 ht_scope;		/* enum ht_scope */
+const volatile __u32 ht_scope_level;	/* depth of the recorded cgroup */
+const volatile __u32 ht_ncpu = 1;
+const volatile __u32 ht_group_shift = 3;	/* CPU >> this: its group of rings */
+const volatile __u32 ht_ring_shift[HT_CLASS__MAX];	/* log2 of a ring's bytes */
+const volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX];
+const volatile struct ht_call_desc ht_calls[HT_CALLS_MAX];
+
+static __always_inline const volatile struct ht_call_desc *desc_of(__u32 call)
+{
+	barrier_var(call);	/* or the compiler drops the mask where it knows better than the verifier */
+	return &ht_calls[call & (HT_CALLS_MAX - 1)];
+}
+
+__u32 ht_generation;	/* last identity generation given out */
+
+struct held {			/* a call that the kernel is about to restart */
+	__u64 args[6];
+	__u32 nr;
+	__s32 code;		/* the last -ERESTART... */
+	__u16 call;		/* 0: nothing held */
+	__u16 restarts;
+	__u8 abi;
+	__u8 pad[3];
+};
+
+struct stash {			/* an exec as it was entered */
+	__u64 args[6];
+	__u32 nr;
+	__u16 call;		/* 0: nothing here */
+	__u8 abi;
+	__u8 pad;
+};
+
+struct compared {		/* what makes an identity another one; compared word by word */
+	__u64 cred[10];		/* struct cred from uid to cap_ambient, as it lies there */
+	__u64 user_ns, group_info;
+	__u64 audit;		/* login uid and session */
+	__u64 nsproxy, css_set, cgroup_id;
+	__u64 exe_file;
+	__u64 parent, sid, tty;
+};
+
+struct task {
+	__u32 flags;		/* HT_TASK_*: first, user space writes it */
+	__u32 gen;		/* 0: no identity yet */
+	__u64 delivered;	/* a bit per ring */
+	__u64 epoch;
+	__u64 calls;
+	struct compared was;
+	__u64 root_mnt, root_dentry, root_ns;	/* the root that `chrooted` was found for */
+	__u64 chrooted;
+	struct held held;
+	struct stash exec;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task);
+} tasks SEC(".maps");
+
+struct strs {			/* strings as they were when the call was entered */
+	__u32 nr;
+	__u16 abi;
+	__u16 n;		/* 0: nothing here */
+	__u8 arg[2];
+	__u8 fault[2];
+	__u16 len[2];		/* without NUL; STRS_MAX - 1: perhaps longer */
+	char s[2][STRS_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct strs);
+} strs SEC(".maps");
+
+struct walk {			/* state of a path walk, see walk.bpf.h */
+	__u64 vfsmnt;		/* in: struct vfsmount * */
+	__u64 dentry, mnt;	/* in: struct dentry *; struct mount * */
+	__u64 mnt_root, mnt_parent, mnt_mountpoint;
+	__u64 root_mnt, root_dentry;	/* of the task: struct mount *, struct dentry * */
+	__u64 ns_root;
+	__u32 pos;
+	__u16 ncomp, root_at;
+	__u16 flags;
+	__u8 top;		/* the walk got to a root */
+	__u8 pad;
+	__u8 d[128];		/* a dentry from d_parent to the end of its inline name */
+};
+
+struct scratch {
+	__u32 busy;
+	__u32 pos;		/* bytes used in b */
+	__u32 evflags;		/* enum ht_event_flag gathered while fields are written */
+	__u32 pad;
+	struct ht_call c;	/* the call being recorded */
+	struct walk w;
+	struct compared now;
+	__u8 b[OUT_MAX + HT_ARGV_MAX];	/* beyond OUT_MAX: room that the verifier wants */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);	/* CPUs */
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, HT_CLASS__MAX);	/* times CPUs */
+	__type(key, __u32);
+	__type(value, struct ht_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ht_shared);
+} shared SEC(".maps");
+
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, HT_CLASS__MAX * HT_GROUPS_MAX);
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
+
+struct peer {
+	__u64 sock;		/* inode number of the socket */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct peer);
+	__type(value, __u64);	/* hash of the address that was sent to last */
+} peers SEC(".maps");
+
+struct dir {
+	__u64 ino;
+	__u64 dev;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct dir);
+	__type(value, __u32);
+} own_dirs SEC(".maps");
+
+/* Pinned with the rest, written and read by the loader only (agent/probes.c). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, 256);
+} meta SEC(".maps");
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * process.bpf.h - the life of a task: made, another program, gone.
+ *
+ * sched_process_fork is not used: task_newtask fires for every task that it fires for and for
+ * io_uring's and other kernel-made threads of a process too, and the fork itself is recorded
+ * as the parent's call.
+ */
+#ifndef HOSTTRAIL_PROCESS_BPF_H
+#define HOSTTRAIL_PROCESS_BPF_H
+
+/* Runs in the parent. The mark goes on; that a task is one of our programs does not. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_flags)
+{
+	struct task *t, *c;
+	struct ht_shared *w;
+	struct ht_counters *n;
+
+	if (ht_scope != HT_SCOPE_TREE)
+		return 0;
+	t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	if (!t || !(t->flags & HT_TASK_MARKED))
+		return 0;
+	c = bpf_task_storage_get(&tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c) {	/* its calls are not recorded: that much is known and counted */
+		n = counters_of(HT_CLASS_PROCESS, bpf_get_smp_processor_id());
+		if (n)
+			n->storage_failed++;
+		return 0;
+	}
+	c->flags = HT_TASK_MARKED;
+	w = shared_words();
+	if (w)
+		__sync_fetch_and_add(&w->marked, 1);
+	return 0;
+}
+
+static __always_inline void kstr_emit(struct scratch *s, __u32 arg, const char *str)
+{
+	struct ht_field *f = field_open(s, HT_FIELD_KSTR, arg, HT_PATH_MAX);
+	long n;
+
+	if (!f)
+		return;
+	n = bpf_probe_read_kernel_str(f + 1, HT_PATH_MAX, str);
+	if (n <= 0 || n > HT_PATH_MAX) {
+		field_fault(s, f);
+		return;
+	}
+	field_close(s, f, n - 1);
+}
+
+/* The new program's arguments, as they lie on its stack. */
+static __always_inline void stack_argv_emit(struct scratch *s)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ht_field *f = field_open(s, HT_FIELD_ARGV, HT_ARG_TASK, 16);
+	struct mm_struct *mm = task->mm;
+	__u64 start, total;
+	__u32 room, n;
+
+	if (!f || !mm)
+		return;
+	start = mm->arg_start;
+	total = mm->arg_end - start;
+	*(__u64 *)(f + 1) = total;
+	room = OUT_MAX - 64 - s->pos;
+	if (room > HT_ARGV_MAX)
+		room = HT_ARGV_MAX;
+	n = total < room ? total : room;
+	barrier_var(n);
+	if (n > HT_ARGV_MAX || bpf_probe_read_user((void *)(f + 1) + 8, n, (void *)start)) {
+		field_fault(s, f);
+		return;
+	}
+	if (n < total)
+		f->flags = HT_FIELD_F_CUT;
+	field_close(s, f, n + 8);
+}
+
+__noinline int exec_fields(struct scratch *s)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fs_struct *fs = task->fs;
+	struct mm_struct *mm = task->mm;
+	__u64 exe, mnt, dentry;
+
+	if (!s || !mm || !fs)
+		return 0;
+	exe = (__u64)mm->exe_file;
+	if (exe)
+		walk_emit(s, KREAD(struct file, exe, f_path.mnt), KREAD(struct file, exe, f_path.dentry),
+			  HT_ARG_TASK | HT_WALK_EXE << 8, 0);
+	mnt = (__u64)fs->pwd.mnt;
+	dentry = (__u64)fs->pwd.dentry;
+	walk_emit(s, mnt, dentry, HT_ARG_TASK | HT_WALK_CWD << 8, 0);
+	stack_argv_emit(s);
+	return 0;
+}
+
+/* The call as it was entered; the registers of now are the new program's. */
+static __always_inline void exec_call(struct task *t, struct task_struct *task, struct call_in *in)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u32 call;
+	__s64 nr;
+
+	in->flags = HT_EV_F_EXEC;
+	if (t && t->exec.call) {
+		in->nr = t->exec.nr;
+		in->abi = t->exec.abi;
+		in->call = t->exec.call;
+		return;
+	}
+	nr = arch_nr(task, regs, &in->abi);
+	call = call_index(nr, in->abi) & INDEX_MASK;
+	in->flags |= HT_EV_F_ENTER_MISSED;
+	in->nr = nr;
+	in->call = call;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct call_in in = {};
+	struct ht_counters *n = NULL;
+	struct scratch *s;
+	struct task *t;
+
+	if (!task_in_scope(task, &t))
+		return 0;
+	exec_call(t, task, &in);
+	if (!in.call)
+		return 0;
+	s = record_begin(t, &in, &n);
+	if (!s)
+		return 0;
+	if (t && t->exec.call)
+		__builtin_memcpy(s->c.args, t->exec.args, sizeof(s->c.args));
+	else
+		__builtin_memset(s->c.args, 0, sizeof(s->c.args));
+	if (t) {
+		t->exec.call = 0;
+		t->gen = 0;	/* another program is another identity, even with the same file */
+	}
+	record_body(s, t, n, HT_CAUSE_STORAGE);
+	kstr_emit(s, 0, bprm->filename);
+	if (bprm->interp != bprm->filename)
+		kstr_emit(s, 1, bprm->interp);
+	exec_fields(s);
+	record_end(s, n);
+	scratch_give(s);
+	return 0;
+}
+
+/* Tells the agent that a process is gone. Not counted: nothing is lost with it but a hint. */
+static __always_inline void exit_notice(struct task_struct *task)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct ht_counters *n = counters_of(HT_CLASS_PROCESS, cpu);
+	struct ht_event e = {};
+
+	if (!n)
+		return;
+	header_fill(&e, HT_EV_EXIT, HT_CLASS_PROCESS, cpu);
+	e.flags = HT_EV_F_GROUP_DEAD;
+	ring_put(HT_CLASS_PROCESS, cpu, n, &e, sizeof(e));
+}
+
+/* The call that the task is in, if any: exit itself, or one that death cut short. */
+static __always_inline void exit_call(struct task *t, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct call_in in = { .flags = HT_EV_F_IN_CALL };
+	__s64 nr;
+
+	if (!arch_in_call(task, regs)) {
+		if (t && t->held.call)
+			held_close(t, HT_EV_F_IN_CALL | HT_EV_F_INTERRUPTED);
+		return;
+	}
+	nr = arch_nr(task, regs, &in.abi);
+	in.nr = nr;
+	in.call = call_index(nr, in.abi) & INDEX_MASK;
+	if (t && t->held.call)
+		restart_join(t, &in, regs);
+	if (!in.call || in.call == INDEX_RESTART)
+		return;
+	if (desc_of(in.call)->flags & HT_CALL_F_NORETURN)
+		in.flags = 0;
+	record_call(t, &in, regs, NULL);
+}
+
+#define PF_NOT_USER 0x00200010	/* PF_KTHREAD | PF_IO_WORKER: no registers of their own */
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(ht_exit, struct task_struct *task)
+{
+	struct ht_shared *w = shared_words();
+	struct task *t;
+
+	if (!task_in_scope(task, &t))
+		return 0;
+	if (!(task->flags & PF_NOT_USER))
+		exit_call(t, task);
+	if (!task->signal->live.counter)
+		exit_notice(task);
+	if (w && t && (t->flags & HT_TASK_MARKED)) {
+		t->flags &= ~HT_TASK_MARKED;
+		__sync_fetch_and_add(&w->marked, -1);
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * record.bpf.h - which calls are recorded, and the way of one into its ring.
+ */
+#ifndef HOSTTRAIL_RECORD_BPF_H
+#define HOSTTRAIL_RECORD_BPF_H
+
+struct call_in {		/* a call as a hook found it */
+	__s64 ret;
+	__u32 nr;
+	__u32 abi;
+	__u16 call;		/* descriptor index */
+	__u16 restarts;
+	__u16 flags;		/* enum ht_event_flag */
+};
+
+/* The descriptor index of a call with flags (INDEX_ENTER), 0 if it is not captured. */
+static __always_inline __u32 call_index(__s64 nr, __u32 abi)
+{
+	if (nr < 0)
+		return 0;
+	if (nr >= HT_NR_MAX)
+		return HT_CALL_UNKNOWN;
+	return ht_index[(abi < HT_ABI__MAX ? abi : 0) * HT_NR_MAX + (nr & (HT_NR_MAX - 1))];
+}
+
+/* Scope, and the task's storage. False: this task is not recorded. In tree scope storage exists for marked tasks alone. */
+static __always_inline bool task_in_scope(struct task_struct *task, struct task **ret_t)
+{
+	struct task *t = bpf_task_storage_get(&tasks, task, 0, 0);
+
+	*ret_t = t;
+	if (ht_scope == HT_SCOPE_TREE)
+		return t && (t->flags & HT_TASK_MARKED);
+	if (ht_scope == HT_SCOPE_CGROUP) {
+		struct ht_shared *w = shared_words();
+
+		if (!w || bpf_get_current_ancestor_cgroup_id(ht_scope_level) != w->scope_cgroup)
+			return false;
+	}
+	if (!t)
+		*ret_t = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return true;
+}
+
+/* The part of recording that all hooks share: s->c is filled, the number is taken. */
+static __always_inline void record_body(struct scratch *s, struct task *t, struct ht_counters *n, __u32 cause)
+{
+	__u32 class = s->c.h.class, cpu = s->c.h.cpu;
+	bool named = t && ident_deliver(s, t, class, cpu);
+
+	*(struct ht_call *)s->b = s->c;
+	s->pos = sizeof(struct ht_call);
+	if (named) {
+		((struct ht_event *)s->b)->gen = t->gen;
+	} else {
+		s->evflags |= HT_EV_F_IDENT_INLINE;
+		idmin_emit(s, cause);
+	}
+}
+
+static __always_inline void record_end(struct scratch *s, struct ht_counters *n)
+{
+	__u32 class = s->c.h.class, cpu = s->c.h.cpu;
+
+	((struct ht_event *)s->b)->flags = s->evflags;
+	if (scratch_put(s, class, cpu, n))
+		count_lost(n, HT_CAUSE_RING_FULL);
+	else
+		__sync_fetch_and_add(&n->submitted, 1);
+}
+
+/* Takes a number; then the scratch, with s->c filled but for the arguments. NULL: counted as lost. */
+static __always_inline struct scratch *record_begin(struct task *t, const struct call_in *in,
+						    struct ht_counters **ret_n)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 class = desc_of(in->call)->class & (HT_CLASS__MAX - 1);
+	struct ht_counters *n = counters_of(class, cpu);
+	struct scratch *s;
+	__u64 seq;
+
+	if (!n)
+		return NULL;
+	*ret_n = n;
+	seq = __sync_fetch_and_add(&n->seq, 1);
+	if (!t)
+		n->storage_failed++;
+	s = scratch_take(cpu);
+	if (!s) {
+		count_lost(n, HT_CAUSE_SCRATCH);
+		return NULL;
+	}
+	header_fill(&s->c.h, HT_EV_CALL, class, cpu);
+	s->c.h.abi = in->abi;
+	s->c.h.seq = seq;
+	s->c.ret = in->ret;
+	s->c.nr = in->nr;
+	s->c.call = in->call;
+	s->c.restarts = in->restarts;
+	s->c.task_calls = t ? ++t->calls : 0;
+	s->evflags = in->flags;
+	return s;
+}
+
+/* Records a call whose arguments are in args (6 words, 0: none), with the fields of its descriptor. */
+static __always_inline int record_call(struct task *t, const struct call_in *in, struct pt_regs *regs,
+				       const __u64 *args)
+{
+	struct ht_counters *n = NULL;
+	struct scratch *s = record_begin(t, in, &n);
+	__u32 nops;
+
+	if (!s)
+		return 0;
+	if (args)
+		__builtin_memcpy(s->c.args, args, sizeof(s->c.args));
+	else
+		arch_args(regs, in->abi, s->c.args);
+	record_body(s, t, n, HT_CAUSE_STORAGE);
+	nops = desc_of(in->call)->nops;
+	for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
+		op_run(s, i);
+	record_end(s, n);
+	scratch_give(s);
+	return 0;
+}
+
+#endif

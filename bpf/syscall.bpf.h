@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * syscall.bpf.h - sys_exit, which records, and sys_enter, for what exit cannot tell.
+ *
+ * Both leave within a few instructions when the table does not want the call.
+ */
+#ifndef HOSTTRAIL_SYSCALL_BPF_H
+#define HOSTTRAIL_SYSCALL_BPF_H
+
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
+#define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
+
+static __always_inline bool is_restart(__s64 ret)
+{
+	return ret == -ERESTARTSYS || ret == -ERESTARTNOINTR || ret == -ERESTARTNOHAND ||
+	       ret == -ERESTART_RESTARTBLOCK;
+}
+
+/* The held call goes out as one that ended with EINTR, or in which the task died. */
+static __always_inline void held_close(struct task *t, __u32 flags)
+{
+	struct call_in in = {
+		.ret = -4, .nr = t->held.nr, .abi = t->held.abi, .call = t->held.call,
+		.restarts = t->held.restarts - 1, .flags = flags,
+	};
+
+	t->held.call = 0;
+	record_call(t, &in, NULL, t->held.args);
+}
+
+static __always_inline bool held_is(const struct held *h, __u32 nr, __u32 abi, const __u64 *args)
+{
+	return h->call && h->nr == nr && h->abi == abi && h->args[0] == args[0] && h->args[1] == args[1] &&
+	       h->args[2] == args[2] && h->args[3] == args[3];
+}
+
+/*
+ * A result that the kernel will turn into a restart: kept until the call comes back. A handler
+ * may make calls of its own before that, so only the same call with the same arguments is it.
+ */
+static __always_inline int restart_hold(struct task *t, const struct call_in *in, struct pt_regs *regs)
+{
+	__u64 args[6];
+
+	arch_args(regs, in->abi, args);
+	if (!held_is(&t->held, in->nr, in->abi, args)) {
+		if (t->held.call)
+			held_close(t, HT_EV_F_INTERRUPTED);
+		__builtin_memcpy(t->held.args, args, sizeof(args));
+		t->held.nr = in->nr;
+		t->held.abi = in->abi;
+		t->held.call = in->call;
+		t->held.restarts = 0;
+	}
+	t->held.code = in->ret;
+	if (t->held.restarts < 0xffff)
+		t->held.restarts++;
+	return 0;
+}
+
+/* A result while a call is held: is it that call's? */
+static __always_inline void restart_join(struct task *t, struct call_in *in, struct pt_regs *regs)
+{
+	__u64 args[6];
+
+	arch_args(regs, in->abi, args);
+	if (in->call == INDEX_RESTART) {
+		in->nr = t->held.nr;
+		in->call = t->held.call;
+	} else if (!held_is(&t->held, in->nr, in->abi, args)) {
+		return;
+	}
+	in->restarts = t->held.restarts;
+	t->held.call = 0;
+}
+
+static __always_inline bool filtered(struct task *t, const struct call_in *in, struct pt_regs *regs)
+{
+	__u32 flags = desc_of(in->call)->flags;
+	__u64 args[6];
+
+	if (flags & HT_CALL_F_NEWPEER) {
+		const volatile struct ht_call_desc *d = desc_of(in->call);
+		bool msg = false;
+
+		for (int i = 0; i < HT_OPS_MAX; i++)
+			msg |= d->op[i].kind == HT_OP_MSGHDR;
+		arch_args(regs, in->abi, args);
+		if (!new_peer(in->call, args[0], msg ? args[1] : args[4], args[5], in->abi))
+			return true;
+	}
+	if (t && (t->flags & HT_TASK_SELF) &&
+	    desc_of(in->call)->class == HT_CLASS_DATA) {
+		arch_args(regs, in->abi, args);
+		return own_call(in->call, in->ret, args[0], args[1]);
+	}
+	return false;
+}
+
+/* A captured call came back. */
+static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call_in in = { .ret = ret, .nr = nr, .abi = abi_call >> 16, .call = abi_call & INDEX_MASK };
+	__u32 flags = desc_of(in.call)->flags;
+	struct task *t;
+
+	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)))
+		return 0;	/* the child's return; an exec that sched_process_exec recorded */
+	if (!task_in_scope(task, &t))
+		return 0;
+	if (t) {
+		if (is_restart(ret)) {
+			if (in.call != INDEX_RESTART)
+				return restart_hold(t, &in, regs);
+			if (t->held.call) {
+				t->held.code = ret;
+				t->held.restarts++;
+			}
+			return 0;
+		}
+		if (t->held.call)
+			restart_join(t, &in, regs);
+		if (flags & HT_CALL_F_EXEC)
+			t->exec.call = 0;
+	}
+	if (in.call == INDEX_RESTART || filtered(t, &in, regs))
+		return 0;
+	return record_call(t, &in, regs, NULL);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
+{
+	__u32 abi, call;
+	__s64 nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
+
+	call = call_index(nr, abi);
+	if (!(call & INDEX_MASK))
+		return 0;
+	return exit_captured(regs, ret, nr, abi << 16 | call);
+}
+
+/* The strings of a call whose paths can be changed under it, read a first time. */
+static __always_inline void enter_strings(struct task_struct *task, struct pt_regs *regs, __u32 nr, __u32 abi,
+					  __u32 call)
+{
+	const volatile struct ht_call_desc *d = desc_of(call);
+	struct strs *e = bpf_task_storage_get(&strs, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u64 args[6];
+	__u32 n = 0;
+
+	if (!e)
+		return;
+	arch_args(regs, abi, args);
+	for (int i = 0; i < HT_OPS_MAX && n < 2; i++) {
+		__u32 arg = d->op[i].arg;
+		long len;
+
+		if (d->op[i].kind != HT_OP_PATH || arg > 5)
+			continue;
+		len = bpf_probe_read_user_str(e->s[n & 1], STRS_MAX, (void *)args[arg]);
+		e->arg[n & 1] = arg;
+		e->fault[n & 1] = len <= 0;
+		e->len[n & 1] = len > 0 ? len - 1 : 0;
+		n++;
+	}
+	e->nr = nr;
+	e->abi = abi;
+	e->n = n;
+}
+
+static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __u32 call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task *t;
+
+	call &= INDEX_MASK;
+	if (!task_in_scope(task, &t))
+		return 0;
+	if (!(desc_of(call)->flags & HT_CALL_F_EXEC)) {
+		enter_strings(task, regs, nr, abi, call);
+	} else if (t) {
+		t->exec.nr = nr;
+		t->exec.abi = abi;
+		t->exec.call = call;
+		arch_args(regs, abi, t->exec.args);
+	}
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
+{
+	__u32 abi, call;
+	__s64 nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
+
+	call = call_index(nr, abi);
+	if (!(call & INDEX_ENTER))
+		return 0;
+	return enter_wanted(regs, nr, abi, call);
+}
+
+#define SIG_DFL_ 0
+#define SIG_IGN_ 1
+#define SA_RESTART_ 0x10000000
+
+/*
+ * A handler is about to run. Whether a held call comes back after it depends on how the call ended
+ * and on SA_RESTART; if not, its EINTR is put into the registers without another sys_exit.
+ */
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(ht_signal_deliver, int sig, struct kernel_siginfo *info, struct k_sigaction *ka)
+{
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	__u64 handler;
+	__s32 code;
+
+	if (!t || !t->held.call)
+		return 0;
+	handler = (__u64)ka->sa.sa_handler;
+	code = -t->held.code;
+	if (handler == SIG_DFL_ || handler == SIG_IGN_ || code == ERESTARTNOINTR)
+		return 0;
+	if (code == ERESTARTSYS && (ka->sa.sa_flags & SA_RESTART_))
+		return 0;
+	held_close(t, HT_EV_F_INTERRUPTED);
+	return 0;
+}
+
+#endif

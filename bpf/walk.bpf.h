@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * walk.bpf.h - the kernel's path of (mount, dentry), leaf first, over mounts up to the root of the mount tree.
+ *
+ * The walk takes no locks: a rename at the same moment can mix old and new names, as in any
+ * walk by pointer. A walk that does not reach a root says HT_WALK_F_TRUNCATED.
+ * Its state lies in the scratch because bpf_loop() lets only stack pointers in.
+ */
+#ifndef HOSTTRAIL_WALK_BPF_H
+#define HOSTTRAIL_WALK_BPF_H
+
+#define WALK_STEPS 1024
+#define NAME_MAX_ 255
+#define MAGIC_PIPE 0x50495045
+#define MAGIC_SOCK 0x534f434b
+#define MAGIC_ANON 0x09041934
+
+#define MOUNT_OF(vfsmnt) ((vfsmnt) - bpf_core_field_offset(struct mount, mnt))
+
+static __always_inline void walk_set_mount(struct walk *w, __u64 m)
+{
+	w->mnt = m;
+	w->mnt_root = KREAD(struct mount, m, mnt.mnt_root);
+	w->mnt_parent = KREAD(struct mount, m, mnt_parent);
+	w->mnt_mountpoint = KREAD(struct mount, m, mnt_mountpoint);
+}
+
+/* Copies the name of the dentry in w->d to s->b. 0, or -1 when there is no room. */
+static __always_inline int walk_name(struct scratch *s, struct walk *w)
+{
+	__u32 first = bpf_core_field_offset(struct dentry, d_parent);
+	__u32 len = *(__u32 *)(w->d + (bpf_core_field_offset(struct dentry, d_name.len) - first));
+	__u64 name = *(__u64 *)(w->d + (bpf_core_field_offset(struct dentry, d_name.name) - first));
+	__u32 pos = w->pos;
+	__u8 *out;
+
+	if (len > NAME_MAX_)
+		len = NAME_MAX_;
+	barrier_var(len);
+	if (pos > OUT_MAX - 512)
+		return -1;
+	out = s->b + pos;
+	if (name == w->dentry + dentry_iname_offset() && len < 40) {
+		__u64 *in = (__u64 *)(w->d + (dentry_iname_offset() - first));
+
+		((__u64 *)out)[0] = in[0];
+		((__u64 *)out)[1] = in[1];
+		if (len >= 16) {
+			((__u64 *)out)[2] = in[2];
+			((__u64 *)out)[3] = in[3];
+			((__u64 *)out)[4] = in[4];
+		}
+	} else if (bpf_probe_read_kernel(out, len, (void *)name)) {
+		return -1;
+	}
+	out[len] = 0;
+	w->pos = pos + len + 1;
+	w->ncomp++;
+	return 0;
+}
+
+/* One dentry, or one crossing into the parent mount. 1 ends the loop. */
+static long walk_step(__u32 i, void *ctx)
+{
+	struct scratch *s = *(struct scratch **)ctx;
+	struct walk *w = &s->w;
+	__u64 dentry = w->dentry;
+
+	if (w->root_dentry == dentry && w->root_mnt == w->mnt && !(w->flags & HT_WALK_F_IN_ROOT)) {
+		w->flags |= HT_WALK_F_IN_ROOT;
+		w->root_at = w->ncomp;
+	}
+	if (dentry == w->mnt_root) {
+		if (w->mnt_parent == w->mnt || !w->mnt_parent) {
+			w->top = 1;
+			return 1;
+		}
+		w->dentry = w->mnt_mountpoint;
+		walk_set_mount(w, w->mnt_parent);
+		return 0;
+	}
+	if (bpf_probe_read_kernel(w->d, dentry_iname_offset() + 40 - bpf_core_field_offset(struct dentry, d_parent),
+				  (void *)(dentry + bpf_core_field_offset(struct dentry, d_parent))))
+		return 1;
+	if (*(__u64 *)w->d == dentry) {	/* a root that is not its mount's: the directory was moved out of a bind mount */
+		w->flags |= HT_WALK_F_DETACHED;
+		w->top = 1;
+		return 1;
+	}
+	if (walk_name(s, w))
+		return 1;
+	w->dentry = *(__u64 *)w->d;
+	return 0;
+}
+
+/* pipes, sockets, anonymous inodes, memfds: what the kernel mounted for itself has an error pointer as namespace */
+static __always_inline bool walk_is_pseudo(__u64 mnt_ns, __u64 magic)
+{
+	return mnt_ns >= (__u64)-4095 || magic == MAGIC_PIPE || magic == MAGIC_SOCK || magic == MAGIC_ANON;
+}
+
+static __always_inline void walk_task_root(struct walk *w)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fs_struct *fs = task->fs;
+	struct nsproxy *ns = task->nsproxy;
+
+	w->root_mnt = 0;
+	w->root_dentry = 0;
+	w->ns_root = 0;
+	if (fs) {
+		w->root_mnt = MOUNT_OF((__u64)fs->root.mnt);
+		w->root_dentry = (__u64)fs->root.dentry;
+	}
+	if (ns)
+		w->ns_root = KREAD(struct mnt_namespace, ns->mnt_ns, root);
+}
+
+/* Walks to the top and settles the flags. */
+static __always_inline void walk_names(struct scratch *s, __u64 mnt_ns, __u64 magic)
+{
+	struct walk *w = &s->w;
+	struct scratch *ctx = s;
+
+	if (walk_is_pseudo(mnt_ns, magic)) {
+		w->flags |= HT_WALK_F_PSEUDO;
+		if (!bpf_probe_read_kernel(w->d, dentry_iname_offset() + 40 - bpf_core_field_offset(struct dentry, d_parent),
+					   (void *)(w->dentry + bpf_core_field_offset(struct dentry, d_parent))))
+			walk_name(s, w);
+		return;
+	}
+	bpf_loop(WALK_STEPS, walk_step, &ctx, 0);
+	if (!w->top)
+		w->flags |= HT_WALK_F_TRUNCATED;
+	else if (w->ns_root && w->mnt != w->ns_root)
+		w->flags |= HT_WALK_F_DETACHED;
+	if (w->root_at == w->ncomp)
+		w->flags &= ~HT_WALK_F_IN_ROOT;
+}
+
+/*
+ * Appends WALK of the vfsmount and dentry that lie in s->w. what: argument | role << 8. Returns the flags.
+ * Global, so that the verifier looks at it once; addresses come by memory because such a function takes only numbers.
+ */
+__noinline int walk_run(struct scratch *s, __u32 what, __u32 f_flags)
+{
+	__u64 inode, sb, mnt, dentry;
+	struct ht_field *f;
+	struct ht_walk *h;
+	struct walk *w;
+	__u32 pos;
+
+	if (!s)
+		return 0;
+	pos = s->pos;
+	if (pos > OUT_MAX - HT_PATH_MAX - 1024) {
+		s->evflags |= HT_EV_F_TRUNCATED;
+		return 0;
+	}
+	f = (struct ht_field *)(s->b + pos);
+	h = (struct ht_walk *)(f + 1);
+	w = &s->w;
+	mnt = MOUNT_OF(w->vfsmnt);
+	dentry = w->dentry;
+	inode = KREAD(struct dentry, dentry, d_inode);
+	sb = KREAD(struct dentry, dentry, d_sb);
+	walk_set_mount(w, mnt);
+	w->pos = pos + sizeof(*f) + sizeof(*h);
+	w->ncomp = w->root_at = w->flags = 0;
+	w->top = 0;
+	h->ino = KREAD(struct inode, inode, i_ino);
+	h->mode = KREAD(struct inode, inode, i_mode);
+	h->s_magic = KREAD(struct super_block, sb, s_magic);
+	h->dev = KREAD(struct super_block, sb, s_dev);
+	h->mnt_id = KREAD(struct mount, mnt, mnt_id);
+	h->f_flags = f_flags;
+	if (dentry != w->mnt_root &&
+	    (!KREAD(struct inode, inode, i_nlink) || !KREAD(struct dentry, dentry, d_hash.pprev)))
+		w->flags |= HT_WALK_F_DELETED;
+	walk_task_root(w);
+	walk_names(s, KREAD(struct mount, mnt, mnt_ns), h->s_magic);
+	h->flags = w->flags;
+	h->ncomp = w->ncomp;
+	h->root_at = w->root_at;
+	h->pad = 0;
+	f->kind = HT_FIELD_WALK;
+	f->arg = what;
+	f->role = what >> 8;
+	f->flags = 0;
+	f->len = w->pos - pos - sizeof(*f);
+	if (w->pos <= OUT_MAX - 512)
+		*(__u64 *)(s->b + w->pos) = 0;
+	s->pos = (w->pos + 7) & ~7u;
+	return w->flags;
+}
+
+static __always_inline void walk_emit(struct scratch *s, __u64 vfsmnt, __u64 dentry, __u32 what, __u32 f_flags)
+{
+	s->w.vfsmnt = vfsmnt;
+	s->w.dentry = dentry;
+	walk_run(s, what, f_flags);
+}
+
+/* WALK with no object: no such descriptor. */
+static __always_inline void walk_none(struct scratch *s, __u32 what)
+{
+	__u32 pos = s->pos;
+	struct ht_field *f;
+	struct ht_walk *h;
+
+	if (pos > OUT_MAX - 128) {
+		s->evflags |= HT_EV_F_TRUNCATED;
+		return;
+	}
+	f = (struct ht_field *)(s->b + pos);
+	h = (struct ht_walk *)(f + 1);
+	__builtin_memset(h, 0, sizeof(*h));
+	h->flags = HT_WALK_F_NO_FILE;
+	f->kind = HT_FIELD_WALK;
+	f->arg = what;
+	f->role = what >> 8;
+	f->flags = 0;
+	f->len = sizeof(*h);
+	s->pos = pos + sizeof(*f) + sizeof(*h);
+}
+
+#endif
