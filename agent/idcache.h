@@ -9,6 +9,7 @@
 #ifndef HOSTTRAIL_IDCACHE_H
 #define HOSTTRAIL_IDCACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,8 @@ struct ident {
 	bool exe_deleted, exe_cut;
 	uint64_t serial;		/* stands for this very content, and is changed by the user of the cache
 					 * (idcache_serial) when names or hashes that belong to it become known */
-	uint64_t world;			/* the user's: what the serial was made for */
+	uint64_t world, hashes;		/* the user's: what the serial was made for */
+	bool hashed;
 };
 
 struct idcache;

@@ -180,21 +180,20 @@ static int open_add(struct settle *s, unsigned class, unsigned cpu, uint64_t fir
 	return 0;
 }
 
+int settle_check(const struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
+{
+	if (class >= HT_CLASS__MAX || cpu >= s->ncpu)
+		return -EINVAL;
+	return !seqset_has(&s->slots[class * s->ncpu + cpu].seen, seq);
+}
+
 int settle_seen(struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
 {
-	struct slot *o = class < HT_CLASS__MAX ? settle_slot(s, class, cpu) : NULL;
-	struct open_frame *f;
-	int r;
+	int r = settle_check(s, class, cpu, seq);
 
-	if (!o)
-		return -EINVAL;
-	if (seqset_has(&o->seen, seq))
-		return 0;
-	f = &s->open[chain_of_class(class)];
-	if (f->n >= FRAME_RANGES_MAX - SETTLE_SPARE &&
-	    (o->at_frame != f->frame || f->v[o->at].cause != RECORDED || f->v[o->at].r.last + 1 != seq))
-		return -ENOSPC;
-	r = seqset_add(&o->seen, seq, seq);
+	if (r <= 0)
+		return r;
+	r = seqset_add(&settle_slot(s, class, cpu)->seen, seq, seq);
 	if (r < 0)
 		return r;
 	r = open_add(s, class, cpu, seq, seq, RECORDED);
@@ -361,6 +360,11 @@ unsigned settle_take_lost(struct settle *s, struct settle_report *reports, unsig
 }
 
 /* ---- frames -------------------------------------------------------------- */
+
+bool settle_frame_full(const struct settle *s, unsigned chain)
+{
+	return s->open[chain].n >= FRAME_RANGES_MAX - SETTLE_SPARE;
+}
 
 bool settle_frame_empty(const struct settle *s, unsigned chain)
 {

@@ -58,8 +58,10 @@ int settle_load(struct settle *s, const void *p, size_t n);
 
 /* ---- a pass */
 void settle_observe(struct settle *s, unsigned class, unsigned cpu, const volatile struct ht_counters *c);
-/* 1: new, make a record; 0: settled already, skip; -ENOSPC: the open frame has no range left, close it
- * and ask again; -EINVAL: no such class or CPU; -ENOMEM. */
+/* 1: new, make a record; 0: settled already, skip; -EINVAL: no such class or CPU. Changes nothing. */
+int settle_check(const struct settle *s, unsigned class, unsigned cpu, uint64_t seq);
+/* The same, and a new number is noted as recorded in the open frame. Also -ENOMEM, -ENOSPC (settle_frame_full()
+ * was not asked). */
 int settle_seen(struct settle *s, unsigned class, unsigned cpu, uint64_t seq);
 /* An entry that cannot be a record. Same answers. */
 int settle_malformed(struct settle *s, unsigned class, unsigned cpu, uint64_t seq);
@@ -83,6 +85,8 @@ unsigned settle_take_lost(struct settle *s, struct settle_report *reports, unsig
 uint64_t settle_lost_total(const struct settle *s);	/* since settle_new(), waiting ones too */
 
 /* ---- frames */
+/* The open frame may have no range left for the next number: close it. */
+bool settle_frame_full(const struct settle *s, unsigned chain);
 bool settle_frame_empty(const struct settle *s, unsigned chain);
 /* Ranges of the chain's open frame, sorted and joined, into the header. */
 void settle_frame_ranges(struct settle *s, unsigned chain, struct frame_header *h);

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "own.h"
+#include "pipeline_internal.h"
+#include "proto/keys.h"
+
+#define SERVICE(name, kind) { SECTION_SERVICE, name, kind, NULL }
+#define OWN_SHAPE(var, name, fields) \
+	static const struct shape var = { "trail.hosttrail", name, "HostServiceEvent", CATEGORY_MANAGEMENT, true, \
+					  ARRAY_SIZE(fields), fields }
+
+static const struct shape_field started_fields[] = {
+	SERVICE("agentVersion", FIELD_STRING),	 SERVICE("kernel", FIELD_STRING),     SERVICE("scope", FIELD_STRING),
+	SERVICE("process", FIELD_STRING),	 SERVICE("adopted", FIELD_BOOL),      SERVICE("replaced", FIELD_STRING),
+	SERVICE("on", FIELD_STRINGS),		 SERVICE("off", FIELD_STRINGS),	      SERVICE("recursionMisses", FIELD_UINT),
+};
+static const struct shape_field stopped_fields[] = { SERVICE("reason", FIELD_STRING) };
+static const struct shape_field lost_fields[] = {
+	SERVICE("ringClass", FIELD_STRING),    SERVICE("cpu", FIELD_UINT),	     SERVICE("count", FIELD_UINT),
+	SERVICE("cause", FIELD_STRING),	       SERVICE("firstSequence", FIELD_UINT), SERVICE("lastSequence", FIELD_UINT),
+	SERVICE("firstBootTime", FIELD_UINT),  SERVICE("lastBootTime", FIELD_UINT),  SERVICE("firstTime", FIELD_STRING),
+	SERVICE("lastTime", FIELD_STRING),
+};
+static const struct shape_field hashed_fields[] = {
+	SERVICE("executableId", FIELD_STRING),
+	{ SECTION_SERVICE, "path", FIELD_STRING, "Linux::File" },
+	SERVICE("sha256", FIELD_STRING),
+	SERVICE("size", FIELD_UINT),
+};
+static const struct shape_field name_fields[] = { SERVICE("uid", FIELD_UINT), SERVICE("userName", FIELD_STRING) };
+static const struct shape_field ended_fields[] = { SERVICE("stream", FIELD_STRING), SERVICE("reason", FIELD_STRING) };
+
+OWN_SHAPE(started_shape, "AgentStarted", started_fields);
+OWN_SHAPE(stopped_shape, "AgentStopped", stopped_fields);
+OWN_SHAPE(lost_shape, "RecordsLost", lost_fields);
+OWN_SHAPE(hashed_shape, "ExecutableHashed", hashed_fields);
+OWN_SHAPE(name_shape, "NameResolved", name_fields);
+OWN_SHAPE(ended_shape, "StreamEnded", ended_fields);
+
+static int begin(struct pipeline *p, const struct shape *shape)
+{
+	struct batch *b = p->batch[CHAIN_CONTROL];
+	struct record_head head = { .ring_class = HT_CLASS_USER, .time = clock_boot() };
+	int64_t identity = pipeline_self(p, b);
+
+	if (identity < 0)
+		return (int)identity;
+	head.identity = (uint32_t)identity;
+	head.seq = settle_user_seq(p->settle);
+	return batch_begin(b, shape, &head);
+}
+
+static int end(struct pipeline *p)
+{
+	int r = batch_end(p->batch[CHAIN_CONTROL]);
+
+	if (r < 0)
+		return r;
+	p->stats.own++;
+	pipeline_note(p, CHAIN_CONTROL);
+	return 0;
+}
+
+static void put(struct pipeline *p, unsigned field, const char *text)
+{
+	if (text && text[0])
+		batch_string(p->batch[CHAIN_CONTROL], field, text, strlen(text));
+}
+
+int own_agent_started(struct pipeline *p, const struct own_started *s)
+{
+	struct batch *b = p->batch[CHAIN_CONTROL];
+	int r = begin(p, &started_shape);
+
+	if (r < 0)
+		return r;
+	put(p, 0, s->version);
+	put(p, 1, s->kernel);
+	put(p, 2, s->scope);
+	put(p, 3, s->self);
+	batch_int(b, 4, s->adopted);
+	put(p, 5, s->replaced);
+	batch_strings(b, 6, s->on, s->non);
+	batch_strings(b, 7, s->off, s->noff);
+	batch_int(b, 8, (int64_t)s->recursion_misses);
+	return end(p);
+}
+
+int own_agent_stopped(struct pipeline *p, const char *why)
+{
+	int r = begin(p, &stopped_shape);
+
+	if (r < 0)
+		return r;
+	put(p, 0, why);
+	return end(p);
+}
+
+static void put_time(struct pipeline *p, unsigned boot_field, unsigned text_field, uint64_t boot)
+{
+	char text[32];
+
+	if (!boot)
+		return;
+	batch_int(p->batch[CHAIN_CONTROL], boot_field, (int64_t)boot);
+	clock_iso(((int64_t)boot + p->env.wall_offset) / (int64_t)NS_PER_SEC, text);
+	put(p, text_field, text);
+}
+
+int own_records_lost(struct pipeline *p, const struct settle_report *l)
+{
+	static const char *const classes[HT_CLASS__MAX] = { "control", "process", "data", "tls" };
+	struct batch *b = p->batch[CHAIN_CONTROL];
+	int r = begin(p, &lost_shape);
+
+	if (r < 0)
+		return r;
+	put(p, 0, l->ring_class < HT_CLASS__MAX ? classes[l->ring_class] : "own");
+	batch_int(b, 1, l->cpu);
+	batch_int(b, 2, (int64_t)l->count);
+	put(p, 3, settle_cause_name(l->cause));
+	batch_int(b, 4, (int64_t)l->first_seq);
+	batch_int(b, 5, (int64_t)l->last_seq);
+	put_time(p, 6, 8, l->first_time);
+	put_time(p, 7, 9, l->last_time);
+	return end(p);
+}
+
+int own_executable_hashed(struct pipeline *p, const struct ht_exe *exe, const char *path, const uint8_t sha256[32])
+{
+	char id[EXE_ID_LEN], hex[65];
+	int r = begin(p, &hashed_shape);
+
+	if (r < 0)
+		return r;
+	exe_id_text(exe, id);
+	hex_text(sha256, 32, hex);
+	put(p, 0, id);
+	put(p, 1, path);
+	put(p, 2, hex);
+	batch_int(p->batch[CHAIN_CONTROL], 3, (int64_t)exe->size);
+	return end(p);
+}
+
+int own_name_resolved(struct pipeline *p, uint32_t uid, const char *name)
+{
+	int r = begin(p, &name_shape);
+
+	if (r < 0)
+		return r;
+	batch_int(p->batch[CHAIN_CONTROL], 0, uid);
+	put(p, 1, name);
+	return end(p);
+}
+
+int own_stream_ended(struct pipeline *p, const char *stream, const char *why)
+{
+	int r = begin(p, &ended_shape);
+
+	if (r < 0)
+		return r;
+	put(p, 0, stream);
+	put(p, 1, why);
+	return end(p);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* own.h - the agent's own records (ring class 15), appended to the open control batch. 0 or -errno. */
+#ifndef HOSTTRAIL_OWN_H
+#define HOSTTRAIL_OWN_H
+
+#include "pipeline.h"
+
+struct own_started {
+	const char *version, *kernel, *scope;
+	bool adopted;
+	const char *replaced;		/* why another build's pins were replaced; "" */
+	struct str *on, *off;		/* hooks and features; off ones say why */
+	unsigned non, noff;
+	uint64_t recursion_misses;
+	const char *self;		/* "hosttraild pid 12" */
+};
+
+int own_agent_started(struct pipeline *p, const struct own_started *s);
+int own_agent_stopped(struct pipeline *p, const char *why);
+int own_records_lost(struct pipeline *p, const struct settle_report *r);
+int own_executable_hashed(struct pipeline *p, const struct ht_exe *exe, const char *path, const uint8_t sha256[32]);
+int own_name_resolved(struct pipeline *p, uint32_t uid, const char *name);
+int own_stream_ended(struct pipeline *p, const char *stream, const char *why);
+
+#endif

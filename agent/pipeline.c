@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "calls.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "own.h"
+#include "pipeline_internal.h"
+
+#define IDENTITY_BYTES (12u << 20)
+#define PROCESS_BYTES (8u << 20)
+#define FIRST_LIMIT (1u << 20)			/* before a frame has told how well records compress */
+#define WAIT_PAUSE (500 * NS_PER_MS)		/* between two waits for names */
+
+/* Processes first: the table of processes then knows a sudo before what it started acts. */
+static const uint8_t order[] = { HT_CLASS_PROCESS, HT_CLASS_CONTROL, HT_CLASS_DATA, HT_CLASS_TLS };
+
+static int make_tables(struct pipeline *p)
+{
+	const struct pipeline_config *c = &p->config;
+	int r;
+
+	r = names_new(p->ops.ask_name, p->ops.ctx, &p->env.names);
+	if (!r)
+		r = exes_new(p->ops.ask_exe, p->ops.ctx, &p->env.exes);
+	if (!r)
+		r = logins_new(p->ops.ask_login, p->ops.ctx, &p->env.logins);
+	if (!r)
+		r = proctab_new(c->process_bytes ?: PROCESS_BYTES, &p->env.procs);
+	if (!r)
+		r = idcache_new(c->identity_bytes ?: IDENTITY_BYTES, &p->identities);
+	if (!r)
+		r = decoder_new(&p->decoder);
+	return r;
+}
+
+int pipeline_new(const struct pipeline_config *config, const struct pipeline_ops *ops, struct rings *rings,
+		 struct settle *settle, struct pipeline **ret_p)
+{
+	_cleanup_(pipeline_free) struct pipeline *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->config = *config;
+	p->ops = *ops;
+	p->rings = rings;
+	p->settle = settle;
+	p->world = 1;
+	p->env.host_id = config->host->host_id;
+	r = make_tables(p);
+	if (r < 0)
+		return r;
+	p->self_serial = idcache_serial(p->identities);
+	for (unsigned c = 0; c < CHAIN__MAX; c++) {
+		p->limit[c] = FIRST_LIMIT;
+		r = batch_new(&p->batch[c]);
+		if (!r)
+			r = pipeline_restart(p, c);
+		if (r < 0)
+			return r;
+	}
+	*ret_p = TAKE_PTR(p);
+	return 0;
+}
+
+void pipeline_free(struct pipeline **p)
+{
+	if (!*p)
+		return;
+	names_free(&(*p)->env.names);
+	exes_free(&(*p)->env.exes);
+	logins_free(&(*p)->env.logins);
+	proctab_free(&(*p)->env.procs);
+	idcache_free(&(*p)->identities);
+	decoder_free(&(*p)->decoder);
+	for (unsigned c = 0; c < CHAIN__MAX; c++)
+		batch_free(&(*p)->batch[c]);
+	free(*p);
+	*p = NULL;
+}
+
+struct batch *pipeline_batch(struct pipeline *p, unsigned chain)
+{
+	return p->batch[chain];
+}
+
+int pipeline_restart(struct pipeline *p, unsigned chain)
+{
+	p->opened[chain] = 0;
+	return batch_reset(p->batch[chain], p->config.host);
+}
+
+void pipeline_limit(struct pipeline *p, unsigned chain, size_t bytes)
+{
+	p->limit[chain] = bytes < PIPELINE_RAW_MAX ? bytes : PIPELINE_RAW_MAX;
+}
+
+uint64_t pipeline_opened(const struct pipeline *p, unsigned chain)
+{
+	return p->opened[chain];
+}
+
+uint64_t pipeline_wait_until(const struct pipeline *p)
+{
+	return p->wait_until;
+}
+
+struct proctab *pipeline_procs(struct pipeline *p)
+{
+	return p->env.procs;
+}
+
+struct idcache *pipeline_identities(struct pipeline *p)
+{
+	return p->identities;
+}
+
+const struct pipeline_stats *pipeline_stats(const struct pipeline *p)
+{
+	return &p->stats;
+}
+
+/* ---- identities -------------------------------------------------------------------- */
+
+/* Serial of the content as it is known now: a name or hash that came since makes it another identity. */
+static void refresh(struct pipeline *p, struct ident *id)
+{
+	const struct ht_ident *k = &id->id;
+	uint64_t hashes = exes_version(p->env.exes);
+	bool stale = id->world != p->world;
+
+	if (!id->hashed && id->hashes != hashes) {
+		id->hashed = exes_sha256(p->env.exes, &k->exe, id->exe, k->h.tgid, k->leader_start).n > 0;
+		stale |= id->hashed;
+		id->hashes = hashes;
+	}
+	if (stale && id->world)
+		id->serial = idcache_serial(p->identities);
+	id->world = p->world;
+}
+
+static int64_t known_identity(struct pipeline *p, struct batch *b, struct ident *id, bool by_fsuid)
+{
+	struct record_identity r;
+	uint64_t key;
+	int64_t at;
+
+	refresh(p, id);
+	by_fsuid = by_fsuid && id->id.fsuid != id->id.euid;
+	key = id->serial * 2 + by_fsuid;
+	at = batch_identity_find(b, key);
+	if (at >= 0)
+		return at;
+	identity_of(&p->env, id, by_fsuid, &p->text, &r);
+	return batch_identity(b, key, &r);
+}
+
+static bool find_idmin(const struct ht_call *ev, uint32_t n, struct ht_idmin *ret_m)
+{
+	struct field_iter i;
+	struct ht_field f;
+	const uint8_t *data;
+
+	fields_of_call(ev, n, &i);
+	while (field_next(&i, &f, &data))
+		if (f.kind == HT_FIELD_IDMIN && f.len >= sizeof(*ret_m)) {
+			memcpy(ret_m, data, sizeof(*ret_m));
+			return true;
+		}
+	return false;
+}
+
+static int64_t poor_identity(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n)
+{
+	struct record_identity r;
+	struct ht_idmin m;
+
+	if (find_idmin(ev, n, &m)) {
+		p->stats.minimal_identity++;
+		identity_minimal(&p->env, &ev->h, &m, &p->text, &r);
+	} else {
+		p->stats.unknown_identity++;
+		p->want_epoch = true;
+		identity_unknown(&p->env, &ev->h, "the kernel's identity of this generation did not arrive", &p->text, &r);
+	}
+	return batch_identity(b, idcache_serial(p->identities) * 2, &r);
+}
+
+static int64_t identity_for(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n)
+{
+	struct ident *id = NULL;
+	bool by_fsuid = ev->call < calls_count() && calls_descs()[ev->call].flags & HT_CALL_F_FSUID;
+
+	if (!(ev->h.flags & HT_EV_F_IDENT_INLINE))
+		id = idcache_find(p->identities, ev->h.tid, ev->h.start, ev->h.gen);
+	return id ? known_identity(p, b, id, by_fsuid) : poor_identity(p, b, ev, n);
+}
+
+int64_t pipeline_self(struct pipeline *p, struct batch *b)
+{
+	struct record_identity r;
+	int64_t at = batch_identity_find(b, p->self_serial * 2);
+
+	if (at >= 0)
+		return at;
+	identity_self(&p->env, p->config.program, &p->text, &r);
+	return batch_identity(b, p->self_serial * 2, &r);
+}
+
+static void note_process(struct pipeline *p, const struct ident *id)
+{
+	const struct ht_ident *k = &id->id;
+	bool setuid = k->exe.mode & S_ISUID;
+	struct proc proc = {
+		.key = { k->leader_start, k->h.tgid, 0 },
+		.parent = { k->parent_start, k->ppid, 0 },
+		.euid = k->euid, .loginuid = k->loginuid, .audit_session = k->audit_session,
+		.exe_owner = k->exe.uid, .setuid_exe = setuid, .exe = id->exe,
+	};
+
+	if (setuid && k->exe.uid == k->euid)
+		proc.via = id->exe;
+	proctab_put(p->env.procs, &proc);
+}
+
+void pipeline_identity(struct pipeline *p, const void *event, uint32_t n)
+{
+	struct ident *id = idcache_put(p->identities, event, n);
+
+	if (id)
+		note_process(p, id);
+}
+
+static int take_identity(struct pipeline *p, const struct ht_event *ev, uint32_t n, uint64_t now)
+{
+	struct ident *id = idcache_put(p->identities, (const void *)ev, n);
+
+	if (!id) {
+		p->stats.malformed++;
+		return 0;
+	}
+	if (p->ops.keep_identity)
+		p->ops.keep_identity(p->ops.ctx, ev, n);
+	note_process(p, id);
+	if (!identity_waits(&p->env, id) || now < p->wait_next)
+		return 0;
+	p->wait_until = now + PIPELINE_NAME_WAIT;
+	p->wait_next = p->wait_until + WAIT_PAUSE;
+	p->stats.name_waits++;
+	return 1;
+}
+
+/* ---- calls ---------------------------------------------------------------------------- */
+
+static void note_exec(struct pipeline *p, const struct ht_call *ev, uint32_t n)
+{
+	const struct ident *id = idcache_find(p->identities, ev->h.tid, ev->h.start, ev->h.gen);
+	const struct proc *known;
+	struct exec_view v;
+	struct proc proc;
+
+	if (!id || decode_exec(p->decoder, ev, n, &v) < 0)
+		return;
+	known = proctab_find(p->env.procs, id->id.h.tgid, id->id.leader_start);
+	if (!known)
+		return;
+	proc = *known;
+	proc.cwd = v.cwd;
+	proc.argv = (struct str){ (const char *)v.argv, v.argv_len };
+	proctab_put(p->env.procs, &proc);
+}
+
+void pipeline_note(struct pipeline *p, unsigned chain)
+{
+	if (!p->opened[chain])
+		p->opened[chain] = clock_boot();
+}
+
+static int malformed(struct pipeline *p, unsigned class, const struct ht_event *ev)
+{
+	int r = settle_malformed(p->settle, class, ev->cpu, ev->seq);
+
+	p->stats.malformed++;
+	return r == -ENOMEM ? r : 0;
+}
+
+static int append_call(struct pipeline *p, unsigned chain, const struct ht_call *ev, uint32_t n)
+{
+	struct batch *b = p->batch[chain];
+	int64_t identity = identity_for(p, b, ev, n);
+
+	if (identity < 0)
+		return (int)identity;
+	return decode_call(p->decoder, ev, n, b, (uint32_t)identity);
+}
+
+static int take_call(struct pipeline *p, unsigned class, const struct ht_event *ev, uint32_t n)
+{
+	const struct ht_call *call = (const void *)ev;
+	unsigned chain = chain_of_class(class);
+	int r;
+
+	if (n < sizeof(*call) || ev->class != class || event_check(ev, n) < 0)
+		return malformed(p, class, ev);
+	r = settle_check(p->settle, class, ev->cpu, ev->seq);
+	if (r <= 0) {
+		p->stats.skipped++;
+		return 0;
+	}
+	r = append_call(p, chain, call, n);
+	if (r == -EBADMSG)
+		return malformed(p, class, ev);
+	if (r < 0)
+		return r;
+	r = settle_seen(p->settle, class, ev->cpu, ev->seq);
+	if (r < 0)
+		return r;
+	p->stats.records[class]++;
+	pipeline_note(p, chain);
+	if (ev->flags & HT_EV_F_EXEC)
+		note_exec(p, call, n);
+	return 0;
+}
+
+static int take(struct pipeline *p, unsigned class, const struct ht_event *ev, uint32_t n, uint64_t now)
+{
+	switch (ev->kind) {
+	case HT_EV_CALL:
+		return take_call(p, class, ev, n);
+	case HT_EV_IDENT:
+		return take_identity(p, ev, n, now);
+	case HT_EV_EXIT:
+		proctab_gone(p->env.procs, ev->tgid, ev->start);
+		return 0;
+	default:
+		p->stats.malformed++;
+		return 0;
+	}
+}
+
+/* ---- a pass ---------------------------------------------------------------------------- */
+
+static void begin_pass(struct pipeline *p)
+{
+	for (unsigned class = 0; class < HT_CLASS__MAX; class++)
+		for (unsigned cpu = 0; cpu < rings_ncpu(p->rings); cpu++)
+			settle_observe(p->settle, class, cpu, rings_counters(p->rings, class, cpu));
+	rings_snapshot(p->rings);
+	p->env.wall_offset = clock_wall_offset();
+	p->at = 0;
+	p->in_pass = true;
+}
+
+/* Before an entry is read, so that what closes the frame may free every entry that was read. */
+static int make_room(struct pipeline *p, unsigned chain)
+{
+	if (!settle_frame_full(p->settle, chain) && batch_size(p->batch[chain]) < p->limit[chain])
+		return 0;
+	return p->ops.close(p->ops.ctx, chain);
+}
+
+/* The rest of one class within the snapshot. */
+static int drain_class(struct pipeline *p, unsigned class, uint64_t now)
+{
+	const struct ht_event *ev;
+	uint32_t n;
+	int r;
+
+	for (;;) {
+		r = make_room(p, chain_of_class(class));
+		if (r < 0)
+			return r;
+		ev = rings_next(p->rings, class, &n);
+		if (!ev)
+			return 0;
+		r = take(p, class, ev, n, now);
+		if (r)
+			return r;
+	}
+}
+
+static int end_pass(struct pipeline *p, uint64_t now)
+{
+	p->in_pass = false;
+	if (p->want_epoch) {
+		rings_new_epoch(p->rings);
+		p->want_epoch = false;
+	}
+	return settle_pass_end(p->settle, now);
+}
+
+int pipeline_drain(struct pipeline *p, uint64_t now)
+{
+	int r;
+
+	p->wait_until = 0;
+	if (!p->in_pass)
+		begin_pass(p);
+	for (; p->at < ARRAY_SIZE(order); p->at++) {
+		r = drain_class(p, order[p->at], now);
+		if (r)
+			return r;
+	}
+	return end_pass(p, now);
+}
+
+/* ---- answers ---------------------------------------------------------------------------- */
+
+int pipeline_name(struct pipeline *p, uint32_t uid, const char *name)
+{
+	bool news = names_set(p->env.names, uid, name);
+
+	p->world++;
+	if (!news || (p->wait_until && p->in_pass))	/* in time: no record went out without it */
+		return 0;
+	return own_name_resolved(p, uid, name);
+}
+
+int pipeline_exe(struct pipeline *p, const struct ht_exe *exe, const uint8_t sha256[32])
+{
+	const char *path;
+
+	if (!exes_set(p->env.exes, exe, sha256, &path))
+		return 0;
+	return own_executable_hashed(p, exe, path, sha256);
+}
+
+void pipeline_login(struct pipeline *p, uint32_t audit_session, const char *address)
+{
+	if (logins_set(p->env.logins, audit_session, address))
+		p->world++;
+}
+
+void pipeline_ask_again(struct pipeline *p)
+{
+	names_ask_again(p->env.names);
+}
+
+int pipeline_lost(struct pipeline *p)
+{
+	struct settle_report reports[64];
+	unsigned n;
+	int r = 0;
+
+	if (!settle_has_lost(p->settle))
+		return 0;
+	n = settle_take_lost(p->settle, reports, ARRAY_SIZE(reports));
+	for (unsigned i = 0; i < n && !r; i++)
+		r = own_records_lost(p, &reports[i]);
+	return r;
+}

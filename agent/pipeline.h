@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pipeline.h - ring entries become records: settle, find the identity, decode, append to the chain's batch.
+ *
+ * It never blocks and opens nothing: what needs the outside (names, hashes, addresses) is asked through
+ * ops and answered through pipeline_name() and its like. Its user owns time, frames and the disk:
+ *
+ *	pipeline_drain()	until 0; 1 means: a new user's name is asked for, come back when it is answered or
+ *				pipeline_wait_until() has passed
+ *	ops->close(chain)	from within drain: this chain's batch is full; build its frame, then pipeline_restart()
+ *
+ * Not thread-safe.
+ */
+#ifndef HOSTTRAIL_PIPELINE_H
+#define HOSTTRAIL_PIPELINE_H
+
+#include "identity.h"
+#include "proto/record.h"
+#include "rings.h"
+#include "settle.h"
+
+#define PIPELINE_NAME_WAIT (50 * 1000000ull)	/* ns */
+#define PIPELINE_RAW_MAX (8u << 20)		/* encoded bytes of a batch */
+
+struct pipeline;
+
+struct pipeline_ops {
+	void *ctx;
+	int (*close)(void *ctx, unsigned chain);
+	void (*ask_name)(void *ctx, uint32_t uid);
+	void (*ask_exe)(void *ctx, const struct exe_ref *ref);
+	void (*ask_login)(void *ctx, uint32_t audit_session, uint32_t pid, uint64_t start);
+	/* A new identity, as it came: whoever survives this process keeps it. May be NULL. */
+	void (*keep_identity)(void *ctx, const void *event, uint32_t n);
+};
+
+struct pipeline_config {
+	const struct record_host *host;		/* outlives the pipeline */
+	size_t identity_bytes, process_bytes;	/* bounds of the tables; 0: defaults */
+	const char *program;			/* who makes the trail's own records */
+};
+
+int pipeline_new(const struct pipeline_config *config, const struct pipeline_ops *ops, struct rings *rings,
+		 struct settle *settle, struct pipeline **ret_p);
+void pipeline_free(struct pipeline **p);
+
+/* One snapshot of all rings into the batches. 0: through; 1: waiting for a name; or -errno (also what close said). */
+int pipeline_drain(struct pipeline *p, uint64_t now);
+uint64_t pipeline_wait_until(const struct pipeline *p);	/* boot-time ns; 0: not waiting */
+
+struct batch *pipeline_batch(struct pipeline *p, unsigned chain);
+/* The chain's frame is made: its batch starts again, empty. */
+int pipeline_restart(struct pipeline *p, unsigned chain);
+/* Encoded bytes at which a chain's batch is full. */
+void pipeline_limit(struct pipeline *p, unsigned chain, size_t bytes);
+/* When the first record went into the chain's batch, boot-time ns; 0: it is empty. */
+uint64_t pipeline_opened(const struct pipeline *p, unsigned chain);
+
+/* Answers. They also make NameResolved and ExecutableHashed records. */
+int pipeline_name(struct pipeline *p, uint32_t uid, const char *name);
+int pipeline_exe(struct pipeline *p, const struct ht_exe *exe, const uint8_t sha256[32]);
+void pipeline_login(struct pipeline *p, uint32_t audit_session, const char *address);
+void pipeline_ask_again(struct pipeline *p);
+/* An identity that an earlier process kept. */
+void pipeline_identity(struct pipeline *p, const void *event, uint32_t n);
+/* Waiting losses become RecordsLost records of the open control batch; more may wait when its ranges are full. */
+int pipeline_lost(struct pipeline *p);
+
+struct proctab *pipeline_procs(struct pipeline *p);
+struct idcache *pipeline_identities(struct pipeline *p);
+
+struct pipeline_stats {
+	uint64_t records[HT_CLASS__MAX];	/* by ring class */
+	uint64_t own;				/* class 15 */
+	uint64_t malformed, skipped, unknown_identity, minimal_identity;
+	uint64_t name_waits;
+};
+const struct pipeline_stats *pipeline_stats(const struct pipeline *p);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline_internal.h - what pipeline.c and own.c share. */
+#ifndef HOSTTRAIL_PIPELINE_INTERNAL_H
+#define HOSTTRAIL_PIPELINE_INTERNAL_H
+
+#include "decode.h"
+#include "pipeline.h"
+
+struct pipeline {
+	struct pipeline_config config;
+	struct pipeline_ops ops;
+	struct rings *rings;
+	struct settle *settle;
+	struct decoder *decoder;
+	struct batch *batch[CHAIN__MAX];
+	size_t limit[CHAIN__MAX];
+	uint64_t opened[CHAIN__MAX];
+	struct identity_env env;
+	struct identity_text text;
+	struct idcache *identities;
+	uint64_t world;			/* grows when a name or an address becomes known */
+	uint64_t self_serial;
+	uint64_t wait_until, wait_next;
+	unsigned at;			/* place in the order of classes, while in a pass */
+	bool in_pass, want_epoch;
+	struct pipeline_stats stats;
+};
+
+/* Index of the agent's own identity in the batch, or -errno. */
+int64_t pipeline_self(struct pipeline *p, struct batch *b);
+void pipeline_note(struct pipeline *p, unsigned chain);	/* a record was appended */
+
+#endif

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "exehash.h"
+#include "exeopen.h"
+#include "hostinfo.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "pipeline.h"
+#include "spawn.h"
+#include "trace.h"
+
+#define TICK_MS 100
+#define END_PATIENCE (2 * NS_PER_SEC)	/* for numbers still on their way and hashes in work, at the end */
+#define RING_DEFAULT_DATA (32u << 20)
+
+struct trace {
+	const struct trace_options *o;
+	trace_record_fn fn;
+	void *ctx;
+	struct trace_result result;
+	struct hostinfo info;
+	struct record_host host;
+	struct probes *probes;
+	struct rings *rings;
+	struct settle *settle;
+	struct pipeline *pipeline;
+	struct exehash *hash;
+	struct spawn child;
+	int epoll, signals;
+	sigset_t mask;			/* the caller's */
+	bool ended, stop;		/* the command ended; the callback or a second signal wants no more */
+	int error;
+};
+
+/* ---- what the pipeline asks ------------------------------------------------------------ */
+
+static void ask_name(void *ctx, uint32_t uid)
+{
+	struct trace *t = ctx;
+	char text[4096];
+	struct passwd pw, *found = NULL;
+
+	getpwuid_r(uid, &pw, text, sizeof(text), &found);
+	pipeline_name(t->pipeline, uid, found ? found->pw_name : "");
+}
+
+static void ask_exe(void *ctx, const struct exe_ref *ref)
+{
+	struct trace *t = ctx;
+	_cleanup_close_ int fd = exe_open(t->probes, ref->pid, ref->path, &ref->exe);
+
+	if (fd >= 0 && !exehash_submit(t->hash, fd, &ref->exe))
+		TAKE_FD(fd);
+}
+
+static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
+{
+	struct trace *t = ctx;
+	char address[LOGIN_ADDRESS_LEN];
+
+	if (!login_peer_of(pid, address))
+		pipeline_login(t->pipeline, session, address);
+}
+
+/* ---- batches to the callback -------------------------------------------------------------- */
+
+struct source {
+	struct reader *reader;
+	unsigned at, n;
+	int64_t time;			/* of the record at `at` */
+};
+
+static int source_open(struct trace *t, unsigned chain, struct source *s)
+{
+	struct batch *b = pipeline_batch(t->pipeline, chain);
+	struct record_frame f = { .first_time = batch_first_time(b), .wall_offset = clock_wall_offset() };
+	const uint8_t *p;
+	const char *why;
+	size_t n;
+	int r;
+
+	if (!batch_count(b))
+		return 0;
+	memcpy(f.stream, probes_fds(t->probes)->stream, sizeof(f.stream));
+	r = batch_finish(b, &p, &n);
+	if (!r)
+		r = reader_open(p, n, &f, &s->reader, &why);
+	if (!r)
+		s->n = reader_count(s->reader);
+	return r;
+}
+
+static int source_look(struct source *s)
+{
+	struct record_summary sum;
+	int r;
+
+	if (s->at >= s->n)
+		return 0;
+	r = reader_summary(s->reader, s->at, &sum);
+	if (!r)
+		s->time = sum.time;
+	return r;
+}
+
+/* The chains' records, merged by time. A batch is nearly in order by itself: its classes were read one after the
+ * other, so that within a chain the order is that of the batch. */
+static int give(struct trace *t, struct source s[CHAIN__MAX])
+{
+	int r = 0;
+
+	for (unsigned c = 0; c < CHAIN__MAX && !r; c++)
+		r = source_look(&s[c]);
+	while (!r) {
+		struct source *first = NULL;
+
+		for (unsigned c = 0; c < CHAIN__MAX; c++)
+			if (s[c].at < s[c].n && (!first || s[c].time < first->time))
+				first = &s[c];
+		if (!first)
+			break;
+		t->result.records++;
+		if (!t->stop && t->fn(t->ctx, first->reader, first->at))
+			t->stop = true;
+		first->at++;
+		r = source_look(first);
+	}
+	return r;
+}
+
+/* Everything read so far goes out, and its ring space is free again. */
+static int emit(struct trace *t)
+{
+	struct source s[CHAIN__MAX] = { 0 };
+	struct rings_mark m;
+	int r = pipeline_lost(t->pipeline);
+
+	for (unsigned c = 0; c < CHAIN__MAX && !r; c++)
+		r = source_open(t, c, &s[c]);
+	if (!r)
+		r = give(t, s);
+	for (unsigned c = 0; c < CHAIN__MAX; c++) {
+		reader_free(&s[c].reader);
+		settle_frame_done(t->settle, c);
+		if (!r)
+			r = pipeline_restart(t->pipeline, c);
+	}
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++) {
+		rings_mark(t->rings, c, &m);
+		rings_commit(t->rings, c, &m);
+	}
+	return r;
+}
+
+static int close_batch(void *ctx, unsigned chain)
+{
+	return emit(ctx);
+}
+
+static int take_hashes(struct trace *t)
+{
+	struct exehash_result h;
+	int r = 0;
+
+	while (!r && exehash_next(t->hash, &h))
+		r = pipeline_exe(t->pipeline, &h.exe, h.ok ? h.sha256 : NULL);
+	return r;
+}
+
+static int pass(struct trace *t)
+{
+	int r = take_hashes(t);
+
+	if (r < 0)
+		return r;
+	do		/* 1: a name was asked for; here it is answered at once */
+		r = pipeline_drain(t->pipeline, clock_boot());
+	while (r == 1);
+	if (!r)
+		r = emit(t);
+	while (!r && settle_has_lost(t->settle))
+		r = emit(t);
+	return r;
+}
+
+/* ---- set-up ---------------------------------------------------------------------------------- */
+
+static int open_kernel_side(struct trace *t, char why[256])
+{
+	struct probes_config pc = { .scope = HT_SCOPE_TREE };
+	int r;
+
+	memcpy(pc.ring_bytes, t->o->ring_bytes, sizeof(pc.ring_bytes));
+	if (!pc.ring_bytes[HT_CLASS_DATA])
+		pc.ring_bytes[HT_CLASS_DATA] = RING_DEFAULT_DATA;
+	r = probes_open(&pc, &t->probes, why);
+	if (r < 0)
+		return r;
+	r = rings_open(probes_fds(t->probes), &t->rings);
+	if (r < 0)
+		snprintf(why, 256, "cannot read the rings: %s", strerror(-r));
+	return r;
+}
+
+static int open_user_side(struct trace *t)
+{
+	struct pipeline_ops ops = {
+		.ctx = t, .close = close_batch, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
+	};
+	struct pipeline_config pc = { .host = &t->host, .program = "hosttrail" };
+	int r;
+
+	hostinfo_read(&t->info, t->o->region, t->o->account);
+	hostinfo_record(&t->info, &t->host);
+	r = exehash_new(&t->hash);
+	if (!r)
+		r = settle_new(rings_ncpu(t->rings), &t->settle);
+	if (!r)
+		r = pipeline_new(&pc, &ops, t->rings, t->settle, &t->pipeline);
+	if (!r)
+		proctab_scan(pipeline_procs(t->pipeline), NULL, NULL);
+	return r;
+}
+
+static int watch(int epoll, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static int open_events(struct trace *t)
+{
+	sigset_t s;
+	int r;
+
+	sigemptyset(&s);
+	sigaddset(&s, SIGINT);
+	sigaddset(&s, SIGQUIT);
+	sigaddset(&s, SIGTERM);
+	sigaddset(&s, SIGHUP);
+	sigprocmask(SIG_BLOCK, &s, &t->mask);
+	t->signals = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
+	t->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (t->signals < 0 || t->epoll < 0)
+		return -errno;
+	r = watch(t->epoll, t->signals);
+	if (!r)
+		r = watch(t->epoll, rings_epoll_fd(t->rings));
+	if (!r)
+		r = watch(t->epoll, exehash_fd(t->hash));
+	return r;
+}
+
+static int start_command(struct trace *t, char why[256])
+{
+	int r = spawn_stopped(t->o->argv, &t->mask, &t->child);
+
+	if (!r)
+		r = watch(t->epoll, t->child.pidfd);
+	if (!r) {
+		r = probes_mark(t->probes, t->child.pidfd, HT_TASK_MARKED);
+		if (r < 0)
+			snprintf(why, 256, "cannot mark the command: %s", strerror(-r));
+	}
+	return r ?: spawn_go(&t->child);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------ */
+
+/* A terminal sends its signals to the command itself; what was sent to us alone is passed on. After the command's end a
+ * signal ends the wait for its descendants. */
+static void take_signals(struct trace *t)
+{
+	struct signalfd_siginfo s;
+
+	while (read(t->signals, &s, sizeof(s)) == sizeof(s)) {
+		if (t->ended)
+			t->stop = true;
+		else if (s.ssi_code != SI_KERNEL)
+			kill(t->child.pid, (int)s.ssi_signo);
+	}
+}
+
+static void reap(struct trace *t)
+{
+	if (!t->ended && waitpid(t->child.pid, &t->result.status, WNOHANG) == t->child.pid) {
+		t->ended = true;
+		epoll_ctl(t->epoll, EPOLL_CTL_DEL, t->child.pidfd, NULL);
+	}
+}
+
+static bool over(const struct trace *t)
+{
+	if (!t->ended)
+		return false;
+	return t->o->no_wait || t->stop || !rings_marked_tasks(t->rings);
+}
+
+static int run(struct trace *t)
+{
+	struct epoll_event ev[4];
+	int r;
+
+	while (!over(t)) {
+		if (!rings_arm(t->rings))
+			r = epoll_wait(t->epoll, ev, ARRAY_SIZE(ev), 0);
+		else
+			r = epoll_wait(t->epoll, ev, ARRAY_SIZE(ev), TICK_MS);
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		take_signals(t);
+		reap(t);
+		r = pass(t);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* What was numbered has come or is lost, and what was executed is hashed. */
+static int finish(struct trace *t)
+{
+	uint64_t end = clock_boot() + END_PATIENCE;
+	int r;
+
+	do {
+		r = pass(t);
+		if (r < 0 || (!exehash_pending(t->hash) && (!settle_unsettled(t->settle) || t->o->no_wait)))
+			break;
+		usleep(2000);
+	} while (clock_boot() < end);
+	t->result.lost = settle_lost_total(t->settle);
+	return r;
+}
+
+static void trace_close(struct trace *t)
+{
+	spawn_close(&t->child);
+	if (t->child.pid > 0 && !t->ended)
+		waitpid(t->child.pid, &t->result.status, 0);
+	pipeline_free(&t->pipeline);
+	exehash_free(&t->hash);
+	settle_free(&t->settle);
+	rings_free(&t->rings);
+	if (t->probes)
+		probes_close(&t->probes, true);
+	if (t->signals >= 0) {
+		close(t->signals);
+		sigprocmask(SIG_SETMASK, &t->mask, NULL);
+	}
+	if (t->epoll >= 0)
+		close(t->epoll);
+}
+
+int trace_run(const struct trace_options *o, trace_record_fn fn, void *ctx, struct trace_result *ret_t, char why[256])
+{
+	struct trace t = { .o = o, .fn = fn, .ctx = ctx, .child = { 0, -1, -1 }, .epoll = -1, .signals = -1 };
+	int r;
+
+	why[0] = 0;
+	r = open_kernel_side(&t, why);
+	if (!r)
+		r = open_user_side(&t);
+	if (!r)
+		r = open_events(&t);
+	if (!r)
+		r = start_command(&t, why);
+	if (!r)
+		r = run(&t);
+	if (!r)
+		r = finish(&t);
+	trace_close(&t);
+	if (r < 0 && !why[0])
+		snprintf(why, 256, "%s", strerror(-r));
+	if (!r)
+		*ret_t = t.result;
+	return r;
+}
