@@ -59,7 +59,10 @@ static __always_inline long str_emit(struct scratch *s, __u32 arg, __u64 ptr, __
 
 	if (!f)
 		return -1;
-	if (max > HT_PATH_MAX || !max)
+	if (!max)
+		max = HT_PATH_MAX;
+	barrier_var(max);	/* else both tests become one of max - 1, which 6.1 and 6.12 cannot follow */
+	if (max > HT_PATH_MAX)
 		max = HT_PATH_MAX;
 	n = bpf_probe_read_user_str(f + 1, max, (void *)ptr);
 	if (n <= 0 || n > HT_PATH_MAX) {
