@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/cleanup.h"
+#include "lib/fsx.h"
+#include "proto/sigv4.h"
+
+#define REPLY_MAX (256u << 20)
+#define CONTENT_TYPE "application/x-amz-json-1.1"
+
+struct client {
+	CURL *curl;
+	char host[64];		/* "127.0.0.1:7480" */
+	char key[129], secret[129], region[64];
+	struct buf reply;
+};
+
+/* key = value lines of the [default] section. */
+static void credentials_line(struct client *c, char *line)
+{
+	struct {
+		const char *name;
+		char *to;
+		size_t n;
+	} rows[] = {
+		{ "aws_access_key_id", c->key, sizeof(c->key) },
+		{ "aws_secret_access_key", c->secret, sizeof(c->secret) },
+		{ "region", c->region, sizeof(c->region) },
+	};
+	char name[64], value[129];
+
+	if (sscanf(line, " %63[a-z_] = %128s", name, value) != 2)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!strcmp(name, rows[i].name))
+			snprintf(rows[i].to, rows[i].n, "%s", value);
+}
+
+static int read_credentials(struct client *c, const char *path)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	char *line, *save = NULL;
+	bool ours = false;
+	int r;
+
+	r = fsx_read(path, 65536, &b);
+	if (r < 0)
+		return r;
+	buf_addc(&b, 0);
+	for (line = strtok_r((char *)b.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (*line == '[')
+			ours = !strncmp(line, "[default]", 9);
+		else if (ours)
+			credentials_line(c, line);
+	}
+	return *c->key && *c->secret ? 0 : -ENOENT;
+}
+
+int client_open(const struct instance *i, struct client **ret_c, char why[256])
+{
+	_cleanup_client_ struct client *c = calloc(1, sizeof(*c));
+	struct instance_ports ports;
+	char path[PATH_MAX];
+	int r;
+
+	if (!c || !(c->curl = curl_easy_init())) {
+		snprintf(why, 256, "out of memory");
+		return -ENOMEM;
+	}
+	c->reply.max = REPLY_MAX;
+	snprintf(c->region, sizeof(c->region), "local");
+	r = instance_ports(i, &ports);
+	if (r < 0) {
+		snprintf(why, 256, "the store of %.150s is not running (%s)", i->dir, strerror(-r));
+		return r;
+	}
+	snprintf(c->host, sizeof(c->host), "127.0.0.1:%u", ports.api);
+	instance_path(i, "credentials", path);
+	r = read_credentials(c, path);
+	if (r < 0) {
+		snprintf(why, 256, "%.150s/credentials: %s", i->dir, strerror(-r));
+		return r;
+	}
+	*ret_c = TAKE_PTR(c);
+	return 0;
+}
+
+void client_free(struct client **c)
+{
+	if (!*c)
+		return;
+	if ((*c)->curl)
+		curl_easy_cleanup((*c)->curl);
+	explicit_bzero((*c)->secret, sizeof((*c)->secret));
+	buf_free(&(*c)->reply);
+	free(*c);
+	*c = NULL;
+}
+
+static size_t take_reply(char *p, size_t size, size_t n, void *ctx)
+{
+	return buf_add(ctx, p, size * n) < 0 ? 0 : size * n;
+}
+
+/* Curl's errors, as far as a caller acts on them. */
+static int transfer_errno(CURLcode code)
+{
+	if (code == CURLE_COULDNT_CONNECT)
+		return -ECONNREFUSED;
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return -ETIMEDOUT;
+	return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EIO;
+}
+
+static int transfer(struct client *c, const char *path, const char *body, struct curl_slist *headers, long *ret_status,
+		    char why[256])
+{
+	char url[256];
+	CURLcode code;
+
+	curl_easy_reset(c->curl);
+	buf_reset(&c->reply);
+	snprintf(url, sizeof(url), "http://%s%s", c->host, path);
+	curl_easy_setopt(c->curl, CURLOPT_URL, url);
+	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, 60000L);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_reply);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &c->reply);
+	if (body) {
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+	}
+	code = curl_easy_perform(c->curl);
+	if (code != CURLE_OK) {
+		snprintf(why, 256, "the store at %s does not answer: %s", c->host, curl_easy_strerror(code));
+		return transfer_errno(code);
+	}
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, ret_status);
+	return 0;
+}
+
+int client_get(struct client *c, const char *path, struct buf *ret_body)
+{
+	char why[256];
+	long status;
+	int r;
+
+	r = transfer(c, path, NULL, NULL, &status, why);
+	if (r < 0)
+		return r;
+	r = buf_add(ret_body, c->reply.p, c->reply.n);
+	return r < 0 ? r : (int)status;
+}
+
+static int add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	struct curl_slist *more;
+
+	buf_addf(&b, "%s: %s", name, value);
+	more = b.failed ? NULL : curl_slist_append(*list, buf_text(&b));
+	if (!more)
+		return -ENOMEM;
+	*list = more;
+	return 0;
+}
+
+static void free_headers(struct curl_slist **list)
+{
+	curl_slist_free_all(*list);
+}
+
+/* The headers of one signed request. */
+static int sign(struct client *c, const char *target, const char *body, struct curl_slist **ret_headers)
+{
+	_cleanup_(free_headers) struct curl_slist *list = NULL;
+	_cleanup_buf_ struct buf authorization = { 0 };
+	char date[17];
+	time_t now = time(NULL);
+	struct tm tm;
+	int r;
+
+	strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	const struct sigv4_header headers[] = {
+		{ "content-type", CONTENT_TYPE }, { "host", c->host }, { "x-amz-date", date }, { "x-amz-target", target },
+	};
+	const struct sigv4_request request = { "POST", "/", "", headers, ARRAY_SIZE(headers), body, strlen(body) };
+
+	r = sigv4_sign(&request, "cloudtrail", c->region, c->key, c->secret, date, &authorization);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(headers); i++)
+		r = add_header(&list, headers[i].name, headers[i].value);
+	if (r >= 0)
+		r = add_header(&list, "Authorization", buf_text(&authorization));
+	if (r >= 0)
+		r = add_header(&list, "Expect", "");
+	if (r < 0)
+		return r;
+	*ret_headers = TAKE_PTR(list);
+	return 0;
+}
+
+/* CloudTrail's errors: {"__type": "InvalidTokenException", "message": "..."}. */
+static void refusal(struct json_object *reply, long status, char why[256])
+{
+	const char *type = json_text(reply, "__type"), *text = json_text(reply, "message");
+	const char *hash = strrchr(type, '#');
+
+	if (!*text)
+		text = json_text(reply, "Message");
+	snprintf(why, 256, "%.60s: %.180s", *type ? (hash ? hash + 1 : type) : "the store refused", *text ? text : "no reason given");
+	if (!*type && !*text)
+		snprintf(why, 256, "the store answered HTTP %ld", status);
+}
+
+int client_call(struct client *c, const char *target, struct json_object *request, struct json_object **ret_reply,
+		char why[256])
+{
+	_cleanup_(free_headers) struct curl_slist *headers = NULL;
+	_cleanup_json_ struct json_object *reply = NULL;
+	const char *body = request ? json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN) : "{}";
+	long status = 0;
+	int r;
+
+	r = sign(c, target, body, &headers);
+	if (r < 0) {
+		snprintf(why, 256, "cannot sign the request: %s", strerror(-r));
+		return r;
+	}
+	r = transfer(c, "/", body, headers, &status, why);
+	if (r < 0)
+		return r;
+	reply = json_tokener_parse(buf_text(&c->reply));
+	if (status != 200) {
+		refusal(reply, status, why);
+		return status == 503 ? -EAGAIN : -EREMOTEIO;
+	}
+	if (!json_object_is_type(reply, json_type_object)) {
+		snprintf(why, 256, "the store's answer to %s is not JSON", target);
+		return -EBADMSG;
+	}
+	*ret_reply = TAKE_PTR(reply);
+	return 0;
+}
+
+struct json_object *json_at(struct json_object *o, const char *path)
+{
+	char name[64];
+	size_t n;
+
+	for (; o && *path; path += n + (path[n] == '.')) {
+		n = strcspn(path, ".");
+		snprintf(name, sizeof(name), "%.*s", (int)n, path);
+		if (!json_object_object_get_ex(o, name, &o))
+			return NULL;
+	}
+	return o;
+}
+
+const char *json_text(struct json_object *o, const char *key)
+{
+	struct json_object *v = json_at(o, key);
+
+	return json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hosttrail status - what agent, forwarder and store of the local instance say of themselves. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "command.h"
+#include "show.h"
+#include "up.h"
+
+static const struct opt opts[] = { OPT_FORMAT, OPT_DIR, { 0 } };
+
+/* Nested objects as dotted names, one value a line, aligned. */
+static void print_tree(const char *prefix, struct json_object *o)
+{
+	json_object_object_foreach(o, key, value) {
+		_cleanup_buf_ struct buf b = { 0 };
+		char name[128];
+
+		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", key);
+		if (json_object_is_type(value, json_type_object)) {
+			print_tree(name, value);
+			continue;
+		}
+		if (value)
+			show_escaped(&b, json_object_get_string(value), strlen(json_object_get_string(value)));
+		printf("  %-28s %s\n", name, value ? buf_text(&b) : "-");
+	}
+}
+
+/* Arrays of objects are for machines; people get how many there are and, of features, those that are off. */
+static void print_features(struct json_object *status)
+{
+	struct json_object *features = json_at(status, "features");
+
+	if (!json_object_is_type(features, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(features); i++) {
+		struct json_object *f = json_object_array_get_idx(features, i);
+
+		if (!json_object_get_boolean(json_at(f, "on")))
+			printf("  %-28s off: %s\n", json_text(f, "name"), json_text(f, "why"));
+	}
+	json_object_object_del(status, "features");
+}
+
+static int print_program(const char *name, struct json_object *status, const char *why, bool json)
+{
+	if (json) {
+		_cleanup_json_ struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "name", json_object_new_string(name));
+		json_object_object_add(o, "up", json_object_new_boolean(status != NULL));
+		json_object_object_add(o, "status", json_object_get(status));
+		if (!status)
+			json_object_object_add(o, "why", json_object_new_string(why));
+		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		return !status;
+	}
+	printf("%s: %s%s%s\n", name, status ? "up" : "down", status ? "" : ": ", status ? "" : why);
+	if (status) {
+		print_features(status);
+		print_tree("", status);
+	}
+	return !status;
+}
+
+static int local_program(const struct instance *i, const char *name, bool json)
+{
+	_cleanup_json_ struct json_object *status = NULL;
+	char socket[64];
+
+	snprintf(socket, sizeof(socket), "%s.sock", name);
+	status = up_status(i, socket);
+	return print_program(name, status, "its status socket does not answer", json);
+}
+
+static int store(const struct instance *i, bool json)
+{
+	_cleanup_client_ struct client *client = NULL;
+	_cleanup_json_ struct json_object *status = NULL;
+	char why[256] = "";
+	int r;
+
+	r = client_open(i, &client, why);
+	if (r >= 0)
+		r = client_call(client, HOSTTRAIL_OP("Status"), NULL, &status, why);
+	return print_program("hosttrail-store", r < 0 ? NULL : status, why, json);
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+	const char *arg, *dir = NULL, *format = NULL;
+	struct instance instance;
+	struct show show;
+	int id, at, down;
+	bool json;
+
+	while ((id = command_option(c, argc, argv, &arg, &at))) {
+		if (id == OPT_FORMAT_ID)
+			format = arg;
+		else if (id == 'd')
+			dir = arg;
+	}
+	if (at < argc)
+		command_misused(c, "%s: takes no arguments", argv[at]);
+	if (show_init(&show, stdout, format) < 0)
+		command_misused(c, "--format: json or compact, not \"%s\"", format);
+	if (instance_find(dir, &instance) < 0)
+		return EXIT_FAILED;
+	json = show.format == SHOW_JSON;
+	down = local_program(&instance, "hosttraild", json);
+	down += local_program(&instance, "hosttrail-forward", json);
+	down += store(&instance, json);
+	return down ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.usage = "[--format json|compact]",
+	.summary = "say how agent, forwarder and store are doing",
+	.details = "Exit status 1 if one of them is not up.",
+	.opts = opts,
+	.run = run,
+};

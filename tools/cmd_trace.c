@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hosttrail trace - records one command's tree, without a daemon and beside any. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "agent/trace.h"
+#include "command.h"
+#include "lib/cleanup.h"
+#include "show.h"
+
+enum { OPT_NO_WAIT = OPT_LONG + 1 };
+
+static const struct opt opts[] = {
+	{ 'o', "output", "FILE", "write the records to FILE instead of standard output" },
+	OPT_FORMAT,
+	{ OPT_NO_WAIT, "no-wait", NULL, "end with CMD, not with the last process that it started" },
+	{ 0 },
+};
+
+struct writer {
+	struct show show;
+	struct buf json;
+	int error;
+};
+
+static int write_record(void *ctx, struct reader *reader, unsigned i)
+{
+	struct writer *w = ctx;
+
+	buf_reset(&w->json);
+	w->error = reader_json(reader, i, &w->json);
+	if (!w->error)
+		w->error = show_record(&w->show, (const char *)w->json.p, w->json.n);
+	return w->error;
+}
+
+static void cleanup_file(FILE **f)
+{
+	if (*f && *f != stdout)
+		fclose(*f);
+}
+
+/* Exit status as a shell would have it. */
+static int status_of(int wait_status)
+{
+	return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+}
+
+static int trace_to(FILE *out, const char *format, const struct command *c, const struct trace_options *o)
+{
+	struct writer w = { 0 };
+	struct trace_result result = { 0 };
+	char why[256] = "";
+	int r;
+
+	if (show_init(&w.show, out, format) < 0)
+		command_misused(c, "--format: json or compact, not \"%s\"", format);
+	r = trace_run(o, write_record, &w, &result, why);
+	if (fflush(out) && !w.error)
+		w.error = -EIO;
+	show_free(&w.show);
+	buf_free(&w.json);
+	if (r < 0 || w.error)
+		return complain("%s", r < 0 && *why ? why : strerror(-(w.error ? w.error : r)));
+	fprintf(stderr, "hosttrail: %llu records, %llu lost\n", (unsigned long long)result.records,
+		(unsigned long long)result.lost);
+	return status_of(result.status);
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+	_cleanup_(cleanup_file) FILE *out = NULL;
+	const char *arg, *format = NULL, *path = NULL;
+	struct trace_options o = { 0 };
+	int id, at;
+
+	while ((id = command_option(c, argc, argv, &arg, &at))) {
+		if (id == 'o')
+			path = arg;
+		else if (id == OPT_FORMAT_ID)
+			format = arg;
+		else if (id == OPT_NO_WAIT)
+			o.no_wait = true;
+	}
+	if (at >= argc)
+		command_misused(c, "which command?");
+	o.argv = argv + at;
+	out = path ? fopen(path, "we") : stdout;
+	if (!out)
+		return complain("%s: %s", path, strerror(errno));
+	return trace_to(out, format, c, &o);
+}
+
+const struct command cmd_trace = {
+	.name = "trace",
+	.usage = "[-o FILE] [--format json|compact] [--no-wait] -- CMD [ARG...]",
+	.summary = "run CMD and print a record for every call that it and its descendants make",
+	.details = "Nothing else on the host is recorded. The exit status is CMD's. The last line on standard error\n"
+		   "is \"hosttrail: N records, N lost\".",
+	.opts = opts,
+	.run = run,
+};

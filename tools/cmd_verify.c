@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hosttrail verify - fetches the frames from the store and proves them here. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base64.h"
+#include "client.h"
+#include "command.h"
+#include "evidence.h"
+#include "lib/clock.h"
+#include "lib/fsx.h"
+#include "proto/frame.h"
+#include "proto/keys.h"
+#include "show.h"
+
+enum { OPT_START = OPT_LONG + 1, OPT_END };
+#define PAGE 32		/* frames; each may have 4 MiB */
+
+static const struct opt opts[] = {
+	{ OPT_START, "start", "TIME", "only frames that the store received from this time on" },
+	{ OPT_END, "end", "TIME", "up to this time" },
+	OPT_FORMAT,
+	OPT_DIR,
+	{ 0 },
+};
+
+struct verify {
+	struct evidence *evidence;
+	bool json;
+};
+
+static void tell_fault(void *ctx, const char *text)
+{
+	const struct verify *v = ctx;
+	_cleanup_buf_ struct buf b = { 0 };
+	struct json_object *o;
+
+	if (!v->json) {
+		show_escaped(&b, text, strlen(text));
+		printf("FAULT  %s\n", buf_text(&b));
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "fault", json_object_new_string(text));
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+}
+
+static void tell_chain(void *ctx, const struct evidence_chain *c)
+{
+	const struct verify *v = ctx;
+	char stream[33];
+
+	hex_text(c->stream, 16, stream);
+	printf(v->json ? "{\"host\":\"%s\",\"stream\":\"%s\",\"chain\":\"%s\",\"frames\":%llu,\"first\":%llu,\"last\":%llu,"
+			 "\"records\":%llu,\"faults\":%llu}\n"
+		       : "host %s  stream %.8s  %-7s  %llu frames (%llu-%llu)  %llu records  %llu faults\n",
+	       c->host_id, stream, chain_name(c->chain), (unsigned long long)c->frames, (unsigned long long)c->first,
+	       (unsigned long long)c->last, (unsigned long long)c->records, (unsigned long long)c->faults);
+}
+
+static int add_frame(struct verify *v, struct json_object *f)
+{
+	_cleanup_buf_ struct buf bytes = { 0 };
+	const char *host = json_text(f, "HostId");
+	uint8_t key[32];
+	int r;
+
+	if (json_at(f, "Damaged")) {
+		evidence_fault(v->evidence, "journal %s: %s", json_text(f, "Position"), json_text(f, "Damaged"));
+		return 0;
+	}
+	r = base64_decode(json_text(f, "Header"), &bytes);
+	if (r >= 0)
+		r = base64_decode(json_text(f, "Payload"), &bytes);
+	if (r >= 0)
+		r = hex_parse(json_text(f, "PublicKey"), key, sizeof(key));
+	if (r < 0 && r != -ENOMEM) {
+		evidence_fault(v->evidence, "journal %s: the store's answer is malformed", json_text(f, "Position"));
+		return 0;
+	}
+	return r < 0 ? r : evidence_add(v->evidence, host, key, bytes.p, bytes.n);
+}
+
+/* The key of this very host is known without asking the store, to who may read it. */
+static void trust_local(struct verify *v, const struct instance *i, const char *id_name, const char *key_name)
+{
+	_cleanup_buf_ struct buf id = { 0 };
+	struct sign_key *key = NULL;
+	char path[PATH_MAX], key_path[PATH_MAX];
+	uint8_t public[32];
+
+	instance_path(i, id_name, path);
+	instance_path(i, key_name, key_path);
+	if (fsx_read(path, 64, &id) < 0 || id.n < 36 || sign_key_load(key_path, &key) < 0)
+		return;
+	id.n = 36;
+	sign_key_public(key, public);
+	sign_key_free(&key);
+	evidence_trust(v->evidence, buf_text(&id), public);
+}
+
+static int fetch_all(struct verify *v, struct client *client, struct json_object *request)
+{
+	const char *token;
+	char why[256];
+	int r;
+
+	json_object_object_add(request, "MaxResults", json_object_new_int(PAGE));
+	json_object_object_add(request, "Payload", json_object_new_boolean(true));
+	do {
+		_cleanup_json_ struct json_object *reply = NULL;
+		struct json_object *frames;
+
+		r = client_call(client, HOSTTRAIL_OP("Verify"), request, &reply, why);
+		if (r < 0)
+			return complain("%s", why), r;
+		frames = json_at(reply, "Frames");
+		for (size_t n = 0; r >= 0 && frames && n < json_object_array_length(frames); n++)
+			r = add_frame(v, json_object_array_get_idx(frames, n));
+		if (r < 0)
+			return complain("out of memory"), r;
+		token = json_text(reply, "NextToken");
+		r = *token != 0;
+		if (r)
+			json_object_object_add(request, "NextToken", json_object_new_string(token));
+	} while (r);
+	return 0;
+}
+
+static int report(struct verify *v)
+{
+	uint64_t frames, records, faults;
+
+	evidence_finish(v->evidence, tell_chain);
+	evidence_totals(v->evidence, &frames, &records, &faults);
+	printf(v->json ? "{\"frames\":%llu,\"records\":%llu,\"faults\":%llu}\n" : "verified: %llu frames, %llu records, %llu faults\n",
+	       (unsigned long long)frames, (unsigned long long)records, (unsigned long long)faults);
+	return faults || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+}
+
+static void add_time(const struct command *c, struct json_object *request, const char *key, const char *text)
+{
+	int64_t ns;
+
+	if (clock_parse(text, &ns) < 0)
+		command_misused(c, "\"%s\" is not a time", text);
+	json_object_object_add(request, key, json_object_new_double((double)ns / 1e9));
+}
+
+static int verify(struct verify *v, const char *dir, struct json_object *request)
+{
+	_cleanup_client_ struct client *client = NULL;
+	bool whole = !json_at(request, "StartTime") && !json_at(request, "EndTime");
+	struct instance instance;
+	char why[256];
+	int r;
+
+	if (instance_find(dir, &instance) < 0)
+		return EXIT_FAILED;
+	if (client_open(&instance, &client, why) < 0)
+		return complain("%s", why);
+	if (evidence_new(whole, tell_fault, v, &v->evidence) < 0)
+		return complain("out of memory");
+	trust_local(v, &instance, "key/host_id", "key/host.key");
+	trust_local(v, &instance, "key/store_id", "key/store.key");
+	r = fetch_all(v, client, request) < 0 ? EXIT_FAILED : report(v);
+	evidence_free(&v->evidence);
+	return r;
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+	_cleanup_json_ struct json_object *request = json_object_new_object();
+	struct verify v = { .json = !isatty(STDOUT_FILENO) };
+	const char *arg, *dir = NULL;
+	int id, at;
+
+	while ((id = command_option(c, argc, argv, &arg, &at))) {
+		if (id == OPT_START)
+			add_time(c, request, "StartTime", arg);
+		else if (id == OPT_END)
+			add_time(c, request, "EndTime", arg);
+		else if (id == 'd')
+			dir = arg;
+		else if (id == OPT_FORMAT_ID && strcmp(arg, "json") && strcmp(arg, "compact"))
+			command_misused(c, "--format: json or compact, not \"%s\"", arg);
+		else if (id == OPT_FORMAT_ID)
+			v.json = !strcmp(arg, "json");
+	}
+	if (at < argc)
+		command_misused(c, "%s: takes no arguments", argv[at]);
+	return verify(&v, dir, request);
+}
+
+const struct command cmd_verify = {
+	.name = "verify",
+	.usage = "[--start TIME] [--end TIME] [--format json|compact]",
+	.summary = "check the chains and signatures of what the store has",
+	.details = "Every frame is fetched and checked here: its checksums, its signature by the host's key, and its place in its\n"
+		   "chain. Exit status 1 if there is any fault.",
+	.opts = opts,
+	.run = run,
+};
