@@ -330,7 +330,7 @@ static __always_inline void path_emit(struct scratch *s, const volatile struct h
 	if (arg > 5)
 		return;
 	n = str_emit(s, arg, s->c.args[arg], HT_PATH_MAX);
-	if (flags & HT_CALL_F_ENTER)
+	if ((flags & HT_CALL_F_ENTER) && !(flags & HT_CALL_F_EXEC))
 		enter_compare(s, at, n, arg);
 	if (n >= 0 && at < OUT_MAX)
 		first = s->b[at];

@@ -134,8 +134,10 @@ static __always_inline void walk_names(struct scratch *s, __u64 mnt_ns, __u64 ma
 		w->flags |= HT_WALK_F_TRUNCATED;
 	else if (w->ns_root && w->mnt != w->ns_root)
 		w->flags |= HT_WALK_F_DETACHED;
-	if (w->root_at == w->ncomp)
+	if (w->root_at == w->ncomp) {
 		w->flags &= ~HT_WALK_F_IN_ROOT;
+		w->root_at = 0;
+	}
 }
 
 /*
