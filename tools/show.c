@@ -40,17 +40,31 @@ void show_free(struct show *s)
 	buf_free(&s->line);
 }
 
+/* Bytes of the UTF-8 character at p that may go to a terminal; 0: none may. C1 controls (U+0080 to U+009F) are among
+ * those that some terminals obey, whole or as a single byte. */
+static size_t printable(const unsigned char *p, size_t n)
+{
+	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+	if (!len || len > n || p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0))
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
 void show_escaped(struct buf *b, const char *text, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i];
-		/* 0xc2 0x80..0x9f: the C1 controls in UTF-8, which some terminals obey */
-		bool c1 = c == 0xc2 && i + 1 < n && (unsigned char)text[i + 1] >= 0x80 && (unsigned char)text[i + 1] < 0xa0;
+	const unsigned char *p = (const unsigned char *)text;
 
-		if (c >= 0x20 && c != 0x7f && !c1)
-			buf_addc(b, c);
+	for (size_t i = 0, len; i < n; i += len) {
+		len = printable(p + i, n - i);
+		if (len)
+			buf_add(b, p + i, len);
 		else
-			buf_addf(b, "\\x%02x", c);
+			buf_addf(b, "\\x%02x", p[i]);
+		len += !len;
 	}
 }
 
@@ -138,15 +152,21 @@ static void process_text(struct json_object *r, char ret[128])
 		snprintf(ret, 128, "%s[%d]", name, json_object_get_int(json_at(p, "pid")));
 }
 
+/* Any value as text: a string as it is, the rest as JSON. */
+static void value_text(struct buf *b, struct json_object *v)
+{
+	const char *text = v ? json_object_get_string(v) : "null";
+
+	show_escaped(b, text, strlen(text));
+}
+
 /* argv as it would be typed, roughly: the words with spaces between. */
 static void words(struct buf *b, struct json_object *v)
 {
 	for (size_t i = 0; i < json_object_array_length(v); i++) {
-		struct json_object *word = json_object_array_get_idx(v, i);
-
 		if (i)
 			buf_addc(b, ' ');
-		show_escaped(b, json_object_get_string(word), strlen(json_object_get_string(word)));
+		value_text(b, json_object_array_get_idx(v, i));
 	}
 }
 
@@ -160,17 +180,17 @@ static void what_text(struct buf *b, struct json_object *r)
 	for (size_t i = 0; !v && i < sizeof(telling) / sizeof(telling[0]); i++)
 		v = json_at(p, telling[i]);
 	if (!v)
-		v = p && json_object_object_length(p) ? p : json_at(r, "serviceEventDetails");
+		v = p ? p : json_at(r, "serviceEventDetails");
 	if (!v)
 		return;
 	if (json_object_is_type(v, json_type_array))
 		words(b, v);
 	else
-		show_escaped(b, json_object_get_string(v), strlen(json_object_get_string(v)));
+		value_text(b, v);
 	more = json_at(p, "newPath");
 	if (more) {
 		buf_adds(b, " -> ");
-		show_escaped(b, json_object_get_string(more), strlen(json_object_get_string(more)));
+		value_text(b, more);
 	}
 }
 
