@@ -210,11 +210,11 @@ static int sign(struct client *c, const char *target, const char *body, struct c
 /* CloudTrail's errors: {"__type": "InvalidTokenException", "message": "..."}. */
 static void refusal(struct json_object *reply, long status, char why[256])
 {
-	const char *type = json_text(reply, "__type"), *text = json_text(reply, "message");
+	const char *type = member_text(reply, "__type"), *text = member_text(reply, "message");
 	const char *hash = strrchr(type, '#');
 
 	if (!*text)
-		text = json_text(reply, "Message");
+		text = member_text(reply, "Message");
 	snprintf(why, 256, "%.60s: %.180s", *type ? (hash ? hash + 1 : type) : "the store refused", *text ? text : "no reason given");
 	if (!*type && !*text)
 		snprintf(why, 256, "the store answered HTTP %ld", status);
@@ -250,7 +250,7 @@ int client_call(struct client *c, const char *target, struct json_object *reques
 	return 0;
 }
 
-struct json_object *json_at(struct json_object *o, const char *path)
+struct json_object *member_at(struct json_object *o, const char *path)
 {
 	char name[64];
 	size_t n;
@@ -264,9 +264,9 @@ struct json_object *json_at(struct json_object *o, const char *path)
 	return o;
 }
 
-const char *json_text(struct json_object *o, const char *key)
+const char *member_text(struct json_object *o, const char *key)
 {
-	struct json_object *v = json_at(o, key);
+	struct json_object *v = member_at(o, key);
 
 	return json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
 }

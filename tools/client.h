@@ -38,8 +38,8 @@ static inline void cleanup_json(struct json_object **o)
 #define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
 
 /* A member's text, "" if absent or no text; borrowed from o. */
-const char *json_text(struct json_object *o, const char *key);
+const char *member_text(struct json_object *o, const char *key);
 /* A member of a member...: "userIdentity.sessionContext". NULL if one is absent. */
-struct json_object *json_at(struct json_object *o, const char *path);
+struct json_object *member_at(struct json_object *o, const char *path);
 
 #endif

@@ -72,9 +72,9 @@ static int pages(struct lookup *l, struct client *client, struct show *show)
 		if (r < 0)
 			return complain("cannot print: %s", strerror(-r));
 		left -= (long)n;
-		if (!*json_text(reply, "NextToken"))
+		if (!*member_text(reply, "NextToken"))
 			break;
-		json_object_object_add(l->request, "NextToken", json_object_new_string(json_text(reply, "NextToken")));
+		json_object_object_add(l->request, "NextToken", json_object_new_string(member_text(reply, "NextToken")));
 	}
 	return EXIT_DONE;
 }

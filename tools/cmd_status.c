@@ -31,15 +31,15 @@ static void print_tree(const char *prefix, struct json_object *o)
 /* Arrays of objects are for machines; people get how many there are and, of features, those that are off. */
 static void print_features(struct json_object *status)
 {
-	struct json_object *features = json_at(status, "features");
+	struct json_object *features = member_at(status, "features");
 
 	if (!json_object_is_type(features, json_type_array))
 		return;
 	for (size_t i = 0; i < json_object_array_length(features); i++) {
 		struct json_object *f = json_object_array_get_idx(features, i);
 
-		if (!json_object_get_boolean(json_at(f, "on")))
-			printf("  %-28s off: %s\n", json_text(f, "name"), json_text(f, "why"));
+		if (!json_object_get_boolean(member_at(f, "on")))
+			printf("  %-28s off: %s\n", member_text(f, "name"), member_text(f, "why"));
 	}
 	json_object_object_del(status, "features");
 }

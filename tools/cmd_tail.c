@@ -41,8 +41,8 @@ static int step(struct client *client, struct show *show, struct json_object *re
 	r = client_call(client, HOSTTRAIL_OP("Tail"), request, &reply, why);
 	if (r < 0)
 		return r;
-	if (*json_text(reply, "Token"))
-		json_object_object_add(request, "Token", json_object_new_string(json_text(reply, "Token")));
+	if (*member_text(reply, "Token"))
+		json_object_object_add(request, "Token", json_object_new_string(member_text(reply, "Token")));
 	r = show_events(show, reply, ret_n);
 	if (r < 0)
 		snprintf(why, 256, "cannot print: %s", strerror(-r));

@@ -205,7 +205,7 @@ static void watch(struct up *u)
 static bool drained(const struct up *u)
 {
 	_cleanup_json_ struct json_object *status = up_status(&u->instance, "hosttrail-forward.sock");
-	struct json_object *lag = json_at(status, "lag");
+	struct json_object *lag = member_at(status, "lag");
 	int64_t left = 0;
 
 	if (!json_object_is_type(lag, json_type_object))

@@ -64,21 +64,21 @@ static void tell_chain(void *ctx, const struct evidence_chain *c)
 static int add_frame(struct verify *v, struct json_object *f)
 {
 	_cleanup_buf_ struct buf bytes = { 0 };
-	const char *host = json_text(f, "HostId");
+	const char *host = member_text(f, "HostId");
 	uint8_t key[32];
 	int r;
 
-	if (json_at(f, "Damaged")) {
-		evidence_fault(v->evidence, "journal %s: %s", json_text(f, "Position"), json_text(f, "Damaged"));
+	if (member_at(f, "Damaged")) {
+		evidence_fault(v->evidence, "journal %s: %s", member_text(f, "Position"), member_text(f, "Damaged"));
 		return 0;
 	}
-	r = base64_decode(json_text(f, "Header"), &bytes);
+	r = base64_decode(member_text(f, "Header"), &bytes);
 	if (r >= 0)
-		r = base64_decode(json_text(f, "Payload"), &bytes);
+		r = base64_decode(member_text(f, "Payload"), &bytes);
 	if (r >= 0)
-		r = hex_parse(json_text(f, "PublicKey"), key, sizeof(key));
+		r = hex_parse(member_text(f, "PublicKey"), key, sizeof(key));
 	if (r < 0 && r != -ENOMEM) {
-		evidence_fault(v->evidence, "journal %s: the store's answer is malformed", json_text(f, "Position"));
+		evidence_fault(v->evidence, "journal %s: the store's answer is malformed", member_text(f, "Position"));
 		return 0;
 	}
 	return r < 0 ? r : evidence_add(v->evidence, host, key, bytes.p, bytes.n);
@@ -117,12 +117,12 @@ static int fetch_all(struct verify *v, struct client *client, struct json_object
 		r = client_call(client, HOSTTRAIL_OP("Verify"), request, &reply, why);
 		if (r < 0)
 			return complain("%s", why), r;
-		frames = json_at(reply, "Frames");
+		frames = member_at(reply, "Frames");
 		for (size_t n = 0; r >= 0 && frames && n < json_object_array_length(frames); n++)
 			r = add_frame(v, json_object_array_get_idx(frames, n));
 		if (r < 0)
 			return complain("out of memory"), r;
-		token = json_text(reply, "NextToken");
+		token = member_text(reply, "NextToken");
 		r = *token != 0;
 		if (r)
 			json_object_object_add(request, "NextToken", json_object_new_string(token));
@@ -153,7 +153,7 @@ static void add_time(const struct command *c, struct json_object *request, const
 static int verify(struct verify *v, const char *dir, struct json_object *request)
 {
 	_cleanup_client_ struct client *client = NULL;
-	bool whole = !json_at(request, "StartTime") && !json_at(request, "EndTime");
+	bool whole = !member_at(request, "StartTime") && !member_at(request, "EndTime");
 	struct instance instance;
 	char why[256];
 	int r;

@@ -109,12 +109,12 @@ static void column(struct show *s, const char *colour, size_t width, const char 
 /* "11-22 10:15:30.123", local time. */
 static void time_text(struct json_object *r, char ret[32])
 {
-	int64_t ns = strtoll(json_text(r, "additionalEventData.eventTimeNanos"), NULL, 10);
+	int64_t ns = strtoll(member_text(r, "additionalEventData.eventTimeNanos"), NULL, 10);
 	struct tm tm;
 	time_t t;
 	size_t n;
 
-	if (!ns && clock_parse(json_text(r, "eventTime"), &ns) < 0)
+	if (!ns && clock_parse(member_text(r, "eventTime"), &ns) < 0)
 		ns = 0;
 	t = (time_t)(ns / (int64_t)NS_PER_SEC);
 	localtime_r(&t, &tm);
@@ -125,14 +125,14 @@ static void time_text(struct json_object *r, char ret[32])
 /* "alice", "alice>root" (became root), "sshd.service". */
 static void who_text(struct json_object *r, char ret[128])
 {
-	struct json_object *id = json_at(r, "userIdentity");
-	const char *type = json_text(id, "type"), *from = json_text(id, "sessionContext.sourceIdentity");
-	const char *name = json_text(id, "userName");
+	struct json_object *id = member_at(r, "userIdentity");
+	const char *type = member_text(id, "type"), *from = member_text(id, "sessionContext.sourceIdentity");
+	const char *name = member_text(id, "userName");
 
 	if (!strcmp(type, "AssumedRole"))
-		snprintf(ret, 128, "%s>%s", from, json_text(id, "sessionContext.sessionIssuer.userName"));
+		snprintf(ret, 128, "%s>%s", from, member_text(id, "sessionContext.sessionIssuer.userName"));
 	else if (!strcmp(type, "AWSService"))
-		snprintf(ret, 128, "%s", json_text(id, "invokedBy"));
+		snprintf(ret, 128, "%s", member_text(id, "invokedBy"));
 	else if (!*name && !strcmp(type, "Root"))
 		snprintf(ret, 128, "root");
 	else
@@ -141,15 +141,15 @@ static void who_text(struct json_object *r, char ret[128])
 
 static void process_text(struct json_object *r, char ret[128])
 {
-	struct json_object *p = json_at(r, "additionalEventData.process");
-	const char *name = json_text(p, "command");
-	const char *slash = strrchr(json_text(r, "userAgent"), '/');
+	struct json_object *p = member_at(r, "additionalEventData.process");
+	const char *name = member_text(p, "command");
+	const char *slash = strrchr(member_text(r, "userAgent"), '/');
 
 	if (!*name)
-		name = slash ? slash + 1 : json_text(r, "userAgent");
+		name = slash ? slash + 1 : member_text(r, "userAgent");
 	ret[0] = 0;
 	if (p)
-		snprintf(ret, 128, "%s[%d]", name, json_object_get_int(json_at(p, "pid")));
+		snprintf(ret, 128, "%s[%d]", name, json_object_get_int(member_at(p, "pid")));
 }
 
 /* Any value as text: a string as it is, the rest as JSON. */
@@ -174,20 +174,20 @@ static void words(struct buf *b, struct json_object *v)
 static void what_text(struct buf *b, struct json_object *r)
 {
 	static const char *const telling[] = { "argv", "path", "oldPath", "source", "address", "name" };
-	struct json_object *p = json_at(r, "requestParameters"), *v = NULL;
+	struct json_object *p = member_at(r, "requestParameters"), *v = NULL;
 	struct json_object *more;
 
 	for (size_t i = 0; !v && i < sizeof(telling) / sizeof(telling[0]); i++)
-		v = json_at(p, telling[i]);
+		v = member_at(p, telling[i]);
 	if (!v)
-		v = p ? p : json_at(r, "serviceEventDetails");
+		v = p ? p : member_at(r, "serviceEventDetails");
 	if (!v)
 		return;
 	if (json_object_is_type(v, json_type_array))
 		words(b, v);
 	else
 		value_text(b, v);
-	more = json_at(p, "newPath");
+	more = member_at(p, "newPath");
 	if (more) {
 		buf_adds(b, " -> ");
 		value_text(b, more);
@@ -196,7 +196,7 @@ static void what_text(struct buf *b, struct json_object *r)
 
 static void compact(struct show *s, struct json_object *r)
 {
-	const char *error = json_text(r, "errorCode");
+	const char *error = member_text(r, "errorCode");
 	char text[128];
 	size_t from;
 
@@ -204,7 +204,7 @@ static void compact(struct show *s, struct json_object *r)
 	column(s, DIM, strlen(text), text);
 	who_text(r, text);
 	column(s, NULL, COLUMN_WHO, text);
-	column(s, BOLD, COLUMN_EVENT, json_text(r, "eventName"));
+	column(s, BOLD, COLUMN_EVENT, member_text(r, "eventName"));
 	column(s, *error ? RED : DIM, COLUMN_RESULT, *error ? error : "ok");
 	process_text(r, text);
 	column(s, NULL, COLUMN_PROCESS, text);
@@ -246,12 +246,12 @@ int show_record(struct show *s, const char *json, size_t n)
 
 int show_events(struct show *s, struct json_object *reply, size_t *ret_n)
 {
-	struct json_object *events = json_at(reply, "Events");
+	struct json_object *events = member_at(reply, "Events");
 	size_t n = json_object_is_type(events, json_type_array) ? json_object_array_length(events) : 0;
 	int r = 0;
 
 	for (size_t i = 0; !r && i < n; i++) {
-		const char *json = json_text(json_object_array_get_idx(events, i), "CloudTrailEvent");
+		const char *json = member_text(json_object_array_get_idx(events, i), "CloudTrailEvent");
 
 		r = show_record(s, json, strlen(json));
 	}

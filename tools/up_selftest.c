@@ -41,9 +41,9 @@ static int find(struct client *client, const char *key, const char *value, int64
 	r = client_call(client, CLOUDTRAIL_OP("LookupEvents"), request, &reply, why);
 	if (r < 0)
 		return r;
-	events = json_at(reply, "Events");
+	events = member_at(reply, "Events");
 	for (size_t i = 0; events && i < json_object_array_length(events); i++)
-		if (strstr(json_text(json_object_array_get_idx(events, i), "CloudTrailEvent"), text))
+		if (strstr(member_text(json_object_array_get_idx(events, i), "CloudTrailEvent"), text))
 			return 1;
 	return 0;
 }
