@@ -42,23 +42,25 @@ __noinline int own_call(__u32 call, __s64 ret, __u64 arg0, __u64 arg1)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const volatile struct ht_call_desc *d = desc_of(call);
-	__u32 kind = d->op[0].kind, aux = d->op[0].aux;
 	struct fs_struct *fs = task->fs;
 	__u64 file = 0, dentry = 0;
 	char first = 0;
 
-	for (int i = 0; i < HT_OPS_MAX; i++)
-		if (d->op[i].kind == HT_OP_RETFD && ret >= 0)
+	for (int i = 0; i < HT_OPS_MAX && !file && !dentry; i++) {
+		__u32 kind = d->op[i].kind, arg = d->op[i].arg;
+
+		if (kind == HT_OP_RETFD && ret >= 0) {
 			file = filter_file(ret);
-	if (!file && kind == HT_OP_FD && d->op[0].arg == 0)
-		file = filter_file(arg0);
-	if (!file && kind == HT_OP_PATH) {
-		if (bpf_probe_read_user(&first, 1, (void *)(d->op[0].arg ? arg1 : arg0)) || first == '/')
-			return 0;
-		if (aux == 0 && (__s32)arg0 != AT_FDCWD_)
+		} else if (kind == HT_OP_FD && arg == 0) {
 			file = filter_file(arg0);
-		else if (fs)
-			dentry = (__u64)fs->pwd.dentry;
+		} else if (kind == HT_OP_PATH && arg < 2) {
+			if (bpf_probe_read_user(&first, 1, (void *)(arg ? arg1 : arg0)) || first == '/')
+				return 0;
+			if (d->op[i].aux == 0 && (__s32)arg0 != AT_FDCWD_)
+				file = filter_file(arg0);
+			else if (fs)
+				dentry = (__u64)fs->pwd.dentry;
+		}
 	}
 	if (file)
 		dentry = KREAD(struct file, file, f_path.dentry);
