@@ -7,10 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
 #include "exehash.h"
 #include "lib/cleanup.h"
+#include "proto/keys.h"
 
 struct job {
 	int fd;
@@ -35,23 +34,23 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-static bool digest(int fd, EVP_MD_CTX *md, unsigned char sha256[32])
+static bool digest(int fd, struct hasher *md, unsigned char sha256[32])
 {
 	static __thread unsigned char buf[256 * 1024];
 	ssize_t n;
 	off_t at = 0;
 
-	if (!EVP_DigestInit_ex(md, EVP_sha256(), NULL))
+	if (!md || hasher_start(md) < 0)
 		return false;
 	while ((n = pread(fd, buf, sizeof(buf), at)) > 0) {
 		at += n;
-		if ((unsigned long long)at > EXEHASH_SIZE_MAX || !EVP_DigestUpdate(md, buf, (size_t)n))
+		if ((unsigned long long)at > EXEHASH_SIZE_MAX || hasher_add(md, buf, (size_t)n) < 0)
 			return false;
 	}
-	return n == 0 && EVP_DigestFinal_ex(md, sha256, NULL);
+	return n == 0 && hasher_end(md, sha256) == 0;
 }
 
-static void hash(const struct job *j, EVP_MD_CTX *md, struct exehash_result *r)
+static void hash(const struct job *j, struct hasher *md, struct exehash_result *r)
 {
 	struct stat before, after;
 
@@ -63,9 +62,10 @@ static void hash(const struct job *j, EVP_MD_CTX *md, struct exehash_result *r)
 static void *run(void *arg)
 {
 	struct exehash *h = arg;
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	struct hasher *md = NULL;
 	struct exehash_result r;
 
+	hasher_new(&md);	/* without it every result says that it failed */
 	pthread_mutex_lock(&h->lock);
 	for (;;) {
 		struct job j;
@@ -85,7 +85,7 @@ static void *run(void *arg)
 		eventfd_write(h->event, 1);
 	}
 	pthread_mutex_unlock(&h->lock);
-	EVP_MD_CTX_free(md);
+	hasher_free(&md);
 	return NULL;
 }
 

@@ -163,6 +163,48 @@ void sha256(const void *p, size_t n, uint8_t ret[32])
 	SHA256(p, n, ret);
 }
 
+struct hasher {
+	EVP_MD_CTX *ctx;
+};
+
+int hasher_new(struct hasher **ret_h)
+{
+	struct hasher *h = calloc(1, sizeof(*h));
+
+	if (h)
+		h->ctx = EVP_MD_CTX_new();
+	if (!h || !h->ctx) {
+		free(h);
+		return -ENOMEM;
+	}
+	*ret_h = h;
+	return 0;
+}
+
+void hasher_free(struct hasher **h)
+{
+	if (!*h)
+		return;
+	EVP_MD_CTX_free((*h)->ctx);
+	free(*h);
+	*h = NULL;
+}
+
+int hasher_start(struct hasher *h)
+{
+	return EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+}
+
+int hasher_add(struct hasher *h, const void *p, size_t n)
+{
+	return EVP_DigestUpdate(h->ctx, p, n) == 1 ? 0 : -ENOMEM;
+}
+
+int hasher_end(struct hasher *h, uint8_t ret[32])
+{
+	return EVP_DigestFinal_ex(h->ctx, ret, NULL) == 1 ? 0 : -ENOMEM;
+}
+
 void hex_text(const void *p, size_t n, char *ret)
 {
 	static const char digits[] = "0123456789abcdef";

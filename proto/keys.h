@@ -14,6 +14,15 @@ void sign_key_public(const struct sign_key *k, uint8_t ret_pub[32]);
 int sign_key_sign(void *key, const void *p, size_t n, uint8_t ret_sig[64]);	/* a frame_sign_fn */
 int sign_verify(const uint8_t pub[32], const void *p, size_t n, const uint8_t sig[64]);	/* 0 or -EBADMSG */
 void sha256(const void *p, size_t n, uint8_t ret[32]);
+
+/* SHA-256 of what comes in pieces; start again for the next. One thread at a time. 0 or -ENOMEM. */
+struct hasher;
+int hasher_new(struct hasher **ret_h);
+void hasher_free(struct hasher **h);	/* NULL-safe */
+int hasher_start(struct hasher *h);
+int hasher_add(struct hasher *h, const void *p, size_t n);
+int hasher_end(struct hasher *h, uint8_t ret[32]);
+
 void hex_text(const void *p, size_t n, char *ret);		/* 2n+1 bytes */
 int hex_parse(const char *text, void *ret, size_t n);		/* exactly 2n digits */
 int random_bytes(void *p, size_t n);

@@ -187,8 +187,8 @@ def check_functions(tree):
 
 def check_unit_tests(tree):
     for path in tree.files:
-        if re.match(r"tests/unit/test_[^/]*\.c$", path) and not re.search(r"^TAP_MAIN\(", tree.text(path), re.M):
-            yield "%s: has no TAP_MAIN(), so it prints no results" % path
+        if re.match(r"tests/unit/test_[^/]*\.c$", path) and not re.search(r"^TAP_MAIN\(|\btap_run\(", tree.text(path), re.M):
+            yield "%s: has neither TAP_MAIN() nor tap_run(), so it prints no results" % path
     for path in tree.files:
         m = re.match(r"tests/fuzz/fuzz_([^/]*)\.c$", path)
         if m and not any(p.startswith("tests/fuzz/corpus/%s/" % m.group(1)) for p in tree.files):
@@ -234,7 +234,7 @@ def check_text(tree):
         for number, line in enumerate(text.splitlines(), 1):
             if line.rstrip() != line:
                 yield "%s:%d: space at the end of the line" % (path, number)
-            if path.endswith((".c", ".h")) and line.startswith("    "):
+            if path.endswith((".c", ".h")) and line.startswith(" " * 8):
                 yield "%s:%d: indented with spaces" % (path, number)
 
 

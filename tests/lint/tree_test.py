@@ -72,7 +72,7 @@ FAULTS = [
     ("object by content", 7, "tools/program", "\x7fELF"),
     ("generated source", 7, "proto/hosttrail.pb-c.c", C),
     ("space at a line's end", 8, "docs/README.md", "text \n"),
-    ("spaces instead of a tab", 8, "lib/buf.c", C + "    int x;\n"),
+    ("spaces instead of a tab", 8, "lib/buf.c", C + "        int x;\n"),
     ("no newline at the end", 8, "lib/buf.c", C + "int x;"),
     ("unfinished", 9, "lib/buf.c", C + "/* TODO: more */\n"),
     ("man page missing", 10, "docs/man/hosttrail.1", None),
