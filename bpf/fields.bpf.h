@@ -428,7 +428,11 @@ static long argv_step(__u32 i, void *ctx)
 	__u64 ptr = 0;
 	long n;
 
-	if (bpf_probe_read_user(&ptr, a->size == 8 ? 8 : 4, (void *)(a->array + (__u64)i * a->size)) || !ptr)
+	if (bpf_probe_read_user(&ptr, a->size == 8 ? 8 : 4, (void *)(a->array + (__u64)i * a->size))) {
+		a->cut = 1;
+		return 1;
+	}
+	if (!ptr)
 		return 1;
 	if (pos > OUT_MAX - HT_PATH_MAX - 16 || pos - a->start > HT_ARGV_MAX - HT_PATH_MAX) {
 		a->cut = 1;
