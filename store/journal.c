@@ -15,7 +15,7 @@
 #include "lib/fsx.h"
 #include "proto/keys.h"
 
-void segment_name(uint32_t number, char ret[SEGMENT_NAME])
+void journal_segment_name(uint32_t number, char ret[SEGMENT_NAME])
 {
 	snprintf(ret, SEGMENT_NAME, "%010u.jnl", number);
 }
@@ -41,7 +41,7 @@ static int segment_create(struct journal *j, uint32_t number, uint8_t ret_tag[8]
 	r = random_bytes(ret_tag, 8);
 	if (r < 0)
 		return r;
-	segment_name(number, name);
+	journal_segment_name(number, name);
 	segment_header_make(number, ret_tag, header);
 	fd = openat(j->dirfd, "new.tmp", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)

@@ -47,7 +47,7 @@ int segment_map_open(struct journal *j, uint32_t number, uint64_t limit, struct 
 	struct stat st;
 	int r;
 
-	segment_name(number, name);
+	journal_segment_name(number, name);
 	fd = openat(j->dirfd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
@@ -283,7 +283,7 @@ int journal_read(struct journal *j, journal_pos pos, struct buf *buf, struct jou
 
 	if (pos >= journal_end(j) || pos_offset(pos) < SEGMENT_HEADER)
 		return -ENOENT;
-	segment_name(pos_segment(pos), name);
+	journal_segment_name(pos_segment(pos), name);
 	fd = openat(j->dirfd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

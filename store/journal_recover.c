@@ -171,7 +171,7 @@ static int recover_last(struct journal *j, uint32_t number)
 	segment_map_close(&m);
 	if (r < 0)
 		return r;
-	segment_name(number, name);
+	journal_segment_name(number, name);
 	j->fd = openat(j->dirfd, name, O_RDWR | O_CLOEXEC);
 	if (j->fd < 0 || ftruncate(j->fd, (off_t)good) < 0 || fsync(j->fd) < 0)
 		return -errno;
