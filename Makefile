@@ -55,6 +55,7 @@ unit := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*
 fuzz := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 bench := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
 live := $(patsubst tests/live/%.c,$(O)/tests/live/%,$(wildcard tests/live/*.c))
+helpers := $(patsubst tests/helpers/%.c,$(O)/tests/helpers/%,$(wildcard tests/helpers/*.c))
 workloads := $(patsubst tests/workloads/%.c,$(O)/tests/workloads/%,$(wildcard tests/workloads/*.c))
 
 ## all: build the four programs
@@ -111,12 +112,13 @@ ALL_A := $(O)/tools/libtools.a $(O)/agent/libagent.a $(O)/forwarder/libforwarder
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(ALL_A); $(link)
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(ALL_A); $(link)
 $(O)/tests/live/%: $(O)/tests/live/%.o $(ALL_A); $(link)
+$(O)/tests/helpers/%: $(O)/tests/helpers/%.o $(O)/store/libstore.a $(A); $(link)
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
 # workloads: small programs that the live tests run; static where they must run in a bare guest
 $(O)/tests/workloads/%: tests/workloads/%.c tests/workloads/work.h
 	$(say) CC $@
 	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -D_GNU_SOURCE -pthread $(if $(findstring 32,$*),-m32) -static -o $@ $<
-tests-build: $(unit) $(fuzz) $(live) $(workloads)
+tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
 
 ## check: install what is missing, build, run every test at its everyday size
 check: deps
