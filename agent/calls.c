@@ -73,6 +73,7 @@ _Static_assert(ARRAY_SIZE(descs) <= HT_CALLS_MAX, "more calls than the probes ha
 #define ULONG(name, arg) { name, ARG_ULONG, arg, 0, NULL, NULL },
 #define OFF64(name, arg) { name, ARG_OFF64, arg, 0, NULL, NULL },
 #define HEX(name, arg) { name, ARG_HEX, arg, 0, NULL, NULL },
+#define EXTRA(name, arg) { name, ARG_EXTRA, arg, 0, NULL, NULL },
 #define OCTAL(name, arg) { name, ARG_OCTAL, arg, 0, NULL, NULL },
 #define CREATE_MODE(name, arg, flags) { name, ARG_CREATE_MODE, arg, flags, NULL, NULL },
 #define FD(name, arg) { name, ARG_INT, arg, 0, NULL, NULL },

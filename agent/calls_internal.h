@@ -23,6 +23,7 @@ enum arg_kind {
 	ARG_ULONG,	/* unsigned word */
 	ARG_OFF64,	/* i386: low word in arg, high word in arg + 1 */
 	ARG_HEX,	/* word, as 0x... */
+	ARG_EXTRA,	/* the same, only if the operation in register 0 takes that many */
 	ARG_OCTAL,	/* mode */
 	ARG_CREATE_MODE,/* mode, only when the flags in aux create something */
 	ARG_DIRFD,	/* absent when AT_FDCWD */
@@ -95,7 +96,7 @@ enum read_only { RO_NO = 0, RO_YES, RO_OPEN, RO_OPEN_HOW, RO_SIGNAL, RO_PTRACE, 
 		 RO_SYSLOG, RO_SECCOMP, RO_IPCCTL, RO_NEWVAL, RO_MQ, RO_PERSONALITY, RO__MAX };
 
 /* What a result that is not an error says. */
-enum ret_kind { RET_NONE = 0, RET_FD, RET_PID, RET_BYTES, RET_INT, RET_KEY, RET_ID, RET_ADDRESS, RET_FDS, RET__MAX };
+enum ret_kind { RET_NONE = 0, RET_FD, RET_PID, RET_BYTES, RET_INT, RET_KEY, RET_ID, RET_ADDRESS, RET_FDS, RET_OBJECT, RET__MAX };
 
 struct call_arg {
 	const char *name;

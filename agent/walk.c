@@ -98,12 +98,14 @@ static size_t pseudo_text(const struct ht_walk *w, const struct pseudo *p, struc
 	return add(room, n, max, digits, (size_t)(strchr(digits, ']') - digits) + 1);
 }
 
-static const char *kind_of(const struct ht_walk *w)
+static const char *kind_of(const struct ht_walk *w, struct str name)
 {
 	const struct pseudo *p;
 
 	if (w->flags & HT_WALK_F_PSEUDO) {
 		p = pseudo_of(w);
+		if (p && !p->prefix[0] && (name.n < 6 || memcmp(name.p, "memfd:", 6)))
+			return "shm";	/* System V shared memory has the same filesystem */
 		return p ? p->kind : "pseudo";
 	}
 	if (w->flags & HT_WALK_F_DELETED)
@@ -127,7 +129,7 @@ int walk_read(const uint8_t *data, uint32_t len, char *room, size_t max, struct 
 
 		v.last = (struct str){ (const char *)data, nul ? (size_t)(nul - data) : n };
 	}
-	v.kind = kind_of(&v.w);
+	v.kind = kind_of(&v.w, v.last);
 	if (v.w.flags & HT_WALK_F_PSEUDO) {
 		v.path = (struct str){ room, pseudo_text(&v.w, pseudo_of(&v.w), v.last, room, max) };
 		*ret_v = v;

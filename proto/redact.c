@@ -8,6 +8,9 @@
 #include "redact.h"
 
 #include <ctype.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,10 +26,10 @@ struct room {
 
 /* ---- tables ---- */
 
-/* Last words of names whose values are secrets; those before SHORT may also be the end of a longer word. */
+/* Last words of names whose values are secrets: as the end of a word (PGPASSWORD), and only as a whole one. */
 static const char *const secret_words[] = {
 	"password", "passwd", "passphrase", "passcode", "secret", "token", "apikey", "secretkey", "privatekey", "authorization", "storepass",
-	"keypass", "sshpass", "credential", "credentials",
+	"keypass", "sshpass",
 };
 static const char *const secret_words_exact[] = { "pass", "pwd", "cookie", "bearer" };
 /* Two last words. */
@@ -110,6 +113,43 @@ static const struct {
 	{ "npm_", 36 }, { "pypi-", 30 }, { "dckr_pat_", 20 }, { "hvs.", 20 }, { "AGE-SECRET-KEY-", 30 }, { "eyJ", 40 },
 	{ "-----BEGIN", 20 }, { "SG.", 40 },
 };
+
+/* Commands of the rules, sorted, each with a bit for every rule that it switches on. */
+_Static_assert(ARRAY_SIZE(rules) <= 64, "a bit for every rule");
+#define COMMANDS_MAX 192
+static struct command {
+	struct str name;
+	uint64_t rules;
+} commands[COMMANDS_MAX];
+static unsigned ncommands;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static int command_compare(const void *a, const void *b)
+{
+	const struct str *x = &((const struct command *)a)->name, *y = &((const struct command *)b)->name;
+	int r = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+
+	return r ? r : (x->n > y->n) - (x->n < y->n);
+}
+
+static void commands_build(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++)
+		for (const char *p = rules[i].commands; *p; p += strspn(p, " ")) {
+			size_t n = strcspn(p, " ");
+			unsigned c = 0;
+
+			while (c < ncommands && (commands[c].name.n != n || memcmp(commands[c].name.p, p, n)))
+				c++;
+			if (c == COMMANDS_MAX)
+				abort();	/* our own table outgrew the room */
+			if (c == ncommands)
+				commands[ncommands++].name = (struct str){ p, n };
+			commands[c].rules |= 1ull << i;
+			p += n;
+		}
+	qsort(commands, ncommands, sizeof(commands[0]), command_compare);
+}
 
 /* ---- parts of text ---- */
 
@@ -226,11 +266,21 @@ static bool has_token_form(struct str s)
 	return false;
 }
 
+static bool char_in(const char *set, char c)
+{
+	return c && strchr(set, c);
+}
+
+static bool is_quote(char c)
+{
+	return c == '\'' || c == '"';
+}
+
 /* "scheme://user:secret@host", and "scheme://token@host" where the token shows by its form. */
 static bool hide_userinfo(struct str *s, struct room *r)
 {
-	size_t at = 0;
 	bool changed = false;
+	size_t at = 0;
 
 	while (at < s->n) {
 		const char *scheme = memmem(s->p + at, s->n - at, "://", 3);
@@ -239,7 +289,7 @@ static bool hide_userinfo(struct str *s, struct room *r)
 		if (!scheme)
 			break;
 		from = (size_t)(scheme - s->p) + 3;
-		for (end = from; end < s->n && !strchr("/?# '\"\t\n", s->p[end]); end++)
+		for (end = from; end < s->n && !char_in("/?# '\"\t\n", s->p[end]); end++)
 			;
 		at = end;
 		while (end > from && s->p[end - 1] != '@')
@@ -262,77 +312,106 @@ static bool name_char(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
 }
 
-/* name=value where the name is a secret's: variables, options, URL queries, comma lists. */
+/* Where the name that ends before `end` begins. */
+static size_t name_begin(struct str s, size_t end)
+{
+	size_t from = end;
+
+	while (from && name_char(s.p[from - 1]) && end - from < NAME_MAX_LEN)
+		from--;
+	return from;
+}
+
+static bool already_hidden(struct str s, size_t at)
+{
+	return s.n - at >= HIDDEN_LEN && !memcmp(s.p + at, REDACT_HIDDEN, HIDDEN_LEN);
+}
+
+/* End of a value that begins at `at`: its closing quote, the quote that the whole stands in, or `ends`. */
+static size_t value_end(struct str s, size_t at, char quote, const char *ends)
+{
+	while (at < s.n && s.p[at] != quote && (quote || !char_in(ends, s.p[at])))
+		at++;
+	return at;
+}
+
+/* name=value where the name is a secret's: variables, options, URL queries. */
 static bool hide_assignments(struct str *s, struct room *r)
 {
 	bool changed = false;
 
 	for (size_t i = 0; i < s->n; i++) {
-		size_t from = i, to = i + 1;
+		size_t from, at = i + 1;
+		char quote = 0, before;
 
 		if (s->p[i] != '=')
 			continue;
-		while (from && name_char(s->p[from - 1]) && i - from < NAME_MAX_LEN)
-			from--;
-		if (from == i || !redact_is_secret_name(s->p + from, i - from))
+		from = name_begin(*s, i);
+		if (from == i || !redact_is_secret_name(s->p + from, i - from) || already_hidden(*s, at))
 			continue;
-		if (from && (s->p[from - 1] == '?' || s->p[from - 1] == '&'))
-			while (to < s->n && s->p[to] != '&' && s->p[to] != '#')
-				to++;
-		else
-			to = s->n;
-		i = hide_part(s, i + 1, to, r, &changed);
+		before = from ? s->p[from - 1] : 0;
+		if (at < s->n && is_quote(s->p[at]))
+			quote = s->p[at++];
+		else if (is_quote(before))
+			quote = before;
+		i = hide_part(s, at, value_end(*s, at, quote, before == '?' || before == '&' ? "&#" : ""), r, &changed);
 	}
 	return changed;
 }
 
-/* "Authorization: Basic ..." and the like. */
-static bool hide_header(struct str *s, struct room *r)
+/* "Authorization: Basic ..." and {"password": "..."}: a name, perhaps a quote, a colon, and what follows. */
+static bool hide_headers(struct str *s, struct room *r)
 {
-	const char *colon = memchr(s->p, ':', s->n < NAME_MAX_LEN ? s->n : NAME_MAX_LEN);
-	size_t from = colon ? (size_t)(colon - s->p) : 0;
 	bool changed = false;
 
-	if (!from || !redact_is_secret_name(s->p, from))
-		return false;
-	for (size_t i = 0; i < from; i++)
-		if (!name_char(s->p[i]))
-			return false;
-	from++;
-	while (from < s->n && s->p[from] == ' ')
-		from++;
-	hide_part(s, from, s->n, r, &changed);
-	return changed;
-}
+	for (size_t i = 1; i < s->n; i++) {
+		size_t end = i, from, at = i + 1;
+		char quote = 0, around = 0;
 
-/* "pass:secret" of openssl's options; "env:", "file:" and "fd:" name no secret. */
-static bool names_a_source(struct str s)
-{
-	return starts(s, "env:") || starts(s, "file:") || starts(s, "fd:") || equals(s, "stdin");
+		if (s->p[i] != ':')
+			continue;
+		if (is_quote(s->p[i - 1]))
+			end--;
+		from = name_begin(*s, end);
+		if (from == end || !redact_is_secret_name(s->p + from, end - from))
+			continue;
+		if (from && is_quote(s->p[from - 1]) && end == i)
+			around = s->p[from - 1];
+		while (at < s->n && s->p[at] == ' ')
+			at++;
+		if (at < s->n && is_quote(s->p[at]) && !around)
+			quote = s->p[at++];
+		if (!already_hidden(*s, at))
+			i = hide_part(s, at, value_end(*s, at, quote ? quote : around, end == i ? "\n" : ",}\n"), r, &changed);
+	}
+	return changed;
 }
 
 static bool hide_word(struct str *s, struct room *r)
 {
-	bool changed = hide_header(s, r);
+	bool changed;
 
-	if (has_token_form(*s) || (starts(*s, "pass:") && s->n > 5)) {
+	if (has_token_form(*s)) {
 		hide_all(s);
 		return true;
 	}
+	changed = hide_userinfo(s, r);
 	changed |= hide_assignments(s, r);
-	return hide_userinfo(s, r) || changed;
+	return hide_headers(s, r) || changed;
 }
 
 /* ---- a command line ---- */
 
 struct line {
-	struct str command;		/* the latest word that names one of the tables' commands; n == 0: none */
 	struct str *v;
 	unsigned n;
 	struct room *room;
+	uint64_t active;		/* rules of the commands that were named so far */
+	uint64_t sub_seen;		/* of these, whose subcommand was named too */
 	unsigned changed;
-	unsigned command_at;
 };
+
+static unsigned line_redact(struct line *l, unsigned depth);
 
 static struct str base_name(struct str s)
 {
@@ -341,33 +420,26 @@ static struct str base_name(struct str s)
 	return slash ? (struct str){ slash + 1, s.n - (size_t)(slash + 1 - s.p) } : s;
 }
 
-/* Is s one of the blank-separated words? */
-static bool word_in(const char *words, struct str s)
+/* A word may name a command, and with it rules; or the subcommand that a rule waits for. */
+static void line_learn(struct line *l, struct str word)
 {
-	while (s.n && *words) {
-		size_t n = strcspn(words, " ");
+	struct command key = { .name = base_name(word) };
+	const struct command *c;
 
-		if (n == s.n && !memcmp(words, s.p, n))
-			return true;
-		words += n + (words[n] == ' ');
-	}
-	return false;
+	for (unsigned i = 0; l->active & ~l->sub_seen && i < ARRAY_SIZE(rules); i++)
+		if (l->active & 1ull << i && rules[i].sub && equals(word, rules[i].sub))
+			l->sub_seen |= 1ull << i;
+	if (!key.name.n)
+		return;
+	c = bsearch(&key, commands, ncommands, sizeof(commands[0]), command_compare);
+	if (c)
+		l->active |= c->rules;
 }
 
-static bool is_command(struct str s)
+/* "env:", "file:" and "fd:" of openssl's options name no secret. */
+static bool names_a_source(struct str s)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++)
-		if (word_in(rules[i].commands, s))
-			return true;
-	return false;
-}
-
-static bool came_before(const struct line *l, unsigned i, const char *word)
-{
-	for (unsigned j = l->command_at + 1; j < i; j++)
-		if (equals(l->v[j], word))
-			return true;
-	return false;
+	return starts(s, "env:") || starts(s, "file:") || starts(s, "fd:") || equals(s, "stdin");
 }
 
 static void hide_value(struct line *l, unsigned i, size_t from, const struct rule *rule)
@@ -383,36 +455,54 @@ static void hide_value(struct line *l, unsigned i, size_t from, const struct rul
 	l->changed += changed;
 }
 
-/* Does the rule hide (a part of) word i, or the one behind it? The number of words that are done with. */
+/* A secret without an option: the first word behind the subcommand, or the last word of all. */
+static unsigned try_position(struct line *l, unsigned i, const struct rule *rule)
+{
+	struct str s = l->v[i];
+
+	if (rule->kind == LAST) {
+		if (i + 1 < l->n && s.n > 1 && s.p[0] == '-' && s.p[1] != '-' && memchr(s.p, rule->option[0], s.n))
+			hide_value(l, l->n - 1, 0, rule);
+		return 0;
+	}
+	if (!s.n || s.p[0] == '-' || (i && !equals(l->v[i - 1], rule->sub)))
+		return 0;
+	hide_value(l, i, 0, rule);
+	return 1;
+}
+
+/* Does the rule hide (a part of) word i, or the one behind it? How many words are done with. */
 static unsigned try_rule(struct line *l, unsigned i, const struct rule *rule)
 {
 	struct str s = l->v[i];
 	size_t n = strlen(rule->option);
 	bool is_long = n > 2 && rule->option[1] == '-';
 
-	if (!word_in(rule->commands, l->command) || (rule->sub && !came_before(l, i, rule->sub)))
-		return 0;
-	if (!n) {	/* the first word behind the subcommand that is no option */
-		if (s.n && s.p[0] == '-')
-			return 0;
-		hide_value(l, i, 0, rule);
-		return 1;
-	}
-	if (rule->kind == LAST || !starts(s, rule->option))
-		return 0;
-	if (s.n == n && rule->kind == JOINED)
+	if (rule->kind == LAST || !n)
+		return try_position(l, i, rule);
+	if (!starts(s, rule->option))
 		return 0;
 	if (s.n == n) {
+		if (rule->kind == JOINED)
+			return 0;
 		if (i + 1 < l->n)
 			hide_value(l, i + 1, 0, rule);
 		return 2;
 	}
-	if (is_long && s.p[n] != '=')
-		return 0;
-	if (!is_long && n > 2 && rule->kind != JOINED)
-		return 0;	/* "-passin" is not "-pass" with "in" joined */
+	if (is_long ? s.p[n] != '=' : n > 2 && rule->kind != JOINED)
+		return 0;	/* another, longer option */
 	hide_value(l, i, n + is_long, rule);
 	return 1;
+}
+
+static unsigned try_rules(struct line *l, unsigned i)
+{
+	unsigned done = 0;
+
+	for (unsigned k = 0; l->active && k < ARRAY_SIZE(rules) && !done; k++)
+		if (l->active & 1ull << k && (!rules[k].sub || l->sub_seen & 1ull << k))
+			done = try_rule(l, i, &rules[k]);
+	return done;
 }
 
 static bool looks_like_option(struct str s)
@@ -420,58 +510,184 @@ static bool looks_like_option(struct str s)
 	return s.n >= 2 && s.p[0] == '-' && (s.n == 2 || s.p[1] == '-');
 }
 
-/* "--token x", "-storepass x": a long option of a secret's name and the word behind it. */
+/* "--token x", "-storepass x": an option of a secret's name and the word behind it. */
 static bool secret_option(const struct line *l, unsigned i)
 {
 	struct str s = l->v[i];
 
-	return s.n > 3 && s.p[0] == '-' && !memchr(s.p, '=', s.n) && !memchr(s.p, ' ', s.n) && redact_is_secret_name(s.p, s.n) &&
-	       i + 1 < l->n && !looks_like_option(l->v[i + 1]);
+	if (s.n < 4 || s.p[0] != '-' || i + 1 >= l->n || looks_like_option(l->v[i + 1]))
+		return false;
+	for (size_t k = 0; k < s.n; k++)
+		if (!name_char(s.p[k]))
+			return false;
+	return redact_is_secret_name(s.p, s.n);
 }
 
 static bool has_blank(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (strchr(" \t\n;|&", s.p[i]))
+		if (char_in(" \t\n;|&", s.p[i]))
 			return true;
 	return false;
 }
 
-static unsigned line_redact(struct line *l, unsigned depth);
-
 #define WORDS_MAX 64
+#define DEPTH_MAX 3
 
-/* A word that is a command line itself. Its words are gone through in groups; a changed one changes the text around it. */
-static bool hide_words(struct str *s, struct room *r)
+/* The next word of a command line in s, from *at: quotes keep blanks together. n == 0: none. */
+static struct str next_word(struct str s, size_t *at)
+{
+	size_t from, end;
+	char quote = 0;
+
+	while (*at < s.n && char_in(" \t\n;|&", s.p[*at]))
+		(*at)++;
+	from = end = *at;
+	for (; end < s.n && (quote || !char_in(" \t\n;|&", s.p[end])); end++) {
+		if (quote && s.p[end] == quote)
+			quote = 0;
+		else if (!quote && is_quote(s.p[end]))
+			quote = s.p[end];
+	}
+	*at = end;
+	return (struct str){ s.p + from, end - from };
+}
+
+/* Puts the changed words in the places of the old ones. The text's end, in the new text, of what is done with. */
+static size_t words_replace(struct str *s, const struct str *old, const struct str *v, unsigned n, struct room *r)
+{
+	size_t total = s->n, done = 0;
+	char *out = r->p + r->n, *at = out;
+	const char *from = s->p;
+
+	for (unsigned i = 0; i < n; i++)
+		total += v[i].n - old[i].n;
+	if (total > r->max - r->n) {
+		hide_all(s);
+		return s->n;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(at, from, (size_t)(old[i].p - from));
+		at += old[i].p - from;
+		memcpy(at, v[i].p, v[i].n);
+		at += v[i].n;
+		from = old[i].p + old[i].n;
+		done = (size_t)(at - out);
+	}
+	memcpy(at, from, (size_t)(s->p + s->n - from));
+	r->n += total;
+	*s = (struct str){ out, total };
+	return done;
+}
+
+/* A word that is a command line itself, in groups of words. */
+static bool hide_words(struct str *s, struct room *r, unsigned depth)
 {
 	struct str v[WORDS_MAX], old[WORDS_MAX];
-	size_t at = 0;
+	struct line l = { .v = v, .room = r };
 	bool changed = false;
+	size_t at = 0;
 
 	while (at < s->n) {
-		struct line l = { .v = v, .room = r };
-		size_t begin = at, shift = 0;
-
-		while (at < s->n && l.n < WORDS_MAX) {
-			size_t end = at;
-
-			while (end < s->n && !strchr(" \t\n;|&", s->p[end]))
-				end++;
-			if (end > at)
-				v[l.n++] = (struct str){ s->p + at, end - at };
-			at = end + 1;
+		for (l.n = 0; l.n < WORDS_MAX; l.n++) {
+			old[l.n] = v[l.n] = next_word(*s, &at);
+			if (!v[l.n].n)
+				break;
 		}
-		memcpy(old, v, l.n * sizeof(v[0]));
-		if (!line_redact(&l, 1))
-			continue;
-		for (unsigned i = 0; i < l.n; i++) {
-			size_t from = (size_t)(old[i].p - (changed ? old[0].p - (old[0].p - old[i].p) : old[i].p));
-			(void)from;
+		l.changed = 0;
+		if (line_redact(&l, depth + 1)) {
+			changed = true;
+			at = words_replace(s, old, v, l.n, r);
 		}
-		changed = true;
-		(void)begin;
-		(void)shift;
+		if (l.n == WORDS_MAX && at < s->n)
+			at -= v[l.n - 1].n;	/* an option may wait for the next group's first word */
 	}
 	return changed;
 }
 
+/* 'a b' without its quotes; what was hidden goes back between them. */
+static bool hide_quoted(struct str *s, struct room *r, unsigned depth)
+{
+	struct str inner = { s->p + 1, s->n - 2 };
+	char *p;
+
+	if (!hide_words(&inner, r, depth))
+		return false;
+	if (inner.n + 2 > r->max - r->n) {
+		hide_all(s);
+		return true;
+	}
+	p = r->p + r->n;
+	p[0] = s->p[0];
+	memcpy(p + 1, inner.p, inner.n);
+	p[inner.n + 1] = s->p[0];
+	r->n += inner.n + 2;
+	*s = (struct str){ p, inner.n + 2 };
+	return true;
+}
+
+static bool hide_inside(struct str *s, struct room *r, unsigned depth)
+{
+	bool quoted = s->n > 2 && is_quote(s->p[0]) && s->p[s->n - 1] == s->p[0];
+
+	if (depth >= DEPTH_MAX || !has_blank(*s))
+		return false;
+	return quoted ? hide_quoted(s, r, depth) : hide_words(s, r, depth);
+}
+
+static unsigned line_redact(struct line *l, unsigned depth)
+{
+	for (unsigned i = 0; i < l->n;) {
+		unsigned done = try_rules(l, i);
+		bool changed;
+
+		if (!done && secret_option(l, i)) {
+			hide_all(&l->v[i + 1]);
+			l->changed++;
+			done = 2;
+		}
+		if (done) {
+			i += done;
+			continue;
+		}
+		line_learn(l, l->v[i]);
+		changed = hide_word(&l->v[i], l->room);
+		changed |= hide_inside(&l->v[i], l->room, depth);
+		l->changed += changed;
+		i++;
+	}
+	return l->changed;
+}
+
+unsigned redact_argv(struct str *v, unsigned n, char *room, size_t max)
+{
+	struct room r = { room, 0, max };
+	struct line l = { .v = v, .n = n, .room = &r };
+
+	pthread_once(&once, commands_build);
+	return line_redact(&l, 0);
+}
+
+bool redact_text(struct str *s, char *room, size_t max)
+{
+	return redact_argv(s, 1, room, max) > 0;
+}
+
+bool redact_options(struct str *s, char *room, size_t max)
+{
+	struct room r = { room, 0, max };
+	bool changed = false;
+	size_t at = 0;
+
+	while (at < s->n) {
+		const char *comma = memchr(s->p + at, ',', s->n - at);
+		size_t end = comma ? (size_t)(comma - s->p) : s->n;
+		const char *equal = memchr(s->p + at, '=', end - at);
+		size_t from = equal ? (size_t)(equal - s->p) : end;
+
+		if (equal && redact_is_secret_name(s->p + at, from - at))
+			end = hide_part(s, from + 1, end, &r, &changed);
+		at = end + 1;
+	}
+	return changed;
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+/* decode.c - one call event becomes one record: row and shape, head, request, result, and what is uncertain. */
+#include "decode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode_internal.h"
+#include "lib/cleanup.h"
+
+#define SOCKETCALL_ARGS 6
+
+int decoder_new(struct decoder **ret_d)
+{
+	struct decoder *d;
+	int r = call_shapes_build();
+
+	if (r < 0)
+		return r;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	*ret_d = d;
+	return 0;
+}
+
+void decoder_free(struct decoder **d)
+{
+	if (!d)
+		return;
+	free(*d);
+	*d = NULL;
+}
+
+/* ---- multiplexers of i386 ---- */
+
+static void become(struct decoder *d, const char *name, const char *via)
+{
+	unsigned call = name ? calls_lookup(name) : 0;
+
+	if (!call)
+		return;		/* a call that the table does not have stays what it came as, with its name */
+	d->v.c.call = (uint16_t)call;
+	d->via = via;
+}
+
+/* socketcall(2) has its arguments in memory; without them the record stays a socketcall. */
+static void demux_socketcall(struct decoder *d)
+{
+	const struct slot *s = view_slot(&d->v, SLOT_MEM, 1);
+	uint32_t args[SOCKETCALL_ARGS];
+	uint32_t number = (uint32_t)d->v.c.args[0];
+
+	if (!s || s->flags & HT_FIELD_F_FAULT || s->n < sizeof(args))
+		return;
+	become(d, arch_socketcall_name(number), "socketcall");
+	if (!d->via)
+		return;
+	memcpy(args, s->p, sizeof(args));
+	for (unsigned i = 0; i < SOCKETCALL_ARGS; i++)
+		d->v.c.args[i] = args[i];
+	d->v.have[SLOT_MEM] = 0;
+}
+
+static void demux_ipc(struct decoder *d)
+{
+	become(d, arch_ipc_name((uint32_t)d->v.c.args[0] & 0xffff), "ipc");
+	if (d->via)
+		memmove(&d->v.c.args[0], &d->v.c.args[1], 3 * sizeof(d->v.c.args[0]));
+}
+
+static int row_take(struct decoder *d)
+{
+	d->via = NULL;
+	d->row = calls_row(d->v.c.call);
+	if (d->row && d->row->i386 && d->v.c.h.abi == HT_ABI_COMPAT) {
+		if (!strcmp(d->row->name, "socketcall"))
+			demux_socketcall(d);
+		else if (!strcmp(d->row->name, "ipc"))
+			demux_ipc(d);
+	}
+	d->row = calls_row(d->v.c.call);
+	d->shape = call_shape(d->v.c.call);
+	return d->row && d->shape ? 0 : -EBADMSG;
+}
+
+/* ---- head ---- */
+
+static const char *error_of(const struct view *v)
+{
+	int64_t ret = v->c.ret;
+
+	if (v->c.h.flags & HT_EV_F_INTERRUPTED || (view_failed(v) && ret <= -512 && ret >= -516))
+		return "EINTR";
+	return view_failed(v) ? errno_name((int)-ret) : NULL;
+}
+
+static struct record_head head_of(struct decoder *d, uint32_t identity)
+{
+	const struct ht_call *c = &d->v.c;
+	struct record_head h = {
+		.ring_class = c->h.class, .cpu = c->h.cpu, .seq = c->h.seq, .time = c->h.time, .identity = identity,
+		.request = c->task_calls, .error = error_of(&d->v), .restarts = c->restarts,
+	};
+
+	if (d->row->ret == RET_ADDRESS && view_ok(&d->v)) {
+		address_of_sock(view_slot(&d->v, SLOT_SOCK, SLOT_RET), true, &d->peer);
+		if (d->peer.address.p)
+			h.source_ip = d->peer.address;
+	}
+	return h;
+}
+
+static bool management(const struct decoder *d)
+{
+	for (unsigned i = 0; i < d->shape->nargs; i++)
+		if (d->row->args[i].kind == ARG_XATTR)
+			return xattr_is_management(slot_str(view_slot(&d->v, SLOT_STR, d->row->args[i].arg)));
+	return false;
+}
+
+/* ---- result ---- */
+
+static void put_fds(struct decoder *d, unsigned field)
+{
+	const struct slot *s = view_slot(&d->v, SLOT_MEM, 3);
+	int32_t fd[2];
+
+	if (!s || s->n < sizeof(fd))
+		return;
+	memcpy(fd, s->p, sizeof(fd));
+	batch_ints(d->b, field, (int64_t[]){ fd[0], fd[1] }, 2);
+}
+
+static void put_response(struct decoder *d)
+{
+	unsigned field = d->shape->ret;
+	int64_t ret = d->v.c.ret;
+
+	if (!view_ok(&d->v))
+		return;
+	switch ((enum ret_kind)d->row->ret) {
+	case RET_NONE:
+	case RET__MAX:
+		break;
+	case RET_INT:
+		if (ret)
+			batch_int(d->b, field, ret);
+		break;
+	case RET_FDS:
+		put_fds(d, field);
+		break;
+	case RET_ADDRESS:
+		batch_int(d->b, field, ret);
+		if (d->peer.family)
+			put_address(d, field + 1, &d->peer);
+		break;
+	default:
+		batch_int(d->b, field, ret);
+		break;
+	}
+}
+
+/* ---- additionalEventData ---- */
+
+static void put_source(struct decoder *d, unsigned field, enum source source)
+{
+	static const struct str names[] = { [SOURCE_FD] = { "fdAtExit", 8 }, [SOURCE_USER] = { "user", 4 } };
+
+	if (source != SOURCE_OBJECT && field != FIELD_ABSENT)
+		batch_string(d->b, field, names[source].p, names[source].n);
+}
+
+static void put_path_truth(struct decoder *d, const struct path_fields *f, const struct path_result *p)
+{
+	struct str s;
+
+	if (!p->path.p)
+		return;
+	put_source(d, f->source, p->source);
+	if (p->in_root.n && (p->in_root.n != p->path.n || memcmp(p->in_root.p, p->path.p, p->path.n)))
+		batch_string(d->b, f->in_root, p->in_root.p, p->in_root.n);
+	if (p->kind)
+		batch_string(d->b, f->kind, p->kind, strlen(p->kind));
+	if (p->truncated)
+		batch_int(d->b, f->truncated, 1);
+	if (!p->object || f->mount_id == FIELD_ABSENT)
+		return;
+	batch_int(d->b, f->mount_id, p->w.mnt_id);
+	s = device_text(d, p->w.dev >> 20, p->w.dev & 0xfffff);
+	batch_string(d->b, f->device, s.p, s.n);
+	batch_int(d->b, f->inode, (int64_t)p->w.ino);
+}
+
+static void put_list(struct decoder *d, enum common_field field, const struct str *v, unsigned n)
+{
+	if (n)
+		batch_strings(d->b, d->shape->common[field], v, n);
+}
+
+static void put_word(struct decoder *d, enum common_field field, const char *s)
+{
+	if (s)
+		batch_string(d->b, d->shape->common[field], s, strlen(s));
+}
+
+static void put_true(struct decoder *d, enum common_field field, bool v)
+{
+	if (v)
+		batch_int(d->b, d->shape->common[field], 1);
+}
+
+static void put_own_address(struct decoder *d)
+{
+	if (d->shape->common[COMMON_LOCAL_ADDRESS] == FIELD_ABSENT)
+		return;
+	put_source(d, d->shape->common[COMMON_SOURCE_ADDRESS], d->address_source);
+	if (!d->own.address.p || d->own.port <= 0)
+		return;
+	batch_string(d->b, d->shape->common[COMMON_LOCAL_ADDRESS], d->own.address.p, d->own.address.n);
+	batch_int(d->b, d->shape->common[COMMON_LOCAL_PORT], d->own.port);
+}
+
+static void put_cwd(struct decoder *d)
+{
+	const struct slot *s = view_slot(&d->v, SLOT_WALK_CWD, SLOT_TASK);
+	struct walk_view w;
+
+	if (d->shape->common[COMMON_CWD] == FIELD_ABSENT || !s || s->flags & HT_FIELD_F_FAULT)
+		return;
+	if (walk_read(s->p, s->n, d->names[1], PATH_ROOM, &w) == 0 && !(w.w.flags & HT_WALK_F_NO_FILE))
+		batch_string(d->b, d->shape->common[COMMON_CWD], w.path.p, w.path.n);
+}
+
+static void put_additional(struct decoder *d)
+{
+	static const char *const abis[HT_ABI__MAX] = { [HT_ABI_COMPAT] = "i386", [HT_ABI_X32] = "x32" };
+	uint16_t flags = d->v.c.h.flags;
+
+	for (unsigned i = 0; i < d->npaths; i++)
+		put_path_truth(d, &d->shape->path[i], &d->path[i]);
+	put_list(d, COMMON_UNVERIFIED, d->unverified, d->nunverified);
+	put_true(d, COMMON_CHANGED, d->changed);
+	put_word(d, COMMON_ABI, abis[d->v.c.h.abi]);
+	put_word(d, COMMON_VIA, d->via);
+	put_list(d, COMMON_UNREADABLE, d->unreadable, d->nunreadable);
+	put_list(d, COMMON_CUT, d->cut, d->ncut);
+	put_word(d, COMMON_NO_RESULT, flags & HT_EV_F_IN_CALL ? "the task ended inside the call" : NULL);
+	put_true(d, COMMON_TRUNCATED, flags & HT_EV_F_TRUNCATED);
+	put_true(d, COMMON_ENTER_MISSED, flags & HT_EV_F_ENTER_MISSED);
+	put_own_address(d);
+	put_cwd(d);
+}
+
+/* ---- the whole ---- */
+
+static void forget(struct decoder *d)
+{
+	d->npaths = d->nunverified = d->nunreadable = d->ncut = 0;
+	d->changed = false;
+	d->address_source = SOURCE_OBJECT;
+	d->peer.family = d->own.family = 0;
+	d->peer.address.p = d->own.address.p = NULL;
+}
+
+int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity)
+{
+	struct record_head head;
+	const struct shape *shape;
+	int r = view_take(&d->v, ev, n);
+
+	if (r < 0)
+		return r;
+	r = row_take(d);
+	if (r < 0)
+		return r;
+	forget(d);
+	d->b = b;
+	shape = &d->shape->v[call_read_only(d->row, &d->v)][management(d)];
+	head = head_of(d, identity);
+	r = batch_begin(b, shape, &head);
+	if (r < 0)
+		return r;
+	put_request(d);
+	put_response(d);
+	put_additional(d);
+	return batch_end(b);
+}
+
+static struct str task_path(struct decoder *d, enum slot_kind kind, char *room)
+{
+	const struct slot *s = view_slot(&d->v, kind, SLOT_TASK);
+	struct walk_view w;
+
+	if (!s || s->flags & HT_FIELD_F_FAULT || walk_read(s->p, s->n, room, PATH_ROOM, &w) < 0)
+		return (struct str){ 0 };
+	return w.path;
+}
+
+int decode_exec(struct decoder *d, const struct ht_call *ev, uint32_t n, struct exec_view *ret_v)
+{
+	struct exec_view e = { 0 };
+	const struct slot *s = NULL;
+	int r = view_take(&d->v, ev, n);
+
+	if (r < 0)
+		return r;
+	if (!(d->v.c.h.flags & HT_EV_F_EXEC))
+		return -EINVAL;
+	e.executable = task_path(d, SLOT_WALK_EXE, d->names[0]);
+	e.cwd = task_path(d, SLOT_WALK_CWD, d->names[1]);
+	for (unsigned arg = 0; arg < 8 && !s; arg++)
+		s = view_slot(&d->v, SLOT_ARGV, arg);
+	if (s && !(s->flags & HT_FIELD_F_FAULT)) {
+		e.argv = s->p + sizeof(uint64_t);
+		e.argv_len = s->n - (uint32_t)sizeof(uint64_t);
+	}
+	*ret_v = e;
+	return 0;
+}
