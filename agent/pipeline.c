@@ -109,6 +109,12 @@ uint64_t pipeline_wait_until(const struct pipeline *p)
 	return p->wait_until;
 }
 
+bool pipeline_name_awaited(const struct pipeline *p)
+{
+	return p->wait_until &&
+	       (names_waiting(p->env.names, p->wait_for[0]) || names_waiting(p->env.names, p->wait_for[1]));
+}
+
 struct proctab *pipeline_procs(struct pipeline *p)
 {
 	return p->env.procs;
@@ -248,6 +254,8 @@ static int take_identity(struct pipeline *p, const struct ht_event *ev, uint32_t
 	note_process(p, id);
 	if (!identity_waits(&p->env, id) || now < p->wait_next)
 		return 0;
+	p->wait_for[0] = id->id.euid;
+	p->wait_for[1] = id->id.loginuid;
 	p->wait_until = now + PIPELINE_NAME_WAIT;
 	p->wait_next = p->wait_until + WAIT_PAUSE;
 	p->stats.name_waits++;

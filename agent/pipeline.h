@@ -48,6 +48,9 @@ void pipeline_free(struct pipeline **p);
 int pipeline_drain(struct pipeline *p, uint64_t now);
 uint64_t pipeline_wait_until(const struct pipeline *p);	/* boot-time ns; 0: not waiting */
 
+/* The name waited for is still missing. */
+bool pipeline_name_awaited(const struct pipeline *p);
+
 struct batch *pipeline_batch(struct pipeline *p, unsigned chain);
 /* The chain's frame is made: its batch starts again, empty. */
 int pipeline_restart(struct pipeline *p, unsigned chain);

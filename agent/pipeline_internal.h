@@ -21,6 +21,7 @@ struct pipeline {
 	uint64_t world;			/* grows when a name or an address becomes known */
 	uint64_t self_serial;
 	uint64_t wait_until, wait_next;
+	uint32_t wait_for[2];		/* uids whose names are waited for */
 	unsigned at;			/* place in the order of classes, while in a pass */
 	bool in_pass, want_epoch;
 	struct pipeline_stats stats;

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+/* children.c - worker and resolver: started as a fresh image of this program, without privileges, with three descriptors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "parent_internal.h"
+#include "resolver.h"
+#include "sandbox.h"
+#include "worker.h"
+
+#define FD_CTL 3
+#define FD_ASK 4
+#define FD_RESOLVER 5
+
+/* ---- in the child ---------------------------------------------------------------------------- */
+
+/* Puts the given descriptors at 3, 4, 5 and closes all others. */
+static void place(const int *fds, unsigned n)
+{
+	int high[3];
+
+	for (unsigned i = 0; i < n; i++)
+		high[i] = fcntl(fds[i], F_DUPFD, 64);
+	for (unsigned i = 0; i < n; i++)
+		dup2(high[i], FD_CTL + (int)i);
+	syscall(SYS_close_range, FD_CTL + n, ~0u, 0);
+}
+
+static _Noreturn void become(const struct parent *p, const char *role, const int *fds, unsigned n)
+{
+	char uid[16], gid[16], parent[16];
+	char *const argv[] = { (char *)"hosttraild", (char *)role, uid, gid, parent, NULL };
+	char *const env[] = { NULL };
+	sigset_t none;
+
+	snprintf(uid, sizeof(uid), "%u", p->uid);
+	snprintf(gid, sizeof(gid), "%u", p->gid);
+	snprintf(parent, sizeof(parent), "%d", (int)getppid());
+	place(fds, n);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve("/proc/self/exe", argv, env);
+	_exit(127);
+}
+
+int child_main(char **argv)
+{
+	bool worker = !strcmp(argv[1], ROLE_WORKER);
+	uid_t uid = (uid_t)strtoul(argv[2], NULL, 10);
+	gid_t gid = (gid_t)strtoul(argv[3], NULL, 10);
+	int r;
+
+	log_init(worker ? "hosttraild[worker]" : "hosttraild[resolver]", LOG_LEVEL_INFO);
+	signal(SIGINT, SIG_IGN);	/* a terminal's Ctrl-C is the parent's to handle */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	umask(worker ? 027 : 077);
+	r = sandbox_drop(uid, gid, (pid_t)strtol(argv[4], NULL, 10));
+	if (!r && !worker)
+		r = sandbox_resolver();
+	if (r < 0) {
+		log_err(r, "cannot give up privileges");
+		return 1;
+	}
+	return worker ? worker_run(FD_CTL, FD_ASK, FD_RESOLVER) : resolver_run(FD_CTL);
+}
+
+/* ---- in the parent ------------------------------------------------------------------------------ */
+
+static pid_t start(const struct parent *p, const char *role, const int *fds, unsigned n)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		become(p, role, fds, n);
+	return pid < 0 ? -errno : pid;
+}
+
+/* One of ours: what it does with its own files is not recorded. */
+static void mark_self(const struct parent *p, pid_t pid)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int r = fd < 0 ? -errno : probes_mark(p->probes, fd, HT_TASK_SELF);
+
+	if (r < 0)
+		log_warn(r, "cannot mark process %d as our own", (int)pid);
+}
+
+static void close_pair(int (*s)[2])
+{
+	for (int i = 0; i < 2; i++)
+		if ((*s)[i] >= 0)
+			close((*s)[i]);
+}
+
+/* A resolver and the worker's end of its socket, which never blocks: names can take long. */
+static int make_resolver(struct parent *p, int *ret_worker_end)
+{
+	_cleanup_(close_pair) int s[2] = { -1, -1 };
+	int r = msg_pair(s);
+	pid_t pid;
+
+	if (r < 0)
+		return r;
+	fcntl(s[0], F_SETFL, O_NONBLOCK);
+	pid = start(p, ROLE_RESOLVER, &s[1], 1);
+	if (pid < 0)
+		return pid;
+	p->resolver = pid;
+	mark_self(p, pid);
+	*ret_worker_end = TAKE_FD(s[0]);
+	return 0;
+}
+
+int start_resolver(struct parent *p)
+{
+	_cleanup_close_ int end = -1;
+	int r = make_resolver(p, &end);
+
+	return r ?: msg_send(p->ctl, MSG_RESOLVER, NULL, 0, end);
+}
+
+int start_worker(struct parent *p)
+{
+	_cleanup_(close_pair) int ctl[2] = { -1, -1 }, ask[2] = { -1, -1 };
+	_cleanup_close_ int resolver = -1;
+	int fds[3], r;
+	pid_t pid;
+
+	if (p->resolver) {		/* it belongs to the worker that is gone */
+		kill(p->resolver, SIGKILL);
+		p->resolver = 0;
+	}
+	r = msg_pair(ctl) ?: msg_pair(ask) ?: make_resolver(p, &resolver);
+	if (r < 0)
+		return r;
+	fds[0] = ctl[1];
+	fds[1] = ask[1];
+	fds[2] = resolver;
+	pid = start(p, ROLE_WORKER, fds, 3);
+	if (pid < 0)
+		return pid;
+	p->worker = pid;
+	p->worker_started = clock_boot();
+	mark_self(p, pid);
+	p->ctl = TAKE_FD(ctl[0]);
+	p->ask = TAKE_FD(ask[0]);
+	r = send_setup(p);		/* may block until the worker reads: it has nothing to say before */
+	fcntl(p->ctl, F_SETFL, O_NONBLOCK);
+	return r;
+}
+
+/* ---- what a worker needs ---------------------------------------------------------------------------- */
+
+static int send_fd(struct parent *p, enum msg_ring_kind kind, unsigned class, unsigned group, int fd)
+{
+	struct msg_ring m = { .kind = kind, .class = class, .group = group };
+
+	return fd < 0 ? 0 : msg_send(p->ctl, MSG_RING, &m, sizeof(m), fd);
+}
+
+static int send_fds(struct parent *p)
+{
+	const struct probes_fds *f = probes_fds(p->probes);
+	int r = 0;
+
+	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
+		for (unsigned g = 0; g < f->ngroups && !r; g++)
+			r = send_fd(p, MSG_RING_DATA, c, g, f->ring[c][g]);
+	return r ?: send_fd(p, MSG_RING_COUNTERS, 0, 0, f->counters) ?: send_fd(p, MSG_RING_SHARED, 0, 0, f->shared) ?:
+	       send_fd(p, MSG_RING_STATUS_SOCKET, 0, 0, p->status_socket) ?: send_fd(p, MSG_RING_LOCK, 0, 0, p->lock);
+}
+
+static int send_features(struct parent *p)
+{
+	unsigned n;
+	const struct probes_feature *f = probes_features(p->probes, &n);
+	int r = 0;
+
+	for (unsigned i = 0; i < n && !r; i++) {
+		struct msg_feature m = { .on = f[i].on, .required = f[i].required };
+
+		snprintf(m.name, sizeof(m.name), "%s", f[i].name);
+		snprintf(m.why, sizeof(m.why), "%s", f[i].why);
+		r = msg_send(p->ctl, MSG_FEATURE, &m, sizeof(m), -1);
+	}
+	return r;
+}
+
+int send_setup(struct parent *p)
+{
+	const struct agent_config *c = p->config;
+	const struct probes_fds *f = probes_fds(p->probes);
+	struct msg_setup s = {
+		.host = p->host, .made = f->made, .ncpu = f->ncpu, .ngroups = f->ngroups, .pid = getpid(),
+		.spool_bytes = { c->spool_control, c->spool_data, c->spool_tls },
+		.adopted = f->adopted || !p->hello, .log_level = (uint32_t)c->log_level,
+	};
+	int r;
+
+	memcpy(s.stream, f->stream, sizeof(s.stream));
+	memcpy(s.ring_bytes, f->ring_bytes, sizeof(s.ring_bytes));
+	if (p->hello)
+		snprintf(s.replaced, sizeof(s.replaced), "%s", f->replaced);
+	p->hello = false;
+	snprintf(s.scope, sizeof(s.scope), "%s", c->scope);
+	snprintf(s.spool_dir, sizeof(s.spool_dir), "%s", c->spool_dir);
+	snprintf(s.cursor, sizeof(s.cursor), "%s", c->cursor);
+	r = msg_send(p->ctl, MSG_SETUP, &s, sizeof(s), -1);
+	return r ?: send_fds(p) ?: send_features(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+#define AT(member) offsetof(struct agent_config, member)
+#define MIB (1ll << 20)
+
+static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
+
+const struct conf_key agent_keys[] = {
+	{ .key = "state_dir", .type = CONF_STRING, .offset = AT(state_dir), .fallback = "/var/lib/hosttrail",
+	  .help = "holds host.key (Ed25519, PEM) and host_id, both made at enrolment" },
+	{ .key = "spool_dir", .type = CONF_STRING, .offset = AT(spool_dir), .fallback = "/var/spool/hosttrail",
+	  .help = "frames for the forwarder" },
+	{ .key = "cursor", .type = CONF_STRING, .offset = AT(cursor), .fallback = "/var/lib/hosttrail-forward/cursor",
+	  .help = "the forwarder's cursor file: what it names as acknowledged is deleted here" },
+	{ .key = "instance", .type = CONF_STRING, .offset = AT(instance), .fallback = "default",
+	  .help = "pins lie below /sys/fs/bpf/hosttrail/<instance>" },
+	{ .key = "scope", .type = CONF_STRING, .offset = AT(scope), .fallback = "host",
+	  .help = "what is recorded: host, cgroup PATH, or tree PID" },
+	{ .key = "user", .type = CONF_STRING, .offset = AT(user), .fallback = "64101",
+	  .help = "user (name or number) that worker and resolver run as" },
+	{ .key = "group", .type = CONF_STRING, .offset = AT(group), .fallback = "64100",
+	  .help = "their group; may read the spool and the status socket" },
+	{ .key = "region", .type = CONF_STRING, .offset = AT(region), .fallback = "local", .help = "awsRegion of records" },
+	{ .key = "account", .type = CONF_STRING, .offset = AT(account), .fallback = "000000000000",
+	  .help = "recipientAccountId of records" },
+	{ .key = "ring_control", .type = CONF_SIZE, .offset = AT(ring_control), .fallback = "4M", .min = 4096,
+	  .max = 1024 * MIB, .help = "bytes of the control class's rings (a power of two)" },
+	{ .key = "ring_process", .type = CONF_SIZE, .offset = AT(ring_process), .fallback = "8M", .min = 4096,
+	  .max = 1024 * MIB, .help = "bytes of the process class's rings" },
+	{ .key = "ring_data", .type = CONF_SIZE, .offset = AT(ring_data), .fallback = "16M", .min = 4096,
+	  .max = 1024 * MIB, .help = "bytes of the data class's rings" },
+	{ .key = "spool_control", .type = CONF_SIZE, .offset = AT(spool_control), .fallback = "1G", .min = 64 * 1024,
+	  .max = INT64_MAX, .help = "budget of the control chain on disk; beyond it records are counted, not written" },
+	{ .key = "spool_data", .type = CONF_SIZE, .offset = AT(spool_data), .fallback = "4G", .min = 64 * 1024,
+	  .max = INT64_MAX, .help = "budget of the data chain on disk; beyond it the oldest go" },
+	{ .key = "spool_tls", .type = CONF_SIZE, .offset = AT(spool_tls), .fallback = "1G", .min = 64 * 1024,
+	  .max = INT64_MAX, .help = "budget of the tls chain on disk; beyond it the oldest go" },
+	{ .key = "status_socket", .type = CONF_STRING, .offset = AT(status_socket), .fallback = "/run/hosttrail/hosttraild.sock",
+	  .help = "answers each connection with one JSON object" },
+	{ .key = "log_level", .type = CONF_ENUM, .offset = AT(log_level), .fallback = "info", .choices = levels,
+	  .help = "least level that is logged" },
+	{ .key = "unpin_on_stop", .type = CONF_BOOL, .offset = AT(unpin_on_stop), .fallback = "true",
+	  .help = "a clean stop also stops the capture; else probes keep recording into the rings until the next start" },
+};
+const size_t agent_nkeys = sizeof(agent_keys) / sizeof(agent_keys[0]);
+
+static int check(const struct agent_config *c, char why[CONF_WHY_MAX])
+{
+	const uint64_t rings[] = { c->ring_control, c->ring_process, c->ring_data };
+	struct agent_scope scope;
+
+	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++)
+		if (rings[i] & (rings[i] - 1)) {
+			snprintf(why, CONF_WHY_MAX, "ring sizes must be powers of two");
+			return -EINVAL;
+		}
+	if (!c->instance[0] || strchr(c->instance, '/') || c->instance[0] == '.') {
+		snprintf(why, CONF_WHY_MAX, "instance must be a plain name");
+		return -EINVAL;
+	}
+	if (strlen(c->spool_dir) >= PATH_MAX / 2 || strlen(c->cursor) >= PATH_MAX / 2) {
+		snprintf(why, CONF_WHY_MAX, "spool_dir and cursor must be shorter than %d bytes", PATH_MAX / 2);
+		return -EINVAL;
+	}
+	return agent_config_scope(c, &scope, why);
+}
+
+int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WHY_MAX])
+{
+	int r;
+
+	memset(c, 0, sizeof(*c));
+	why[0] = 0;
+	r = conf_defaults(agent_keys, agent_nkeys, c);
+	if (!r && path)
+		r = conf_load(agent_keys, agent_nkeys, c, path, why);
+	if (!r)
+		r = check(c, why);
+	if (r < 0 && !why[0])
+		snprintf(why, CONF_WHY_MAX, "%s", strerror(-r));
+	if (r < 0)
+		agent_config_free(c);
+	return r;
+}
+
+void agent_config_free(struct agent_config *c)
+{
+	conf_free(agent_keys, agent_nkeys, c);
+}
+
+int agent_config_scope(const struct agent_config *c, struct agent_scope *ret_s, char why[CONF_WHY_MAX])
+{
+	char *end;
+	long pid;
+
+	*ret_s = (struct agent_scope){ .kind = HT_SCOPE_HOST };
+	if (!strcmp(c->scope, "host"))
+		return 0;
+	if (!strncmp(c->scope, "cgroup ", 7) && c->scope[7] == '/') {
+		ret_s->kind = HT_SCOPE_CGROUP;
+		ret_s->cgroup = c->scope + 7;
+		return 0;
+	}
+	if (!strncmp(c->scope, "tree ", 5)) {
+		pid = strtol(c->scope + 5, &end, 10);
+		if (pid > 0 && pid <= INT_MAX && !*end) {
+			ret_s->kind = HT_SCOPE_TREE;
+			ret_s->tree = (pid_t)pid;
+			return 0;
+		}
+	}
+	snprintf(why, CONF_WHY_MAX, "scope must be \"host\", \"cgroup /PATH\" or \"tree PID\"");
+	return -EINVAL;
+}
+
+static bool number(const char *text, unsigned *ret_n)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	*ret_n = (unsigned)n;
+	return end != text && !*end && n < UINT_MAX;
+}
+
+int agent_config_ids(const struct agent_config *c, uid_t *ret_uid, gid_t *ret_gid)
+{
+	const struct passwd *pw;
+	const struct group *gr;
+
+	if (!number(c->user, ret_uid)) {
+		pw = getpwnam(c->user);
+		if (!pw)
+			return -ENOENT;
+		*ret_uid = pw->pw_uid;
+	}
+	if (!number(c->group, ret_gid)) {
+		gr = getgrnam(c->group);
+		if (!gr)
+			return -ENOENT;
+		*ret_gid = gr->gr_gid;
+	}
+	return 0;
+}

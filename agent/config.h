@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.h - hosttraild's configuration: one table of keys, see conf.h. */
+#ifndef HOSTTRAIL_AGENT_CONFIG_H
+#define HOSTTRAIL_AGENT_CONFIG_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "bpf/event.h"
+#include "lib/conf.h"
+
+struct agent_config {
+	char *state_dir, *spool_dir, *cursor, *instance, *scope, *user, *group, *region, *account, *status_socket;
+	uint64_t ring_control, ring_process, ring_data;
+	uint64_t spool_control, spool_data, spool_tls;
+	int log_level;
+	bool unpin_on_stop;
+};
+
+/* `scope` taken apart. */
+struct agent_scope {
+	enum ht_scope kind;
+	const char *cgroup;		/* into the config */
+	pid_t tree;
+};
+
+extern const struct conf_key agent_keys[];
+extern const size_t agent_nkeys;
+
+/* Defaults, then the file (NULL: defaults only), then checks that need more than one key. 0 or -errno with a line in why. */
+int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WHY_MAX]);
+void agent_config_free(struct agent_config *c);
+int agent_config_scope(const struct agent_config *c, struct agent_scope *ret_s, char why[CONF_WHY_MAX]);
+/* Names or numbers; -ENOENT: no such user or group. */
+int agent_config_ids(const struct agent_config *c, uid_t *ret_uid, gid_t *ret_gid);
+
+#endif

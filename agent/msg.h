@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * msg.h - what parent, worker and resolver say to each other over SOCK_SEQPACKET.
+ *
+ * One packet is one message: a type, and a body whose length must be exactly what the type says (two types
+ * have a variable tail with bounds). At most one descriptor comes with it, and only where the type allows one.
+ * Everything else is -EBADMSG, and the receiver ends the conversation. The worker parses hostile bytes: the parent
+ * trusts nothing that it sends beyond these checks. Not thread-safe.
+ */
+#ifndef HOSTTRAIL_MSG_H
+#define HOSTTRAIL_MSG_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+#include "hostinfo.h"
+#include "names.h"
+#include "logins.h"
+#include "proto/frame.h"
+
+enum msg_type {
+	MSG_SETUP = 1,		/* parent -> worker: struct msg_setup */
+	MSG_RING,		/* parent -> worker: struct msg_ring + descriptor */
+	MSG_FEATURE,		/* parent -> worker: struct msg_feature */
+	MSG_START,		/* parent -> worker: everything was sent */
+	MSG_STOP,		/* parent -> worker: drain, write AgentStopped, exit */
+	MSG_SIGN,		/* worker -> parent: a frame's header (bytes to be signed) */
+	MSG_SIGNED,		/* parent -> worker: struct msg_signed */
+	MSG_EXE,		/* worker -> parent: struct msg_exe; answered by MSG_EXE_FD */
+	MSG_EXE_FD,		/* parent -> worker: struct msg_exe_fd, descriptor if ok */
+	MSG_LOGIN,		/* worker -> parent: struct msg_login */
+	MSG_LOGIN_IS,		/* parent -> worker: struct msg_login_is */
+	MSG_EXE_PATH,		/* worker -> parent: struct msg_pid; path of its executable */
+	MSG_EXE_PATH_IS,	/* parent -> worker: path bytes */
+	MSG_NAME,		/* worker -> resolver: struct msg_name with the uid */
+	MSG_NAME_IS,		/* resolver -> worker: struct msg_name */
+	MSG_HASH,		/* worker -> resolver: struct ht_exe + descriptor */
+	MSG_HASH_IS,		/* resolver -> worker: struct msg_hash_is */
+	MSG_RESOLVER,		/* parent -> worker: a new resolver's socket */
+	MSG_COUNT,		/* parent -> worker: struct msg_count */
+	MSG__MAX,
+};
+
+#define MSG_BODY_MAX (16u * 1024)
+
+struct msg_setup {
+	struct hostinfo host;
+	uint8_t stream[16];
+	uint64_t made;
+	uint64_t spool_bytes[CHAIN__MAX];
+	uint32_t ncpu, ngroups;
+	uint32_t ring_bytes[HT_CLASS__MAX];
+	uint32_t adopted, log_level;
+	int64_t pid;			/* the parent's */
+	char replaced[128], scope[160];
+	char spool_dir[PATH_MAX / 2], cursor[PATH_MAX / 2];
+};
+
+enum msg_ring_kind { MSG_RING_DATA, MSG_RING_COUNTERS, MSG_RING_SHARED, MSG_RING_STATUS_SOCKET, MSG_RING_LOCK };
+struct msg_ring {
+	uint32_t kind, class, group, pad;
+};
+
+struct msg_feature {
+	uint8_t on, required;
+	char name[62], why[160];
+};
+
+struct msg_signed {
+	uint8_t signature[64];
+	int32_t error;			/* 0 or -errno */
+	uint32_t pad;
+};
+
+struct msg_exe {
+	struct ht_exe exe;
+	uint64_t start;
+	uint32_t pid, pad;
+	char path[PATH_MAX];
+};
+
+struct msg_exe_fd {
+	struct ht_exe exe;
+	int32_t error;
+	uint32_t pad;
+};
+
+struct msg_login {
+	uint64_t start;
+	uint32_t pid, session;
+};
+
+struct msg_login_is {
+	uint32_t session;
+	char address[LOGIN_ADDRESS_LEN];
+};
+
+struct msg_pid {
+	uint32_t pid, pad;
+};
+
+struct msg_name {
+	uint32_t uid;
+	char name[NAME_MAX_LEN];
+};
+
+struct msg_hash_is {
+	struct ht_exe exe;
+	uint8_t sha256[32];
+	uint32_t ok, pad;
+};
+
+struct msg_count {
+	uint64_t recursion_misses, restarts;
+};
+
+struct msg {
+	uint32_t type;
+	uint32_t n;			/* bytes of body */
+	int fd;				/* -1: none; the receiver owns it */
+	union {
+		struct msg_setup setup;
+		struct msg_ring ring;
+		struct msg_feature feature;
+		struct msg_signed signature;
+		struct msg_exe exe;
+		struct msg_exe_fd exe_fd;
+		struct msg_login login;
+		struct msg_login_is login_is;
+		struct msg_pid pid;
+		struct msg_name name;
+		struct ht_exe hash;
+		struct msg_hash_is hash_is;
+		struct msg_count count;
+		uint8_t bytes[MSG_BODY_MAX];
+	} body;
+};
+
+/* Body length bounds of a type: 0, or -EINVAL for an unknown one. *ret_fd: 0 never, 1 always, 2 may. */
+int msg_bounds(uint32_t type, uint32_t *ret_min, uint32_t *ret_max, int *ret_fd);
+/* Sends n bytes of body. fd -1: none. 0 or -errno (-EAGAIN on a full socket that does not block). */
+int msg_send(int sock, uint32_t type, const void *body, uint32_t n, int fd);
+/* Next message. 1; 0 at the end of the conversation; -EAGAIN nothing there; -EBADMSG against the rules; -errno. */
+int msg_recv(int sock, struct msg *m);
+/* The check that msg_recv makes, on bytes as received. nfds: descriptors that came. */
+int msg_check(const void *packet, size_t n, unsigned nfds);
+/* A pair of connected sockets, close-on-exec. */
+int msg_pair(int ret_sock[2]);
+
+#endif

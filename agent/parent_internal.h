@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parent_internal.h - what parent.c (its loop), parent_open.c (its start), children.c and serve.c share. */
+#ifndef HOSTTRAIL_PARENT_INTERNAL_H
+#define HOSTTRAIL_PARENT_INTERNAL_H
+
+#include "hostinfo.h"
+#include "msg.h"
+#include "parent.h"
+#include "probes.h"
+#include "proto/keys.h"
+
+struct parent {
+	const struct agent_config *config;
+	struct agent_scope scope;
+	struct hostinfo host;
+	struct sign_key *key;
+	struct probes *probes;
+	uid_t uid;
+	gid_t gid;
+	int lock, status_socket, signals;
+	pid_t worker, resolver;		/* 0: not running */
+	int ctl, ask;			/* our ends of the worker's sockets; -1 */
+	bool hello;			/* the first worker says what was replaced; later ones adopt */
+	uint64_t worker_at, resolver_at, backoff;	/* when to start them again; ns */
+	uint64_t worker_started, restarts, count_at;
+	bool stopping;
+	uint64_t stop_until;
+	struct msg m;
+};
+
+/* parent_open.c: key, lock, directories, probes, socket. 0 or -errno, logged. */
+int parent_open(struct parent *p);
+void parent_close(struct parent *p);
+/* children.c */
+int start_worker(struct parent *p);	/* with a new resolver */
+int start_resolver(struct parent *p);	/* for the running worker */
+int send_setup(struct parent *p);
+/* serve.c: one message of the worker; 0 or -errno (end it). */
+int serve_ctl(struct parent *p);
+int serve_ask(struct parent *p);
+int send_counts(struct parent *p);
+
+#endif

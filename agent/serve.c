@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/* serve.c - what the parent does for its worker, and nothing else: sign, open an executable, look up a login. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "exeopen.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "logins.h"
+#include "parent_internal.h"
+
+/* The host's key signs headers of frames of this stream, and nothing that could be taken for anything else. */
+static bool is_our_header(const struct parent *p, const uint8_t *b, uint32_t n)
+{
+	uint16_t header_len, version;
+
+	memcpy(&header_len, b + 4, sizeof(header_len));
+	memcpy(&version, b + 6, sizeof(version));
+	return !memcmp(b, "HTF1", 4) && header_len == n + FRAME_TRAILER && version == 1 && b[8] < CHAIN__MAX &&
+	       !memcmp(b + 12, probes_fds(p->probes)->stream, 16);
+}
+
+static int serve_sign(struct parent *p)
+{
+	struct msg_signed a = { .error = -EPERM };
+
+	if (is_our_header(p, p->m.body.bytes, p->m.n))
+		a.error = sign_key_sign(p->key, p->m.body.bytes, p->m.n, a.signature);
+	else
+		log_limited(LOG_LEVEL_ERROR, 0, "the worker asked for a signature of something else than a frame");
+	return msg_send(p->ask, MSG_SIGNED, &a, sizeof(a), -1);
+}
+
+static int serve_exe_path(struct parent *p)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%u/exe", p->m.body.pid.pid);
+	n = readlink(link, path, sizeof(path));
+	return msg_send(p->ask, MSG_EXE_PATH_IS, path, n < 0 ? 0 : (uint32_t)n, -1);
+}
+
+static int serve_exe(struct parent *p)
+{
+	struct msg_exe *q = &p->m.body.exe;
+	struct msg_exe_fd a = { .exe = q->exe };
+	_cleanup_close_ int fd = -1;
+
+	q->path[sizeof(q->path) - 1] = 0;
+	fd = exe_open(p->probes, q->pid, q->path, &q->exe);
+	a.error = fd < 0 ? fd : 0;
+	return msg_send(p->ctl, MSG_EXE_FD, &a, sizeof(a), fd < 0 ? -1 : fd);
+}
+
+static int serve_login(struct parent *p)
+{
+	struct msg_login_is a = { .session = p->m.body.login.session };
+
+	if (login_peer_of(p->m.body.login.pid, a.address) < 0)
+		return 0;
+	return msg_send(p->ctl, MSG_LOGIN_IS, &a, sizeof(a), -1);
+}
+
+static int recv_one(struct parent *p, int sock)
+{
+	int r = msg_recv(sock, &p->m);
+
+	if (r <= 0)
+		return r == -EAGAIN ? -EAGAIN : r ?: -EPIPE;
+	if (p->m.fd >= 0) {		/* the worker has nothing to give */
+		close(p->m.fd);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+int serve_ctl(struct parent *p)
+{
+	int r = recv_one(p, p->ctl);
+
+	if (!r && p->m.type == MSG_EXE)
+		r = serve_exe(p);
+	else if (!r && p->m.type == MSG_LOGIN)
+		r = serve_login(p);
+	else if (!r)
+		r = -EBADMSG;
+	return r == -EAGAIN ? 0 : r;	/* an answer that the worker has no room for is not missed for ever */
+}
+
+int serve_ask(struct parent *p)
+{
+	int r = recv_one(p, p->ask);
+
+	if (!r && p->m.type == MSG_SIGN)
+		r = serve_sign(p);
+	else if (!r && p->m.type == MSG_EXE_PATH)
+		r = serve_exe_path(p);
+	else if (!r)
+		r = -EBADMSG;
+	return r == -EAGAIN ? 0 : r;
+}
+
+int send_counts(struct parent *p)
+{
+	struct msg_count c = { .recursion_misses = probes_recursion_misses(p->probes), .restarts = p->restarts };
+	int r = msg_send(p->ctl, MSG_COUNT, &c, sizeof(c), -1);
+
+	return r == -EAGAIN ? 0 : r;
+}

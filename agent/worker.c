@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "own.h"
+#include "sandbox.h"
+#include "worker.h"
+#include "worker_internal.h"
+
+#define BATCH_MS 10			/* while entries come: read so often, and let nobody wake us */
+#define IDLE_MS 1000
+#define STOP_PATIENCE (500 * NS_PER_MS)
+
+/* ---- what the pipeline asks -------------------------------------------------------------------- */
+
+static int close_frame(void *ctx, unsigned chain)
+{
+	struct worker *w = ctx;
+
+	return writer_close(w->writer, chain);
+}
+
+static void ask_name(void *ctx, uint32_t uid)
+{
+	struct worker *w = ctx;
+	struct msg_name q = { .uid = uid };
+
+	if (w->resolver >= 0 && msg_send(w->resolver, MSG_NAME, &q, sizeof(q), -1) < 0)
+		log_limited(LOG_LEVEL_WARN, 0, "the resolver does not take questions");
+}
+
+static void ask_exe(void *ctx, const struct exe_ref *ref)
+{
+	struct worker *w = ctx;
+	struct msg_exe q = { .exe = ref->exe, .start = ref->start, .pid = ref->pid };
+
+	if (w->hashes >= HASHES_MAX) {
+		pipeline_exe(w->pipeline, &ref->exe, NULL);
+		return;
+	}
+	snprintf(q.path, sizeof(q.path), "%s", ref->path);
+	if (!msg_send(w->ctl, MSG_EXE, &q, sizeof(q), -1))
+		w->hashes++;
+}
+
+static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
+{
+	struct worker *w = ctx;
+	struct msg_login q = { .start = start, .pid = pid, .session = session };
+
+	msg_send(w->ctl, MSG_LOGIN, &q, sizeof(q), -1);
+}
+
+static void keep_identity(void *ctx, const void *event, uint32_t n)
+{
+	struct worker *w = ctx;
+
+	idlog_add(w->ids, event, n);
+}
+
+void worker_ops(struct worker *w, struct pipeline_ops *ret_ops)
+{
+	*ret_ops = (struct pipeline_ops){
+		.ctx = w, .close = close_frame, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
+		.keep_identity = keep_identity,
+	};
+}
+
+/* ---- messages ------------------------------------------------------------------------------------- */
+
+/* The parent opened and checked the file: the resolver reads it. */
+static int take_exe(struct worker *w)
+{
+	struct msg_exe_fd *m = &w->m.body.exe_fd;
+	_cleanup_close_ int fd = w->m.fd;
+
+	if (fd >= 0 && w->resolver >= 0 && !msg_send(w->resolver, MSG_HASH, &m->exe, sizeof(m->exe), fd))
+		return 0;
+	if (w->hashes)
+		w->hashes--;
+	return pipeline_exe(w->pipeline, &m->exe, NULL);
+}
+
+static int new_resolver(struct worker *w)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = w->m.fd };
+
+	if (w->resolver >= 0)
+		close(w->resolver);
+	w->resolver = w->m.fd;
+	w->hashes = 0;
+	if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->resolver, &ev) < 0)
+		return -errno;
+	pipeline_ask_again(w->pipeline);
+	return 0;
+}
+
+static int take_ctl(struct worker *w)
+{
+	struct msg_login_is *login = &w->m.body.login_is;
+	int r = msg_recv(w->ctl, &w->m);
+
+	if (r == 0) {
+		w->parent_gone = true;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	switch (w->m.type) {
+	case MSG_STOP:
+		w->stop = true;
+		return 0;
+	case MSG_EXE_FD:
+		return take_exe(w);
+	case MSG_LOGIN_IS:
+		login->address[sizeof(login->address) - 1] = 0;
+		pipeline_login(w->pipeline, login->session, login->address);
+		return 0;
+	case MSG_RESOLVER:
+		return new_resolver(w);
+	case MSG_COUNT:
+		w->count = w->m.body.count;
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
+static int take_resolver(struct worker *w)
+{
+	struct msg_name *name = &w->m.body.name;
+	struct msg_hash_is *hash = &w->m.body.hash_is;
+	int r = msg_recv(w->resolver, &w->m);
+
+	if (r == -EAGAIN)
+		return 0;
+	if (r <= 0) {		/* the parent starts another one */
+		close(w->resolver);
+		w->resolver = -1;
+		return 0;
+	}
+	if (w->m.type == MSG_NAME_IS) {
+		name->name[sizeof(name->name) - 1] = 0;
+		return pipeline_name(w->pipeline, name->uid, name->name);
+	}
+	if (w->m.type == MSG_HASH_IS) {
+		if (w->hashes)
+			w->hashes--;
+		return pipeline_exe(w->pipeline, &hash->exe, hash->ok ? hash->sha256 : NULL);
+	}
+	if (w->m.fd >= 0)
+		close(w->m.fd);
+	return -EBADMSG;
+}
+
+static int dispatch(struct worker *w, int fd)
+{
+	if (fd == w->ctl)
+		return take_ctl(w);
+	if (fd == w->resolver)
+		return take_resolver(w);
+	if (fd == w->status_socket)
+		statusd_serve(w, fd);
+	return 0;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------------- */
+
+static uint64_t records_seen(const struct worker *w)
+{
+	const struct pipeline_stats *s = pipeline_stats(w->pipeline);
+	uint64_t n = s->skipped + s->malformed;
+
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
+		n += s->records[c];
+	return n;
+}
+
+/* How long to sleep. Busy: a batch's time. Idle: until something is due, and the next entry wakes us. */
+static int sleep_ms(struct worker *w, bool busy)
+{
+	uint64_t now = clock_boot(), due = writer_due(w->writer), wait = pipeline_wait_until(w->pipeline);
+	uint64_t longest = (busy ? BATCH_MS : IDLE_MS) * NS_PER_MS;
+
+	if (wait && wait < due)
+		due = wait;
+	if (!busy && !wait && !rings_arm(w->rings))
+		return busy ? BATCH_MS : 1;
+	if (due <= now)
+		return 0;
+	return (int)((due - now < longest ? due - now : longest) / NS_PER_MS) + 1;
+}
+
+static int wait_events(struct worker *w, int ms)
+{
+	struct epoll_event ev[8];
+	int n = epoll_wait(w->epoll, ev, ARRAY_SIZE(ev), ms), r = 0;
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < n && r >= 0; i++)
+		r = dispatch(w, ev[i].data.fd);
+	return r < 0 ? r : 0;
+}
+
+/* Waiting for a name: nothing is read until it came or its time is up, answers and deadlines go on. */
+static bool name_awaited(const struct worker *w)
+{
+	uint64_t until = pipeline_wait_until(w->pipeline);
+
+	return until && clock_boot() < until && pipeline_name_awaited(w->pipeline);
+}
+
+static int turn(struct worker *w, bool *busy)
+{
+	uint64_t before = records_seen(w);
+	int r = wait_events(w, sleep_ms(w, *busy));
+
+	if (r < 0 || w->parent_gone)
+		return r;
+	if (!name_awaited(w))
+		r = pipeline_drain(w->pipeline, clock_boot());
+	if (r >= 0)
+		r = writer_tick(w->writer, clock_boot());
+	*busy = records_seen(w) != before;
+	return r;
+}
+
+/* What was numbered before the stop has come or is lost; then the last record. */
+static int finish(struct worker *w)
+{
+	uint64_t end = clock_boot() + STOP_PATIENCE;
+	int r;
+
+	do {
+		r = pipeline_drain(w->pipeline, clock_boot());
+		if (r < 0 || (r == 0 && !settle_unsettled(w->settle)))
+			break;
+		usleep(2000);
+	} while (clock_boot() < end);
+	if (r >= 0)
+		r = own_agent_stopped(w->pipeline, "stopped");
+	for (unsigned c = 0; c < CHAIN__MAX && r >= 0; c++)
+		r = writer_close(w->writer, c);
+	return r < 0 ? r : writer_sync(w->writer);
+}
+
+static int run(struct worker *w)
+{
+	bool busy = true;
+	int r;
+
+	while (!w->stop && !w->parent_gone) {
+		r = turn(w, &busy);
+		if (r < 0)
+			return r;
+	}
+	return w->parent_gone ? 0 : finish(w);
+}
+
+int worker_run(int ctl, int ask, int resolver)
+{
+	static struct worker w;
+	int r;
+
+	w.ctl = ctl;
+	w.ask = ask;
+	w.resolver = resolver;
+	w.status_socket = w.lock = w.epoll = -1;
+	r = worker_receive(&w);
+	if (!r)
+		r = sandbox_worker();
+	if (!r)
+		r = worker_open(&w);
+	if (!r)
+		r = run(&w);
+	worker_close(&w);
+	if (r < 0)
+		log_err(r, "worker");
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker_internal.h - what worker.c (its loop), worker_setup.c (its start) and statusd.c (its answer) share. */
+#ifndef HOSTTRAIL_WORKER_INTERNAL_H
+#define HOSTTRAIL_WORKER_INTERNAL_H
+
+#include "msg.h"
+#include "pipeline.h"
+#include "statusd.h"
+#include "writer.h"
+
+#define FEATURES_MAX 64
+#define HASHES_MAX 64			/* asked for and not answered; more wait for the next process */
+
+struct worker {
+	int ctl, ask, resolver, status_socket, lock, epoll;
+	struct msg m;			/* the message in work */
+	struct msg_setup setup;
+	struct msg_count count;
+	struct probes_fds fds;
+	struct probes_feature features[FEATURES_MAX];
+	char feature_names[FEATURES_MAX][62];
+	unsigned nfeatures;
+	struct record_host host;
+	struct rings *rings;
+	struct settle *settle;
+	struct pipeline *pipeline;
+	struct writer *writer;
+	struct idlog *ids;
+	uint64_t started;		/* boot-time ns */
+	unsigned hashes;
+	bool stop, parent_gone;
+};
+
+/* Everything that the parent sends before MSG_START; then opens rings, tables and spool. 0 or -errno. */
+int worker_receive(struct worker *w);
+int worker_open(struct worker *w);
+void worker_close(struct worker *w);
+/* pipeline_ops of the worker. */
+void worker_ops(struct worker *w, struct pipeline_ops *ret_ops);
+
+#endif

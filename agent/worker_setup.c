@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+/* worker_setup.c - the worker's start: what the parent sends, then rings, tables, spool. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "own.h"
+#include "sandbox.h"
+#include "worker_internal.h"
+
+/* ---- what the parent sends -------------------------------------------------------------------- */
+
+static int take_ring(struct worker *w, const struct msg_ring *m, int fd)
+{
+	switch (m->kind) {
+	case MSG_RING_DATA:
+		if (m->class >= HT_CLASS__MAX || m->group >= HT_GROUPS_MAX)
+			return -EBADMSG;
+		w->fds.ring[m->class][m->group] = fd;
+		return 0;
+	case MSG_RING_COUNTERS:
+		w->fds.counters = fd;
+		return 0;
+	case MSG_RING_SHARED:
+		w->fds.shared = fd;
+		return 0;
+	case MSG_RING_STATUS_SOCKET:
+		w->status_socket = fd;
+		return 0;
+	case MSG_RING_LOCK:
+		w->lock = fd;
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
+static void take_feature(struct worker *w, const struct msg_feature *m)
+{
+	struct probes_feature *f = &w->features[w->nfeatures];
+
+	if (w->nfeatures >= FEATURES_MAX)
+		return;
+	memcpy(w->feature_names[w->nfeatures], m->name, sizeof(m->name));
+	w->feature_names[w->nfeatures][sizeof(m->name) - 1] = 0;
+	f->name = w->feature_names[w->nfeatures];
+	f->on = m->on;
+	f->required = m->required;
+	memcpy(f->why, m->why, sizeof(f->why));
+	f->why[sizeof(f->why) - 1] = 0;
+	w->nfeatures++;
+}
+
+static void take_setup(struct worker *w)
+{
+	w->setup = w->m.body.setup;
+	memcpy(w->fds.ring_bytes, w->setup.ring_bytes, sizeof(w->fds.ring_bytes));
+	w->fds.ncpu = w->setup.ncpu;
+	w->fds.ngroups = w->setup.ngroups;
+	log_setlevel((enum log_level)w->setup.log_level);
+}
+
+int worker_receive(struct worker *w)
+{
+	int r;
+
+	memset(w->fds.ring, -1, sizeof(w->fds.ring));
+	w->fds.counters = w->fds.shared = -1;
+	for (;;) {
+		r = msg_recv(w->ctl, &w->m);
+		if (r <= 0)
+			return r ?: -EPIPE;
+		switch (w->m.type) {
+		case MSG_SETUP:
+			take_setup(w);
+			break;
+		case MSG_RING:
+			r = take_ring(w, &w->m.body.ring, w->m.fd);
+			if (r < 0)
+				return r;
+			break;
+		case MSG_FEATURE:
+			take_feature(w, &w->m.body.feature);
+			break;
+		case MSG_COUNT:
+			w->count = w->m.body.count;
+			break;
+		case MSG_START:
+			return 0;
+		default:
+			return -EBADMSG;
+		}
+	}
+}
+
+/* ---- requests to the parent that wait for the answer --------------------------------------------- */
+
+static int sign(void *ctx, const void *p, size_t n, uint8_t ret_sig[64])
+{
+	static struct msg m;
+	struct worker *w = ctx;
+	int r = msg_send(w->ask, MSG_SIGN, p, (uint32_t)n, -1);
+
+	if (!r)
+		r = msg_recv(w->ask, &m);
+	if (r <= 0)
+		return r ?: -EPIPE;
+	if (m.type != MSG_SIGNED || m.body.signature.error > 0)
+		return -EBADMSG;
+	memcpy(ret_sig, m.body.signature.signature, 64);
+	return m.body.signature.error;
+}
+
+static int exe_path_of(void *ctx, uint32_t pid, char *out, size_t max)
+{
+	static struct msg m;
+	struct worker *w = ctx;
+	struct msg_pid q = { .pid = pid };
+	int r = msg_send(w->ask, MSG_EXE_PATH, &q, sizeof(q), -1);
+
+	if (!r)
+		r = msg_recv(w->ask, &m);
+	if (r <= 0)
+		return r ?: -EPIPE;
+	if (m.type != MSG_EXE_PATH_IS)
+		return -EBADMSG;
+	if (m.n > max)
+		m.n = (uint32_t)max;
+	memcpy(out, m.body.bytes, m.n);
+	return (int)m.n;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------- */
+
+static void found_identity(void *ctx, const void *event, uint32_t n)
+{
+	pipeline_identity(ctx, event, n);
+}
+
+static int open_spool(struct worker *w)
+{
+	struct writer_config wc = {
+		.spool_dir = w->setup.spool_dir, .cursor = w->setup.cursor, .made = w->setup.made, .host = &w->host,
+		.sign = sign, .sign_ctx = w,
+	};
+
+	memcpy(wc.stream, w->setup.stream, sizeof(wc.stream));
+	memcpy(wc.limits.bytes, w->setup.spool_bytes, sizeof(wc.limits.bytes));
+	return writer_open(&wc, w->settle, &w->writer);
+}
+
+static int open_pipeline(struct worker *w)
+{
+	struct pipeline_config pc = { .host = &w->host, .program = "hosttraild" };
+	struct pipeline_ops ops;
+	int r;
+
+	worker_ops(w, &ops);
+	r = pipeline_new(&pc, &ops, w->rings, w->settle, &w->pipeline);
+	if (!r)
+		r = idlog_open(w->setup.spool_dir, w->setup.stream, found_identity, w->pipeline, &w->ids);
+	if (!r)
+		r = writer_start(w->writer, w->pipeline, w->rings, w->ids);
+	return r;
+}
+
+static int watch(struct worker *w, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static int open_events(struct worker *w)
+{
+	int r;
+
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll < 0)
+		return -errno;
+	r = watch(w, w->ctl);
+	if (!r)
+		r = watch(w, w->resolver);
+	if (!r)
+		r = watch(w, rings_epoll_fd(w->rings));
+	if (!r && w->status_socket >= 0)
+		r = watch(w, w->status_socket);
+	return r;
+}
+
+static int say_started(struct worker *w)
+{
+	char off[FEATURES_MAX][sizeof(w->features[0].why) + 64], self[64];
+	struct str on_list[FEATURES_MAX], off_list[FEATURES_MAX];
+	struct own_started s = {
+		.version = HOSTTRAIL_VERSION, .kernel = w->setup.host.kernel, .scope = w->setup.scope,
+		.adopted = w->setup.adopted, .replaced = w->setup.replaced, .on = on_list, .off = off_list,
+		.recursion_misses = w->count.recursion_misses, .self = self,
+	};
+
+	snprintf(self, sizeof(self), "hosttraild parent %lld worker %d", (long long)w->setup.pid, (int)getpid());
+	for (unsigned i = 0; i < w->nfeatures; i++) {
+		const struct probes_feature *f = &w->features[i];
+
+		if (f->on) {
+			on_list[s.non++] = (struct str){ f->name, strlen(f->name) };
+			continue;
+		}
+		snprintf(off[s.noff], sizeof(off[0]), "%s: %s", f->name, f->why);
+		off_list[s.noff] = (struct str){ off[s.noff], strlen(off[s.noff]) };
+		s.noff++;
+	}
+	return own_agent_started(w->pipeline, &s);
+}
+
+int worker_open(struct worker *w)
+{
+	int r;
+
+	w->started = clock_boot();
+	hostinfo_record(&w->setup.host, &w->host);
+	r = rings_open(&w->fds, &w->rings);
+	if (!r)
+		r = settle_new(rings_ncpu(w->rings), &w->settle);
+	if (!r)
+		r = open_spool(w);
+	if (!r)
+		r = open_pipeline(w);
+	if (!r)
+		r = open_events(w);
+	if (r < 0)
+		return r;
+	/* From here on every identity comes (again); those of entries that wait already are in the log. */
+	rings_new_epoch(w->rings);
+	r = proctab_scan(pipeline_procs(w->pipeline), exe_path_of, w);
+	log_debug("%d processes found", r);
+	return say_started(w);
+}
+
+void worker_close(struct worker *w)
+{
+	idlog_free(&w->ids);
+	pipeline_free(&w->pipeline);
+	writer_free(&w->writer);
+	settle_free(&w->settle);
+	rings_free(&w->rings);
+	if (w->epoll >= 0)
+		close(w->epoll);
+}
