@@ -122,6 +122,13 @@ static void time_text(struct json_object *r, char ret[32])
 	snprintf(ret + n, 32 - n, ".%03d", (int)(ns % (int64_t)NS_PER_SEC / (int64_t)NS_PER_MS));
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 /* "alice", "alice>root" (became root), "sshd.service". */
 static void who_text(struct json_object *r, char ret[128])
 {
@@ -132,7 +139,7 @@ static void who_text(struct json_object *r, char ret[128])
 	if (!strcmp(type, "AssumedRole"))
 		snprintf(ret, 128, "%s>%s", from, member_text(id, "sessionContext.sessionIssuer.userName"));
 	else if (!strcmp(type, "AWSService"))
-		snprintf(ret, 128, "%s", member_text(id, "invokedBy"));
+		snprintf(ret, 128, "%s", base_name(member_text(id, "invokedBy")));
 	else if (!*name && !strcmp(type, "Root"))
 		snprintf(ret, 128, "root");
 	else
@@ -143,21 +150,51 @@ static void process_text(struct json_object *r, char ret[128])
 {
 	struct json_object *p = member_at(r, "additionalEventData.process");
 	const char *name = member_text(p, "command");
-	const char *slash = strrchr(member_text(r, "userAgent"), '/');
 
 	if (!*name)
-		name = slash ? slash + 1 : member_text(r, "userAgent");
+		name = base_name(member_text(r, "userAgent"));
 	ret[0] = 0;
 	if (p)
 		snprintf(ret, 128, "%s[%d]", name, json_object_get_int(member_at(p, "pid")));
 }
 
-/* Any value as text: a string as it is, the rest as JSON. */
+/* "127.0.0.1:443", "/run/x.sock" */
+static bool address_text(struct buf *b, struct json_object *v)
+{
+	const char *host = member_text(v, "address"), *path = member_text(v, "path");
+
+	show_escaped(b, *host ? host : path, strlen(*host ? host : path));
+	if (*host && member_at(v, "port"))
+		buf_addf(b, ":%d", json_object_get_int(member_at(v, "port")));
+	return *host || *path;
+}
+
+/* Any value as text: a string as it is, an address as people write it, the rest as JSON. */
 static void value_text(struct buf *b, struct json_object *v)
 {
-	const char *text = v ? json_object_get_string(v) : "null";
+	const char *text;
+
+	if (member_at(v, "family") && address_text(b, v))
+		return;
+	text = json_object_is_type(v, json_type_string) ? json_object_get_string(v)
+		: json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	show_escaped(b, text, strlen(text));
+}
+
+/* status=3 signal=SIGTERM */
+static void pairs(struct buf *b, struct json_object *o)
+{
+	bool first = true;
+
+	json_object_object_foreach(o, key, value) {
+		if (!first)
+			buf_addc(b, ' ');
+		first = false;
+		show_escaped(b, key, strlen(key));
+		buf_addc(b, '=');
+		value_text(b, value);
+	}
 }
 
 /* argv as it would be typed, roughly: the words with spaces between. */
@@ -173,7 +210,7 @@ static void words(struct buf *b, struct json_object *v)
 /* The parameter that says most, else all of them. */
 static void what_text(struct buf *b, struct json_object *r)
 {
-	static const char *const telling[] = { "argv", "path", "oldPath", "source", "address", "name" };
+	static const char *const telling[] = { "argv", "path", "oldPath", "source" };
 	struct json_object *p = member_at(r, "requestParameters"), *v = NULL;
 	struct json_object *more;
 
@@ -185,6 +222,8 @@ static void what_text(struct buf *b, struct json_object *r)
 		return;
 	if (json_object_is_type(v, json_type_array))
 		words(b, v);
+	else if (json_object_is_type(v, json_type_object))
+		pairs(b, v);
 	else
 		value_text(b, v);
 	more = member_at(p, "newPath");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "command.h"
 #include "lib/cleanup.h"
@@ -32,12 +33,15 @@ static const struct {
 	{ "store", 0700, UP_UID_STORE, UP_GID },
 };
 
-/* Can the programs' users pass through every directory above path? A checkout in /root, say, has none that let them. */
-static bool reachable(const char *path)
+/* Can the programs' users pass through every directory above path? Into a checkout in /root, say, they cannot. And a
+ * socket's path must fit sun_path. */
+static bool suitable(const char *path)
 {
 	char prefix[PATH_MAX];
 	struct stat st;
 
+	if (strlen(path) + strlen("/run/hosttrail-forward.sock") >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return false;
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		snprintf(prefix, sizeof(prefix), "%.*s", (int)(slash - path), path);
 		if (!stat(prefix, &st) && !(st.st_mode & S_IXOTH))
@@ -79,16 +83,22 @@ static int absolute(const char *dir, char ret[PATH_MAX])
 	return 0;
 }
 
-/* Where other users cannot come, the directory itself lies elsewhere and a link is left in its place. */
+/* Where a directory cannot serve, it lies elsewhere and a link is left in its place. */
 static int place(const char *path)
 {
-	char elsewhere[64] = "/var/lib/hosttrail-run-";
+	char elsewhere[PATH_MAX] = "/var/lib/hosttrail-run-";
 	struct stat st;
 	int r;
 
-	if (!lstat(path, &st) && S_ISLNK(st.st_mode))
-		return 0;
-	if (reachable(path))
+	if (!lstat(path, &st) && S_ISLNK(st.st_mode)) {
+		ssize_t n = readlink(path, elsewhere, sizeof(elsewhere) - 1);
+
+		if (n < 0 || elsewhere[0] != '/')
+			return n < 0 ? -errno : 0;
+		elsewhere[n] = 0;
+		return fsx_mkdirs(elsewhere, 0755);
+	}
+	if (suitable(path))
 		return fsx_mkdirs(path, 0755);
 	dir_digest(path, elsewhere + strlen(elsewhere));
 	if (rmdir(path) < 0 && errno != ENOENT)
@@ -96,7 +106,7 @@ static int place(const char *path)
 	r = fsx_mkdirs(elsewhere, 0755);
 	if (r < 0 || symlink(elsewhere, path) < 0)
 		return r < 0 ? r : -errno;
-	printf("  %s cannot be reached by other users: it is a link to %s\n", path, elsewhere);
+	printf("  %s is a link to %s, because other users cannot come here, or its path is too long\n", path, elsewhere);
 	return 0;
 }
 
@@ -249,19 +259,21 @@ static int make_identity(const struct instance *i, const struct up_options *o)
 
 int up_setup(const struct up_options *o, struct instance *ret_i)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], real[PATH_MAX];
 	int r;
 
 	r = absolute(o->dir, path);
-	if (r >= 0 && strlen(path) >= sizeof(ret_i->dir))
-		r = -ENAMETOOLONG;
 	if (r >= 0)
 		r = place(path);
+	if (r >= 0 && !realpath(path, real))
+		r = -errno;
+	if (r >= 0 && strlen(real) >= sizeof(ret_i->dir))
+		r = -ENAMETOOLONG;
 	if (r < 0) {
 		complain("%s: cannot make the instance directory: %s", o->dir, strerror(-r));
 		return r;
 	}
-	memcpy(ret_i->dir, path, strlen(path) + 1);
+	memcpy(ret_i->dir, real, strlen(real) + 1);
 	r = make_dirs(ret_i);
 	if (r < 0)
 		return r;

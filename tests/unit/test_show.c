@@ -30,6 +30,8 @@ static void compact_line(void)
 	setenv("TZ", "UTC", 1);
 	ok_int(shown(&s, record, line), 0);
 	ok_str(line, "11-22 10:15:30.123 alice>root       openat           EACCES   cat[4711]              /tmp/a\\x1b[2Jb\\xc2\\x9bc\n");
+	ok_int(shown(&s, "{\"eventName\":\"exit\",\"requestParameters\":{\"status\":3,\"how\":\"a/b\",\"x\":null,\"l\":[1,2]}}", line), 0);
+	ok(strstr(line, " status=3 how=a/b x=null l=[1,2]\n") != NULL);
 	show_free(&s);
 }
 

@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=60
+"""The four programs' command lines: help, usage errors, exit statuses; and that the man pages tell of every option and
+every configuration key, and of no other."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.path.abspath(os.environ.get("HT_BUILD", "build"))
+DAEMONS = ("hosttraild", "hosttrail-forward", "hosttrail-store")
+COMMANDS = ("trace", "up", "lookup", "tail", "status", "doctor", "verify")
+USAGE = [
+    [], ["nonsense"], ["lookup", "--nonsense"], ["lookup", "extra"], ["lookup", "--attribute", "NoEquals"], ["lookup", "-a"],
+    ["lookup", "--max", "x"], ["lookup", "--max", "-1"], ["lookup", "--start", "yesterday"],
+    ["lookup", "-a", "EventName=a", "-a", "EventName=b"], ["lookup", "--format", "xml"], ["trace"], ["trace", "-z", "true"],
+    ["trace", "--format", "xml", "true"], ["tail", "extra"], ["verify", "--end", "never"], ["doctor", "x"], ["status", "-x"],
+    ["up", "--scope", "moon"], ["up", "--scope", "host", "true"], ["up", "--api", "noport"], ["up", "--scope", "tree"],
+]
+RESULTS = []
+
+
+def check(name, good, detail=""):
+    RESULTS.append((name, good, detail))
+
+
+def run(program, *args, **more):
+    env = {k: v for k, v in os.environ.items() if k != "HOSTTRAIL_DIR"}
+    return subprocess.run([os.path.join(BUILD, "bin", program), *args], capture_output=True, text=True, check=False, env=env,
+                          stdin=subprocess.DEVNULL, timeout=20, **more)
+
+
+def usage():
+    for args in USAGE:
+        r = run("hosttrail", *args)
+        check("hosttrail %s: status 2, one line" % " ".join(args),
+              r.returncode == 2 and len(r.stderr.splitlines()) == 1 and not r.stdout, "%d %s" % (r.returncode, r.stderr))
+    for command in COMMANDS:
+        r = run("hosttrail", command, "--help")
+        check("hosttrail %s --help" % command, r.returncode == 0 and r.stdout.startswith("Usage: hosttrail " + command) and not r.stderr,
+              r.stdout + r.stderr)
+    for program in ("hosttrail",) + DAEMONS:
+        r = run(program, "--version")
+        check("%s --version" % program, r.returncode == 0 and re.match(r"\S+ \d+\.\d+\.\d+$", r.stdout.strip()), r.stdout + r.stderr)
+    for program in DAEMONS:
+        r = run(program, "--nonsense")
+        check("%s: a wrong option has status 2" % program, r.returncode == 2 and r.stderr, "%d %s" % (r.returncode, r.stderr))
+
+
+def failures(folder):
+    r = run("hosttrail", "lookup", "--dir", folder)
+    check("no store: status 1, one line", r.returncode == 1 and len(r.stderr.splitlines()) == 1 and "not running" in r.stderr, r.stderr)
+    r = run("hosttrail", "status", "--dir", folder + "/none")
+    check("no instance: status 1, one line", r.returncode == 1 and len(r.stderr.splitlines()) == 1, r.stderr)
+    r = run("hosttrail", "lookup", cwd=folder)
+    check("where no instance is usual, the way to one is told", r.returncode == 1 and ("--dir" in r.stderr or "store" in r.stderr), r.stderr)
+    r = run("hosttrail", "trace", "-o", folder + "/no/such/dir", "true")
+    check("an output that cannot be written", r.returncode == 1 and len(r.stderr.splitlines()) == 1, r.stderr)
+
+
+def configs(folder):
+    bad = os.path.join(folder, "bad.yaml")
+    for program in DAEMONS:
+        with open(bad, "w") as f:
+            f.write("# comment\nno_such_key: 1\n")
+        r = run(program, "--config", bad, "--check")
+        check("%s --check names the line of an unknown key" % program,
+              r.returncode not in (0, 2) and "bad.yaml:2" in r.stderr and "no_such_key" in r.stderr, "%d %s" % (r.returncode, r.stderr))
+
+
+def man_page(name):
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/man", name)) as f:
+        return f.read()
+
+
+def words(line):
+    return re.findall(r"[a-z][a-z_]+", line)
+
+
+def man_pages():
+    for program in DAEMONS:
+        helped = set(re.findall(r"^  ([a-z_]+): ", run(program, "--help").stdout, re.M))
+        section = man_page(program + ".8").split(".Sh CONFIGURATION")[1].split(".Sh FILES")[0]
+        told = {w for line in re.findall(r"^\.It Cm (.*)$", section, re.M) for w in words(line)}
+        check("%s.8 tells of every key and no other" % program, helped and helped == told, "--help: %s, page: %s" % (
+            sorted(helped - told), sorted(told - helped)))
+    page = man_page("hosttrail.1").replace("\\-", "-")
+    for command in COMMANDS:
+        options = set(re.findall(r"--([a-z-]+)", run("hosttrail", command, "--help").stdout.split("Options:")[1])) - {"help"}
+        lines = page.split(".Sh SYNOPSIS")[1].split(".Sh DESCRIPTION")[0].split(".Cm %s\n" % command)[1].split(".Nm")[0]
+        told = set(re.findall(r"\.Op Fl -([a-z-]+)", lines))
+        short = {"d": "dir", "o": "output", "a": "attribute", "n": "max", "q": "quiet"}
+        told |= {short[s] for s in re.findall(r"\.Op Fl ([a-z])\b", lines)}
+        check("hosttrail.1 has the options of %s" % command, options == told, "--help: %s, page: %s" % (sorted(options), sorted(told)))
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="ht-cli.") as folder:
+        usage()
+        failures(folder)
+        configs(folder)
+        man_pages()
+    print("1..%d" % len(RESULTS))
+    for number, (name, good, detail) in enumerate(RESULTS, 1):
+        if not good:
+            print("\n".join("# " + line for line in detail.splitlines()))
+        print("%s %d - %s" % ("ok" if good else "not ok", number, name))
+    sys.exit(0 if all(good for _, good, _ in RESULTS) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=180
+"""`hosttrail up --scope tree`, as `make run SCOPE=tree CMD=...` starts it, up to the unmodified AWS CLI that answers while
+the command still runs; then what is left of it: nothing. Also that each of its programs comes back when killed."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+BUILD = os.environ.get("HT_BUILD", "build")
+HOSTTRAIL = os.path.abspath(os.path.join(BUILD, "bin", "hosttrail"))
+PINS = "/sys/fs/bpf/hosttrail"
+RESULTS = []
+
+
+def check(name, good, detail=""):
+    RESULTS.append((name, good, detail))
+
+
+def pins():
+    return sorted(os.listdir(PINS)) if os.path.isdir(PINS) else []
+
+
+class Up:
+    """One `hosttrail up --scope tree` with a command that waits for a file to go."""
+
+    def __init__(self, folder, script):
+        self.dir = os.path.join(folder, "run")
+        self.hold = os.path.join(folder, "hold")
+        self.out = os.path.join(folder, "out")
+        self.err = os.path.join(folder, "err")
+        open(self.hold, "w").close()
+        command = "%s; while [ -e %s ]; do sleep 0.1; done; exit 7" % (script, self.hold)
+        with open(self.out, "wb") as out, open(self.err, "wb") as err:
+            self.p = subprocess.Popen([HOSTTRAIL, "up", "--dir", self.dir, "--api", "127.0.0.1:0", "--ingest", "127.0.0.1:0",
+                                       "--scope", "tree", "--", "sh", "-c", command], stdin=subprocess.DEVNULL, stdout=out,
+                                      stderr=err, start_new_session=True)
+
+    def said(self):
+        with open(self.out, errors="replace") as out, open(self.err, errors="replace") as err:
+            return out.read() + err.read()
+
+    def wait_for(self, what, seconds=60):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            found = what()
+            if found:
+                return found
+            if self.p.poll() is not None:
+                return None
+            time.sleep(0.05)
+        return None
+
+    def port(self):
+        with open(os.path.join(self.dir, "store/ports")) as f:
+            return int(re.search(r"api (\d+)", f.read()).group(1))
+
+    def pid(self, name):
+        try:
+            with open(os.path.join(self.dir, "run", name + ".pid")) as f:
+                return int(f.read())
+        except (OSError, ValueError):
+            return 0
+
+    def aws(self, *more):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        env.update(AWS_SHARED_CREDENTIALS_FILE=os.path.join(self.dir, "credentials"), AWS_CONFIG_FILE="/dev/null",
+                   AWS_EC2_METADATA_DISABLED="true", PATH="/usr/bin:/bin")
+        r = subprocess.run(["/usr/bin/aws", "cloudtrail", "lookup-events", "--endpoint-url", "http://127.0.0.1:%d" % self.port(),
+                            "--region", "local", "--output", "json", *more], env=env, capture_output=True, text=True, check=False)
+        return json.loads(r.stdout)["Events"] if r.returncode == 0 else r.stderr
+
+    def records(self, attribute, *more):
+        key, value = attribute.split("=", 1)
+        r = self.aws("--lookup-attributes", "AttributeKey=%s,AttributeValue=%s" % (key, value), *more)
+        return [json.loads(e["CloudTrailEvent"]) for e in r] if isinstance(r, list) else []
+
+    def hosttrail(self, *args):
+        return subprocess.run([HOSTTRAIL, args[0], "--dir", self.dir, *args[1:]], capture_output=True, text=True, check=False)
+
+    def end(self):
+        if os.path.exists(self.hold):
+            os.unlink(self.hold)
+        try:
+            return self.p.wait(60)
+        except subprocess.TimeoutExpired:
+            self.p.send_signal(signal.SIGTERM)
+            return self.p.wait(60)
+
+
+def ask_while_it_runs(up, path):
+    opened = up.wait_for(lambda: up.records("ResourceName=" + path), 30) or []
+    check("aws lookup-events finds the open while the command runs", bool(opened), up.said())
+    record = opened[0] if opened else {}
+    check("it is a CloudTrail record of that open", record.get("eventName") == "openat" and
+          record.get("requestParameters", {}).get("path") == path and record.get("eventSource") == "file.linux", str(record))
+    check("it names a user", record.get("userIdentity", {}).get("type") not in (None, ""), str(record.get("userIdentity")))
+    execs = [r for r in up.records("EventName=execve") if "argv" in r.get("requestParameters", {})]
+    check("the command's execs are there", any("cat" in " ".join(r["requestParameters"]["argv"]) for r in execs), str(execs)[:2000])
+    outside = "/tmp/ht-outside-%s" % uuid.uuid4().hex
+    subprocess.run(["/bin/cat", outside], stderr=subprocess.DEVNULL, check=False)
+    time.sleep(1.5)
+    check("a call of a process outside the tree is not recorded", up.records("ResourceName=" + outside) == [])
+
+
+def ask_with_hosttrail(up, path):
+    r = up.hosttrail("lookup", "--attribute", "ResourceName=" + path, "--format", "json")
+    check("hosttrail lookup", r.returncode == 0 and path in r.stdout, r.stdout + r.stderr)
+    r = up.hosttrail("lookup", "--attribute", "ResourceName=" + path, "--format", "compact")
+    check("hosttrail lookup, compact", r.returncode == 0 and "openat" in r.stdout and path in r.stdout, r.stdout + r.stderr)
+    r = up.hosttrail("status", "--format", "json")
+    programs = [json.loads(line) for line in r.stdout.splitlines()]
+    check("hosttrail status: three programs are up", r.returncode == 0 and [p["up"] for p in programs] == [True] * 3,
+          r.stdout + r.stderr)
+    r = up.hosttrail("verify", "--format", "json")
+    last = json.loads(r.stdout.splitlines()[-1]) if r.stdout else {}
+    check("hosttrail verify finds no fault", r.returncode == 0 and last.get("faults") == 0 and last.get("frames", 0) > 0,
+          r.stdout + r.stderr)
+    r = up.hosttrail("lookup", "--attribute", "Nonsense=1")
+    check("an error is one line, status 1", r.returncode == 1 and len(r.stderr.splitlines()) == 1, r.stderr)
+
+
+def kill_each(up):
+    for name in ("hosttraild", "hosttrail-forward", "hosttrail-store"):
+        before = up.pid(name)
+        os.kill(before, signal.SIGKILL)
+        after = up.wait_for(lambda: up.pid(name) not in (0, before) and up.hosttrail("status").returncode == 0, 30)
+        check("%s comes back when it is killed" % name, bool(after), up.said())
+
+
+def second_up(up):
+    r = subprocess.run([HOSTTRAIL, "up", "--dir", up.dir], capture_output=True, text=True, check=False)
+    check("a second `up` for the same directory is refused", r.returncode == 1 and "another" in r.stderr, r.stderr)
+
+
+def run(folder):
+    before = pins()
+    path = os.path.join(folder, "marked-%s" % uuid.uuid4().hex)
+    with open(path, "w") as f:
+        f.write("x\n")
+    up = Up(folder, "cat %s" % path)
+    try:
+        ready = up.wait_for(lambda: "self-test" in up.said() and os.path.exists(os.path.join(up.dir, "store/ports")))
+        check("it starts, and its self-test passes", bool(ready), up.said())
+        if ready:
+            ask_while_it_runs(up, path)
+            ask_with_hosttrail(up, path)
+            second_up(up)
+            kill_each(up)
+    finally:
+        names = ("hosttraild", "hosttrail-forward", "hosttrail-store")
+        pids = [up.pid(n) for n in names]
+        status = up.end()
+    check("the exit status is the command's", status == 7, "status %s\n%s" % (status, up.said()))
+    check("the live trail was printed", path in up.said().replace(path + ";", ""), up.said()[-2000:])
+    check("no process is left", not any(p and os.path.exists("/proc/%d" % p) for p in pids))
+    check("no pin is left", pins() == before, "%s, before: %s" % (pins(), before))
+
+
+def where_no_other_user_can_come(folder):
+    """A checkout in /root: the instance directory becomes a link to one that the programs' users can reach."""
+    closed = os.path.join(folder, "closed")
+    os.mkdir(closed, 0o700)
+    directory = os.path.join(closed, "run")
+    r = subprocess.run([HOSTTRAIL, "up", "--dir", directory, "--api", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--quiet", "--scope",
+                        "tree", "--", "true"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
+    check("it works in a directory that only root can enter", r.returncode == 0 and os.path.islink(directory), r.stdout + r.stderr)
+    if os.path.islink(directory) and os.readlink(directory).startswith("/var/lib/hosttrail-run-"):
+        shutil.rmtree(os.readlink(directory))
+
+
+def main():
+    if os.geteuid():
+        print("1..0 # SKIP needs root")
+        return
+    folder = tempfile.mkdtemp(prefix="ht-up.")
+    os.chmod(folder, 0o755)
+    try:
+        run(folder)
+        where_no_other_user_can_come(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print("1..%d" % len(RESULTS))
+    for number, (name, good, detail) in enumerate(RESULTS, 1):
+        if not good:
+            print("\n".join("# " + line for line in detail.splitlines()))
+        print("%s %d - %s" % ("ok" if good else "not ok", number, name))
+    sys.exit(0 if all(good for _, good, _ in RESULTS) else 1)
+
+
+if __name__ == "__main__":
+    main()
