@@ -5,10 +5,10 @@
  * CloudTrail allows 100 KB of requestParameters as JSON, where one byte can take six. What is cut says so with the
  * original size, and with its SHA-256 if nothing in it was hidden (a hash of a secret would give the secret away).
  */
-#include <openssl/sha.h>
 #include <string.h>
 
 #include "decode_internal.h"
+#include "proto/keys.h"
 #include "proto/redact.h"
 
 #define BUDGET (64u * 1024)		/* JSON bytes of all arguments */
@@ -92,15 +92,12 @@ static unsigned cut(struct str *v, unsigned n, char *room, size_t max)
 
 static void put_sha256(struct decoder *d, unsigned field, const uint8_t *p, size_t n)
 {
-	uint8_t hash[SHA256_DIGEST_LENGTH];
-	char hex[2 * SHA256_DIGEST_LENGTH];
+	uint8_t hash[32];
+	char hex[65];
 
-	SHA256(p, n, hash);
-	for (unsigned i = 0; i < sizeof(hash); i++) {
-		hex[2 * i] = "0123456789abcdef"[hash[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[hash[i] & 15];
-	}
-	batch_string(d->b, field, hex, sizeof(hex));
+	sha256(p, n, hash);
+	hex_text(hash, sizeof(hash), hex);
+	batch_string(d->b, field, hex, 64);
 }
 
 static void put_interpreter(struct decoder *d, unsigned field)
