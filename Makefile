@@ -122,11 +122,11 @@ tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
 
 ## check: install what is missing, build, run every test at its everyday size
 check: deps
-	$(Q)$(MAKE) --no-print-directory all tests-build
+	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all tests-build
 	$(Q)/usr/bin/python3 tests/run.py --build $(O)
 ## check-long: the same tests at full size, resumable; results go to docs/long-runs.md
 check-long: deps
-	$(Q)$(MAKE) --no-print-directory all tests-build
+	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all tests-build
 	$(Q)/usr/bin/python3 tests/run.py --build $(O) --long
 ## check-kernels: the agent's base tests inside Debian's 6.1 and 6.12 kernels under qemu
 check-kernels: deps all tests-build
@@ -142,7 +142,7 @@ fuzz: deps
 	$(Q)tests/fuzz/fuzz.sh $(or $(SECONDS),60)
 ## run: store, forwarder and agent on this host, until Ctrl-C. SCOPE=tree CMD='...': only that command's tree
 run: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all
 	$(Q)exec $(O)/bin/hosttrail up --dir $(O)/run $(if $(SCOPE),--scope $(SCOPE)) $(if $(CMD),-- sh -c '$(CMD)')
 ## deps: install missing Debian packages (apt-get)
 deps:

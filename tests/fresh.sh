@@ -34,6 +34,7 @@ mount_in() {	# TYPE OPTIONS PLACE
 
 command -v debootstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends debootstrap >/dev/null
 echo "  FRESH   debootstrap $suite into $root"
+mkdir -p "$root"
 chmod 0755 "$root"
 [ -x "$root/usr/bin/apt-get" ] || debootstrap --variant=minbase --include=make,ca-certificates "$suite" "$root" "$mirror" >"$root.log" 2>&1 ||
 	{ tail -20 "$root.log" >&2; exit 1; }
