@@ -1,0 +1,311 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""hosttraild by itself: what it writes into its spool, and that nothing is missing or there twice when its processes are killed."""
+import collections
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import spooldir  # noqa: E402
+import tap  # noqa: E402
+
+PINS = "/sys/fs/bpf/hosttrail"
+OPENS = 400000 if tap.LONG else 60000
+
+
+class Agent:
+    """An agent on a tree of its own: a command that waits until `go`."""
+
+    def __init__(self, command, **config):
+        self.work = tap.Workdir()
+        self.dir = self.work.__enter__()
+        self.name = "daemon-%s" % uuid.uuid4().hex[:12]
+        self.proc = None
+        os.mkdir(self.dir + "/key", 0o700)
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", self.dir + "/key/host.key"], check=True,
+                       stderr=subprocess.DEVNULL)
+        os.chmod(self.dir + "/key/host.key", 0o600)
+        with open(self.dir + "/key/host_id", "w") as f:
+            f.write(str(uuid.uuid4()) + "\n")
+        # the shell's own read is the last thing it does before it becomes the command
+        self.tree = subprocess.Popen(["/bin/sh", "-c", 'read x; exec "$@"', "sh"] + command, stdin=subprocess.PIPE,
+                                     stdout=subprocess.DEVNULL)
+        self.configure(**config)
+
+    def configure(self, **config):
+        keys = {"state_dir": self.dir + "/key", "spool_dir": self.dir + "/spool", "cursor": self.dir + "/cursor/cursor",
+                "instance": self.name, "scope": "tree %d" % self.tree.pid, "status_socket": self.dir + "/status.sock"}
+        keys.update(config)
+        with open(self.dir + "/agent.yaml", "w") as f:
+            for k, v in keys.items():
+                f.write("%s: %s\n" % (k, json.dumps(v)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.tree.poll() is None:
+            self.tree.kill()
+        self.tree.wait()
+        if self.proc and self.proc.poll() is None:
+            self.proc.kill()
+            self.proc.wait()
+        shutil.rmtree(os.path.join(PINS, self.name), ignore_errors=True)
+        self.work.__exit__()
+
+    def start(self):
+        if os.path.exists(self.dir + "/status.sock"):
+            os.unlink(self.dir + "/status.sock")
+        with open(self.dir + "/log", "a") as log:
+            self.proc = subprocess.Popen([tap.program("hosttraild"), "--config", self.dir + "/agent.yaml"], stderr=log,
+                                         stdin=subprocess.DEVNULL, cwd="/")
+        self.wait(lambda: self.status() is not None, 30, "the agent does not answer")
+
+    def wait(self, cond, seconds, text):
+        end = time.monotonic() + seconds
+        while not cond():
+            if time.monotonic() > end:
+                raise tap.Failed("%s: %s" % (text, self.log()[-2000:]))
+            time.sleep(0.02)
+
+    def log(self):
+        with open(self.dir + "/log") as f:
+            return f.read()
+
+    def status(self):
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.settimeout(5)
+            s.connect(self.dir + "/status.sock")
+            return json.loads(b"".join(iter(lambda: s.recv(65536), b"")))
+        except (OSError, ValueError):
+            return None
+        finally:
+            s.close()
+
+    def go(self):
+        self.tree.stdin.write(b"\n")
+        self.tree.stdin.flush()
+
+    def stop(self):
+        self.proc.send_signal(signal.SIGTERM)
+        return self.proc.wait(30)
+
+    def worker(self):
+        s = self.status()
+        return s and s["worker_pid"]
+
+    def everything(self):
+        return spooldir.everything(self.dir + "/spool")
+
+
+def lost_of(records, ring_class):
+    return sum(r.fields["count"] for r in records if r.name == "RecordsLost" and r.fields["ringClass"] == ring_class)
+
+
+def check_once(t, frames, records):
+    """No number is settled twice, none is settled and absent, no eventID twice."""
+    ids = collections.Counter((r.ring_class, r.cpu, r.seq) for r in records)
+    twice = [k for k, n in ids.items() if n > 1]
+    t.ok(not twice, "records that are there twice: %r" % twice[:5])
+    spans = collections.defaultdict(list)
+    for f in frames:
+        for c, cpu, first, last in f.ranges:
+            spans[(c, cpu)].append((first, last))
+    for where, v in spans.items():
+        v.sort()
+        for (_, a), (b, _) in zip(v, v[1:]):
+            t.ok(b > a, "%r: a number is settled by two frames (%d after %d)" % (where, b, a))
+        if where[0] != 15:
+            t.equal([v[0][0], sum(b - a + 1 for a, b in v)], [0, v[-1][1] + 1], "%r: settled without a gap" % (where,))
+    counted = sum(last - first + 1 for (c, _), v in spans.items() for first, last in v if c != 15)
+    said = sum(1 for r in records if r.ring_class != 15) + sum(r.fields["count"] for r in records if r.name == "RecordsLost")
+    t.equal(said, counted, "recorded + lost, of what frames settle")
+
+
+def opens_of(records, prefix):
+    return sum(1 for r in records if r.name in ("open", "openat") and
+               (r.fields.get("requestedPath") or r.fields.get("path", "")).startswith(prefix))
+
+
+def check_opens(t, agent, prefix):
+    frames, records = agent.everything()
+    check_once(t, frames, records)
+    seen, lost = opens_of(records, prefix), lost_of(records, "data")
+    t.note("%d recorded, %d lost, %d frames" % (seen, lost, len(frames)))
+    t.equal(seen + lost, OPENS, "opens generated = recorded + lost")
+    return frames, records
+
+
+def flood(agent):
+    return [tap.workload("opens"), str(OPENS // 2), "2", agent]
+
+
+def a_tree_into_the_spool(t):
+    with Agent(["/bin/cat", "/etc/hostname"]) as a:
+        a.start()
+        a.go()
+        a.tree.wait(30)
+        t.equal(a.stop(), 0, "exit status")
+        frames, records = a.everything()
+        check_once(t, frames, records)
+        names = [r.name for r in records]
+        t.equal(names.count("AgentStarted"), 1, "AgentStarted")
+        t.equal(names.count("AgentStopped"), 1, "AgentStopped")
+        execs = [r for r in records if r.name == "execve"]
+        t.equal([r.fields.get("path") for r in execs], ["/usr/bin/cat"], "what was executed")
+        t.ok(any(r.name == "openat" and r.fields.get("path") == "/etc/hostname" and r.executable == "/usr/bin/cat" for r in records),
+             "cat's open")
+        t.ok(any(r.name == "ExecutableHashed" and r.fields["path"] == "/usr/bin/cat" for r in records), "its hash")
+        first = frames[0]
+        t.ok(first.chain == "control" and first.number == 0 and first.message.HasField("stream_start"), "the stream's start")
+        t.ok(not os.path.exists(os.path.join(PINS, a.name)), "pins are gone after a clean stop")
+
+
+def losses_add_up(t):
+    with tap.Workdir() as d, Agent(flood(d + "/f"), ring_data="64K") as a:
+        a.start()
+        a.go()
+        a.tree.wait(120)
+        a.stop()
+        _, records = check_opens(t, a, d + "/f")
+        t.ok(lost_of(records, "data") > 0, "a ring of 64 KiB overflows")
+        t.equal(lost_of(records, "control") + lost_of(records, "process"), 0, "losses in other classes")
+
+
+def killed_worker(t):
+    with tap.Workdir() as d, Agent(flood(d + "/f")) as a:
+        a.start()
+        a.go()
+        kills = 0
+        while a.tree.poll() is None and kills < 12:
+            pid = a.worker()
+            if pid and os.path.exists("/proc/%d" % pid):
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+            time.sleep(0.15)
+        a.tree.wait(120)
+        a.wait(lambda: a.worker(), 60, "no worker comes back")
+        a.stop()
+        t.note("%d kills" % kills)
+        t.ok(kills >= 2, "killed in the flood")
+        _, records = check_opens(t, a, d + "/f")
+        t.ok(all(r.type != 0 for r in records), "every record has an identity")
+
+
+def killed_parent(t):
+    with tap.Workdir() as d, Agent(flood(d + "/f")) as a:
+        a.start()
+        a.go()
+        kills = 0
+        while a.tree.poll() is None and kills < 3:
+            time.sleep(0.1)
+            a.proc.kill()
+            a.proc.wait()
+            kills += 1
+            a.start()
+        a.tree.wait(120)
+        a.stop()
+        t.note("%d kills" % kills)
+        frames, records = check_opens(t, a, d + "/f")
+        t.equal(len(spooldir.streams(a.dir + "/spool")), 1, "one stream all the time")
+        t.ok(any(r.name == "AgentStarted" and r.fields.get("adopted") for r in records), "the rings were adopted")
+        t.ok(all(r.type != 0 for r in records), "every record has an identity")
+
+
+def killed_resolver(t):
+    with Agent(["/bin/cat", "/etc/hostname"]) as a:
+        a.start()
+        with open("/proc/%d/task/%d/children" % (a.proc.pid, a.proc.pid)) as f:
+            children = [int(p) for p in f.read().split()]
+        resolver = [p for p in children if p != a.worker()]
+        t.equal(len(resolver), 1, "one resolver")
+        os.kill(resolver[0], signal.SIGKILL)
+        a.wait(lambda: len([p for p in open("/proc/%d/task/%d/children" % (a.proc.pid, a.proc.pid)).read().split()
+                            if int(p) not in (resolver[0], a.worker())]) == 1, 10, "no resolver comes back")
+        a.go()
+        a.tree.wait(30)
+        time.sleep(0.5)
+        a.stop()
+        _, records = a.everything()
+        t.ok(any(r.name == "ExecutableHashed" for r in records), "the new resolver hashes")
+
+
+def unprivileged_children(t):
+    with Agent(["/bin/true"]) as a:
+        a.start()
+        with open("/proc/%d/status" % a.worker()) as f:
+            s = dict(line.split(":", 1) for line in f.read().splitlines() if ":" in line)
+        t.equal(s["Uid"].split(), ["64101"] * 4, "uids")
+        t.equal([int(s[c], 16) for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")], [0] * 5, "capabilities")
+        t.equal(s["NoNewPrivs"].strip(), "1", "no_new_privs")
+        t.equal(s["Seccomp"].strip(), "2", "seccomp filter")
+        a.stop()
+
+
+def idle(t):
+    """A fraction of a core while nothing happens."""
+    def cpu(pid):
+        with open("/proc/%d/stat" % pid) as f:
+            v = f.read().rsplit(")", 1)[1].split()
+        return int(v[11]) + int(v[12])
+    with Agent(["/bin/true"]) as a:
+        a.start()
+        pids = [a.proc.pid, a.worker()]
+        time.sleep(1)
+        before, seconds = sum(map(cpu, pids)), 30 if tap.LONG else 10
+        time.sleep(seconds)
+        ticks = sum(map(cpu, pids)) - before
+        t.note("%d ticks of %d" % (ticks, seconds * 100))
+        t.ok(ticks <= max(5, seconds * 100 * 0.005), "idle CPU under 0.5 %")
+        a.stop()
+
+
+def a_full_disk(t):
+    """Records become counted losses, and one RecordsLost says so when there is space again."""
+    with tap.Workdir() as d, Agent(flood(d + "/f")) as a:
+        os.mkdir(a.dir + "/spool")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "hosttrail-test", a.dir + "/spool"], check=True)
+        try:
+            a.start()
+            ballast = a.dir + "/spool/ballast"
+            with open(ballast, "wb") as f:
+                f.write(bytes(700 * 1024))
+            a.go()
+            a.tree.wait(120)
+            time.sleep(1)
+            t.ok(a.status()["failed_frames"] > 0, "frames that could not be written")
+            os.unlink(ballast)
+            time.sleep(2.5)
+            a.stop()
+            _, records = check_opens(t, a, d + "/f")
+            t.ok(any(r.name == "RecordsLost" and r.fields["cause"] == "diskFull" for r in records), "its cause")
+        finally:
+            subprocess.run(["umount", "-l", a.dir + "/spool"], check=False)
+
+
+def an_over_full_chain(t):
+    """The data chain's oldest frames go behind a tombstone that settles their numbers."""
+    with tap.Workdir() as d, Agent(flood(d + "/f"), spool_data="64K") as a:
+        a.start()
+        a.go()
+        a.tree.wait(120)
+        time.sleep(0.5)
+        a.stop()
+        with open(a.dir + "/log") as f:
+            t.note(f.read()[-300:])
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root")
+        sys.exit(0)
+    tap.main([a_tree_into_the_spool, losses_add_up, killed_worker, killed_parent, killed_resolver, unprivileged_children, idle,
+              a_full_disk])
