@@ -205,7 +205,7 @@ void json_digits(struct json *j, const char *key, uint64_t v)
 	digits(j, v, false, true);
 }
 
-void json_bool(struct json *j, const char *key, bool v)
+void json_boolean(struct json *j, const char *key, bool v)
 {
 	json_key(j, key);
 	buf_adds(j->out, v ? "true" : "false");

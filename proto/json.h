@@ -33,7 +33,7 @@ void json_string(struct json *j, const char *key, const char *s);
 void json_int(struct json *j, const char *key, int64_t v);
 void json_uint(struct json *j, const char *key, uint64_t v);
 void json_digits(struct json *j, const char *key, uint64_t v);	/* always text */
-void json_bool(struct json *j, const char *key, bool v);
+void json_boolean(struct json *j, const char *key, bool v);
 void json_null(struct json *j, const char *key);
 void json_key(struct json *j, const char *key);			/* comma and key; a value must follow */
 

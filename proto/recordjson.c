@@ -111,7 +111,7 @@ static void value(struct render *v, const char *key, unsigned field, size_t cap)
 		hex(&v->j, key, (uint64_t)reader_value(&at));
 		break;
 	case FIELD_BOOL:
-		json_bool(&v->j, key, reader_value(&at));
+		json_boolean(&v->j, key, reader_value(&at));
 		break;
 	case FIELD_STRING:
 		s = reader_str(v->r, (uint32_t)reader_value(&at));
@@ -211,7 +211,7 @@ static void omitted(struct render *v, size_t size, const uint8_t hash[32])
 	char text[65];
 
 	hex_text(hash, 32, text);
-	json_bool(&v->j, "omitted", true);
+	json_boolean(&v->j, "omitted", true);
 	json_uint(&v->j, "originalSize", size);
 	json_text(&v->j, "sha256", text, 64);
 }
@@ -299,16 +299,19 @@ static void resource(struct render *v, const char *type, struct str name)
 	json_close(&v->j, '}');
 }
 
-static unsigned field_resources(struct render *v, unsigned i, unsigned room)
+/* How many were written; `before` of other fields stand there already. */
+static unsigned field_resources(struct render *v, unsigned i, unsigned before)
 {
 	const struct shape_field *f = &v->shape->fields[i];
 	struct wire_span at = v->values.at[i];
+	unsigned room = RECORD_RESOURCES_MAX - before, n = 1;
 	char number[24];
-	unsigned n = 1;
 
 	if (f->kind == FIELD_STRINGS)
 		n = (unsigned)reader_value(&at);
 	n = n < room ? n : room;
+	if (n && !before)
+		json_open(&v->j, "resources", '[');
 	for (unsigned k = 0; k < n; k++) {
 		int64_t x = reader_value(&at);
 
@@ -330,9 +333,7 @@ static void resources(struct render *v)
 
 		if (!f->resource_type || f->kind == FIELD_INTS || !(v->values.present >> i & 1))
 			continue;
-		if (!n)
-			json_open(&v->j, "resources", '[');
-		n += field_resources(v, i, RECORD_RESOURCES_MAX - n);
+		n += field_resources(v, i, n);
 	}
 	if (n)
 		json_close(&v->j, ']');
@@ -400,11 +401,11 @@ static void tail(struct render *v)
 	uint8_t id[16];
 	char text[80];
 
-	json_bool(&v->j, "readOnly", v->shape->read_only);
+	json_boolean(&v->j, "readOnly", v->shape->read_only);
 	json_string(&v->j, "eventType", v->shape->event_type);
 	if (!strcmp(v->shape->event_type, "HostApiCall") && *v->r->host.kernel_release)
 		json_string(&v->j, "apiVersion", v->r->host.kernel_release);
-	json_bool(&v->j, "managementEvent", v->shape->category == CATEGORY_MANAGEMENT);
+	json_boolean(&v->j, "managementEvent", v->shape->category == CATEGORY_MANAGEMENT);
 	json_string(&v->j, "eventCategory", categories[v->shape->category]);
 	event_id_make(v->r->frame.stream, v->ring->ring_class, v->ring->cpu, v->seq, id);
 	uuid_text(id, text);

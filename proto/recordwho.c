@@ -166,7 +166,7 @@ static void executable(const struct who *w, const struct reader_process *p)
 	text(w, "id", p->executable_id);
 	text(w, "sha256", p->executable_sha256);
 	if (p->flags & RECORD_PROCESS_DELETED)
-		json_bool(w->j, "deleted", true);
+		json_boolean(w->j, "deleted", true);
 	json_close(w->j, '}');
 }
 
@@ -209,6 +209,6 @@ void reader_process_json(struct reader *r, const struct reader_identity *id, siz
 	place(&w, p);
 	credentials(&w);
 	if (p->flags & RECORD_PROCESS_MINIMAL)
-		json_bool(j, "minimalIdentity", true);
+		json_boolean(j, "minimalIdentity", true);
 	json_close(j, '}');
 }
