@@ -45,6 +45,7 @@ struct child {
 	pid_t pid;			/* 0: not running */
 	uint64_t started, again;	/* boot-time ns: when it was started, and when to start it again */
 	unsigned deaths;		/* in a row */
+	size_t log_from;		/* where its log stood when it was started */
 	bool wanted;
 };
 

@@ -144,6 +144,7 @@ int child_start(struct child *c)
 	instance_path(c->instance, c->ready, ready);
 	unlink(ready);
 	fflush(NULL);
+	c->log_from = (size_t)lseek(log, 0, SEEK_END);
 	c->started = clock_boot();
 	c->again = 0;
 	c->pid = fork();
@@ -170,6 +171,8 @@ static void print_log_end(const struct child *c)
 	if (fsx_read(path, 64u << 20, &b) < 0 || !b.n)
 		return;
 	from = b.n > LOG_TAIL ? b.n - LOG_TAIL : 0;
+	if (from < c->log_from && c->log_from < b.n)
+		from = c->log_from;
 	while (from && from < b.n && b.p[from - 1] != '\n')
 		from++;
 	fprintf(stderr, "--- end of %s\n%.*s---\n", path, (int)(b.n - from), (const char *)b.p + from);
