@@ -22,7 +22,7 @@ static const struct shape_field stopped_fields[] = { SERVICE("reason", FIELD_STR
 static const struct shape_field lost_fields[] = {
 	SERVICE("ringClass", FIELD_STRING),    SERVICE("cpu", FIELD_UINT),	     SERVICE("count", FIELD_UINT),
 	SERVICE("cause", FIELD_STRING),	       SERVICE("firstSequence", FIELD_UINT), SERVICE("lastSequence", FIELD_UINT),
-	SERVICE("firstBootTime", FIELD_UINT),  SERVICE("lastBootTime", FIELD_UINT),  SERVICE("firstTime", FIELD_STRING),
+	SERVICE("firstBootTime", FIELD_UINT),  SERVICE("firstTime", FIELD_STRING),   SERVICE("lastBootTime", FIELD_UINT),
 	SERVICE("lastTime", FIELD_STRING),
 };
 static const struct shape_field hashed_fields[] = {
@@ -100,15 +100,16 @@ int own_agent_stopped(struct pipeline *p, const char *why)
 	return end(p);
 }
 
-static void put_time(struct pipeline *p, unsigned boot_field, unsigned text_field, uint64_t boot)
+/* Two fields: boot-time ns, and the text of it. */
+static void put_time(struct pipeline *p, unsigned field, uint64_t boot)
 {
 	char text[32];
 
 	if (!boot)
 		return;
-	batch_int(p->batch[CHAIN_CONTROL], boot_field, (int64_t)boot);
+	batch_int(p->batch[CHAIN_CONTROL], field, (int64_t)boot);
 	clock_iso(((int64_t)boot + p->env.wall_offset) / (int64_t)NS_PER_SEC, text);
-	put(p, text_field, text);
+	put(p, field + 1, text);
 }
 
 int own_records_lost(struct pipeline *p, const struct settle_report *l)
@@ -125,8 +126,8 @@ int own_records_lost(struct pipeline *p, const struct settle_report *l)
 	put(p, 3, settle_cause_name(l->cause));
 	batch_int(b, 4, (int64_t)l->first_seq);
 	batch_int(b, 5, (int64_t)l->last_seq);
-	put_time(p, 6, 8, l->first_time);
-	put_time(p, 7, 9, l->last_time);
+	put_time(p, 6, l->first_time);
+	put_time(p, 8, l->last_time);
 	return end(p);
 }
 

@@ -306,37 +306,49 @@ uint64_t writer_due(const struct writer *w)
 	return due;
 }
 
-/* A ring that fills up is not kept waiting for the sync. */
-static bool rings_press(const struct writer *w)
+/* A ring that fills up is not kept waiting: neither for its frame's end nor for the sync. */
+static bool ring_presses(const struct writer *w, unsigned chain)
 {
 	uint64_t used, size;
 
 	for (unsigned class = 0; class < HT_CLASS__MAX; class++) {
+		if (chain_of_class(class) != chain)
+			continue;
 		rings_fill(w->rings, class, &used, &size);
-		if (w->marked[class] && used > size / 4)
+		if (used > size / 4)
 			return true;
 	}
 	return false;
 }
 
+static int sync_when_due(struct writer *w, uint64_t now, bool pressed)
+{
+	int r;
+
+	if (w->dirty_since && now < w->dirty_since + WRITER_SYNC_DELAY && !pressed)
+		return 0;
+	r = writer_sync(w);
+	if (r < 0)
+		log_limited(LOG_LEVEL_ERROR, r, "the spool cannot be synced");
+	return r;
+}
+
 int writer_tick(struct writer *w, uint64_t now)
 {
+	bool pressed = false;
 	int r = 0;
 
 	for (unsigned c = 0; c < CHAIN__MAX && !r; c++) {
-		if (now >= close_due(w, c))
+		bool press = ring_presses(w, c);
+
+		pressed |= press;
+		if (now >= close_due(w, c) || (press && pipeline_opened(w->pipeline, c)))
 			r = writer_close(w, c);
 		else if (!pipeline_opened(w->pipeline, c))
 			mark_chain(w, c);
 	}
-	if (r < 0)
-		return r;
-	if (!w->dirty_since || now >= w->dirty_since + WRITER_SYNC_DELAY || rings_press(w))
-		r = writer_sync(w);
-	if (no_space(r)) {
-		log_limited(LOG_LEVEL_ERROR, r, "the spool cannot be synced");
-		r = 0;
-	}
+	if (!r)
+		r = sync_when_due(w, now, pressed);
 	if (now >= w->trim_next) {
 		trim(w);
 		w->trim_next = now + TRIM_EVERY;

@@ -276,8 +276,12 @@ def a_full_disk(t):
         try:
             a.start()
             ballast = a.dir + "/spool/ballast"
-            with open(ballast, "wb") as f:
-                f.write(bytes(700 * 1024))
+            with open(ballast, "wb", buffering=0) as f:
+                try:
+                    while f.write(bytes(4096)):
+                        pass
+                except OSError:
+                    pass
             a.go()
             a.tree.wait(120)
             time.sleep(1)
