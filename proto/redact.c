@@ -335,6 +335,14 @@ static size_t value_end(struct str s, size_t at, char quote, const char *ends)
 	return at;
 }
 
+/* By what stands before the name: a URL's query goes on behind "&", a list of settings or commands behind ";". */
+static const char *ends_of_value(char before)
+{
+	if (before == '?' || before == '&')
+		return "&#";
+	return char_in(" \t;", before) ? ";|\n" : "";
+}
+
 /* name=value where the name is a secret's: variables, options, URL queries. */
 static bool hide_assignments(struct str *s, struct room *r)
 {
@@ -354,7 +362,7 @@ static bool hide_assignments(struct str *s, struct room *r)
 			quote = s->p[at++];
 		else if (is_quote(before))
 			quote = before;
-		i = hide_part(s, at, value_end(*s, at, quote, before == '?' || before == '&' ? "&#" : ""), r, &changed);
+		i = hide_part(s, at, value_end(*s, at, quote, ends_of_value(before)), r, &changed);
 	}
 	return changed;
 }
@@ -534,7 +542,7 @@ static bool has_blank(struct str s)
 #define WORDS_MAX 64
 #define DEPTH_MAX 3
 
-/* The next word of a command line in s, from *at: quotes keep blanks together. n == 0: none. */
+/* The next word of a command line in s, from *at: quotes keep blanks together, and those around all of it go. */
 static struct str next_word(struct str s, size_t *at)
 {
 	size_t from, end;
@@ -550,13 +558,15 @@ static struct str next_word(struct str s, size_t *at)
 			quote = s.p[end];
 	}
 	*at = end;
+	if (end - from > 2 && is_quote(s.p[from]) && s.p[end - 1] == s.p[from] && !memchr(s.p + from + 1, s.p[from], end - from - 2))
+		return (struct str){ s.p + from + 1, end - from - 2 };
 	return (struct str){ s.p + from, end - from };
 }
 
-/* Puts the changed words in the places of the old ones. The text's end, in the new text, of what is done with. */
-static size_t words_replace(struct str *s, const struct str *old, const struct str *v, unsigned n, struct room *r)
+/* Puts the changed words in the places of the old ones. */
+static void words_replace(struct str *s, const struct str *old, const struct str *v, unsigned n, struct room *r)
 {
-	size_t total = s->n, done = 0;
+	size_t total = s->n;
 	char *out = r->p + r->n, *at = out;
 	const char *from = s->p;
 
@@ -564,7 +574,7 @@ static size_t words_replace(struct str *s, const struct str *old, const struct s
 		total += v[i].n - old[i].n;
 	if (total > r->max - r->n) {
 		hide_all(s);
-		return s->n;
+		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		memcpy(at, from, (size_t)(old[i].p - from));
@@ -572,12 +582,30 @@ static size_t words_replace(struct str *s, const struct str *old, const struct s
 		memcpy(at, v[i].p, v[i].n);
 		at += v[i].n;
 		from = old[i].p + old[i].n;
-		done = (size_t)(at - out);
 	}
 	memcpy(at, from, (size_t)(s->p + s->n - from));
 	r->n += total;
 	*s = (struct str){ out, total };
-	return done;
+}
+
+/* Up to WORDS_MAX words from *at; an option at the limit stays for the next group, with the word that it may want. */
+static unsigned words_take(struct str s, size_t *at, struct str *v)
+{
+	size_t before = *at;
+	unsigned n = 0;
+
+	while (n < WORDS_MAX) {
+		before = *at;
+		v[n] = next_word(s, at);
+		if (!v[n].n)
+			return n;
+		n++;
+	}
+	if (v[n - 1].p[0] == '-') {
+		*at = before;
+		n--;
+	}
+	return n;
 }
 
 /* A word that is a command line itself, in groups of words. */
@@ -589,50 +617,32 @@ static bool hide_words(struct str *s, struct room *r, unsigned depth)
 	size_t at = 0;
 
 	while (at < s->n) {
-		for (l.n = 0; l.n < WORDS_MAX; l.n++) {
-			old[l.n] = v[l.n] = next_word(*s, &at);
-			if (!v[l.n].n)
-				break;
-		}
+		size_t left;
+
+		l.n = words_take(*s, &at, v);
+		left = s->n - at;
+		memcpy(old, v, l.n * sizeof(v[0]));
 		l.changed = 0;
-		if (line_redact(&l, depth + 1)) {
-			changed = true;
-			at = words_replace(s, old, v, l.n, r);
-		}
-		if (l.n == WORDS_MAX && at < s->n)
-			at -= v[l.n - 1].n;	/* an option may wait for the next group's first word */
+		if (!line_redact(&l, depth + 1))
+			continue;
+		changed = true;
+		words_replace(s, old, v, l.n, r);
+		at = left < s->n ? s->n - left : s->n;
 	}
 	return changed;
 }
 
-/* 'a b' without its quotes; what was hidden goes back between them. */
-static bool hide_quoted(struct str *s, struct room *r, unsigned depth)
-{
-	struct str inner = { s->p + 1, s->n - 2 };
-	char *p;
-
-	if (!hide_words(&inner, r, depth))
-		return false;
-	if (inner.n + 2 > r->max - r->n) {
-		hide_all(s);
-		return true;
-	}
-	p = r->p + r->n;
-	p[0] = s->p[0];
-	memcpy(p + 1, inner.p, inner.n);
-	p[inner.n + 1] = s->p[0];
-	r->n += inner.n + 2;
-	*s = (struct str){ p, inner.n + 2 };
-	return true;
-}
-
 static bool hide_inside(struct str *s, struct room *r, unsigned depth)
 {
-	bool quoted = s->n > 2 && is_quote(s->p[0]) && s->p[s->n - 1] == s->p[0];
+	return depth < DEPTH_MAX && has_blank(*s) && hide_words(s, r, depth);
+}
 
-	if (depth >= DEPTH_MAX || !has_blank(*s))
-		return false;
-	return quoted ? hide_quoted(s, r, depth) : hide_words(s, r, depth);
+/* The word behind "-c" or "-lc": a value in it ends at a blank, elsewhere it may have blanks. */
+static bool is_script(const struct line *l, unsigned i)
+{
+	struct str s = i ? l->v[i - 1] : (struct str){ 0 };
+
+	return s.n >= 2 && s.n <= 5 && s.p[0] == '-' && s.p[1] != '-' && s.p[s.n - 1] == 'c';
 }
 
 static unsigned line_redact(struct line *l, unsigned depth)
@@ -651,8 +661,9 @@ static unsigned line_redact(struct line *l, unsigned depth)
 			continue;
 		}
 		line_learn(l, l->v[i]);
-		changed = hide_word(&l->v[i], l->room);
-		changed |= hide_inside(&l->v[i], l->room, depth);
+		changed = is_script(l, i) && hide_inside(&l->v[i], l->room, depth);
+		changed |= hide_word(&l->v[i], l->room);
+		changed |= !is_script(l, i) && hide_inside(&l->v[i], l->room, depth);
 		l->changed += changed;
 		i++;
 	}
