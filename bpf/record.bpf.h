@@ -103,6 +103,19 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 	return s;
 }
 
+/* A call that is known to have been made and cannot be recorded. */
+static __always_inline int record_lost(__u32 call, __u32 cause)
+{
+	__u32 class = desc_of(call)->class & (HT_CLASS__MAX - 1);
+	struct ht_counters *n = counters_of(class, bpf_get_smp_processor_id());
+
+	if (!n)
+		return 0;
+	__sync_fetch_and_add(&n->seq, 1);
+	count_lost(n, cause);
+	return 0;
+}
+
 /* Records a call whose arguments are in args (6 words, 0: none), with the fields of its descriptor. */
 static __always_inline int record_call(struct task *t, const struct call_in *in, struct pt_regs *regs,
 				       const __u64 *args)

@@ -18,6 +18,28 @@ static __always_inline bool is_restart(__s64 ret)
 	       ret == -ERESTART_RESTARTBLOCK;
 }
 
+/* Captured, but not to be recorded: a send to a known peer, or a call of ours on our own files. */
+static __always_inline bool filtered(struct task *t, __u32 call, __s64 ret, __u32 abi, const __u64 *args)
+{
+	const volatile struct ht_call_desc *d = desc_of(call);
+	bool msg = false;
+
+	if (d->flags & HT_CALL_F_NEWPEER) {
+		for (int i = 0; i < HT_OPS_MAX; i++)
+			msg |= d->op[i].kind == HT_OP_MSGHDR;
+		if (!new_peer(call, args[0], msg ? args[1] : args[4], args[5], abi))
+			return true;
+	}
+	if ((t->flags & HT_TASK_SELF) && d->class == HT_CLASS_DATA)
+		return own_call(call, ret, args[0], args[1]);
+	return false;
+}
+
+static __always_inline bool may_be_filtered(const struct task *t, __u32 call)
+{
+	return (desc_of(call)->flags & HT_CALL_F_NEWPEER) || (t->flags & HT_TASK_SELF);
+}
+
 /* The held call goes out as one that ended with EINTR, or in which the task died. */
 static __always_inline void held_close(struct task *t, __u32 flags)
 {
@@ -27,7 +49,8 @@ static __always_inline void held_close(struct task *t, __u32 flags)
 	};
 
 	t->held.call = 0;
-	record_call(t, &in, NULL, t->held.args);
+	if (!filtered(t, in.call, in.ret, in.abi, t->held.args))
+		record_call(t, &in, NULL, t->held.args);
 }
 
 static __always_inline bool held_is(const struct held *h, __u32 nr, __u32 abi, const __u64 *args)
@@ -76,29 +99,6 @@ static __always_inline void restart_join(struct task *t, struct call_in *in, str
 	t->held.call = 0;
 }
 
-static __always_inline bool filtered(struct task *t, const struct call_in *in, struct pt_regs *regs)
-{
-	__u32 flags = desc_of(in->call)->flags;
-	__u64 args[6];
-
-	if (flags & HT_CALL_F_NEWPEER) {
-		const volatile struct ht_call_desc *d = desc_of(in->call);
-		bool msg = false;
-
-		for (int i = 0; i < HT_OPS_MAX; i++)
-			msg |= d->op[i].kind == HT_OP_MSGHDR;
-		arch_args(regs, in->abi, args);
-		if (!new_peer(in->call, args[0], msg ? args[1] : args[4], args[5], in->abi))
-			return true;
-	}
-	if (t && (t->flags & HT_TASK_SELF) &&
-	    desc_of(in->call)->class == HT_CLASS_DATA) {
-		arch_args(regs, in->abi, args);
-		return own_call(in->call, in->ret, args[0], args[1]);
-	}
-	return false;
-}
-
 /* A captured call came back. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
 {
@@ -125,9 +125,18 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 			restart_join(t, &in, regs);
 		if (flags & HT_CALL_F_EXEC)
 			t->exec.call = 0;
+		if (in.call != INDEX_RESTART && may_be_filtered(t, in.call)) {
+			__u64 args[6];
+
+			arch_args(regs, in.abi, args);
+			if (filtered(t, in.call, ret, in.abi, args))
+				return 0;
+		}
 	}
-	if (in.call == INDEX_RESTART || filtered(t, &in, regs))
+	if (in.call == INDEX_RESTART)
 		return 0;
+	if (is_restart(ret))	/* no storage to hold it in, and it has no result to record */
+		return record_lost(in.call, HT_CAUSE_STORAGE);
 	return record_call(t, &in, regs, NULL);
 }
 
