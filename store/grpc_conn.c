@@ -13,6 +13,7 @@
 #define READ_CHUNK (64 * 1024)
 #define READS_A_TURN 16			/* so that one fast peer does not keep the others waiting */
 #define OUT_CHUNK (64 * 1024)
+#define LINGER_BYTES (1 << 20)		/* of leftovers that are read after goodbye */
 #define STREAM_WINDOW (1 << 20)
 #define CONNECTION_WINDOW (8 << 20)
 
@@ -230,7 +231,9 @@ static void discard(struct grpc_conn *c)
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
-		if (n <= 0) {
+		if (n > 0)
+			c->leftovers += (uint64_t)n;
+		if (n <= 0 || c->leftovers > LINGER_BYTES) {
 			grpc_conn_drop(c);
 			return;
 		}

@@ -53,6 +53,7 @@ struct grpc_conn {
 	bool fenced, dead;
 	const char *doom;		/* set by a callback: why the peer is to be sent away */
 	uint64_t closing;		/* since when its leftovers are read and dropped; 0: it lives */
+	uint64_t leftovers;
 	uint32_t events;		/* what epoll waits for */
 	struct buf out;			/* for TLS, not yet taken by it */
 	struct grpc_call *calls;

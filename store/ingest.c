@@ -53,8 +53,8 @@ static void release(struct ingest *i)
 	DL_FOREACH_SAFE(i->waiting, w, next) {
 		if (w->ticket > done && !broken)
 			break;
-		if (i->held && w->ticket <= done)
-			break;
+		if (i->held && !w->urgent && w->ticket <= done)
+			continue;
 		DL_DELETE(i->waiting, w);
 		ingest_count(i, INGEST_WAITING, (uint64_t)-1);
 		if (w->ticket <= done) {
@@ -77,7 +77,7 @@ static void on_wake(void *ctx)
 	}
 }
 
-static void reply_when_synced(struct ingest *i, struct grpc_call *call, struct buf *reply)
+static void reply_when_synced(struct ingest *i, struct grpc_call *call, struct buf *reply, bool urgent)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 
@@ -88,6 +88,7 @@ static void reply_when_synced(struct ingest *i, struct grpc_call *call, struct b
 		return;
 	}
 	w->call = call;
+	w->urgent = urgent;
 	w->reply = *reply;
 	*reply = (struct buf){ 0 };
 	pthread_mutex_lock(&i->lock);
@@ -194,7 +195,7 @@ static void ship(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
 	count_appends(i, appends);
 	if (put_off)
 		grpc_fence(call);
-	reply_when_synced(i, call, &reply);
+	reply_when_synced(i, call, &reply, false);
 }
 
 static void heads(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
@@ -218,7 +219,7 @@ static void heads(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
 		heads_reply_add(&reply, &h);
 	}
 	/* What it says is there must be there after a crash too. */
-	reply_when_synced(i, call, &reply);
+	reply_when_synced(i, call, &reply, true);
 }
 
 static const struct grpc_method methods[] = {

@@ -13,6 +13,7 @@
 struct waiting {
 	struct grpc_call *call;
 	uint64_t ticket;
+	bool urgent;			/* not an acknowledgement: never withheld */
 	struct buf reply;
 	struct waiting *prev, *next;
 };

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 
 from tap import BUILD, TOP, Failed
