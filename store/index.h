@@ -52,6 +52,7 @@ struct index_key {
 struct index_query {
 	int64_t from, to;	/* from <= time < to */
 	bool management_only;
+	bool partial;		/* answer even while a stretch is missing */
 	bool by_attr;
 	enum attr attr;
 	uint64_t hash;		/* index_hash() of the value */

@@ -156,7 +156,7 @@ int index_cursor_open(struct index *ix, const struct index_query *q, struct inde
 	c->ix = ix;
 	c->q = *q;
 	index_stats(ix, &stats);
-	if (stats.rebuilding)
+	if (stats.rebuilding && !q->partial)
 		return -EAGAIN;
 	c->snap = snapshot_get(ix);
 	c->order = reallocarray(NULL, c->snap->nblocks + 1, sizeof(*c->order));

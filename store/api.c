@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api.c - one request from its headers to its answer. Connections and their deadlines: api_conn.c. */
+#include "api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_internal.h"
+#include "auth.h"
+#include "health.h"
+#include "input.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "ops.h"
+
+static void count(struct api *a, enum api_count which)
+{
+	__atomic_add_fetch(&a->counts[which], 1, __ATOMIC_RELAXED);
+}
+
+/* ---- answering */
+
+/* The body is handed over to libmicrohttpd, which frees it. */
+static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *r, const char *type)
+{
+	struct MHD_Response *response;
+	enum MHD_Result res;
+
+	if (r->body.failed) {
+		reply_free(r);
+		reply_fault(r, 500, "InternalFailure", "out of memory");
+	}
+	response = MHD_create_response_from_buffer(r->body.n, r->body.p, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		reply_free(r);
+		return MHD_NO;
+	}
+	memset(&r->body, 0, sizeof(r->body));
+	MHD_add_response_header(response, "Content-Type", type);
+	if (r->status == 413)
+		MHD_add_response_header(response, "Connection", "close");
+	res = MHD_queue_response(c, r->status, response);
+	MHD_destroy_response(response);
+	return res;
+}
+
+static enum MHD_Result send_api(struct request *q, struct reply *r)
+{
+	if (r->status != 200)
+		count(q->api, API_ERRORS);
+	return send_reply(q->connection, r, "application/x-amz-json-1.1");
+}
+
+/* ---- the signature */
+
+struct header_list {
+	struct sigv4_header v[API_HEADERS_COUNT];
+	unsigned n;
+	bool many;
+};
+
+static enum MHD_Result take_header(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct header_list *l = ctx;
+
+	if (l->n == API_HEADERS_COUNT) {
+		l->many = true;
+		return MHD_NO;
+	}
+	l->v[l->n++] = (struct sigv4_header){ key, value ? value : "" };
+	return MHD_YES;
+}
+
+static int check_signature(struct request *q, struct reply *r)
+{
+	_cleanup_free_ char *path = strdup(q->uri);
+	struct header_list headers = { .n = 0 };
+	struct sigv4_request s = { .method = q->method, .body = q->body.p, .body_len = q->body.n };
+	char *query;
+
+	if (!path)
+		return reply_fault(r, 500, "InternalFailure", "out of memory");
+	query = strchr(path, '?');
+	if (query)
+		*query++ = '\0';
+	MHD_get_connection_values(q->connection, MHD_HEADER_KIND, take_header, &headers);
+	if (headers.many)
+		return reply_error(r, "IncompleteSignatureException", "The request has too many headers.");
+	s.path = path;
+	s.query = query ? query : "";
+	s.headers = headers.v;
+	s.nheaders = headers.n;
+	return auth_check(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, r);
+}
+
+/* ---- the operation */
+
+static int begin(const char *target, const void *body, size_t n, struct reply *r, op_fn *ret_op, struct json_object **ret_in)
+{
+	*ret_op = op_find(target ? target : "", NULL);
+	if (!*ret_op)
+		return reply_error(r, "UnknownOperationException", "X-Amz-Target names no operation of this store.");
+	return input_parse(body, n, r, ret_in);
+}
+
+void api_answer(struct store *st, const char *target, const void *body, size_t n, struct reply *r)
+{
+	_cleanup_(input_free) struct json_object *in = NULL;
+	struct op_state state = { .wait_until = 1 };
+	op_fn op;
+
+	r->status = 200;
+	if (begin(target, body, n, r, &op, &in) == 0)
+		op(st, in, &state, r);
+}
+
+/* Also called anew for a request that waited. */
+static enum MHD_Result run_op(struct request *q)
+{
+	struct reply r = { .status = 200 };
+	enum park park;
+
+	for (;;) {
+		q->generation = request_generation(q);
+		if (q->op(q->api->st, q->in, &q->state, &r) != OP_WAIT)
+			return send_api(q, &r);
+		reply_free(&r);
+		r.status = 200;
+		park = request_park(q);
+		if (park == PARKED)
+			return MHD_YES;
+		if (park == PARK_FULL)
+			q->state.wait_until = 1;	/* no place to wait: it answers what there is */
+	}
+}
+
+static enum MHD_Result start_op(struct request *q)
+{
+	struct reply r = { .status = 200 };
+	const char *target = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "X-Amz-Target");
+
+	count(q->api, API_REQUESTS);
+	if (check_signature(q, &r) < 0) {
+		count(q->api, API_REFUSED_AUTH);
+		return send_api(q, &r);
+	}
+	if (begin(target, q->body.p, q->body.n, &r, &q->op, &q->in) < 0)
+		return send_api(q, &r);
+	return run_op(q);
+}
+
+static enum MHD_Result too_large(struct request *q)
+{
+	struct reply r = { .status = 200 };
+
+	count(q->api, API_TOO_LARGE);
+	reply_fault(&r, 413, "RequestEntityTooLargeException", "The request body is too large.");
+	return send_api(q, &r);
+}
+
+static enum MHD_Result get_page(struct request *q)
+{
+	struct reply r = { .status = 200 };
+	const char *type = "text/plain; charset=utf-8";
+
+	if (!strcmp(q->uri, "/healthz")) {
+		buf_adds(&r.body, "ok\n");
+	} else if (!strcmp(q->uri, "/readyz")) {
+		health_ready(q->api->st, &r);
+	} else if (!strcmp(q->uri, "/metrics")) {
+		type = "text/plain; version=0.0.4; charset=utf-8";
+		health_metrics(q->api->st, &r.body);
+	} else {
+		r.status = 404;
+		buf_adds(&r.body, "not found\n");
+	}
+	return send_reply(q->connection, &r, type);
+}
+
+static enum MHD_Result wrong_method(struct request *q)
+{
+	struct reply r = { .status = 405 };
+
+	buf_adds(&r.body, "use POST / or GET /healthz, /readyz, /metrics\n");
+	return send_reply(q->connection, &r, "text/plain; charset=utf-8");
+}
+
+static bool declares_too_much(struct request *q)
+{
+	const char *v = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Content-Length");
+
+	return v && strtoull(v, NULL, 10) > API_BODY_MAX;
+}
+
+/* libmicrohttpd calls: once with the headers, then with each piece of the body, then without one; and again after
+ * each resume. */
+enum MHD_Result api_handler(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
+			    const char *data, size_t *n, void **ctx)
+{
+	struct request *q = *ctx;
+
+	(void)url;
+	(void)version;
+	if (!q || !q->api)
+		return MHD_NO;
+	if (!q->begun) {
+		q->begun = true;
+		q->connection = c;
+		request_method(q, method);
+		if (!strcmp(method, "POST") && declares_too_much(q))
+			return too_large(q);
+		return MHD_YES;
+	}
+	if (*n) {
+		if (!q->too_large && (q->body.n + *n > API_BODY_MAX || buf_add(&q->body, data, *n) < 0))
+			q->too_large = true;
+		*n = 0;
+		return MHD_YES;
+	}
+	if (q->op)
+		return run_op(q);
+	request_received(q);
+	if (q->too_large)
+		return too_large(q);
+	if (!strcmp(q->method, "GET") || !strcmp(q->method, "HEAD"))
+		return get_page(q);
+	return strcmp(q->method, "POST") ? wrong_method(q) : start_op(q);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * auth.h - who may ask: the keys of a credentials file in AWS's INI format, and Signature Version 4's results as AWS's
+ * errors.
+ *
+ *   [default]
+ *   aws_access_key_id = HTAK...
+ *   aws_secret_access_key = ...
+ *
+ * Every profile is a key that may ask. The file should be readable by nobody else. Thread-safe after auth_load().
+ */
+#ifndef HOSTTRAIL_STORE_AUTH_H
+#define HOSTTRAIL_STORE_AUTH_H
+
+#include "proto/sigv4.h"
+#include "reply.h"
+
+#define AUTH_KEYS_MAX 1024
+
+struct auth;
+
+/* why: one line for people (at least 256 bytes). -ENOENT: no such file, -EINVAL: malformed, or no key in it. */
+int auth_load(const char *path, const char *region, struct auth **ret_a, char why[256]);
+void auth_free(struct auth **a);
+/* 0, or -EINVAL with the error in r. */
+int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct reply *r);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+
+static const char *const levels[] = { "debug", "info", "warning", "error", NULL };
+static const char *const categories[] = { "all", "management", NULL };
+
+#define AT(field) offsetof(struct store_config, field)
+
+const struct conf_key store_keys[] = {
+	{ "data_dir", CONF_STRING, AT(data_dir), "/var/lib/hosttrail-store", 0, 0, NULL, "journal, index and what else the store keeps" },
+	{ "api_listen", CONF_STRING, AT(api_listen), "127.0.0.1:7480", 0, 0, NULL, "address:port of the API" },
+	{ "ingest_listen", CONF_STRING, AT(ingest_listen), "0.0.0.0:7481", 0, 0, NULL, "address:port for forwarders" },
+	{ "ca", CONF_STRING, AT(ca), "/etc/hosttrail/pki/ca.crt", 0, 0, NULL, "certificate that the hosts' must be signed by" },
+	{ "cert", CONF_STRING, AT(cert), "/etc/hosttrail/pki/store.crt", 0, 0, NULL, "the store's certificate" },
+	{ "key", CONF_STRING, AT(key), "/etc/hosttrail/pki/store.key", 0, 0, NULL, "its private key" },
+	{ "credentials", CONF_STRING, AT(credentials), "/etc/hosttrail/credentials", 0, 0, NULL,
+	  "keys that may ask the API, in the format of AWS's credentials file" },
+	{ "sign_key", CONF_STRING, AT(sign_key), NULL, 0, 0, NULL,
+	  "Ed25519 key of the store's own records (PEM); unset: made in data_dir" },
+	{ "host_id", CONF_STRING, AT(host_id), NULL, 0, 0, NULL,
+	  "the store's own host id, or a file that holds it; unset: made in data_dir" },
+	{ "region", CONF_STRING, AT(region), "local", 0, 0, NULL, "region that requests are signed for" },
+	{ "account", CONF_STRING, AT(account), "000000000000", 0, 0, NULL, "account of the built-in trail: 12 digits" },
+	{ "lookup_events", CONF_ENUM, AT(lookup_events), "all", 0, 0, categories,
+	  "what LookupEvents finds: all but Insights events, or only management events, as CloudTrail" },
+	{ "decoded_cache", CONF_SIZE, AT(decoded_bytes), "64M", 1 << 20, 64ll << 30, NULL, "decoded frames kept in memory" },
+	{ "user", CONF_STRING, AT(user), NULL, 0, 0, NULL, "user or number to become when started as root" },
+	{ "group", CONF_STRING, AT(group), NULL, 0, 0, NULL, "group or number to become when started as root" },
+	{ "log_level", CONF_ENUM, AT(log_level), "info", 0, 0, levels, "what is worth a line" },
+};
+const size_t store_nkeys = ARRAY_SIZE(store_keys);
+
+static bool is_set(const char *s)
+{
+	return s && *s;
+}
+
+int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX])
+{
+	const char *fault = NULL;
+
+	if (!is_set(c->data_dir) || !is_set(c->api_listen) || !is_set(c->ingest_listen))
+		fault = "data_dir, api_listen and ingest_listen must be set";
+	else if (!is_set(c->ca) || !is_set(c->cert) || !is_set(c->key) || !is_set(c->credentials))
+		fault = "ca, cert, key and credentials must be set";
+	else if (!is_set(c->account) || strlen(c->account) != 12 || strspn(c->account, "0123456789") != 12)
+		fault = "account must have 12 digits";
+	else if (!is_set(c->region) || strlen(c->region) > 63 || strpbrk(c->region, "/: \t"))
+		fault = "region must have 1 to 63 characters, without / : and blanks";
+	else if (strlen(c->data_dir) > 3000)
+		fault = "data_dir is too long";
+	if (!fault)
+		return 0;
+	snprintf(why, CONF_WHY_MAX, "%s", fault);
+	return -EINVAL;
+}

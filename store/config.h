@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.h - hosttrail-store's settings. */
+#ifndef HOSTTRAIL_STORE_CONFIG_H
+#define HOSTTRAIL_STORE_CONFIG_H
+
+#include "lib/conf.h"
+
+struct store_config {
+	char *data_dir, *api_listen, *ingest_listen, *ca, *cert, *key, *credentials, *sign_key, *host_id, *region, *account;
+	char *user, *group;
+	int lookup_events;		/* 0 all, 1 management */
+	uint64_t decoded_bytes;
+	int log_level;
+};
+
+extern const struct conf_key store_keys[];
+extern const size_t store_nkeys;
+
+/* What the table cannot say. 0 or -EINVAL and why. */
+int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX]);
+
+#endif

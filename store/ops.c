@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ops.c - X-Amz-Target to operation. */
+#include "ops.h"
+
+#include <string.h>
+
+#include "lib/cleanup.h"
+
+/* Both spellings are in use: botocore's, and the younger SDKs'. */
+static const char *const aws_prefixes[] = { "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", "CloudTrail_20131101" };
+static const char own_prefix[] = "Hosttrail_20261122";
+
+static const struct {
+	const char *name;
+	op_fn fn;
+	bool own;
+} table[] = {
+	{ "LookupEvents", op_lookup_events, false },
+	{ "DescribeTrails", op_describe_trails, false },
+	{ "GetTrail", op_get_trail, false },
+	{ "GetTrailStatus", op_get_trail_status, false },
+	{ "ListTrails", op_list_trails, false },
+	{ "Tail", op_tail, true },
+	{ "Verify", op_verify, true },
+	{ "Status", op_status, true },
+};
+
+static bool is_prefix(const char *target, size_t n, const char *prefix)
+{
+	return strlen(prefix) == n && !memcmp(target, prefix, n);
+}
+
+op_fn op_find(const char *target, const char **ret_name)
+{
+	const char *dot = strrchr(target, '.');
+	size_t n = dot ? (size_t)(dot - target) : 0;
+	bool own, aws = false;
+
+	if (!dot)
+		return NULL;
+	own = is_prefix(target, n, own_prefix);
+	for (unsigned i = 0; i < ARRAY_SIZE(aws_prefixes); i++)
+		aws |= is_prefix(target, n, aws_prefixes[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+		if (strcmp(dot + 1, table[i].name) || (table[i].own ? !own : !aws))
+			continue;
+		if (ret_name)
+			*ret_name = table[i].name;
+		return table[i].fn;
+	}
+	return NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ops.h - the operations of the API (docs/api.md): JSON in, JSON out.
+ *
+ * An operation reads its input, answers into the reply, and returns 0, -EINVAL (the reply is the error), or
+ * OP_WAIT: it has nothing yet, and is to be called again with the same input when there is something new, or when
+ * *wait_until (boot-time ns) is over. Threads: any; operations share nothing but the store.
+ */
+#ifndef HOSTTRAIL_STORE_OPS_H
+#define HOSTTRAIL_STORE_OPS_H
+
+#include "reply.h"
+#include "store.h"
+
+#define OP_WAIT 1
+
+struct json_object;
+struct json;
+
+/* One request while it is answered, perhaps in several calls. */
+struct op_state {
+	uint64_t wait_until;		/* 0: the operation was not called yet */
+	struct index_place place;	/* Tail: how far it has looked */
+	bool begun;
+};
+
+typedef int (*op_fn)(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+
+/* From the text of X-Amz-Target; NULL: there is none. */
+op_fn op_find(const char *target, const char **ret_name);
+
+int op_lookup_events(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_describe_trails(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_get_trail(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_get_trail_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_list_trails(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_tail(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_verify(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+
+/* One record as a member of Events, between the braces; the caller holds decoded_lock(). */
+int event_json(struct decoded *d, unsigned i, const struct record_summary *s, bool received, struct json *j);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "auth.h"
+#include "chains.h"
+#include "ingest.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "proto/keys.h"
+#include "tailer.h"
+#include "witness.h"
+
+#define DAMAGES_MAX 64
+
+struct setup {
+	const struct store_config *config;
+	struct store st;
+	struct chains *chains;
+	int lock;
+	bool ports_written;
+	char recovered[256];		/* what opening the journal found */
+	pthread_mutex_t damage_lock;
+	journal_pos damages[DAMAGES_MAX];	/* said already */
+	unsigned ndamages;
+};
+
+static void in_dir(const struct setup *s, const char *name, char ret[4096])
+{
+	snprintf(ret, 4096, "%s/%s", s->config->data_dir, name);
+}
+
+/* Each damage is said once, however often it is scanned. */
+static bool is_new_damage(struct setup *s, journal_pos pos)
+{
+	bool fresh = true;
+
+	pthread_mutex_lock(&s->damage_lock);
+	for (unsigned i = 0; i < s->ndamages; i++)
+		fresh &= s->damages[i] != pos;
+	if (s->ndamages == DAMAGES_MAX)
+		fresh = false;
+	else if (fresh)
+		s->damages[s->ndamages++] = pos;
+	pthread_mutex_unlock(&s->damage_lock);
+	return fresh;
+}
+
+static void on_damage(void *ctx, journal_pos pos, uint64_t n, const char *why, const char *aside)
+{
+	struct setup *s = ctx;
+
+	if (!is_new_damage(s, pos))
+		return;
+	log_warnx("journal %010u.jnl at %u, %llu bytes: %s%s%s", (unsigned)(pos >> 32), (unsigned)pos, (unsigned long long)n, why,
+		  aside ? "; a copy is kept in " : "", aside ? aside : "");
+	if (s->st.journal && s->st.witness)
+		witness_journal_damaged(s->st.witness, pos, n, why, aside);
+	else
+		snprintf(s->recovered, sizeof(s->recovered), "%u:%u, %llu bytes: %s", (unsigned)(pos >> 32), (unsigned)pos,
+			 (unsigned long long)n, why);
+}
+
+static void on_bad_block(void *ctx, const char *path, const char *why)
+{
+	log_warnx("index block %s: %s; its records are indexed again", path, why);
+}
+
+static void on_progress(void *ctx)
+{
+	struct setup *s = ctx;
+	struct api *a = __atomic_load_n(&s->st.api, __ATOMIC_ACQUIRE);
+
+	if (a)
+		api_notify(a);
+}
+
+/* ---- ingest's events */
+
+static void on_chain_broken(void *ctx, const struct ingest_fault *f)
+{
+	tailer_fault(((struct setup *)ctx)->st.tailer, FAULT_CHAIN_BROKEN, f);
+}
+
+static void on_gap(void *ctx, const struct ingest_fault *f)
+{
+	tailer_fault(((struct setup *)ctx)->st.tailer, FAULT_GAP, f);
+}
+
+static void on_filled(void *ctx, const struct ingest_fault *f)
+{
+	tailer_fault(((struct setup *)ctx)->st.tailer, FAULT_FILLED, f);
+}
+
+static void on_host_mismatch(void *ctx, const struct ingest_fault *f)
+{
+	tailer_fault(((struct setup *)ctx)->st.tailer, FAULT_HOST_MISMATCH, f);
+}
+
+static bool on_hold(void *ctx)
+{
+	return tailer_hold(((struct setup *)ctx)->st.tailer);
+}
+
+static const struct ingest_events ingest_events = {
+	.on_chain_broken = on_chain_broken, .on_gap = on_gap, .on_filled = on_filled, .on_host_mismatch = on_host_mismatch,
+	.hold = on_hold,
+};
+
+/* ---- parts, in the order in which they start */
+
+int setup_secrets(const struct store_config *c, struct setup **ret_s)
+{
+	const struct witness_config w = { c->data_dir, c->sign_key, c->host_id, c->region, c->account };
+	struct setup *s = calloc(1, sizeof(*s));
+	char why[256];
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	pthread_mutex_init(&s->damage_lock, NULL);
+	s->config = c;
+	s->lock = -1;
+	r = auth_load(c->credentials, c->region, &s->st.auth, why);
+	if (r < 0)
+		log_errx("%s", why);
+	/* what is made in data_dir is made later, by the user whom it is to belong to */
+	if (!r && c->sign_key && c->host_id) {
+		r = witness_open(&w, &s->st.witness);
+		if (r < 0)
+			log_err(r, "cannot read the signing key %s or the host id in %s", c->sign_key, c->host_id);
+	}
+	if (r < 0) {
+		setup_stop(&s, NULL);
+		return r;
+	}
+	*ret_s = s;
+	return 0;
+}
+
+static int start_dir(struct setup *s)
+{
+	char path[4096];
+	int r = fsx_mkdirs(s->config->data_dir, 0750);
+
+	in_dir(s, "lock", path);
+	if (!r) {
+		s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+		if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) < 0)
+			r = -errno;
+	}
+	if (r == -EWOULDBLOCK)
+		log_errx("another store works in %s", s->config->data_dir);
+	else if (r < 0)
+		log_err(r, "cannot use %s", s->config->data_dir);
+	return r;
+}
+
+static int start_token_key(struct setup *s)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	char path[4096];
+	int r;
+
+	in_dir(s, "token.key", path);
+	r = fsx_read(path, sizeof(s->st.token_key), &b);
+	if (!r && b.n == sizeof(s->st.token_key)) {
+		memcpy(s->st.token_key, b.p, b.n);
+		return 0;
+	}
+	r = random_bytes(s->st.token_key, sizeof(s->st.token_key));
+	if (!r)
+		r = fsx_replace(path, s->st.token_key, sizeof(s->st.token_key), 0600);
+	if (r < 0)
+		log_err(r, "cannot make %s", path);
+	return r;
+}
+
+static int start_journal(struct setup *s)
+{
+	const struct store_config *c = s->config;
+	const struct witness_config w = { c->data_dir, c->sign_key, c->host_id, c->region, c->account };
+	char path[4096];
+	int r;
+
+	in_dir(s, "journal", path);
+	r = journal_open(path, 0, on_damage, s, &s->st.journal);
+	if (r < 0) {
+		log_err(r, "cannot open the journal in %s", path);
+		return r;
+	}
+	if (!s->st.witness)
+		r = witness_open(&w, &s->st.witness);
+	if (r < 0)
+		log_err(r, "cannot make the store's own key and host id in %s", c->data_dir);
+	else
+		witness_attach(s->st.witness, s->st.journal);
+	return r;
+}
+
+static int start_chains(struct setup *s)
+{
+	char path[4096];
+	int r;
+
+	in_dir(s, "chains", path);
+	r = chains_open(path, &s->chains);
+	if (!r)
+		r = chains_load(s->chains, s->st.journal);
+	if (r < 0)
+		log_err(r, "cannot read the chains back from the journal");
+	return r;
+}
+
+static int start_index(struct setup *s)
+{
+	char path[4096];
+	int r;
+
+	in_dir(s, "index", path);
+	r = index_open(path, journal_end(s->st.journal), 0, on_bad_block, s, &s->st.index);
+	if (!r)
+		r = decoded_cache_new(s->config->decoded_bytes, &s->st.decoded);
+	if (!r)
+		r = tailer_new(&s->st, s->config->data_dir, on_progress, s, &s->st.tailer);
+	if (!r)
+		r = witness_started(s->st.witness, s->recovered);
+	if (!r)
+		r = tailer_start(s->st.tailer);
+	if (r < 0)
+		log_err(r, "cannot start the index in %s", path);
+	return r;
+}
+
+static int start_servers(struct setup *s)
+{
+	const struct store_config *c = s->config;
+	const struct grpc_config grpc = { .listen = c->ingest_listen, .ca = c->ca, .cert = c->cert, .key = c->key };
+	struct api *api = NULL;
+	char why[256] = "out of memory";
+	int r = ingest_start(&grpc, s->st.journal, s->chains, &ingest_events, s, &s->st.ingest, why);
+
+	if (!r) {
+		r = api_start(&s->st, c->api_listen, &api, why);
+		__atomic_store_n(&s->st.api, api, __ATOMIC_RELEASE);
+	}
+	if (r < 0)
+		log_errx("%s", why);
+	return r;
+}
+
+static int write_ports(struct setup *s)
+{
+	char path[4096], text[64];
+	int n = snprintf(text, sizeof(text), "api %u\ningest %u\n", api_port(s->st.api), ingest_port(s->st.ingest)), r;
+
+	in_dir(s, "ports", path);
+	r = fsx_replace(path, text, (size_t)n, 0644);
+	s->ports_written = !r;
+	if (r < 0)
+		log_err(r, "cannot write %s", path);
+	return r;
+}
+
+int setup_start(struct setup *s)
+{
+	static int (*const steps[])(struct setup *s) = { start_dir, start_token_key, start_journal, start_chains,
+							 start_index, start_servers, write_ports };
+	int r = 0;
+
+	s->st.region = s->config->region;
+	s->st.account = s->config->account;
+	s->st.management_only = s->config->lookup_events == 1;
+	s->st.started = clock_wall();
+	for (unsigned i = 0; !r && i < ARRAY_SIZE(steps); i++)
+		r = steps[i](s);
+	if (!r)
+		log_info("API on port %u, ingest on port %u", api_port(s->st.api), ingest_port(s->st.ingest));
+	return r;
+}
+
+const char *setup_failed(struct setup *s)
+{
+	return journal_error(s->st.journal) ? "the journal failed; a new start recovers it" : NULL;
+}
+
+void setup_stop(struct setup **ps, const char *reason)
+{
+	struct setup *s = *ps;
+	struct api *api;
+	char path[4096];
+
+	if (!s)
+		return;
+	if (s->ports_written) {
+		in_dir(s, "ports", path);
+		unlink(path);
+	}
+	/* each ends what the next would miss: the tailer wakes the API's requests, which ask tailer and ingest */
+	tailer_stop(s->st.tailer);
+	api = s->st.api;
+	api_stop(&api);
+	ingest_stop(&s->st.ingest);
+	if (s->st.tailer && reason)
+		witness_stopped(s->st.witness, reason);
+	tailer_free(&s->st.tailer);
+	index_free(&s->st.index);
+	decoded_cache_free(&s->st.decoded);
+	chains_free(&s->chains);
+	witness_free(&s->st.witness);
+	journal_free(&s->st.journal);
+	auth_free(&s->st.auth);
+	cleanup_close(&s->lock);
+	pthread_mutex_destroy(&s->damage_lock);
+	free(s);
+	*ps = NULL;
+}

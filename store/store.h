@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.h - the store's parts as its threads and operations see them. Set up by main.c (or a test) before any
+ * thread starts; the pointers do not change afterwards. */
+#ifndef HOSTTRAIL_STORE_STORE_H
+#define HOSTTRAIL_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "decoded.h"
+#include "index.h"
+#include "journal.h"
+
+#define LOOKUP_DAYS 90
+
+struct auth;
+struct witness;
+struct tailer;
+struct ingest;
+struct api;
+
+struct store {
+	const char *region, *account;
+	bool management_only;		/* lookup_events: management */
+	int64_t started;		/* wall clock, ns */
+	uint8_t token_key[32];		/* of NextToken and Token */
+	struct journal *journal;
+	struct index *index;
+	struct decoded_cache *decoded;
+	struct auth *auth;
+	struct witness *witness;	/* NULL: says nothing (tests) */
+	struct tailer *tailer;
+	struct ingest *ingest;		/* NULL: not running */
+	struct api *api;		/* NULL: not running */
+};
+
+#endif

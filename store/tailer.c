@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tailer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chainseen.h"
+#include "faults.h"
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "witness.h"
+
+#define ROUND_MS 500
+#define HOLD_BYTES (512ull << 20)	/* journal that may wait for the index before acknowledgements do */
+
+struct host {
+	struct host_stats stats;
+	uint8_t stream[16];		/* the last one seen, to count changes */
+	bool skewed;
+	UT_hash_handle hh;
+};
+
+struct tailer {
+	struct store *st;
+	struct faults *faults;
+	struct chainseen *chains;
+	char *said_path;
+	void (*progress)(void *ctx);
+	void *progress_ctx;
+	pthread_t thread;
+	bool runs;
+	bool stop;			/* atomic */
+	int64_t last_received;		/* atomic */
+	/* the thread's own */
+	struct index_place from, to;	/* the stretch at work */
+	journal_pos said;		/* up to here everything was said already */
+	journal_pos start_end;		/* the journal's end at the start */
+	bool worked;
+	/* under lock */
+	pthread_mutex_t lock;
+	struct host *hosts;
+	struct tailer_counts counts;
+	struct index_place done;
+};
+
+/* ---- what was said, across restarts */
+
+static void load_said(struct tailer *t)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	unsigned long long v;
+
+	if (fsx_read(t->said_path, 64, &b) == 0 && sscanf(buf_text(&b), "%llu", &v) == 1)
+		t->said = v;
+}
+
+static void save_said(struct tailer *t, journal_pos pos)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)pos), r;
+
+	t->said = pos;
+	r = fsx_replace(t->said_path, text, (size_t)n, 0640);
+	if (r < 0)
+		log_limited(LOG_LEVEL_WARN, r, "cannot write %s", t->said_path);
+}
+
+/* ---- one host */
+
+static struct host *find_host(struct tailer *t, const char *id)
+{
+	struct host *h;
+
+	HASH_FIND_STR(t->hosts, id, h);
+	if (h)
+		return h;
+	if (HASH_COUNT(t->hosts) >= TAILER_HOSTS_MAX) {
+		h = t->hosts;
+		HASH_DEL(t->hosts, h);
+		free(h);
+	}
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return NULL;
+	snprintf(h->stats.host_id, sizeof(h->stats.host_id), "%s", id);
+	HASH_ADD_STR(t->hosts, stats.host_id, h);
+	return h;
+}
+
+/* Counts the frame to its host; true: the host's clock has begun to run ahead. */
+static bool note_host(struct tailer *t, const struct journal_entry *e, const struct decoded *d, int64_t newest)
+{
+	int64_t ahead = newest - e->received;
+	struct host *h;
+	bool begun = false;
+
+	pthread_mutex_lock(&t->lock);
+	t->counts.frames++;
+	t->counts.records += d->records;
+	t->counts.mismatched += d->state == DECODED_MISMATCH;
+	t->counts.malformed += d->state == DECODED_MALFORMED;
+	t->counts.tombstones += d->state == DECODED_TOMBSTONE;
+	h = find_host(t, e->origin.host_id);
+	if (h) {
+		h->stats.frames++;
+		h->stats.records += d->records;
+		h->stats.bytes += e->frame_len;
+		h->stats.mismatched += d->state == DECODED_MISMATCH;
+		h->stats.malformed += d->state == DECODED_MALFORMED;
+		h->stats.last_received = e->received;
+		if (newest > h->stats.last_event)
+			h->stats.last_event = newest;
+		if (memcmp(h->stream, e->header->stream, 16)) {
+			memcpy(h->stream, e->header->stream, 16);
+			h->stats.streams++;
+		}
+		begun = !h->skewed && ahead > TAILER_SKEW_SECONDS * (int64_t)NS_PER_SEC;
+		if (newest)
+			h->skewed = ahead > TAILER_SKEW_SECONDS * (int64_t)NS_PER_SEC;
+		t->counts.skewed += begun;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return begun;
+}
+
+/* ---- one frame */
+
+static bool same_content(struct tailer *t, const struct index_key *k, const uint8_t id[16], const struct buf *json)
+{
+	_cleanup_buf_ struct buf other = { 0 };
+	struct record_summary s;
+	struct decoded *d;
+	bool same = false;
+
+	if (decoded_get(t->st->decoded, t->st->journal, k->place.pos, &d) < 0)
+		return false;
+	decoded_lock(d);
+	if (k->place.record < d->records && reader_summary(d->reader, k->place.record, &s) == 0 && !memcmp(s.event_id, id, 16) &&
+	    reader_json(d->reader, k->place.record, &other) == 0)
+		same = other.n == json->n && !memcmp(other.p, json->p, other.n);
+	decoded_unlock(d);
+	decoded_release(t->st->decoded, d);
+	return same;
+}
+
+/* Whether this record of a forked branch is indexed already, from the other branch. */
+static bool is_there(struct tailer *t, struct decoded *d, unsigned i, const struct record_summary *s)
+{
+	struct index_query q = { .from = INT64_MIN, .to = INT64_MAX, .by_attr = true, .attr = ATTR_EVENT_ID, .partial = true };
+	_cleanup_index_cursor_ struct index_cursor *c = NULL;
+	_cleanup_buf_ struct buf json = { 0 };
+	uint8_t id[16];
+	struct index_key k;
+	bool there = false;
+
+	memcpy(id, s->event_id, sizeof(id));
+	q.hash = index_hash(t->st->index, id, sizeof(id));
+	if (reader_json(d->reader, i, &json) < 0 || index_cursor_open(t->st->index, &q, &c) < 0)
+		return false;
+	while (!there && index_cursor_next(c, &k) > 0)
+		there = k.place.pos != d->pos && same_content(t, &k, id, &json);
+	return there;
+}
+
+static int index_record(struct tailer *t, struct decoded *d, const struct index_place *place, int64_t *newest)
+{
+	struct record_summary s;
+	bool there = false;
+	int r;
+
+	r = reader_summary(d->reader, place->record, &s);
+	if (r < 0)
+		return 0;	/* reader_open() accepted it: cannot be, and is not worth stopping for */
+	if (d->flags & JOURNAL_FORK) {
+		there = is_there(t, d, place->record, &s);
+		r = reader_summary(d->reader, place->record, &s);
+	}
+	if (s.time > *newest)
+		*newest = s.time;
+	if (there) {
+		pthread_mutex_lock(&t->lock);
+		t->counts.duplicates++;
+		pthread_mutex_unlock(&t->lock);
+		return 0;
+	}
+	return r < 0 ? 0 : index_add(t->st->index, place, &s);
+}
+
+static int index_records(struct tailer *t, struct decoded *d, int64_t *newest)
+{
+	struct index_place place = { d->pos, 0 };
+	unsigned n = d->records;
+	int r = 0;
+
+	if (place.pos == t->from.pos)
+		place.record = t->from.record;
+	if (place.pos == t->to.pos && t->to.record < n)
+		n = t->to.record;
+	decoded_lock(d);
+	for (; place.record < n && !r; place.record++)
+		r = index_record(t, d, &place, newest);
+	decoded_unlock(d);
+	return r;
+}
+
+static void say_tombstone(struct tailer *t, const struct decoded *d, const struct witness_subject *s)
+{
+	const struct witness_loss l = {
+		.first_number = d->tombstone.first, .last_number = d->tombstone.last, .counted = true,
+		.records = d->tombstone.records, .cause = "tombstone", .detail = d->tombstone.cause, .first_seen = d->received,
+	};
+	struct witness_subject about = *s;
+
+	if (!faults_explain(t->faults, s, l.first_number, l.last_number))
+		return;
+	about.number = l.first_number;
+	if (t->st->witness)
+		witness_records_lost(t->st->witness, &about, &l);
+}
+
+/* Everything that only this frame shows, once; `said` keeps it from being said again after a restart. */
+static void say(struct tailer *t, const struct journal_entry *e, struct decoded *d, bool skewed, int64_t newest)
+{
+	const struct witness_subject s = { &e->origin, e->header->stream, e->header->chain, e->header->number };
+	struct witness *w = t->st->witness;
+	uint64_t first, last, records;
+	char claimed[256] = "";
+	bool gap = false;
+
+	if (!(e->flags & (JOURNAL_FORK | JOURNAL_OWN)))
+		gap = chainseen_frame(t->chains, e->origin.host_id, e->header, &first, &last, &records);
+	if ((t->said && e->pos <= t->said) || !w)
+		return;
+	if (gap)
+		faults_count_gap(t->faults, &s, first, last, records);
+	if (d->state == DECODED_MISMATCH) {
+		const struct record_host *h = d->reader ? reader_host(d->reader) : NULL;
+
+		if (h)
+			snprintf(claimed, sizeof(claimed), "%.80s %.40s %.64s", h->host_id, h->account, h->region);
+		witness_host_mismatch(w, &s, d->why, claimed);
+	} else if (d->state == DECODED_MALFORMED) {
+		witness_host_mismatch(w, &s, d->why, NULL);
+	} else if (d->state == DECODED_TOMBSTONE) {
+		say_tombstone(t, d, &s);
+	} else if (skewed) {
+		witness_clock_skewed(w, &s, newest - e->received);
+	} else {
+		return;
+	}
+	save_said(t, e->pos);
+}
+
+static int on_entry(void *ctx, const struct journal_entry *e)
+{
+	struct tailer *t = ctx;
+	struct index_place next = { e->next, 0 };
+	int64_t newest = 0;
+	struct decoded *d;
+	bool skewed;
+	int r;
+
+	if (__atomic_load_n(&t->stop, __ATOMIC_RELAXED))
+		return -ECANCELED;
+	if (e->pos > t->to.pos || (e->pos == t->to.pos && !t->to.record))
+		return 1;
+	r = decoded_make(t->st->decoded, e, &d);
+	if (r < 0)
+		return r;
+	faults_work(t->faults, clock_wall());
+	if (d->state == DECODED_RECORDS)
+		r = index_records(t, d, &newest);
+	if (!r) {
+		skewed = note_host(t, e, d, newest);
+		say(t, e, d, skewed, newest);
+		index_progress(t->st->index, &next);
+		__atomic_store_n(&t->last_received, e->received, __ATOMIC_RELAXED);
+		pthread_mutex_lock(&t->lock);
+		if (next.pos > t->done.pos)
+			t->done = next;
+		pthread_mutex_unlock(&t->lock);
+		t->worked = true;
+	}
+	decoded_release(t->st->decoded, d);
+	return r;
+}
+
+/* ---- the thread */
+
+static void end_round(struct tailer *t, journal_pos next)
+{
+	faults_work(t->faults, clock_wall());
+	if (next >= t->start_end && !t->counts.caught_up) {
+		pthread_mutex_lock(&t->lock);
+		t->counts.caught_up = true;
+		pthread_mutex_unlock(&t->lock);
+	}
+	t->worked = false;
+	if (t->progress)
+		t->progress(t->progress_ctx);
+}
+
+/* One stretch of the journal; *next: where the journal was read up to. */
+static int run_round(struct tailer *t, journal_pos *next)
+{
+	int r = index_todo(t->st->index, &t->from, &t->to);
+
+	if (r < 0)
+		return r;
+	r = journal_scan(t->st->journal, t->from.pos, true, on_entry, t, next);
+	if (r < 0)
+		return r;
+	if (t->to.pos != UINT64_MAX) {
+		*next = 0;	/* another stretch may be waiting */
+		return index_flush(t->st->index);
+	}
+	return 0;
+}
+
+static void *run(void *arg)
+{
+	struct tailer *t = arg;
+	journal_pos next = 0;
+	int r;
+
+	while (!__atomic_load_n(&t->stop, __ATOMIC_RELAXED)) {
+		r = run_round(t, &next);
+		if (r < 0 && r != -ECANCELED) {
+			log_limited(LOG_LEVEL_ERROR, r, "the journal cannot be indexed, trying again");
+			journal_wait(t->st->journal, UINT64_MAX, ROUND_MS);
+		}
+		end_round(t, next);
+		if (next)
+			journal_wait(t->st->journal, next, ROUND_MS);
+	}
+	return NULL;
+}
+
+int tailer_new(struct store *st, const char *dir, void (*progress)(void *ctx), void *ctx, struct tailer **ret_t)
+{
+	struct tailer *t = calloc(1, sizeof(*t));
+	struct index_stats stats;
+	int r = -ENOMEM;
+
+	if (!t)
+		return -ENOMEM;
+	index_stats(st->index, &stats);
+	t->done = stats.done;
+	t->st = st;
+	t->progress = progress;
+	t->progress_ctx = ctx;
+	t->start_end = journal_end(st->journal);
+	pthread_mutex_init(&t->lock, NULL);
+	if (asprintf(&t->said_path, "%s/said", dir) < 0)
+		t->said_path = NULL;
+	else
+		r = faults_open(dir, st->witness, FAULTS_GAP_SECONDS, &t->faults);
+	if (!r)
+		r = chainseen_new(&t->chains);
+	if (r < 0) {
+		tailer_free(&t);
+		return r;
+	}
+	load_said(t);
+	*ret_t = t;
+	return 0;
+}
+
+int tailer_start(struct tailer *t)
+{
+	int r = -pthread_create(&t->thread, NULL, run, t);
+
+	t->runs = !r;
+	return r;
+}
+
+void tailer_stop(struct tailer *t)
+{
+	if (!t || !t->runs)
+		return;
+	__atomic_store_n(&t->stop, true, __ATOMIC_RELAXED);
+	index_stop(t->st->index);
+	journal_wake(t->st->journal);
+	pthread_join(t->thread, NULL);
+	t->runs = false;
+}
+
+void tailer_free(struct tailer **pt)
+{
+	struct tailer *t = *pt;
+	struct host *h, *next;
+
+	if (!t)
+		return;
+	tailer_stop(t);
+	faults_free(&t->faults);
+	chainseen_free(&t->chains);
+	HASH_ITER(hh, t->hosts, h, next) {
+		HASH_DEL(t->hosts, h);
+		free(h);
+	}
+	pthread_mutex_destroy(&t->lock);
+	free(t->said_path);
+	free(t);
+	*pt = NULL;
+}
+
+/* ---- for others */
+
+int64_t tailer_last_received(const struct tailer *t)
+{
+	return t ? __atomic_load_n(&t->last_received, __ATOMIC_RELAXED) : 0;
+}
+
+struct index_place tailer_done(struct tailer *t)
+{
+	struct index_place done;
+
+	pthread_mutex_lock(&t->lock);
+	done = t->done;
+	pthread_mutex_unlock(&t->lock);
+	return done;
+}
+
+void tailer_counts(struct tailer *t, struct tailer_counts *ret_c)
+{
+	pthread_mutex_lock(&t->lock);
+	*ret_c = t->counts;
+	pthread_mutex_unlock(&t->lock);
+	ret_c->gaps_pending = faults_pending(t->faults);
+}
+
+void tailer_hosts(struct tailer *t, void (*fn)(void *ctx, const struct host_stats *h), void *ctx)
+{
+	struct host *h, *next;
+
+	pthread_mutex_lock(&t->lock);
+	HASH_ITER(hh, t->hosts, h, next)
+		fn(ctx, &h->stats);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void tailer_fault(struct tailer *t, enum fault_kind kind, const struct ingest_fault *f)
+{
+	faults_push(t->faults, kind, f);
+	journal_wake(t->st->journal);
+}
+
+bool tailer_hold(struct tailer *t)
+{
+	journal_pos done = tailer_done(t).pos, end = journal_end(t->st->journal);
+	uint64_t segments = (end >> 32) - (done >> 32);
+
+	return done && segments * JOURNAL_SEGMENT_BYTES + (uint32_t)end > HOLD_BYTES + (uint32_t)done;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * witness.h - the store's own records: it is a host too, with its key, host id, stream and chain. Its frames go into the same
+ * journal, through the same code, and are verified like everyone's.
+ *
+ * A new stream begins with each start of the store; its first frame names the stream before it.
+ * Each kind of record is limited to WITNESS_PER_MINUTE a minute, so that a hostile sender cannot fill the journal through
+ * us; the next record says how many were held back (`suppressed`).
+ *
+ * Threads: any. The functions append and sync; they must not be called with the journal's lock held.
+ * Errors are logged by the caller's program through witness_failures(): a record of ours that cannot be written
+ * must not stop what it is about.
+ */
+#ifndef HOSTTRAIL_STORE_WITNESS_H
+#define HOSTTRAIL_STORE_WITNESS_H
+
+#include "ingest.h"
+#include "journal.h"
+
+#define WITNESS_PER_MINUTE 600
+
+struct witness;
+struct witness_config {
+	const char *dir;		/* holds `witness` (last stream and hash), and host_id and sign.key unless given */
+	const char *sign_key;		/* PEM path, or NULL: <dir>/sign.key, made when missing */
+	const char *host_id;		/* UUID, or the path of a file that holds one; NULL: <dir>/host_id, made when missing */
+	const char *region, *account;
+};
+
+/* Reads keys and ids (as root, before privileges are dropped); speaks only after witness_attach().
+ * -EINVAL: host_id is neither. */
+int witness_open(const struct witness_config *config, struct witness **ret_w);
+void witness_attach(struct witness *w, struct journal *j);
+void witness_free(struct witness **w);
+const struct journal_origin *witness_origin(const struct witness *w);
+uint64_t witness_failures(struct witness *w);	/* records that could not be written */
+uint64_t witness_records(struct witness *w);
+
+int witness_started(struct witness *w, const char *recovered);	/* recovered: what opening the journal found, or NULL */
+int witness_stopped(struct witness *w, const char *reason);
+
+/* What a frame was about. */
+struct witness_subject {
+	const struct journal_origin *origin;
+	const uint8_t *stream;		/* 16 bytes */
+	unsigned chain;
+	uint64_t number;
+};
+int witness_chain_broken(struct witness *w, const struct ingest_fault *f);
+/* By ingest (signature) and by the tailer (claims). claimed may be NULL. */
+int witness_host_mismatch(struct witness *w, const struct witness_subject *s, const char *why, const char *claimed);
+struct witness_loss {
+	uint64_t first_number, last_number;	/* frames */
+	bool counted;			/* records says how many; else nobody knows */
+	uint64_t records;
+	const char *cause;		/* "missingFrames", "tombstone" */
+	const char *detail;		/* the tombstone's own cause, or NULL */
+	int64_t first_seen;		/* wall clock ns */
+};
+int witness_records_lost(struct witness *w, const struct witness_subject *s, const struct witness_loss *l);
+int witness_clock_skewed(struct witness *w, const struct witness_subject *s, int64_t ahead_ns);
+int witness_journal_damaged(struct witness *w, journal_pos pos, uint64_t n, const char *why, const char *aside);
+
+#define _cleanup_witness_ __attribute__((cleanup(witness_free)))
+
+#endif
