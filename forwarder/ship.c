@@ -446,7 +446,7 @@ void ship_status(struct ship *s, struct json *j)
 	uint64_t corrupt = 0;
 
 	follow_scan(&s->follow);
-	json_bool(j, "connected", s->link && link_ready(s->link));
+	json_boolean(j, "connected", s->link && link_ready(s->link));
 	json_string(j, "store", s->store);
 	json_string(j, "lastError", s->why);
 	json_uint(j, "sent", s->counts.frames_sent);
@@ -458,7 +458,7 @@ void ship_status(struct ship *s, struct json *j)
 	json_uint(j, "failures", s->counts.failures);
 	json_uint(j, "inflight", s->requests);
 	json_uint(j, "inflightBytes", s->bytes);
-	json_bool(j, "cursorSaved", !s->cursor_failed);
+	json_boolean(j, "cursorSaved", !s->cursor_failed);
 	json_open(j, "lag", '{');
 	DL_FOREACH(s->follow.outlets, o) {
 		json_uint(j, o->name, outlet_lag(o, s->config->spool_dir));
