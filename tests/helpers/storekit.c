@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storekit - journals made beforehand, for the store's tests and figures (tests/helpers/storekit.h says what is in them).
+ *
+ *   storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME    appends to DIR/journal
+ *   storekit index DIR                                        indexes DIR/journal into DIR/index and says how fast
+ */
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "storekit.h"
+#include "store/tailer.h"
+
+static void must(const char *what, int r)
+{
+	if (r >= 0)
+		return;
+	fprintf(stderr, "storekit: %s: %s\n", what, strerror(-r));
+	exit(1);
+}
+
+static struct journal *open_journal(const char *dir)
+{
+	struct journal *j;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/journal", dir);
+	must(path, journal_open(path, 0, NULL, NULL, &j));
+	return j;
+}
+
+static int cmd_fill(char **argv)
+{
+	uint64_t count = strtoull(argv[1], NULL, 10), per = strtoull(argv[4], NULL, 10);
+	int64_t base = (int64_t)(strtod(argv[2], NULL) * 1e9), step = strtoll(argv[3], NULL, 10);
+	struct journal *j = open_journal(argv[0]);
+	struct kit k;
+	char key[4096], stream[33];
+
+	snprintf(key, sizeof(key), "%s/kit-%d.key", argv[0], (int)getpid());
+	must("kit", kit_init(&k, key, "6b0e4a51-0f5c-4c2e-9d1f-0a4f3e2d1c0b", base, step));
+	for (uint64_t i = 0; i < count; i += per)
+		must("append", kit_append(&k, j, i, (unsigned)(count - i < per ? count - i : per), clock_wall(), 0));
+	must("sync", journal_sync(j));
+	hex_text(k.stream, 16, stream);
+	printf("%s %llu\n", stream, (unsigned long long)journal_bytes(j));
+	kit_free(&k);
+	journal_free(&j);
+	return 0;
+}
+
+static int cmd_index(char **argv)
+{
+	struct store st = { .region = "local", .account = "000000000000" };
+	struct tailer_counts counts = { 0 };
+	struct index_stats stats;
+	struct rusage ru;
+	char path[4096];
+	uint64_t start;
+	double seconds, cpu;
+
+	snprintf(path, sizeof(path), "%s/index", argv[0]);
+	st.journal = open_journal(argv[0]);
+	must("index", index_open(path, journal_end(st.journal), 0, NULL, NULL, &st.index));
+	must("cache", decoded_cache_new(64u << 20, &st.decoded));
+	must("tailer", tailer_new(&st, argv[0], NULL, NULL, &st.tailer));
+	start = clock_boot();
+	must("start", tailer_start(st.tailer));
+	while (!counts.caught_up) {
+		usleep(10000);
+		tailer_counts(st.tailer, &counts);
+	}
+	seconds = (double)(clock_boot() - start) / 1e9;
+	tailer_stop(st.tailer);
+	index_stats(st.index, &stats);
+	getrusage(RUSAGE_SELF, &ru);
+	cpu = (double)ru.ru_utime.tv_sec + (double)ru.ru_stime.tv_sec + (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
+	printf("records %llu seconds %.3f rate %.0f cpu %.3f rate_cpu %.0f blocks %llu bytes %llu rss_kb %ld\n",
+	       (unsigned long long)counts.records, seconds, (double)counts.records / seconds, cpu, (double)counts.records / cpu,
+	       (unsigned long long)stats.blocks, (unsigned long long)stats.block_bytes, ru.ru_maxrss);
+	tailer_free(&st.tailer);
+	index_free(&st.index);
+	decoded_cache_free(&st.decoded);
+	journal_free(&st.journal);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 7 && !strcmp(argv[1], "fill"))
+		return cmd_fill(argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "index"))
+		return cmd_index(argv + 2);
+	fprintf(stderr, "usage: storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | index DIR\n");
+	return 2;
+}
