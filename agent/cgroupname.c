@@ -41,8 +41,17 @@ static bool ends(struct str s, const char *suffix)
 	return s.n > n && !memcmp(s.p + s.n - n, suffix, n);
 }
 
+/* containerd under systemd: <slice>:cri-containerd:<id> */
+static struct str behind_colon(struct str c)
+{
+	const char *colon = memrchr(c.p, ':', c.n);
+
+	return colon ? (struct str){ colon + 1, c.n - (size_t)(colon + 1 - c.p) } : c;
+}
+
 static bool container_of_component(struct str c, struct str *ret_id)
 {
+	c = behind_colon(c);
 	if (ends(c, ".scope"))
 		c.n -= strlen(".scope");
 	for (unsigned i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
