@@ -10,25 +10,30 @@
 
 static const struct opt opts[] = { OPT_FORMAT, OPT_DIR, { 0 } };
 
-/* Nested objects as dotted names, one value a line, aligned. */
+/* Nested values as dotted names, one a line, aligned. */
 static void print_tree(const char *prefix, struct json_object *o)
 {
-	json_object_object_foreach(o, key, value) {
-		_cleanup_buf_ struct buf b = { 0 };
-		char name[128];
+	_cleanup_buf_ struct buf b = { 0 };
+	char name[128];
 
-		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", key);
-		if (json_object_is_type(value, json_type_object)) {
+	if (json_object_is_type(o, json_type_object)) {
+		json_object_object_foreach(o, key, value) {
+			snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", key);
 			print_tree(name, value);
-			continue;
 		}
-		if (value)
-			show_escaped(&b, json_object_get_string(value), strlen(json_object_get_string(value)));
-		printf("  %-28s %s\n", name, value ? buf_text(&b) : "-");
+	} else if (json_object_is_type(o, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(o); i++) {
+			snprintf(name, sizeof(name), "%.100s[%zu]", prefix, i);
+			print_tree(name, json_object_array_get_idx(o, i));
+		}
+	} else {
+		if (o)
+			show_escaped(&b, json_object_get_string(o), strlen(json_object_get_string(o)));
+		printf("  %-28s %s\n", prefix, b.n ? buf_text(&b) : "-");
 	}
 }
 
-/* Arrays of objects are for machines; people get how many there are and, of features, those that are off. */
+/* All features are for machines and `doctor`; people get those that are off. */
 static void print_features(struct json_object *status)
 {
 	struct json_object *features = member_at(status, "features");

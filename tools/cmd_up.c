@@ -122,7 +122,7 @@ static void print_how_to_ask(const struct up *u)
 	printf("  ask           AWS_SHARED_CREDENTIALS_FILE=%s/credentials \\\n"
 	       "                aws cloudtrail lookup-events --endpoint-url http://%s --region %s\n",
 	       u->instance.dir, u->options.api_listen, u->options.region);
-	printf("  or            hosttrail lookup --dir %s      (also: tail, status, verify)\n", u->instance.dir);
+	printf("  or            %s lookup --dir %s      (also: tail, status, verify)\n", child_program("hosttrail"), u->instance.dir);
 	printf("  stop          %s\n\n", u->argv ? "by itself, when the command ends" : "Ctrl-C");
 	fflush(stdout);
 }
@@ -270,7 +270,7 @@ static int run_up(struct up *u, const sigset_t *mask)
 
 	r = start_programs(u, mask);
 	if (r >= 0)
-		r = up_selftest(&u->instance, u->argv ? &u->gate : NULL);
+		r = up_selftest(&u->instance, u->options.scope, u->argv ? &u->gate : NULL);
 	if (r >= 0) {
 		print_how_to_ask(u);
 		if (!u->quiet)
@@ -330,7 +330,7 @@ static void check_options(struct up *u, const struct command *c)
 
 	if (!strrchr(u->options.api_listen, ':') || !strrchr(u->options.ingest_listen, ':'))
 		command_misused(c, "an address is ADDR:PORT");
-	if (strcmp(u->options.scope, "tree") && strcmp(u->options.scope, "host") && strncmp(u->options.scope, "cgroup ", 7))
+	if (strcmp(u->options.scope, "tree") && strcmp(u->options.scope, "host") && strncmp(u->options.scope, "cgroup /", 8))
 		command_misused(c, "--scope: host, tree or \"cgroup PATH\", not \"%s\"", u->options.scope);
 	if (show_init(&show, stdout, u->format) < 0)
 		command_misused(c, "--format: json or compact, not \"%s\"", u->format);

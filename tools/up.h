@@ -49,6 +49,8 @@ struct child {
 	bool wanted;
 };
 
+/* Path of the program of this name beside this one; valid until the next call. */
+const char *child_program(const char *name);
 /* Ends a leftover of an `up` that was killed. */
 void child_end_leftover(const struct child *c);
 int child_start(struct child *c);
@@ -78,7 +80,7 @@ int gate_open(struct gate *g);		/* it becomes CMD */
 /* ---- up_selftest.c */
 /* Opens (makes, removes) path, then executes true with mark as its name. Does not return. */
 void selftest_calls(const char *path, const char *mark) __attribute__((noreturn));
-/* g: the gate of tree scope, or NULL. Prints what it found and the latency. 0 or -errno. */
-int up_selftest(const struct instance *i, struct gate *g);
+/* scope as in up_options; g: the gate of tree scope, or NULL. Prints what it found and the latency. 0 or -errno. */
+int up_selftest(const struct instance *i, const char *scope, struct gate *g);
 
 #endif

@@ -31,18 +31,18 @@ static void sleep_ms(unsigned ms)
 	nanosleep(&t, NULL);
 }
 
-/* The program beside this one. */
-static int program_path(const char *name, char ret[PATH_MAX])
+const char *child_program(const char *name)
 {
-	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 64);
+	static char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 64);
 	char *slash;
 
 	if (n < 0)
-		return -errno;
-	ret[n] = 0;
-	slash = strrchr(ret, '/');
+		return name;
+	path[n] = 0;
+	slash = strrchr(path, '/');
 	snprintf(slash + 1, 63, "%s", name);
-	return 0;
+	return path;
 }
 
 static void pid_path(const struct child *c, char ret[PATH_MAX])
@@ -106,8 +106,9 @@ void child_end_leftover(const struct child *c)
 }
 
 /* In the child: its own process group (Ctrl-C is for `up`, which stops all in order), output to its log. */
-static void become(const struct child *c, const char *program, const char *config, int log)
+static void become(const struct child *c, const char *config, int log)
 {
+	const char *program = child_program(c->name);
 	sigset_t none;
 
 	setpgid(0, 0);
@@ -134,12 +135,10 @@ static int open_log(const struct child *c)
 int child_start(struct child *c)
 {
 	_cleanup_close_ int log = open_log(c);
-	char program[PATH_MAX], config[PATH_MAX], ready[PATH_MAX];
-	int r;
+	char config[PATH_MAX], ready[PATH_MAX];
 
-	r = log < 0 ? log : program_path(c->name, program);
-	if (r < 0)
-		return r;
+	if (log < 0)
+		return log;
 	instance_path(c->instance, c->config, config);
 	instance_path(c->instance, c->ready, ready);
 	unlink(ready);
@@ -153,7 +152,7 @@ int child_start(struct child *c)
 		return -errno;
 	}
 	if (!c->pid)
-		become(c, program, config, log);
+		become(c, config, log);
 	c->wanted = true;
 	remember_pid(c);
 	return 0;
