@@ -96,8 +96,14 @@ int block_open(int dirfd, const char *name, uint64_t check, struct block **ret_b
 		block_unref(b);
 		return -EBADMSG;
 	}
+	block_forget(b);
 	*ret_b = b;
 	return 0;
+}
+
+void block_forget(struct block *b)
+{
+	madvise((void *)(uintptr_t)b->map, b->map_len, MADV_DONTNEED);
 }
 
 struct block *block_ref(struct block *b)
@@ -122,6 +128,7 @@ static bool is_good(struct block *b, unsigned section)
 	if (!state) {
 		state = crc32c(0, s->p, s->n) == s->crc ? 1 : 2;
 		__atomic_store_n(&s->state, state, __ATOMIC_RELAXED);
+		block_forget(b);
 	}
 	return state == 1;
 }

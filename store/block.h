@@ -59,6 +59,9 @@ int block_open(int dirfd, const char *name, uint64_t check, struct block **ret_b
 struct block *block_ref(struct block *b);
 void block_unref(struct block *b);	/* NULL-safe */
 
+/* Takes the block's pages out of our memory again (the page cache may keep them): what a lookup touches is not held. */
+void block_forget(struct block *b);
+
 /* Walks the matching rows of one block, newest first. */
 struct block_walk {
 	struct block *block;		/* borrowed */

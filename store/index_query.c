@@ -180,6 +180,8 @@ void index_cursor_free(struct index_cursor **pc)
 
 	if (!c)
 		return;
+	for (size_t i = 0; i < c->opened; i++)
+		block_forget(c->order[i]);
 	for (size_t i = 0; i < c->nsources; i++)
 		free(c->sources[i]);
 	free(c->sources);
