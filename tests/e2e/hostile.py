@@ -551,7 +551,7 @@ def behind_a_put_off_frame_nothing_is_taken(t):
     """Requests that were already under way when the disk was full must not look like a gap."""
     d = os.path.join(D, "full2")
     os.makedirs(d)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", d]).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", d]).returncode:
         raise tap.Skip("cannot mount a tmpfs")
     try:
         frames = PKI.frames("a", new_stream(), count=100, records=300)
