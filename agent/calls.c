@@ -41,7 +41,7 @@ static const struct ht_call_desc descs[] = {
 #define DESC(cls, fl, regs, mode, ops)                                                               \
 	{                                                                                            \
 		.flags = (fl), .class = HT_CLASS_##cls, .nargs = (regs), .mode_arg = (mode),         \
-		.nops = sizeof((struct ht_op[]){ UNPAREN ops{ 0 } }) / sizeof(struct ht_op) - 1,     \
+		.nops = sizeof((struct ht_op[]){ UNPAREN ops{ 0, 0, 0, 0, 0, 0 } }) / sizeof(struct ht_op) - 1,     \
 		.op = { UNPAREN ops },                                                               \
 	},
 #define CALL(n, fam, cat, cls, ro, fl, regs, ops, args, result) DESC(cls, fl, regs, 0, ops)
@@ -63,6 +63,7 @@ _Static_assert(ARRAY_SIZE(descs) <= HT_CALLS_MAX, "more calls than the probes ha
 
 /* What the record says: one struct call_arg each. */
 #define NONE CALL_ARG_NONE
+#define END { NULL, ARG_END, 0, 0, NULL, NULL }
 #define FILE_R "Linux::File"
 #define PROCESS_R "Linux::Process"
 #define SOCKET_R "Linux::Socket"
@@ -112,11 +113,11 @@ static const struct call rows[] = {
 	{ .name = NULL },
 	{ .name = "unknown_syscall", .source = "system.linux", .category = CATEGORY_MANAGEMENT, .ret = RET_INT,
 	  .args = (const struct call_arg[]){ { "number", ARG_NUMBER, 0, 0, NULL, NULL }, HEX("arg1", 0) HEX("arg2", 1)
-		HEX("arg3", 2) HEX("arg4", 3) HEX("arg5", 4) HEX("arg6", 5) { NULL } } },
+		HEX("arg3", 2) HEX("arg4", 3) HEX("arg5", 4) HEX("arg6", 5) END } },
 #define ROW(n, fam, cat, ro, i386_, arguments, result)                                              \
 	{                                                                                           \
 		.name = #n, .source = #fam ".linux", .category = CATEGORY_##cat, .read_only = ro,   \
-		.ret = result, .i386 = i386_, .args = (const struct call_arg[]){ UNPAREN arguments{ NULL } }, \
+		.ret = result, .i386 = i386_, .args = (const struct call_arg[]){ UNPAREN arguments END }, \
 	},
 #define CALL(n, fam, cat, cls, ro, fl, regs, ops, args, result) ROW(n, fam, cat, ro, false, args, result)
 #define CALLM(n, fam, cat, cls, ro, fl, regs, mode, ops, args, result) ROW(n, fam, cat, ro, false, args, result)

@@ -89,6 +89,16 @@ static void add_address(struct builder *b, const char *name, const char *resourc
 	add_many(b, v, fields_of_address(name, resource, section, v));
 }
 
+static void add_asked_address(struct builder *b, const struct call_arg *a)
+{
+	_cleanup_free_ char *requested = compose("requested", a->name, "");
+
+	add_address(b, a->name, a->resource, SECTION_REQUEST);
+	if (requested)
+		add_address(b, requested, NULL, SECTION_REQUEST);
+	b->failed |= !requested;
+}
+
 static void add_argv(struct builder *b, const struct call_arg *a)
 {
 	add(b, SECTION_REQUEST, a->name, FIELD_STRINGS, NULL);
@@ -119,8 +129,7 @@ static void add_arg(struct builder *b, const struct call_arg *a)
 		break;
 	case ARG_PEER:
 	case ARG_BOUND:
-		add_address(b, a->name, a->resource, SECTION_REQUEST);
-		add_address(b, compose("requested", a->name, ""), NULL, SECTION_REQUEST);
+		add_asked_address(b, a);
 		break;
 	case ARG_LOCAL:
 		add_address(b, a->name, a->resource, SECTION_REQUEST);

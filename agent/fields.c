@@ -9,7 +9,7 @@
 
 #define ALIGN8(n) (((n) + 7u) & ~7u)
 
-/* Takes the field at *at; what it says about its length is believed only if it lies inside. */
+/* What the field says about its length is believed only if it lies inside. */
 static int field_take(const uint8_t **at, const uint8_t *end, struct ht_field *ret_f, const uint8_t **ret_data)
 {
 	size_t left = (size_t)(end - *at);
@@ -54,12 +54,14 @@ static int walk_check(const uint8_t *data, uint32_t len)
 	return names_well_formed(data + sizeof(w), len - (uint32_t)sizeof(w), w.ncomp) ? 0 : -EBADMSG;
 }
 
-int field_check(const struct ht_field *f, const uint8_t *data)
+static int field_check(const struct ht_field *f, const uint8_t *data)
 {
 	if (f->arg > 5 && f->arg != HT_ARG_RET && f->arg != HT_ARG_TASK)
 		return -EBADMSG;
+	if (f->kind == HT_FIELD_WALK && (f->role < HT_WALK_FD || f->role > HT_WALK_CWD))
+		return -EBADMSG;
 	if (f->flags & HT_FIELD_F_FAULT)
-		return f->len ? -EBADMSG : f->kind && f->kind < HT_FIELD__MAX ? 0 : -EBADMSG;
+		return f->len || !f->kind || f->kind >= HT_FIELD__MAX ? -EBADMSG : 0;
 	switch (f->kind) {
 	case HT_FIELD_STR:
 	case HT_FIELD_STR_ENTER:
@@ -68,7 +70,7 @@ int field_check(const struct ht_field *f, const uint8_t *data)
 	case HT_FIELD_SOCKADDR:
 		return 0;
 	case HT_FIELD_WALK:
-		return f->role < HT_WALK_FD || f->role > HT_WALK_CWD ? -EBADMSG : walk_check(data, f->len);
+		return walk_check(data, f->len);
 	case HT_FIELD_SOCK:
 		return f->len == sizeof(struct ht_sock) ? 0 : -EBADMSG;
 	case HT_FIELD_ARGV:
@@ -82,23 +84,19 @@ int field_check(const struct ht_field *f, const uint8_t *data)
 	}
 }
 
-static int fields_check(const uint8_t *at, const uint8_t *end)
+int field_take_checked(struct field_iter *i, struct ht_field *ret_f, const uint8_t **ret_data)
 {
-	const uint8_t *data;
-	struct ht_field f;
 	int r;
 
-	while (at < end) {
-		r = field_take(&at, end, &f, &data);
-		if (r == 0)
-			r = field_check(&f, data);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (i->at >= i->end)
+		return 0;
+	r = field_take(&i->at, i->end, ret_f, ret_data);
+	if (r == 0)
+		r = field_check(ret_f, *ret_data);
+	return r < 0 ? r : 1;
 }
 
-int event_check(const void *p, uint32_t n)
+int event_head_check(const void *p, uint32_t n, size_t *ret_fixed)
 {
 	struct ht_event h;
 	size_t fixed;
@@ -116,11 +114,12 @@ int event_check(const void *p, uint32_t n)
 		fixed = sizeof(struct ht_ident);
 		break;
 	case HT_EV_EXIT:
-		return n == sizeof(h) ? 0 : -EBADMSG;
+		fixed = sizeof(h);
+		break;
 	default:
 		return -EBADMSG;
 	}
-	if (n < fixed)
+	if (n < fixed || (h.kind == HT_EV_EXIT && n != fixed))
 		return -EBADMSG;
 	if (h.kind == HT_EV_CALL) {
 		uint16_t call;
@@ -129,7 +128,25 @@ int event_check(const void *p, uint32_t n)
 		if (!call || call >= calls_count())
 			return -EBADMSG;
 	}
-	return fields_check((const uint8_t *)p + fixed, (const uint8_t *)p + n);
+	*ret_fixed = fixed;
+	return 0;
+}
+
+int event_check(const void *p, uint32_t n)
+{
+	struct field_iter i;
+	const uint8_t *data;
+	struct ht_field f;
+	size_t fixed;
+	int r = event_head_check(p, n, &fixed);
+
+	if (r < 0)
+		return r;
+	i = (struct field_iter){ (const uint8_t *)p + fixed, (const uint8_t *)p + n };
+	do
+		r = field_take_checked(&i, &f, &data);
+	while (r > 0);
+	return r;
 }
 
 void fields_of_call(const struct ht_call *ev, uint32_t n, struct field_iter *ret_i)

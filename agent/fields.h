@@ -9,11 +9,12 @@
 
 #include <stdbool.h>
 
-#include "bpf/event.h"
-#include "proto/record.h"
+#include "decode.h"
 
-/* Is this field's content what its kind promises? 0 or -EBADMSG. */
-int field_check(const struct ht_field *f, const uint8_t *data);
+/* The event without its fields: sizes, kind, ABI, class, call. 0 and where the fields begin, or -EBADMSG. */
+int event_head_check(const void *p, uint32_t n, size_t *ret_fixed);
+/* Like field_next(), and looks whether the field is what its kind promises: 1, 0 at the end, -EBADMSG. */
+int field_take_checked(struct field_iter *i, struct ht_field *ret_f, const uint8_t **ret_data);
 
 /* What a walk says beside its path. `path` and `in_root` lie in the room that was given. */
 struct walk_view {

@@ -5,6 +5,8 @@
 
 #include "decode_internal.h"
 
+_Static_assert(sizeof(struct ht_call) != sizeof(struct ht_ident) && sizeof(struct ht_call) != sizeof(struct ht_event), "told by size");
+
 static const uint8_t slot_of_kind[HT_FIELD__MAX] = {
 	[HT_FIELD_STR] = SLOT_STR + 1,	 [HT_FIELD_STR_ENTER] = SLOT_STR_ENTER + 1, [HT_FIELD_MEM] = SLOT_MEM + 1,
 	[HT_FIELD_SOCKADDR] = SLOT_SOCKADDR + 1, [HT_FIELD_SOCK] = SLOT_SOCK + 1, [HT_FIELD_ARGV] = SLOT_ARGV + 1,
@@ -38,18 +40,19 @@ int view_take(struct view *v, const void *ev, uint32_t n)
 	struct field_iter i;
 	const uint8_t *data;
 	struct ht_field f;
-	int r = event_check(ev, n);
+	size_t fixed;
+	int r = event_head_check(ev, n, &fixed);
 
 	if (r < 0)
 		return r;
-	memcpy(&v->c, ev, sizeof(v->c) < n ? sizeof(v->c) : n);
-	if (v->c.h.kind != HT_EV_CALL)
-		return -EBADMSG;
+	if (fixed != sizeof(v->c))
+		return -EBADMSG;	/* no call: the other kinds have other sizes */
+	memcpy(&v->c, ev, sizeof(v->c));
 	memset(v->have, 0, sizeof(v->have));
-	fields_of_call(ev, n, &i);
-	while (field_next(&i, &f, &data))
+	i = (struct field_iter){ (const uint8_t *)ev + fixed, (const uint8_t *)ev + n };
+	while ((r = field_take_checked(&i, &f, &data)) > 0)
 		view_put(v, &f, data);
-	return 0;
+	return r;
 }
 
 int64_t arg_word(const struct view *v, unsigned arg)

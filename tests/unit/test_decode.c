@@ -24,6 +24,23 @@ static char text[1 << 20];
 
 static const struct record_host host = { "4c1f0000-0000-4000-8000-000000000001", "m", "b", "h", "6.18", "0", "local", "000000000000" };
 
+/* For the fuzzer's corpus: HT_DUMP=folder writes every event of these cases there. */
+static void dump(void)
+{
+	static unsigned count;
+	char path[4096];
+	FILE *f;
+
+	if (!getenv("HT_DUMP"))
+		return;
+	snprintf(path, sizeof(path), "%s/%s-%u", getenv("HT_DUMP"), calls_name(ev.c.call), count++);
+	f = fopen(path, "wb");
+	if (f) {
+		fwrite(&ev, 1, ev.n, f);
+		fclose(f);
+	}
+}
+
 /* The event as one record's JSON; -errno of the decoder in *ret_r. */
 static json_object *decoded(int *ret_r)
 {
@@ -40,6 +57,7 @@ static json_object *decoded(int *ret_r)
 		return NULL;
 	if (!batch && batch_new(&batch) < 0)
 		return NULL;
+	dump();
 	batch_reset(batch, &host);
 	*ret_r = decode_call(decoder, &ev.c, ev.n, batch, (uint32_t)batch_identity(batch, 1, &id));
 	if (*ret_r < 0 || batch_finish(batch, &p, &n) < 0)
@@ -893,6 +911,9 @@ static void lying_lengths(void)
 	ok_int(checked(), -EBADMSG);
 	begin("openat", 3);
 	event_field(&ev, HT_FIELD_WALK, 0, HT_WALK_CWD + 1, 0, &w, sizeof(w));
+	ok_int(checked(), -EBADMSG);
+	begin("openat", 3);
+	event_field(&ev, HT_FIELD_WALK, 0, 255, HT_FIELD_F_FAULT, NULL, 0);
 	ok_int(checked(), -EBADMSG);
 	begin("openat", 3);
 	event_field(&ev, HT_FIELD__MAX, 0, 0, 0, &w, 8);
