@@ -262,6 +262,8 @@ static int front_check(const uint8_t *p, size_t n)
 	len = get(p + AT_HEADER_LEN, 2);
 	if (get(p + AT_VERSION, 2) != VERSION || len < FRAME_MIN || len > FRAME_HEADER_MAX)
 		return -EBADMSG;
+	if (n >= FRAME_FIXED && len != FRAME_MIN + get(p + AT_NRANGES, 2) * FRAME_RANGE)
+		return -EBADMSG;
 	return n < len ? -EAGAIN : 0;
 }
 
@@ -287,8 +289,7 @@ int frame_peek(const void *p, size_t n, struct frame_header *ret_h, size_t *ret_
 	if (r < 0)
 		return r;
 	header_read(p, ret_h);
-	if (!header_sane(ret_h) || ret_h->header_len != signed_len(ret_h) + FRAME_TRAILER ||
-	    ret_h->payload_len > FRAME_PAYLOAD_MAX || ret_h->raw_len > FRAME_RAW_MAX)
+	if (!header_sane(ret_h) || ret_h->payload_len > FRAME_PAYLOAD_MAX || ret_h->raw_len > FRAME_RAW_MAX)
 		return -EBADMSG;
 	r = ranges_read((const uint8_t *)p + FRAME_FIXED, ret_h);
 	if (r < 0)

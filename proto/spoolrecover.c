@@ -227,21 +227,24 @@ static int salvage(struct recovery *r, char bad_name[64])
 	return k;
 }
 
-/* Says which numbers are missing: before, between and behind the runs. */
+/* Says which numbers are missing: before, between and behind the runs; and at least that a copy was set aside. */
 static void report(struct recovery *r, uint64_t expected, uint64_t next_name, const char *bad_name)
 {
+	bool said = false;
 	char path[128];
 
 	if (!r->bad)
 		return;
 	snprintf(path, sizeof(path), "%s/%s", chain_name(r->chain), bad_name);
 	for (size_t i = 0; i < r->nruns; i++) {
-		if (r->runs[i].first > expected)
+		if (r->runs[i].first > expected) {
 			r->bad(r->ctx, r->chain, path, r->why, expected, r->runs[i].first - 1);
+			said = true;
+		}
 		expected = r->runs[i].last + 1;
 	}
-	if (r->tail_bad)
-		r->bad(r->ctx, r->chain, path, r->why, expected, r->newest ? expected - 1 : next_name - 1);
+	if (r->tail_bad || !said)
+		r->bad(r->ctx, r->chain, path, r->why, expected, r->tail_bad && !r->newest ? next_name - 1 : expected - 1);
 }
 
 static int runs_keep(struct recovery *r)
