@@ -83,7 +83,6 @@ enum mem_kind {
 	MEM_BPF_ATTR,
 	MEM_PERF_ATTR,
 	MEM_IO_URING_PARAMS,
-	MEM_RLIMIT,
 	MEM_XATTR_ARGS,
 	MEM_SECCOMP,
 	MEM_FILE_ATTR,
@@ -93,7 +92,7 @@ enum mem_kind {
 
 /* Is this call, with these arguments, reading only? */
 enum read_only { RO_NO = 0, RO_YES, RO_OPEN, RO_OPEN_HOW, RO_SIGNAL, RO_PTRACE, RO_PRCTL, RO_BPF, RO_KEYCTL, RO_TIMEX, RO_QUOTA,
-		 RO_SYSLOG, RO_SECCOMP, RO_IPCCTL, RO_NEWVAL, RO_MQ, RO_PERSONALITY, RO__MAX };
+		 RO_SYSLOG, RO_SECCOMP, RO_IPCCTL, RO_MQ, RO_PERSONALITY, RO__MAX };
 
 /* What a result that is not an error says. */
 enum ret_kind { RET_NONE = 0, RET_FD, RET_PID, RET_BYTES, RET_INT, RET_KEY, RET_ID, RET_ADDRESS, RET_FDS, RET_OBJECT, RET__MAX };

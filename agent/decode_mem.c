@@ -272,12 +272,6 @@ static void landlock_rule(const struct mem *m)
 		put_int(m, 1, get_signed(m, 8, 4));
 }
 
-static void rlimit(const struct mem *m)
-{
-	put_int(m, 0, (int64_t)get(m, 0, 8));
-	put_int(m, 1, (int64_t)get(m, 8, 8));
-}
-
 /* Not a structure: what prctl's second register means depends on the option. */
 static void prctl_name(const struct mem *m)
 {
@@ -447,7 +441,6 @@ static const struct mem_kind_row {
 				       F("id", INT) } },
 	[MEM_PERF_ATTR] = { perf_attr, { F("type", STRING), F("config", HEX) } },
 	[MEM_IO_URING_PARAMS] = { io_uring_params, { F("flags", STRINGS), F("wqFd", INT) } },
-	[MEM_RLIMIT] = { rlimit, { F("current", UINT), F("maximum", UINT) } },
 	[MEM_XATTR_ARGS] = { xattr_args, { F("size", UINT), F("flags", STRINGS) } },
 	[MEM_FILE_ATTR] = { file_attr, { F("xflags", STRINGS), F("projectId", UINT) } },
 	[MEM_PRCTL_NAME] = { prctl_name, { F("name", STRING), F("capability", STRING), F("signal", STRING) } },

@@ -186,8 +186,6 @@ bool call_read_only(const struct call *row, const struct view *v)
 		return v->c.args[0] >= 2;	/* SECCOMP_GET_... */
 	case RO_IPCCTL:
 		return ipcctl_reads(arg_of(row, v, &flagset_ipcctl));
-	case RO_NEWVAL:
-		return !v->c.args[2];		/* prlimit64 without a new limit */
 	case RO_PERSONALITY:
 		return persona_reads(v->c.args[0]);
 	case RO_NO:

@@ -42,7 +42,7 @@ unsigned text_hex(uint64_t v, char *out);	/* "0x1f", no NUL; at most 18 */
 	X(seccomp) X(seccomp_flags) X(prctl) X(landlock_create) X(landlock_fs) X(landlock_net) X(landlock_scope) X(landlock_rule) \
 	X(landlock_restrict) X(signal) X(cap) X(reboot) X(clock) X(adjtime) X(memfd) X(perf) X(finit) X(delmod) X(kexec) \
 	X(kexec_file) X(swap) X(quota) X(uring_setup) X(userfault) X(xattr) X(fallocate) X(ipc) X(ipcctl) X(pidfd) X(fanotify) \
-	X(fanotify_mark) X(fanotify_event) X(syslog) X(rlimit) X(filetype) X(memfd_secret) X(uring_register) X(bpf_map) \
+	X(fanotify_mark) X(fanotify_event) X(syslog) X(filetype) X(memfd_secret) X(uring_register) X(bpf_map) \
 	X(bpf_prog) X(bpf_attach) X(perf_type) X(keyring) X(sockproto) X(personality) X(shm) X(unlink) X(pidfd_signal) \
 	X(socketcall) X(ipccall) X(setns) X(file_attr)
 #define X(n) extern const struct flagset flagset_##n;

@@ -5,7 +5,6 @@
 #include <linux/personality.h>
 #include <linux/prctl.h>
 #include <linux/ptrace.h>
-#include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/signal.h>
@@ -137,13 +136,6 @@ TABLE(cap) = {
 	CAP(CAP_AUDIT_READ), CAP(CAP_PERFMON), CAP(CAP_BPF), CAP(CAP_CHECKPOINT_RESTORE),
 };
 SET(cap);
-
-TABLE(rlimit) = {
-	VAL(RLIMIT_CPU), VAL(RLIMIT_FSIZE), VAL(RLIMIT_DATA), VAL(RLIMIT_STACK), VAL(RLIMIT_CORE), VALN(RLIMIT_RSS, 5), VALN(RLIMIT_NPROC, 6),
-	VALN(RLIMIT_NOFILE, 7), VALN(RLIMIT_MEMLOCK, 8), VALN(RLIMIT_AS, 9), VAL(RLIMIT_LOCKS), VAL(RLIMIT_SIGPENDING), VAL(RLIMIT_MSGQUEUE),
-	VAL(RLIMIT_NICE), VAL(RLIMIT_RTPRIO), VAL(RLIMIT_RTTIME),
-};
-SET(rlimit);
 
 TABLE(personality) = {
 	BITN(UNAME26, 0x20000), BITN(ADDR_NO_RANDOMIZE, 0x40000), BITN(FDPIC_FUNCPTRS, 0x80000), BITN(MMAP_PAGE_ZERO, 0x100000),

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_calls_doc.c - docs/calls.md is the table of calls as it is built in. HT_WRITE=1 writes the file anew. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/calls_internal.h"
+#include "agent/decode_internal.h"
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "tests/tap.h"
+
+#define DOC "docs/calls.md"
+
+static const char *const categories[] = { [CATEGORY_MANAGEMENT] = "Management", [CATEGORY_DATA] = "Data", [CATEGORY_NETWORK] = "NetworkActivity" };
+static const char *const classes[] = { [HT_CLASS_CONTROL] = "control", [HT_CLASS_PROCESS] = "process", [HT_CLASS_DATA] = "data" };
+
+static const char *class_text(const struct ht_call_desc *d)
+{
+	return d->flags & HT_CALL_F_SETID ? "data; control with set-id bits" : classes[d->class];
+}
+
+static const char *read_only_text(const struct call *c)
+{
+	return c->read_only == RO_NO ? "no" : c->read_only == RO_YES ? "yes" : "by its arguments";
+}
+
+static const char *hook_text(uint16_t flags)
+{
+	if (flags & HT_CALL_F_EXEC)
+		return "enter, exec; exit when refused";
+	if (flags & HT_CALL_F_NORETURN)
+		return "process exit";
+	if (flags & HT_CALL_F_ENTER)
+		return "enter, exit";
+	return flags & HT_CALL_F_NEWPEER ? "exit, to a new peer" : "exit";
+}
+
+static const char *grade_of(const struct call *c, const struct call_arg *a)
+{
+	switch (a->kind) {
+	case ARG_PATH:
+		return calls_descs()[calls_lookup(c->name)].flags & HT_CALL_F_EXEC ? " (object; user when refused)" : " (user)";
+	case ARG_OPENED:
+		return " (fdAtExit; user when refused)";
+	case ARG_FDPATH:
+		return a->arg == HT_ARG_RET ? " (fdAtExit)" : " (object)";
+	case ARG_PEER:
+	case ARG_BOUND:
+		return " (object; user where the socket does not know it)";
+	case ARG_LOCAL:
+		return " (object)";
+	default:
+		return "";
+	}
+}
+
+static void arguments(struct buf *b, const struct call *c)
+{
+	struct shape_field v[RECORD_FIELDS_MAX];
+	const char *comma = "";
+
+	for (const struct call_arg *a = c->args; a->name; a++) {
+		unsigned n = a->kind == ARG_MEM ? mem_fields(a->aux, v) : 1;
+
+		if (a->kind != ARG_MEM)
+			v[0].name = a->name;
+		for (unsigned i = 0; i < n; i++, comma = ", ")
+			buf_addf(b, "%s%s%s", comma, v[i].name, grade_of(c, a));
+	}
+	if (!*comma)
+		buf_adds(b, "-");
+}
+
+static const char *result_text(const struct call *c)
+{
+	static const char *const v[RET__MAX] = {
+		[RET_NONE] = "-", [RET_FD] = "fd", [RET_PID] = "pid", [RET_BYTES] = "bytes", [RET_INT] = "result", [RET_KEY] = "key",
+		[RET_ID] = "previousId", [RET_ADDRESS] = "fd, address (object)", [RET_FDS] = "fds", [RET_OBJECT] = "id",
+	};
+
+	return v[c->ret];
+}
+
+static void rows_of(struct buf *b, const char *source)
+{
+	buf_addf(b, "\n## %s\n\n| call | category | ring | readOnly | hooks | requestParameters | responseElements |\n|---|---|---|---|---|---|---|\n", source);
+	for (unsigned i = 1; i < calls_count(); i++) {
+		const struct call *c = calls_row(i);
+		const struct ht_call_desc *d = &calls_descs()[i];
+
+		if (strcmp(c->source, source))
+			continue;
+		buf_addf(b, "| %s%s | %s | %s | %s | %s | ", c->name, c->i386 ? " (i386)" : "", categories[c->category], class_text(d),
+			 read_only_text(c), hook_text(d->flags));
+		arguments(b, c);
+		buf_addf(b, " | %s |\n", result_text(c));
+	}
+}
+
+static void listing(struct buf *b)
+{
+	buf_addf(b,
+		 "# Calls\n\n"
+		 "What is recorded of each system call: generated from agent/calls.def (`HT_WRITE=1 build/tests/unit/test_calls_doc` in the\n"
+		 "checkout writes this file; the unit test of that name fails when it is not current). %u rows; a row marked i386 holds for\n"
+		 "32-bit calls whose arguments have other widths than their namesake's. Behind a path or an address stands how true it\n"
+		 "is: `object` by the kernel's own object, `fdAtExit` by the descriptor that the call returned, `user` by the string in the\n"
+		 "program's memory. Arguments without a grade are register values or structures in the program's memory. setxattr and its\n"
+		 "kin are Management where the attribute is a permission (security.*, system.posix_acl_*, trusted.*). Numbers that no\n"
+		 "table knows are `unknown_syscall`; calls that are known and not listed here are not recorded.\n",
+		 calls_count() - 1);
+	for (unsigned i = 1; i < calls_count(); i++) {
+		bool first = true;
+
+		for (unsigned j = 1; j < i && first; j++)
+			first = strcmp(calls_row(i)->source, calls_row(j)->source);
+		if (first)
+			rows_of(b, calls_row(i)->source);
+	}
+}
+
+static void doc_is_current(void)
+{
+	_cleanup_buf_ struct buf want = { 0 }, have = { 0 };
+	char piece[4096];
+	FILE *f;
+	size_t n;
+
+	listing(&want);
+	ok(!want.failed);
+	if (getenv("HT_WRITE")) {
+		f = fopen(DOC, "w");
+		must(f && fwrite(want.p, 1, want.n, f) == want.n);
+		fclose(f);
+	}
+	f = fopen(DOC, "r");
+	must(f);
+	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+		buf_add(&have, piece, n);
+	fclose(f);
+	ok(have.n == want.n && !memcmp(have.p, want.p, want.n));
+}
+
+static const struct tap_case cases[] = { CASE(doc_is_current) };
+TAP_MAIN(cases)
