@@ -156,8 +156,8 @@ class Store:
         return {**os.environ, "AWS_SHARED_CREDENTIALS_FILE": self.credentials, "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_CONFIG_FILE": "/nonexistent", "AWS_PAGER": ""}
 
-    def aws(self, *args, check=True):
-        r = subprocess.run(["aws", "cloudtrail", *args, "--endpoint-url", self.endpoint, "--region", REGION, "--output", "json"],
+    def aws(self, *args, check=True, region=REGION):
+        r = subprocess.run(["aws", "cloudtrail", *args, "--endpoint-url", self.endpoint, "--region", region, "--output", "json"],
                            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if check and r.returncode:
             raise Failed("aws %s: %s" % (" ".join(args), r.stderr.decode()))
