@@ -10,8 +10,8 @@
 #include "own.h"
 #include "pipeline_internal.h"
 
-#define IDENTITY_BYTES (12u << 20)
-#define PROCESS_BYTES (8u << 20)
+#define IDENTITY_BYTES (8u << 20)
+#define PROCESS_BYTES (4u << 20)
 #define FIRST_LIMIT (1u << 20)			/* before a frame has told how well records compress */
 #define WAIT_PAUSE (500 * NS_PER_MS)		/* between two waits for names */
 

@@ -233,9 +233,9 @@ static int open_user_side(struct trace *t)
 	return r;
 }
 
-static int watch(int epoll, int fd)
+static int watch(int epoll, int fd, uint32_t how)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event ev = { .events = EPOLLIN | how, .data.fd = fd };
 
 	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
@@ -255,11 +255,11 @@ static int open_events(struct trace *t)
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (t->signals < 0 || t->epoll < 0)
 		return -errno;
-	r = watch(t->epoll, t->signals);
+	r = watch(t->epoll, t->signals, 0);
+	if (!r)		/* entries stay until they are committed: "readable" says nothing, only the edge does */
+		r = watch(t->epoll, rings_epoll_fd(t->rings), EPOLLET);
 	if (!r)
-		r = watch(t->epoll, rings_epoll_fd(t->rings));
-	if (!r)
-		r = watch(t->epoll, exehash_fd(t->hash));
+		r = watch(t->epoll, exehash_fd(t->hash), 0);
 	return r;
 }
 
@@ -268,7 +268,7 @@ static int start_command(struct trace *t, char why[256])
 	int r = spawn_stopped(t->o->argv, &t->mask, &t->child);
 
 	if (!r)
-		r = watch(t->epoll, t->child.pidfd);
+		r = watch(t->epoll, t->child.pidfd, 0);
 	if (!r) {
 		r = probes_mark(t->probes, t->child.pidfd, HT_TASK_MARKED);
 		if (r < 0)

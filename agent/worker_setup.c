@@ -169,9 +169,9 @@ static int open_pipeline(struct worker *w)
 	return r;
 }
 
-static int watch(struct worker *w, int fd)
+static int watch(struct worker *w, int fd, uint32_t how)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event ev = { .events = EPOLLIN | how, .data.fd = fd };
 
 	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
@@ -183,13 +183,13 @@ static int open_events(struct worker *w)
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (w->epoll < 0)
 		return -errno;
-	r = watch(w, w->ctl);
+	r = watch(w, w->ctl, 0);
 	if (!r)
-		r = watch(w, w->resolver);
-	if (!r)
-		r = watch(w, rings_epoll_fd(w->rings));
+		r = watch(w, w->resolver, 0);
+	if (!r)		/* entries stay until they are committed: "readable" says nothing, only the edge does */
+		r = watch(w, rings_epoll_fd(w->rings), EPOLLET);
 	if (!r && w->status_socket >= 0)
-		r = watch(w, w->status_socket);
+		r = watch(w, w->status_socket, 0);
 	return r;
 }
 
