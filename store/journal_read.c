@@ -104,7 +104,7 @@ enum entry_state segment_entry(const struct segment_map *m, uint64_t offset, boo
 	const uint8_t *p = m->p + offset;
 	size_t room = m->n - offset, header;
 
-	if (room < ENTRY_FIXED)
+	if (room < ENTRY_FIXED || (get16(p + 12) > room && !memcmp(p, "HTJ1", 4) && !memcmp(p + 4, m->tag, 8)))
 		return ENTRY_SHORT;
 	if (!header_is_whole(p, room, m->tag))
 		return ENTRY_BAD_HEADER;
