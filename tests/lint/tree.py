@@ -234,7 +234,7 @@ def check_text(tree):
         for number, line in enumerate(text.splitlines(), 1):
             if line.rstrip() != line:
                 yield "%s:%d: space at the end of the line" % (path, number)
-            if path.endswith((".c", ".h")) and line.startswith(" " * 8):
+            if path.endswith((".c", ".h")) and line.startswith(" " * 8) and not line.endswith("\\"):
                 yield "%s:%d: indented with spaces" % (path, number)
 
 
