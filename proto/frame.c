@@ -348,7 +348,7 @@ int frame_payload(const void *p, const struct frame_header *h, struct buf *out)
 	    ZSTD_findFrameCompressedSize(in, h->payload_len) != h->payload_len)
 		return -EBADMSG;
 	x = contexts_get();
-	if (!x || buf_reserve(out, h->raw_len) < 0)
+	if (!x || buf_reserve(out, h->raw_len + 1u) < 0)
 		return -ENOMEM;
 	n = ZSTD_decompressDCtx(x->d, out->p + out->n, h->raw_len, in, h->payload_len);
 	if (ZSTD_isError(n) || n != h->raw_len)

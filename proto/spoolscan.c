@@ -102,7 +102,7 @@ static const uint8_t *bytes_at(const struct segment_scan *s, size_t *ret_n)
 	size_t gone = (size_t)(s->at - s->from);
 
 	*ret_n = s->b.n - gone;
-	return s->b.p + gone;
+	return s->b.p ? s->b.p + gone : NULL;
 }
 
 static void forget(struct segment_scan *s)
