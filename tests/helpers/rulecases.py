@@ -43,7 +43,7 @@ def exec_succeeds(t, trace, d, w):
     t.equal(len(leaves), 5, "execs of the leaf")
     for r in leaves:
         t.equal((r.error, r.abi, r.asked()), (None, "native", "/proc/self/exe"), "exec")
-        t.equal(r.process.get("executable"), w + "/forkexec", "the new program's path")
+        t.equal(r.executable, w + "/forkexec", "the new program's path")
     t.equal(len(trace.calls("execve")), 6, "all execs")
     t.equal(len(trace.calls("vfork", "clone", "clone3", "fork")), 5, "forks")
     t.equal(len(trace.calls("exit_group")), 6, "exits")
@@ -90,11 +90,11 @@ def seccomp(t, trace, d, w):
     unlink = one(t, trace.calls("unlink"), "refused unlink")
     t.equal((unlink.error, unlink.asked()), ("ENOTBLK", d + "/f"), "unlink")
     refused = one(t, trace.calls("execveat"), "refused execveat")
-    t.equal((refused.error, refused.asked(), refused.request.get("argv")), ("EUCLEAN", w + "/raw", [w + "/raw", "refused"]), "execveat")
+    t.equal((refused.error, refused.asked(), refused.request.get("argv")), ("EUCLEAN", w + "/opener", [w + "/opener", "refused"]), "execveat")
     rename = one(t, trace.calls("rename"), "rename")
     t.equal((rename.error, rename.asked(), rename.request.get("newPath")), (None, d + "/f", d + "/f.renamed"), "rename")
     last = trace.calls("execve")[-1]
-    t.equal((last.error, last.request.get("argv")), (None, [w + "/raw"]), "the exec after it")
+    t.equal((last.error, last.request.get("argv")), (None, [w + "/opener"]), "the exec after it")
 
 
 # ---- fork, clone
@@ -152,6 +152,11 @@ def sigreturn(t, trace, d, w):
     t.ok("rt_sigreturn" not in names and "unknown_syscall" not in names, "a record from rt_sigreturn's exit: %r" % set(names))
 
 
+def died_in(r, path):
+    """Kernels before 6.13 give up the memory before they tell of the exit: the string cannot be read then, and the record says so."""
+    return r.asked() == path or r.asked() is None and "path" in r.more.get("unreadable", [])
+
+
 def deaths(t, trace, d, w):
     by_pid = {}
     for r in trace.calls():
@@ -159,7 +164,8 @@ def deaths(t, trace, d, w):
     pids = {k: int(v.split()[0]) for k, v in said(trace).items()}
     killed = [r for r in by_pid.get(pids["killed"], []) if r.name in ("open", "openat")]
     r = one(t, killed, "open inside which the task was killed")
-    t.equal((r.asked(), r.response), (d + "/fifo", {}), "open without a result")
+    t.ok(died_in(r, d + "/fifo"), "open inside which the task died: %r %r" % (r, r.more))
+    t.equal(r.response, {}, "a call without a result")
     t.ok(r.error is None or r.error in ("EINTR",), "error of a call that never returned: %r" % r)
     exits = [r.request.get("status") for r in by_pid.get(pids["exit_group"], []) if r.name == "exit_group"]
     t.equal(exits, [7], "exit_group")
@@ -167,7 +173,8 @@ def deaths(t, trace, d, w):
     t.equal(exits, [("exit", 5), ("exit_group", 0)], "a thread's exit, then its process's")
     other = by_pid.get(pids["other_thread"], [])
     t.equal([r.request.get("status") for r in other if r.name == "exit_group"], [3], "exit_group of the first thread")
-    t.equal([r.asked() for r in other if r.name in ("open", "openat")], [d + "/fifo"], "open of the thread that died with it")
+    opens = [r for r in other if r.name in ("open", "openat")]
+    t.ok(len(opens) == 1 and died_in(opens[0], d + "/fifo"), "open of the thread that died with it: %r" % opens)
 
 
 # ---- trees and ABIs
@@ -218,6 +225,20 @@ def bit30(t, trace, d, w):
         t.equal(calls[2].request.get("argv"), ["/proc/self/exe", "--x32-child"], "argv of 32-bit pointers")
 
 
+def every_call(t, trace, d, w):
+    """What all_calls says that the kernel answered, and what the trail says."""
+    made = [line.split() for line in trace.out.splitlines() if not line.startswith("none ")]
+    t.ok(len(made) > 100, "only %d calls were made" % len(made))
+    for name, pid, result in made:
+        got = [r for r in trace.calls(name) if r.tid == int(pid)]
+        if not got and result != "-38":  # ENOSYS: a kernel without this call
+            t.fail("missing from the trail: %s of %s = %s" % (name, pid, result))
+        elif got and result != "never" and int(result) < 0:
+            t.equal(-(got[-1].errno or 0), int(result), "error of %r" % got[-1])
+        elif got and result != "never":
+            t.equal(got[-1].error, None, "error of %r" % got[-1])
+
+
 def no_loss(t, trace, d, w):
     t.equal(trace.lost, 0, "lost")
     opens = [r.asked() for r in trace.calls("open", "openat") if (r.asked() or "").startswith(d + "/n-")]
@@ -231,7 +252,7 @@ CASES = [
     Case("execveat", "{W}/all_calls {D} execveat", execveat),
     Case("exec from a non-leader thread", "{W}/nonleader_exec {W}/raw 39", nonleader),
     Case("64-bit to 32-bit and back", "{W}/exec_abi 2 {D}/f", widths, FILE, NOEXEC + (1,), "this kernel runs no 32-bit programs"),
-    Case("refused by seccomp", "{W}/seccomp_errno {D}/f {W}/raw", seccomp, FILE, ()),
+    Case("refused by seccomp", "{W}/seccomp_errno {D}/f {W}/opener", seccomp, FILE, ()),
     Case("fork", "{W}/all_calls {D} fork", forks("fork")),
     Case("vfork", "{W}/all_calls {D} vfork", forks("vfork")),
     Case("clone", "{W}/all_calls {D} clone", forks("clone")),
@@ -249,5 +270,6 @@ CASES = [
     Case("int 0x80", "{W}/int80 {D}/f", entry32, FILE, NOEXEC, "this kernel has no 32-bit entry"),
     Case("32-bit program", "{W}/hello32 {D}/f", program32, "", NOEXEC, "this kernel runs no 32-bit programs"),
     Case("x32 numbers", "{W}/bit30 {D}/f", bit30, FILE, (77,), "this kernel has no x32"),
+    Case("every call once each way", "{W}/all_calls {D}", every_call),
     Case("opens of four threads", "{W}/opens 250 4 {D}/n", no_loss),
 ]

@@ -77,6 +77,11 @@ def split_args(text):
     return [a for a in args + [text[start:].strip()] if a], ""
 
 
+def number(text):
+    """Decimal, hexadecimal, or octal as umask shows it."""
+    return int(text, 8) if re.match(r"^0[0-7]+$", text) else int(text, 0)
+
+
 def finish(call, text):
     """Takes "= 3<path>", "= -1 ENOENT (...)", "= ? ERESTARTSYS (...)" apart."""
     m = RESULT.match(text.split("=", 1)[1].strip()) if "=" in text else None
@@ -85,7 +90,7 @@ def finish(call, text):
     if m.group(4) and (m.group(1) in ("-1", "?")):
         call.error = m.group(4)
         return
-    call.ret = int(m.group(1), 0)
+    call.ret = number(m.group(1))
     if m.group(2):
         inner = re.match(r"^<((?:\\x[0-9a-f]{2})*)>$", m.group(2))
         call.path = unhex(inner.group(1)) if inner else None

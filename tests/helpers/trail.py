@@ -35,6 +35,10 @@ class Record:
         return self.process.get("pid")
 
     @property
+    def executable(self):
+        return (self.process.get("executable") or {}).get("path")
+
+    @property
     def nanos(self):
         return int(self.more.get("eventTimeNanos", "0"))
 

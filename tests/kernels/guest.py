@@ -22,10 +22,11 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(TOP, "build", "kernels")
 
+# The generic flavour: the cloud flavour of the same source has no x32.
 # name -> (metapackage, words for the kernel's command line)
 KERNELS = {
-    "6.1": ("linux-image-cloud-amd64", "syscall.x32=y"),
-    "6.12": ("linux-image-6.12-cloud-amd64", "syscall.x32=y preempt=full"),
+    "6.1": ("linux-image-amd64", "syscall.x32=y"),
+    "6.12": ("linux-image-6.12-amd64", "syscall.x32=y preempt=full"),
 }
 COMMAND_LINE = "console=ttyS0 quiet panic=-1 lsm=landlock,lockdown,yama,integrity,apparmor,bpf"
 ARCHIVE_MAX = 256 << 20
@@ -157,7 +158,7 @@ def script_of(jobs):
     lines = ["cd /tmp"]
     for name, command, limit in jobs:
         lines.append("cat >/run/%s.sh <<'END_OF_JOB'\n%s\nEND_OF_JOB" % (name, command))
-        lines.append("timeout -s KILL %d sh /run/%s.sh >/out/%s.out 2>/out/%s.err; echo $? >/out/%s.rc"
+        lines.append("timeout -s KILL %d sh /run/%s.sh </dev/null >/out/%s.out 2>/out/%s.err; echo $? >/out/%s.rc"
                      % (limit, name, name, name, name))
     return "\n".join(lines) + "\n"
 

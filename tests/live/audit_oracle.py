@@ -80,7 +80,7 @@ def compare_event(t, name, e, r):
         t.equal(r.response["fd"], e.ret, "descriptor of %r" % r)
     if name.startswith(("execve", "open", "creat", "chmod", "fchmodat")) and e.paths:
         t.equal(r.asked(), e.path("NORMAL", "CREATE", "UNKNOWN"), "path of %r" % r)
-    elif name.startswith("unlink"):
+    elif name.startswith("unlink") and e.path("DELETE", "NORMAL", "UNKNOWN"):
         t.equal(r.asked(), e.path("DELETE", "NORMAL", "UNKNOWN"), "path of %r" % r)
     elif name.startswith("rename") and e.ret == 0:
         t.equal((r.asked(), r.asked("newPath")), (e.path("DELETE"), e.path("CREATE")), "paths of %r" % r)
@@ -96,7 +96,8 @@ def audit_and_trail_agree(t):
             f.write(WORK % size("audit.files"))
         start = "echo %d >/proc/self/loginuid && exec -a audited /bin/bash %s" % (AUID, script)
         trace = trail.run(["/bin/bash", "-c", start], cwd=d)
-        events = listener.events()
+        # setting the login uid is an event of its own, which no rule asked for
+        events = [e for e in listener.events() if names[e.number] in CALLS]
     t.must(events, "audit saw nothing (exit status %s, %s)" % (trace.status, trace.err))
     t.equal(trace.lost, 0, "lost")
     root = events[0].pid

@@ -18,7 +18,7 @@ import tap  # noqa: E402
 import trail  # noqa: E402
 from sizes import size  # noqa: E402
 
-SMALL = {"control": 1 << 14, "process": 1 << 14, "data": 1 << 14}
+SMALL = {"control": 1 << 14, "process": 1 << 12, "data": 1 << 14}
 CPUS = os.cpu_count() or 1
 
 
@@ -120,7 +120,7 @@ def a_flood_leaves_the_other_rings_alone(t):
     """All three at once; only the data ring is small."""
     with tap.Workdir() as d:
         start = start_of_program(d)
-        n, execs, creds = size("invariant.opens"), size("invariant.execs") // 4, 2000
+        n, execs, creds = size("invariant.opens"), size("invariant.execs") // 4, 250
         command = [tap.workload("together"), tap.workload("opens"), str(n), str(CPUS), d + "/n",
                    "--", tap.workload("execs"), str(execs), "2", "--", tap.workload("creds"), str(creds), "2"]
         trace = smallrings(command, "data", d)
