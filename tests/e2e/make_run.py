@@ -135,6 +135,20 @@ def kill_each(up):
         check("%s comes back when it is killed" % name, bool(after), up.said())
 
 
+def damage(up):
+    """One bit of the journal on disk, behind the store's back."""
+    journal = os.path.join(up.dir, "store", "journal")
+    segment = os.path.join(journal, sorted(n for n in os.listdir(journal) if n.endswith(".jnl"))[0])
+    with open(segment, "r+b") as f:
+        f.seek(os.path.getsize(segment) // 2)
+        byte = f.read(1)
+        f.seek(-1, os.SEEK_CUR)
+        f.write(bytes([byte[0] ^ 4]))
+    r = up.hosttrail("verify", "--format", "compact")
+    check("hosttrail verify finds one flipped bit", r.returncode == 1 and "FAULT" in r.stdout and "0 faults" not in
+          r.stdout.splitlines()[-1], r.stdout + r.stderr)
+
+
 def second_up(up):
     r = subprocess.run([HOSTTRAIL, "up", "--dir", up.dir], capture_output=True, text=True, check=False)
     check("a second `up` for the same directory is refused", r.returncode == 1 and "another" in r.stderr, r.stderr)
@@ -154,6 +168,7 @@ def run(folder):
             ask_with_hosttrail(up, path)
             second_up(up)
             kill_each(up)
+            damage(up)
     finally:
         names = ("hosttraild", "hosttrail-forward", "hosttrail-store")
         pids = [up.pid(n) for n in names]
