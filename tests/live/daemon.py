@@ -322,6 +322,8 @@ def a_trickle(t):
         worker = a.worker()
         before = cpu_ticks(worker)
         a.go()
+        time.sleep(0.5)
+        a.go()  # the workload waits for a line too
         a.tree.wait(60)
         ticks = cpu_ticks(worker) - before
         t.note("%d ticks for 300 records in 3 s" % ticks)
