@@ -27,7 +27,7 @@
 #define CPUS_PER_GROUP_SHIFT 3
 
 static const uint32_t default_bytes[HT_CLASS__MAX] = {
-	[HT_CLASS_CONTROL] = 1 << 20, [HT_CLASS_PROCESS] = 4 << 20, [HT_CLASS_DATA] = 8 << 20, [HT_CLASS_TLS] = 1 << 16,
+	[HT_CLASS_CONTROL] = 4 << 20, [HT_CLASS_PROCESS] = 4 << 20, [HT_CLASS_DATA] = 8 << 20, [HT_CLASS_TLS] = 1 << 16,
 };
 
 /* Pinned with the rest: says whether an earlier run's pins are ours to go on with. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A BPF ring buffer as user space sees it (include/uapi: BPF_RINGBUF_*): one writable page with the
- * consumer position, one read-only page with the producer position, then the data, mapped twice
- * in a row so that no entry is ever cut at the end. An entry is a u32 length with two flag bits, a u32 for the
- * kernel, and the bytes, rounded up to 8.
+ * consumer position, one read-only page with the producer position, then the data. The kernel would map
+ * the data twice in a row, so that no entry is ever cut at the end; but every mapped page counts as ours, so
+ * it is mapped once, and the one entry that may lie across the end is copied. An entry is a u32 length with
+ * two flag bits, a u32 for the kernel, and the bytes, rounded up to 8.
  */
 #include "rings.h"
 
@@ -17,6 +18,8 @@
 
 #include "lib/cleanup.h"
 
+#define ENTRY_MAX 65536u		/* more than any entry of ours */
+
 struct ring {
 	uint64_t *consumer;		/* NULL for an image */
 	const uint64_t *producer;
@@ -26,6 +29,7 @@ struct ring {
 	uint64_t at;			/* next entry to look at */
 	uint64_t end;			/* of the snapshot */
 	uint64_t committed;
+	uint8_t *across;		/* copy of the entry that lies across the end */
 	/* the entry at `at`, once it was found to be good */
 	const struct ht_event *head;
 	uint32_t head_len;
@@ -59,7 +63,7 @@ static int ring_map(struct ring *g, int fd, uint64_t bytes, size_t page)
 	p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return -errno;
-	q = mmap(NULL, page + 2 * bytes, PROT_READ, MAP_SHARED, fd, (off_t)page);
+	q = mmap(NULL, page + bytes, PROT_READ, MAP_SHARED, fd, (off_t)page);
 	if (q == MAP_FAILED) {
 		int r = -errno;
 
@@ -176,10 +180,11 @@ void rings_free(struct rings **rp)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++) {
 			struct ring *x = &r->ring[c][g];
 
+			free(x->across);
 			if (!x->consumer)
 				continue;
 			munmap(x->consumer, r->page);
-			munmap((void *)x->producer, r->page + 2 * x->bytes);
+			munmap((void *)x->producer, r->page + x->bytes);
 		}
 	if (r->counters)
 		munmap((void *)r->counters, r->counters_len);
@@ -238,6 +243,25 @@ static bool entry_good(const struct ring *g, const struct ht_event *e, uint32_t 
 	       e->kind && e->kind < HT_EV__MAX;
 }
 
+/*
+ * The entry's bytes in one piece. Between two commits a ring can be cut only once, so one copy is enough.
+ * NULL: no memory for it, which is the same as a bad entry.
+ */
+static const struct ht_event *entry_bytes(struct ring *g, uint32_t len)
+{
+	uint64_t at = (g->at + BPF_RINGBUF_HDR_SZ) & g->mask, first = g->bytes - at;
+
+	if (!g->consumer || first >= len)
+		return (const struct ht_event *)(g->data + at);
+	if (!g->across)
+		g->across = malloc(ENTRY_MAX);
+	if (!g->across || len > ENTRY_MAX)
+		return NULL;
+	memcpy(g->across, g->data + at, first);
+	memcpy(g->across + first, g->data, len - first);
+	return (const struct ht_event *)g->across;
+}
+
 /* Finds the entry at g->at, stepping over discarded and bad ones. False: nothing to read yet. */
 static bool ring_head(struct rings *r, struct ring *g)
 {
@@ -246,7 +270,7 @@ static bool ring_head(struct rings *r, struct ring *g)
 		uint32_t word = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
 		uint32_t len = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 		uint64_t step = BPF_RINGBUF_HDR_SZ + round_up(len, 8);
-		const struct ht_event *e = (const struct ht_event *)(p + BPF_RINGBUF_HDR_SZ);
+		const struct ht_event *e;
 
 		if (word & BPF_RINGBUF_BUSY_BIT)
 			return false;
@@ -256,7 +280,8 @@ static bool ring_head(struct rings *r, struct ring *g)
 			return false;
 		}
 		if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
-			if (entry_good(g, e, len)) {
+			e = entry_bytes(g, len);
+			if (e && entry_good(g, e, len)) {
 				g->head = e;
 				g->head_len = len;
 				return true;

@@ -409,7 +409,7 @@ static void a_cgroup_is_a_scope(void)
 	struct probes_config c = { .scope = HT_SCOPE_CGROUP, .scope_cgroup = "/ht-unit" };
 	_cleanup_lab_ struct lab l = {};
 	const char *root = access("/sys/fs/cgroup/cgroup.procs", F_OK) ? roots[0] : roots[1];
-	char in[128], below[128], procs[160], why[256];
+	char in[64], below[128], procs[192], why[256];
 	pid_t pid;
 
 	if (geteuid())
