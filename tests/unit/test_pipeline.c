@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The pipeline over ring images made here: what the kernel may and what it may not send. Own records, as JSON. */
+#include "agent/calls.h"
+#include "agent/own.h"
+#include "agent/pipeline.h"
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "proto/recordread.h"
+#include "tests/tap.h"
+
+#include <errno.h>
+
+static struct buf image[HT_CLASS__MAX];
+static struct rings *rings;
+static struct settle *settle;
+static struct pipeline *p;
+static unsigned names_asked, closes, kept;
+static const struct record_host host = { .host_id = "h", .machine_id = "", .boot_id = "", .hostname = "n",
+					 .kernel_release = "6", .agent_version = "1", .region = "local", .account = "0" };
+
+static int on_close(void *ctx, unsigned chain)
+{
+	closes++;
+	settle_frame_done(settle, chain);
+	return pipeline_restart(p, chain);
+}
+
+static void on_name(void *ctx, uint32_t uid)
+{
+	names_asked++;
+}
+
+static void on_exe(void *ctx, const struct exe_ref *ref)
+{
+}
+
+static void on_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
+{
+}
+
+static void on_identity(void *ctx, const void *event, uint32_t n)
+{
+	kept++;
+}
+
+static void put(unsigned class, const void *event, uint32_t n)
+{
+	static const uint8_t zeros[8];
+	uint32_t head[2] = { n, 0 };
+
+	buf_add(&image[class], head, sizeof(head));
+	buf_add(&image[class], event, n);
+	buf_add(&image[class], zeros, (8 - n % 8) % 8);
+}
+
+static struct ht_call call(uint64_t seq, uint32_t gen)
+{
+	unsigned n = calls_lookup("setsid");
+	struct ht_call c = { .h = { .kind = HT_EV_CALL, .class = calls_descs()[n].class, .len = sizeof(c), .gen = gen, .seq = seq,
+				    .time = 1000 + seq, .start = 9, .tid = 7, .tgid = 7 },
+			     .call = (uint16_t)n, .nr = 112, .task_calls = seq + 1 };
+
+	return c;
+}
+
+static struct ht_ident ident(uint32_t gen, uint32_t loginuid)
+{
+	struct ht_ident id = { .h = { .kind = HT_EV_IDENT, .len = sizeof(id), .gen = gen, .time = 1000, .start = 9, .tid = 7,
+				      .tgid = 7, .class = call(0, 0).h.class },
+			       .leader_start = 9, .loginuid = loginuid, .audit_session = UINT32_MAX, .euid = loginuid };
+
+	return id;
+}
+
+static void open_all(void)
+{
+	struct pipeline_ops ops = { .close = on_close, .ask_name = on_name, .ask_exe = on_exe, .ask_login = on_login,
+				    .keep_identity = on_identity };
+	struct pipeline_config pc = { .host = &host, .program = "test" };
+	const void *images[HT_CLASS__MAX];
+	uint64_t bytes[HT_CLASS__MAX];
+
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++) {
+		images[c] = image[c].p;
+		bytes[c] = image[c].n;
+	}
+	ok_int(rings_open_image(images, bytes, &rings), 0);
+	ok_int(settle_new(2, &settle), 0);
+	ok_int(pipeline_new(&pc, &ops, rings, settle, &p), 0);
+	names_asked = closes = kept = 0;
+}
+
+static void close_all(void)
+{
+	pipeline_free(&p);
+	settle_free(&settle);
+	rings_free(&rings);
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
+		buf_free(&image[c]);
+}
+
+/* The chain's batch as JSON lines. */
+static const char *json_of(unsigned chain)
+{
+	static struct buf out;
+	struct record_frame f = { .wall_offset = 0 };
+	struct reader *r = NULL;
+	const uint8_t *raw;
+	const char *why;
+	size_t n;
+
+	buf_reset(&out);
+	f.first_time = batch_first_time(pipeline_batch(p, chain));
+	ok_int(batch_finish(pipeline_batch(p, chain), &raw, &n), 0);
+	ok_int(reader_open(raw, n, &f, &r, &why), 0);
+	for (unsigned i = 0; r && i < reader_count(r); i++) {
+		ok_int(reader_json(r, i, &out), 0);
+		buf_addc(&out, '\n');
+	}
+	reader_free(&r);
+	return buf_text(&out);
+}
+
+static bool has(const char *text, const char *part)
+{
+	if (strstr(text, part))
+		return true;
+	printf("# %s\n# is not in\n# %s\n", part, text);
+	return false;
+}
+
+static void calls_with_their_identity(void)
+{
+	struct ht_call c = call(0, 1);
+	struct ht_ident id = ident(1, UINT32_MAX);
+	const char *json;
+
+	put(c.h.class, &id, sizeof(id));
+	put(c.h.class, &c, sizeof(c));
+	c = call(1, 2);			/* a generation that never came */
+	put(c.h.class, &c, sizeof(c));
+	open_all();
+	ok_int(pipeline_drain(p, 1), 0);
+	ok_int(pipeline_stats(p)->records[c.h.class], 2);
+	ok_int(pipeline_stats(p)->unknown_identity, 1);
+	ok_int(kept, 1);
+	json = json_of(chain_of_class(c.h.class));
+	ok(has(json, "\"eventName\":\"setsid\""));
+	ok(has(json, "\"type\":\"AWSService\""));
+	ok(has(json, "\"type\":\"Unknown\""));
+	close_all();
+}
+
+static void the_same_number_once(void)
+{
+	struct ht_call c = call(0, 1);
+
+	put(c.h.class, &c, sizeof(c));
+	put(c.h.class, &c, sizeof(c));
+	open_all();
+	ok_int(pipeline_drain(p, 1), 0);
+	ok_int(pipeline_stats(p)->records[c.h.class], 1);
+	ok_int(pipeline_stats(p)->skipped, 1);
+	close_all();
+}
+
+static void lies_are_lost_and_counted(void)
+{
+	struct ht_call c = call(0, 1);
+	unsigned class = c.h.class, wrong = class == HT_CLASS_DATA ? HT_CLASS_CONTROL : HT_CLASS_DATA;
+
+	put(wrong, &c, sizeof(c));		/* counted in another class than its ring's */
+	c = call(1, 1);
+	put(class, &c, sizeof(struct ht_event) + 8);	/* its length does not say so: the reader skips it */
+	c = call(1, 1);
+	c.h.len = sizeof(struct ht_event) + 8;		/* shorter than a call */
+	put(class, &c, c.h.len);
+	c = call(2, 1);
+	c.call = HT_CALLS_MAX + 5;
+	put(class, &c, sizeof(c));
+	c = call(3, 1);
+	c.h.cpu = 999;
+	put(class, &c, sizeof(c));
+	open_all();
+	ok_int(pipeline_drain(p, 1), 0);
+	ok_int(rings_malformed(rings), 1);
+	ok(pipeline_stats(p)->malformed >= 3);
+	ok_int(pipeline_stats(p)->records[class], 0);
+	ok(settle_lost_total(settle) >= 2);
+	close_all();
+}
+
+static void an_identity_in_the_event(void)
+{
+	struct {
+		struct ht_call c;
+		struct ht_field f;
+		struct ht_idmin m;
+	} e = { .c = call(0, 0) };
+
+	e.c.h.len = sizeof(e);
+	e.c.h.flags = HT_EV_F_IDENT_INLINE;
+	e.f = (struct ht_field){ .kind = HT_FIELD_IDMIN, .arg = HT_ARG_TASK, .len = sizeof(e.m) };
+	e.m = (struct ht_idmin){ .loginuid = UINT32_MAX, .audit_session = UINT32_MAX, .comm = "small", .euid = 5 };
+	put(e.c.h.class, &e, sizeof(e));
+	open_all();
+	ok_int(pipeline_drain(p, 1), 0);
+	ok_int(pipeline_stats(p)->minimal_identity, 1);
+	ok(has(json_of(chain_of_class(e.c.h.class)), "\"command\":\"small\""));
+	close_all();
+}
+
+/* A login that was not seen before: the drain ends before its first record, and goes on with the name. */
+static void a_name_is_waited_for(void)
+{
+	struct ht_call c = call(0, 1);
+	struct ht_ident id = ident(1, 1000);
+
+	put(c.h.class, &id, sizeof(id));
+	put(c.h.class, &c, sizeof(c));
+	open_all();
+	ok_int(pipeline_drain(p, 5), 1);
+	ok_int(pipeline_stats(p)->records[c.h.class], 0);
+	ok_int(pipeline_wait_until(p), 5 + PIPELINE_NAME_WAIT);
+	ok(pipeline_name_awaited(p));
+	ok_int(pipeline_name(p, 1000, "alice"), 0);
+	ok(!pipeline_name_awaited(p));
+	ok_int(pipeline_drain(p, 6), 0);
+	ok_int(pipeline_stats(p)->records[c.h.class], 1);
+	ok_int(pipeline_stats(p)->own, 0);
+	ok(has(json_of(chain_of_class(c.h.class)), "\"userName\":\"alice\""));
+	close_all();
+}
+
+static void a_late_name_has_a_record(void)
+{
+	struct ht_call c = call(0, 1);
+	struct ht_ident id = ident(1, 1000);
+	const char *json;
+
+	put(c.h.class, &id, sizeof(id));
+	put(c.h.class, &c, sizeof(c));
+	open_all();
+	ok_int(pipeline_drain(p, 5), 1);
+	ok_int(pipeline_drain(p, 5 + PIPELINE_NAME_WAIT), 0);	/* not answered in time */
+	ok_int(pipeline_stats(p)->records[c.h.class], 1);
+	ok_int(pipeline_name(p, 1000, "alice"), 0);
+	ok_int(pipeline_stats(p)->own, 1);
+	json = json_of(CHAIN_CONTROL);
+	ok(has(json, "\"eventName\":\"NameResolved\""));
+	ok(has(json, "\"userName\":\"alice\""));
+	close_all();
+}
+
+static void a_full_batch_is_closed_first(void)
+{
+	for (unsigned i = 0; i < 500; i++) {
+		struct ht_call c = call(i, 1);
+
+		put(c.h.class, &c, sizeof(c));
+	}
+	open_all();
+	pipeline_limit(p, chain_of_class(call(0, 0).h.class), 2000);
+	ok_int(pipeline_drain(p, 1), 0);
+	ok_int(pipeline_stats(p)->records[call(0, 0).h.class], 500);
+	ok(closes > 3);
+	close_all();
+}
+
+static void own_records(void)
+{
+	struct settle_report lost = { .ring_class = HT_CLASS_DATA, .cpu = 3, .count = 42, .first_seq = 7, .last_seq = 60,
+				      .first_time = NS_PER_SEC, .last_time = 2 * NS_PER_SEC };
+	struct ht_exe exe = { .ino = 5, .size = 10 };
+	struct str on = { "a", 1 };
+	uint8_t sha[32] = { 1 };
+	const char *json;
+
+	open_all();
+	ok_int(own_agent_started(p, &(struct own_started){ .version = "1", .kernel = "6", .scope = "host", .replaced = "",
+							   .on = &on, .non = 1, .self = "me" }), 0);
+	ok_int(own_records_lost(p, &lost), 0);
+	ok_int(own_executable_hashed(p, &exe, "/bin/x", sha), 0);
+	ok_int(own_name_resolved(p, 7, "joe"), 0);
+	ok_int(own_stream_ended(p, "00", "boot"), 0);
+	ok_int(own_agent_stopped(p, "stopped"), 0);
+	ok_int(batch_count(pipeline_batch(p, CHAIN_CONTROL)), 6);
+	json = json_of(CHAIN_CONTROL);
+	ok(has(json, "\"eventName\":\"AgentStarted\""));
+	ok(has(json, "\"eventSource\":\"trail.hosttrail\""));
+	ok(has(json, "\"eventType\":\"HostServiceEvent\""));
+	ok(has(json, "\"count\":42"));
+	ok(has(json, "\"cause\":\"ringFull\""));
+	ok(has(json, "\"firstTime\":\"1970-01-01T00:00:01Z\""));
+	ok(has(json, "\"sha256\":\"01"));
+	ok(has(json, "\"invokedBy\":\"test\""));
+	settle_frame_done(settle, CHAIN_CONTROL);
+	ok_int(settle_user_seq(settle), 6);
+	close_all();
+}
+
+static const struct tap_case cases[] = {
+	CASE(calls_with_their_identity), CASE(the_same_number_once), CASE(lies_are_lost_and_counted),
+	CASE(an_identity_in_the_event), CASE(a_name_is_waited_for), CASE(a_late_name_has_a_record),
+	CASE(a_full_batch_is_closed_first), CASE(own_records),
+};
+TAP_MAIN(cases)
