@@ -131,7 +131,7 @@ void json_text(struct json *j, const char *key, const void *p, size_t n)
 /* Moves a cut so that it does not split a character. */
 static size_t cut_before(const uint8_t *p, size_t at)
 {
-	for (unsigned back = 0; back < 3 && at > back; back++)
+	for (unsigned back = 0; back < 3 && back <= at; back++)
 		if ((p[at - back] & 0xc0) != 0x80)
 			return at - back;
 	return at;
@@ -139,8 +139,8 @@ static size_t cut_before(const uint8_t *p, size_t at)
 
 static size_t cut_after(const uint8_t *p, size_t n, size_t at)
 {
-	for (unsigned on = 0; on < 3 && at + on < n; on++)
-		if ((p[at + on] & 0xc0) != 0x80)
+	for (unsigned on = 0; on < 3; on++)
+		if (at + on == n || (p[at + on] & 0xc0) != 0x80)
 			return at + on;
 	return at;
 }

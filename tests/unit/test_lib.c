@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lib/: buffers, files, clocks, log lines. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "tests/tap.h"
+
+static void buffers(void)
+{
+	struct buf b = { 0 };
+
+	ok_str(buf_text(&b), "");
+	ok(!buf_adds(&b, "abc") && !buf_addc(&b, 'd') && !buf_addf(&b, "-%d", 42) && !buf_add(&b, NULL, 0));
+	ok_str(buf_text(&b), "abcd-42");
+	buf_drop(&b, 2);
+	ok_str(buf_text(&b), "cd-42");
+	buf_drop(&b, 100);
+	ok(b.n == 0 && b.cap > 0);
+	for (unsigned i = 0; i < 100000; i++)
+		buf_addf(&b, "%u,", i);
+	ok(b.n == 588890 && !memcmp(b.p + b.n - 6, "99999,", 6));
+	buf_free(&b);
+	ok(!b.p && !b.n && !b.cap);
+}
+
+/* A failed append leaves what was there, and is remembered until reset. */
+static void buffer_limit(void)
+{
+	struct buf b = { .max = 8 };
+
+	ok_int(buf_adds(&b, "12345678"), 0);
+	ok_int(buf_adds(&b, "9"), -E2BIG);
+	ok(b.failed && b.n == 8 && !memcmp(b.p, "12345678", 8));
+	ok_int(buf_add(&b, "x", SIZE_MAX), -E2BIG);
+	buf_reset(&b);
+	ok(!b.failed && b.max == 8 && !buf_adds(&b, "9"));
+	buf_free(&b);
+}
+
+static void files(void)
+{
+	char dir[] = "/tmp/test_lib.XXXXXX", path[128], deep[128];
+	struct buf b = { 0 };
+	struct stat st;
+	uint8_t c[4];
+	int fd;
+
+	must(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/f", dir);
+	umask(077);
+	ok_int(fsx_replace(path, "one", 3, 0640), 0);
+	ok_int(fsx_replace(path, "two!", 4, 0640), 0);
+	ok(!stat(path, &st) && (st.st_mode & 0777) == 0640 && st.st_size == 4);
+	ok(!fsx_read(path, 4, &b) && b.n == 4 && !memcmp(b.p, "two!", 4));
+	ok_int(fsx_read(path, 3, &b), -E2BIG);
+	ok_int(b.n, 4);
+	snprintf(deep, sizeof(deep), "%s/nowhere/f", dir);
+	ok_int(fsx_replace(deep, "x", 1, 0600), -ENOENT);
+	ok_int(fsx_read(deep, 10, &b), -ENOENT);
+	fd = open(path, O_RDWR);
+	ok_int(fsx_pwrite_all(fd, "ab", 2, 1), 0);
+	ok(!fsx_pread_all(fd, c, 4, 0) && !memcmp(c, "tab!", 4));
+	ok_int(fsx_pread_all(fd, c, 4, 1), -ENODATA);
+	close(fd);
+	snprintf(deep, sizeof(deep), "%s/a/b/c", dir);
+	ok(!fsx_mkdirs(deep, 0700) && !fsx_mkdirs(deep, 0700) && !fsx_sync_dir(deep));
+	ok_int(fsx_mkdirs(path, 0700), 0);	/* something of that name is there; opening it will tell */
+	for (unsigned i = 0; i < 3; i++) {
+		rmdir(deep);
+		*strrchr(deep, '/') = '\0';
+	}
+	unlink(path);
+	ok_int(rmdir(dir), 0);
+	buf_free(&b);
+}
+
+static int64_t parsed(const char *text)
+{
+	int64_t ns = -1;
+
+	return clock_parse(text, &ns) ? -1 : ns;
+}
+
+static void times(void)
+{
+	char text[21];
+	uint64_t a = clock_boot();
+
+	clock_iso(1795342530, text);
+	ok_str(text, "2026-11-22T10:15:30Z");
+	clock_iso(0, text);
+	ok_str(text, "1970-01-01T00:00:00Z");
+	clock_iso(INT64_MAX, text);
+	ok_str(text, "0000-00-00T00:00:00Z");
+	ok_int(parsed("2026-11-22T10:15:30Z"), 1795342530000000000);
+	ok_int(parsed("2026-11-22T10:15:30.25Z"), 1795342530250000000);
+	ok_int(parsed("2026-11-22"), 1795305600000000000);
+	ok_int(parsed("1795342530.5"), 1795342530500000000);
+	ok_int(parsed("2026-11-22T10:15:30"), -1);
+	ok_int(parsed("2026-11-22T10:15:30Zx"), -1);
+	ok_int(parsed("yesterday"), -1);
+	ok_int(parsed(""), -1);
+	ok(clock_boot() >= a);
+	ok(llabs(clock_wall() - (int64_t)clock_boot() - clock_wall_offset()) < (int64_t)NS_PER_SEC);
+}
+
+/* What a program says on standard error, read back. */
+static void log_lines(void)
+{
+	char path[] = "/tmp/test_log.XXXXXX";
+	struct buf b = { 0 };
+	int fd = mkstemp(path), err = dup(2);
+	struct log_limit limit = { 0 };
+
+	must(fd >= 0 && err >= 0 && dup2(fd, 2) == 2);
+	log_init("prog", LOG_LEVEL_INFO);
+	log_debug("not shown");
+	log_info("n is %d", 5);
+	log_err(-ENOENT, "opening %s", "x");
+	dup2(err, 2);
+	close(err);
+	close(fd);
+	must(!fsx_read(path, 4096, &b));
+	ok_str(buf_text(&b), "prog: info: n is 5\nprog: error: opening x: No such file or directory\n");
+	ok(log_allowed(&limit) && !log_allowed(&limit) && !log_allowed(&limit));
+	unlink(path);
+	buf_free(&b);
+}
+
+static void cleanups(void)
+{
+	int fd = open("/dev/null", O_RDONLY), copy = fd;
+	char *p = strdup("x"), *taken = TAKE_PTR(p);
+
+	must(fd >= 0);
+	ok(!p && !strcmp(taken, "x"));
+	free(taken);
+	{
+		_cleanup_close_ int scoped = fd;
+	}
+	ok(fcntl(copy, F_GETFD) < 0);
+	{
+		_cleanup_close_ int kept = open("/dev/null", O_RDONLY);
+
+		copy = TAKE_FD(kept);
+	}
+	ok(fcntl(copy, F_GETFD) >= 0);
+	close(copy);
+}
+
+static const struct tap_case cases[] = {
+	CASE(buffers), CASE(buffer_limit), CASE(files), CASE(times), CASE(log_lines), CASE(cleanups),
+};
+TAP_MAIN(cases)
