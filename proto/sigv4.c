@@ -301,6 +301,7 @@ enum sigv4_result sigv4_verify(const struct sigv4_request *r, const struct sigv4
 	enum sigv4_result res;
 	int64_t when = 0;
 
+	buf_reset(message);
 	res = parse_authorization(r, &a, message);
 	if (!res)
 		res = request_date(r, &date_name, amz_date, &when, message);

@@ -37,7 +37,7 @@ typedef int (*sigv4_secret_fn)(void *ctx, const char *access_key_id, char ret_se
 struct sigv4_scope { const char *region, *service; };	/* region NULL: any */
 
 /* Verifies. The host, the date and every x-amz-* header (but x-amz-user-agent) must be signed; the
- * body is hashed and compared. ret_access_key is set on SIGV4_OK only. message: AWS's error text for people. */
+ * body is hashed and compared. ret_access_key is set on SIGV4_OK only. message is replaced: AWS's error text for people. */
 enum sigv4_result sigv4_verify(const struct sigv4_request *r, const struct sigv4_scope *scope, int64_t now_seconds,
 			       sigv4_secret_fn secret, void *ctx, char ret_access_key[129], struct buf *message);
 /* Authorization header value for a request whose headers already hold host and x-amz-date; signs all of them.
