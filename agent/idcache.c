@@ -22,7 +22,7 @@ struct entry {
 	struct entry *prev, *next;	/* least recently used first */
 	UT_hash_handle hh;
 	uint32_t event_len;
-	uint8_t data[];			/* the event, then the texts */
+	uint8_t data[] __attribute__((aligned(8)));	/* the event, then the texts */
 };
 
 struct idcache {

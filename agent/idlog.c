@@ -37,9 +37,10 @@ static int start_file(struct idlog *l)
 	return r;
 }
 
-/* Whole events from the front; what a killed writer left half written is cut. */
+/* Whole events from the front; what a killed writer left half written is cut. Each is copied to where it is aligned. */
 static int read_events(struct idlog *l, const struct buf *b, idlog_found_fn found, void *ctx)
 {
+	_cleanup_buf_ struct buf event = { 0 };
 	size_t at = LOG_HEAD;
 	struct ht_event h;
 
@@ -47,7 +48,10 @@ static int read_events(struct idlog *l, const struct buf *b, idlog_found_fn foun
 		memcpy(&h, b->p + at, sizeof(h));
 		if (h.kind != HT_EV_IDENT || h.len < sizeof(struct ht_ident) || h.len > b->n - at)
 			break;
-		found(ctx, b->p + at, h.len);
+		buf_reset(&event);
+		if (buf_add(&event, b->p + at, h.len) < 0)
+			return -ENOMEM;
+		found(ctx, event.p, h.len);
 		at += h.len;
 	}
 	l->bytes = at;
