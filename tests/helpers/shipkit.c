@@ -232,8 +232,21 @@ static void report_bad(void *ctx, unsigned chain, const char *path, const char *
 	fprintf(stderr, "shipkit: %s: %s\n", path, why);
 }
 
-/* spool KEY HOST-ID STREAM CHAIN RECORDS SEED DIR COUNT [PAUSE-MS [SEGMENT-BYTES]]: appends; prints each frame's number
- * and hash once it is synced */
+static void spool_one(struct maker *m, struct spool *s, unsigned chain)
+{
+	char hex[65];
+
+	m->h.chain = (uint8_t)chain;
+	spool_head(s, chain, &m->h.number, m->h.previous);
+	m->seq = m->h.number * m->records;
+	make_frame(m);
+	must("append", spool_append(s, &m->h, m->out.p, m->out.n, m->hash));
+	hex_text(m->hash, 32, hex);
+	printf("%llu %s %lld %u\n", (unsigned long long)m->h.number, hex, (long long)clock_wall(), chain);
+}
+
+/* spool KEY HOST-ID STREAM CHAINS RECORDS SEED DIR COUNT [PAUSE-MS [SEGMENT-BYTES]]: appends COUNT frames to each chain
+ * (its digits: "012" is all three; a stream has one writer only); prints each one's number, hash, time and chain */
 static int cmd_spool(int argc, char **argv)
 {
 	const struct spool_limits limits = {
@@ -241,21 +254,18 @@ static int cmd_spool(int argc, char **argv)
 		.segment_bytes = argc > 9 ? (uint32_t)number(argv[9]) : 0,
 	};
 	uint64_t count = number(argv[7]), pause = argc > 8 ? number(argv[8]) : 0;
+	char *chains = argv[3], zero[] = "0";
 	struct spool *s;
 	struct maker m;
-	char hex[65];
 
+	argv[3] = zero;
 	maker_init(&m, argv);
 	must("spool", spool_open(argv[6], m.h.stream, &limits, NULL, report_bad, NULL, &s));
 	for (uint64_t i = 0; i < count; i++) {
-		spool_head(s, m.h.chain, &m.h.number, m.h.previous);
-		m.seq = m.h.number * m.records;
-		make_frame(&m);
-		must("append", spool_append(s, &m.h, m.out.p, m.out.n, m.hash));
+		for (const char *c = chains; *c; c++)
+			spool_one(&m, s, (unsigned)(*c - '0'));
 		if (pause || i + 1 == count || i % 64 == 63)
 			must("sync", spool_sync(s));
-		hex_text(m.hash, 32, hex);
-		printf("%llu %s %lld\n", (unsigned long long)m.h.number, hex, (long long)clock_wall());
 		if (pause) {
 			fflush(stdout);
 			usleep((useconds_t)pause * 1000);
