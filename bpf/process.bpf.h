@@ -133,7 +133,7 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	exec_call(t, task, &in);
 	if (!in.call)
 		return 0;
-	s = record_begin(t, &in, &n);
+	s = record_begin(t, &in, HT_CLASS_PROCESS, &n);
 	if (!s)
 		return 0;
 	if (t && t->exec.call)

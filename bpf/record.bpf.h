@@ -70,12 +70,29 @@ static __always_inline void record_end(struct scratch *s, struct ht_counters *n)
 		__sync_fetch_and_add(&n->submitted, 1);
 }
 
+/* The ring of a call: its descriptor's, but a chmod that sets set-id bits goes with the credentials. */
+static __always_inline __u32 call_class(const struct call_in *in, struct pt_regs *regs, const __u64 *args)
+{
+	const volatile struct ht_call_desc *d = desc_of(in->call);
+	__u64 own[6], mode;
+
+	if (d->flags & HT_CALL_F_SETID) {
+		if (!args) {
+			arch_args(regs, in->abi, own);
+			args = own;
+		}
+		mode = d->mode_arg == 1 ? args[1] : args[2];
+		if (mode & 06000)
+			return HT_CLASS_CONTROL;
+	}
+	return d->class & (HT_CLASS__MAX - 1);
+}
+
 /* Takes a number; then the scratch, with s->c filled but for the arguments. NULL: counted as lost. */
-static __always_inline struct scratch *record_begin(struct task *t, const struct call_in *in,
+static __always_inline struct scratch *record_begin(struct task *t, const struct call_in *in, __u32 class,
 						    struct ht_counters **ret_n)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	__u32 class = desc_of(in->call)->class & (HT_CLASS__MAX - 1);
 	struct ht_counters *n = counters_of(class, cpu);
 	struct scratch *s;
 	__u64 seq;
@@ -121,7 +138,7 @@ static __always_inline int record_call(struct task *t, const struct call_in *in,
 				       const __u64 *args)
 {
 	struct ht_counters *n = NULL;
-	struct scratch *s = record_begin(t, in, &n);
+	struct scratch *s = record_begin(t, in, call_class(in, regs, args), &n);
 	__u32 nops;
 
 	if (!s)
