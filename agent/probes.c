@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "probes.h"
+#include "probes_internal.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -12,61 +12,31 @@
 #include <sys/stat.h>
 
 #include "calls.h"
-#include "exefile.h"
-#include "features.h"
-#include "gen/hosttrail.skel.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "pins.h"
 #include "proto/keys.h"
-
-#define LINKS_MAX 16
-#define OWN_DIRS_MAX 64
-#define INDEX_ENTER 0x8000			/* as in bpf/maps.bpf.h */
-#define INDEX_RESTART (HT_CALLS_MAX - 1)
-#define CPUS_PER_GROUP_SHIFT 3
 
 static const uint32_t default_bytes[HT_CLASS__MAX] = {
 	[HT_CLASS_CONTROL] = 4 << 20, [HT_CLASS_PROCESS] = 4 << 20, [HT_CLASS_DATA] = 8 << 20, [HT_CLASS_TLS] = 1 << 16,
 };
 
-/* Pinned with the rest: says whether an earlier run's pins are ours to go on with. */
-struct meta {
-	uint32_t version, ncpu, ngroups, pad;
-	uint32_t ring_bytes[HT_CLASS__MAX];
-	uint8_t object[32];	/* of the BPF object and of the table of calls */
-	uint8_t config[32];
-	uint8_t stream[16];
-	uint64_t made;
-	uint8_t spare[256 - 120];
-};
-_Static_assert(sizeof(struct meta) == 256, "meta map's value");
-
-struct dir_key {			/* as struct dir in bpf/maps.bpf.h */
-	uint64_t ino, dev;
-};
-
-struct probes {
-	struct probes_fds fds;
-	struct features features;
-	struct exefile *exefile;
-	struct hosttrail_bpf *skel;	/* NULL when adopted */
-	int tasks;
-	uint32_t task_size;
-	int links[LINKS_MAX];
-	unsigned nlinks;
-	char dir[PINS_DIR_MAX];		/* "": nothing is pinned */
-	uint64_t scope_cgroup;
-	uint32_t scope_level;
-	struct dir_key own[OWN_DIRS_MAX];
-	unsigned nown;
-	struct meta meta;
-};
-
-static int fail(char why[256], int r, const char *what)
+int probes_fail(char why[256], int r, const char *what)
 {
 	snprintf(why, 256, "%.180s: %.60s", what, strerror(-r));
 	return r;
+}
+
+void probes_ring_name(char name[32], unsigned class, unsigned group)
+{
+	snprintf(name, 32, "ring_%u_%u", class, group);
+}
+
+uint32_t probes_value_size(int map)
+{
+	struct bpf_map_info info = {};
+	__u32 n = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(map, &info, &n) < 0 ? 0 : info.value_size;
 }
 
 /* ---- what is wanted: scope, sizes, groups, own directories ----------------- */
@@ -81,12 +51,12 @@ static int find_scope(struct probes *p, const struct probes_config *c, char why[
 	if (c->scope != HT_SCOPE_CGROUP)
 		return 0;
 	if (!rel)
-		return fail(why, -EINVAL, "scope cgroup without a path");
+		return probes_fail(why, -EINVAL, "scope cgroup without a path");
 	snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", rel);
 	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK))
 		snprintf(path, sizeof(path), "/sys/fs/cgroup/unified/%s", rel);
 	if (stat(path, &st) < 0)
-		return fail(why, -errno, path);
+		return probes_fail(why, -errno, path);
 	p->scope_cgroup = st.st_ino;
 	for (const char *s = rel; *s; s++)
 		p->scope_level += *s != '/' && (s == rel || s[-1] == '/');
@@ -104,7 +74,7 @@ static int plan(struct probes *p, const struct probes_config *c, char why[256])
 	unsigned shift = CPUS_PER_GROUP_SHIFT;
 
 	if (n < 1)
-		return fail(why, n, "counting CPUs");
+		return probes_fail(why, n, "counting CPUs");
 	p->fds.ncpu = (uint32_t)n;
 	while ((((unsigned)n - 1) >> shift) + 1 > HT_GROUPS_MAX)
 		shift++;
@@ -112,7 +82,7 @@ static int plan(struct probes *p, const struct probes_config *c, char why[256])
 	for (unsigned i = 0; i < HT_CLASS__MAX; i++) {
 		p->fds.ring_bytes[i] = c->ring_bytes[i] ? c->ring_bytes[i] : default_bytes[i];
 		if (!size_good(p->fds.ring_bytes[i]))
-			return fail(why, -EINVAL, "ring size is not a power of two of at least one page");
+			return probes_fail(why, -EINVAL, "ring size is not a power of two of at least one page");
 	}
 	return find_scope(p, c, why);
 }
@@ -125,61 +95,14 @@ static int find_own_dirs(struct probes *p, const struct probes_config *c, char w
 		int r;
 
 		if (fd < 0)
-			return fail(why, -errno, *d);
+			return probes_fail(why, -errno, *d);
 		if (p->nown == OWN_DIRS_MAX)
-			return fail(why, -E2BIG, "own directories");
+			return probes_fail(why, -E2BIG, "own directories");
 		r = exefile_of_fd(p->exefile, fd, &e);
 		if (r)
-			return fail(why, r, *d);
+			return probes_fail(why, r, *d);
 		p->own[p->nown++] = (struct dir_key){ .ino = e.ino, .dev = e.dev };
 	}
-	return 0;
-}
-
-static unsigned group_shift(const struct probes *p)
-{
-	unsigned shift = CPUS_PER_GROUP_SHIFT;
-
-	while (((p->fds.ncpu - 1) >> shift) + 1 > p->fds.ngroups)
-		shift++;
-	return shift;
-}
-
-/* ---- the table, as the probes want it ---------------------------------------- */
-
-static void fill_index(struct hosttrail_bpf *s, enum ht_abi abi)
-{
-	const struct ht_call_desc *d = calls_descs();
-	const uint16_t *index = calls_index(abi);
-
-	for (uint32_t nr = 0; nr < HT_NR_MAX; nr++) {
-		const char *name = calls_nr_name(abi, nr);
-		uint16_t i = index[nr] < calls_count() ? index[nr] : 0;
-
-		if (d[i].flags & HT_CALL_F_HIGHRATE)
-			i = 0;
-		if (i && (d[i].flags & (HT_CALL_F_ENTER | HT_CALL_F_EXEC)))
-			i |= INDEX_ENTER;
-		if (name && !strcmp(name, "restart_syscall"))
-			i = INDEX_RESTART;
-		s->rodata->ht_index[abi * HT_NR_MAX + nr] = i;
-	}
-}
-
-static int fill_rodata(const struct probes *p, const struct probes_config *c, struct hosttrail_bpf *s)
-{
-	if (calls_count() > INDEX_RESTART)
-		return -E2BIG;
-	s->rodata->ht_have_cast = p->features.have_cast;
-	s->rodata->ht_scope = c->scope;
-	s->rodata->ht_scope_level = p->scope_level;
-	s->rodata->ht_ncpu = p->fds.ncpu;
-	s->rodata->ht_group_shift = group_shift(p);
-	for (unsigned i = 0; i < HT_CLASS__MAX; i++)
-		s->rodata->ht_ring_shift[i] = (uint32_t)__builtin_ctz(p->fds.ring_bytes[i]);
-	for (unsigned a = 0; a < HT_ABI__MAX; a++)
-		fill_index(s, a);
-	memcpy((void *)s->rodata->ht_calls, calls_descs(), calls_count() * sizeof(struct ht_call_desc));
 	return 0;
 }
 
@@ -238,11 +161,6 @@ static const char *meta_differs(const struct meta *old, const struct meta *now)
 	return NULL;
 }
 
-static void ring_name(char name[32], unsigned class, unsigned group)
-{
-	snprintf(name, 32, "ring_%u_%u", class, group);
-}
-
 static int adopt_maps(struct probes *p)
 {
 	char name[32];
@@ -254,7 +172,7 @@ static int adopt_maps(struct probes *p)
 		return -ENOENT;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < p->fds.ngroups; g++) {
-			ring_name(name, c, g);
+			probes_ring_name(name, c, g);
 			p->fds.ring[c][g] = pins_get(p->dir, name);
 			if (p->fds.ring[c][g] < 0)
 				return -ENOENT;
@@ -290,14 +208,6 @@ static void drop_fds(struct probes *p)
 			cleanup_close(&p->fds.ring[c][g]);
 }
 
-static uint32_t value_size(int map)
-{
-	struct bpf_map_info info = {};
-	__u32 n = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(map, &info, &n) < 0 ? 0 : info.value_size;
-}
-
 /* 1: adopted. 0: there was nothing, or it is replaced (fds.replaced says why). */
 static int adopt(struct probes *p)
 {
@@ -313,7 +223,7 @@ static int adopt(struct probes *p)
 			snprintf(p->fds.replaced, sizeof(p->fds.replaced), "an interrupted start");
 		return 0;
 	}
-	if (value_size(fd) == sizeof(old) && bpf_map_lookup_elem(fd, &zero, &old) == 0)
+	if (probes_value_size(fd) == sizeof(old) && bpf_map_lookup_elem(fd, &zero, &old) == 0)
 		differs = meta_differs(&old, &p->meta);
 	if (!differs && (adopt_maps(p) || adopt_links(p))) {
 		drop_fds(p);
@@ -325,128 +235,8 @@ static int adopt(struct probes *p)
 	}
 	p->meta = old;
 	p->fds.adopted = true;
-	p->task_size = value_size(p->tasks);
+	p->task_size = probes_value_size(p->tasks);
 	return 1;
-}
-
-/* ---- loading ------------------------------------------------------------------------ */
-
-static int make_rings(struct probes *p)
-{
-	int outer = bpf_map__fd(p->skel->maps.rings);
-	char name[32];
-
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		for (unsigned g = 0; g < p->fds.ngroups; g++) {
-			__u32 key = c * HT_GROUPS_MAX + g;
-			int fd;
-
-			ring_name(name, c, g);
-			fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, name, 0, 0, p->fds.ring_bytes[c], NULL);
-			if (fd < 0)
-				return -errno;
-			p->fds.ring[c][g] = fd;
-			if (bpf_map_update_elem(outer, &key, &fd, BPF_ANY) < 0)
-				return -errno;
-		}
-	return 0;
-}
-
-static int fill_maps(struct probes *p)
-{
-	struct ht_shared shared = { .epoch = 1, .scope_cgroup = p->scope_cgroup };
-	__u32 zero = 0, one = 1;
-
-	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.shared), &zero, &shared, BPF_ANY) < 0)
-		return -errno;
-	for (unsigned i = 0; i < p->nown; i++)
-		if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.own_dirs), &p->own[i], &one, BPF_ANY) < 0)
-			return -errno;
-	return make_rings(p);
-}
-
-static void size_maps(struct probes *p, struct hosttrail_bpf *s)
-{
-	bpf_map__set_max_entries(s->maps.scratch, p->fds.ncpu);
-	bpf_map__set_max_entries(s->maps.counters, HT_CLASS__MAX * p->fds.ncpu);
-	bpf_map__set_autocreate(s->maps.exe_query, false);
-	bpf_program__set_autoload(s->progs.ht_iter_file, false);
-	for (const struct hook *h = hooks; h->prog; h++) {
-		struct probes_feature *f = features_get(&p->features, h->name);
-
-		if (f && !f->on)
-			bpf_program__set_autoload(bpf_object__find_program_by_name(s->obj, h->prog), false);
-	}
-}
-
-static int try_load(struct probes *p, const struct probes_config *c)
-{
-	int r;
-
-	p->skel = hosttrail_bpf__open();
-	if (!p->skel)
-		return -errno;
-	r = fill_rodata(p, c, p->skel);
-	if (r)
-		return r;
-	size_maps(p, p->skel);
-	r = hosttrail_bpf__load(p->skel);
-	if (r) {
-		hosttrail_bpf__destroy(p->skel);
-		p->skel = NULL;
-	}
-	return r;
-}
-
-static int load(struct probes *p, const struct probes_config *c, char why[256])
-{
-	int r;
-
-	for (const struct hook *h = hooks; h->prog; h++) {
-		struct probes_feature *f = features_get(&p->features, h->name);
-
-		if (h->required && !f->on) {
-			snprintf(why, 256, "%.60s: %.160s", h->name, f->why);
-			return -EOPNOTSUPP;
-		}
-	}
-	r = try_load(p, c);
-	if (r && p->features.have_cast) {
-		p->features.have_cast = false;
-		features_off(&p->features, "bpf_rdonly_cast", "the probes do not load with it");
-		r = try_load(p, c);
-	}
-	if (r)
-		return fail(why, r, "loading the probes");
-	p->tasks = dup(bpf_map__fd(p->skel->maps.tasks));
-	p->fds.counters = dup(bpf_map__fd(p->skel->maps.counters));
-	p->fds.shared = dup(bpf_map__fd(p->skel->maps.shared));
-	p->task_size = value_size(p->tasks);
-	r = fill_maps(p);
-	return r ? fail(why, r, "filling maps") : 0;
-}
-
-static int attach(struct probes *p, char why[256])
-{
-	for (const struct hook *h = hooks; h->prog; h++) {
-		struct bpf_program *prog = bpf_object__find_program_by_name(p->skel->obj, h->prog);
-		int fd, r;
-
-		if (!prog || !bpf_program__autoload(prog))
-			continue;
-		fd = bpf_raw_tracepoint_open(NULL, bpf_program__fd(prog));
-		if (fd < 0 && h->required)
-			return fail(why, -errno, h->name);
-		if (fd < 0) {
-			features_off(&p->features, h->name, "attaching: %s", strerror(errno));
-			continue;
-		}
-		p->links[p->nlinks++] = fd;
-		r = *p->dir ? pins_put(p->dir, h->prog, fd) : 0;
-		if (r)
-			return fail(why, r, "pinning a link");
-	}
-	return 0;
 }
 
 /* ---- pins of a new set --------------------------------------------------------------- */
@@ -463,10 +253,10 @@ static int pin_maps(struct probes *p, char why[256])
 		r = pins_put(p->dir, "tasks", p->tasks);
 	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
 		for (unsigned g = 0; g < p->fds.ngroups && !r; g++) {
-			ring_name(name, c, g);
+			probes_ring_name(name, c, g);
 			r = pins_put(p->dir, name, p->fds.ring[c][g]);
 		}
-	return r ? fail(why, r, "pinning maps") : 0;
+	return r ? probes_fail(why, r, "pinning maps") : 0;
 }
 
 /* Last of all, so that half a start is never taken for a whole one. */
@@ -476,9 +266,9 @@ static int pin_meta(struct probes *p, char why[256])
 	__u32 zero = 0;
 
 	if (bpf_map_update_elem(fd, &zero, &p->meta, BPF_ANY) < 0)
-		return fail(why, -errno, "writing the meta map");
+		return probes_fail(why, -errno, "writing the meta map");
 	r = pins_put(p->dir, "meta", fd);
-	return r ? fail(why, r, "pinning the meta map") : 0;
+	return r ? probes_fail(why, r, "pinning the meta map") : 0;
 }
 
 static int start_new(struct probes *p, const struct probes_config *c, char why[256])
@@ -490,18 +280,18 @@ static int start_new(struct probes *p, const struct probes_config *c, char why[2
 		if (!r)
 			r = pins_prepare(c->instance, p->dir);
 		if (r)
-			return fail(why, r, p->dir);
+			return probes_fail(why, r, p->dir);
 	}
 	if (getrandom(p->meta.stream, sizeof(p->meta.stream), 0) != sizeof(p->meta.stream))
-		return fail(why, -EIO, "random stream id");
-	r = load(p, c, why);
+		return probes_fail(why, -EIO, "random stream id");
+	r = probes_load(p, c, why);
 	if (r)
 		return r;
 	p->meta.made = clock_boot();
 	if (*p->dir)
 		r = pin_maps(p, why);
 	if (!r)
-		r = attach(p, why);
+		r = probes_attach(p, why);
 	if (!r && *p->dir)
 		r = pin_meta(p, why);
 	return r;
@@ -527,6 +317,7 @@ static void probes_abandon(struct probes **p)
 	probes_close(p, true);
 }
 
+/* libbpf's own messages are for whoever works on the probes. */
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	return getenv("HT_LIBBPF_DEBUG") ? vfprintf(stderr, fmt, ap) : 0;
@@ -538,7 +329,7 @@ int probes_open(const struct probes_config *config, struct probes **ret_p, char 
 	int r;
 
 	if (!p)
-		return fail(why, -ENOMEM, "probes");
+		return probes_fail(why, -ENOMEM, "probes");
 	libbpf_set_print(quiet);
 	r = features_find(&p->features, why);
 	if (!r)
@@ -547,17 +338,17 @@ int probes_open(const struct probes_config *config, struct probes **ret_p, char 
 		return r;
 	r = exefile_new(p->features.have_cast, &p->exefile);
 	if (r)
-		return fail(why, r, "loading the file iterator");
+		return probes_fail(why, r, "loading the file iterator");
 	r = find_own_dirs(p, config, why);
 	if (r)
 		return r;
 	r = make_meta(p, config);
 	if (r)
-		return fail(why, r, "probes");
+		return probes_fail(why, r, "probes");
 	if (config->instance) {
 		r = pins_prepare(config->instance, p->dir);
 		if (r)
-			return fail(why, r, PINS_ROOT "/hosttrail");
+			return probes_fail(why, r, PINS_ROOT "/hosttrail");
 		r = adopt(p);
 	}
 	if (!r)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* probes_internal.h - what probes.c (plan, adopt, pin, the interface) and probes_load.c (load, attach) share. */
+#ifndef HOSTTRAIL_PROBES_INTERNAL_H
+#define HOSTTRAIL_PROBES_INTERNAL_H
+
+#include "exefile.h"
+#include "features.h"
+#include "gen/hosttrail.skel.h"
+#include "pins.h"
+#include "probes.h"
+
+#define LINKS_MAX 16
+#define OWN_DIRS_MAX 64
+#define INDEX_RESTART (HT_CALLS_MAX - 1)	/* as in bpf/maps.bpf.h */
+#define CPUS_PER_GROUP_SHIFT 3
+
+/* Pinned with the rest: says whether an earlier run's pins are ours to go on with. */
+struct meta {
+	uint32_t version, ncpu, ngroups, pad;
+	uint32_t ring_bytes[HT_CLASS__MAX];
+	uint8_t object[32];	/* of the BPF object and of the table of calls */
+	uint8_t config[32];
+	uint8_t stream[16];
+	uint64_t made;
+	uint8_t spare[256 - 120];
+};
+_Static_assert(sizeof(struct meta) == 256, "meta map's value");
+
+struct dir_key {			/* as struct dir in bpf/maps.bpf.h */
+	uint64_t ino, dev;
+};
+
+struct probes {
+	struct probes_fds fds;
+	struct features features;
+	struct exefile *exefile;
+	struct hosttrail_bpf *skel;	/* NULL when adopted */
+	int tasks;
+	uint32_t task_size;
+	int links[LINKS_MAX];
+	unsigned nlinks;
+	char dir[PINS_DIR_MAX];		/* "": nothing is pinned */
+	uint64_t scope_cgroup;
+	uint32_t scope_level;
+	struct dir_key own[OWN_DIRS_MAX];
+	unsigned nown;
+	struct meta meta;
+};
+
+/* Writes "what: error" to why and gives r back. */
+int probes_fail(char why[256], int r, const char *what);
+void probes_ring_name(char name[32], unsigned class, unsigned group);
+uint32_t probes_value_size(int map);			/* 0: not to be had */
+/* Loads the object and makes the rings: p->skel, p->tasks and the descriptors in p->fds are set. */
+int probes_load(struct probes *p, const struct probes_config *c, char why[256]);
+/* Attaches every hook that is on, and pins it where p->dir says so. */
+int probes_attach(struct probes *p, char why[256]);
+
+#endif
