@@ -22,7 +22,7 @@ SIZES = {
     "bench.open_pairs": (100_000, 500_000, "open+close pairs a round"),
     "bench.getppids": (300_000, 2_000_000, "uncaptured calls a round"),
     "bench.processes": (300, 3_000, "fork+exec+exit a round"),
-    "bench.rounds": (9, 25, "interleaved rounds"),
+    "bench.rounds": (7, 25, "interleaved rounds"),
     "bench.replay_records": (1_000_000, 10_000_000, "records replayed through the reader into the spool"),
     "bench.lookups": (40, 400, "marked calls looked up, at each background rate"),
     "bench.background_rates": ((1, 1_000), (1, 1_000, 100_000), "other records per second meanwhile"),

@@ -8,8 +8,10 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREADS_MAX 64
@@ -57,6 +59,18 @@ static inline long work_threads(long n, void *(*fn)(void *))
 		sum += (long)done;
 	}
 	return sum;
+}
+
+/* Seconds of CPU that this process and its ended children used: the time of a loop that never sleeps, whatever else runs. */
+static inline double work_cpu(void)
+{
+	struct rusage u;
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	getrusage(RUSAGE_CHILDREN, &u);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9 + (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 /* Waits for one child; its exit status, or 128 + the signal that ended it. */
