@@ -17,7 +17,8 @@
 
 #define BATCH_MS 10			/* while entries come: read so often, and let nobody wake us */
 #define IDLE_MS 1000
-#define STOP_PATIENCE (500 * NS_PER_MS)
+#define STOP_PATIENCE (2 * NS_PER_SEC)	/* for numbers on their way and hashes in work; the parent waits longer */
+#define STOP_PAUSE_MS 2
 
 /* ---- what the pipeline asks -------------------------------------------------------------------- */
 
@@ -234,7 +235,7 @@ static int turn(struct worker *w, bool *busy)
 	return r;
 }
 
-/* What was numbered before the stop has come or is lost; then the last record. */
+/* What was numbered before the stop has come or is lost, what was executed is hashed; then the last record. */
 static int finish(struct worker *w)
 {
 	uint64_t end = clock_boot() + STOP_PATIENCE;
@@ -242,10 +243,10 @@ static int finish(struct worker *w)
 
 	do {
 		r = pipeline_drain(w->pipeline, clock_boot());
-		if (r < 0 || (r == 0 && !settle_unsettled(w->settle)))
+		if (r < 0 || (r == 0 && !settle_unsettled(w->settle) && !w->hashes))
 			break;
-		usleep(2000);
-	} while (clock_boot() < end);
+		r = wait_events(w, STOP_PAUSE_MS);
+	} while (r >= 0 && !w->parent_gone && clock_boot() < end);
 	if (r >= 0)
 		r = own_agent_stopped(w->pipeline, "stopped");
 	for (unsigned c = 0; c < CHAIN__MAX && r >= 0; c++)

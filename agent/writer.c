@@ -57,7 +57,7 @@ static void commit(struct writer *w)
 
 int writer_sync(struct writer *w)
 {
-	int r = idlog_flush(w->ids, pipeline_identities(w->pipeline));
+	int r = w->ids ? idlog_flush(w->ids, pipeline_identities(w->pipeline)) : 0;
 
 	if (!r && spool_dirty(w->spool)) {
 		r = spool_sync(w->spool);

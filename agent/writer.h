@@ -35,6 +35,7 @@ struct writer_config {
 /* Opens spool, state and cursor, and tells settle what is on disk. Next writer_start(). 0 or -errno. */
 int writer_open(const struct writer_config *c, struct settle *settle, struct writer **ret_w);
 void writer_free(struct writer **w);
+/* ids may be NULL: identities are not kept (replay). */
 int writer_start(struct writer *w, struct pipeline *p, struct rings *rings, struct idlog *ids);
 
 /* Ends the chain's open frame, if there is anything in it. 0 also when the disk is full (counted); else -errno. */
