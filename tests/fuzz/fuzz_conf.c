@@ -30,6 +30,7 @@ static const struct conf_key keys[] = {
 };
 #define KEYS keys, sizeof(keys) / sizeof(keys[0])
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("conf", MFD_CLOEXEC), r;

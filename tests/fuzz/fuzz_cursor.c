@@ -7,6 +7,7 @@
 
 #include "proto/spool.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t stream[16] = { 7 };

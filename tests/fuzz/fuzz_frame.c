@@ -4,6 +4,7 @@
 
 #include "proto/frame.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t key[32] = { 1 };

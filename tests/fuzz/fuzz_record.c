@@ -31,6 +31,7 @@ static void one(struct reader *r, unsigned i, struct buf *out)
 	json_tokener_free(t);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct record_frame frame = { .stream = { 1 }, .first_time = 1000, .wall_offset = 1795342000000000000 };

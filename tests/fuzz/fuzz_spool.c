@@ -123,6 +123,7 @@ static void read_raw(void)
 	spool_reader_free(&r);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct numbers a, b;
