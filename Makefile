@@ -135,7 +135,7 @@ check-kernels: deps all tests-build
 check-fresh:
 	$(Q)tests/fresh.sh
 ## bench: print the figures
-bench: deps all $(bench) $(workloads)
+bench: deps all $(bench) $(workloads) $(helpers)
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(O)
 ## fuzz: build libFuzzer targets and fuzz each for SECONDS (60)
 fuzz: deps

@@ -215,6 +215,7 @@ struct run {
 	struct pipeline *pipeline;
 	struct rings *rings;
 	struct sign_key *key;
+	struct idlog *ids;
 	struct hostinfo info;
 	struct record_host host;
 };
@@ -233,6 +234,14 @@ static void ask_name(void *ctx, uint32_t uid)
 	pipeline_name(r->pipeline, uid, uid ? "user" : "root");
 }
 
+static void keep_identity(void *ctx, const void *event, uint32_t n)
+{
+	struct run *r = ctx;
+
+	idlog_add(r->ids, event, n);
+}
+
+static void found_identity(void *ctx, const void *event, uint32_t n) { }
 static void ask_exe(void *ctx, const struct exe_ref *ref) { }
 static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start) { }
 
@@ -241,7 +250,8 @@ static int open_run(struct run *x, const struct image *m, const char *dir)
 	_cleanup_free_ char *key = NULL, *cursor = NULL;
 	struct writer_config wc = { .spool_dir = dir, .host = &x->host, .sign = sign_key_sign, .made = clock_boot(),
 				    .limits.bytes = { 64ull << 30, 64ull << 30, 1 << 20 } };
-	struct pipeline_ops ops = { .ctx = x, .close = close_frame, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login };
+	struct pipeline_ops ops = { .ctx = x, .close = close_frame, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
+				    .keep_identity = keep_identity };
 	struct pipeline_config pc = { .host = &x->host, .program = "replay" };
 	int r;
 
@@ -256,7 +266,8 @@ static int open_run(struct run *x, const struct image *m, const char *dir)
 	r = r ?: rings_open_image((const void *const *)m->p, m->n, &x->rings);
 	r = r ?: settle_new(CPUS_MAX, &x->settle) ?: writer_open(&wc, x->settle, &x->writer);
 	r = r ?: pipeline_new(&pc, &ops, x->rings, x->settle, &x->pipeline);
-	return r ?: writer_start(x->writer, x->pipeline, x->rings, NULL);
+	r = r ?: idlog_open(dir, wc.stream, found_identity, x, &x->ids);
+	return r ?: writer_start(x->writer, x->pipeline, x->rings, x->ids);
 }
 
 static double cpu_seconds(void)

@@ -4,6 +4,7 @@
 distance between the quartiles. HT_LONG=1: full size. Words on the command line choose some of the figures."""
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -70,7 +71,6 @@ class Agent:
 
 
 def remove_pins(instance):
-    import shutil
     shutil.rmtree("/sys/fs/bpf/hosttrail/" + instance.config("hosttraild")["instance"], ignore_errors=True)
 
 
@@ -143,16 +143,22 @@ def replay(instance):
             say("replay", "cannot record a ring image: " + r.stderr.strip())
             return
         say("replay: image", r.stdout.strip())
-        rates, bytes_each = [], []
+        rates = []
         for _ in range(3):
-            out = subprocess.run([tool, "run", image, str(size("bench.replay_records") // 3), os.path.join(d, "spool")],
-                                 capture_output=True, text=True, check=True).stdout
-            rate, size_each = (float(x) for x in out.split()[:2])
-            rates.append(rate)
-            bytes_each.append(size_each)
-        rate, each = Sample(rates), Sample(bytes_each)
+            rates.append(replayed(tool, image, size("bench.replay_records") // 3, d)[0])
+        rate = Sample(rates)
         say("replay: records/s/core", "%s  goal: 500000, %s" % (rate.text("/s"), "met" if rate.median >= 500000 else "MISSED"))
-        say("replay: bytes a record on disk", "%s  goal: 40, %s" % (each.text("bytes", 1), "met" if each.median <= 40 else "MISSED"))
+        # copies of the same records compress to almost nothing: only one pass says what they take
+        each = replayed(tool, image, 1, d)[1]
+        say("replay: bytes a record on disk", "%.1f (one pass, full frames)  goal: 40, %s" % (each, "met" if each <= 40 else "MISSED"))
+
+
+def replayed(tool, image, records, d):
+    """(records per CPU second, bytes per record) of one run into a fresh spool."""
+    spool = os.path.join(d, "spool")
+    shutil.rmtree(spool, ignore_errors=True)
+    out = subprocess.run([tool, "run", image, str(records), spool], capture_output=True, text=True, check=True).stdout
+    return [float(x) for x in out.split()[:2]]
 
 
 def rss_kib(pids):
