@@ -276,10 +276,8 @@ static void put_one(struct decoder *d, const struct call_arg *a, unsigned first)
 			batch_int(d->b, first, (int32_t)d->v.c.args[a->arg]);
 		break;
 	case ARG_CREATE_MODE:
-		put_create_mode(d, a, first);
-		break;
 	case ARG_DEV:
-		put_dev(d, a, first);
+		a->kind == ARG_DEV ? put_dev(d, a, first) : put_create_mode(d, a, first);
 		break;
 	case ARG_STR:
 	case ARG_XATTR:

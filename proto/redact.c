@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * redact.c - hides secrets in command lines, options, headers and URLs, by the tables below.
+ * redact.c - hides secrets in command lines, options, headers and URLs, by the tables of redact_rules.c.
  *
  * A word that names a command switches its rules on for the words behind it, so wrappers (sudo, env, xargs) need no
  * rules of their own. A word with blanks in it is gone through as a command line of its own (sh -c '...').
@@ -8,13 +8,10 @@
 #include "redact.h"
 
 #include <ctype.h>
-#include <pthread.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "lib/cleanup.h"
+#include "redact_rules.h"
 
 #define HIDDEN_LEN (sizeof(REDACT_HIDDEN) - 1)
 #define NAME_MAX_LEN 96
@@ -24,158 +21,7 @@ struct room {
 	size_t n, max;
 };
 
-/* ---- tables ---- */
-
-/* Last words of names whose values are secrets: as the end of a word (PGPASSWORD), and only as a whole one. */
-static const char *const secret_words[] = {
-	"password", "passwd", "passphrase", "passcode", "secret", "token", "apikey", "secretkey", "privatekey", "authorization", "storepass",
-	"keypass", "sshpass",
-};
-static const char *const secret_words_exact[] = { "pass", "pwd", "cookie", "bearer" };
-/* Two last words. */
-static const char *const secret_pairs[][2] = {
-	{ "api", "key" }, { "secret", "key" }, { "private", "key" }, { "auth", "key" }, { "encryption", "key" }, { "account", "key" },
-	{ "shared", "key" }, { "signing", "key" }, { "session", "key" }, { "master", "key" }, { "access", "key" }, { "oauth2", "bearer" },
-};
-/* The shell's own variables, and words that only look like a secret's name. */
-static const char *const not_secret[] = { "pwd", "oldpwd", "no-password", "no-pass", "nopass", "nopassword", "ask-pass", "ask-password" };
-
-enum rule_kind {
-	NEXT = 0,	/* the word behind the option, or what is joined to it */
-	JOINED,		/* only what is joined to the option */
-	USERPASS,	/* like NEXT, if it has the separator in it */
-	LAST,		/* the last word, if a short option of that letter was given */
-};
-
-struct rule {
-	const char *commands;	/* separated by blanks */
-	const char *sub;	/* a word that must come between, or NULL */
-	const char *option;
-	enum rule_kind kind;
-	char separator;
-};
-
-static const struct rule rules[] = {
-	{ "mysql mysqldump mysqladmin mysqlimport mysqlshow mysqlcheck mysqlslap mysqlbinlog mysqlpump mariadb mariadb-dump mariadb-admin "
-	  "mariadb-import mariadb-check mariadb-show mytop mycli", NULL, "-p", JOINED, 0 },
-	{ "sshpass", NULL, "-p", NEXT, 0 },
-	{ "curl", NULL, "-u", USERPASS, ':' },
-	{ "curl", NULL, "--user", USERPASS, ':' },
-	{ "curl", NULL, "-U", USERPASS, ':' },
-	{ "curl", NULL, "--proxy-user", USERPASS, ':' },
-	{ "curl", NULL, "-E", USERPASS, ':' },
-	{ "curl", NULL, "--cert", USERPASS, ':' },
-	{ "curl", NULL, "-b", USERPASS, '=' },
-	{ "http https", NULL, "-a", NEXT, 0 },
-	{ "http https", NULL, "--auth", NEXT, 0 },
-	{ "redis-cli keydb-cli valkey-cli", NULL, "-a", NEXT, 0 },
-	{ "openssl", NULL, "-k", NEXT, 0 },
-	{ "openssl", NULL, "-K", NEXT, 0 },
-	{ "openssl", NULL, "-pass", NEXT, 0 },
-	{ "openssl", NULL, "-passin", NEXT, 0 },
-	{ "openssl", NULL, "-passout", NEXT, 0 },
-	{ "docker podman nerdctl buildah skopeo crane helm oras", "login", "-p", NEXT, 0 },
-	{ "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop", NULL, "-p", NEXT, 0 },
-	{ "ldapsearch ldapadd ldapmodify ldapdelete ldapmodrdn ldapwhoami ldapcompare ldapexop ldappasswd", NULL, "-w", NEXT, 0 },
-	{ "ldappasswd", NULL, "-s", NEXT, 0 },
-	{ "ldappasswd", NULL, "-a", NEXT, 0 },
-	{ "sqlcmd osql bcp tsql isql", NULL, "-P", NEXT, 0 },
-	{ "smbclient rpcclient smbget smbcacls smbmap winexe net wmic crackmapexec", NULL, "-U", USERPASS, '%' },
-	{ "smbclient rpcclient smbget smbcacls winexe net", NULL, "--user", USERPASS, '%' },
-	{ "htpasswd", NULL, "b", LAST, 0 },
-	{ "useradd usermod groupadd groupmod", NULL, "-p", NEXT, 0 },
-	{ "zip unzip zipcloak", NULL, "-P", NEXT, 0 },
-	{ "7z 7za 7zr 7zz rar unrar", NULL, "-p", JOINED, 0 },
-	{ "rar unrar", NULL, "-hp", JOINED, 0 },
-	{ "ssh-keygen", NULL, "-N", NEXT, 0 },
-	{ "ssh-keygen", NULL, "-P", NEXT, 0 },
-	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-c", NEXT, 0 },
-	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-A", NEXT, 0 },
-	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-X", NEXT, 0 },
-	{ "ipmitool", NULL, "-P", NEXT, 0 },
-	{ "xfreerdp wlfreerdp xfreerdp3", NULL, "/p:", JOINED, 0 },
-	{ "rdesktop", NULL, "-p", NEXT, 0 },
-	{ "lftp", NULL, "-u", USERPASS, ',' },
-	{ "ncftp ncftpget ncftpput", NULL, "-p", NEXT, 0 },
-	{ "mosquitto_pub mosquitto_sub mosquitto_rr", NULL, "-P", NEXT, 0 },
-	{ "vault", "login", "", NEXT, 0 },
-	{ "aws", "set", "aws_secret_access_key", NEXT, 0 },
-	{ "aws", "set", "aws_session_token", NEXT, 0 },
-};
-
-/* Secrets that show by their form, wherever they stand. */
-static const struct {
-	const char *prefix;
-	size_t min;
-} token_forms[] = {
-	{ "ghp_", 20 }, { "gho_", 20 }, { "ghu_", 20 }, { "ghs_", 20 }, { "ghr_", 20 }, { "github_pat_", 30 }, { "glpat-", 20 },
-	{ "xoxb-", 20 }, { "xoxp-", 20 }, { "xoxa-", 20 }, { "xoxs-", 20 }, { "sk_live_", 20 }, { "rk_live_", 20 }, { "sk-ant-", 20 },
-	{ "npm_", 36 }, { "pypi-", 30 }, { "dckr_pat_", 20 }, { "hvs.", 20 }, { "AGE-SECRET-KEY-", 30 }, { "eyJ", 40 },
-	{ "-----BEGIN", 20 }, { "SG.", 40 },
-};
-
-/* Commands of the rules, sorted, each with a bit for every rule that it switches on. */
-_Static_assert(ARRAY_SIZE(rules) <= 64, "a bit for every rule");
-#define COMMANDS_MAX 192
-static struct command {
-	struct str name;
-	uint64_t rules;
-} commands[COMMANDS_MAX];
-static unsigned ncommands;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static int command_compare(const void *a, const void *b)
-{
-	const struct str *x = &((const struct command *)a)->name, *y = &((const struct command *)b)->name;
-	int r = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
-
-	return r ? r : (x->n > y->n) - (x->n < y->n);
-}
-
-static void commands_build(void)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++)
-		for (const char *p = rules[i].commands; *p; p += strspn(p, " ")) {
-			size_t n = strcspn(p, " ");
-			unsigned c = 0;
-
-			while (c < ncommands && (commands[c].name.n != n || memcmp(commands[c].name.p, p, n)))
-				c++;
-			if (c == COMMANDS_MAX)
-				abort();	/* our own table outgrew the room */
-			if (c == ncommands)
-				commands[ncommands++].name = (struct str){ p, n };
-			commands[c].rules |= 1ull << i;
-			p += n;
-		}
-	qsort(commands, ncommands, sizeof(commands[0]), command_compare);
-}
-
 /* ---- parts of text ---- */
-
-static bool starts(struct str s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return s.n >= n && !memcmp(s.p, prefix, n);
-}
-
-static bool equals(struct str s, const char *text)
-{
-	return s.n == strlen(text) && !memcmp(s.p, text, s.n);
-}
-
-static bool equals_nocase(const char *p, size_t n, const char *text)
-{
-	return n == strlen(text) && !strncasecmp(p, text, n);
-}
-
-static bool ends_nocase(const char *p, size_t n, const char *text)
-{
-	size_t t = strlen(text);
-
-	return n >= t && !strncasecmp(p + n - t, text, t);
-}
 
 static void hide_all(struct str *s)
 {
@@ -203,68 +49,7 @@ static size_t hide_part(struct str *s, size_t from, size_t to, struct room *r, b
 	return from + HIDDEN_LEN;
 }
 
-/* ---- names ---- */
-
-/* The last two words of a name: "AWS_SECRET_ACCESS_KEY", "client-secret", "apiKey", "db.password". */
-static void last_words(const char *p, size_t n, struct str *ret_last, struct str *ret_before)
-{
-	struct str w[2] = { { p + n, 0 }, { p + n, 0 } };
-	unsigned i = 0;
-
-	while (n && i < 2) {
-		char c = p[n - 1];
-		bool breaks = !isalnum((unsigned char)c);
-
-		if (!breaks) {
-			w[i].p = p + n - 1;
-			w[i].n++;
-			breaks = isupper((unsigned char)c) && n > 1 && islower((unsigned char)p[n - 2]);
-			if (breaks)
-				i++;
-		} else if (w[i].n) {
-			i++;
-		}
-		if (i < 2 && breaks)
-			w[i] = (struct str){ p + n - 1, 0 };
-		n--;
-	}
-	*ret_last = w[0];
-	*ret_before = w[1];
-}
-
-bool redact_is_secret_name(const char *p, size_t n)
-{
-	struct str last, before;
-
-	while (n && (*p == '-' || *p == '_')) {
-		p++;
-		n--;
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(not_secret); i++)
-		if (equals_nocase(p, n, not_secret[i]))
-			return false;
-	last_words(p, n, &last, &before);
-	for (unsigned i = 0; i < ARRAY_SIZE(secret_words); i++)
-		if (ends_nocase(last.p, last.n, secret_words[i]))
-			return true;
-	for (unsigned i = 0; i < ARRAY_SIZE(secret_words_exact); i++)
-		if (equals_nocase(last.p, last.n, secret_words_exact[i]))
-			return true;
-	for (unsigned i = 0; i < ARRAY_SIZE(secret_pairs); i++)
-		if (equals_nocase(last.p, last.n, secret_pairs[i][1]) && equals_nocase(before.p, before.n, secret_pairs[i][0]))
-			return true;
-	return false;
-}
-
 /* ---- one word ---- */
-
-static bool has_token_form(struct str s)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(token_forms); i++)
-		if (s.n >= token_forms[i].min && starts(s, token_forms[i].prefix))
-			return true;
-	return false;
-}
 
 static bool char_in(const char *set, char c)
 {
@@ -301,7 +86,7 @@ static bool hide_userinfo(struct str *s, struct room *r)
 			;
 		if (colon < end)
 			at = hide_part(s, colon + 1, end, r, &changed);
-		else if (has_token_form((struct str){ s->p + from, end - from }))
+		else if (redact_has_token_form((struct str){ s->p + from, end - from }))
 			at = hide_part(s, from, end, r, &changed);
 	}
 	return changed;
@@ -399,7 +184,7 @@ static bool hide_word(struct str *s, struct room *r)
 {
 	bool changed;
 
-	if (has_token_form(*s)) {
+	if (redact_has_token_form(*s)) {
 		hide_all(s);
 		return true;
 	}
@@ -431,17 +216,12 @@ static struct str base_name(struct str s)
 /* A word may name a command, and with it rules; or the subcommand that a rule waits for. */
 static void line_learn(struct line *l, struct str word)
 {
-	struct command key = { .name = base_name(word) };
-	const struct command *c;
+	const struct rule *r;
 
-	for (unsigned i = 0; l->active & ~l->sub_seen && i < ARRAY_SIZE(rules); i++)
-		if (l->active & 1ull << i && rules[i].sub && equals(word, rules[i].sub))
+	for (unsigned i = 0; l->active & ~l->sub_seen && (r = redact_rule(i)); i++)
+		if (l->active & 1ull << i && r->sub && equals(word, r->sub))
 			l->sub_seen |= 1ull << i;
-	if (!key.name.n)
-		return;
-	c = bsearch(&key, commands, ncommands, sizeof(commands[0]), command_compare);
-	if (c)
-		l->active |= c->rules;
+	l->active |= redact_rules_of(base_name(word));
 }
 
 /* "env:", "file:" and "fd:" of openssl's options name no secret. */
@@ -505,11 +285,12 @@ static unsigned try_rule(struct line *l, unsigned i, const struct rule *rule)
 
 static unsigned try_rules(struct line *l, unsigned i)
 {
+	const struct rule *r;
 	unsigned done = 0;
 
-	for (unsigned k = 0; l->active && k < ARRAY_SIZE(rules) && !done; k++)
-		if (l->active & 1ull << k && (!rules[k].sub || l->sub_seen & 1ull << k))
-			done = try_rule(l, i, &rules[k]);
+	for (unsigned k = 0; l->active && !done && (r = redact_rule(k)); k++)
+		if (l->active & 1ull << k && (!r->sub || l->sub_seen & 1ull << k))
+			done = try_rule(l, i, r);
 	return done;
 }
 
@@ -675,7 +456,6 @@ unsigned redact_argv(struct str *v, unsigned n, char *room, size_t max)
 	struct room r = { room, 0, max };
 	struct line l = { .v = v, .n = n, .room = &r };
 
-	pthread_once(&once, commands_build);
 	return line_redact(&l, 0);
 }
 
