@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "own.h"
+#include "proto/keys.h"
 #include "sandbox.h"
 #include "worker_internal.h"
 
@@ -193,6 +194,18 @@ static int open_events(struct worker *w)
 	return r;
 }
 
+/* A stream ends where the next one begins: with a boot, or with rings that another build or a clean stop took away. */
+static int say_previous(struct worker *w)
+{
+	const uint8_t *previous = writer_previous(w->writer);
+	char text[33];
+
+	if (!previous)
+		return 0;
+	hex_text(previous, 16, text);
+	return own_stream_ended(w->pipeline, text, w->setup.replaced[0] ? w->setup.replaced : "its rings are gone");
+}
+
 static int say_started(struct worker *w)
 {
 	char off[FEATURES_MAX][sizeof(w->features[0].why) + 64], self[64];
@@ -215,7 +228,7 @@ static int say_started(struct worker *w)
 		off_list[s.noff] = (struct str){ off[s.noff], strlen(off[s.noff]) };
 		s.noff++;
 	}
-	return own_agent_started(w->pipeline, &s);
+	return own_agent_started(w->pipeline, &s) ?: say_previous(w);
 }
 
 int worker_open(struct worker *w)

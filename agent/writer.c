@@ -10,6 +10,7 @@
 #include "writer_internal.h"
 
 #define TRIM_EVERY NS_PER_SEC
+#define OLD_STREAMS_EVERY (30 * NS_PER_SEC)
 #define BLOCKED_PAUSE NS_PER_SEC
 #define RATIO_MIN 2			/* compressed to encoded bytes: bounds of what is believed */
 #define RATIO_MAX 32
@@ -23,6 +24,11 @@ int writer_start(struct writer *w, struct pipeline *p, struct rings *rings, stru
 		return 0;
 	return batch_stream_start(pipeline_batch(p, CHAIN_CONTROL), w->has_previous ? w->previous.stream : NULL,
 				  w->previous_hash, w->config.made);
+}
+
+const uint8_t *writer_previous(const struct writer *w)
+{
+	return w->has_previous && writer_first_frame(w) ? w->previous.stream : NULL;
 }
 
 bool writer_first_frame(const struct writer *w)
@@ -352,6 +358,10 @@ int writer_tick(struct writer *w, uint64_t now)
 	if (now >= w->trim_next) {
 		trim(w);
 		w->trim_next = now + TRIM_EVERY;
+	}
+	if (now >= w->old_next) {
+		trim_old_streams(w);
+		w->old_next = now + OLD_STREAMS_EVERY;
 	}
 	return r;
 }

@@ -291,6 +291,24 @@ def a_full_disk(t):
             subprocess.run(["umount", "-l", a.dir + "/spool"], check=False)
 
 
+def a_second_stream(t):
+    """It names the first one and its last frame; acknowledged, the first one's folder goes."""
+    with Agent(["/bin/cat"]) as a:
+        a.start()
+        a.stop()
+        a.start()
+        a.stop()
+        streams = spooldir.streams(a.dir + "/spool")
+        t.equal(len(streams), 2, "streams")
+        chains = {s: spooldir.chain(a.dir + "/spool", s, "control") for s in streams}
+        first, second = sorted(chains.values(), key=lambda c: c[0].first_time)
+        start = second[0].message.stream_start
+        t.equal(start.previous_stream, first[0].stream, "previous stream")
+        t.equal(start.previous_hash, first[-1].hash, "its last frame")
+        ended = [r for r in spooldir.records(second[0]) if r.name == "StreamEnded"]
+        t.equal([r.fields["stream"] for r in ended], [first[0].stream.hex()], "StreamEnded")
+
+
 def an_over_full_chain(t):
     """The data chain's oldest segments go behind a tombstone that settles their numbers."""
     with tap.Workdir() as d, Agent([tap.workload("opens"), "300000", "1", d + "/" + "x" * 40], spool_data="512K") as a:
@@ -355,4 +373,4 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     tap.main([a_tree_into_the_spool, losses_add_up, killed_worker, killed_parent, killed_resolver, unprivileged_children, idle,
-              a_full_disk, an_over_full_chain, a_trickle, who])
+              a_full_disk, a_second_stream, an_over_full_chain, a_trickle, who])
