@@ -62,6 +62,7 @@ static void as_ident(const void *p, uint32_t n)
 	}
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ht_call *c = (struct ht_call *)room;
