@@ -93,7 +93,8 @@ int sandbox_worker(void)
 		SCMP_SYS(fstat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access),
 		SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64),
 		SCMP_SYS(fcntl), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
-		SCMP_SYS(sync_file_range), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink),
+		SCMP_SYS(sync_file_range), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(fadvise64),
+		SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink),
 		SCMP_SYS(unlinkat), SCMP_SYS(rmdir), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(fchmod), SCMP_SYS(fstatfs),
 		SCMP_SYS(flock), SCMP_SYS(dup), SCMP_SYS(umask),
 		/* waiting and talking on what was given: no new sockets */

@@ -291,6 +291,33 @@ def a_full_disk(t):
             subprocess.run(["umount", "-l", a.dir + "/spool"], check=False)
 
 
+def a_corrupt_frame(t):
+    """It is set aside at the next start, and what it held is lost, with that cause."""
+    with tap.Workdir() as d, Agent([tap.workload("opens"), str(OPENS // 2), "2", d + "/f"]) as a:
+        a.start()
+        a.go()
+        a.tree.wait(120)
+        time.sleep(0.5)
+        a.proc.kill()
+        a.proc.wait()
+        stream = spooldir.streams(a.dir + "/spool")[0]
+        frames = spooldir.chain(a.dir + "/spool", stream, "data")
+        t.must(len(frames) >= 2, "frames to choose from")
+        segment = "%s/spool/%s/data/%020d.seg" % (a.dir, stream, 0)
+        with open(segment, "r+b") as f:  # in the first frame's payload
+            f.seek(spooldir.FIXED.size + len(frames[0].ranges) * spooldir.RANGE.size + spooldir.TRAILER + 100)
+            f.write(b"damaged")
+        a.start()
+        a.stop()
+        frames, records = spooldir.everything(a.dir + "/spool", holes=True)
+        check_once(t, frames, records)
+        lost = lost_of(records, "data")
+        bad = sum(r.fields["count"] for r in records if r.name == "RecordsLost" and r.fields["cause"] == "badSegment")
+        t.note("%d lost, %d of them with the frame" % (lost, bad))
+        t.ok(bad > 0, "what the frame held is lost")
+        t.equal(opens_of(records, d + "/f") + lost, OPENS, "opens generated = recorded + lost")
+
+
 def a_second_stream(t):
     """It names the first one and its last frame; acknowledged, the first one's folder goes."""
     with Agent(["/bin/cat"]) as a:
@@ -373,4 +400,4 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     tap.main([a_tree_into_the_spool, losses_add_up, killed_worker, killed_parent, killed_resolver, unprivileged_children, idle,
-              a_full_disk, a_second_stream, an_over_full_chain, a_trickle, who])
+              a_full_disk, a_corrupt_frame, a_second_stream, an_over_full_chain, a_trickle, who])
