@@ -71,11 +71,28 @@ static bool trim_stream(struct writer *w, const uint8_t stream[16])
 	return all;
 }
 
+/* Opening a spool reads all of it: only when the forwarder has got further. */
+static bool acknowledged_more(struct writer *w, uint8_t (*streams)[16], int n)
+{
+	uint64_t sum = 1, next;
+
+	for (int i = 0; i < n; i++)
+		for (unsigned c = 0; c < CHAIN__MAX; c++)
+			if (memcmp(streams[i], w->config.stream, 16) && cursor_get(w->cursor, streams[i], c, &next))
+				sum += next;
+	if (sum == w->old_acknowledged)
+		return false;
+	w->old_acknowledged = sum;
+	return true;
+}
+
 void trim_old_streams(struct writer *w)
 {
 	uint8_t streams[STREAMS_MAX][16];
 	int n = spool_streams(w->config.spool_dir, streams, STREAMS_MAX);
 
+	if (!acknowledged_more(w, streams, n))
+		return;
 	for (int i = 0; i < n; i++)
 		if (memcmp(streams[i], w->config.stream, 16) && trim_stream(w, streams[i]))
 			remove_stream(w, streams[i]);

@@ -30,7 +30,7 @@ struct writer {
 	struct rings_mark mark[HT_CLASS__MAX];	/* read and in appended frames, or of no interest */
 	bool marked[HT_CLASS__MAX];
 	bool blocked;			/* the control chain has no space: its losses wait */
-	uint64_t blocked_until, dirty_since, trim_next, old_next;
+	uint64_t blocked_until, dirty_since, trim_next, old_next, old_acknowledged;
 	struct writer_stats stats;
 	struct bad_segment bad[BAD_SEGMENTS_MAX];
 	unsigned nbad;
