@@ -19,7 +19,7 @@ static uint32_t pairs_cap(enum attr a, uint32_t cap)
 	return most[a] == 1 ? cap : 2 * cap + most[a];
 }
 
-static size_t layout(struct tailmem *t, uint8_t *base)
+static size_t layout(struct tailmem *t, uintptr_t base)
 {
 	size_t at = 0;
 
@@ -45,13 +45,13 @@ int tailmem_new(uint32_t cap, struct tailmem **ret_t)
 		return -ENOMEM;
 	t->refs = 1;
 	t->cap = cap;
-	t->memory_len = layout(t, NULL);
+	t->memory_len = layout(t, 0);
 	t->memory = mmap(NULL, t->memory_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (t->memory == MAP_FAILED) {
 		free(t);
 		return -ENOMEM;
 	}
-	layout(t, t->memory);
+	layout(t, (uintptr_t)t->memory);
 	*ret_t = t;
 	return 0;
 }
