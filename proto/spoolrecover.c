@@ -30,8 +30,8 @@ struct recovery {
 	spool_bad_fn bad;
 	void *ctx;
 	/* the segment being read */
-	uint64_t name;
-	bool newest, tail_bad;
+	uint64_t name, next_name;	/* next_name: of the segment behind it; UINT64_MAX: none */
+	bool newest, tail_bad, beyond;	/* beyond: it goes on with frames that the next segment has, too */
 	bool full;			/* no more frames may go into it */
 	struct segment_scan scan;
 	struct segment_order order;
@@ -52,10 +52,11 @@ static int run_add(struct recovery *r, uint64_t number)
 	return 0;
 }
 
+/* What the next segment's name claims is there: a start that was killed while it mended this one may have put it there. */
 static bool belongs(const struct recovery *r, const struct frame_header *h)
 {
 	return !memcmp(h->stream, r->s->stream, sizeof(h->stream)) && h->chain == r->chain && h->number >= r->c->next &&
-	       segment_order_ok(&r->order, h->number, r->scan.at);
+	       h->number < r->next_name && segment_order_ok(&r->order, h->number, r->scan.at);
 }
 
 static int good(struct recovery *r, const struct frame_header *h, const uint8_t *p, size_t n)
@@ -124,6 +125,7 @@ static int segment_read(struct recovery *r)
 			continue;
 		}
 		if (k == 1) {	/* whole, but not ours: another chain's, or a number that was there before */
+			r->beyond |= h.number >= r->next_name;
 			why = "a frame that does not belong here";
 			segment_scan_skip(&r->scan, n);
 		} else if (k != -EAGAIN && k != -EBADMSG) {
@@ -228,7 +230,7 @@ static int salvage(struct recovery *r, char bad_name[64])
 }
 
 /* Says which numbers are missing: before, between and behind the runs; and at least that a copy was set aside. */
-static void report(struct recovery *r, uint64_t expected, uint64_t next_name, const char *bad_name)
+static void report(struct recovery *r, uint64_t expected, const char *bad_name)
 {
 	bool said = false;
 	char path[128];
@@ -243,8 +245,10 @@ static void report(struct recovery *r, uint64_t expected, uint64_t next_name, co
 		}
 		expected = r->runs[i].last + 1;
 	}
-	if (r->tail_bad || !said)
-		r->bad(r->ctx, r->chain, path, r->why, expected, r->tail_bad && !r->newest ? next_name - 1 : expected - 1);
+	if (!r->newest && r->next_name > expected && (r->tail_bad || r->beyond))
+		r->bad(r->ctx, r->chain, path, r->why, expected, r->next_name - 1);
+	else if (r->tail_bad || !said)
+		r->bad(r->ctx, r->chain, path, r->why, expected, expected - 1);
 }
 
 static int runs_keep(struct recovery *r)
@@ -261,7 +265,7 @@ static int runs_keep(struct recovery *r)
 	return 0;
 }
 
-static int mend(struct recovery *r, uint64_t expected, uint64_t next_name)
+static int mend(struct recovery *r, uint64_t expected)
 {
 	char name[SEGMENT_NAME_MAX], bad_name[64];
 	int k;
@@ -271,7 +275,7 @@ static int mend(struct recovery *r, uint64_t expected, uint64_t next_name)
 		k = salvage(r, bad_name);
 		if (k < 0)
 			return k;
-		report(r, expected, next_name, bad_name);
+		report(r, expected, bad_name);
 		r->full = true;
 		return 0;
 	}
@@ -299,11 +303,12 @@ static int segment_recover(struct recovery *r, uint64_t name, uint64_t next_name
 		r->c->next = name;
 	expected = r->c->next;
 	r->name = name;
+	r->next_name = next_name;
 	r->newest = next_name == UINT64_MAX;
 	r->nruns = 0;
 	r->torn_at = UINT64_MAX;
 	r->why = NULL;
-	r->tail_bad = r->full = false;
+	r->tail_bad = r->beyond = r->full = false;
 	r->c->nranges = 0;
 	r->order = (struct segment_order){ name, 0 };
 	segment_scan_start(&r->scan, fd);
@@ -311,7 +316,7 @@ static int segment_recover(struct recovery *r, uint64_t name, uint64_t next_name
 	if (!r->why && (r->nruns > 1 || (r->nruns && r->runs[0].first != name)))
 		r->why = "numbers are missing";
 	if (!k)
-		k = mend(r, expected, next_name);
+		k = mend(r, expected);
 	return k ? k : runs_keep(r);
 }
 

@@ -334,6 +334,39 @@ static void bad_copies_are_kept(void)
 	scratch_remove();
 }
 
+/* A start that was killed while it was setting a segment aside: the next one finishes the work. */
+static void salvage_is_taken_up(void)
+{
+	struct found f;
+	struct spool *s;
+	char tmp[256], bad[256], seg[256];
+
+	scratch_make();
+	s = open_spool(&f);
+	must(s && !put_frames(s, CHAIN_DATA, 12, 1000));
+	spool_free(&s);
+	snprintf(seg, sizeof(seg), "%s", segment_path("data", 0, ".seg"));
+	snprintf(bad, sizeof(bad), "%s", segment_path("data", 0, ".bad"));
+	snprintf(tmp, sizeof(tmp), "%s", segment_path("data", 6, ".tmp"));
+	damage(seg, size_of(seg) / 12 * 5 + 700, 3);
+	must(!link(seg, bad));		/* so far it came, and to half of the second run */
+	close(open(tmp, O_WRONLY | O_CREAT, 0640));
+	append_bytes(tmp, "HTF1 half", 9);
+	s = open_spool(&f);
+	must(s && found_are(&f, 0, 11, 5, 5) && f.nbad == 1 && f.bad[0].first == 5 && f.bad[0].last == 5);
+	ok(size_of(tmp) < 0 && size_of(bad) > 12000 && size_of(segment_path("data", 0, ".1.bad")) < 0);
+	spool_free(&s);
+	/* the second run is there already, the first has not taken the segment's place yet */
+	must(!unlink(seg) && !link(bad, seg));
+	s = open_spool(&f);
+	must(s && found_are(&f, 0, 11, 5, 5) && f.nbad == 1 && head_of(s, CHAIN_DATA) == 12);
+	spool_free(&s);
+	s = open_spool(&f);
+	must(s && found_are(&f, 0, 11, 5, 5) && !f.nbad);
+	spool_free(&s);
+	scratch_remove();
+}
+
 /* Frames of a foreign stream or chain, or an older number again, are not taken in. */
 static void foreign_frames(void)
 {
@@ -600,7 +633,7 @@ static void random_cuts(void)
 static const struct tap_case cases[] = {
 	CASE(append_and_reopen), CASE(group_is_inherited), CASE(wrong_number), CASE(segments_rotate_and_trim), CASE(torn_tail),
 	CASE(corrupt_payload), CASE(corrupt_header), CASE(corrupt_end), CASE(cut_old_segment), CASE(bad_copies_are_kept),
-	CASE(foreign_frames), CASE(drop_under_budget), CASE(drop_skips_acknowledged), CASE(drop_the_only_segment),
+	CASE(salvage_is_taken_up), CASE(foreign_frames), CASE(drop_under_budget), CASE(drop_skips_acknowledged), CASE(drop_the_only_segment),
 	CASE(ranges_fit_a_tombstone), CASE(random_cuts), CASE(full_disk),
 };
 TAP_MAIN(cases)
