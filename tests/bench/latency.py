@@ -76,7 +76,7 @@ def run(instance, say):
         client = api(instance)
         one(client, work, instance.path("first"))
         for rate in size("bench.background_rates"):
-            background = Background(instance, rate, n * 0.6 + 5)
+            background = Background(instance, rate, n * 0.3 + 5)
             begin = time.monotonic()
             background.start()
             values = [1000 * one(client, work, instance.path("mark-%d-%d" % (rate, i))) for i in range(n)]
