@@ -22,11 +22,12 @@ Record = collections.namedtuple("Record", "ring_class cpu seq name source time f
 
 
 def _schema():
-    d = tempfile.mkdtemp(prefix="hosttrail-proto-")
-    subprocess.run(["protoc", "--proto_path=" + os.path.join(tap.TOP, "proto"), "--python_out=" + d, "hosttrail.proto"], check=True)
-    sys.path.insert(0, d)
-    module = importlib.import_module("hosttrail_pb2")
-    sys.path.remove(d)
+    with tempfile.TemporaryDirectory(prefix="hosttrail-proto-") as d:
+        subprocess.run(["protoc", "--proto_path=" + os.path.join(tap.TOP, "proto"), "--python_out=" + d, "hosttrail.proto"],
+                       check=True)
+        sys.path.insert(0, d)
+        module = importlib.import_module("hosttrail_pb2")
+        sys.path.remove(d)
     return module
 
 
