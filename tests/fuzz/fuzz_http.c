@@ -60,6 +60,7 @@ static void make_store(void)
 	atexit(remove_dir);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *body = size ? memchr(data, '\n', size) : NULL;

@@ -48,6 +48,7 @@ static void sign_and_verify(struct sigv4_request *r, struct sigv4_header *h)
 	buf_free(&message);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct sigv4_scope scope = { "local", "cloudtrail" };
