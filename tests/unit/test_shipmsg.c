@@ -26,9 +26,9 @@ static void requests_are_what_protobuf_reads(void)
 	for (unsigned i = 0; i < 3; i++) {
 		must(ship_request_next(&s, &f) == 1);
 		ok_int(wire_left(&f), strlen(frames[i]));
-		ok(!memcmp(f.p, frames[i], wire_left(&f)));
+		ok(!wire_left(&f) || !memcmp(f.p, frames[i], wire_left(&f)));
 		ok_int(q->frames[i].len, strlen(frames[i]));
-		ok(!memcmp(q->frames[i].data, frames[i], q->frames[i].len));
+		ok(!q->frames[i].len || !memcmp(q->frames[i].data, frames[i], q->frames[i].len));
 	}
 	ok_int(ship_request_next(&s, &f), 0);
 	hosttrail__v1__ship_request__free_unpacked(q, NULL);
