@@ -4,18 +4,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ancestry.h"
 #include "cgroupname.h"
 #include "identity.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 
 #define NO_UID UINT32_MAX
-#define ANCESTORS_MAX 64
 #define CONTAINER_SHOWN 12
 
 /* What the decision rests on. */
 struct who {
-	uint32_t uid, loginuid, audit_session, userns_level;
+	uint32_t uid, loginuid, audit_session, userns_level, userns_owner;
 	struct str exe, cgroup, comm;
 	struct proc_key key;
 };
@@ -36,44 +36,6 @@ static void user_text(const struct identity_env *env, uint32_t uid, char out[NAM
 		snprintf(out, NAME_MAX_LEN, "%.*s", (int)name.n, name.p);
 	else
 		snprintf(out, NAME_MAX_LEN, "%u", uid);
-}
-
-/* ---- how a person became someone else ------------------------------------------------- */
-
-static bool changes_user(const struct proc *p)
-{
-	static const char *const names[] = { "/sudo", "/su", "/doas", "/pkexec", "/runuser" };
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		size_t n = strlen(names[i]);
-
-		if (p->exe.n >= n && !memcmp(p->exe.p + p->exe.n - n, names[i], n))
-			return true;
-	}
-	return false;
-}
-
-/* The nearest process, itself first, of the same login that executed a set-uid file or is sudo or the like. */
-static struct str find_via(const struct identity_env *env, const struct who *w, char out[PROCTAB_TEXT_MAX])
-{
-	struct proc_key at = w->key;
-
-	for (int i = 0; i < ANCESTORS_MAX; i++) {
-		const struct proc *p = proctab_find(env->procs, at.pid, at.start);
-		struct str via;
-
-		if (!p || p->loginuid != w->loginuid)
-			break;
-		via = p->via.n ? p->via : changes_user(p) ? p->exe : (struct str){ NULL, 0 };
-		if (via.n) {
-			size_t n = via.n < PROCTAB_TEXT_MAX ? via.n : PROCTAB_TEXT_MAX;
-
-			memcpy(out, via.p, n);
-			return (struct str){ out, n };
-		}
-		at = p->parent;
-	}
-	return (struct str){ NULL, 0 };
 }
 
 /* ---- the types ---------------------------------------------------------------------------- */
@@ -111,7 +73,9 @@ static void be_role(const struct identity_env *env, const struct who *w, struct 
 	o->issuer_name = TEXT(t->user);
 	o->issuer_uid = w->uid;
 	o->source_identity = TEXT(t->login);
-	o->via = find_via(env, w, t->via);
+	o->via = ancestry_via(env->procs, &w->key, w->loginuid, t->via);
+	if (!o->via.n && w->userns_level)
+		o->via = TEXT("userns");
 }
 
 static void be_service(const struct identity_env *env, const struct who *w, struct identity_text *t,
@@ -147,6 +111,13 @@ static void set_session(const struct identity_env *env, const struct who *w, str
 	o->source_ip = TEXT(t->source);
 }
 
+/* In a user namespace that a person made with no more than their own rights, only their own and their subordinate uids
+ * can be mapped: nobody else's. In one that root made, a uid is whoever it says. */
+static bool subordinate(const struct who *w)
+{
+	return w->userns_level && w->loginuid && w->userns_owner == w->loginuid;
+}
+
 static void classify(const struct identity_env *env, const struct who *w, struct identity_text *t,
 		     struct record_identity *o)
 {
@@ -154,14 +125,12 @@ static void classify(const struct identity_env *env, const struct who *w, struct
 		be_service(env, w, t, o);
 		return;
 	}
-	if (w->userns_level && w->uid != w->loginuid) {
-		/* Its uid is one of the login user's subordinate ones: nobody else's. */
-		be_user(env, w, IDENTITY_IAM_USER, t, o);
-		o->via = TEXT("userns");
-	} else if (w->uid != w->loginuid) {
+	if (w->uid != w->loginuid && !subordinate(w)) {
 		be_role(env, w, t, o);
 	} else {
-		be_user(env, w, w->uid ? IDENTITY_IAM_USER : IDENTITY_ROOT, t, o);
+		be_user(env, w, w->loginuid ? IDENTITY_IAM_USER : IDENTITY_ROOT, t, o);
+		if (w->userns_level)
+			o->via = TEXT("userns");
 	}
 	set_session(env, w, t, o);
 }
@@ -217,7 +186,7 @@ void identity_of(const struct identity_env *env, const struct ident *id, bool by
 	const struct ht_ident *k = &id->id;
 	struct who w = {
 		.uid = by_fsuid ? k->fsuid : k->euid, .loginuid = k->loginuid, .audit_session = k->audit_session,
-		.userns_level = k->userns_level, .exe = id->exe, .cgroup = id->cgroup, .comm = comm_of(k->comm),
+		.userns_level = k->userns_level, .userns_owner = k->userns_owner, .exe = id->exe, .cgroup = id->cgroup, .comm = comm_of(k->comm),
 		.key = { k->leader_start, k->h.tgid, 0 },
 	};
 
@@ -299,4 +268,14 @@ bool identity_waits(const struct identity_env *env, const struct ident *id)
 	names_user(env->names, k->loginuid);
 	waits |= names_waiting(env->names, k->loginuid);
 	return waits;
+}
+
+bool identity_waits_login(const struct identity_env *env, const struct ident *id)
+{
+	const struct proc_key key = { id->id.leader_start, id->id.h.tgid, 0 };
+
+	if (id->id.loginuid == NO_UID)
+		return false;
+	logins_address(env->logins, id->id.audit_session, env->procs, &key);
+	return logins_waiting(env->logins, id->id.audit_session);
 }

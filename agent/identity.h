@@ -44,5 +44,7 @@ void identity_self(const struct identity_env *env, const char *program, struct i
 		   struct record_identity *ret_i);
 /* Number of a user whose name is asked for and not answered yet, among those that this identity shows. */
 bool identity_waits(const struct identity_env *env, const struct ident *id);
+/* The same for where its session comes from. */
+bool identity_waits_login(const struct identity_env *env, const struct ident *id);
 
 #endif

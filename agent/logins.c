@@ -5,20 +5,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <uthash.h>
 
 #include "lib/cleanup.h"
-#include "lib/fsx.h"
 #include "logins.h"
 
 #define ANCESTORS_MAX 64
-#define SOCKETS_MAX 64
-#define TCP_ESTABLISHED_HEX 1
+#define TRIES_MAX 3		/* the process asked about may have ended before */
 
 struct login {
 	uint32_t session;
+	uint8_t tries;
+	bool waiting;
 	char address[LOGIN_ADDRESS_LEN];
 	UT_hash_handle hh;
 };
@@ -85,7 +87,7 @@ static bool find_sshd(struct proctab *t, uint32_t session, struct proc_key at, s
 		} else if (found) {
 			break;
 		}
-		at = p->parent;
+		at = proctab_parent(t, p);
 	}
 	return found;
 }
@@ -122,60 +124,40 @@ struct str logins_address(struct logins *l, uint32_t session, struct proctab *t,
 	if (session == UINT32_MAX)
 		return (struct str){ NULL, 0 };
 	p = find(l, session);
-	if (!p) {
-		p = make(l, session);
-		if (p && find_sshd(t, session, *key, &sshd))
-			l->ask(l->ctx, session, sshd.pid, sshd.start);
+	if (!p || (!p->address[0] && !p->waiting && p->tries < TRIES_MAX)) {
+		if (!find_sshd(t, session, *key, &sshd))
+			return (struct str){ NULL, 0 };
+		p = p ?: make(l, session);
+		if (!p)
+			return (struct str){ NULL, 0 };
+		p->waiting = true;
+		p->tries++;
+		l->ask(l->ctx, session, sshd.pid, sshd.start);
 	}
-	if (!p)
-		return (struct str){ NULL, 0 };
 	return (struct str){ p->address, strlen(p->address) };
+}
+
+bool logins_waiting(const struct logins *l, uint32_t session)
+{
+	const struct login *p = find(l, session);
+
+	return p && p->waiting;
 }
 
 bool logins_set(struct logins *l, uint32_t session, const char *address)
 {
 	struct login *p = find(l, session);
 
-	if (!p || !strcmp(p->address, address))
+	if (!p)
+		return false;
+	p->waiting = false;
+	if (!address[0] || !strcmp(p->address, address))
 		return false;
 	snprintf(p->address, sizeof(p->address), "%s", address);
 	return true;
 }
 
-/* ---- /proc ------------------------------------------------------------------ */
-
-/* "0100007F" or 32 digits: groups of four bytes in host order. */
-static int parse_address(const char *hex, char out[LOGIN_ADDRESS_LEN])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	uint32_t w[4];
-	size_t n = strlen(hex) / 8;
-
-	if ((n != 1 && n != 4) || strlen(hex) % 8)
-		return -EBADMSG;
-	for (size_t i = 0; i < n; i++)
-		if (sscanf(hex + 8 * i, "%8x", &w[i]) != 1)
-			return -EBADMSG;
-	if (n == 4 && !memcmp(w, mapped, sizeof(mapped)))
-		return inet_ntop(AF_INET, &w[3], out, LOGIN_ADDRESS_LEN) ? 0 : -errno;
-	return inet_ntop(n == 1 ? AF_INET : AF_INET6, w, out, LOGIN_ADDRESS_LEN) ? 0 : -errno;
-}
-
-int login_peer_in(const char *table, uint64_t inode, char ret_address[LOGIN_ADDRESS_LEN])
-{
-	for (const char *line = strchr(table, '\n'); line; line = strchr(line + 1, '\n')) {
-		unsigned state;
-		unsigned long long ino;
-		char far[33];
-
-		if (sscanf(line, " %*d: %*[0-9A-F]:%*x %32[0-9A-F]:%*x %x %*s %*s %*s %*d %*d %llu", far, &state,
-			   &ino) != 3)
-			continue;
-		if (ino == inode && state == TCP_ESTABLISHED_HEX)
-			return parse_address(far, ret_address);
-	}
-	return -ENOENT;
-}
+/* ---- the connection ----------------------------------------------------------- */
 
 static void close_dir(DIR **d)
 {
@@ -183,47 +165,51 @@ static void close_dir(DIR **d)
 		closedir(*d);
 }
 
-/* Inodes of the sockets that pid holds. */
-static unsigned sockets_of(uint32_t pid, uint64_t *inodes, unsigned max)
+static int text_of(const struct sockaddr_storage *s, char out[LOGIN_ADDRESS_LEN])
 {
-	char path[PATH_MAX], link[64];
-	_cleanup_(close_dir) DIR *d = NULL;
-	struct dirent *e;
-	unsigned n = 0;
+	const struct sockaddr_in *v4 = (const void *)s;
+	const struct sockaddr_in6 *v6 = (const void *)s;
 
-	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
-	d = opendir(path);
-	while (d && n < max && (e = readdir(d))) {
-		unsigned long long ino;
-		ssize_t len = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
+	if (s->ss_family == AF_INET)
+		return inet_ntop(AF_INET, &v4->sin_addr, out, LOGIN_ADDRESS_LEN) ? 0 : -errno;
+	if (s->ss_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], out, LOGIN_ADDRESS_LEN) ? 0 : -errno;
+	return inet_ntop(AF_INET6, &v6->sin6_addr, out, LOGIN_ADDRESS_LEN) ? 0 : -errno;
+}
 
-		if (len <= 0)
-			continue;
-		link[len] = 0;
-		if (sscanf(link, "socket:[%llu]", &ino) == 1)
-			inodes[n++] = ino;
-	}
-	return n;
+/* Asked of the socket itself: /proc/net/tcp leaves lines out while connections come and go. */
+static int peer_of_socket(int pidfd, int theirs, char ret_address[LOGIN_ADDRESS_LEN])
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_getfd, pidfd, theirs, 0);
+	struct sockaddr_storage s;
+	socklen_t n = sizeof(s);
+
+	if (fd < 0 || getpeername(fd, (struct sockaddr *)&s, &n) < 0)
+		return -errno;
+	return text_of(&s, ret_address);
 }
 
 int login_peer_of(uint32_t pid, char ret_address[LOGIN_ADDRESS_LEN])
 {
-	static const char *const tables[] = { "tcp", "tcp6" };
-	uint64_t inodes[SOCKETS_MAX];
-	unsigned n = sockets_of(pid, inodes, SOCKETS_MAX);
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	_cleanup_(close_dir) DIR *d = NULL;
+	char path[64], link[64];
+	struct dirent *e;
+	int fd;
 
-	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++) {
-		_cleanup_buf_ struct buf b = { 0 };
-		char path[64];
-		int r;
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	d = opendir(path);
+	if (pidfd < 0 || !d)
+		return -errno;
+	while ((e = readdir(d))) {
+		ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
 
-		snprintf(path, sizeof(path), "/proc/%u/net/%s", pid, tables[t]);
-		r = fsx_read(path, 16 << 20, &b);
-		if (r < 0)
+		if (n < 7 || memcmp(link, "socket:", 7) || sscanf(e->d_name, "%d", &fd) != 1)
 			continue;
-		for (unsigned i = 0; i < n; i++)
-			if (!login_peer_in(buf_text(&b), inodes[i], ret_address))
-				return 0;
+		if (!peer_of_socket(pidfd, fd, ret_address))
+			return 0;
 	}
 	return -ENOENT;
 }

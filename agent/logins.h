@@ -2,8 +2,8 @@
 /*
  * logins.h - where login sessions come from: the SSH client's address by audit session.
  *
- * The process that holds the connection is the session's nearest sshd ancestor; who may read its
- * sockets is asked once for each session (ask), the answer comes through logins_set(). What the session itself
+ * The process that holds the connection is the session's nearest sshd ancestor; who may ask its
+ * socket is asked for each session (ask), the answer comes through logins_set(). What the session itself
  * could have written (SSH_CONNECTION) is not looked at. Bounded to LOGINS_MAX. Not thread-safe.
  */
 #ifndef HOSTTRAIL_LOGINS_H
@@ -21,11 +21,11 @@ int logins_new(logins_ask_fn ask, void *ctx, struct logins **ret_l);
 void logins_free(struct logins **l);
 /* Address, or empty: not (yet) known. `key` is a process of the session. */
 struct str logins_address(struct logins *l, uint32_t audit_session, struct proctab *t, const struct proc_key *key);
-bool logins_set(struct logins *l, uint32_t audit_session, const char *address);	/* true: news */
+bool logins_waiting(const struct logins *l, uint32_t audit_session);	/* asked and not answered */
+/* Answer; an empty one says that it could not be had: later processes of the session ask again, a few times. True: news. */
+bool logins_set(struct logins *l, uint32_t audit_session, const char *address);
 
-/* The far end of the established TCP connection that process pid holds, from /proc (needs privilege): 0, -ENOENT, -errno. */
+/* The far end of the connection that process pid holds (needs privilege): 0, -ENOENT, -errno. */
 int login_peer_of(uint32_t pid, char ret_address[LOGIN_ADDRESS_LEN]);
-/* The same from the text of /proc/<pid>/net/tcp or tcp6 and the socket's inode; for tests. 0 or -ENOENT. */
-int login_peer_in(const char *table, uint64_t inode, char ret_address[LOGIN_ADDRESS_LEN]);
 
 #endif

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "ancestry.h"
 #include "calls.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -111,7 +111,11 @@ uint64_t pipeline_wait_until(const struct pipeline *p)
 
 bool pipeline_name_awaited(const struct pipeline *p)
 {
-	return p->wait_until &&
+	if (!p->wait_until)
+		return false;
+	if (logins_waiting(p->env.logins, p->wait_session))
+		return true;
+	return p->wait_name &&
 	       (names_waiting(p->env.names, p->wait_for[0]) || names_waiting(p->env.names, p->wait_for[1]));
 }
 
@@ -217,28 +221,32 @@ int64_t pipeline_self(struct pipeline *p, struct batch *b)
 	return batch_identity(b, p->self_serial * 2, &r);
 }
 
-static void note_process(struct pipeline *p, const struct ident *id)
-{
-	const struct ht_ident *k = &id->id;
-	bool setuid = k->exe.mode & S_ISUID;
-	struct proc proc = {
-		.key = { k->leader_start, k->h.tgid, 0 },
-		.parent = { k->parent_start, k->ppid, 0 },
-		.euid = k->euid, .loginuid = k->loginuid, .audit_session = k->audit_session,
-		.exe_owner = k->exe.uid, .setuid_exe = setuid, .exe = id->exe,
-	};
-
-	if (setuid && k->exe.uid == k->euid)
-		proc.via = id->exe;
-	proctab_put(p->env.procs, &proc);
-}
-
 void pipeline_identity(struct pipeline *p, const void *event, uint32_t n)
 {
 	struct ident *id = idcache_put(p->identities, event, n);
 
 	if (id)
-		note_process(p, id);
+		ancestry_note(p->env.procs, id);
+}
+
+/* Names can take for ever and are waited for now and then; a session's address is the parent's to tell, at once. */
+static int wait_for(struct pipeline *p, const struct ident *id, uint64_t now)
+{
+	bool name = identity_waits(&p->env, id), login = identity_waits_login(&p->env, id);
+
+	if (name && now < p->wait_next)
+		name = false;
+	if (!name && !login)
+		return 0;
+	p->wait_for[0] = id->id.euid;
+	p->wait_for[1] = id->id.loginuid;
+	p->wait_session = id->id.audit_session;
+	p->wait_name = name;
+	p->wait_until = now + PIPELINE_NAME_WAIT;
+	if (name)
+		p->wait_next = p->wait_until + WAIT_PAUSE;
+	p->stats.name_waits++;
+	return 1;
 }
 
 static int take_identity(struct pipeline *p, const struct ht_event *ev, uint32_t n, uint64_t now)
@@ -251,15 +259,8 @@ static int take_identity(struct pipeline *p, const struct ht_event *ev, uint32_t
 	}
 	if (p->ops.keep_identity)
 		p->ops.keep_identity(p->ops.ctx, ev, n);
-	note_process(p, id);
-	if (!identity_waits(&p->env, id) || now < p->wait_next)
-		return 0;
-	p->wait_for[0] = id->id.euid;
-	p->wait_for[1] = id->id.loginuid;
-	p->wait_until = now + PIPELINE_NAME_WAIT;
-	p->wait_next = p->wait_until + WAIT_PAUSE;
-	p->stats.name_waits++;
-	return 1;
+	ancestry_note(p->env.procs, id);
+	return wait_for(p, id, now);
 }
 
 /* ---- calls ---------------------------------------------------------------------------- */
@@ -280,6 +281,21 @@ static void note_exec(struct pipeline *p, const struct ht_call *ev, uint32_t n)
 	proc.cwd = v.cwd;
 	proc.argv = (struct str){ (const char *)v.argv, v.argv_len };
 	proctab_put(p->env.procs, &proc);
+}
+
+/* Who made whom, while it can be told. In a pid namespace of its own the maker knows the child by another number. */
+static void note_fork(struct pipeline *p, const struct ht_call *ev)
+{
+	const struct ident *id;
+	struct proc_key maker;
+
+	if (ev->ret <= 0 || ev->call >= calls_count() || !(calls_descs()[ev->call].flags & HT_CALL_F_FORK))
+		return;
+	id = idcache_find(p->identities, ev->h.tid, ev->h.start, ev->h.gen);
+	if (!id || id->id.tid_ns != ev->h.tid)
+		return;
+	maker = (struct proc_key){ id->id.leader_start, ev->h.tgid, 0 };
+	proctab_born(p->env.procs, (uint32_t)ev->ret, ev->h.time, &maker);
 }
 
 void pipeline_note(struct pipeline *p, unsigned chain)
@@ -331,6 +347,8 @@ static int take_call(struct pipeline *p, unsigned class, const struct ht_event *
 	pipeline_note(p, chain);
 	if (ev->flags & HT_EV_F_EXEC)
 		note_exec(p, call, n);
+	else if (class == HT_CLASS_PROCESS)
+		note_fork(p, call);
 	return 0;
 }
 

@@ -21,7 +21,9 @@ struct pipeline {
 	uint64_t world;			/* grows when a name or an address becomes known */
 	uint64_t self_serial;
 	uint64_t wait_until, wait_next;
-	uint32_t wait_for[2];		/* uids whose names are waited for */
+	uint32_t wait_for[2];		/* uids whose names are waited for, if wait_name */
+	uint32_t wait_session;		/* session whose address is waited for */
+	bool wait_name;
 	unsigned at;			/* place in the order of classes, while in a pass */
 	bool in_pass, want_epoch;
 	struct pipeline_stats stats;

@@ -25,11 +25,20 @@ struct session {
 };
 #define SESSIONS_MAX 4096
 
-#define TICK_NS 10000000ull	/* USER_HZ is 100 on every architecture that we run on */
+/* The latest fork that gave a pid. */
+struct birth {
+	uint32_t pid;
+	uint64_t time;
+	struct proc_key parent;
+	UT_hash_handle hh;
+};
+#define BIRTHS_MAX 8192
+#define BIRTH_NS 1000000000ull	/* from a child's start to the return of the fork that made it */
 
 struct proctab {
 	struct entry *by_key, *lru;
 	struct session *sessions;
+	struct birth *births;
 	size_t bytes, max_bytes;
 	uint64_t evicted;
 };
@@ -56,11 +65,16 @@ static void drop(struct proctab *t, struct entry *e)
 void proctab_free(struct proctab **t)
 {
 	struct session *s, *next;
+	struct birth *b, *after;
 
 	if (!*t)
 		return;
 	while ((*t)->lru)
 		drop(*t, (*t)->lru);
+	HASH_ITER(hh, (*t)->births, b, after) {
+		HASH_DEL((*t)->births, b);
+		free(b);
+	}
 	HASH_ITER(hh, (*t)->sessions, s, next) {
 		HASH_DEL((*t)->sessions, s);
 		free(s);
@@ -71,7 +85,7 @@ void proctab_free(struct proctab **t)
 
 static uint64_t whole_ticks(uint64_t ns)
 {
-	return ns - ns % TICK_NS;
+	return ns - ns % PROCTAB_TICK_NS;
 }
 
 static struct entry *find(struct proctab *t, uint32_t pid, uint64_t start)
@@ -137,9 +151,41 @@ static void note_session(struct proctab *t, uint32_t id, uint64_t start)
 	HASH_ADD(hh, t->sessions, id, sizeof(s->id), s);
 }
 
+void proctab_born(struct proctab *t, uint32_t pid, uint64_t time, const struct proc_key *parent)
+{
+	struct birth *b, *oldest = t->births;
+
+	HASH_FIND(hh, t->births, &pid, sizeof(pid), b);
+	if (b) {			/* again among the youngest */
+		HASH_DEL(t->births, b);
+	} else if (HASH_COUNT(t->births) >= BIRTHS_MAX) {
+		HASH_DEL(t->births, oldest);
+		b = oldest;
+	} else {
+		b = calloc(1, sizeof(*b));
+	}
+	if (!b)
+		return;
+	b->pid = pid;
+	b->time = time;
+	b->parent = *parent;
+	HASH_ADD(hh, t->births, pid, sizeof(b->pid), b);
+}
+
+struct proc_key proctab_parent(const struct proctab *t, const struct proc *p)
+{
+	struct birth *b;
+
+	HASH_FIND(hh, t->births, &p->key.pid, sizeof(p->key.pid), b);
+	if (b && b->time >= p->key.start && b->time - p->key.start < BIRTH_NS)
+		return b->parent;
+	return p->parent;
+}
+
 int proctab_put(struct proctab *t, const struct proc *p)
 {
 	static const struct proc none;
+	struct str via;
 	struct entry *old, *e;
 	const struct proc *b;
 	size_t n, at = 0;
@@ -147,8 +193,9 @@ int proctab_put(struct proctab *t, const struct proc *p)
 	note_session(t, p->audit_session, p->key.start);
 	old = find(t, p->key.pid, p->key.start);
 	b = old ? &old->p : &none;
+	via = b->loginuid == p->loginuid ? b->via : none.via;
 	n = text_bytes(p->exe, b->exe) + text_bytes(p->cwd, b->cwd) + text_bytes(p->argv, b->argv) +
-	    text_bytes(p->via, b->via);
+	    text_bytes(p->via, via);
 	e = calloc(1, sizeof(*e) + n);
 	if (!e)
 		return -ENOMEM;
@@ -157,7 +204,9 @@ int proctab_put(struct proctab *t, const struct proc *p)
 	e->p.exe = keep(e, &at, p->exe, b->exe);
 	e->p.cwd = keep(e, &at, p->cwd, b->cwd);
 	e->p.argv = keep(e, &at, p->argv, b->argv);
-	e->p.via = keep(e, &at, p->via, b->via);
+	e->p.via = keep(e, &at, p->via, via);
+	if (b->parent.start)
+		e->p.parent = b->parent;
 	e->bytes = sizeof(*e) + n;
 	if (old)
 		drop(t, old);

@@ -17,6 +17,7 @@
 
 #include "proto/record.h"
 
+#define PROCTAB_TICK_NS 10000000ull	/* USER_HZ is 100 on every architecture that we run on */
 #define PROCTAB_TEXT_MAX 4096	/* longest exe, cwd or argv kept; the rest is cut */
 
 struct proc_key {
@@ -40,8 +41,12 @@ int proctab_new(size_t max_bytes, struct proctab **ret_t);
 void proctab_free(struct proctab **t);
 /* Borrowed until the next proctab_* call that changes the table; NULL: not known. */
 const struct proc *proctab_find(struct proctab *t, uint32_t pid, uint64_t start);
-/* Adds or replaces by p->key. Empty strings keep what is known. 0 or -ENOMEM. */
+/* Adds or replaces by p->key. Empty strings and the first parent keep what is known; a new login forgets via. 0 or -ENOMEM. */
 int proctab_put(struct proctab *t, const struct proc *p);
+/* A fork as its maker saw it return: the one proof of who the parent was that outlives the parent. */
+void proctab_born(struct proctab *t, uint32_t pid, uint64_t time, const struct proc_key *parent);
+/* Who made the process, as far as is known: not who adopted it. */
+struct proc_key proctab_parent(const struct proctab *t, const struct proc *p);
 void proctab_gone(struct proctab *t, uint32_t pid, uint64_t start);
 /* Start of the first process known of an audit session (boot-time ns), 0: none. */
 uint64_t proctab_session_start(struct proctab *t, uint32_t audit_session);

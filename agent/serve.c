@@ -61,7 +61,7 @@ static int serve_login(struct parent *p)
 	struct msg_login_is a = { .session = p->m.body.login.session };
 
 	if (login_peer_of(p->m.body.login.pid, a.address) < 0)
-		return 0;
+		a.address[0] = 0;
 	return msg_send(p->ctl, MSG_LOGIN_IS, &a, sizeof(a), -1);
 }
 

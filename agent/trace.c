@@ -69,8 +69,9 @@ static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
 	struct trace *t = ctx;
 	char address[LOGIN_ADDRESS_LEN];
 
-	if (!login_peer_of(pid, address))
-		pipeline_login(t->pipeline, session, address);
+	if (login_peer_of(pid, address) < 0)
+		address[0] = 0;
+	pipeline_login(t->pipeline, session, address);
 }
 
 /* ---- batches to the callback -------------------------------------------------------------- */

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 1
+#define HT_EVENT_VERSION 2
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -187,6 +187,8 @@ struct ht_ident {
 	__u32 audit_session;	/* 0xffffffff: none */
 	__u32 uid_in_ns;	/* euid as the task's own user namespace shows it */
 	__u32 userns_level;
+	__u32 userns_owner;	/* who made the outermost user namespace below the initial one; level 0: 0 */
+	__u32 pad;
 	__u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 	__u32 ns_user, ns_mnt, ns_pid, ns_net, ns_uts, ns_ipc, ns_cgroup, ns_time;
 	__u64 cgroup_id;	/* default hierarchy */

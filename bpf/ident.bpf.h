@@ -145,6 +145,24 @@ static __always_inline __u32 uid_in_ns(struct user_namespace *ns, __u32 kuid)
 	return 65534;
 }
 
+#define USERNS_DEPTH 33	/* the kernel allows 32 levels */
+
+/* Who made the outermost namespace: every one inside can map no more than that one does. */
+static __always_inline __u32 userns_owner(__u64 ns)
+{
+	__u32 owner = 0;
+
+	for (int i = 0; i < USERNS_DEPTH; i++) {
+		__u64 up = KREAD(struct user_namespace, ns, parent);
+
+		if (!up)
+			break;
+		owner = KREAD(struct user_namespace, ns, owner.val);
+		ns = up;
+	}
+	return owner;
+}
+
 static __always_inline void ident_cred(struct ht_ident *d, const struct compared *now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -168,6 +186,7 @@ static __always_inline void ident_cred(struct ht_ident *d, const struct compared
 	__builtin_memcpy(&d->cap_bounding, CRED_AT(c, cap_bset), 8);
 	__builtin_memcpy(&d->cap_ambient, CRED_AT(c, cap_ambient), 8);
 	d->userns_level = ns->level;
+	d->userns_owner = userns_owner((__u64)ns);
 	d->uid_in_ns = uid_in_ns(ns, d->euid);
 	d->ns_user = ns->ns.inum;
 	d->ngroups = KREAD(struct group_info, groups, ngroups);

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "agent/ancestry.h"
 #include "agent/cgroupname.h"
 #include "agent/identity.h"
 #include "tests/tap.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define NONE UINT32_MAX
 #define ID64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -65,7 +71,7 @@ static void is(struct str got, const char *want)
 
 /* One row: the numbers of a task, and what they mean. */
 struct row {
-	uint32_t loginuid, euid, fsuid, userns;
+	uint32_t loginuid, euid, fsuid, userns, owner;
 	struct str cgroup, exe;
 	bool by_fsuid;
 	enum identity_type type;
@@ -73,29 +79,36 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ 0, 0, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ROOT, "user/root", "4c1f:0", "root", "", "", "", "" },
-	{ 1000, 1000, 1000, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/alice", "4c1f:1000", "alice", "", "", "", "" },
-	{ 1000, 0, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ASSUMED_ROLE, "assumed-role/root/alice", "4c1f:0:alice", "",
+	{ 0, 0, 0, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ROOT, "user/root", "4c1f:0", "root", "", "", "", "" },
+	{ 1000, 1000, 1000, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/alice", "4c1f:1000", "alice", "", "", "", "" },
+	{ 1000, 0, 0, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ASSUMED_ROLE, "assumed-role/root/alice", "4c1f:0:alice", "",
 	  "root", "alice", "", "" },
-	{ 0, 1000, 1000, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ASSUMED_ROLE, "assumed-role/alice/root", "4c1f:1000:root", "",
+	{ 0, 1000, 1000, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ASSUMED_ROLE, "assumed-role/alice/root", "4c1f:1000:root", "",
 	  "alice", "root", "", "" },
-	{ 1000, 100000, 100000, 1, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/alice", "4c1f:1000", "alice", "", "",
+	{ 1000, 100000, 100000, 1, 1000, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/alice", "4c1f:1000", "alice", "", "",
 	  "", "userns" },
-	{ 1000, 1000, 1000, 1, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/alice", "4c1f:1000", "alice", "", "", "", "" },
+	{ 1000, 1000, 1000, 1, 1000, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/alice", "4c1f:1000", "alice", "", "",
+	  "", "userns" },
+	/* a namespace that root made maps whomever root wants: alice through sudo, and root itself */
+	{ 1000, 0, 0, 1, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ASSUMED_ROLE, "assumed-role/root/alice", "4c1f:0:alice", "",
+	  "root", "alice", "", "userns" },
+	{ 0, 1000, 1000, 1, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ASSUMED_ROLE, "assumed-role/alice/root", "4c1f:1000:root", "",
+	  "alice", "root", "", "userns" },
+	{ 0, 0, 0, 1, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_ROOT, "user/root", "4c1f:0", "root", "", "", "", "userns" },
 	/* a file call acts by fsuid, another one does not */
-	{ 1000, 1000, 0, 0, STR("/"), STR("/bin/sh"), true, IDENTITY_ASSUMED_ROLE, "assumed-role/root/alice", "4c1f:0:alice", "",
+	{ 1000, 1000, 0, 0, 0, STR("/"), STR("/bin/sh"), true, IDENTITY_ASSUMED_ROLE, "assumed-role/root/alice", "4c1f:0:alice", "",
 	  "root", "alice", "", "" },
-	{ 1000, 1000, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/alice", "4c1f:1000", "alice", "", "", "", "" },
+	{ 1000, 1000, 0, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/alice", "4c1f:1000", "alice", "", "", "", "" },
 	/* a user without a name shows the number */
-	{ 1001, 1001, 1001, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/1001", "4c1f:1001", "1001", "", "", "", "" },
+	{ 1001, 1001, 1001, 0, 0, STR("/"), STR("/bin/sh"), false, IDENTITY_IAM_USER, "user/1001", "4c1f:1001", "1001", "", "", "", "" },
 	/* services */
-	{ NONE, 33, 33, 0, STR("/system.slice/nginx.service"), STR("/usr/sbin/nginx"), false, IDENTITY_AWS_SERVICE,
+	{ NONE, 33, 33, 0, 0, STR("/system.slice/nginx.service"), STR("/usr/sbin/nginx"), false, IDENTITY_AWS_SERVICE,
 	  "service/nginx.service", "4c1f:33", "", "", "", "nginx.service", "" },
-	{ NONE, 0, 0, 0, STR("/system.slice/docker-" ID64 ".scope"), STR("/bin/x"), false, IDENTITY_AWS_SERVICE,
+	{ NONE, 0, 0, 0, 0, STR("/system.slice/docker-" ID64 ".scope"), STR("/bin/x"), false, IDENTITY_AWS_SERVICE,
 	  "service/container/0123456789ab", "4c1f:0", "", "", "", "container/0123456789ab", "" },
-	{ NONE, 0, 0, 0, STR("/"), STR("/usr/sbin/crond"), false, IDENTITY_AWS_SERVICE, "service/usr/sbin/crond", "4c1f:0", "", "",
+	{ NONE, 0, 0, 0, 0, STR("/"), STR("/usr/sbin/crond"), false, IDENTITY_AWS_SERVICE, "service/usr/sbin/crond", "4c1f:0", "", "",
 	  "", "/usr/sbin/crond", "" },
-	{ NONE, 0, 0, 0, STR("/"), STR(""), false, IDENTITY_AWS_SERVICE, "service/kworker", "4c1f:0", "", "", "", "kworker", "" },
+	{ NONE, 0, 0, 0, 0, STR("/"), STR(""), false, IDENTITY_AWS_SERVICE, "service/kworker", "4c1f:0", "", "", "", "kworker", "" },
 };
 
 static void classify_by_table(void)
@@ -112,6 +125,7 @@ static void classify_by_table(void)
 		id.id.euid = r->euid;
 		id.id.fsuid = r->fsuid;
 		id.id.userns_level = r->userns;
+		id.id.userns_owner = r->owner;
 		memcpy(id.id.comm, "kworker", 8);
 		identity_of(&env, &id, r->by_fsuid, &text, &out);
 		ok_int(out.type, r->type);
@@ -196,6 +210,26 @@ static void login_address_is_asked_once(void)
 	identity_of(&env, &id, false, &text, &out);
 	is(out.source_ip, "203.0.113.7");
 	ok_int(out.session_start, 1000);
+	teardown();
+}
+
+/* The process asked about was gone: later ones of the session ask again, a few times; where no sshd is, nobody asks. */
+static void an_address_that_cannot_be_had(void)
+{
+	struct ident id;
+
+	setup();
+	put(11, 10, 1000, STR("/bin/bash"), STR(""));
+	id = task(11, 1000, 1000);
+	ok(!identity_waits_login(&env, &id));
+	ok_int(asked_logins, 0);
+	put(10, 1, 1000, STR("/usr/sbin/sshd"), STR(""));	/* seen later than its child */
+	for (unsigned i = 0; i < 5; i++) {
+		identity_of(&env, &id, false, &text, &out);
+		ok_int(identity_waits_login(&env, &id), i < 3);
+		ok(!logins_set(env.logins, 3, ""));
+	}
+	ok_int(asked_logins, 3);
 	teardown();
 }
 
@@ -305,32 +339,134 @@ static void cgroups(void)
 	}
 }
 
-static void peers_in_proc(void)
+static void listen_on(int family, const char *address, struct sockaddr_storage *ret_a, int fds[3])
 {
-	static const char tcp[] =
-		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-		"   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0 100 0 0 10 0\n"
-		"   1: 0100007F:0016 077100CB:D431 01 00000000:00000000 00:00000000 00000000     0        0 222 4 0 20 4 31 10 -1\n";
-	static const char tcp6[] =
-		"  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-		"   0: 0000000000000000FFFF00000100007F:0016 0000000000000000FFFF0000077100CB:D431 01 00000000:00000000 00:00000000 00000000     0        0 333 4 0 20 4 31 10 -1\n"
-		"   1: B80D0120000000000000000001000000:0016 B80D0120000000000000000002000000:D431 01 00000000:00000000 00:00000000 00000000     0        0 444 4 0 20 4 31 10 -1\n";
-	char a[LOGIN_ADDRESS_LEN] = "";
+	socklen_t n = sizeof(*ret_a);
 
-	ok_int(login_peer_in(tcp, 222, a), 0);
-	ok_str(a, "203.0.113.7");
-	ok_int(login_peer_in(tcp, 111, a), -ENOENT);	/* listens */
-	ok_int(login_peer_in(tcp, 999, a), -ENOENT);
-	ok_int(login_peer_in(tcp6, 333, a), 0);
-	ok_str(a, "203.0.113.7");
-	ok_int(login_peer_in(tcp6, 444, a), 0);
-	ok_str(a, "2001:db8::2");
-	ok_int(login_peer_in("", 1, a), -ENOENT);
-	ok_int(login_peer_in("x\n y z\n", 1, a), -ENOENT);
+	memset(ret_a, 0, sizeof(*ret_a));
+	ret_a->ss_family = family;
+	inet_pton(family, address, family == AF_INET ? (void *)&((struct sockaddr_in *)ret_a)->sin_addr
+						      : (void *)&((struct sockaddr_in6 *)ret_a)->sin6_addr);
+	fds[0] = socket(family, SOCK_STREAM, 0);
+	ok_int(bind(fds[0], (void *)ret_a, sizeof(*ret_a)), 0);
+	ok_int(listen(fds[0], 1), 0);
+	getsockname(fds[0], (void *)ret_a, &n);
+	fds[1] = socket(family, SOCK_STREAM, 0);
+	ok_int(connect(fds[1], (void *)ret_a, n), 0);
+}
+
+/* The far end of what a process holds: not of what it listens on, not of its sockets that have none. */
+static void peer_of_a_process(void)
+{
+	struct sockaddr_storage at;
+	char a[LOGIN_ADDRESS_LEN] = "";
+	int fds[3], pair[2], status;
+	pid_t pid;
+
+	ok_int(login_peer_of(getpid(), a), -ENOENT);
+	listen_on(AF_INET, "127.0.0.3", &at, fds);
+	ok_int(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	pid = fork();
+	if (!pid)
+		pause();
+	ok_int(login_peer_of(pid, a), 0);
+	ok_str(a, "127.0.0.3");
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	ok(login_peer_of(pid, a) < 0);		/* it is gone */
+	close(fds[1]);
+	ok_int(login_peer_of(getpid(), a), -ENOENT);
+	close(fds[0]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* A fork tells who made whom, also when the maker ended before the child was seen. */
+static void who_made_whom(void)
+{
+	const struct proc_key sudo = { 5 * PROCTAB_TICK_NS, 30, 0 }, other = { 5 * PROCTAB_TICK_NS, 31, 0 };
+	struct proc p = { .key = { 7 * PROCTAB_TICK_NS, 40, 0 }, .parent = { 1, 1, 0 } };
+	const struct proc *found;
+
+	setup();
+	ok_int(proctab_put(env.procs, &p), 0);
+	ok_int(proctab_parent(env.procs, &p).pid, 1);
+	proctab_born(env.procs, 40, 7 * PROCTAB_TICK_NS + 3, &sudo);
+	ok_int(proctab_parent(env.procs, &p).pid, 30);
+	proctab_born(env.procs, 40, 7 * PROCTAB_TICK_NS - 1, &other);	/* an earlier process of that number */
+	ok_int(proctab_parent(env.procs, &p).pid, 1);
+	proctab_born(env.procs, 40, 700 * PROCTAB_TICK_NS, &other);	/* a later one */
+	ok_int(proctab_parent(env.procs, &p).pid, 1);
+	p.parent = (struct proc_key){ 2, 2, 0 };			/* adopted: it keeps its first parent */
+	ok_int(proctab_put(env.procs, &p), 0);
+	found = proctab_find(env.procs, 40, p.key.start);
+	ok_int(found->parent.pid, 1);
+	for (uint32_t i = 0; i < 20000; i++)				/* bounded */
+		proctab_born(env.procs, 1000 + i, 8, &sudo);
+	teardown();
+}
+
+static void note(uint32_t pid, uint32_t parent, uint32_t uid, uint32_t euid, struct str exe, uint32_t mode, uint32_t owner)
+{
+	struct ident id = task(pid, 1000, euid);
+
+	id.exe = exe;
+	id.id.uid = uid;
+	id.id.ppid = parent;
+	id.id.parent_start = 5;
+	id.id.exe = (struct ht_exe){ .ino = 9, .mode = S_IFREG | mode, .uid = owner };
+	ancestry_note(env.procs, &id);
+}
+
+static void via(uint32_t pid, const char *want)
+{
+	static char out_text[PROCTAB_TEXT_MAX];
+	const struct proc_key key = { 5, pid, 0 };
+
+	is(ancestry_via(env.procs, &key, 1000, out_text), want);
+}
+
+static void via_is_what_changed_the_user(void)
+{
+	const struct proc_key daemon = { 5, 62, 0 };
+	static char copied[PROCTAB_TEXT_MAX];
+
+	setup();
+	note(50, 1, 1000, 1000, STR("/bin/sh"), 0755, 0);
+	note(51, 50, 1000, 0, STR("/usr/bin/sudo"), 04755, 0);
+	note(51, 50, 0, 0, STR("/bin/sh"), 0755, 0);		/* sudo became it */
+	via(51, "/usr/bin/sudo");
+	note(52, 51, 0, 0, STR("/bin/mount"), 04755, 0);	/* root already: its bit changes nothing */
+	via(52, "/usr/bin/sudo");
+	note(53, 51, 0, 0, STR("/usr/bin/su"), 04755, 0);
+	note(53, 51, 1001, 1001, STR("/bin/sh"), 0755, 0);
+	via(53, "/usr/bin/su");
+	note(54, 50, 1000, 1000, STR("/home/x/sudo"), 0755, 1000);	/* anybody may have a file of that name */
+	via(54, "");
+	note(55, 50, 1000, 1001, STR("/opt/become"), 04755, 1001);
+	via(55, "/opt/become");
+	note(56, 50, 1000, 1000, STR("/opt/own"), 04755, 1000);		/* one's own set-uid file */
+	via(56, "");
+	/* sudo, a fork, a fork; everybody in between is gone and forgotten, and init adopted the daemon */
+	note(60, 51, 0, 0, STR("/bin/daemon"), 0755, 0);
+	note(61, 60, 0, 0, STR("/bin/daemon"), 0755, 0);
+	proctab_born(env.procs, 62, 6, &(struct proc_key){ 5, 61, 0 });
+	note(62, 1, 0, 0, STR("/bin/daemon"), 0755, 0);
+	via(62, "/usr/bin/sudo");
+	/* a login ends what was handed down */
+	put(62, 61, 1001, STR("/bin/daemon"), STR(""));
+	is(ancestry_via(env.procs, &daemon, 1001, copied), "");
+	/* who opens the session acts as root for a user, and hands that on to nobody */
+	note(70, 1, 0, 0, STR("/usr/sbin/sshd"), 0755, 0);
+	via(70, "/usr/sbin/sshd");
+	note(71, 70, 0, 0, STR("/bin/exploit"), 0755, 1000);
+	via(71, "");
+	teardown();
 }
 
 static const struct tap_case cases[] = {
 	CASE(classify_by_table), CASE(via_is_the_nearest_of_the_same_login), CASE(login_address_is_asked_once),
-	CASE(minimal_and_unknown), CASE(late_names), CASE(executables), CASE(cgroups), CASE(peers_in_proc),
+	CASE(minimal_and_unknown), CASE(late_names), CASE(executables), CASE(cgroups), CASE(peer_of_a_process),
+	CASE(who_made_whom), CASE(via_is_what_changed_the_user), CASE(an_address_that_cannot_be_had),
 };
 TAP_MAIN(cases)
