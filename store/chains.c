@@ -12,10 +12,12 @@
 #include <uthash.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/fsx.h"
 #include "proto/keys.h"
 
 #define HASH_BYTES 32
+#define LOAD_RETRY_NS NS_PER_SEC
 #define BLOCK 4096u
 #define PER_BLOCK (BLOCK / HASH_BYTES)
 
@@ -50,6 +52,11 @@ struct chains {
 	struct chain_state *table;
 	struct host_count *hosts;
 	uint64_t nchains, nbranches;
+	/* taking in the journal; one thread at a time */
+	struct journal *journal;
+	journal_pos loaded;		/* what lies before it is taken in */
+	int behind;			/* why the rest is not, or 0 */
+	uint64_t tried;			/* boot-time ns of the last attempt */
 };
 
 /* ---- life */
@@ -362,7 +369,7 @@ static int judge_locked(struct chains *c, const char *host_id, const struct fram
 	return j->verdict == CHAIN_DUPLICATE ? 0 : place_reserve(c, s, j->branch, h->number);
 }
 
-int chains_judge(struct chains *c, const char *host_id, const struct frame_header *h, const uint8_t hash[32],
+static int judge(struct chains *c, const char *host_id, const struct frame_header *h, const uint8_t hash[32],
 		 struct chain_judgement *ret_j)
 {
 	struct chain_judgement j = { .number = h->number };
@@ -377,6 +384,14 @@ int chains_judge(struct chains *c, const char *host_id, const struct frame_heade
 	if (!r)
 		*ret_j = j;
 	return r;
+}
+
+int chains_judge(struct chains *c, const char *host_id, const struct frame_header *h, const uint8_t hash[32],
+		 struct chain_judgement *ret_j)
+{
+	int r = chains_ready(c);
+
+	return r < 0 ? r : judge(c, host_id, h, hash, ret_j);
 }
 
 int chains_commit(struct chains *c, const struct chain_judgement *j)
@@ -398,25 +413,42 @@ int chains_commit(struct chains *c, const struct chain_judgement *j)
 	return r;
 }
 
-/* ---- the rest */
+/* ---- taking in the journal */
 
 static int load_entry(void *ctx, const struct journal_entry *e)
 {
+	struct chains *c = ctx;
 	struct chain_judgement j;
 	uint8_t hash[HASH_BYTES];
-	int r;
+	int r = 0;
 
-	if (e->flags & JOURNAL_OWN)
-		return 0;
-	frame_hash(e->frame, e->header, hash);
-	r = chains_judge(ctx, e->origin.host_id, e->header, hash, &j);
-	return r < 0 ? r : chains_commit(ctx, &j);
+	if (!(e->flags & JOURNAL_OWN)) {
+		frame_hash(e->frame, e->header, hash);
+		r = judge(c, e->origin.host_id, e->header, hash, &j);
+		if (!r)
+			r = chains_commit(c, &j);
+	}
+	if (!r)
+		c->loaded = e->next;
+	return r;
 }
 
 int chains_load(struct chains *c, struct journal *j)
 {
-	return journal_scan(j, 0, false, load_entry, c, NULL);
+	c->journal = j;
+	c->tried = clock_boot();
+	c->behind = journal_scan(j, c->loaded, false, load_entry, c, NULL);
+	return c->behind;
 }
+
+int chains_ready(struct chains *c)
+{
+	if (c->behind && clock_boot() - c->tried >= LOAD_RETRY_NS)
+		chains_load(c, c->journal);
+	return c->behind;
+}
+
+/* ---- the rest */
 
 void chains_heads(struct chains *c, const char *host_id, const uint8_t stream[16], struct chain_head ret_heads[CHAIN__MAX])
 {

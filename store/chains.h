@@ -57,8 +57,11 @@ struct chain_judgement {
 /* Makes dir anew (its files are derived). */
 int chains_open(const char *dir, struct chains **ret_c);
 void chains_free(struct chains **c);
-/* Takes in every entry of the journal. */
+/* Takes in every entry of the journal, and keeps it. When that fails (a full disk), the same error is what
+ * chains_judge() and chains_ready() say, until one of them, asked again later, could take in the rest. */
 int chains_load(struct chains *c, struct journal *j);
+/* 0, or why not everything of the journal is taken in. By the thread that judges. */
+int chains_ready(struct chains *c);
 
 /* -EDOM: number out of bounds, -ENFILE: more chains or branches than a host may have; else -errno from the disk. */
 int chains_judge(struct chains *c, const char *host_id, const struct frame_header *h, const uint8_t hash[32],

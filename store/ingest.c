@@ -209,6 +209,11 @@ static void heads(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
 		grpc_fail(call, GRPC_INVALID_ARGUMENT, "not a HeadsRequest with a stream of 16 bytes");
 		return;
 	}
+	if (chains_ready(i->chains) < 0) {	/* less than we have would look like frames that we lost */
+		grpc_fence(call);
+		grpc_fail(call, GRPC_UNAVAILABLE, "the store could not read its chains back yet");
+		return;
+	}
 	chains_heads(i->chains, grpc_peer(call)->host_id, stream, known);
 	for (unsigned chain = 0; chain < CHAIN__MAX; chain++) {
 		struct ship_head h = { .chain = chain, .next = known[chain].next, .has_hash = true };

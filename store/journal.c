@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/fsx.h"
+#include "lib/log.h"
 #include "proto/keys.h"
 
 void journal_segment_name(uint32_t number, char ret[SEGMENT_NAME])
@@ -57,13 +58,23 @@ static int segment_create(struct journal *j, uint32_t number, uint8_t ret_tag[8]
 	return 0;
 }
 
+/* After a failed sync the page cache may hold what the disk does not, and calls it clean: the next start would take
+ * it for durable, and acknowledge its repeats. Nobody was promised it, so it is cut off. */
+static int sync_failed(struct journal *j, int r)
+{
+	j->error = r;
+	if (ftruncate(j->fd, pos_offset(j->synced)) < 0)
+		log_err(-errno, "journal: what could not be synced cannot be cut off");
+	return r;
+}
+
 int journal_roll(struct journal *j, uint32_t number)
 {
 	uint8_t tag[8];
 	int fd = -1, r;
 
 	if (j->fd >= 0 && fdatasync(j->fd) < 0)
-		return j->error = -errno;
+		return sync_failed(j, -errno);
 	r = segment_create(j, number, tag, &fd);
 	if (r < 0)
 		return r;
@@ -114,7 +125,9 @@ int journal_open(const char *dir, uint32_t segment_bytes, journal_bad_fn bad, vo
 		r = journal_dirs(j);
 	if (!r)
 		r = journal_recover(j);
-	if (r < 0)
+	if (r == -ENOSPC || r == -EDQUOT)
+		j->tried = clock_boot();	/* what is there can be read; appending recovers first */
+	else if (r < 0)
 		return r;
 	*ret_j = TAKE_PTR(j);
 	return 0;
@@ -187,6 +200,22 @@ static bool is_full(const struct journal *j, size_t n)
 	return j->tail > SEGMENT_HEADER && j->tail + ENTRY_FIXED + n > j->segment_bytes;
 }
 
+/* Opening could not make the segment to append to, for lack of space. What it found is said already. */
+static int recover_late(struct journal *j)
+{
+	journal_bad_fn bad = j->bad;
+	uint64_t now = clock_boot();
+	int r;
+
+	if (now - j->tried < NS_PER_SEC)
+		return -ENOSPC;
+	j->tried = now;
+	j->bad = NULL;
+	r = journal_recover(j);
+	j->bad = bad;
+	return r;
+}
+
 static int append_locked(struct journal *j, const struct journal_origin *origin, int64_t received, uint16_t flags,
 			 const void *frame, size_t n, journal_pos *ret_pos)
 {
@@ -198,6 +227,11 @@ static int append_locked(struct journal *j, const struct journal_origin *origin,
 		pthread_cond_wait(&j->changed, &j->lock);
 	if (j->error)
 		return j->error;
+	if (j->fd < 0) {
+		r = recover_late(j);
+		if (r < 0)
+			return r;
+	}
 	if (is_full(j, n)) {
 		r = journal_roll(j, j->segment + 1);
 		if (r < 0)
@@ -248,7 +282,7 @@ int journal_sync(struct journal *j)
 		pthread_mutex_lock(&j->lock);
 		j->syncing = false;
 		if (r < 0)
-			j->error = r;
+			sync_failed(j, r);
 		else
 			j->synced = target;
 	}

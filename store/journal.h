@@ -13,9 +13,11 @@
  * a random tag that every entry repeats, so that bytes inside a frame can never pass for an
  * entry when a reader looks for the next one behind a damage.
  *
+ * On a full disk it opens all the same, to be read; appends say -ENOSPC until there is space.
+ *
  * Errors: 0 or -errno. -ENOSPC and other failed appends leave the journal as it was. After a
  * failed sync nothing can be promised about what the disk holds: the journal refuses every
- * further append and sync with that error until it is opened anew (which recovers).
+ * further append and sync with that error until it is opened anew (which recovers). What was not synced is cut off.
  * Threads: all functions may be called by any thread, except open and free.
  */
 #ifndef HOSTTRAIL_STORE_JOURNAL_H

@@ -46,6 +46,7 @@ struct journal {
 	unsigned wakes;
 	int error;
 	uint64_t bytes, aside_bytes;
+	uint64_t tried;			/* fd -1: recovery waits for space; boot-time ns of the last attempt */
 };
 
 /* One segment mapped for reading. */

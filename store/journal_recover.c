@@ -145,13 +145,13 @@ static int keep_tail(struct journal *j, const struct segment_map *m, uint64_t go
 		return 0;
 	}
 	r = journal_keep(j, m->number, good, m->p + good, m->n - good, path);
-	if (!r)
-		say_bad(j, m->number, good, m->n - good, "the end of the segment is damaged", path);
+	say_bad(j, m->number, good, m->n - good, "the end of the segment is damaged", r < 0 ? NULL : path);
 	return r;
 }
 
 static int recover_last(struct journal *j, uint32_t number)
 {
+	_cleanup_close_ int fd = -1;
 	struct segment_map m = { 0 };
 	char name[SEGMENT_NAME];
 	uint64_t good;
@@ -159,12 +159,14 @@ static int recover_last(struct journal *j, uint32_t number)
 
 	r = segment_map_open(j, number, 0, &m);
 	if (r == -EBADMSG) {
+		j->synced = make_pos(number, SEGMENT_HEADER);
 		say_bad(j, number, 0, 0, "the segment's header is damaged; it is left out", NULL);
 		return journal_roll(j, number + 1);
 	}
 	if (r < 0)
 		return r;
 	good = good_end(&m);
+	j->synced = make_pos(number, good);
 	if (good < m.n)
 		r = keep_tail(j, &m, good);
 	memcpy(j->tag, m.tag, 8);
@@ -172,12 +174,12 @@ static int recover_last(struct journal *j, uint32_t number)
 	if (r < 0)
 		return r;
 	journal_segment_name(number, name);
-	j->fd = openat(j->dirfd, name, O_RDWR | O_CLOEXEC);
-	if (j->fd < 0 || ftruncate(j->fd, (off_t)good) < 0 || fsync(j->fd) < 0)
+	fd = openat(j->dirfd, name, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)good) < 0 || fsync(fd) < 0)
 		return -errno;
+	j->fd = TAKE_FD(fd);
 	j->segment = number;
 	j->tail = good;
-	j->synced = make_pos(number, good);
 	return 0;
 }
 

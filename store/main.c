@@ -173,7 +173,7 @@ static int wait_for_end(struct setup *s, const sigset_t *set)
 
 		if (sig > 0)
 			return 0;
-		failed = setup_failed(s);
+		failed = setup_round(s);
 		if (failed) {
 			log_errx("%s", failed);
 			return -EIO;

@@ -29,7 +29,8 @@ struct setup {
 	struct store st;
 	struct chains *chains;
 	int lock;
-	bool ports_written;
+	bool running, ports_written;
+	bool unsaid_start;		/* StoreStarted waits for space */
 	char recovered[256];		/* what opening the journal found */
 	pthread_mutex_t damage_lock;
 	journal_pos damages[DAMAGES_MAX];	/* said already */
@@ -119,6 +120,12 @@ static const struct ingest_events ingest_events = {
 };
 
 /* ---- parts, in the order in which they start */
+
+/* A full disk must not keep those from their answers who only ask. */
+static bool is_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
 
 int setup_secrets(const struct store_config *c, struct setup **ret_s)
 {
@@ -218,9 +225,21 @@ static int start_chains(struct setup *s)
 	r = chains_open(path, &s->chains);
 	if (!r)
 		r = chains_load(s->chains, s->st.journal);
-	if (r < 0)
-		log_err(r, "cannot read the chains back from the journal");
-	return r;
+	if (!is_full(r)) {
+		if (r < 0)
+			log_err(r, "cannot read the chains back from the journal");
+		return r;
+	}
+	log_warn(r, "cannot read the chains back yet: frames are put off until there is space");
+	return 0;
+}
+
+static int say_started(struct setup *s)
+{
+	int r = witness_started(s->st.witness, s->recovered);
+
+	s->unsaid_start = is_full(r);
+	return s->unsaid_start ? 0 : r;
 }
 
 static int start_index(struct setup *s)
@@ -235,7 +254,7 @@ static int start_index(struct setup *s)
 	if (!r)
 		r = tailer_new(&s->st, s->config->data_dir, on_progress, s, &s->st.tailer);
 	if (!r)
-		r = witness_started(s->st.witness, s->recovered);
+		r = say_started(s);
 	if (!r)
 		r = tailer_start(s->st.tailer);
 	if (r < 0)
@@ -269,8 +288,8 @@ static int write_ports(struct setup *s)
 	r = fsx_replace(path, text, (size_t)n, 0644);
 	s->ports_written = !r;
 	if (r < 0)
-		log_err(r, "cannot write %s", path);
-	return r;
+		log_limited(LOG_LEVEL_ERROR, r, "cannot write %s", path);
+	return is_full(r) ? 0 : r;
 }
 
 int setup_start(struct setup *s)
@@ -285,13 +304,18 @@ int setup_start(struct setup *s)
 	s->st.started = clock_wall();
 	for (unsigned i = 0; !r && i < ARRAY_SIZE(steps); i++)
 		r = steps[i](s);
+	s->running = !r;
 	if (!r)
 		log_info("API on port %u, ingest on port %u", api_port(s->st.api), ingest_port(s->st.ingest));
 	return r;
 }
 
-const char *setup_failed(struct setup *s)
+const char *setup_round(struct setup *s)
 {
+	if (s->running && !s->ports_written)
+		write_ports(s);
+	if (s->unsaid_start)
+		say_started(s);
 	return journal_error(s->st.journal) ? "the journal failed; a new start recovers it" : NULL;
 }
 

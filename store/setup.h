@@ -12,8 +12,9 @@ struct setup;
 int setup_secrets(const struct store_config *c, struct setup **ret_s);
 /* Everything else, as the user that the store is; ends with the ports file. */
 int setup_start(struct setup *s);
-/* Something has failed that only a new start repairs: one line, or NULL. */
-const char *setup_failed(struct setup *s);
+/* Once a second: goes on with what a full disk held up at the start.
+ * Something has failed that only a new start repairs: one line, or NULL. */
+const char *setup_round(struct setup *s);
 void setup_stop(struct setup **s, const char *reason);
 
 #endif

@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/fsx.h"
+#include "lib/log.h"
 #include "proto/recordread.h"
 #include "witness_internal.h"
 
@@ -269,15 +270,19 @@ static int write_frame(struct witness *w, const uint8_t *raw, size_t n)
 	return journal_sync(w->journal);
 }
 
-static int remember_last(const struct witness *w)
+/* Only the next stream wants it: a record that is in the journal is said, whether this works or not. */
+static void remember_last(const struct witness *w)
 {
 	uint8_t last[LAST_BYTES];
 	char path[4096];
+	int r;
 
 	memcpy(last, w->stream, 16);
 	memcpy(last + 16, w->last_hash, 32);
 	path_in(path, w->dir, "witness");
-	return fsx_replace(path, last, sizeof(last), 0640);
+	r = fsx_replace(path, last, sizeof(last), 0640);
+	if (r < 0)
+		log_limited(LOG_LEVEL_WARN, r, "cannot write %s", path);
 }
 
 int witness_end(struct witness *w)
@@ -291,7 +296,7 @@ int witness_end(struct witness *w)
 	if (!r)
 		r = write_frame(w, raw, n);
 	if (!r)
-		r = remember_last(w);
+		remember_last(w);
 	__atomic_add_fetch(r < 0 ? &w->failures : &w->records, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&w->lock);
 	return r;
