@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "keys.h"
@@ -16,6 +17,7 @@
 #include "lib/clock.h"
 #include "spool_internal.h"
 
+#define TICKS_NS 50000000		/* more than the coarsest tick of file times, 10 ms */
 #define STUCK_NS (2 * NS_PER_SEC)
 
 struct spool_reader {
@@ -90,14 +92,22 @@ static int segment_open(struct spool_reader *r, uint64_t first)
 	return 1;
 }
 
-/* Whether the directory may hold names that were not there when it was last listed. */
-static int dir_changed(struct spool_reader *r, struct timespec *ret_now)
+/*
+ * Whether the directory may hold names that were not there when it was last listed. *ret_mtime: its time, to be kept
+ * if a listing now finds nothing. A time within the clock's last ticks is not worth keeping (0): what appears right after
+ * the listing could bear the same.
+ */
+static int dir_changed(struct spool_reader *r, struct timespec *ret_mtime)
 {
+	struct timespec now;
 	struct stat st;
 
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (fstat(r->dir, &st) < 0)
 		return -errno;
-	*ret_now = st.st_mtim;
+	*ret_mtime = st.st_mtim;
+	if ((now.tv_sec - st.st_mtim.tv_sec) * (int64_t)NS_PER_SEC + now.tv_nsec - st.st_mtim.tv_nsec < TICKS_NS)
+		*ret_mtime = (struct timespec){ 0 };
 	return st.st_mtim.tv_sec != r->listed.tv_sec || st.st_mtim.tv_nsec != r->listed.tv_nsec;
 }
 
@@ -125,7 +135,7 @@ static int find_segment(struct spool_reader *r, uint64_t *ret_first)
 {
 	_cleanup_free_ uint64_t *v = NULL;
 	char name[SEGMENT_NAME_MAX];
-	struct timespec now;
+	struct timespec mtime;
 	struct stat st;
 	size_t n;
 	int k;
@@ -136,7 +146,7 @@ static int find_segment(struct spool_reader *r, uint64_t *ret_first)
 		*ret_first = r->next;
 		return 1;
 	}
-	k = dir_changed(r, &now);
+	k = dir_changed(r, &mtime);
 	if (k <= 0)
 		return k;
 	k = segment_list(r->dir, ".seg", &v, &n);
@@ -144,7 +154,7 @@ static int find_segment(struct spool_reader *r, uint64_t *ret_first)
 		return k;
 	k = choose(r, v, n, ret_first);
 	if (!k)
-		r->listed = now;
+		r->listed = mtime;
 	return k;
 }
 

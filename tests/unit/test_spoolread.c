@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The spool's reader beside a living writer: growth, partial writes, cuts, rotation, deletion, damage. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tests/tap.h"
@@ -147,6 +149,39 @@ static void deleted_under_it(void)
 	must(!spool_trim(s, CHAIN_DATA, 8));
 	for (unsigned i = 1; i < 4; i++)
 		ok_int(next(r), i);
+	ok_int(next(r), 8);
+	spool_reader_free(&r);
+	spool_free(&s);
+	limits.segment_bytes = 0;
+	scratch_remove();
+}
+
+/* File times move in ticks: a segment may appear after a listing and leave the directory's time as it was. */
+static void a_segment_within_the_same_tick(void)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	char folder[256], hidden[256], name[256];
+	struct spool_reader *r;
+	struct spool *s;
+	struct stat st;
+
+	scratch_make();
+	limits.segment_bytes = 5000;
+	s = writer();
+	must(s && !put_frames(s, CHAIN_DATA, 12, 1000));
+	snprintf(folder, sizeof(folder), "%s", segment_path("data", 0, ".seg"));
+	*strrchr(folder, '/') = '\0';
+	snprintf(name, sizeof(name), "%s", segment_path("data", 8, ".seg"));
+	snprintf(hidden, sizeof(hidden), "%s/hidden", folder);
+	must(!unlink(segment_path("data", 4, ".seg")) && !rename(name, hidden));
+	r = reader(0);
+	for (unsigned i = 0; i < 4; i++)
+		ok_int(next(r), i);
+	must(!rename(hidden, name) && !rename(name, hidden));
+	ok_int(next(r), -1);
+	must(!stat(folder, &st) && !rename(hidden, name));
+	times[1] = st.st_mtim;
+	must(!utimensat(AT_FDCWD, folder, times, 0));
 	ok_int(next(r), 8);
 	spool_reader_free(&r);
 	spool_free(&s);
@@ -339,7 +374,7 @@ static void streams(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(follows_growth), CASE(starts_anywhere), CASE(rotation_and_deletion), CASE(deleted_under_it),
+	CASE(follows_growth), CASE(starts_anywhere), CASE(rotation_and_deletion), CASE(deleted_under_it), CASE(a_segment_within_the_same_tick),
 	CASE(partial_and_rewritten), CASE(damaged), CASE(cut_segment), CASE(frame_in_frame), CASE(two_processes), CASE(streams),
 };
 TAP_MAIN(cases)
