@@ -6,11 +6,13 @@
 
 #include <uthash.h>
 
+#include "lib/clock.h"
 #include "names.h"
 
 struct name {
 	uint32_t uid;
-	bool answered, used_unnamed;
+	bool answered, used_unnamed, stale;
+	uint64_t asked;			/* boot-time ns */
 	char text[NAME_MAX_LEN];
 	UT_hash_handle hh;
 };
@@ -81,7 +83,12 @@ struct str names_user(struct names *n, uint32_t uid)
 			return (struct str){ NULL, 0 };
 		n->ask(n->ctx, uid);
 	}
-	if (!e->answered)
+	if (e->answered && (e->stale || clock_boot() - e->asked > NAMES_STALE)) {	/* it may be somebody else's now */
+		e->stale = false;
+		e->asked = clock_boot();
+		n->ask(n->ctx, uid);
+	}
+	if (!e->text[0])
 		e->used_unnamed = true;
 	return (struct str){ e->text, strlen(e->text) };
 }
@@ -93,6 +100,13 @@ bool names_waiting(const struct names *n, uint32_t uid)
 	return e && !e->answered;
 }
 
+bool names_is(const struct names *n, uint32_t uid, const char *name)
+{
+	const struct name *e = find(n, uid);
+
+	return e && e->answered && !strncmp(e->text, name, sizeof(e->text) - 1);
+}
+
 bool names_set(struct names *n, uint32_t uid, const char *name)
 {
 	struct name *e = find(n, uid) ?: make(n, uid);
@@ -100,10 +114,20 @@ bool names_set(struct names *n, uint32_t uid, const char *name)
 
 	if (!e)
 		return false;
-	late = e->used_unnamed && !e->answered && name[0];
+	late = name[0] && strncmp(e->text, name, sizeof(e->text) - 1) && (e->used_unnamed || e->text[0]);
+	e->used_unnamed &= !name[0];
+	e->asked = clock_boot();
 	e->answered = true;
 	snprintf(e->text, sizeof(e->text), "%s", name);
 	return late;
+}
+
+void names_all_stale(struct names *n)
+{
+	struct name *e, *next;
+
+	HASH_ITER(hh, n->by_uid, e, next)
+		e->stale = true;
 }
 
 void names_ask_again(struct names *n)

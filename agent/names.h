@@ -2,8 +2,9 @@
 /*
  * names.h - user names by number, as far as they are known.
  *
- * NSS can block for seconds, so this is only the cache: a number that is not in it is asked for once
- * through ask and answered later by names_set(). Bounded to NAMES_MAX entries (oldest out).
+ * NSS can block for seconds, so this is only the cache: a number that is not in it is asked for
+ * through ask and answered later by names_set(), and asked for again when it is used after NAMES_STALE: the
+ * old answer stands until the new one comes. Bounded to NAMES_MAX entries (oldest out).
  * Not thread-safe.
  */
 #ifndef HOSTTRAIL_NAMES_H
@@ -16,6 +17,7 @@
 
 #define NAMES_MAX 4096
 #define NAME_MAX_LEN 64
+#define NAMES_STALE (20 * 1000000000ull)	/* ns */
 
 struct names;
 /* Asks for a number's name; the answer comes through names_set(), perhaps before ask returns. */
@@ -27,8 +29,12 @@ void names_free(struct names **n);
 struct str names_user(struct names *n, uint32_t uid);
 /* True: asked for and not answered. */
 bool names_waiting(const struct names *n, uint32_t uid);
-/* Answer; an empty name says that there is none. True: this number was used unnamed and has a name now. */
+/* True: this is what is known. */
+bool names_is(const struct names *n, uint32_t uid, const char *name);
+/* Answer; an empty name says that there is none. True: this number was used unnamed, or under another name. */
 bool names_set(struct names *n, uint32_t uid, const char *name);
+/* Every answer counts as old: it is asked for again at its next use. */
+void names_all_stale(struct names *n);
 /* Forgets which questions are open, so that they are asked again (the resolver was restarted). */
 void names_ask_again(struct names *n);
 

@@ -438,8 +438,10 @@ int pipeline_drain(struct pipeline *p, uint64_t now)
 
 int pipeline_name(struct pipeline *p, uint32_t uid, const char *name)
 {
-	bool news = names_set(p->env.names, uid, name);
+	bool same = names_is(p->env.names, uid, name), news = names_set(p->env.names, uid, name);
 
+	if (same)
+		return 0;
 	p->world++;
 	if (!news || (p->wait_until && p->in_pass))	/* in time: no record went out without it */
 		return 0;

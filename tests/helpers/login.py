@@ -71,7 +71,7 @@ class People:
                 (SSHD, self.dir, self.dir, self.dir))
 
     def ssh(self, command):
-        return ("ssh -F /dev/null -n -i %s/client_key -b %s -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+        return ("ssh -F /dev/null -n -tt -i %s/client_key -b %s -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
                 " -o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes %s@127.0.0.1 '%s'\n" %
                 (self.dir, CLIENT, self.port, self.user, command))
 

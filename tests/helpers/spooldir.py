@@ -18,7 +18,7 @@ FIXED = struct.Struct("<4sHHBBH16sQ32s32sIIIQQqH")
 RANGE = struct.Struct("<BHQQ")
 TRAILER = 68
 Frame = collections.namedtuple("Frame", "chain kind stream number previous hash records ranges wall_offset first_time message")
-Record = collections.namedtuple("Record", "ring_class cpu seq name source time fields executable type identity")
+Record = collections.namedtuple("Record", "ring_class cpu seq name source time fields executable type identity arn")
 
 
 def _schema():
@@ -114,7 +114,8 @@ def records(frame):
         seqs[r.ring] = seq
         time += r.time_delta
         yield Record(ring.ring_class, ring.cpu, seq, _text(batch, shape.event_name), _text(batch, shape.event_source), time,
-                     _values(batch, shape, r), _text(batch, batch.processes[who.process].executable), who.type, who)
+                     _values(batch, shape, r), _text(batch, batch.processes[who.process].executable), who.type, who,
+                     _text(batch, who.arn_tail))
 
 
 def everything(spool, holes=False):

@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import daemon  # noqa: E402
 import instance  # noqa: E402
 import login  # noqa: E402
 import tap  # noqa: E402
@@ -30,6 +32,7 @@ sudo -n sh -c "$D/rootcat $D/m/sudo-rootcat; su %(other)s -c 'cat $D/m/sudo-su'"
 sh -c "read x <$D/m/before-setuid; exec $D/rootcat $D/m/setuid"
 $D/othercat $D/m/setuid-other
 unshare -U -r cat $D/m/userns
+unshare -U -r --map-auto setpriv --reuid 5 --regid 5 --clear-groups cat $D/m/subuid
 sudo -n unshare -U -r cat $D/m/sudo-userns
 %(daemonize)s $D/m/daemon 300
 sudo -n %(daemonize)s $D/m/sudo-daemon 300
@@ -175,6 +178,9 @@ def check_session(t, s, user, other):
     p = s.opened(t, "person")
     session = p.process.get("auditSession")
     t.ok(session not in (None, NO_ID), "an audit session")
+    t.ok((p.process.get("tty") or "").startswith("pts"), "a tty: %r" % p.process.get("tty"))
+    t.ok(p.process.get("sessionId") and p.process["sessionId"] == s.opened(t, "userns").process.get("sessionId"), "a POSIX session")
+    t.equal(s.opened(t, "daemon").process.get("tty"), None, "the daemon's tty")
     here = {"source": login.CLIENT, "process": {"loginuid": s.people.uid, "auditSession": session}}
     person(t, p, user, s.people.uid, "person", via=None, **here)
     created = p.raw["userIdentity"]["sessionContext"]["attributes"]["creationDate"]
@@ -191,6 +197,10 @@ def check_session(t, s, user, other):
     t.equal(s.opened(t, "daemon").process.get("parent", {}).get("pid") in (None, p.process["parent"]["pid"]), False, "an orphan")
     here["process"]["uidInNamespace"] = 0
     person(t, s.opened(t, "userns"), user, s.people.uid, "userns", via="userns", **here)
+    here["process"]["uidInNamespace"] = 5
+    r = s.opened(t, "subuid")
+    person(t, r, user, s.people.uid, "subuid", via="userns", **here)
+    t.ok(r.process["uids"]["euid"] >= 100000, "a subordinate uid: %r" % r.process["uids"])
 
 
 def check_setuid_exec(t, s, user):
@@ -342,6 +352,29 @@ def executables(t):
         t.equal(exe["overlay"].get("deleted"), None, "overlay: is not deleted")
 
 
+def slow_names(t):
+    """A resolver that does not answer holds nobody up: the number stands for the name, and NameResolved follows."""
+    script = "import os; open('/proc/self/loginuid','w').write('1'); os.setuid(1); open('/etc/hostname')"
+    with daemon.Agent(["/usr/bin/python3", "-S", "-c", script]) as a:
+        a.start()
+        with open("/proc/%d/task/%d/children" % (a.proc.pid, a.proc.pid)) as f:
+            resolver = next(int(p) for p in f.read().split() if int(p) != a.worker())
+        os.kill(resolver, signal.SIGSTOP)
+        try:
+            a.go()
+            a.tree.wait(30)
+            opens = lambda: [r for r in a.everything()[1] if r.fields.get("path") == "/etc/hostname"]
+            a.wait(opens, 5, "no record while the resolver sleeps")
+            r = opens()[0]
+            t.equal([r.type, r.identity.loginuid, r.arn], [2, 1, "user/1"], "its identity")
+        finally:
+            os.kill(resolver, signal.SIGCONT)
+        a.wait(lambda: any(r.name == "NameResolved" for r in a.everything()[1]), 5, "no NameResolved")
+        a.stop()
+        said = [(r.fields["uid"], r.fields["userName"]) for r in a.everything()[1] if r.name == "NameResolved"]
+        t.equal(said, [(1, "daemon")], "NameResolved")
+
+
 def lookup(t):
     """The store finds a person's calls under their own name and under the name that they took."""
     with tap.Workdir() as d, login.People(d) as p, instance.Instance() as i:
@@ -374,4 +407,4 @@ if __name__ == "__main__":
         if int(login_file.read()) != NO_ID:
             print("1..0 # SKIP this login's uid cannot be changed; run it from a service")
             sys.exit(0)
-    tap.main([people, one_thread, cgroups, podman, executables, lookup])
+    tap.main([people, one_thread, cgroups, podman, executables, slow_names, lookup])

@@ -272,6 +272,34 @@ static void late_names(void)
 	names_free(&n);
 }
 
+/* A number that was given to somebody else: the old name stands until the answer is there, and the answer is news. */
+static void a_name_that_changed(void)
+{
+	struct names *n;
+
+	ok_int(names_new(ask_name, NULL, &n), 0);
+	env.names = n;
+	asked_names = 0;
+	names_user(n, 500);
+	ok(names_set(n, 500, "bob"));
+	is(names_user(n, 500), "bob");
+	ok_int(asked_names, 1);
+	names_all_stale(n);
+	is(names_user(n, 500), "bob");
+	is(names_user(n, 500), "bob");
+	ok_int(asked_names, 2);
+	ok(!names_waiting(n, 500));
+	ok(names_is(n, 500, "bob"));
+	ok(!names_set(n, 500, "bob"));
+	ok(!names_is(n, 500, "carol"));
+	ok(names_set(n, 500, "carol"));
+	is(names_user(n, 500), "carol");
+	ok(!names_set(n, 500, ""));		/* the user was removed */
+	is(names_user(n, 500), "");
+	ok(names_set(n, 500, "dave"));
+	names_free(&n);
+}
+
 static void executables(void)
 {
 	struct ht_exe a = { .ino = 5, .size = 10, .ctime_sec = 99, .dev = 3 }, b = a, none = { 0 };
@@ -466,7 +494,7 @@ static void via_is_what_changed_the_user(void)
 
 static const struct tap_case cases[] = {
 	CASE(classify_by_table), CASE(via_is_the_nearest_of_the_same_login), CASE(login_address_is_asked_once),
-	CASE(minimal_and_unknown), CASE(late_names), CASE(executables), CASE(cgroups), CASE(peer_of_a_process),
+	CASE(minimal_and_unknown), CASE(late_names), CASE(a_name_that_changed), CASE(executables), CASE(cgroups), CASE(peer_of_a_process),
 	CASE(who_made_whom), CASE(via_is_what_changed_the_user), CASE(an_address_that_cannot_be_had),
 };
 TAP_MAIN(cases)
