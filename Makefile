@@ -13,7 +13,8 @@ DESTDIR ?=
 CC = gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
-ARCH := $(shell uname -m | sed -e s/x86_64/x86/ -e s/aarch64/arm64/)
+MACHINE := $(shell uname -m)
+ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
 PKGS := libbpf libelf json-c libprotobuf-c libzstd libcrypto libssl libnghttp2 libmicrohttpd yaml-0.1 libseccomp libcurl audit
 
 CFLAGS ?= -O2 -g
@@ -41,7 +42,8 @@ endif
 .DEFAULT_GOAL := all
 
 # ---- sources: a file in a folder belongs to that folder's archive; main.c is its program
-src = $(filter-out %/main.c,$(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c))
+# what is particular to an architecture stands in agent/arch_$(MACHINE).c and bpf/arch_$(ARCH).bpf.h
+src = $(filter-out %/main.c $(filter-out %_$(MACHINE).c,$(wildcard agent/arch_*.c)),$(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c))
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 lib-o := $(call obj,$(call src,lib))
 proto-o := $(call obj,$(call src,proto)) $(O)/gen/hosttrail.pb-c.o
@@ -90,14 +92,14 @@ $(O)/gen/%.o: $(O)/gen/%.c
 # ---- generated: protobuf, kernel types, BPF skeleton
 $(O)/gen/hosttrail.pb-c.c $(O)/gen/hosttrail.pb-c.h &: proto/hosttrail.proto
 	$(say) PROTOC $<
-	$(Q)mkdir -p $(O)/gen; protoc-c --proto_path=proto --c_out=$(O)/gen $<
+	$(Q)rm -rf $(O)/gen/new; mkdir -p $(O)/gen/new; protoc-c --proto_path=proto --c_out=$(O)/gen/new $< && mv $(O)/gen/new/* $(O)/gen
 $(O)/gen/vmlinux.h:
 	$(say) BTF $@
 	$(Q)mkdir -p $(@D); $(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c >$@.tmp && mv $@.tmp $@
 bpf-o := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/gen/vmlinux.h
 	$(say) BPF $<
-	$(Q)mkdir -p $(@D); $(CLANG) -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(ARCH) -Wall -Wno-unused-function -I. -I$(O)/gen -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D); $(CLANG) -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(ARCH) -DHT_ARCH_H='"bpf/arch_$(ARCH).bpf.h"' -Wall -Wno-unused-function -I. -I$(O)/gen -MMD -MP -c -o $@ $<
 $(O)/bpf/hosttrail.bpf.linked: $(bpf-o)
 	$(say) BPFLINK $@
 	$(Q)$(BPFTOOL) gen object $@.tmp $^ && mv $@.tmp $@
@@ -115,7 +117,7 @@ $(O)/tests/live/%: $(O)/tests/live/%.o $(ALL_A); $(link)
 $(O)/tests/helpers/%: $(O)/tests/helpers/%.o $(O)/store/libstore.a $(A); $(link)
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
 # workloads: small programs that the live tests run; static where they must run in a bare guest
-$(O)/tests/workloads/%: tests/workloads/%.c tests/workloads/work.h
+$(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -D_GNU_SOURCE -pthread $(if $(findstring 32,$*),-m32) -static -o $@ $<
 tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
@@ -161,4 +163,4 @@ help:
 	@echo "  variables: O=build  SAN=1 (ASan+UBSan, into build/san)  V=1  DESTDIR= PREFIX=/usr/local"
 
 .PHONY: all check check-long check-kernels check-fresh bench fuzz run deps format install clean help tests-build
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -maxdepth 3 -type f -name '*.d' 2>/dev/null)

@@ -14,11 +14,7 @@
 #include "bpf/event.h"
 
 #include "bpf/compat.bpf.h"
-#ifdef __TARGET_ARCH_x86
-#include "bpf/arch_x86.bpf.h"
-#else
-#error "this architecture has no arch_*.bpf.h yet"
-#endif
+#include HT_ARCH_H	/* "bpf/arch_x86.bpf.h", or the one of another architecture */
 #include "bpf/maps.bpf.h"
 #include "bpf/emit.bpf.h"
 #include "bpf/walk.bpf.h"
