@@ -142,7 +142,7 @@ int start_worker(struct parent *p)
 		kill(p->resolver, SIGKILL);
 		p->resolver = 0;
 	}
-	r = msg_pair(ctl) ?: msg_pair(ask) ?: make_resolver(p, &resolver);
+	r = make_spool(p) ?: msg_pair(ctl) ?: msg_pair(ask) ?: make_resolver(p, &resolver);
 	if (r < 0)
 		return r;
 	fds[0] = ctl[1];

@@ -17,6 +17,7 @@ static const struct shape_field started_fields[] = {
 	SERVICE("agentVersion", FIELD_STRING),	 SERVICE("kernel", FIELD_STRING),     SERVICE("scope", FIELD_STRING),
 	SERVICE("process", FIELD_STRING),	 SERVICE("adopted", FIELD_BOOL),      SERVICE("replaced", FIELD_STRING),
 	SERVICE("on", FIELD_STRINGS),		 SERVICE("off", FIELD_STRINGS),	      SERVICE("recursionMisses", FIELD_UINT),
+	SERVICE("chainsSkipped", FIELD_STRINGS),
 };
 static const struct shape_field stopped_fields[] = { SERVICE("reason", FIELD_STRING) };
 static const struct shape_field lost_fields[] = {
@@ -87,6 +88,8 @@ int own_agent_started(struct pipeline *p, const struct own_started *s)
 	batch_strings(b, 6, s->on, s->non);
 	batch_strings(b, 7, s->off, s->noff);
 	batch_int(b, 8, (int64_t)s->recursion_misses);
+	if (s->nskipped)
+		batch_strings(b, 9, s->skipped, s->nskipped);
 	return end(p);
 }
 

@@ -12,6 +12,8 @@ struct own_started {
 	struct str *on, *off;		/* hooks and features; off ones say why */
 	unsigned non, noff;
 	uint64_t recursion_misses;
+	struct str *skipped;		/* chains that did not go on where the spool ends */
+	unsigned nskipped;
 	const char *self;		/* "hosttraild pid 12" */
 };
 

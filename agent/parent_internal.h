@@ -31,6 +31,7 @@ struct parent {
 /* parent_open.c: key, lock, directories, probes, socket. 0 or -errno, logged. */
 int parent_open(struct parent *p);
 void parent_close(struct parent *p);
+int make_spool(struct parent *p);	/* the spool's directory, if it is not there (any more) */
 /* children.c */
 int start_worker(struct parent *p);	/* with a new resolver */
 int start_resolver(struct parent *p);	/* for the running worker */

@@ -40,7 +40,7 @@ static int load_key(struct parent *p)
 }
 
 /* The spool is the worker's; its group may read it. */
-static int make_spool(struct parent *p)
+int make_spool(struct parent *p)
 {
 	int r = fsx_mkdirs(p->config->spool_dir, 0755);
 

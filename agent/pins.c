@@ -79,7 +79,7 @@ static void dir_cleanup(DIR **d)
 		closedir(*d);
 }
 
-int pins_remove(const char *dir)
+int pins_clear(const char *dir)
 {
 	_cleanup_(dir_cleanup) DIR *d = opendir(dir);
 	struct dirent *e;
@@ -89,5 +89,12 @@ int pins_remove(const char *dir)
 	while ((e = readdir(d)))
 		if (e->d_name[0] != '.' && unlinkat(dirfd(d), e->d_name, 0) < 0)
 			return -errno;
-	return rmdir(dir) < 0 ? -errno : 0;
+	return 0;
+}
+
+int pins_remove(const char *dir)
+{
+	int r = pins_clear(dir);
+
+	return r ? r : rmdir(dir) < 0 && errno != ENOENT ? -errno : 0;
 }

@@ -13,6 +13,8 @@ int pins_prepare(const char *instance, char ret_dir[PINS_DIR_MAX]);
 int pins_put(const char *dir, const char *name, int fd);
 int pins_get(const char *dir, const char *name);	/* descriptor */
 /* Every pin goes, and the directory. What only they held ends with them. */
+/* What is pinned in it; the directory stays. */
+int pins_clear(const char *dir);
 int pins_remove(const char *dir);
 
 #endif

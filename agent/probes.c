@@ -8,13 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/keys.h"
+
+#define LOCK_TRIES 60		/* a predecessor that is just ending is waited for */
+#define LOCK_PAUSE_US 50000
 
 static const uint32_t default_bytes[HT_CLASS__MAX] = {
 	[HT_CLASS_CONTROL] = 4 << 20, [HT_CLASS_PROCESS] = 4 << 20, [HT_CLASS_DATA] = 8 << 20, [HT_CLASS_TLS] = 1 << 16,
@@ -276,9 +281,7 @@ static int start_new(struct probes *p, const struct probes_config *c, char why[2
 	int r;
 
 	if (*p->dir) {
-		r = pins_remove(p->dir);
-		if (!r)
-			r = pins_prepare(c->instance, p->dir);
+		r = pins_clear(p->dir);	/* the directory is locked: it stays */
 		if (r)
 			return probes_fail(why, r, p->dir);
 	}
@@ -297,6 +300,33 @@ static int start_new(struct probes *p, const struct probes_config *c, char why[2
 	return r;
 }
 
+/*
+ * One agent for an instance: two readers of the same rings would each take the other's entries. The lock is on the
+ * directory of the pins; an agent that stops removes it, so what was locked must still be what the path names.
+ */
+static int lock_pins(struct probes *p, const char *instance, char why[256])
+{
+	struct stat mine, named;
+	int r;
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		r = pins_prepare(instance, p->dir);
+		if (r)
+			return probes_fail(why, r, PINS_ROOT "/hosttrail");
+		p->lock = open(p->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (p->lock < 0)
+			return probes_fail(why, -errno, p->dir);
+		if (!flock(p->lock, LOCK_EX | LOCK_NB) && !fstat(p->lock, &mine) && !stat(p->dir, &named) &&
+		    mine.st_ino == named.st_ino)
+			return 0;
+		cleanup_close(&p->lock);
+		usleep(LOCK_PAUSE_US);
+	}
+	p->dir[0] = 0;	/* another one's: not ours to remove */
+	snprintf(why, 256, "another hosttraild runs as instance %.64s", instance);
+	return -EBUSY;
+}
+
 /* ---- the interface ---------------------------------------------------------------------- */
 
 static struct probes *probes_alloc(void)
@@ -305,7 +335,7 @@ static struct probes *probes_alloc(void)
 
 	if (!p)
 		return NULL;
-	p->tasks = p->fds.counters = p->fds.shared = -1;
+	p->tasks = p->fds.counters = p->fds.shared = p->lock = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;
@@ -346,9 +376,9 @@ int probes_open(const struct probes_config *config, struct probes **ret_p, char 
 	if (r)
 		return probes_fail(why, r, "probes");
 	if (config->instance) {
-		r = pins_prepare(config->instance, p->dir);
+		r = lock_pins(p, config->instance, why);
 		if (r)
-			return probes_fail(why, r, PINS_ROOT "/hosttrail");
+			return r;
 		r = adopt(p);
 	}
 	if (!r)
@@ -428,6 +458,7 @@ void probes_close(struct probes **pp, bool unpin)
 	if (unpin && *p->dir)
 		pins_remove(p->dir);
 	drop_fds(p);
+	cleanup_close(&p->lock);
 	hosttrail_bpf__destroy(p->skel);
 	exefile_free(&p->exefile);
 	free(p);

@@ -39,6 +39,7 @@ struct probes {
 	uint32_t task_size;
 	int links[LINKS_MAX];
 	unsigned nlinks;
+	int lock;			/* on the directory of the pins */
 	char dir[PINS_DIR_MAX];		/* "": nothing is pinned */
 	uint64_t scope_cgroup;
 	uint32_t scope_level;

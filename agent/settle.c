@@ -306,6 +306,14 @@ uint64_t settle_user_seq(struct settle *s)
 	return seq;
 }
 
+void settle_user_ahead(struct settle *s, uint64_t seq)
+{
+	struct slot *o = &s->slots[USER_SLOT(s)];
+
+	if (seq > o->seen.next)
+		seqset_add(&o->seen, 0, seq - 1);
+}
+
 /* ---- losses into frames ---------------------------------------------------- */
 
 bool settle_has_lost(const struct settle *s)

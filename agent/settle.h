@@ -71,6 +71,7 @@ uint64_t settle_unsettled(const struct settle *s);
 
 /* ---- own records (class 15) */
 uint64_t settle_user_seq(struct settle *s);	/* takes the next number, notes it in the open control frame */
+void settle_user_ahead(struct settle *s, uint64_t seq);	/* the next one is at least this: earlier ones may be used, unknown to us */
 
 /* ---- losses */
 struct settle_report {

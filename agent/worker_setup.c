@@ -209,11 +209,11 @@ static int say_previous(struct worker *w)
 static int say_started(struct worker *w)
 {
 	char off[FEATURES_MAX][sizeof(w->features[0].why) + 64], self[64];
-	struct str on_list[FEATURES_MAX], off_list[FEATURES_MAX];
+	struct str on_list[FEATURES_MAX], off_list[FEATURES_MAX], skipped[CHAIN__MAX];
 	struct own_started s = {
 		.version = HOSTTRAIL_VERSION, .kernel = w->setup.host.kernel, .scope = w->setup.scope,
 		.adopted = w->setup.adopted, .replaced = w->setup.replaced, .on = on_list, .off = off_list,
-		.recursion_misses = w->count.recursion_misses, .self = self,
+		.recursion_misses = w->count.recursion_misses, .self = self, .skipped = skipped,
 	};
 
 	snprintf(self, sizeof(self), "hosttraild parent %lld worker %d", (long long)w->setup.pid, (int)getpid());
@@ -227,6 +227,12 @@ static int say_started(struct worker *w)
 		snprintf(off[s.noff], sizeof(off[0]), "%s: %s", f->name, f->why);
 		off_list[s.noff] = (struct str){ off[s.noff], strlen(off[s.noff]) };
 		s.noff++;
+	}
+	for (unsigned c = 0; c < CHAIN__MAX; c++) {
+		const char *why = writer_skipped(w->writer, c);
+
+		if (why)
+			skipped[s.nskipped++] = (struct str){ why, strlen(why) };
 	}
 	return own_agent_started(w->pipeline, &s) ?: say_previous(w);
 }

@@ -31,6 +31,11 @@ const uint8_t *writer_previous(const struct writer *w)
 	return w->has_previous && writer_first_frame(w) ? w->previous.stream : NULL;
 }
 
+const char *writer_skipped(const struct writer *w, unsigned chain)
+{
+	return w->skipped[chain][0] ? w->skipped[chain] : NULL;
+}
+
 bool writer_first_frame(const struct writer *w)
 {
 	uint64_t number;
@@ -61,6 +66,15 @@ static void commit(struct writer *w)
 	}
 }
 
+/* Appending goes on to work then, for nobody. A new worker makes the directories again, and reads the rings from where they stand. */
+static int check_gone(const struct writer *w)
+{
+	if (!spool_gone(w->spool))
+		return 0;
+	log_errx("spool: what is written to was deleted; the worker begins anew");
+	return -ESTALE;
+}
+
 int writer_sync(struct writer *w)
 {
 	int r = w->ids ? idlog_flush(w->ids, pipeline_identities(w->pipeline)) : 0;
@@ -69,6 +83,8 @@ int writer_sync(struct writer *w)
 		r = spool_sync(w->spool);
 		w->stats.syncs++;
 	}
+	if (!r && w->dirty_since)
+		r = check_gone(w);
 	if (r < 0)
 		return r;
 	w->dirty_since = 0;
@@ -98,6 +114,8 @@ static int append(struct writer *w, const void *raw, size_t n)
 
 	buf_reset(&w->frame);
 	r = frame_build(&w->h, raw, n, w->config.sign, w->config.sign_ctx, &w->frame, hash);
+	if (!r)
+		r = check_gone(w);
 	if (r < 0)
 		return r;
 	r = spool_append(w->spool, &w->h, w->frame.p, w->frame.n, hash);
@@ -124,9 +142,11 @@ static void trim(struct writer *w)
 	uint64_t next;
 
 	cursor_reload(w->cursor);
-	for (unsigned c = 0; c < CHAIN__MAX; c++)
+	for (unsigned c = 0; c < CHAIN__MAX; c++) {
+		writer_follow_cursor(w, c, NULL, 0);
 		if (cursor_get(w->cursor, w->config.stream, c, &next))
 			spool_trim(w->spool, c, next);
+	}
 }
 
 /* How many encoded bytes make a frame of the size aimed at, as this frame compressed. */

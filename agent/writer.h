@@ -46,6 +46,8 @@ int writer_tick(struct writer *w, uint64_t now);
 uint64_t writer_due(const struct writer *w);
 int writer_sync(struct writer *w);
 bool writer_first_frame(const struct writer *w);	/* the stream has no control frame yet */
+/* A chain that did not go on where the spool ends, in words; NULL: it did. */
+const char *writer_skipped(const struct writer *w, unsigned chain);
 /* The host's stream before this one, 16 bytes, while this one is new; else NULL. */
 const uint8_t *writer_previous(const struct writer *w);
 

@@ -35,7 +35,11 @@ struct writer {
 	struct bad_segment bad[BAD_SEGMENTS_MAX];
 	unsigned nbad;
 	int found_error;
+	char skipped[CHAIN__MAX][96];	/* why a chain's numbers were passed over at the start; "" */
 };
+
+/* Numbers that the cursor names as acknowledged are never given to new frames. In words into why, if there were any. */
+int writer_follow_cursor(struct writer *w, unsigned chain, char *why, size_t max);
 
 void trim_old_streams(struct writer *w);	/* oldstreams.c */
 

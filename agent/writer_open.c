@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "proto/keys.h"
@@ -121,16 +122,68 @@ static void find_previous(struct writer *w, const struct spoolstate_head *was)
 		memcpy(w->previous_hash, was->control_hash, sizeof(w->previous_hash));
 }
 
+int writer_follow_cursor(struct writer *w, unsigned chain, char *why, size_t max)
+{
+	uint64_t head, next = 0;
+	uint8_t ignored[32];
+	int r;
+
+	spool_head(w->spool, chain, &head, ignored);
+	if (!cursor_get(w->cursor, w->config.stream, chain, &next) || next <= head)
+		return 0;
+	r = spool_skip(w->spool, chain, next, NULL);
+	if (r == -ERANGE) {
+		log_limited(LOG_LEVEL_ERROR, r, "the cursor's number for chain %s makes no sense", chain_name(chain));
+		return 0;
+	}
+	log_warnx("spool: chain %s ends before frame %llu, the forwarder's cursor at %llu: it goes on there", chain_name(chain),
+		  (unsigned long long)head, (unsigned long long)next);
+	if (why)
+		snprintf(why, max, "%s: frames %llu to %llu are acknowledged and not in the spool", chain_name(chain),
+			 (unsigned long long)head, (unsigned long long)next - 1);
+	return r;
+}
+
+/*
+ * The spool may have lost frames that its state or the forwarder knows (files lost, or an old copy put back). New frames
+ * under their numbers would never be shipped, or would be a fork.
+ */
+static int skip_known(struct writer *w, const struct spoolstate_head *was)
+{
+	uint64_t head;
+	uint8_t ignored[32];
+	int r = 0;
+
+	for (unsigned c = 0; c < CHAIN__MAX && !r; c++) {
+		spool_head(w->spool, c, &head, ignored);
+		if (was && was->next[c] > head && was->next[c] <= INT64_MAX) {
+			r = spool_skip(w->spool, c, was->next[c], c == CHAIN_CONTROL ? was->control_hash : NULL);
+			log_warnx("spool: frames %llu to %llu of chain %s are not there any more", (unsigned long long)head,
+				  (unsigned long long)was->next[c] - 1, chain_name(c));
+			snprintf(w->skipped[c], sizeof(w->skipped[c]), "%s: frames %llu to %llu are not in the spool any more",
+				 chain_name(c), (unsigned long long)head, (unsigned long long)was->next[c] - 1);
+		}
+		if (!r)
+			r = writer_follow_cursor(w, c, w->skipped[c], sizeof(w->skipped[c]));
+		/* The state went with the frames: microseconds since boot are above any number that this stream's records had. */
+		if (!was && w->skipped[c][0])
+			settle_user_ahead(w->settle, clock_boot() / 1000);
+	}
+	return r;
+}
+
 static int load_state(struct writer *w)
 {
 	_cleanup_buf_ struct buf settled = { 0 };
 	struct spoolstate_head was;
 	uint8_t ignored[32];
+	bool ours;
 	int r = spoolstate_open(w->config.spool_dir, &w->state, &was, &settled);
 
 	if (r < 0)
 		return r;
-	if (!memcmp(was.stream, w->config.stream, sizeof(was.stream))) {
+	ours = !memcmp(was.stream, w->config.stream, sizeof(was.stream));
+	if (ours) {
 		r = settle_load(w->settle, settled.p, settled.n);
 		if (r == -EBADMSG)
 			log_warnx("the saved state does not fit this host; frames on disk say what is settled");
@@ -138,10 +191,14 @@ static int load_state(struct writer *w)
 	} else {
 		find_previous(w, &was);
 	}
+	if (r == -EBADMSG)
+		r = 0;
+	if (!r)
+		r = skip_known(w, ours ? &was : NULL);
 	memcpy(w->head.stream, w->config.stream, sizeof(w->head.stream));
 	for (unsigned c = 0; c < CHAIN__MAX; c++)
 		spool_head(w->spool, c, &w->head.next[c], c == CHAIN_CONTROL ? w->head.control_hash : ignored);
-	return r == -EBADMSG ? 0 : r;
+	return r;
 }
 
 int writer_open(const struct writer_config *c, struct settle *settle, struct writer **ret_w)

@@ -276,6 +276,25 @@ int spool_append(struct spool *s, const struct frame_header *h, const void *fram
 	return 0;
 }
 
+int spool_skip(struct spool *s, unsigned chain, uint64_t number, const uint8_t previous[32])
+{
+	struct spool_chain *c = &s->chains[chain];
+	int r;
+
+	if (number > INT64_MAX)
+		return -ERANGE;
+	if (number <= c->next)
+		return 0;
+	r = c->fault ? c->fault : segment_close(c);
+	if (r < 0)
+		return r;
+	c->nranges = 0;
+	c->next = number;
+	if (previous)
+		memcpy(c->previous, previous, 32);
+	return 0;
+}
+
 int spool_sync(struct spool *s)
 {
 	int r = 0;
@@ -294,6 +313,22 @@ bool spool_dirty(const struct spool *s)
 		if (s->chains[i].dirty || s->chains[i].dir_dirty)
 			return true;
 	return false;
+}
+
+static bool unlinked(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
+bool spool_gone(const struct spool *s)
+{
+	bool gone = unlinked(s->fd);
+
+	for (unsigned i = 0; i < CHAIN__MAX && !gone; i++)
+		gone = unlinked(s->chains[i].dirfd) || unlinked(s->chains[i].fd);
+	return gone;
 }
 
 uint64_t spool_bytes(const struct spool *s, unsigned chain)

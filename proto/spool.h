@@ -52,6 +52,10 @@ int spool_open(const char *dir, const uint8_t stream[16], const struct spool_lim
 void spool_free(struct spool **s);
 /* Chain head: number and previous hash that the next frame must carry. */
 void spool_head(const struct spool *s, unsigned chain, uint64_t *ret_number, uint8_t ret_previous[32]);
+/* The chain goes on at this number, in a segment of its own, when frames up to it were acknowledged that are not here any
+ * more. previous: hash of the frame before, NULL if not known (the hash as it was stays, and the store says that the chain
+ * is broken). A number that is not above the head's changes nothing. 0 or -errno. */
+int spool_skip(struct spool *s, unsigned chain, uint64_t number, const uint8_t previous[32]);
 /* Appends one built frame (its header's number must be the head's). -ENOSPC: nothing of it is
  * left on disk; the chain head is as before. */
 int spool_append(struct spool *s, const struct frame_header *h, const void *frame, size_t n, const uint8_t hash[32]);
@@ -59,6 +63,8 @@ int spool_append(struct spool *s, const struct frame_header *h, const void *fram
  * known any more: this chain answers the error to everything until the spool is opened anew. */
 int spool_sync(struct spool *s);
 bool spool_dirty(const struct spool *s);
+/* Somebody deleted a directory or a segment that is written to: what is appended from now on nobody will find. */
+bool spool_gone(const struct spool *s);
 uint64_t spool_bytes(const struct spool *s, unsigned chain);
 /* Deletes whole segments that are acknowledged up to (not with) next, never the open one. */
 int spool_trim(struct spool *s, unsigned chain, uint64_t next);
