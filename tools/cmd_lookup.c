@@ -13,8 +13,8 @@ enum { OPT_START = OPT_LONG + 1, OPT_END };
 #define RECORDS_MAX 100000000
 
 static const struct opt opts[] = {
-	{ 'a', "attribute", "KEY=VALUE", "only records that match; KEY: EventId EventName ReadOnly Username ResourceType\n"
-		"\t\t\t   ResourceName EventSource AccessKeyId" },
+	{ 'a', "attribute", "KEY=VALUE", "only records that match; KEY: EventId EventName ReadOnly\n"
+		"                           Username ResourceType ResourceName EventSource AccessKeyId" },
 	{ OPT_START, "start", "TIME", "from this time on: 2026-11-22T10:15:30Z, 2026-11-22, or seconds since 1970" },
 	{ OPT_END, "end", "TIME", "up to this time" },
 	{ 'n', "max", "N", "at most N records (default 50, 0: all)" },

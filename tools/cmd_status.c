@@ -5,10 +5,27 @@
 
 #include "client.h"
 #include "command.h"
+#include "lib/clock.h"
 #include "show.h"
 #include "up.h"
 
 static const struct opt opts[] = { OPT_FORMAT, OPT_DIR, { 0 } };
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+/* The store tells times as the API does, in seconds since 1970. */
+static void show_time(struct buf *b, double seconds)
+{
+	char text[21];
+
+	clock_iso((int64_t)seconds, text);
+	buf_add(b, text, strlen(text));
+}
 
 /* Nested values as dotted names, one a line, aligned. */
 static void print_tree(const char *prefix, struct json_object *o)
@@ -27,7 +44,9 @@ static void print_tree(const char *prefix, struct json_object *o)
 			print_tree(name, json_object_array_get_idx(o, i));
 		}
 	} else {
-		if (o)
+		if (json_object_is_type(o, json_type_double) && ends_with(prefix, "Time"))
+			show_time(&b, json_object_get_double(o));
+		else if (o)
 			show_escaped(&b, json_object_get_string(o), strlen(json_object_get_string(o)));
 		printf("  %-28s %s\n", prefix, b.n ? buf_text(&b) : "-");
 	}
@@ -49,9 +68,11 @@ static void print_features(struct json_object *status)
 	json_object_object_del(status, "features");
 }
 
-static int print_program(const char *name, struct json_object *status, const char *why, bool json)
+static int print_program(const char *name, struct json_object *status, const char *why, const struct show *show)
 {
-	if (json) {
+	const char *paint = !show->colour ? "" : status ? "\033[32m" : "\033[31m";
+
+	if (show->format == SHOW_JSON) {
 		_cleanup_json_ struct json_object *o = json_object_new_object();
 
 		json_object_object_add(o, "name", json_object_new_string(name));
@@ -62,7 +83,8 @@ static int print_program(const char *name, struct json_object *status, const cha
 		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		return !status;
 	}
-	printf("%s: %s%s%s\n", name, status ? "up" : "down", status ? "" : ": ", status ? "" : why);
+	printf("%s: %s%s%s%s%s\n", name, paint, status ? "up" : "down", show->colour ? "\033[0m" : "", status ? "" : ": ",
+	       status ? "" : why);
 	if (status) {
 		print_features(status);
 		print_tree("", status);
@@ -70,17 +92,17 @@ static int print_program(const char *name, struct json_object *status, const cha
 	return !status;
 }
 
-static int local_program(const struct instance *i, const char *name, bool json)
+static int local_program(const struct instance *i, const char *name, const struct show *show)
 {
 	_cleanup_json_ struct json_object *status = NULL;
 	char socket[64];
 
 	snprintf(socket, sizeof(socket), "%s.sock", name);
 	status = up_status(i, socket);
-	return print_program(name, status, "its status socket does not answer", json);
+	return print_program(name, status, "its status socket does not answer", show);
 }
 
-static int store(const struct instance *i, bool json)
+static int store(const struct instance *i, const struct show *show)
 {
 	_cleanup_client_ struct client *client = NULL;
 	_cleanup_json_ struct json_object *status = NULL;
@@ -90,7 +112,7 @@ static int store(const struct instance *i, bool json)
 	r = client_open(i, &client, why);
 	if (r >= 0)
 		r = client_call(client, HOSTTRAIL_OP("Status"), NULL, &status, why);
-	return print_program("hosttrail-store", r < 0 ? NULL : status, why, json);
+	return print_program("hosttrail-store", r < 0 ? NULL : status, why, show);
 }
 
 static int run(const struct command *c, int argc, char **argv)
@@ -99,7 +121,6 @@ static int run(const struct command *c, int argc, char **argv)
 	struct instance instance;
 	struct show show;
 	int id, at, down;
-	bool json;
 
 	while ((id = command_option(c, argc, argv, &arg, &at))) {
 		if (id == OPT_FORMAT_ID)
@@ -113,10 +134,9 @@ static int run(const struct command *c, int argc, char **argv)
 		command_misused(c, "--format: json or compact, not \"%s\"", format);
 	if (instance_find(dir, &instance) < 0)
 		return EXIT_FAILED;
-	json = show.format == SHOW_JSON;
-	down = local_program(&instance, "hosttraild", json);
-	down += local_program(&instance, "hosttrail-forward", json);
-	down += store(&instance, json);
+	down = local_program(&instance, "hosttraild", &show);
+	down += local_program(&instance, "hosttrail-forward", &show);
+	down += store(&instance, &show);
 	return down ? EXIT_FAILED : EXIT_DONE;
 }
 

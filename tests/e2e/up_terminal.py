@@ -104,6 +104,9 @@ def cgroup_scope(folder, root):
         check("in one aligned line", len(lines) == 1 and re.match(
             r"\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+ +openat +ENOENT +cat\[\d+\] +/", lines[0]), t.text)
         check("and none of outside", outside not in t.text, t.text)
+        s = Terminal([HOSTTRAIL, "status", "--dir", os.path.join(folder, "run")])
+        check("status, for people: in colour, times as text", s.wait() == 0 and s.text.count("\x1b[32mup\x1b[0m") == 3 and
+              re.search(r"Hosts\[0\]\.LastReceivedTime +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", plain(s.text)), s.text)
         t.type("\x03")
         check("Ctrl-C stops it, status 0", t.wait() == 0, t.text)
         check("no pin is left", not pins(folder))
