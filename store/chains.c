@@ -54,6 +54,8 @@ struct chains {
 	uint64_t nchains, nbranches;
 	/* taking in the journal; one thread at a time */
 	struct journal *journal;
+	chains_seen_fn seen;
+	void *seen_ctx;
 	journal_pos loaded;		/* what lies before it is taken in */
 	int behind;			/* why the rest is not, or 0 */
 	uint64_t tried;			/* boot-time ns of the last attempt */
@@ -427,24 +429,33 @@ static int load_entry(void *ctx, const struct journal_entry *e)
 		r = judge(c, e->origin.host_id, e->header, hash, &j);
 		if (!r)
 			r = chains_commit(c, &j);
+		if (!r && c->seen)
+			c->seen(c->seen_ctx, e, &j);
 	}
 	if (!r)
 		c->loaded = e->next;
 	return r;
 }
 
-int chains_load(struct chains *c, struct journal *j)
+static int load(struct chains *c)
+{
+	c->tried = clock_boot();
+	c->behind = journal_scan(c->journal, c->loaded, false, load_entry, c, NULL);
+	return c->behind;
+}
+
+int chains_load(struct chains *c, struct journal *j, chains_seen_fn seen, void *ctx)
 {
 	c->journal = j;
-	c->tried = clock_boot();
-	c->behind = journal_scan(j, c->loaded, false, load_entry, c, NULL);
-	return c->behind;
+	c->seen = seen;
+	c->seen_ctx = ctx;
+	return load(c);
 }
 
 int chains_ready(struct chains *c)
 {
 	if (c->behind && clock_boot() - c->tried >= LOAD_RETRY_NS)
-		chains_load(c, c->journal);
+		load(c);
 	return c->behind;
 }
 

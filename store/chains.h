@@ -58,8 +58,10 @@ struct chain_judgement {
 int chains_open(const char *dir, struct chains **ret_c);
 void chains_free(struct chains **c);
 /* Takes in every entry of the journal, and keeps it. When that fails (a full disk), the same error is what
- * chains_judge() and chains_ready() say, until one of them, asked again later, could take in the rest. */
-int chains_load(struct chains *c, struct journal *j);
+ * chains_judge() and chains_ready() say, until one of them, asked again later, could take in the rest.
+ * seen (may be NULL) is told how each frame was judged. */
+typedef void (*chains_seen_fn)(void *ctx, const struct journal_entry *e, const struct chain_judgement *j);
+int chains_load(struct chains *c, struct journal *j, chains_seen_fn seen, void *ctx);
 /* 0, or why not everything of the journal is taken in. By the thread that judges. */
 int chains_ready(struct chains *c);
 

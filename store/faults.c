@@ -19,6 +19,7 @@ struct queued {
 	uint8_t stream[16];
 	unsigned chain;
 	uint64_t number, first_missing;
+	journal_pos pos;
 	uint8_t hash[32], expected[32];
 	bool has_hash, has_expected;
 	char why[160];
@@ -38,6 +39,7 @@ struct gap {
 struct gaps_head {
 	char magic[8];
 	uint32_t size, crc;
+	uint64_t upto;
 };
 
 struct faults {
@@ -47,6 +49,8 @@ struct faults {
 	struct gap *gaps;
 	size_t ngaps;			/* written by the tailer only; read by any */
 	bool changed;
+	journal_pos upto;		/* faults of frames before it are said, or lie in gaps */
+	struct gap filled;		/* frames that came after they were said to be lost; last 0: none */
 	pthread_mutex_t lock;
 	struct queued *queue;
 	unsigned nqueued;
@@ -66,9 +70,10 @@ static int load_gaps(struct faults *f)
 	if (b.n < sizeof(head) || (b.n - sizeof(head)) % sizeof(struct gap))
 		return 0;
 	memcpy(&head, b.p, sizeof(head));
-	if (memcmp(head.magic, "HTGAPS1", 8) || head.size != sizeof(struct gap) ||
+	if (memcmp(head.magic, "HTGAPS2", 8) || head.size != sizeof(struct gap) ||
 	    head.crc != crc32c(0, b.p + sizeof(head), b.n - sizeof(head)))
 		return 0;
+	f->upto = head.upto;
 	f->ngaps = (b.n - sizeof(head)) / sizeof(struct gap);
 	memcpy(f->gaps, b.p + sizeof(head), f->ngaps * sizeof(struct gap));
 	return 0;
@@ -77,7 +82,7 @@ static int load_gaps(struct faults *f)
 static void save_gaps(struct faults *f)
 {
 	_cleanup_buf_ struct buf b = { 0 };
-	struct gaps_head head = { "HTGAPS1", sizeof(struct gap), crc32c(0, f->gaps, f->ngaps * sizeof(struct gap)) };
+	struct gaps_head head = { "HTGAPS2", sizeof(struct gap), crc32c(0, f->gaps, f->ngaps * sizeof(struct gap)), f->upto };
 	int r;
 
 	buf_add(&b, &head, sizeof(head));
@@ -135,6 +140,7 @@ static void fill_queued(struct queued *q, enum fault_kind kind, const struct ing
 	q->chain = fault->header->chain;
 	q->number = fault->header->number;
 	q->first_missing = fault->first_missing;
+	q->pos = fault->pos;
 	q->has_hash = fault->hash;
 	if (fault->hash)
 		memcpy(q->hash, fault->hash, 32);
@@ -199,6 +205,33 @@ static struct gap *add_gap(struct faults *f, const struct witness_subject *s, ui
 	return g;
 }
 
+static void say_filled(struct faults *f)
+{
+	const struct gap *g = &f->filled;
+	const struct witness_subject s = { &g->origin, g->stream, g->chain, g->first };
+
+	if (g->since && f->witness)
+		witness_gap_filled(f->witness, &s, g->last);
+	f->filled.since = 0;
+}
+
+/* A run of frames is said as one. */
+static void note_filled(struct faults *f, const struct witness_subject *s, int64_t now)
+{
+	struct gap *g = &f->filled;
+
+	if (g->since && (!is_of(g, s) || s->number != g->last + 1))
+		say_filled(f);
+	if (!g->since) {
+		g->origin = *s->origin;
+		memcpy(g->stream, s->stream, 16);
+		g->chain = s->chain;
+		g->first = s->number;
+		g->since = now;
+	}
+	g->last = s->number;
+}
+
 /* A frame came late: what is left of its gap is one gap less, or two smaller ones whose sizes nobody knows. */
 static void fill_gap(struct faults *f, const struct witness_subject *s, int64_t now)
 {
@@ -208,12 +241,12 @@ static void fill_gap(struct faults *f, const struct witness_subject *s, int64_t 
 		if (!is_of(g, s) || s->number < g->first || s->number > g->last)
 			continue;
 		remove_gap(f, i);
-		if (old.said)
-			return;
 		if (s->number > old.first)
-			add_gap(f, s, old.first, s->number - 1, old.since);
+			add_gap(f, s, old.first, s->number - 1, old.since)->said = old.said;
 		if (s->number < old.last)
-			add_gap(f, s, s->number + 1, old.last, old.since);
+			add_gap(f, s, s->number + 1, old.last, old.since)->said = old.said;
+		if (old.said)
+			note_filled(f, s, now);
 		return;
 	}
 }
@@ -245,6 +278,10 @@ static void work_on(struct faults *f, const struct queued *q, int64_t now)
 		fill_gap(f, &s, now);
 		break;
 	}
+	if (q->pos >= f->upto && q->pos && !faults_dropped(f)) {	/* what was dropped is to be found again at the next start */
+		f->upto = q->pos + 1;
+		f->changed = true;
+	}
 }
 
 unsigned faults_work(struct faults *f, int64_t now_ns)
@@ -264,6 +301,7 @@ unsigned faults_work(struct faults *f, int64_t now_ns)
 		if (more)
 			work_on(f, &q, now_ns);
 	} while (more);
+	say_filled(f);
 	for (size_t i = 0; i < f->ngaps; i++) {
 		if (f->gaps[i].said || now_ns - f->gaps[i].since < (int64_t)f->gap_seconds * (int64_t)NS_PER_SEC)
 			continue;
@@ -305,6 +343,11 @@ bool faults_explain(struct faults *f, const struct witness_subject *s, uint64_t 
 		}
 	}
 	return !said;
+}
+
+journal_pos faults_upto(const struct faults *f)
+{
+	return f->upto;
 }
 
 uint64_t faults_pending(struct faults *f)

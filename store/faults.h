@@ -6,7 +6,9 @@
  * what does not fit is counted and said with the next.
  *
  * A gap is not a loss yet: its frames may still come, or a tombstone may say that the agent gave them up. It waits
- * FAULTS_GAP_SECONDS; then one RecordsLost says it. Waiting gaps are kept in <dir>/gaps across restarts.
+ * FAULTS_GAP_SECONDS; then one RecordsLost says it. Frames that come even later are said by GapFilled.
+ * Gaps are kept in <dir>/gaps across restarts, with the journal position up to which all faults are dealt with: what a
+ * kill took from the queue is found again while the chains are read back (faults_upto()).
  *
  * Threads: push by any; the rest by the tailer.
  */
@@ -33,6 +35,8 @@ unsigned faults_work(struct faults *f, int64_t now_ns);
 void faults_count_gap(struct faults *f, const struct witness_subject *s, uint64_t first, uint64_t last, uint64_t records);
 /* A tombstone explains [first, last]. True: nothing of it was said before, so that the tombstone is to be said. */
 bool faults_explain(struct faults *f, const struct witness_subject *s, uint64_t first, uint64_t last);
+/* Faults of frames at or behind this place may not have been dealt with. Before the tailer runs. */
+journal_pos faults_upto(const struct faults *f);
 uint64_t faults_pending(struct faults *f);
 uint64_t faults_dropped(struct faults *f);
 

@@ -37,6 +37,7 @@ struct ingest_fault {
 	const struct frame_header *header;	/* the frame's; unverified in on_host_mismatch */
 	const uint8_t *hash;			/* 32 bytes: the frame's */
 	const uint8_t *expected;		/* 32 bytes or NULL: what we have in its place, or before it */
+	journal_pos pos;			/* the frame's, or 0: it was refused */
 	uint64_t first_missing;			/* on_gap: first_missing .. header->number - 1 are not here */
 	const char *why;			/* one line for people */
 };
@@ -79,6 +80,9 @@ enum ingest_metric {
 	INGEST_BRANCHES,
 	INGEST_METRIC__MAX
 };
+
+/* Says what a frame's place in its chain gives to say: the one of the events that fits, if any. */
+void ingest_say(const struct ingest_events *e, void *ctx, const struct chain_judgement *j, struct ingest_fault *f);
 
 /* why (at least 256 bytes) says what failed. The journal and the chains are borrowed until ingest_stop(). */
 int ingest_start(const struct grpc_config *config, struct journal *j, struct chains *c, const struct ingest_events *events,

@@ -6,12 +6,6 @@
 
 #include "lib/clock.h"
 
-static void tell(void (*fn)(void *ctx, const struct ingest_fault *f), struct ingest *i, const struct ingest_fault *f)
-{
-	if (fn)
-		fn(i->ctx, f);
-}
-
 static enum ship_status reject(struct ingest *i, const char *why, const char **ret_why)
 {
 	ingest_count(i, INGEST_REJECTED, 1);
@@ -32,24 +26,27 @@ static void set_aside(struct ingest *i, const char *what, const struct journal_o
 		ingest_count(i, INGEST_ASIDE_FULL, 1);
 }
 
-/* What the frame's place in the chain gives to say, once it is appended. */
-static void say(struct ingest *i, const struct chain_judgement *j, struct ingest_fault *f)
+static void tell(void (*fn)(void *ctx, const struct ingest_fault *f), void *ctx, const struct ingest_fault *f)
+{
+	if (fn)
+		fn(ctx, f);
+}
+
+void ingest_say(const struct ingest_events *e, void *ctx, const struct chain_judgement *j, struct ingest_fault *f)
 {
 	f->first_missing = j->first_missing;
 	switch (j->verdict) {
 	case CHAIN_GAP:
 		f->why = "frames are missing before this one";
-		ingest_count(i, INGEST_GAPS, 1);
-		tell(i->events.on_gap, i, f);
+		tell(e->on_gap, ctx, f);
 		return;
 	case CHAIN_FORK:
 		f->expected = j->expected;
 		f->why = "another frame has this number";
-		ingest_count(i, INGEST_FORKS, 1);
-		tell(i->events.on_chain_broken, i, f);
+		tell(e->on_chain_broken, ctx, f);
 		return;
 	case CHAIN_FILL:
-		tell(i->events.on_filled, i, f);
+		tell(e->on_filled, ctx, f);
 		if (!j->broken)
 			return;
 		break;
@@ -60,16 +57,24 @@ static void say(struct ingest *i, const struct chain_judgement *j, struct ingest
 	}
 	f->expected = j->expected;
 	f->why = "the frame before this one is not the one that it names";
-	ingest_count(i, INGEST_BREAKS, 1);
-	tell(i->events.on_chain_broken, i, f);
+	tell(e->on_chain_broken, ctx, f);
+}
+
+static void count_verdict(struct ingest *i, const struct chain_judgement *j)
+{
+	if (j->verdict == CHAIN_GAP)
+		ingest_count(i, INGEST_GAPS, 1);
+	else if (j->verdict == CHAIN_FORK)
+		ingest_count(i, INGEST_FORKS, 1);
+	else if (j->verdict == CHAIN_BROKEN || (j->verdict == CHAIN_FILL && j->broken))
+		ingest_count(i, INGEST_BREAKS, 1);
 }
 
 static enum ship_status store(struct ingest *i, const struct chain_judgement *j, struct ingest_fault *f, const uint8_t *p,
 			      size_t n, const char **ret_why)
 {
 	uint16_t flags = j->verdict == CHAIN_FORK || j->branch ? JOURNAL_FORK : 0;
-	journal_pos pos;
-	int r = journal_append(i->journal, f->origin, clock_wall(), flags, p, n, &pos);
+	int r = journal_append(i->journal, f->origin, clock_wall(), flags, p, n, &f->pos);
 
 	if (r < 0)
 		return put_off(i, r, ret_why);
@@ -79,7 +84,8 @@ static enum ship_status store(struct ingest *i, const struct chain_judgement *j,
 	ingest_count(i, INGEST_FRAMES, 1);
 	ingest_count(i, INGEST_BYTES, n);
 	ingest_count(i, INGEST_RECORDS, f->header->records);
-	say(i, j, f);
+	count_verdict(i, j);
+	ingest_say(&i->events, i->ctx, j, f);
 	return SHIP_STORED;
 }
 
@@ -106,7 +112,7 @@ enum ship_status ingest_frame(struct ingest *i, const struct journal_origin *ori
 		ingest_count(i, INGEST_MISMATCHES, 1);
 		set_aside(i, "signature", origin, p, n);
 		f.why = "signed by another key than the certificate's";
-		tell(i->events.on_host_mismatch, i, &f);
+		tell(i->events.on_host_mismatch, i->ctx, &f);
 		return reject(i, f.why, ret_why);
 	}
 	r = chains_judge(i->chains, origin->host_id, &h, hash, &j);

@@ -30,6 +30,7 @@ struct setup {
 	struct chains *chains;
 	int lock;
 	bool running, ports_written;
+	journal_pos faults_upto;	/* frames before it gave nothing to say that is not said */
 	bool unsaid_start;		/* StoreStarted waits for space */
 	char recovered[256];		/* what opening the journal found */
 	pthread_mutex_t damage_lock;
@@ -216,15 +217,26 @@ static int start_journal(struct setup *s)
 	return r;
 }
 
+/* What a kill took from the tailer's queue is said now. */
+static void on_seen(void *ctx, const struct journal_entry *e, const struct chain_judgement *j)
+{
+	struct setup *s = ctx;
+	struct ingest_fault f = { .origin = &e->origin, .header = e->header, .hash = j->hash, .pos = e->pos };
+
+	if (e->pos >= s->faults_upto)
+		ingest_say(&ingest_events, s, j, &f);
+}
+
 static int start_chains(struct setup *s)
 {
 	char path[4096];
 	int r;
 
+	s->faults_upto = tailer_faults_upto(s->st.tailer);
 	in_dir(s, "chains", path);
 	r = chains_open(path, &s->chains);
 	if (!r)
-		r = chains_load(s->chains, s->st.journal);
+		r = chains_load(s->chains, s->st.journal, on_seen, s);
 	if (!is_full(r)) {
 		if (r < 0)
 			log_err(r, "cannot read the chains back from the journal");
@@ -255,10 +267,17 @@ static int start_index(struct setup *s)
 		r = tailer_new(&s->st, s->config->data_dir, on_progress, s, &s->st.tailer);
 	if (!r)
 		r = say_started(s);
-	if (!r)
-		r = tailer_start(s->st.tailer);
 	if (r < 0)
-		log_err(r, "cannot start the index in %s", path);
+		log_err(r, "cannot open the index in %s", path);
+	return r;
+}
+
+static int start_tailer(struct setup *s)
+{
+	int r = tailer_start(s->st.tailer);
+
+	if (r < 0)
+		log_err(r, "cannot start indexing");
 	return r;
 }
 
@@ -294,8 +313,8 @@ static int write_ports(struct setup *s)
 
 int setup_start(struct setup *s)
 {
-	static int (*const steps[])(struct setup *s) = { start_dir, start_token_key, start_journal, start_chains,
-							 start_index, start_servers, write_ports };
+	static int (*const steps[])(struct setup *s) = { start_dir, start_token_key, start_journal, start_index,
+							 start_chains, start_tailer, start_servers, write_ports };
 	int r = 0;
 
 	s->st.region = s->config->region;

@@ -373,9 +373,12 @@ int tailer_new(struct store *st, const char *dir, void (*progress)(void *ctx), v
 
 int tailer_start(struct tailer *t)
 {
-	int r = -pthread_create(&t->thread, NULL, run, t);
+	int r;
 
-	t->runs = !r;
+	__atomic_store_n(&t->runs, true, __ATOMIC_RELEASE);
+	r = -pthread_create(&t->thread, NULL, run, t);
+	if (r < 0)
+		__atomic_store_n(&t->runs, false, __ATOMIC_RELEASE);
 	return r;
 }
 
@@ -387,7 +390,7 @@ void tailer_stop(struct tailer *t)
 	index_stop(t->st->index);
 	journal_wake(t->st->journal);
 	pthread_join(t->thread, NULL);
-	t->runs = false;
+	__atomic_store_n(&t->runs, false, __ATOMIC_RELEASE);
 }
 
 void tailer_free(struct tailer **pt)
@@ -448,7 +451,15 @@ void tailer_hosts(struct tailer *t, void (*fn)(void *ctx, const struct host_stat
 void tailer_fault(struct tailer *t, enum fault_kind kind, const struct ingest_fault *f)
 {
 	faults_push(t->faults, kind, f);
-	journal_wake(t->st->journal);
+	if (__atomic_load_n(&t->runs, __ATOMIC_ACQUIRE))
+		journal_wake(t->st->journal);
+	else
+		faults_work(t->faults, clock_wall());
+}
+
+journal_pos tailer_faults_upto(const struct tailer *t)
+{
+	return faults_upto(t->faults);
 }
 
 bool tailer_hold(struct tailer *t)

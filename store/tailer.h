@@ -47,8 +47,9 @@ void tailer_counts(struct tailer *t, struct tailer_counts *ret_c);
 /* Calls fn for each host, under a lock. */
 void tailer_hosts(struct tailer *t, void (*fn)(void *ctx, const struct host_stats *h), void *ctx);
 
-/* From ingest's callbacks; any thread. */
+/* From ingest's callbacks; any thread. While the tailer does not run, by one thread, and at once. */
 void tailer_fault(struct tailer *t, enum fault_kind kind, const struct ingest_fault *f);
+journal_pos tailer_faults_upto(const struct tailer *t);	/* faults_upto(); before the tailer starts */
 /* True while the index is too far behind: acknowledgements are to be withheld. */
 bool tailer_hold(struct tailer *t);
 

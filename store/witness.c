@@ -33,6 +33,9 @@ static const struct shape_field lost_fields[] = {
 	SUBJECT, SERVICE("lastNumber", FIELD_UINT), SERVICE("count", FIELD_UINT), SERVICE("cause", FIELD_STRING),
 	SERVICE("detail", FIELD_STRING), SERVICE("firstSeen", FIELD_STRING), SERVICE("suppressed", FIELD_UINT),
 };
+static const struct shape_field filled_fields[] = {
+	SUBJECT, SERVICE("lastNumber", FIELD_UINT), SERVICE("suppressed", FIELD_UINT),
+};
 static const struct shape_field skewed_fields[] = {
 	SUBJECT, SERVICE("aheadSeconds", FIELD_UINT), SERVICE("suppressed", FIELD_UINT),
 };
@@ -46,6 +49,7 @@ OWN_SHAPE(stopped_shape, "StoreStopped", stopped_fields);
 OWN_SHAPE(broken_shape, "ChainBroken", broken_fields);
 OWN_SHAPE(mismatch_shape, "HostMismatch", mismatch_fields);
 OWN_SHAPE(lost_shape, "RecordsLost", lost_fields);
+OWN_SHAPE(filled_shape, "GapFilled", filled_fields);
 OWN_SHAPE(skewed_shape, "ClockSkewed", skewed_fields);
 OWN_SHAPE(damaged_shape, "JournalDamaged", damaged_fields);
 
@@ -147,6 +151,19 @@ int witness_records_lost(struct witness *w, const struct witness_subject *s, con
 	clock_iso(l->first_seen / (int64_t)NS_PER_SEC, seen);
 	put(w, SUBJECT__MAX + 4, seen);
 	put_suppressed(w, SUBJECT__MAX + 5, suppressed);
+	return witness_end(w);
+}
+
+int witness_gap_filled(struct witness *w, const struct witness_subject *s, uint64_t last_number)
+{
+	uint64_t suppressed;
+	int r = witness_begin(w, WITNESS_FILLED, &filled_shape, &suppressed);
+
+	if (r)
+		return r < 0 ? r : 0;
+	put_subject(w, s);
+	batch_int(w->batch, SUBJECT__MAX, (int64_t)last_number);
+	put_suppressed(w, SUBJECT__MAX + 1, suppressed);
 	return witness_end(w);
 }
 

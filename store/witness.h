@@ -58,6 +58,8 @@ struct witness_loss {
 	int64_t first_seen;		/* wall clock ns */
 };
 int witness_records_lost(struct witness *w, const struct witness_subject *s, const struct witness_loss *l);
+/* Frames s->number to last_number came after they had been said to be lost. */
+int witness_gap_filled(struct witness *w, const struct witness_subject *s, uint64_t last_number);
 int witness_clock_skewed(struct witness *w, const struct witness_subject *s, int64_t ahead_ns);
 int witness_journal_damaged(struct witness *w, journal_pos pos, uint64_t n, const char *why, const char *aside);
 

@@ -371,7 +371,7 @@ static int cmd_serve(int argc, char **argv)
 	hold_file = in(argv[0], "hold", "");
 	must("journal", journal_open(in(argv[0], "journal", ""), 0, on_bad, NULL, &j));
 	must("chains", chains_open(in(argv[0], "chains", ""), &c));
-	must("chains", chains_load(c, j));
+	must("chains", chains_load(c, j, NULL, NULL));
 	if (ingest_start(&config, j, c, &events, NULL, &i, why) < 0) {
 		fprintf(stderr, "shipkit: %s\n", why);
 		return 1;

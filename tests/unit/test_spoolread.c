@@ -160,7 +160,7 @@ static void deleted_under_it(void)
 static void a_segment_within_the_same_tick(void)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
-	char folder[256], hidden[256], name[256];
+	char folder[256], hidden[300], name[256];
 	struct spool_reader *r;
 	struct spool *s;
 	struct stat st;
