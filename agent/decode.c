@@ -246,7 +246,8 @@ static void put_additional(struct decoder *d)
 	put_word(d, COMMON_VIA, d->via);
 	put_list(d, COMMON_UNREADABLE, d->unreadable, d->nunreadable);
 	put_list(d, COMMON_CUT, d->cut, d->ncut);
-	put_word(d, COMMON_NO_RESULT, flags & HT_EV_F_IN_CALL ? "the task ended inside the call" : NULL);
+	put_word(d, COMMON_NO_RESULT, flags & HT_EV_F_IN_CALL ? "the task ended inside the call" :
+				      flags & HT_EV_F_REFUSED ? "seccomp refused the call" : NULL);
 	put_true(d, COMMON_TRUNCATED, flags & HT_EV_F_TRUNCATED);
 	put_true(d, COMMON_ENTER_MISSED, flags & HT_EV_F_ENTER_MISSED);
 	put_own_address(d);

@@ -64,6 +64,21 @@ static __always_inline bool arch_in_call(struct task_struct *task, struct pt_reg
 	return ax == nr && (task->exit_code & 0x7f) == SIGSYS_;
 }
 
+/*
+ * Seccomp refused this call with a signal: the entry code put ax back to the number, and SIGSYS waits. What sys_exit
+ * shows as the result is none. (sys_exit does not fire where a single thread is killed.)
+ */
+static __always_inline bool arch_refused(struct task_struct *task, struct pt_regs *regs)
+{
+	return regs->ax == regs->orig_ax && (task->pending.signal.sig[0] & 1ul << (SIGSYS_ - 1));
+}
+
+/* Did the call that returns to these registers end with what arch_in_call() takes for no result? */
+static __always_inline bool arch_looks_unfinished(struct pt_regs *regs)
+{
+	return (__s32)regs->ax == -38 || regs->ax == regs->orig_ax;
+}
+
 static __always_inline __u32 arch_pointer_size(__u32 abi)
 {
 	return abi == HT_ABI_NATIVE ? 8 : 4;

@@ -22,13 +22,15 @@ static __always_inline void compared_now(struct compared *n, const struct compar
 	struct css_set *set = task->cgroups;
 	struct signal_struct *sig = task->signal;
 	struct mm_struct *mm = task->mm;
+	struct nsproxy *ns = task->nsproxy;
 
 	n->cred[9] = 0;
 	bpf_probe_read_kernel(n->cred, CRED_BYTES, (void *)cred + CRED_FIRST);
 	n->user_ns = (__u64)cred->user_ns;
 	n->group_info = (__u64)cred->group_info;
 	n->audit = (__u64)task->loginuid.val << 32 | task->sessionid;
-	n->nsproxy = (__u64)task->nsproxy;
+	n->nsproxy = (__u64)ns;
+	n->ns_inums = ns ? (__u64)KREAD(struct mnt_namespace, ns->mnt_ns, ns.inum) << 32 | ns->net_ns->ns.inum : 0;
 	n->css_set = (__u64)set;
 	n->cgroup_id = set->dfl_cgrp->kn->id;
 	n->exe_file = mm ? (__u64)mm->exe_file : was->exe_file;

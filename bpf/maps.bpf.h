@@ -53,6 +53,7 @@ struct compared {		/* what makes an identity another one; compared word by word 
 	__u64 user_ns, group_info;
 	__u64 audit;		/* login uid and session */
 	__u64 nsproxy, css_set, cgroup_id;
+	__u64 ns_inums;		/* of mount and network namespace: an nsproxy's address is soon used again */
 	__u64 exe_file;
 	__u64 parent, sid, tty;
 };
@@ -63,6 +64,7 @@ struct task {
 	__u64 delivered;	/* a bit per ring */
 	__u64 epoch;
 	__u64 calls;
+	__u64 returned;		/* mark of the last call whose result looks like none, see call_mark() */
 	struct compared was;
 	__u64 root_mnt, root_dentry, root_ns;	/* the root that `chrooted` was found for */
 	__u64 chrooted;

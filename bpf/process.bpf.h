@@ -175,7 +175,8 @@ static __always_inline void exit_call(struct task *t, struct task_struct *task)
 	struct call_in in = { .flags = HT_EV_F_IN_CALL };
 	__s64 nr;
 
-	if (!arch_in_call(task, regs)) {
+	/* The same call with the same arguments that answered like that the last time has answered now, too. */
+	if (!arch_in_call(task, regs) || (t && t->returned == call_mark(regs))) {
 		if (t && t->held.call)
 			held_close(t, HT_EV_F_IN_CALL | HT_EV_F_INTERRUPTED);
 		return;

@@ -12,6 +12,9 @@
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
 
+#define SIG_DFL_ NULL
+#define SIG_IGN_ ((__sighandler_t)1)
+
 static __always_inline bool is_restart(__s64 ret)
 {
 	return ret == -ERESTARTSYS || ret == -ERESTARTNOINTR || ret == -ERESTARTNOHAND ||
@@ -99,6 +102,28 @@ static __always_inline void restart_join(struct task *t, struct call_in *in, str
 	t->held.call = 0;
 }
 
+/* Tells one call from the next by place and arguments. */
+static __always_inline __u64 call_mark(struct pt_regs *regs)
+{
+	__u64 w[6] = { regs->ip, regs->sp, regs->orig_ax, regs->di, regs->si, regs->dx };
+
+	return hash_words(w, 6);
+}
+
+/*
+ * A call that seccomp refused with SIGSYS. With a handler it goes out as not executed; without one the task dies, and
+ * its death records the call.
+ */
+static __always_inline bool refused(struct task_struct *task, struct pt_regs *regs, struct call_in *in, bool *ret_dies)
+{
+	if (!arch_refused(task, regs))
+		return false;
+	in->ret = -38;
+	in->flags = HT_EV_F_REFUSED;
+	*ret_dies = task->sighand->action[SIGSYS_ - 1].sa.sa_handler == SIG_DFL_;
+	return true;
+}
+
 /* A captured call came back. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
 {
@@ -107,10 +132,20 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	__u32 flags = desc_of(in.call)->flags;
 	struct task *t;
 
+	bool dies = false;
+
 	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)))
 		return 0;	/* the child's return; an exec that sched_process_exec recorded */
 	if (!task_in_scope(task, &t))
 		return 0;
+	if (arch_looks_unfinished(regs)) {
+		refused(task, regs, &in, &dies);
+		if (dies)
+			return 0;
+		if (t)
+			t->returned = call_mark(regs);
+		ret = in.ret;
+	}
 	if (t) {
 		if (is_restart(ret)) {
 			if (in.call != INDEX_RESTART)
@@ -212,8 +247,6 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 	return enter_wanted(regs, nr, abi, call);
 }
 
-#define SIG_DFL_ 0
-#define SIG_IGN_ 1
 #define SA_RESTART_ 0x10000000
 
 /*
@@ -224,12 +257,12 @@ SEC("tp_btf/signal_deliver")
 int BPF_PROG(ht_signal_deliver, int sig, struct kernel_siginfo *info, struct k_sigaction *ka)
 {
 	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
-	__u64 handler;
+	__sighandler_t handler;
 	__s32 code;
 
 	if (!t || !t->held.call)
 		return 0;
-	handler = (__u64)ka->sa.sa_handler;
+	handler = ka->sa.sa_handler;
 	code = -t->held.code;
 	if (handler == SIG_DFL_ || handler == SIG_IGN_ || code == ERESTARTNOINTR)
 		return 0;

@@ -178,6 +178,18 @@ def deaths(t, trace, d, w):
     t.ok(len(opens) == 1 and died_in(opens[0], d + "/fifo"), "open of the thread that died with it: %r" % opens)
 
 
+def deaths_around_calls(t, trace, d, w):
+    pids = {k: int(v.split()[0]) for k, v in said(trace).items()}
+    for how in ("process", "thread", "trapped"):
+        opens = [r for r in trace.calls() if r.name == "openat" and "f." + how in str(r.request.get("path"))]
+        r = one(t, opens, "openat that seccomp refused (%s)" % how)
+        t.equal(r.response, {}, "a refused call has no result (%s)" % how)
+        want = ("seccomp refused the call", "ENOSYS") if how == "trapped" else ("the task ended inside the call", None)
+        t.equal((r.more.get("noResult"), r.error), want, "what it says (%s)" % how)
+    calls = [r for r in trace.calls() if r.pid == pids["enosys"] and r.name == "unknown_syscall"]
+    t.ok(calls and all(r.error == "ENOSYS" for r in calls), "calls that answered ENOSYS, none inside which the task died: %r" % calls[-1:])
+
+
 # ---- trees and ABIs
 
 def orphan(t, trace, d, w):
@@ -264,6 +276,7 @@ CASES = [
     Case("left by longjmp", "{W}/restart abandon {D}/fifo", abandoned),
     Case("rt_sigreturn", "{W}/sigreturn 10 {D}/f", sigreturn),
     Case("exit and death inside a call", "{W}/killed_in_call {D}/fifo", deaths),
+    Case("refused by seccomp, and death after a call", "{W}/deaths {D}/f", deaths_around_calls),
     Case("double fork and setsid", "{W}/daemonize {D}/f 300", orphan, FILE),
     Case("io_uring", "{W}/iouring plain {D}/f", io_uring, FILE, (77,), "no io_uring"),
     Case("io_uring with a kernel thread", "{W}/iouring sqpoll {D}/f", io_uring, FILE, (77,), "no io_uring"),
