@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300 long
 """The store as the unmodified AWS CLI and boto3 see it: every attribute, times, paging, trails, errors."""
 import json
 import os

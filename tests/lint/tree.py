@@ -270,6 +270,19 @@ def check_links(tree):
                 yield "%s: link to %s, which is not there" % (path, target)
 
 
+def check_sizes(tree):
+    """A row of tests/sizes.py that no test reads, and a test with a full size whose full runs would not be noted."""
+    scripts = {p: tree.text(p) for p in tree.files if p.startswith("tests/") and p.endswith(".py") and p != "tests/sizes.py"}
+    rows = re.findall(r'^    "([a-z_.]+)": \(', tree.text("tests/sizes.py"), re.M) if tree.exists("tests/sizes.py") else ()
+    for row in rows:
+        if not any('size("%s")' % row in text for text in scripts.values()):
+            yield "tests/sizes.py: nothing uses %s" % row
+    for path, text in scripts.items():
+        if re.match(r"tests/(live|e2e|kernels)/", path) and os.access(os.path.join(tree.top, path), os.X_OK) and "size(\"" in text and \
+                not re.search(r"^# ht-test: .*\blong\b", "\n".join(text.splitlines()[:20]), re.M):
+            yield "%s: has sizes, but `# ht-test:` does not say long" % path
+
+
 CHECKS = [
     ("every include is allowed by the folder table", check_includes),
     ("every source file says its license", check_spdx),
@@ -282,6 +295,7 @@ CHECKS = [
     ("nothing is marked unfinished", check_unfinished),
     ("man pages are complete and mandoc finds no fault", check_man),
     ("links between our documents lead somewhere", check_links),
+    ("every size is used, and its full runs are noted", check_sizes),
 ]
 
 

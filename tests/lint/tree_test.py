@@ -36,8 +36,9 @@ CLEAN = {
     "tools/cmd_trace.c": C + '#include "agent/probes.h"\n#include "trace.h"\n#include <curl/curl.h>\n',
     "agent/probes.h": C,
     "tests/tap.h": C,
+    "tests/sizes.py": '# SPDX-License-Identifier: Apache-2.0\nSIZES = {\n    "a.b": (1, 2, "x"),\n}\n',
     "tests/unit/test_buf.c": UNIT,
-    "tests/live/a.py": "#!/usr/bin/python3\n# SPDX-License-Identifier: Apache-2.0\n",
+    "tests/live/a.py": '#!/usr/bin/python3\n# SPDX-License-Identifier: Apache-2.0\n# ht-test: long\nsize("a.b")\n',
     "tests/fuzz/fuzz_x.c": C + "int LLVMFuzzerTestOneInput(void);\n",
     "tests/fuzz/corpus/x/empty": "",
 }
@@ -77,6 +78,9 @@ FAULTS = [
     ("unfinished", 9, "lib/buf.c", C + "/* TODO: more */\n"),
     ("man page missing", 10, "docs/man/hosttrail.1", None),
     ("man page with a fault", 10, "docs/man/hosttrail.1", man("hosttrail.1") + ".Xx nothing\n"),
+    ("size that nothing uses", 12, "tests/live/a.py", "#!/usr/bin/python3\n# SPDX-License-Identifier: Apache-2.0\n"),
+    ("test with a size that is not long", 12, "tests/live/a.py",
+     '#!/usr/bin/python3\n# SPDX-License-Identifier: Apache-2.0\nsize("a.b")\n'),
     ("dead link", 11, "docs/README.md", "[gone](gone.md)\n"),
 ]
 
