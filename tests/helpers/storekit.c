@@ -3,6 +3,7 @@
  * storekit - journals made beforehand, for the store's tests and figures (tests/helpers/storekit.h says what is in them).
  *
  *   storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME    appends to DIR/journal
+ *   storekit odd DIR COUNT SEED                               appends records made by chance (below)
  *   storekit index DIR                                        indexes DIR/journal into DIR/index and says how fast
  */
 #include <stdlib.h>
@@ -51,6 +52,96 @@ static int cmd_fill(char **argv)
 	return 0;
 }
 
+/* ---- odd records: times that repeat, old and future ones; names of any bytes and lengths; values shared by chance */
+
+static uint64_t state;
+
+static unsigned roll(unsigned n)
+{
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(state >> 33) % n;
+}
+
+static size_t odd_path(char ret[4096])
+{
+	static const char *const plain[] = {
+		"/a_b", "/a,b", "/a b", "/\"quoted\"", "/back\\slash", "/\xc3\xa9", "/\xff\xfe", "/cut\xc3", "/\xef\xbf\xbd", "/\xef\xbf\xbd" "ff",
+		"/new\nline", "/\x01", " ", "/%41", "/\\u0041", "/\xed\xa0\x80", "/\xf0\x9f\x98\x80",
+	};
+	size_t n;
+
+	if (roll(6)) {
+		strcpy(ret, plain[roll(ARRAY_SIZE(plain))]);
+		return strlen(ret);
+	}
+	n = 1990 + roll(20);		/* around the longest that can be asked for */
+	memset(ret, 'x', n);
+	return n;
+}
+
+static int64_t odd_time(int64_t now)
+{
+	const int64_t day = 86400 * (int64_t)NS_PER_SEC;
+
+	switch (roll(8)) {
+	case 0:
+		return now - 100 * day;
+	case 1:
+		return now + day;
+	case 2:
+		return now / (int64_t)NS_PER_SEC * (int64_t)NS_PER_SEC - 1;
+	default:
+		return now - (int64_t)roll(5) * (int64_t)NS_PER_SEC;
+	}
+}
+
+static int odd_record(struct kit *k, uint64_t i, int64_t now)
+{
+	const struct shape *shape = &kit_shapes[roll(KIT_SHAPES)];
+	int r = kit_identity(k, roll(KIT_USERS));
+	struct record_head head = { .ring_class = 2, .seq = i, .time = (uint64_t)(odd_time(now) - KIT_WALL_OFFSET) };
+	char path[4096];
+
+	if (r < 0)
+		return r;
+	head.identity = (uint32_t)r;
+	if (!roll(4))
+		head.access_key = (struct str){ "AK_IA", 5 };
+	r = batch_begin(k->batch, shape, &head);
+	if (r < 0)
+		return r;
+	if (shape->fields == kit_file)
+		batch_string(k->batch, 0, path, odd_path(path));
+	else
+		batch_int(k->batch, 0, (int64_t)i);
+	return batch_end(k->batch);
+}
+
+static int cmd_odd(char **argv)
+{
+	uint64_t count = strtoull(argv[1], NULL, 10), i = 0;
+	struct journal *j = open_journal(argv[0]);
+	struct kit k;
+	char key[4096];
+	int64_t now = clock_wall() - 60 * (int64_t)NS_PER_SEC;
+
+	state = strtoull(argv[2], NULL, 10);
+	snprintf(key, sizeof(key), "%s/kit-%d.key", argv[0], (int)getpid());
+	must("kit", kit_init(&k, key, "6b0e4a51-0f5c-4c2e-9d1f-0a4f3e2d1c0b", 0, 0));
+	k.record = odd_record;
+	k.now = now;
+	while (i < count) {
+		unsigned n = 1 + roll(40);
+
+		must("append", kit_append(&k, j, i, n, clock_wall(), 0));
+		i += n;
+	}
+	must("sync", journal_sync(j));
+	kit_free(&k);
+	journal_free(&j);
+	return 0;
+}
+
 static int cmd_index(char **argv)
 {
 	struct store st = { .region = "local", .account = "000000000000" };
@@ -91,8 +182,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 7 && !strcmp(argv[1], "fill"))
 		return cmd_fill(argv + 2);
+	if (argc == 5 && !strcmp(argv[1], "odd"))
+		return cmd_odd(argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "index"))
 		return cmd_index(argv + 2);
-	fprintf(stderr, "usage: storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | index DIR\n");
+	fprintf(stderr, "usage: storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | odd DIR COUNT SEED | index DIR\n");
 	return 2;
 }

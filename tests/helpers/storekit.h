@@ -46,6 +46,8 @@ struct kit {
 	uint64_t number;
 	int64_t base, step;
 	struct buf frame;
+	int (*record)(struct kit *k, uint64_t i, int64_t now);	/* NULL: kit_record() */
+	int64_t now;
 };
 
 static inline int kit_identity(struct kit *k, uint64_t i)
@@ -109,7 +111,7 @@ static inline int kit_frame(struct kit *k, uint64_t from, unsigned n)
 	int r = batch_reset(k->batch, &k->host);
 
 	for (unsigned i = 0; i < n && !r; i++)
-		r = kit_record(k, from + i);
+		r = k->record ? k->record(k, from + i, k->now) : kit_record(k, from + i);
 	if (!r)
 		r = batch_finish(k->batch, &raw, &raw_len);
 	if (r < 0)
