@@ -35,12 +35,17 @@ static const struct shape_field hashed_fields[] = {
 static const struct shape_field name_fields[] = { SERVICE("uid", FIELD_UINT), SERVICE("userName", FIELD_STRING) };
 static const struct shape_field ended_fields[] = { SERVICE("stream", FIELD_STRING), SERVICE("reason", FIELD_STRING) };
 
+static const struct shape_field step_fields[] = {
+	SERVICE("stepNanos", FIELD_INT), SERVICE("before", FIELD_STRING), SERVICE("after", FIELD_STRING), SERVICE("bootTime", FIELD_UINT),
+};
+
 OWN_SHAPE(started_shape, "AgentStarted", started_fields);
 OWN_SHAPE(stopped_shape, "AgentStopped", stopped_fields);
 OWN_SHAPE(lost_shape, "RecordsLost", lost_fields);
 OWN_SHAPE(hashed_shape, "ExecutableHashed", hashed_fields);
 OWN_SHAPE(name_shape, "NameResolved", name_fields);
 OWN_SHAPE(ended_shape, "StreamEnded", ended_fields);
+OWN_SHAPE(step_shape, "ClockStepped", step_fields);
 
 static int begin(struct pipeline *p, const struct shape *shape)
 {
@@ -169,5 +174,23 @@ int own_stream_ended(struct pipeline *p, const char *stream, const char *why)
 		return r;
 	put(p, 0, stream);
 	put(p, 1, why);
+	return end(p);
+}
+
+/* What the clock showed at one moment: before it was set, and after. The moment is when it was noticed. */
+int own_clock_stepped(struct pipeline *p, int64_t before, int64_t after)
+{
+	int64_t now = (int64_t)clock_boot();
+	char text[32];
+	int r = begin(p, &step_shape);
+
+	if (r < 0)
+		return r;
+	batch_int(p->batch[CHAIN_CONTROL], 0, after - before);
+	clock_iso((now + before) / (int64_t)NS_PER_SEC, text);
+	put(p, 1, text);
+	clock_iso((now + after) / (int64_t)NS_PER_SEC, text);
+	put(p, 2, text);
+	batch_int(p->batch[CHAIN_CONTROL], 3, now);
 	return end(p);
 }

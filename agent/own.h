@@ -22,6 +22,8 @@ int own_agent_stopped(struct pipeline *p, const char *why);
 int own_records_lost(struct pipeline *p, const struct settle_report *r);
 int own_executable_hashed(struct pipeline *p, const struct ht_exe *exe, const char *path, const uint8_t sha256[32]);
 int own_name_resolved(struct pipeline *p, uint32_t uid, const char *name);
+/* Wall clock minus boot time, ns, before and after the wall clock was set. */
+int own_clock_stepped(struct pipeline *p, int64_t before, int64_t after);
 int own_stream_ended(struct pipeline *p, const char *stream, const char *why);
 
 #endif

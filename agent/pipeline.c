@@ -376,9 +376,26 @@ static void begin_pass(struct pipeline *p)
 		for (unsigned cpu = 0; cpu < rings_ncpu(p->rings); cpu++)
 			settle_observe(p->settle, class, cpu, rings_counters(p->rings, class, cpu));
 	rings_snapshot(p->rings);
-	p->env.wall_offset = clock_wall_offset();
 	p->at = 0;
 	p->in_pass = true;
+}
+
+/*
+ * The wall clock keeps its distance to the boot-time clock (both are slewed alike) unless somebody sets it. Then records
+ * around the step can show times out of order; this says so.
+ */
+static int look_at_clock(struct pipeline *p)
+{
+	int64_t before = p->env.wall_offset, offset = clock_wall_offset();
+	int r;
+
+	if (before && llabs(offset - before) >= (int64_t)PIPELINE_CLOCK_STEP) {
+		r = own_clock_stepped(p, before, offset);
+		if (r < 0)
+			return r;
+	}
+	p->env.wall_offset = offset;
+	return 0;
 }
 
 /* Before an entry is read, so that what closes the frame may free every entry that was read. */
@@ -424,8 +441,12 @@ int pipeline_drain(struct pipeline *p, uint64_t now)
 	int r;
 
 	p->wait_until = 0;
-	if (!p->in_pass)
+	if (!p->in_pass) {
+		r = make_room(p, CHAIN_CONTROL) ?: look_at_clock(p);
+		if (r < 0)
+			return r;
 		begin_pass(p);
+	}
 	for (; p->at < ARRAY_SIZE(order); p->at++) {
 		r = drain_class(p, order[p->at], now);
 		if (r)

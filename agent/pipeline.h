@@ -20,6 +20,7 @@
 #include "settle.h"
 
 #define PIPELINE_NAME_WAIT (50 * 1000000ull)	/* ns */
+#define PIPELINE_CLOCK_STEP (10 * 1000000ull)	/* ns; reading the two clocks is good to a few µs */
 #define PIPELINE_RAW_MAX (8u << 20)		/* encoded bytes of a batch */
 
 struct pipeline;

@@ -3,6 +3,7 @@
 #include "agent/calls.h"
 #include "agent/own.h"
 #include "agent/pipeline.h"
+#include "agent/pipeline_internal.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "proto/recordread.h"
@@ -267,6 +268,24 @@ static void a_full_batch_is_closed_first(void)
 	close_all();
 }
 
+static void a_step_of_the_clock_is_a_record(void)
+{
+	const char *json;
+
+	open_all();
+	ok_int(pipeline_drain(p, 1), 0);
+	ok_int(pipeline_drain(p, 2), 0);
+	ok_int(pipeline_stats(p)->own, 0);
+	p->env.wall_offset -= 3600 * (int64_t)NS_PER_SEC;	/* as it would be if the clock had been set forward by an hour since */
+	ok_int(pipeline_drain(p, 3), 0);
+	ok_int(pipeline_drain(p, 4), 0);
+	ok_int(pipeline_stats(p)->own, 1);
+	json = json_of(CHAIN_CONTROL);
+	ok(has(json, "\"eventName\":\"ClockStepped\""));
+	ok(has(json, "\"stepNanos\":3600000") || has(json, "\"stepNanos\":3599999"));
+	close_all();
+}
+
 static void own_records(void)
 {
 	struct settle_report lost = { .ring_class = HT_CLASS_DATA, .cpu = 3, .count = 42, .first_seq = 7, .last_seq = 60,
@@ -302,6 +321,7 @@ static void own_records(void)
 static const struct tap_case cases[] = {
 	CASE(calls_with_their_identity), CASE(the_same_number_once), CASE(lies_are_lost_and_counted),
 	CASE(an_identity_in_the_event), CASE(a_name_is_waited_for), CASE(a_late_name_has_a_record),
-	CASE(a_full_batch_is_closed_first), CASE(own_records),
+	CASE(a_full_batch_is_closed_first), CASE(a_step_of_the_clock_is_a_record),
+	CASE(own_records),
 };
 TAP_MAIN(cases)
