@@ -283,6 +283,19 @@ def check_sizes(tree):
             yield "%s: has sizes, but `# ht-test:` does not say long" % path
 
 
+def check_own_records(tree):
+    """Names and details of the trail's own records, as the two shape tables have them, against their page."""
+    page = tree.text("docs/own-records.md") if tree.exists("docs/own-records.md") else ""
+    for path in ("agent/own.c", "store/witness.c"):
+        text = tree.text(path) if tree.exists(path) else ""
+        for name in re.findall(r'OWN_SHAPE\(\w+, "(\w+)"', text):
+            if "| %s |" % name not in page:
+                yield "docs/own-records.md: no row for %s of %s" % (name, path)
+        for detail in re.findall(r'(?:SERVICE\(|SECTION_SERVICE, )"(\w+)"', text):
+            if "`%s`" % detail not in page:
+                yield "docs/own-records.md: nothing says what %s of %s is" % (detail, path)
+
+
 CHECKS = [
     ("every include is allowed by the folder table", check_includes),
     ("every source file says its license", check_spdx),
@@ -296,6 +309,7 @@ CHECKS = [
     ("man pages are complete and mandoc finds no fault", check_man),
     ("links between our documents lead somewhere", check_links),
     ("every size is used, and its full runs are noted", check_sizes),
+    ("the trail's own records are documented", check_own_records),
 ]
 
 

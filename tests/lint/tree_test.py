@@ -81,6 +81,8 @@ FAULTS = [
     ("size that nothing uses", 12, "tests/live/a.py", "#!/usr/bin/python3\n# SPDX-License-Identifier: Apache-2.0\n"),
     ("test with a size that is not long", 12, "tests/live/a.py",
      '#!/usr/bin/python3\n# SPDX-License-Identifier: Apache-2.0\nsize("a.b")\n'),
+    ("own record that no page tells of", 13, "agent/own.c", C + 'OWN_SHAPE(x, "Undocumented", x_fields);\n'),
+    ("detail that no page tells of", 13, "store/witness.c", C + 'X = { SERVICE("undocumented", FIELD_INT) };\n'),
     ("dead link", 11, "docs/README.md", "[gone](gone.md)\n"),
 ]
 
