@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store whose disk is full, or fails, or which is killed at bad moments: what it acknowledged stays, what it did not
 comes once, and it goes on when it can."""
+import http.client
 import os
 import random
 import shutil
@@ -162,8 +163,82 @@ def a_failed_sync_acknowledges_nothing(t):
     t.equal(s.stop(), 0, "clean end")
 
 
+def a_kill_does_not_take_a_gap_along(t):
+    d = os.path.join(D, "gap")
+    os.makedirs(d)
+    pki_of(d)
+    frames = PKI.frames("host", new_stream(), count=6)
+    with Store(d) as s:
+        t.equal(shipped(s, [frames[0], frames[2], frames[5]]), [STORED] * 3, "with two gaps")
+        t.ok(wait_for(lambda: s.metric("gaps_pending") == 2), "they wait")
+        s.kill()
+        os.unlink(d + "/gaps")  # as if the kill had come before they were written down
+        s.start()
+        t.ok(wait_for(lambda: s.metric("gaps_pending") == 2), "found again in the journal")
+        t.equal(shipped(s, frames[1:2]), [STORED], "one is filled")
+        t.ok(wait_for(lambda: s.metric("gaps_pending") == 1), "and waits no longer")
+        s.kill()
+        s.start()
+        t.equal(s.metric("gaps_pending"), 1, "the other waits on, once")
+
+
+def ask_until(stop, store, failures):
+    while not stop.is_set():
+        try:
+            status, answer = store.call("LookupEvents", {"MaxResults": 50}, prefix="CloudTrail_20131101")
+            ids = [e["EventId"] for e in answer.get("Events", [])]
+            if status not in (200, 503) or len(ids) != len(set(ids)):
+                failures.append((status, answer))
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.01)
+
+
+def ship_until_stored(store, frames, stop):
+    while frames and not stop.is_set():
+        if set(shipped(store, frames[:3]) or [0]) == {STORED}:
+            del frames[:3]
+
+
+def twenty_kills_and_a_new_index(t):
+    d = os.path.join(D, "kills")
+    os.makedirs(d)
+    pki_of(d)
+    frames = PKI.frames("host", new_stream(), count=600)
+    count, left, stop, failures = sum(int.from_bytes(f[100:104], "little") for f in frames), list(frames), threading.Event(), []
+    with Store(d) as s:
+        threads = [threading.Thread(target=ask_until, args=(stop, s, failures)),
+                   threading.Thread(target=ship_until_stored, args=(s, left, stop))]
+        for x in threads:
+            x.start()
+        try:
+            for _ in range(20):
+                time.sleep(random.uniform(0.02, 0.2))
+                s.kill()
+                s.start(wait=False)
+            t.ok(wait_for(lambda: not left, 60), "all is shipped: %d left" % len(left))
+        finally:
+            stop.set()
+            for x in threads:
+                x.join()
+        t.equal(failures, [], "answers meanwhile")
+        mine = {"LookupAttributes": [{"AttributeKey": "EventSource", "AttributeValue": "file.linux"}]}
+        t.ok(wait_for(lambda: s.metric("index_records") - len(own_ids(s)) >= count), "all is indexed")
+        before = all_ids(s, **mine)
+        t.equal((len(before), len(set(before))), (count, count), "each record once")
+        t.equal(s.metric("gaps_pending"), 0, "no gap")
+        s.stop()
+        shutil.rmtree(d + "/index")
+        s.start()
+        t.equal(all_ids(s, **mine), before, "a new index gives the same answers")
+
+
+def own_ids(s):
+    return all_ids(s, LookupAttributes=[{"AttributeKey": "EventSource", "AttributeValue": "trail.hosttrail"}])
+
+
 if __name__ == "__main__":
     try:
-        tap.main([a_full_disk_at_start_is_no_end, a_failed_sync_acknowledges_nothing])
+        tap.main([a_full_disk_at_start_is_no_end, a_failed_sync_acknowledges_nothing, a_kill_does_not_take_a_gap_along,
+                  twenty_kills_and_a_new_index])
     finally:
         W.__exit__()
