@@ -10,15 +10,15 @@
 
 #define DEFAULT_CONFIG "/etc/hosttrail/hosttraild.yaml"
 
-static void usage(FILE *out)
+static void usage(void)
 {
-	fprintf(out, "usage: hosttraild [--config FILE] [--check]\n"
-		     "Records what programs on this host do. Needs root; keeps it in one of its three processes.\n\n"
-		     "  --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
-		     "  --check        read the configuration, say what is wrong with it, and end\n"
-		     "  --help, --version\n\n"
-		     "Keys of the configuration:\n");
-	conf_help(agent_keys, agent_nkeys, out);
+	printf("usage: hosttraild [--config FILE] [--check]\n"
+	       "Records what programs on this host do. Needs root; keeps it in one of its three processes.\n\n"
+	       "  --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
+	       "  --check        read the configuration, say what is wrong with it, and end\n"
+	       "  --help, --version\n\n"
+	       "Keys of the configuration:\n");
+	conf_help(agent_keys, agent_nkeys, stdout);
 }
 
 static int run(const char *path, bool check)
@@ -60,18 +60,17 @@ int main(int argc, char **argv)
 			check = true;
 			break;
 		case 'h':
-			usage(stdout);
+			usage();
 			return 0;
 		case 'v':
 			puts("hosttraild " HOSTTRAIL_VERSION);
 			return 0;
-		default:
-			usage(stderr);
+		default:	/* getopt has said what is wrong */
 			return 2;
 		}
 	}
 	if (optind < argc) {
-		usage(stderr);
+		fprintf(stderr, "hosttraild: %s: takes no arguments (see: hosttraild --help)\n", argv[optind]);
 		return 2;
 	}
 	return run(path, check);

@@ -62,14 +62,13 @@ static int read_options(int argc, char **argv, struct options *o)
 		case 'v':
 			printf(PROGRAM " " HOSTTRAIL_VERSION "\n");
 			return 0;
-		default:
-			fputs(USAGE, stderr);
+		default:	/* getopt has said what is wrong */
 			return 2;
 		}
 	}
 	if (optind == argc)
 		return -1;
-	fputs(USAGE, stderr);
+	fprintf(stderr, PROGRAM ": %s: takes no arguments (see: " PROGRAM " --help)\n", argv[optind]);
 	return 2;
 }
 

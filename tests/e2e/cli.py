@@ -46,8 +46,10 @@ def usage():
         r = run(program, "--version")
         check("%s --version" % program, r.returncode == 0 and re.match(r"\S+ \d+\.\d+\.\d+$", r.stdout.strip()), r.stdout + r.stderr)
     for program in DAEMONS:
-        r = run(program, "--nonsense")
-        check("%s: a wrong option has status 2" % program, r.returncode == 2 and r.stderr, "%d %s" % (r.returncode, r.stderr))
+        for wrong in ("--nonsense", "extra"):
+            r = run(program, wrong)
+            check("%s %s: status 2, one line" % (program, wrong), r.returncode == 2 and wrong in r.stderr and
+                  len(r.stderr.splitlines()) == 1 and not r.stdout, "%d %s" % (r.returncode, r.stderr))
 
 
 def failures(folder):
