@@ -63,6 +63,21 @@ def failures(folder):
     check("an output that cannot be written", r.returncode == 1 and len(r.stderr.splitlines()) == 1, r.stderr)
 
 
+def trace_counts(folder):
+    """The last line's N is the number of records written, wherever they go and whatever is traced."""
+    if os.geteuid() != 0:
+        check("trace's count # SKIP needs root", True)
+        return
+    script = "for i in 1 2 3; do /bin/true & done; wait; cat /etc/hostname /no/such; exit 7"
+    for name, args in (("standard output", []), ("a file", ["-o", folder + "/records"]), ("a terminal's form", ["--format", "compact"]),
+                       ("--no-wait", ["--no-wait"])):
+        r = run("hosttrail", "trace", *args, "--", "/bin/sh", "-c", "exec >/dev/null; " + script)
+        out = open(folder + "/records").read() if "-o" in args else r.stdout
+        last = re.fullmatch(r"hosttrail: (\d+) records, (\d+) lost", r.stderr.splitlines()[-1]) if r.stderr else None
+        check("trace counts what it wrote to " + name, last and int(last[1]) == len(out.splitlines()) > 20 and last[2] == "0" and
+              r.returncode == 7, "%d, %d lines; %s" % (r.returncode, len(out.splitlines()), r.stderr))
+
+
 def below_floor(folder):
     """Kernels before 6.1 are refused with one clear line, by all that loads programs. The kernel itself says 2.6 to a caller that asks so."""
     config = os.path.join(folder, "agent.yaml")
@@ -124,6 +139,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ht-cli.") as folder:
         usage()
         failures(folder)
+        trace_counts(folder)
         below_floor(folder)
         configs(folder)
         man_pages()
