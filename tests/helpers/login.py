@@ -3,8 +3,10 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import time
 import uuid
 
 import tap
@@ -75,7 +77,29 @@ class People:
                 " -o LogLevel=ERROR -o IdentitiesOnly=yes -o BatchMode=yes %s@127.0.0.1 '%s'\n" %
                 (self.dir, CLIENT, self.port, self.user, command))
 
+    def leftovers(self):
+        """Processes of our users and of our sshd, which a test that failed left behind."""
+        uids = {pwd.getpwnam(name).pw_uid for name in self.made}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    ours = self.dir.encode() + b"/sshd_config" in f.read()
+                if ours or os.stat("/proc/" + pid).st_uid in uids:
+                    yield int(pid)
+            except OSError:
+                pass
+
     def __exit__(self, *exc):
+        for _ in range(20):
+            left = list(self.leftovers())
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if not left:
+                break
+            time.sleep(0.05)
         for name in self.made:
             subprocess.run(["/usr/sbin/userdel", name], check=False, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if os.path.exists(self.sudoers):
