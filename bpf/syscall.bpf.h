@@ -111,17 +111,15 @@ static __always_inline __u64 call_mark(struct pt_regs *regs)
 }
 
 /*
- * A call that seccomp refused with SIGSYS. With a handler it goes out as not executed; without one the task dies, and
- * its death records the call.
+ * A call that seccomp refused with SIGSYS did not run: with a handler the task goes on, else it dies now. Recorded here
+ * in both cases, for its memory may be gone when its death is seen.
  */
-static __always_inline bool refused(struct task_struct *task, struct pt_regs *regs, struct call_in *in, bool *ret_dies)
+static __always_inline void refused(struct task_struct *task, struct pt_regs *regs, struct call_in *in)
 {
 	if (!arch_refused(task, regs))
-		return false;
+		return;
 	in->ret = -38;
-	in->flags = HT_EV_F_REFUSED;
-	*ret_dies = task->sighand->action[SIGSYS_ - 1].sa.sa_handler == SIG_DFL_;
-	return true;
+	in->flags = task->sighand->action[SIGSYS_ - 1].sa.sa_handler == SIG_DFL_ ? HT_EV_F_IN_CALL : HT_EV_F_REFUSED;
 }
 
 /* A captured call came back. */
@@ -132,19 +130,15 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	__u32 flags = desc_of(in.call)->flags;
 	struct task *t;
 
-	bool dies = false;
 
 	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)))
 		return 0;	/* the child's return; an exec that sched_process_exec recorded */
 	if (!task_in_scope(task, &t))
 		return 0;
-	if (arch_looks_unfinished(regs)) {
-		refused(task, regs, &in, &dies);
-		if (dies)
-			return 0;
-		if (t)
-			t->returned = call_mark(regs);
+	if (t && arch_looks_unfinished(regs)) {
+		refused(task, regs, &in);
 		ret = in.ret;
+		t->returned = call_mark(regs);
 	}
 	if (t) {
 		if (is_restart(ret)) {
