@@ -82,7 +82,7 @@ def chain(spool, stream, name, holes=False):
     return frames
 
 
-def _text(batch, i):
+def text(batch, i):
     return batch.strings[i].decode("utf-8", "surrogateescape")
 
 
@@ -92,15 +92,15 @@ def _values(batch, shape, record):
     for i, field in enumerate(shape.fields):
         if not record.values or not record.values[0] >> i & 1:
             continue
-        name = _text(batch, field.name)
+        name = text(batch, field.name)
         if field.kind in (7, 8):
             n = record.values[at]
             got = record.values[at + 1:at + 1 + n]
-            out[name] = [_text(batch, v) for v in got] if field.kind == 7 else list(got)
+            out[name] = [text(batch, v) for v in got] if field.kind == 7 else list(got)
             at += 1 + n
         else:
             v = record.values[at]
-            out[name] = _text(batch, v) if field.kind == 6 else v
+            out[name] = text(batch, v) if field.kind == 6 else v
             at += 1
     return out
 
@@ -113,9 +113,9 @@ def records(frame):
         seq = seqs.get(r.ring, ring.first_seq) + r.seq_delta
         seqs[r.ring] = seq
         time += r.time_delta
-        yield Record(ring.ring_class, ring.cpu, seq, _text(batch, shape.event_name), _text(batch, shape.event_source), time,
-                     _values(batch, shape, r), _text(batch, batch.processes[who.process].executable), who.type, who,
-                     _text(batch, who.arn_tail))
+        yield Record(ring.ring_class, ring.cpu, seq, text(batch, shape.event_name), text(batch, shape.event_source), time,
+                     _values(batch, shape, r), text(batch, batch.processes[who.process].executable), who.type, who,
+                     text(batch, who.arn_tail))
 
 
 def everything(spool, holes=False):

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import daemon  # noqa: E402
 import instance  # noqa: E402
 import login  # noqa: E402
+import spooldir  # noqa: E402
 import tap  # noqa: E402
 import trail  # noqa: E402
 
@@ -76,6 +77,17 @@ else:
     fd = os.open(source, os.O_RDONLY)
     os.unlink(source)
 os.execve(fd, ["sh", "-c", "read x <" + mark + "; read y </proc/self/fd/0; true"], {})
+"""
+
+
+# A session that is there before the agent.
+BEFORE = r"""
+D=%(dir)s
+sudo -n sh -c "until [ -e $D/go ]; do sleep 0.1; done; cat $D/m/late-sudo" &
+$D/othercat $D/fifo $D/m/late-setuid &
+until [ -e $D/go ]; do sleep 0.1; done
+cat $D/m/late-person
+wait
 """
 
 
@@ -352,6 +364,48 @@ def executables(t):
         t.equal(exe["overlay"].get("deleted"), None, "overlay: is not deleted")
 
 
+def said_of(agent):
+    """Path of each open: what its identity says, as text."""
+    said = {}
+    for f in agent.everything()[0]:
+        for r in spooldir.records(f) if f.kind == 0 else ():
+            w = r.identity
+            said[r.fields.get("path")] = [r.type, r.arn] + [spooldir.text(f.message, i) for i in (w.via, w.source_ip)]
+    return said
+
+
+def before_the_agent(t):
+    """A session that began before the agent did: what /proc still tells of it."""
+    if not CGROUP2:
+        raise tap.Skip("no cgroup2 here")
+    top = "%s/hosttrail-test-%d" % (CGROUP2, os.getpid())
+    os.mkdir(top)
+    try:
+        with tap.Workdir() as d, login.People(d) as p:
+            s = Scene(d, p)
+            s.copy("/bin/cat", "othercat", p.other_uid, 0o4755)
+            os.mkfifo(d + "/fifo")
+            s.script("session.sh", BEFORE % s.words())
+            run = s.script("run.sh", "echo $$ >%s/cgroup.procs\n%s%skill $sshd\nwait\n" % (top, p.sshd(), s.words()["ssh"]))
+            with daemon.Agent(["/bin/sh", run], scope="cgroup " + top[len(CGROUP2):]) as a:
+                a.go()
+                a.wait(lambda: subprocess.run(["/usr/bin/pgrep", "-u", p.other, "othercat"], check=False,
+                                              stdout=subprocess.DEVNULL).returncode == 0, 20, "no session")
+                a.start()
+                with open(d + "/fifo", "w"), open(d + "/go", "w"):
+                    pass
+                a.tree.wait(30)
+                a.stop()
+                said = said_of(a)
+                want = {"late-person": [2, "user/" + p.user, "", login.CLIENT],
+                        "late-sudo": [3, "assumed-role/root/" + p.user, "/usr/bin/sudo", login.CLIENT],
+                        "late-setuid": [3, "assumed-role/%s/%s" % (p.other, p.user), d + "/othercat", login.CLIENT]}
+                for mark, what in want.items():
+                    t.equal(said.get(d + "/m/" + mark), what, mark)
+    finally:
+        os.rmdir(top)
+
+
 def slow_names(t):
     """A resolver that does not answer holds nobody up: the number stands for the name, and NameResolved follows."""
     script = "import os; open('/proc/self/loginuid','w').write('1'); os.setuid(1); open('/etc/hostname')"
@@ -407,4 +461,4 @@ if __name__ == "__main__":
         if int(login_file.read()) != NO_ID:
             print("1..0 # SKIP this login's uid cannot be changed; run it from a service")
             sys.exit(0)
-    tap.main([people, one_thread, cgroups, podman, executables, slow_names, lookup])
+    tap.main([people, one_thread, cgroups, podman, executables, before_the_agent, slow_names, lookup])
