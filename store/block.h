@@ -69,7 +69,8 @@ struct block_walk {
 	uint32_t low, high;		/* rows: low <= row < high */
 	const uint8_t *at, *end;	/* of the posting list; NULL: all rows */
 	uint64_t row;			/* last one decoded */
-	bool started;
+	bool started, given;
+	struct index_key last;		/* the one given last */
 };
 /* 1: *ret_k is the next, 0: no more, -EBADMSG: a section is damaged. q must outlive the walk. */
 int block_walk_start(struct block *b, const struct index_query *q, struct block_walk *ret_w);
