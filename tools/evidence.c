@@ -30,7 +30,7 @@ struct chain_links {
 	struct chain_key key;
 	struct link *v;
 	size_t n, cap;
-	uint64_t faults;
+	uint64_t faults, acknowledged;	/* acknowledged: frames before this number must be there */
 	UT_hash_handle hh;
 };
 
@@ -108,13 +108,13 @@ int evidence_trust(struct evidence *e, const char *host_id, const uint8_t key[32
 	return 0;
 }
 
-static struct chain_links *chain_of(struct evidence *e, const char *host_id, const struct frame_header *h)
+static struct chain_links *chain_of(struct evidence *e, const char *host_id, const uint8_t stream[16], unsigned chain)
 {
-	struct chain_key key = { .chain = h->chain };
+	struct chain_key key = { .chain = chain };
 	struct chain_links *c;
 
 	snprintf(key.host_id, sizeof(key.host_id), "%s", host_id);
-	memcpy(key.stream, h->stream, 16);
+	memcpy(key.stream, stream, 16);
 	HASH_FIND(hh, e->chains, &key, sizeof(key), c);
 	if (c)
 		return c;
@@ -176,8 +176,18 @@ int evidence_add(struct evidence *e, const char *host_id, const uint8_t key[32],
 	l = (struct link){ .number = h.number, .records = h.kind == FRAME_BATCH ? h.records : 0 };
 	memcpy(l.previous, h.previous, 32);
 	frame_hash(frame, &h, l.hash);
-	c = chain_of(e, host_id, &h);
+	c = chain_of(e, host_id, h.stream, h.chain);
 	return c ? add_link(c, &l) : -ENOMEM;
+}
+
+int evidence_acknowledged(struct evidence *e, const char *host_id, const uint8_t stream[16], unsigned chain, uint64_t next)
+{
+	struct chain_links *c = chain_of(e, host_id, stream, chain);
+
+	if (!c)
+		return -ENOMEM;
+	c->acknowledged = next;
+	return 0;
 }
 
 static int link_order(const void *a, const void *b)
@@ -260,6 +270,21 @@ static void check_chain(struct evidence *e, struct chain_links *c)
 	e->current = NULL;
 }
 
+/* A chain that was cut short is whole by itself; its sender knows how far it went. */
+static void check_end(struct evidence *e, struct chain_links *c)
+{
+	uint64_t next = c->n ? c->v[c->n - 1].number + 1 : 0;
+	char name[160];
+
+	if (next >= c->acknowledged)
+		return;
+	e->current = c;
+	name_of(c->key.host_id, c->key.stream, c->key.chain, c->acknowledged - 1, name);
+	evidence_fault(e, "%s: frames %llu to %llu were acknowledged by the store, and are not there", name, (unsigned long long)next,
+		       (unsigned long long)c->acknowledged - 1);
+	e->current = NULL;
+}
+
 void evidence_finish(struct evidence *e, evidence_chain_fn fn)
 {
 	struct chain_links *c, *next;
@@ -267,9 +292,11 @@ void evidence_finish(struct evidence *e, evidence_chain_fn fn)
 	HASH_ITER(hh, e->chains, c, next) {
 		struct evidence_chain out = { .host_id = c->key.host_id, .chain = c->key.chain, .frames = c->n };
 
+		if (c->n)
+			check_chain(e, c);
+		check_end(e, c);
 		if (!c->n)
 			continue;
-		check_chain(e, c);
 		memcpy(out.stream, c->key.stream, 16);
 		out.first = c->v[0].number;
 		out.last = c->v[c->n - 1].number;

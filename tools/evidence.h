@@ -31,6 +31,8 @@ int evidence_new(bool whole, evidence_fault_fn fault, void *ctx, struct evidence
 void evidence_free(struct evidence **e);
 /* This host's frames must be signed by this key and no other. */
 int evidence_trust(struct evidence *e, const char *host_id, const uint8_t key[32]);
+/* The store has acknowledged frames 0 to next - 1 of this chain, its sender knows: they must be among those added. */
+int evidence_acknowledged(struct evidence *e, const char *host_id, const uint8_t stream[16], unsigned chain, uint64_t next);
 /* One frame, header and payload. Faults are told and counted; an error is only -ENOMEM. */
 int evidence_add(struct evidence *e, const char *host_id, const uint8_t key[32], const void *frame, size_t n);
 /* A fault that somebody else found. */

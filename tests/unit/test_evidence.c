@@ -129,6 +129,29 @@ static void missing_in_the_middle(void)
 	finish(&f, "frames 1 to 2 before it are missing");
 }
 
+/* Only the sender can tell that a chain's end was taken away. */
+static void missing_at_the_end(void)
+{
+	struct frame_header h;
+	struct fixture f;
+	const char *why;
+
+	setup(&f, true);
+	for (unsigned i = 0; i < 6; i++)
+		add(&f, i);
+	must(!frame_check(f.frames[0].p, f.frames[0].n, &h, &why));
+	ok_int(evidence_acknowledged(f.e, HOST, h.stream, h.chain, 8), 0);
+	finish(&f, "frames 6 to 7 were acknowledged by the store, and are not there");
+	setup(&f, true);
+	ok_int(evidence_acknowledged(f.e, HOST, h.stream, h.chain, 3), 0);
+	finish(&f, "frames 0 to 2 were acknowledged by the store, and are not there");
+	setup(&f, true);
+	for (unsigned i = 0; i < 8; i++)
+		add(&f, i);
+	ok_int(evidence_acknowledged(f.e, HOST, h.stream, h.chain, 8), 0);
+	finish(&f, NULL);
+}
+
 static void missing_at_the_beginning(void)
 {
 	struct fixture f;
@@ -233,7 +256,7 @@ static void not_a_frame(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(whole_chain), CASE(any_order_and_repeats), CASE(missing_in_the_middle), CASE(missing_at_the_beginning),
+	CASE(whole_chain), CASE(any_order_and_repeats), CASE(missing_in_the_middle), CASE(missing_at_the_end), CASE(missing_at_the_beginning),
 	CASE(one_bit_of_the_payload), CASE(signed_by_another), CASE(store_names_another_key), CASE(replaced_frame),
 	CASE(fork_of_a_chain), CASE(first_frame_with_a_predecessor), CASE(not_a_frame),
 };
