@@ -13,7 +13,8 @@
 #define IDENTITY_BYTES (8u << 20)
 #define PROCESS_BYTES (4u << 20)
 #define FIRST_LIMIT (1u << 20)			/* before a frame has told how well records compress */
-#define WAIT_PAUSE (500 * NS_PER_MS)		/* between two waits for names */
+#define WAIT_PAUSE (500 * NS_PER_MS)		/* after a wait for a name that did not come, or so many that did */
+#define WAITS_MAX 16
 
 /* Processes first: the table of processes then knows a sudo before what it started acts. */
 static const uint8_t order[] = { HT_CLASS_PROCESS, HT_CLASS_CONTROL, HT_CLASS_DATA, HT_CLASS_TLS };
@@ -234,7 +235,9 @@ static int wait_for(struct pipeline *p, const struct ident *id, uint64_t now)
 {
 	bool name = identity_waits(&p->env, id), login = identity_waits_login(&p->env, id);
 
-	if (name && now < p->wait_next)
+	if (now >= p->wait_next)
+		p->waits = 0;
+	else if (p->waits >= WAITS_MAX)
 		name = false;
 	if (!name && !login)
 		return 0;
@@ -243,7 +246,7 @@ static int wait_for(struct pipeline *p, const struct ident *id, uint64_t now)
 	p->wait_session = id->id.audit_session;
 	p->wait_name = name;
 	p->wait_until = now + PIPELINE_NAME_WAIT;
-	if (name)
+	if (name && !p->waits++)
 		p->wait_next = p->wait_until + WAIT_PAUSE;
 	p->stats.name_waits++;
 	return 1;
@@ -440,6 +443,8 @@ int pipeline_drain(struct pipeline *p, uint64_t now)
 {
 	int r;
 
+	if (pipeline_name_awaited(p))		/* in vain: who answers so slowly is not waited for again soon */
+		p->waits = WAITS_MAX;
 	p->wait_until = 0;
 	if (!p->in_pass) {
 		r = make_room(p, CHAIN_CONTROL) ?: look_at_clock(p);

@@ -24,6 +24,7 @@ struct pipeline {
 	uint32_t wait_for[2];		/* uids whose names are waited for, if wait_name */
 	uint32_t wait_session;		/* session whose address is waited for */
 	bool wait_name;
+	unsigned waits;			/* for names, since before wait_next */
 	unsigned at;			/* place in the order of classes, while in a pass */
 	bool in_pass, want_epoch;
 	struct pipeline_stats stats;

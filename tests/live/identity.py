@@ -37,6 +37,7 @@ unshare -U -r --map-auto setpriv --reuid 5 --regid 5 --clear-groups cat $D/m/sub
 sudo -n unshare -U -r cat $D/m/sudo-userns
 %(daemonize)s $D/m/daemon 300
 sudo -n %(daemonize)s $D/m/sudo-daemon 300
+sleep 0.2
 """
 
 # What root does: as a service, logged in as root, and what starts the session.
@@ -46,7 +47,7 @@ cat $D/m/service
 sh -c "echo 0 >/proc/self/loginuid; cat $D/m/root-login; su %(user)s -c 'cat $D/m/su'; sudo -n -u %(user)s cat $D/m/root-sudo
        unshare -U -r cat $D/m/root-userns"
 %(sshd)s%(ssh)s
-sleep 0.6
+sleep 1
 kill $sshd
 wait
 """

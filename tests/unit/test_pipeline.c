@@ -233,6 +233,25 @@ static void a_name_is_waited_for(void)
 	close_all();
 }
 
+/* Who answers in time is waited for again at once; who does not, not before a pause. */
+static void a_slow_answer_is_not_waited_for_again(void)
+{
+	struct ht_ident ids[3] = { ident(1, 1000), ident(2, 1001), ident(3, 1002) };
+	struct ht_call c = call(0, 3);
+
+	for (unsigned i = 0; i < 3; i++)
+		put(c.h.class, &ids[i], sizeof(ids[i]));
+	put(c.h.class, &c, sizeof(c));
+	open_all();
+	ok_int(pipeline_drain(p, 5), 1);
+	ok_int(pipeline_name(p, 1000, "alice"), 0);
+	ok_int(pipeline_drain(p, 6), 1);
+	ok_int(pipeline_drain(p, 6 + PIPELINE_NAME_WAIT), 0);
+	ok_int(pipeline_stats(p)->records[c.h.class], 1);
+	ok_int(pipeline_stats(p)->name_waits, 2);
+	close_all();
+}
+
 static void a_late_name_has_a_record(void)
 {
 	struct ht_call c = call(0, 1);
@@ -320,7 +339,7 @@ static void own_records(void)
 
 static const struct tap_case cases[] = {
 	CASE(calls_with_their_identity), CASE(the_same_number_once), CASE(lies_are_lost_and_counted),
-	CASE(an_identity_in_the_event), CASE(a_name_is_waited_for), CASE(a_late_name_has_a_record),
+	CASE(an_identity_in_the_event), CASE(a_name_is_waited_for), CASE(a_late_name_has_a_record), CASE(a_slow_answer_is_not_waited_for_again),
 	CASE(a_full_batch_is_closed_first), CASE(a_step_of_the_clock_is_a_record),
 	CASE(own_records),
 };
