@@ -143,11 +143,16 @@ def merge_restarts(calls):
             same = c.name == before.name and c.args == before.args
             if same or c.name == "restart_syscall":
                 c.restarts, c.name, c.args = before.restarts, before.name, before.args
+            elif before.error == "ERESTARTNOINTR":
+                held[c.tid] = before  # comes back whatever a handler does meanwhile
             else:
                 before.error = "EINTR"
                 done.append(before)
         if c.error and c.error.startswith("ERESTART"):
             c.restarts += 1
+            if c.tid in held:
+                held[c.tid].error = "EINTR"
+                done.append(held[c.tid])
             held[c.tid] = c
         else:
             done.append(c)
