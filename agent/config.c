@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
+#include "lib/privileges.h"
 
 #define AT(member) offsetof(struct agent_config, member)
 #define MIB (1ll << 20)
@@ -122,31 +121,7 @@ int agent_config_scope(const struct agent_config *c, struct agent_scope *ret_s, 
 	return -EINVAL;
 }
 
-static bool number(const char *text, unsigned *ret_n)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	*ret_n = (unsigned)n;
-	return end != text && !*end && n < UINT_MAX;
-}
-
 int agent_config_ids(const struct agent_config *c, uid_t *ret_uid, gid_t *ret_gid)
 {
-	const struct passwd *pw;
-	const struct group *gr;
-
-	if (!number(c->user, ret_uid)) {
-		pw = getpwnam(c->user);
-		if (!pw)
-			return -ENOENT;
-		*ret_uid = pw->pw_uid;
-	}
-	if (!number(c->group, ret_gid)) {
-		gr = getgrnam(c->group);
-		if (!gr)
-			return -ENOENT;
-		*ret_gid = gr->gr_gid;
-	}
-	return 0;
+	return privileges_find(c->user, c->group, ret_uid, ret_gid);
 }

@@ -31,7 +31,7 @@ extern const size_t agent_nkeys;
 int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WHY_MAX]);
 void agent_config_free(struct agent_config *c);
 int agent_config_scope(const struct agent_config *c, struct agent_scope *ret_s, char why[CONF_WHY_MAX]);
-/* Names or numbers; -ENOENT: no such user or group. */
+/* Names or numbers; -ENOENT: no such user or group, -EINVAL: root. */
 int agent_config_ids(const struct agent_config *c, uid_t *ret_uid, gid_t *ret_gid);
 
 #endif

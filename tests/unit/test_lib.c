@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/fsx.h"
 #include "lib/log.h"
+#include "lib/privileges.h"
 #include "tests/tap.h"
 
 static void buffers(void)
@@ -155,7 +156,25 @@ static void cleanups(void)
 	close(copy);
 }
 
+static void privileges(void)
+{
+	uid_t uid = 7;
+	gid_t gid = 7;
+
+	ok_int(privileges_find("root", NULL, &uid, &gid), -EINVAL);
+	ok_int(privileges_find("0", "64100", &uid, &gid), -EINVAL);
+	ok_int(privileges_find("64101", "0", &uid, &gid), -EINVAL);
+	ok_int(privileges_find("64101", "", &uid, &gid), -EINVAL);	/* a number has no group of its own */
+	ok_int(privileges_find("no such user", NULL, &uid, &gid), -ENOENT);
+	ok_int(privileges_find("64101", "no such group", &uid, &gid), -ENOENT);
+	ok(uid == 7 && gid == 7);
+	ok_int(privileges_find("64101", "64100", &uid, &gid), 0);
+	ok(uid == 64101 && gid == 64100);
+	ok_int(privileges_find("nobody", NULL, &uid, &gid), 0);
+	ok(uid == 65534 && gid == 65534);
+}
+
 static const struct tap_case cases[] = {
-	CASE(buffers), CASE(buffer_limit), CASE(files), CASE(times), CASE(log_lines), CASE(cleanups),
+	CASE(buffers), CASE(buffer_limit), CASE(files), CASE(times), CASE(log_lines), CASE(cleanups), CASE(privileges),
 };
 TAP_MAIN(cases)
