@@ -19,6 +19,7 @@
 #include "pipeline.h"
 #include "spawn.h"
 #include "trace.h"
+#include "traceorder.h"
 
 #define TICK_MS 100
 #define END_PATIENCE (2 * NS_PER_SEC)	/* for numbers still on their way and hashes in work, at the end */
@@ -39,6 +40,7 @@ struct trace {
 	struct spawn child;
 	int epoll, signals;
 	sigset_t mask;			/* the caller's */
+	struct traceorder *order;
 	bool ended, stop;		/* the command ended; the callback or a second signal wants no more */
 	int error;
 };
@@ -76,83 +78,23 @@ static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
 
 /* ---- batches to the callback -------------------------------------------------------------- */
 
-struct source {
-	struct reader *reader;
-	unsigned at, n;
-	int64_t time;			/* of the record at `at` */
-};
-
-static int source_open(struct trace *t, unsigned chain, struct source *s)
+static void give(void *ctx, struct reader *r, unsigned i)
 {
-	struct batch *b = pipeline_batch(t->pipeline, chain);
-	struct record_frame f = { .first_time = batch_first_time(b), .wall_offset = clock_wall_offset() };
-	const uint8_t *p;
-	const char *why;
-	size_t n;
-	int r;
+	struct trace *t = ctx;
 
-	if (!batch_count(b))
-		return 0;
-	memcpy(f.stream, probes_fds(t->probes)->stream, sizeof(f.stream));
-	r = batch_finish(b, &p, &n);
-	if (!r)
-		r = reader_open(p, n, &f, &s->reader, &why);
-	if (!r)
-		s->n = reader_count(s->reader);
-	return r;
+	t->result.records++;
+	if (!t->stop && t->fn(t->ctx, r, i))
+		t->stop = true;
 }
 
-static int source_look(struct source *s)
+/* Everything read so far is kept to be put in order, and its ring space is free again. */
+static int take_batches(struct trace *t)
 {
-	struct record_summary sum;
-	int r;
-
-	if (s->at >= s->n)
-		return 0;
-	r = reader_summary(s->reader, s->at, &sum);
-	if (!r)
-		s->time = sum.time;
-	return r;
-}
-
-/* The chains' records, merged by time. A batch is nearly in order by itself: its classes were read one after the
- * other, so that within a chain the order is that of the batch. */
-static int give(struct trace *t, struct source s[CHAIN__MAX])
-{
-	int r = 0;
-
-	for (unsigned c = 0; c < CHAIN__MAX && !r; c++)
-		r = source_look(&s[c]);
-	while (!r) {
-		struct source *first = NULL;
-
-		for (unsigned c = 0; c < CHAIN__MAX; c++)
-			if (s[c].at < s[c].n && (!first || s[c].time < first->time))
-				first = &s[c];
-		if (!first)
-			break;
-		t->result.records++;
-		if (!t->stop && t->fn(t->ctx, first->reader, first->at))
-			t->stop = true;
-		first->at++;
-		r = source_look(first);
-	}
-	return r;
-}
-
-/* Everything read so far goes out, and its ring space is free again. */
-static int emit(struct trace *t)
-{
-	struct source s[CHAIN__MAX] = { 0 };
 	struct rings_mark m;
 	int r = pipeline_lost(t->pipeline);
 
-	for (unsigned c = 0; c < CHAIN__MAX && !r; c++)
-		r = source_open(t, c, &s[c]);
-	if (!r)
-		r = give(t, s);
-	for (unsigned c = 0; c < CHAIN__MAX; c++) {
-		reader_free(&s[c].reader);
+	for (unsigned c = 0; c < CHAIN__MAX && !r; c++) {
+		r = traceorder_take(t->order, pipeline_batch(t->pipeline, c), probes_fds(t->probes)->stream);
 		settle_frame_done(t->settle, c);
 		if (!r)
 			r = pipeline_restart(t->pipeline, c);
@@ -166,7 +108,7 @@ static int emit(struct trace *t)
 
 static int close_batch(void *ctx, unsigned chain)
 {
-	return emit(ctx);
+	return take_batches(ctx);
 }
 
 static int take_hashes(struct trace *t)
@@ -181,6 +123,7 @@ static int take_hashes(struct trace *t)
 
 static int pass(struct trace *t)
 {
+	uint64_t begin = clock_boot();
 	int r = take_hashes(t);
 
 	if (r < 0)
@@ -189,9 +132,11 @@ static int pass(struct trace *t)
 		r = pipeline_drain(t->pipeline, clock_boot());
 	while (r == 1);
 	if (!r)
-		r = emit(t);
+		r = take_batches(t);
 	while (!r && settle_has_lost(t->settle))
-		r = emit(t);
+		r = take_batches(t);
+	if (!r)
+		traceorder_give(t->order, begin, give, t);
 	return r;
 }
 
@@ -224,7 +169,9 @@ static int open_user_side(struct trace *t)
 
 	hostinfo_read(&t->info, t->o->region, t->o->account);
 	hostinfo_record(&t->info, &t->host);
-	r = exehash_new(&t->hash);
+	r = traceorder_new(&t->order);
+	if (!r)
+		r = exehash_new(&t->hash);
 	if (!r)
 		r = settle_new(rings_ncpu(t->rings), &t->settle);
 	if (!r)
@@ -342,6 +289,8 @@ static int finish(struct trace *t)
 			break;
 		usleep(2000);
 	} while (clock_boot() < end);
+	if (!r)
+		traceorder_give(t->order, UINT64_MAX, give, t);
 	t->result.lost = settle_lost_total(t->settle);
 	return r;
 }
@@ -351,6 +300,7 @@ static void trace_close(struct trace *t)
 	spawn_close(&t->child);
 	if (t->child.pid > 0 && !t->ended)
 		waitpid(t->child.pid, &t->result.status, 0);
+	traceorder_free(&t->order);
 	pipeline_free(&t->pipeline);
 	exehash_free(&t->hash);
 	settle_free(&t->settle);
