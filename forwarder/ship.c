@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "proto/keys.h"
 
@@ -139,7 +140,8 @@ static int send_frames(struct ship *s, struct outlet *o)
 		free(q);
 		return r;
 	}
-	/* from here on the outlet owns q */
+	/* from here on the outlet owns q; out of memory: the link goes down, and with it the request */
+	r = ship_request_time(&body, clock_wall());
 	s->requests++;
 	s->bytes += q->bytes;
 	s->counts.frames_sent += q->frames;
@@ -147,7 +149,7 @@ static int send_frames(struct ship *s, struct outlet *o)
 	if (o->chain != CHAIN_CONTROL)
 		s->turn = o;
 	follow_found(&s->follow);
-	return link_call(s->link, SHIP_METHOD, &body, q);
+	return r < 0 ? r : link_call(s->link, SHIP_METHOD, &body, q);
 }
 
 /* Makes calls as long as the link and the window take them. */

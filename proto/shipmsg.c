@@ -7,7 +7,7 @@
 #define REASON_MAX 1024
 
 /* Field numbers of hosttrail.proto. */
-enum { REQUEST_FRAMES = 1 };
+enum { REQUEST_FRAMES = 1, REQUEST_SENT_AT = 2 };
 enum { REPLY_RESULTS = 1, RESULT_STATUS = 1, RESULT_REASON = 2 };
 enum { HEADS_STREAM = 1, HEADS_HEADS = 1, HEAD_CHAIN = 1, HEAD_NEXT = 2, HEAD_LAST_HASH = 3 };
 
@@ -45,6 +45,36 @@ int ship_request_add(struct buf *out, const void *frame, size_t n)
 	memcpy(p, frame, n);
 	out->n = (size_t)(p + n - out->p);
 	return 0;
+}
+
+int ship_request_time(struct buf *out, int64_t wall_ns)
+{
+	if (buf_reserve(out, WIRE_FIELD_MAX) < 0)
+		return -ENOMEM;
+	out->n = (size_t)(wire_number(out->p + out->n, REQUEST_SENT_AT, (uint64_t)wall_ns) - out->p);
+	return 0;
+}
+
+int ship_request_check(const void *p, size_t n, int64_t *ret_wall_ns)
+{
+	struct wire_span s = { p, (const uint8_t *)p + n };
+	struct wire_field f;
+	int64_t wall = 0;
+	int r, frames = 0;
+
+	while ((r = wire_next(&s, &f)) == 1) {
+		if (f.field == REQUEST_FRAMES && f.type != WIRE_BYTES)
+			return -EBADMSG;
+		if (f.field == REQUEST_SENT_AT && f.type != WIRE_VARINT)
+			return -EBADMSG;
+		frames += f.field == REQUEST_FRAMES;
+		if (f.field == REQUEST_SENT_AT)
+			wall = f.number > INT64_MAX ? INT64_MAX : (int64_t)f.number;
+	}
+	if (r < 0)
+		return r;
+	*ret_wall_ns = wall;
+	return frames;
 }
 
 int ship_request_next(struct wire_span *s, struct wire_span *ret_frame)

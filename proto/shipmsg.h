@@ -38,6 +38,9 @@ struct ship_head {
 };
 
 int ship_request_add(struct buf *out, const void *frame, size_t n);
+int ship_request_time(struct buf *out, int64_t wall_ns);	/* once a request */
+/* The whole request: how many frames it has and when it was made (0: it does not say), or -EBADMSG. */
+int ship_request_check(const void *p, size_t n, int64_t *ret_wall_ns);
 int ship_request_next(struct wire_span *s, struct wire_span *ret_frame);
 
 int ship_reply_add(struct buf *out, enum ship_status status, const char *reason);

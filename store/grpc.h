@@ -88,6 +88,8 @@ int grpc_poll(struct grpc_server *s, int timeout_ms);
 
 /* Who calls; valid as long as the call. */
 const struct pki_binding *grpc_peer(const struct grpc_call *call);
+/* Our wall clock, ns, when the request's first header was read. */
+int64_t grpc_arrived(const struct grpc_call *call);
 /* End the call; it must not be used afterwards. message is copied. */
 void grpc_reply(struct grpc_call *call, const void *message, size_t n);
 void grpc_fail(struct grpc_call *call, enum grpc_status status, const char *message);

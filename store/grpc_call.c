@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 
 #define PREFIX 5			/* compressed flag, length */
 #define HEADER_OVERHEAD 32		/* RFC 9113, 6.5.2 */
@@ -171,6 +172,11 @@ const struct pki_binding *grpc_peer(const struct grpc_call *call)
 	return &call->peer;
 }
 
+int64_t grpc_arrived(const struct grpc_call *call)
+{
+	return call->arrived;
+}
+
 void grpc_fence(struct grpc_call *call)
 {
 	struct grpc_conn *c = call->conn;
@@ -208,6 +214,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	call->conn = c;
 	call->stream_id = frame->hd.stream_id;
 	call->peer = c->peer;
+	call->arrived = clock_wall();
 	call->body.max = c->server->limits.message_bytes + PREFIX;
 	call->open_body = true;
 	if (c->incomplete++ == 0) {

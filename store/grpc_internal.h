@@ -28,6 +28,7 @@ struct grpc_call {
 	int32_t stream_id;
 	const struct grpc_method *method;
 	struct pki_binding peer;
+	int64_t arrived;		/* wall clock ns */
 	uint32_t header_bytes;
 	bool is_post, is_grpc, bad_encoding, has_path;
 	bool refused;			/* answered before its body was whole; the rest is dropped */

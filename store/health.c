@@ -81,7 +81,7 @@ static void metrics_tailer(struct store *st, struct buf *out)
 	metric(out, "tailer_malformed_total", false, "Frames set aside that cannot be decoded.", c.malformed);
 	metric(out, "tailer_duplicates_total", false, "Records of forked branches that were there already.", c.duplicates);
 	metric(out, "tailer_tombstones_total", false, "Tombstones.", c.tombstones);
-	metric(out, "tailer_skewed_total", false, "Times that a host's clock began to run ahead.", c.skewed);
+	metric(out, "tailer_skewed_total", false, "Times that a host's clock began to run ahead or behind.", c.skewed);
 	metric(out, "gaps_pending", true, "Gaps in chains that wait to be filled or explained.", c.gaps_pending);
 	if (st->witness) {
 		metric(out, "own_records_total", false, "Records of the store's own.", witness_records(st->witness));

@@ -151,15 +151,16 @@ static struct journal_origin origin_of(const struct pki_binding *b)
 	return o;
 }
 
-/* Frames of a request, or -EBADMSG. */
-static int count_frames(const uint8_t *p, size_t n)
+/* What the peer's clock showed against ours; a time beyond all sense is as much ahead as can be said. */
+static void compare_clocks(struct ingest *i, struct grpc_call *call, const struct journal_origin *origin, int64_t sent_at)
 {
-	struct wire_span s = { p, p + n }, frame;
-	int r, frames = 0;
+	int64_t ahead;
 
-	while ((r = ship_request_next(&s, &frame)) == 1)
-		frames++;
-	return r < 0 ? r : frames;
+	if (!sent_at || !i->events.on_clock)
+		return;
+	if (__builtin_sub_overflow(sent_at, grpc_arrived(call), &ahead))
+		ahead = INT64_MAX;
+	i->events.on_clock(i->ctx, origin, ahead);
 }
 
 static void ship(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
@@ -170,9 +171,10 @@ static void ship(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
 	_cleanup_buf_ struct buf reply = { 0 };
 	const char *why = "";
 	uint64_t appends = 0;
+	int64_t sent_at;
 	bool put_off = false;
 
-	if (count_frames(p, n) <= 0) {
+	if (ship_request_check(p, n, &sent_at) <= 0) {
 		grpc_fail(call, GRPC_INVALID_ARGUMENT, "not a ShipRequest with at least one frame");
 		return;
 	}
@@ -181,6 +183,7 @@ static void ship(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
 		grpc_fail(call, GRPC_UNAVAILABLE, "the store's journal has failed");
 		return;
 	}
+	compare_clocks(i, call, &origin, sent_at);
 	while (ship_request_next(&s, &frame) == 1) {
 		enum ship_status status = SHIP_RETRY;
 		bool appended = false;

@@ -48,6 +48,8 @@ struct ingest_events {
 	void (*on_gap)(void *ctx, const struct ingest_fault *f);
 	void (*on_filled)(void *ctx, const struct ingest_fault *f);	/* a frame came late, into a gap */
 	void (*on_host_mismatch)(void *ctx, const struct ingest_fault *f);
+	/* The sender's wall clock minus ours, when its request began to arrive; not asked of those that do not say theirs. */
+	void (*on_clock)(void *ctx, const struct journal_origin *origin, int64_t ahead_ns);
 	/* true: acknowledgements are withheld for now (asked again every 20 ms while some wait). */
 	bool (*hold)(void *ctx);
 };

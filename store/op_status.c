@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "health.h"
+#include "lib/clock.h"
 #include "ops.h"
 #include "proto/json.h"
 #include "tailer.h"
@@ -58,6 +59,8 @@ static void host_json(void *ctx, const struct host_stats *h)
 	json_time(j, "LastReceivedTime", h->last_received);
 	if (h->last_event)
 		json_time(j, "LastEventTime", h->last_event);
+	if (h->clock_known)
+		json_int(j, "ClockAheadMillis", h->clock_ahead / (int64_t)NS_PER_MS);
 	json_close(j, '}');
 }
 

@@ -110,6 +110,11 @@ static void on_host_mismatch(void *ctx, const struct ingest_fault *f)
 	tailer_fault(((struct setup *)ctx)->st.tailer, FAULT_HOST_MISMATCH, f);
 }
 
+static void on_clock(void *ctx, const struct journal_origin *origin, int64_t ahead_ns)
+{
+	tailer_clock(((struct setup *)ctx)->st.tailer, origin, ahead_ns);
+}
+
 static bool on_hold(void *ctx)
 {
 	return tailer_hold(((struct setup *)ctx)->st.tailer);
@@ -117,7 +122,7 @@ static bool on_hold(void *ctx)
 
 static const struct ingest_events ingest_events = {
 	.on_chain_broken = on_chain_broken, .on_gap = on_gap, .on_filled = on_filled, .on_host_mismatch = on_host_mismatch,
-	.hold = on_hold,
+	.on_clock = on_clock, .hold = on_hold,
 };
 
 /* ---- parts, in the order in which they start */

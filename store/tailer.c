@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "chainseen.h"
+#include "clocks.h"
 #include "faults.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
@@ -21,7 +22,6 @@
 struct host {
 	struct host_stats stats;
 	uint8_t stream[16];		/* the last one seen, to count changes */
-	bool skewed;
 	UT_hash_handle hh;
 };
 
@@ -29,6 +29,7 @@ struct tailer {
 	struct store *st;
 	struct faults *faults;
 	struct chainseen *chains;
+	struct clocks *clocks;
 	char *said_path;
 	void (*progress)(void *ctx);
 	void *progress_ctx;
@@ -92,12 +93,10 @@ static struct host *find_host(struct tailer *t, const char *id)
 	return h;
 }
 
-/* Counts the frame to its host; true: the host's clock has begun to run ahead. */
-static bool note_host(struct tailer *t, const struct journal_entry *e, const struct decoded *d, int64_t newest)
+/* Counts the frame to its host. */
+static void note_host(struct tailer *t, const struct journal_entry *e, const struct decoded *d, int64_t newest)
 {
-	int64_t ahead = newest - e->received;
 	struct host *h;
-	bool begun = false;
 
 	pthread_mutex_lock(&t->lock);
 	t->counts.frames++;
@@ -119,13 +118,8 @@ static bool note_host(struct tailer *t, const struct journal_entry *e, const str
 			memcpy(h->stream, e->header->stream, 16);
 			h->stats.streams++;
 		}
-		begun = !h->skewed && ahead > TAILER_SKEW_SECONDS * (int64_t)NS_PER_SEC;
-		if (newest)
-			h->skewed = ahead > TAILER_SKEW_SECONDS * (int64_t)NS_PER_SEC;
-		t->counts.skewed += begun;
 	}
 	pthread_mutex_unlock(&t->lock);
-	return begun;
 }
 
 /* ---- one frame */
@@ -224,10 +218,11 @@ static void say_tombstone(struct tailer *t, const struct decoded *d, const struc
 }
 
 /* Everything that only this frame shows, once; `said` keeps it from being said again after a restart. */
-static void say(struct tailer *t, const struct journal_entry *e, struct decoded *d, bool skewed, int64_t newest)
+static void say(struct tailer *t, const struct journal_entry *e, struct decoded *d, int64_t newest)
 {
 	const struct witness_subject s = { &e->origin, e->header->stream, e->header->chain, e->header->number };
 	struct witness *w = t->st->witness;
+	const int64_t ahead = newest - e->received;
 	uint64_t first, last, records;
 	char claimed[256] = "";
 	bool gap = false;
@@ -248,12 +243,26 @@ static void say(struct tailer *t, const struct journal_entry *e, struct decoded 
 		witness_host_mismatch(w, &s, d->why, NULL);
 	} else if (d->state == DECODED_TOMBSTONE) {
 		say_tombstone(t, d, &s);
-	} else if (skewed) {
-		witness_clock_skewed(w, &s, newest - e->received);
+	} else if (newest && clocks_records(t->clocks, &e->origin, ahead)) {
+		witness_clock_skewed(w, &s, ahead, "records");
 	} else {
 		return;
 	}
 	save_said(t, e->pos);
+}
+
+/* What senders' clocks showed. */
+static void say_clocks(struct tailer *t)
+{
+	struct journal_origin origin;
+	int64_t ahead;
+
+	while (clocks_next(t->clocks, &origin, &ahead)) {
+		const struct witness_subject s = { .origin = &origin };
+
+		if (t->st->witness)
+			witness_clock_skewed(t->st->witness, &s, ahead, "request");
+	}
 }
 
 static int on_entry(void *ctx, const struct journal_entry *e)
@@ -262,7 +271,6 @@ static int on_entry(void *ctx, const struct journal_entry *e)
 	struct index_place next = { e->next, 0 };
 	int64_t newest = 0;
 	struct decoded *d;
-	bool skewed;
 	int r;
 
 	if (__atomic_load_n(&t->stop, __ATOMIC_RELAXED))
@@ -276,8 +284,8 @@ static int on_entry(void *ctx, const struct journal_entry *e)
 	if (d->state == DECODED_RECORDS)
 		r = index_records(t, d, &newest);
 	if (!r) {
-		skewed = note_host(t, e, d, newest);
-		say(t, e, d, skewed, newest);
+		note_host(t, e, d, newest);
+		say(t, e, d, newest);
 		index_progress(t->st->index, &next);
 		__atomic_store_n(&t->last_received, e->received, __ATOMIC_RELAXED);
 		pthread_mutex_lock(&t->lock);
@@ -295,6 +303,7 @@ static int on_entry(void *ctx, const struct journal_entry *e)
 static void end_round(struct tailer *t, journal_pos next)
 {
 	faults_work(t->faults, clock_wall());
+	say_clocks(t);
 	if (next >= t->start_end && !t->counts.caught_up) {
 		pthread_mutex_lock(&t->lock);
 		t->counts.caught_up = true;
@@ -362,6 +371,8 @@ int tailer_new(struct store *st, const char *dir, void (*progress)(void *ctx), v
 		r = faults_open(dir, st->witness, FAULTS_GAP_SECONDS, &t->faults);
 	if (!r)
 		r = chainseen_new(&t->chains);
+	if (!r)
+		r = clocks_new(&t->clocks);
 	if (r < 0) {
 		tailer_free(&t);
 		return r;
@@ -403,6 +414,7 @@ void tailer_free(struct tailer **pt)
 	tailer_stop(t);
 	faults_free(&t->faults);
 	chainseen_free(&t->chains);
+	clocks_free(&t->clocks);
 	HASH_ITER(hh, t->hosts, h, next) {
 		HASH_DEL(t->hosts, h);
 		free(h);
@@ -436,6 +448,7 @@ void tailer_counts(struct tailer *t, struct tailer_counts *ret_c)
 	*ret_c = t->counts;
 	pthread_mutex_unlock(&t->lock);
 	ret_c->gaps_pending = faults_pending(t->faults);
+	ret_c->skewed = clocks_begun(t->clocks);
 }
 
 void tailer_hosts(struct tailer *t, void (*fn)(void *ctx, const struct host_stats *h), void *ctx)
@@ -443,8 +456,10 @@ void tailer_hosts(struct tailer *t, void (*fn)(void *ctx, const struct host_stat
 	struct host *h, *next;
 
 	pthread_mutex_lock(&t->lock);
-	HASH_ITER(hh, t->hosts, h, next)
+	HASH_ITER(hh, t->hosts, h, next) {
+		h->stats.clock_known = clocks_ahead(t->clocks, h->stats.host_id, &h->stats.clock_ahead);
 		fn(ctx, &h->stats);
+	}
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -455,6 +470,12 @@ void tailer_fault(struct tailer *t, enum fault_kind kind, const struct ingest_fa
 		journal_wake(t->st->journal);
 	else
 		faults_work(t->faults, clock_wall());
+}
+
+void tailer_clock(struct tailer *t, const struct journal_origin *origin, int64_t ahead_ns)
+{
+	if (clocks_request(t->clocks, origin, ahead_ns, clock_boot()))
+		journal_wake(t->st->journal);
 }
 
 journal_pos tailer_faults_upto(const struct tailer *t)

@@ -3,7 +3,7 @@
  * tailer.h - the thread that decodes every synced frame once and feeds the index.
  *
  * On the way it says, through the store's own records, what only decoding shows: a batch that claims another
- * host (HostMismatch; the frame is set aside), clocks that run ahead (ClockSkewed), tombstones and
+ * host (HostMismatch; the frame is set aside), records of the future (ClockSkewed; clocks.h), tombstones and
  * frames that never came (RecordsLost). What was said is remembered in <dir>/said, so that
  * reading a stretch again after a restart says nothing twice.
  *
@@ -19,13 +19,14 @@
 #include "store.h"
 
 #define TAILER_HOSTS_MAX 65536
-#define TAILER_SKEW_SECONDS 60
 
 struct host_stats {
 	char host_id[64];
 	uint64_t frames, records, bytes, mismatched, malformed;
 	uint32_t streams;
 	int64_t last_received, last_event;
+	bool clock_known;		/* the host's forwarder says its time; then: */
+	int64_t clock_ahead;		/* ns, of ours */
 };
 
 struct tailer_counts {
@@ -49,6 +50,7 @@ void tailer_hosts(struct tailer *t, void (*fn)(void *ctx, const struct host_stat
 
 /* From ingest's callbacks; any thread. While the tailer does not run, by one thread, and at once. */
 void tailer_fault(struct tailer *t, enum fault_kind kind, const struct ingest_fault *f);
+void tailer_clock(struct tailer *t, const struct journal_origin *origin, int64_t ahead_ns);	/* likewise */
 journal_pos tailer_faults_upto(const struct tailer *t);	/* faults_upto(); before the tailer starts */
 /* True while the index is too far behind: acknowledgements are to be withheld. */
 bool tailer_hold(struct tailer *t);

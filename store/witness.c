@@ -37,7 +37,8 @@ static const struct shape_field filled_fields[] = {
 	SUBJECT, SERVICE("lastNumber", FIELD_UINT), SERVICE("suppressed", FIELD_UINT),
 };
 static const struct shape_field skewed_fields[] = {
-	SUBJECT, SERVICE("aheadSeconds", FIELD_UINT), SERVICE("suppressed", FIELD_UINT),
+	SUBJECT, SERVICE("aheadSeconds", FIELD_UINT), SERVICE("behindSeconds", FIELD_UINT), SERVICE("seenBy", FIELD_STRING),
+	SERVICE("suppressed", FIELD_UINT),
 };
 static const struct shape_field damaged_fields[] = {
 	SERVICE("position", FIELD_STRING), SERVICE("bytes", FIELD_UINT), SERVICE("why", FIELD_STRING),
@@ -78,6 +79,8 @@ static void put_suppressed(struct witness *w, unsigned field, uint64_t n)
 static void put_subject(struct witness *w, const struct witness_subject *s)
 {
 	put(w, SUBJECT_HOST, s->origin->host_id);
+	if (!s->stream)
+		return;
 	put_hex(w, SUBJECT_STREAM, s->stream, 16);
 	put(w, SUBJECT_CHAIN, chain_name(s->chain));
 	batch_int(w->batch, SUBJECT_NUMBER, (int64_t)s->number);
@@ -167,16 +170,21 @@ int witness_gap_filled(struct witness *w, const struct witness_subject *s, uint6
 	return witness_end(w);
 }
 
-int witness_clock_skewed(struct witness *w, const struct witness_subject *s, int64_t ahead_ns)
+int witness_clock_skewed(struct witness *w, const struct witness_subject *s, int64_t ahead_ns, const char *seen_by)
 {
+	const int64_t seconds = ahead_ns / (int64_t)NS_PER_SEC;
 	uint64_t suppressed;
 	int r = witness_begin(w, WITNESS_SKEWED, &skewed_shape, &suppressed);
 
 	if (r)
 		return r < 0 ? r : 0;
 	put_subject(w, s);
-	batch_int(w->batch, SUBJECT__MAX, ahead_ns / (int64_t)NS_PER_SEC);
-	put_suppressed(w, SUBJECT__MAX + 1, suppressed);
+	if (seconds < 0)
+		batch_int(w->batch, SUBJECT__MAX + 1, -seconds);
+	else
+		batch_int(w->batch, SUBJECT__MAX, seconds);
+	put(w, SUBJECT__MAX + 2, seen_by);
+	put_suppressed(w, SUBJECT__MAX + 3, suppressed);
 	return witness_end(w);
 }
 

@@ -42,7 +42,7 @@ int witness_stopped(struct witness *w, const char *reason);
 /* What a frame was about. */
 struct witness_subject {
 	const struct journal_origin *origin;
-	const uint8_t *stream;		/* 16 bytes */
+	const uint8_t *stream;		/* 16 bytes, or NULL: about the host, not about a frame */
 	unsigned chain;
 	uint64_t number;
 };
@@ -60,7 +60,8 @@ struct witness_loss {
 int witness_records_lost(struct witness *w, const struct witness_subject *s, const struct witness_loss *l);
 /* Frames s->number to last_number came after they had been said to be lost. */
 int witness_gap_filled(struct witness *w, const struct witness_subject *s, uint64_t last_number);
-int witness_clock_skewed(struct witness *w, const struct witness_subject *s, int64_t ahead_ns);
+/* ahead_ns < 0: the clock runs behind. seen_by: "request" (s names the host only) or "records" (of that frame). */
+int witness_clock_skewed(struct witness *w, const struct witness_subject *s, int64_t ahead_ns, const char *seen_by);
 int witness_journal_damaged(struct witness *w, journal_pos pos, uint64_t n, const char *why, const char *aside);
 
 #define _cleanup_witness_ __attribute__((cleanup(witness_free)))

@@ -442,6 +442,7 @@ class Peer:
 
     def __init__(self, judge=None):
         self.got, self.judge, self.lock = [], judge, threading.Lock()
+        self.lateness = []		# of each request, ns
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(16),
                                   options=[("grpc.max_receive_message_length", 16 << 20), ("grpc.so_reuseport", 0)])
         handler = grpc.method_handlers_generic_handler("hosttrail.v1.Trail", {
@@ -456,6 +457,7 @@ class Peer:
         self.server.start()
 
     def ship(self, request, context):
+        self.lateness.append(time.time_ns() - request.sent_at_ns)
         reply = PB.ShipReply()
         for frame in request.frames:
             status = self.judge(frame, context) if self.judge else STORED
@@ -478,6 +480,7 @@ def another_implementation_of_the_server_is_served(t):
     with Peer() as peer, Forwarder(d, peer.port) as f:
         t.ok(f.drained(), "drained: " + f.said())
         t.equal(sorted((frame_number(x), frame_hash(x)) for x in peer.got), list(enumerate(hashes)), "frames")
+        t.ok(all(0 <= x < 10e9 for x in peer.lateness), "each request says when it was made: %r" % peer.lateness[:3])
 
 
 def retry_is_obeyed(t):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames shipped over gRPC to a whole store, and what its API says about them: found at once, waited for, kept over kills;
 gaps, forks and forgeries become records."""
+import json
 import os
 import sys
 import threading
@@ -114,6 +115,34 @@ def a_gap_waits_and_can_be_filled(t):
     t.equal(events("RecordsLost"), [], "nothing is lost")
 
 
+def ship_at(c, ahead):
+    """One frame, by a sender whose clock differs by so many seconds."""
+    frame = S["pki"].frames("other", new_stream())[0]
+    c.ship_call(S["pb"].ShipRequest(frames=[frame], sent_at_ns=time.time_ns() + int(ahead * 1e9)), timeout=10)
+
+
+def clocks_are_compared_both_ways(t):
+    with client("other") as c:
+        for _ in range(3):
+            ship_at(c, 3600)
+        said = wait_for(lambda: events("ClockSkewed"))
+        t.equal(len(said), 1, "ahead, once")
+        details = json.loads(said[0]["CloudTrailEvent"])["serviceEventDetails"]
+        t.ok(details["hostId"] == S["pki"].ids["other"] and 3598 <= details["aheadSeconds"] <= 3600, "by how much: %r" % details)
+        ship_at(c, 0)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 6.5:	# a request that was on its way for long looks the same at first
+            ship_at(c, -7200)
+            time.sleep(0.5)
+        said = wait_for(lambda: [e for e in events("ClockSkewed") if "behindSeconds" in e["CloudTrailEvent"]])
+        t.equal(len(said), 1, "behind, once")
+        details = json.loads(said[0]["CloudTrailEvent"])["serviceEventDetails"]
+        t.ok(7200 <= details["behindSeconds"] <= 7202, "by how much: %r" % details)
+        hosts = {h["HostId"]: h for h in S["store"].call("Status")[1]["Hosts"]}
+        t.ok(-7202000 <= hosts[S["pki"].ids["other"]]["ClockAheadMillis"] <= -7200000, "Status tells it")
+        t.ok("ClockAheadMillis" not in hosts[S["pki"].ids["host"]], "and nothing of who says no time")
+
+
 def kills_lose_and_repeat_nothing(t):
     stream, sent = new_stream(), 0
     frames = S["pki"].frames("host", stream, count=40)
@@ -146,5 +175,5 @@ if __name__ == "__main__":
         S["pki"].host("host")
         S["pki"].host("other")
         S["store"] = Store(d)
-        tap.main([shipped_is_found_within_a_second, tail_waits_for_records, faults_become_records, a_gap_waits_and_can_be_filled,
+        tap.main([shipped_is_found_within_a_second, tail_waits_for_records, faults_become_records, a_gap_waits_and_can_be_filled, clocks_are_compared_both_ways,
                   kills_lose_and_repeat_nothing, a_clean_end])

@@ -354,7 +354,8 @@ static void set_limit(struct grpc_config *c, const char *text)
 
 static int cmd_serve(int argc, char **argv)
 {
-	static const struct ingest_events events = { on_broken, on_gap, on_filled, on_mismatch, hold };
+	static const struct ingest_events events = { .on_chain_broken = on_broken, .on_gap = on_gap, .on_filled = on_filled,
+						     .on_host_mismatch = on_mismatch, .hold = hold };
 	struct grpc_config config = {
 		.listen = "127.0.0.1:0",
 		.ca = in(argv[1], "ca", ".crt"),

@@ -35,6 +35,37 @@ static void requests_are_what_protobuf_reads(void)
 	buf_free(&b);
 }
 
+static void requests_say_when_they_were_made(void)
+{
+	struct buf b = { 0 };
+	struct wire_span s, f;
+	Hosttrail__V1__ShipRequest *q;
+	int64_t wall = -1;
+
+	ok_int(ship_request_add(&b, "one", 3), 0);
+	ok_int(ship_request_check(b.p, b.n, &wall), 1);
+	ok_int(wall, 0);
+	ok_int(ship_request_time(&b, 1795342530123456789), 0);
+	ok_int(ship_request_add(&b, "two", 3), 0);
+	q = hosttrail__v1__ship_request__unpack(NULL, b.n, b.p);
+	must(q && q->n_frames == 2);
+	ok_int((int64_t)q->sent_at_ns, 1795342530123456789);
+	hosttrail__v1__ship_request__free_unpacked(q, NULL);
+	ok_int(ship_request_check(b.p, b.n, &wall), 2);
+	ok_int(wall, 1795342530123456789);
+	s = span(&b);	/* who looks for frames passes it over */
+	ok_int(ship_request_next(&s, &f), 1);
+	ok_int(ship_request_next(&s, &f), 1);
+	ok_int(ship_request_next(&s, &f), 0);
+	for (size_t cut = 1; cut < b.n; cut++)
+		ok(ship_request_check(b.p, cut, &wall) == -EBADMSG || cut == 5 || cut == 15);
+	/* past what a signed number holds; and of another type */
+	ok_int(ship_request_check("\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, &wall), 0);
+	ok_int(wall, INT64_MAX);
+	ok_int(ship_request_check("\x12\x01x", 3, &wall), -EBADMSG);
+	buf_free(&b);
+}
+
 static void overhead_is_as_promised(void)
 {
 	struct buf b = { 0 };
@@ -149,6 +180,7 @@ static void what_is_cut_or_wrong_is_refused(void)
 
 static const struct tap_case cases[] = {
 	CASE(requests_are_what_protobuf_reads),
+	CASE(requests_say_when_they_were_made),
 	CASE(overhead_is_as_promised),
 	CASE(replies_are_what_protobuf_reads),
 	CASE(unknown_statuses_and_fields_are_harmless),

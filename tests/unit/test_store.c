@@ -260,6 +260,42 @@ static void skewed_clocks_are_said_once(void)
 	end();
 }
 
+static bool wait_for_skews(unsigned n)
+{
+	for (unsigned i = 0; i < 400 && own_records("ClockSkewed", NULL, 0) < n; i++)
+		usleep(5000);
+	return own_records("ClockSkewed", NULL, 0) == n;
+}
+
+static void senders_clocks_are_compared(void)
+{
+	const int64_t hour = 3600 * (int64_t)NS_PER_SEC;
+	char record[4096];
+	struct json_object *o;
+
+	must(!begin());
+	append(0, 5, 0);
+	tailer_clock(st.tailer, &kit.origin, -50 * (int64_t)NS_PER_SEC);
+	settle();
+	o = ask(OURS "Status", "{}", 200);
+	ok_str(text(element(o, "Hosts", 0), "ClockAheadMillis"), "-50000");
+	json_object_put(o);
+	ok_int(own_records("ClockSkewed", NULL, 0), 0);
+	tailer_clock(st.tailer, &kit.origin, hour);
+	ok(wait_for_skews(1));
+	own_records("ClockSkewed", record, sizeof(record));
+	ok(contains(record, "\"hostId\":\"" HOST "\",\"aheadSeconds\":3600,\"seenBy\":\"request\"}"));
+	kit.base = clock_wall() + hour;		/* its records say the same, which is not said twice */
+	append(5, 5, 0);
+	tailer_clock(st.tailer, &kit.origin, hour);
+	settle();
+	ok(wait_for_skews(1));
+	tailer_clock(st.tailer, &kit.origin, 0);
+	tailer_clock(st.tailer, &kit.origin, hour);
+	ok(wait_for_skews(2));
+	end();
+}
+
 static int append_tombstone(uint64_t first, uint64_t last, uint64_t records)
 {
 	Hosttrail__V1__Host host = HOSTTRAIL__V1__HOST__INIT;
@@ -464,6 +500,7 @@ static const struct tap_case cases[] = {
 	CASE(record_is_found_with_one_look),
 	CASE(another_hosts_name_is_set_aside),
 	CASE(skewed_clocks_are_said_once),
+	CASE(senders_clocks_are_compared),
 	CASE(tombstones_become_losses),
 	CASE(forks_lose_and_repeat_nothing),
 	CASE(tail_gives_all_in_order),
