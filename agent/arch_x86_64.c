@@ -30,7 +30,7 @@ const struct arch_number *arch_numbers(unsigned *ret_n)
 const char *arch_socketcall_name(uint32_t number)
 {
 	static const char *const names[] = {
-		NULL, "socket", "bind", "connect", "listen", "accept", "getsockname", "getpeername", "socketpair", "send", "recv",
+		NULL, "socket", "bind", "connect", "listen", "accept", "getsockname", "getpeername", "socketpair", "sendto", "recvfrom",
 		"sendto", "recvfrom", "shutdown", "setsockopt", "getsockopt", "sendmsg", "recvmsg", "accept4", "recvmmsg", "sendmmsg",
 	};
 

@@ -181,6 +181,20 @@ const uint16_t *calls_index(enum ht_abi abi)
 	return indexes[abi];
 }
 
+uint16_t calls_behind(unsigned multiplexer, uint32_t number)
+{
+	const char *name = multiplexer ? arch_ipc_name(number) : arch_socketcall_name(number);
+
+	return name ? (uint16_t)row_of(name, true) : HT_CALL_UNKNOWN;
+}
+
+bool calls_multiplexer(unsigned call)
+{
+	const char *name = calls_name(call);
+
+	return name && rows[call].i386 && (!strcmp(name, "socketcall") || !strcmp(name, "ipc"));
+}
+
 const char *calls_name(unsigned call)
 {
 	return call < ARRAY_SIZE(rows) ? rows[call].name : NULL;

@@ -17,6 +17,9 @@ unsigned calls_count(void);		/* descriptors, index 0 is "not captured", 1 "unkno
 const struct ht_call_desc *calls_descs(void);		/* [calls_count()] */
 /* Descriptor index of each number of an ABI: 0 known and not captured, HT_CALL_UNKNOWN no such call. */
 const uint16_t *calls_index(enum ht_abi abi);		/* [HT_NR_MAX]; all unknown if this machine lacks the ABI */
+/* The same for the calls that i386's socketcall (0) and ipc (1) stand for, by their first argument. */
+uint16_t calls_behind(unsigned multiplexer, uint32_t number);
+bool calls_multiplexer(unsigned call);		/* is it one of these two? */
 const char *calls_name(unsigned call);			/* kernel name; NULL out of range */
 unsigned calls_lookup(const char *name);		/* 0: none */
 const char *calls_nr_name(enum ht_abi abi, uint32_t nr);/* any known number's name, captured or not */

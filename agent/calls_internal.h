@@ -75,6 +75,7 @@ enum mem_kind {
 	MEM_TIMEX32,
 	MEM_GROUPS,		/* gid_t[] */
 	MEM_GROUPS16,
+	MEM_WORDS32,		/* the block of socketcall */
 	MEM_CAP_HEADER,
 	MEM_CAP_DATA,
 	MEM_RULESET,		/* struct landlock_ruleset_attr */
@@ -126,7 +127,8 @@ struct arch_number {
 };
 const struct arch_number *arch_numbers(unsigned *ret_n);
 
-/* Calls that a multiplexer (socketcall, ipc on i386) stands for; NULL if there is no such number. */
+/* Calls that a multiplexer (socketcall, ipc on i386) stands for; NULL if there is no such number. send and recv are
+ * sendto and recvfrom without an address, as they are for the kernel. */
 const char *arch_socketcall_name(uint32_t number);
 const char *arch_ipc_name(uint32_t number);
 

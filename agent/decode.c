@@ -9,8 +9,6 @@
 #include "decode_internal.h"
 #include "lib/cleanup.h"
 
-#define SOCKETCALL_ARGS 6
-
 int decoder_new(struct decoder **ret_d)
 {
 	struct decoder *d;
@@ -33,55 +31,19 @@ void decoder_free(struct decoder **d)
 	*d = NULL;
 }
 
-/* ---- multiplexers of i386 ---- */
-
-static void become(struct decoder *d, const char *name, const char *via)
+/* A call that came through a multiplexer (i386 socketcall, ipc) has the row of the call behind it, and still its number. */
+static const char *came_through(const struct ht_call *c)
 {
-	unsigned call = name ? calls_lookup(name) : 0;
+	unsigned made = c->h.abi < HT_ABI__MAX && c->nr < HT_NR_MAX ? calls_index(c->h.abi)[c->nr] : 0;
 
-	if (!call)
-		return;		/* a call that the table does not have stays what it came as, with its name */
-	d->v.c.call = (uint16_t)call;
-	d->via = via;
-}
-
-/* socketcall(2) has its arguments in memory; without them the record stays a socketcall. */
-static void demux_socketcall(struct decoder *d)
-{
-	const struct slot *s = view_slot(&d->v, SLOT_MEM, 1);
-	uint32_t args[SOCKETCALL_ARGS];
-	uint32_t number = (uint32_t)d->v.c.args[0];
-
-	if (!s || s->flags & HT_FIELD_F_FAULT || s->n < sizeof(args))
-		return;
-	become(d, arch_socketcall_name(number), "socketcall");
-	if (!d->via)
-		return;
-	memcpy(args, s->p, sizeof(args));
-	for (unsigned i = 0; i < SOCKETCALL_ARGS; i++)
-		d->v.c.args[i] = args[i];
-	d->v.have[SLOT_MEM] = 0;
-}
-
-static void demux_ipc(struct decoder *d)
-{
-	become(d, arch_ipc_name((uint32_t)d->v.c.args[0] & 0xffff), "ipc");
-	if (d->via)
-		memmove(&d->v.c.args[0], &d->v.c.args[1], 3 * sizeof(d->v.c.args[0]));
+	return made != c->call && calls_multiplexer(made) ? calls_name(made) : NULL;
 }
 
 static int row_take(struct decoder *d)
 {
-	d->via = NULL;
-	d->row = calls_row(d->v.c.call);
-	if (d->row && d->row->i386 && d->v.c.h.abi == HT_ABI_COMPAT) {
-		if (!strcmp(d->row->name, "socketcall"))
-			demux_socketcall(d);
-		else if (!strcmp(d->row->name, "ipc"))
-			demux_ipc(d);
-	}
 	d->row = calls_row(d->v.c.call);
 	d->shape = call_shape(d->v.c.call);
+	d->via = came_through(&d->v.c);
 	return d->row && d->shape ? 0 : -EBADMSG;
 }
 

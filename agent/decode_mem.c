@@ -225,6 +225,16 @@ static void groups32(const struct mem *m)
 	groups(m, 4);
 }
 
+static void words32(const struct mem *m)
+{
+	int64_t v[6];
+	unsigned n = 0;
+
+	for (; n < ARRAY_SIZE(v) && (n + 1) * 4 <= m->n; n++)
+		v[n] = (int64_t)get(m, n * 4, 4);
+	batch_ints(m->d->b, m->first, v, n);
+}
+
 static void groups16(const struct mem *m)
 {
 	groups(m, 2);
@@ -430,6 +440,7 @@ static const struct mem_kind_row {
 	[MEM_TIMEX] = { timex, { F("modes", STRINGS), F("offset", INT), F("frequency", INT), F("status", HEX), F("time", STRING), F("tick", INT) } },
 	[MEM_TIMEX32] = { timex32, { F("modes", STRINGS), F("offset", INT), F("frequency", INT), F("status", HEX), F("time", STRING), F("tick", INT) } },
 	[MEM_GROUPS] = { groups32, { F("groups", INTS) } },
+	[MEM_WORDS32] = { words32, { F("arguments", INTS) } },
 	[MEM_GROUPS16] = { groups16, { F("groups", INTS) } },
 	[MEM_CAP_HEADER] = { cap_header, { F("pid", INT) } },
 	[MEM_CAP_DATA] = { cap_data, { F("effective", STRINGS), F("permitted", STRINGS), F("inheritable", STRINGS) } },

@@ -43,6 +43,18 @@ static void fill_index(struct hosttrail_bpf *s, enum ht_abi abi)
 	}
 }
 
+static void fill_behind(struct hosttrail_bpf *s)
+{
+	const struct ht_call_desc *d = calls_descs();
+
+	for (unsigned m = 0; m < HT_MULTIPLEXERS; m++)
+		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++) {
+			uint16_t i = calls_behind(m, nr);
+
+			s->rodata->ht_behind[m * HT_BEHIND_MAX + nr] = d[i].flags & HT_CALL_F_HIGHRATE ? 0 : i;
+		}
+}
+
 static int fill_rodata(const struct probes *p, const struct probes_config *c, struct hosttrail_bpf *s)
 {
 	if (calls_count() > INDEX_RESTART)
@@ -56,6 +68,7 @@ static int fill_rodata(const struct probes *p, const struct probes_config *c, st
 		s->rodata->ht_ring_shift[i] = (uint32_t)__builtin_ctz(p->fds.ring_bytes[i]);
 	for (unsigned a = 0; a < HT_ABI__MAX; a++)
 		fill_index(s, a);
+	fill_behind(s);
 	memcpy((void *)s->rodata->ht_calls, calls_descs(), calls_count() * sizeof(struct ht_call_desc));
 	return 0;
 }

@@ -79,6 +79,105 @@ static __always_inline bool arch_looks_unfinished(struct pt_regs *regs)
 	return (__s32)regs->ax == -38 || regs->ax == regs->orig_ax;
 }
 
+#define I386_SOCKETCALL 102
+#define I386_IPC 117
+
+/* Does this call only stand for another one, which its first argument names? */
+static __always_inline bool arch_multiplexer(__u32 nr, __u32 abi)
+{
+	return abi == HT_ABI_COMPAT && (nr == I386_SOCKETCALL || nr == I386_IPC);
+}
+
+/* How many arguments each call of socketcall(2) finds in its block. */
+const volatile __u8 socketcall_words[HT_BEHIND_MAX] = {
+	0, 3, 3, 3, 2, 3, 3, 3, 4, 4, 4, 6, 6, 2, 5, 5, 3, 3, 4, 5, 4,
+};
+
+static __always_inline int behind_socketcall(__u64 *args, __u32 which)
+{
+	__u32 w[6] = {}, n = socketcall_words[which & (HT_BEHIND_MAX - 1)] * 4;
+
+	barrier_var(n);
+	if (n > sizeof(w) || bpf_probe_read_user(w, n, (void *)args[1]))
+		return -1;
+	for (int i = 0; i < 6; i++)
+		args[i] = w[i];
+	return 0;
+}
+
+#define IPC_SEMOP 1
+#define IPC_SEMCTL 3	/* its fourth argument stands in memory */
+#define IPC_SEMTIMEDOP 4
+#define IPC_MSGSND 11
+#define IPC_MSGRCV 12	/* version 0: pointer and type stand in memory */
+#define IPC_MSGCTL 14
+#define IPC_SHMAT 21
+#define IPC_SHMDT 22
+#define IPC_SHMCTL 24
+
+/* ipc(2): number, first, second, third, pointer, fifth become the arguments in the order of the call behind it. */
+static __always_inline int behind_ipc(__u64 *args, __u32 which, __u32 version)
+{
+	__u64 first = args[1], second = args[2], third = args[3], pointer = args[4], fifth = args[5];
+	__u32 w[2] = { pointer, fifth };
+
+	if ((which == IPC_SEMCTL || (which == IPC_MSGRCV && !version)) &&
+	    bpf_probe_read_user(w, which == IPC_SEMCTL ? 4 : 8, (void *)pointer))
+		return -1;
+	args[0] = which == IPC_SHMDT ? pointer : first;
+	args[1] = second;
+	args[2] = third;
+	args[3] = which == IPC_SEMCTL ? w[0] : 0;
+	args[4] = args[5] = 0;
+	switch (which) {
+	case IPC_SEMOP:
+	case IPC_SEMTIMEDOP:
+	case IPC_SHMAT:
+		args[1] = pointer;
+		args[2] = second;
+		args[3] = which == IPC_SEMTIMEDOP ? fifth : 0;
+		break;
+	case IPC_MSGSND:
+		args[1] = pointer;
+		args[2] = second;
+		args[3] = third;
+		break;
+	case IPC_MSGRCV:
+		args[1] = w[0];
+		args[2] = second;
+		args[3] = w[1];
+		args[4] = third;
+		break;
+	case IPC_MSGCTL:
+	case IPC_SHMCTL:
+		args[2] = pointer;
+		break;
+	}
+	return 0;
+}
+
+/*
+ * The descriptor of the call behind a multiplexer; args (in a map: the stack of older kernels has no room) become its
+ * arguments. 0: it is not captured. Negative, and args unchanged: there is none, or its arguments cannot be read.
+ */
+static __noinline int arch_behind(__u32 nr, __u64 *args)
+{
+	__u32 which = args[0], version = which >> 16, i;
+	int r;
+
+	if (nr == I386_IPC)
+		which &= 0xffff;
+	if (which >= HT_BEHIND_MAX)
+		return -1;
+	i = ht_behind[(nr == I386_IPC ? HT_BEHIND_MAX : 0) + (which & (HT_BEHIND_MAX - 1))];
+	if (i == HT_CALL_UNKNOWN)
+		return -1;
+	if (!i)
+		return 0;
+	r = nr == I386_IPC ? behind_ipc(args, which, version) : behind_socketcall(args, which);
+	return r < 0 ? -1 : (int)i;
+}
+
 static __always_inline __u32 arch_pointer_size(__u32 abi)
 {
 	return abi == HT_ABI_NATIVE ? 8 : 4;

@@ -41,6 +41,8 @@ enum ht_abi {
 #define HT_CALLS_MAX 512	/* descriptors; index 0 means "not captured" */
 #define HT_CALL_UNKNOWN 1	/* descriptor of numbers that no table knows */
 #define HT_OPS_MAX 6
+#define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */
+#define HT_BEHIND_MAX 32	/* numbers of one multiplexer that have a slot */
 #define HT_GROUPS_MAX 16	/* rings per class (CPU groups) */
 #define HT_DATA_MAX 32768	/* bytes of fields in one event */
 #define HT_PATH_MAX 4096	/* a path string with its NUL */

@@ -14,8 +14,8 @@
 #include "bpf/event.h"
 
 #include "bpf/compat.bpf.h"
-#include HT_ARCH_H	/* "bpf/arch_x86.bpf.h", or the one of another architecture */
 #include "bpf/maps.bpf.h"
+#include HT_ARCH_H	/* "bpf/arch_x86.bpf.h", or the one of another architecture */
 #include "bpf/emit.bpf.h"
 #include "bpf/walk.bpf.h"
 #include "bpf/ident.bpf.h"

@@ -21,6 +21,7 @@ const volatile __u32 ht_group_shift = 3;	/* CPU >> this: its group of rings */
 const volatile __u32 ht_ring_shift[HT_CLASS__MAX];	/* log2 of a ring's bytes */
 const volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX];
 const volatile struct ht_call_desc ht_calls[HT_CALLS_MAX];
+const volatile __u16 ht_behind[HT_MULTIPLEXERS * HT_BEHIND_MAX];	/* as ht_index: the calls that a multiplexer stands for */
 
 static __always_inline const volatile struct ht_call_desc *desc_of(__u32 call)
 {
@@ -70,6 +71,7 @@ struct task {
 	__u64 chrooted;
 	struct held held;
 	struct stash exec;
+	__u64 args[6];		/* of the call that is being looked at, where they are not the registers */
 };
 
 struct {

@@ -190,7 +190,13 @@ static __always_inline void exit_call(struct task *t, struct task_struct *task)
 		return;
 	if (desc_of(in.call)->flags & HT_CALL_F_NORETURN)
 		in.flags = 0;
-	record_call(t, &in, regs, NULL);
+	if (!t || !arch_multiplexer(in.nr, in.abi)) {
+		record_call(t, &in, regs, NULL);
+		return;
+	}
+	arch_args(regs, in.abi, t->args);
+	if (look_behind(&in, t->args))
+		record_call(t, &in, regs, t->args);
 }
 
 #define PF_NOT_USER 0x00200010	/* PF_KTHREAD | PF_IO_WORKER: no registers of their own */

@@ -133,6 +133,19 @@ static __always_inline int record_lost(__u32 call, __u32 cause)
 	return 0;
 }
 
+/* The call behind a multiplexer takes its place, args become its own. False: that one is not captured. */
+static __always_inline bool look_behind(struct call_in *in, __u64 *args)
+{
+	int call;
+
+	if (!arch_multiplexer(in->nr, in->abi))
+		return true;
+	call = arch_behind(in->nr, args);
+	if (call >= 0)
+		in->call = call & INDEX_MASK;
+	return call != 0;
+}
+
 /* Records a call whose arguments are in args (6 words, 0: none), with the fields of its descriptor. */
 static __always_inline int record_call(struct task *t, const struct call_in *in, struct pt_regs *regs,
 				       const __u64 *args)

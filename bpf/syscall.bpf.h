@@ -52,7 +52,7 @@ static __always_inline void held_close(struct task *t, __u32 flags)
 	};
 
 	t->held.call = 0;
-	if (!filtered(t, in.call, in.ret, in.abi, t->held.args))
+	if (look_behind(&in, t->held.args) && !filtered(t, in.call, in.ret, in.abi, t->held.args))
 		record_call(t, &in, NULL, t->held.args);
 }
 
@@ -128,8 +128,8 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call_in in = { .ret = ret, .nr = nr, .abi = abi_call >> 16, .call = abi_call & INDEX_MASK };
 	__u32 flags = desc_of(in.call)->flags;
+	const __u64 *args = NULL;
 	struct task *t;
-
 
 	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)))
 		return 0;	/* the child's return; an exec that sched_process_exec recorded */
@@ -154,11 +154,10 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 			restart_join(t, &in, regs);
 		if (flags & HT_CALL_F_EXEC)
 			t->exec.call = 0;
-		if (in.call != INDEX_RESTART && may_be_filtered(t, in.call)) {
-			__u64 args[6];
-
-			arch_args(regs, in.abi, args);
-			if (filtered(t, in.call, ret, in.abi, args))
+		if (in.call != INDEX_RESTART && (arch_multiplexer(in.nr, in.abi) || may_be_filtered(t, in.call))) {
+			args = t->args;
+			arch_args(regs, in.abi, t->args);
+			if (!look_behind(&in, t->args) || filtered(t, in.call, ret, in.abi, t->args))
 				return 0;
 		}
 	}
@@ -166,7 +165,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 		return 0;
 	if (is_restart(ret))	/* no storage to hold it in, and it has no result to record */
 		return record_lost(in.call, HT_CAUSE_STORAGE);
-	return record_call(t, &in, regs, NULL);
+	return record_call(t, &in, regs, args);
 }
 
 SEC("tp_btf/sys_exit")

@@ -232,6 +232,34 @@ def program32(t, trace, d, w):
     t.equal({r.abi for r in trace.calls() if r.tid == pid and r.name == "exit_group"}, {"i386"}, "ABI of its exit")
 
 
+BEHIND = [("socket", None), ("bind", None), ("listen", None), ("socket", None), ("connect", None), ("accept4", None), ("socket", None),
+          ("socket", None), ("sendto", None), ("sendmsg", None), ("msgget", None), ("shmget", None), ("semget", None), ("msgctl", None),
+          ("shmctl", None), ("connect", "EBADF"), ("socketcall", "EFAULT"), ("socketcall", "EINVAL"), ("shmget", "ENOENT"), ("ipc", "ENOSYS")]
+
+
+def behind(t, trace, d, w):
+    """What stands behind socketcall(2) and ipc(2) is recorded as the direct call is."""
+    tid = trace.calls("execve")[0].tid
+    calls = [r for r in trace.calls() if r.tid == tid and r.source in ("network.linux", "ipc.linux")]
+    t.must([(r.name, r.error) for r in calls] == BEHIND, "calls: %r" % [(r.name, r.error) for r in calls])
+    t.equal({r.more.get("via") for r in calls if r.name not in ("socketcall", "ipc")}, {"socketcall", "ipc"}, "via")
+    port, key = int(said(trace)["port"]), int(said(trace)["key"])
+    to = {"family": "AF_INET", "address": "127.0.0.1", "port": port}
+    by_name = {r.name: r for r in reversed(calls)}
+    for name in ("connect", "sendto", "sendmsg"):
+        got = by_name[name].request
+        t.equal({k: got.get("address", {}).get(k) for k in to}, to, "address of %s: %r" % (name, got))
+    t.equal(by_name["accept4"].request["flags"], ["SOCK_CLOEXEC"], "accept4: %r" % by_name["accept4"].request)
+    t.equal(by_name["bind"].request["address"]["address"], "127.0.0.1", "bind")
+    t.equal(by_name["sendto"].response, {"bytes": "1"} if isinstance(by_name["sendto"].response.get("bytes"), str) else {"bytes": 1}, "sendto's result")
+    t.equal((by_name["shmget"].request["key"], by_name["shmget"].request["size"], by_name["shmget"].request["flags"]),
+            (hex(key), 4096, ["IPC_CREAT"]), "shmget: %r" % by_name["shmget"].request)
+    t.equal(by_name["msgctl"].request["command"], "IPC_RMID", "msgctl")
+    unread = [r for r in calls if r.name == "socketcall"]
+    t.equal([(r.request.get("call"), r.more.get("unreadable"), r.more.get("via")) for r in unread],
+            [("connect", ["arguments"], None), ("99", ["arguments"], None)], "calls whose arguments cannot be read")
+
+
 def bit30(t, trace, d, w):
     calls = [r for r in trace.calls() if r.abi == "x32"]
     t.equal([(r.name, r.error) for r in calls], [("openat", None), ("mkdirat", "EEXIST"), ("execve", None)], "x32 calls")
@@ -285,6 +313,7 @@ CASES = [
     Case("number that no table knows", "{W}/raw 999 1 2", unknown),
     Case("int 0x80", "{W}/int80 {D}/f", entry32, FILE, NOEXEC, "this kernel has no 32-bit entry"),
     Case("32-bit program", "{W}/hello32 {D}/f", program32, "", NOEXEC, "this kernel runs no 32-bit programs"),
+    Case("calls behind socketcall and ipc", "{W}/socketcall32", behind, "", NOEXEC, "this kernel runs no 32-bit programs"),
     Case("x32 numbers", "{W}/bit30 {D}/f", bit30, FILE, (77,), "this kernel has no x32"),
     Case("every call once each way", "{W}/all_calls {D}", every_call),
     Case("opens of four threads", "{W}/opens 250 4 {D}/n", no_loss),

@@ -21,10 +21,11 @@ import tap  # noqa: E402
 import trail  # noqa: E402
 
 W = "/w"
-NEEDED_ABIS = {"int 0x80", "32-bit program", "x32 numbers", "64-bit to 32-bit and back"}
+NEEDED_ABIS = {"int 0x80", "32-bit program", "x32 numbers", "64-bit to 32-bit and back", "calls behind socketcall and ipc"}
 ORACLE = {  # name: (setup, command)
     "strace of a 32-bit program": ("", "/w/hello32 {D}/f"),
     "strace of int 0x80": ("echo x >{D}/f", "/w/int80 {D}/f"),
+    "strace of socketcall and ipc": ("", "/w/socketcall32"),
     "strace of a shell with pipes": ("", "/bin/sh /pipes.sh"),
 }
 PIPES = "cd /tmp\nfor i in 1 2 3; do cat /etc/passwd | grep root | cut -d: -f1 | sort >out.$i; done\ncat out.* | wc -l; rm out.?\nmkdir -p q/r; mv q/r q/s; rmdir q/s q; (exit 3)\n"

@@ -826,10 +826,11 @@ static void compat(void)
 	field(a, ADD "abi", "\"i386\"");
 	json_object_put(a);
 
-	event_begin(&ev, calls_index(HT_ABI_COMPAT)[102], 3);
+	event_begin(&ev, calls_behind(0, 1), 3);	/* as the probes hand over what they found behind it */
 	ev.c.h.abi = HT_ABI_COMPAT;
-	ev.c.args[0] = 1;
-	event_field(&ev, HT_FIELD_MEM, 1, 0, 0, args, sizeof(args));
+	ev.c.nr = 102;
+	for (unsigned i = 0; i < 3; i++)
+		ev.c.args[i] = args[i];
 	json_object *b = decoded(&r_);
 	field(b, "eventName", "\"socket\"");
 	field(b, REQ "family", "\"AF_INET\"");
@@ -839,12 +840,15 @@ static void compat(void)
 
 	event_begin(&ev, calls_index(HT_ABI_COMPAT)[102], -EFAULT);
 	ev.c.h.abi = HT_ABI_COMPAT;
+	ev.c.nr = 102;
 	ev.c.args[0] = 1;
 	ev.c.args[1] = 4;
 	event_field(&ev, HT_FIELD_MEM, 1, 0, HT_FIELD_F_FAULT, NULL, 0);
 	json_object *c = decoded(&r_);
 	field(c, "eventName", "\"socketcall\"");
 	field(c, REQ "call", "\"socket\"");
+	field(c, ADD "unreadable", "[\"arguments\"]");
+	field(c, ADD "via", "");
 	json_object_put(c);
 
 	event_begin(&ev, calls_index(HT_ABI_COMPAT)[194], 0);
