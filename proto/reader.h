@@ -89,11 +89,6 @@ int reader_values(const struct reader *r, const struct shape *s, struct wire_spa
 		  const char **ret_why);
 int64_t reader_value(struct wire_span *at);	/* next number of a checked list */
 
-/* ARN of a resource into out: from its type and its value. */
-void reader_arn(const struct reader *r, const char *type, struct str value, struct buf *out);
-/* ARN of "host/<host-id>/" and tail. */
-void reader_host_arn(const struct reader *r, const char *head, struct str tail, struct buf *out);
-
 struct json;
 /* How long texts may be: userIdentity's members and process's. */
 void reader_identity_json(struct reader *r, const struct reader_identity *id, struct str access_key, size_t max, struct json *j);

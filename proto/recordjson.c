@@ -6,11 +6,11 @@
  * values are cut in the middle here, and three members say so: "omitted": true,
  * "originalSize" and "sha256", of the object's whole JSON text.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "arn.h"
 #include "json.h"
 #include "keys.h"
 #include "lib/clock.h"
@@ -252,46 +252,12 @@ static void section_or_null(struct render *v, const char *key, enum field_sectio
 
 /* ---- resources */
 
-void reader_host_arn(const struct reader *r, const char *head, struct str tail, struct buf *out)
-{
-	buf_adds(out, "arn:hosttrail:linux:");
-	buf_adds(out, r->host.region);
-	buf_addc(out, ':');
-	buf_adds(out, r->host.account);
-	buf_adds(out, ":host/");
-	buf_adds(out, r->host.host_id);
-	buf_addc(out, '/');
-	buf_adds(out, head);
-	buf_add(out, tail.p, tail.n);
-}
-
-void reader_arn(const struct reader *r, const char *type, struct str v, struct buf *out)
-{
-	const char *last = strrchr(type, ':');
-	char head[SHAPE_NAME_MAX + 2];
-	size_t n = 0;
-
-	if (v.n > 4 && !memcmp(v.p, "arn:", 4)) {
-		buf_add(out, v.p, v.n);
-		return;
-	}
-	last = last ? last + 1 : type;
-	if (!strcmp(last, "KernelModule"))
-		last = "module";
-	for (; last[n] && n < SHAPE_NAME_MAX; n++)
-		head[n] = (char)tolower((unsigned char)last[n]);
-	if (!v.n || v.p[0] != '/')
-		head[n++] = '/';
-	head[n] = '\0';
-	reader_host_arn(r, head, v, out);
-}
-
 static void resource(struct render *v, const char *type, struct str name)
 {
 	struct buf *arn = &v->r->scratch;
 
 	buf_reset(arn);
-	reader_arn(v->r, type, name, arn);
+	arn_of_resource(&v->r->host, type, name, arn);
 	json_open(&v->j, NULL, '{');
 	json_text_cut(&v->j, "ARN", arn->p, arn->n, v->limits->arn);
 	json_string(&v->j, "type", type);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arn.h"
 #include "json.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -38,7 +39,7 @@ static void arn(const struct who *w)
 		tail = (struct str){ own, (size_t)snprintf(own, sizeof(own), "process/%u.%llu", p->pid,
 							   (unsigned long long)p->start) };
 	buf_reset(b);
-	reader_host_arn(w->r, "", tail, b);
+	arn_of_host(&w->r->host, "", tail, b);
 	json_text_cut(w->j, "arn", b->p, b->n, w->max);
 }
 
@@ -53,7 +54,7 @@ static void issuer(const struct who *w)
 	buf_addf(b, "%s:%u", w->r->host.host_id, w->id->issuer_uid);
 	json_text_cut(w->j, "principalId", b->p, b->n, w->max);
 	buf_reset(b);
-	reader_host_arn(w->r, "user/", name, b);
+	arn_of_host(&w->r->host, "user/", name, b);
 	json_text_cut(w->j, "arn", b->p, b->n, w->max);
 	json_string(w->j, "accountId", w->r->host.account);
 	json_text_cut(w->j, "userName", name.p, name.n, w->max);
