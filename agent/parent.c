@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "parent_internal.h"
+#include "sandbox.h"
 
 #define BACKOFF_FIRST (100 * NS_PER_MS)
 #define BACKOFF_MAX (30 * NS_PER_SEC)
@@ -193,7 +194,9 @@ int parent_run(const struct agent_config *c)
 	int r;
 
 	p = (struct parent){ .config = c, .lock = -1, .status_socket = -1, .signals = -1, .ctl = -1, .ask = -1, .hello = true };
-	r = open_signals(&p);
+	r = sandbox_guard();
+	if (!r)
+		r = open_signals(&p);
 	if (!r)
 		r = parent_open(&p);
 	if (!r)

@@ -264,15 +264,21 @@ static int pin_maps(struct probes *p, char why[256])
 	return r ? probes_fail(why, r, "pinning maps") : 0;
 }
 
+static int write_meta(struct probes *p, char why[256])
+{
+	__u32 zero = 0;
+
+	p->meta.made = clock_boot();
+	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.meta), &zero, &p->meta, BPF_ANY) < 0)
+		return probes_fail(why, -errno, "writing the meta map");
+	return 0;
+}
+
 /* Last of all, so that half a start is never taken for a whole one. */
 static int pin_meta(struct probes *p, char why[256])
 {
-	int fd = bpf_map__fd(p->skel->maps.meta), r;
-	__u32 zero = 0;
+	int r = pins_put(p->dir, "meta", bpf_map__fd(p->skel->maps.meta));
 
-	if (bpf_map_update_elem(fd, &zero, &p->meta, BPF_ANY) < 0)
-		return probes_fail(why, -errno, "writing the meta map");
-	r = pins_put(p->dir, "meta", fd);
 	return r ? probes_fail(why, r, "pinning the meta map") : 0;
 }
 
@@ -288,10 +294,11 @@ static int start_new(struct probes *p, const struct probes_config *c, char why[2
 	if (getrandom(p->meta.stream, sizeof(p->meta.stream), 0) != sizeof(p->meta.stream))
 		return probes_fail(why, -EIO, "random stream id");
 	r = probes_load(p, c, why);
-	if (r)
-		return r;
-	p->meta.made = clock_boot();
-	if (*p->dir)
+	if (!r)
+		r = write_meta(p, why);
+	if (!r)
+		r = probes_freeze(p, why);
+	if (!r && *p->dir)
 		r = pin_maps(p, why);
 	if (!r)
 		r = probes_attach(p, why);

@@ -54,6 +54,9 @@ void probes_ring_name(char name[32], unsigned class, unsigned group);
 uint32_t probes_value_size(int map);			/* 0: not to be had */
 /* Loads the object and makes the rings: p->skel, p->tasks and the descriptors in p->fds are set. */
 int probes_load(struct probes *p, const struct probes_config *c, char why[256]);
+/* probes_freeze.c: nobody in user space writes to the maps any more but to those that probes_map_written() names. */
+int probes_freeze(struct probes *p, char why[256]);
+bool probes_map_written(const char *name);
 /* Attaches every hook that is on, and pins it where p->dir says so. */
 int probes_attach(struct probes *p, char why[256]);
 

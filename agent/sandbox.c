@@ -29,9 +29,16 @@ static int drop_caps(void)
 	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
 }
 
-int sandbox_drop(uid_t uid, gid_t gid, pid_t parent)
+int sandbox_guard(void)
 {
 	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int sandbox_drop(uid_t uid, gid_t gid, pid_t parent)
+{
 	int r = drop_bounding();
 
 	if (r < 0)
@@ -41,9 +48,11 @@ int sandbox_drop(uid_t uid, gid_t gid, pid_t parent)
 	r = drop_caps();
 	if (r < 0)
 		return r;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	setrlimit(RLIMIT_CORE, &none);
+	r = sandbox_guard();
+	if (r < 0)
+		return r;
 	/* After the change of ids, which clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return -errno;

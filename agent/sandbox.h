@@ -10,6 +10,8 @@
 /* Other ids, no groups, no capabilities (bounding set too), no_new_privs, not dumpable, no core; dies with the
  * parent, whose pid the caller knows (it may be gone already: -ESRCH). */
 int sandbox_drop(uid_t uid, gid_t gid, pid_t parent);
+/* Of the parent: not dumpable, so no core of it shows the key, and nobody but root reads its memory. */
+int sandbox_guard(void);
 /* System calls that the worker needs; any other kills it. After every descriptor is there. */
 int sandbox_worker(void);
 /* The resolver's: a list of what nobody needs who looks up names, refused with EPERM. */

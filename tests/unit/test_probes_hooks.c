@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Every program of the object is a hook that doctor and AgentStarted list; every map that needs no writes refuses them. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "agent/probes_internal.h"
+#include "tests/unit/probes_lab.h"
+
+#define FILE_ITERATOR "iter/task_file"	/* loaded by exefile.c, apart from the hooks */
+
+static void drop_object(struct hosttrail_bpf **s)
+{
+	hosttrail_bpf__destroy(*s);
+}
+
+static const struct hook *hook_of(const char *prog)
+{
+	for (const struct hook *h = hooks; h->prog; h++)
+		if (!strcmp(h->prog, prog))
+			return h;
+	return NULL;
+}
+
+static bool listed(const struct probes_feature *v, unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(v[i].name, name))
+			return v[i].on || v[i].why[0];
+	return false;
+}
+
+static void every_program_is_listed(void)
+{
+	__attribute__((cleanup(drop_object))) struct hosttrail_bpf *s = hosttrail_bpf__open();
+	struct probes_feature v[FEATURES_MAX];
+	unsigned n = 0, programs = 0, hooked = 0;
+	struct bpf_program *prog;
+
+	must(s);
+	ok_int(probes_survey(v, FEATURES_MAX, &n), 0);
+	ok(n < FEATURES_MAX);
+	bpf_object__for_each_program(prog, s->obj) {
+		const char *section = bpf_program__section_name(prog);
+		const struct hook *h = hook_of(bpf_program__name(prog));
+
+		programs++;
+		if (!h)
+			ok_str(section, FILE_ITERATOR);
+		else
+			ok_str(section, h->name);
+		if (!listed(v, n, section)) {
+			printf("# %s is neither on nor off with a reason\n", section);
+			ok(false);
+		}
+	}
+	for (const struct hook *h = hooks; h->prog; h++)
+		hooked++;
+	ok_int(programs, hooked + 1);
+}
+
+/* Looks as an attacker would: by id, with a value that changes nothing. */
+static int write_to(uint32_t id, const struct bpf_map_info *info)
+{
+	_cleanup_close_ int fd = bpf_map_get_fd_by_id(id);
+	_cleanup_free_ uint8_t *key = calloc(1, info->key_size + 8), *value = calloc(1, info->value_size + 8);
+
+	if (fd < 0 || !key || !value)
+		return -EBADF;
+	return bpf_map_update_elem(fd, key, value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+/* scratch, strings read at enter, known peers */
+static void use_maps(void *unused)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "/tmp/ht-no-such-socket" };
+	int s = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	(void)unused;
+	if (truncate("/tmp/ht-no-such-file", 0) == 0)
+		_exit(1);
+	for (int i = 0; i < 2; i++)
+		sendto(s, "x", 1, 0, (struct sockaddr *)&a, sizeof(a));
+}
+
+static void maps_are_frozen(void)
+{
+	_cleanup_lab_ struct lab l = {};
+	unsigned frozen = 0, written = 0;
+	struct bpf_map *m;
+
+	if (!lab_open(&l))
+		return;
+	bpf_object__for_each_map(m, l.probes->skel->obj) {
+		struct bpf_map_info info = {};
+		__u32 n = sizeof(info);
+
+		if (bpf_map__fd(m) < 0)
+			continue;
+		ok_int(bpf_obj_get_info_by_fd(bpf_map__fd(m), &info, &n), 0);
+		if (probes_map_written(bpf_map__name(m))) {
+			written++;
+			continue;
+		}
+		frozen++;
+		ok_int(write_to(info.id, &info), -EPERM);
+		if (info.map_flags & BPF_F_MMAPABLE)
+			ok(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(m), 0) == MAP_FAILED);
+	}
+	ok_int(written, 2);
+	ok(frozen >= 8);
+	/* and the programs write to them as before */
+	ok_int(lab_run(&l, 0, use_maps, NULL), 0);
+	ok_int(lab_count(&l, "truncate"), 1);
+	ok_int(lab_count(&l, "sendto"), 1);
+}
+
+static const struct tap_case cases[] = {
+	CASE(every_program_is_listed),
+	CASE(maps_are_frozen),
+};
+TAP_MAIN(cases)
