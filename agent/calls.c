@@ -195,6 +195,11 @@ bool calls_multiplexer(unsigned call)
 	return name && rows[call].i386 && (!strcmp(name, "socketcall") || !strcmp(name, "ipc"));
 }
 
+bool calls_high_rate(unsigned call)
+{
+	return call < ARRAY_SIZE(descs) && descs[call].flags & HT_CALL_F_HIGHRATE;
+}
+
 const char *calls_name(unsigned call)
 {
 	return call < ARRAY_SIZE(rows) ? rows[call].name : NULL;

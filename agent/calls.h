@@ -19,6 +19,7 @@ const struct ht_call_desc *calls_descs(void);		/* [calls_count()] */
 const uint16_t *calls_index(enum ht_abi abi);		/* [HT_NR_MAX]; all unknown if this machine lacks the ABI */
 /* The same for the calls that i386's socketcall (0) and ipc (1) stand for, by their first argument. */
 uint16_t calls_behind(unsigned multiplexer, uint32_t number);
+bool calls_high_rate(unsigned call);		/* captured only where probes_config.calls says so */
 bool calls_multiplexer(unsigned call);		/* is it one of these two? */
 const char *calls_name(unsigned call);			/* kernel name; NULL out of range */
 unsigned calls_lookup(const char *name);		/* 0: none */

@@ -114,10 +114,12 @@ static int find_own_dirs(struct probes *p, const struct probes_config *c, char w
 static void hash_config(struct probes *p, const struct probes_config *c)
 {
 	struct {
-		uint64_t scope, cgroup, level, cast;
+		uint64_t scope, cgroup, level, cast, calls[PROBES_CALLS_WORDS];
 		struct dir_key own[OWN_DIRS_MAX];
-	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, {} };
+	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, {}, {} };
 
+	if (c->calls)
+		memcpy(k.calls, c->calls, sizeof(k.calls));
 	memcpy(k.own, p->own, sizeof(k.own));
 	sha256(&k, sizeof(k), p->meta.config);
 }
@@ -162,7 +164,7 @@ static const char *meta_differs(const struct meta *old, const struct meta *now)
 	if (memcmp(old->ring_bytes, now->ring_bytes, sizeof(now->ring_bytes)))
 		return "other ring sizes";
 	if (memcmp(old->config, now->config, sizeof(now->config)))
-		return "another scope or other own directories";
+		return "another scope, other calls or other own directories";
 	return NULL;
 }
 

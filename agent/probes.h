@@ -16,11 +16,14 @@
 
 struct probes;
 
+#define PROBES_CALLS_WORDS (HT_CALLS_MAX / 64)
+
 struct probes_config {
 	const char *instance;		/* pins under /sys/fs/bpf/hosttrail/<instance>; NULL: nothing is pinned */
 	enum ht_scope scope;
 	const char *scope_cgroup;	/* cgroup v2 path, for HT_SCOPE_CGROUP */
 	uint32_t ring_bytes[HT_CLASS__MAX];	/* power of two, page multiple; 0: that class's default */
+	const uint64_t *calls;		/* [PROBES_CALLS_WORDS], bit = index in calls.h: these are captured; NULL: all but high-rate ones */
 	const char *const *own_dirs;	/* NULL-terminated: HT_TASK_SELF tasks' data-path calls below these are not recorded */
 };
 

@@ -24,7 +24,12 @@ static unsigned group_shift(const struct probes *p)
 
 /* ---- the table, as the probes want it ---------------------------------------- */
 
-static void fill_index(struct hosttrail_bpf *s, enum ht_abi abi)
+static bool wanted(const struct probes_config *c, unsigned call)
+{
+	return c->calls ? c->calls[call / 64] >> call % 64 & 1 : !calls_high_rate(call);
+}
+
+static void fill_index(const struct probes_config *c, struct hosttrail_bpf *s, enum ht_abi abi)
 {
 	const struct ht_call_desc *d = calls_descs();
 	const uint16_t *index = calls_index(abi);
@@ -33,7 +38,7 @@ static void fill_index(struct hosttrail_bpf *s, enum ht_abi abi)
 		const char *name = calls_nr_name(abi, nr);
 		uint16_t i = index[nr] < calls_count() ? index[nr] : 0;
 
-		if (d[i].flags & HT_CALL_F_HIGHRATE)
+		if (!wanted(c, i))
 			i = 0;
 		if (i && (d[i].flags & (HT_CALL_F_ENTER | HT_CALL_F_EXEC)))
 			i |= INDEX_ENTER;
@@ -43,15 +48,13 @@ static void fill_index(struct hosttrail_bpf *s, enum ht_abi abi)
 	}
 }
 
-static void fill_behind(struct hosttrail_bpf *s)
+static void fill_behind(const struct probes_config *c, struct hosttrail_bpf *s)
 {
-	const struct ht_call_desc *d = calls_descs();
-
 	for (unsigned m = 0; m < HT_MULTIPLEXERS; m++)
 		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++) {
 			uint16_t i = calls_behind(m, nr);
 
-			s->rodata->ht_behind[m * HT_BEHIND_MAX + nr] = d[i].flags & HT_CALL_F_HIGHRATE ? 0 : i;
+			s->rodata->ht_behind[m * HT_BEHIND_MAX + nr] = wanted(c, i) ? i : 0;
 		}
 }
 
@@ -67,8 +70,8 @@ static int fill_rodata(const struct probes *p, const struct probes_config *c, st
 	for (unsigned i = 0; i < HT_CLASS__MAX; i++)
 		s->rodata->ht_ring_shift[i] = (uint32_t)__builtin_ctz(p->fds.ring_bytes[i]);
 	for (unsigned a = 0; a < HT_ABI__MAX; a++)
-		fill_index(s, a);
-	fill_behind(s);
+		fill_index(c, s, a);
+	fill_behind(c, s);
 	memcpy((void *)s->rodata->ht_calls, calls_descs(), calls_count() * sizeof(struct ht_call_desc));
 	return 0;
 }

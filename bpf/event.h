@@ -38,7 +38,7 @@ enum ht_abi {
 };
 
 #define HT_NR_MAX 1024		/* syscall numbers per ABI that have a slot */
-#define HT_CALLS_MAX 512	/* descriptors; index 0 means "not captured" */
+#define HT_CALLS_MAX 1024	/* descriptors; index 0 means "not captured" */
 #define HT_CALL_UNKNOWN 1	/* descriptor of numbers that no table knows */
 #define HT_OPS_MAX 6
 #define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */

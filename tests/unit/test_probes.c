@@ -358,6 +358,32 @@ static void own_files_are_not_recorded(void)
 		ok(0);
 }
 
+static void open_and_make(void *dir)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s/made", (char *)dir);
+	mkdir(name, 0700);
+	close(open(name, O_RDONLY));
+}
+
+static void only_chosen_calls_are_captured(void)
+{
+	_cleanup_lab_ struct lab l = {};
+	uint64_t calls[PROBES_CALLS_WORDS] = {};
+	struct probes_config c = { .calls = calls };
+	unsigned mkdir_row = calls_lookup("mkdir");
+
+	calls[mkdir_row / 64] |= 1ull << mkdir_row % 64;
+	if (!lab_open_with(&l, &c))
+		return;
+	lab_run(&l, 0, open_and_make, l.dir);
+	for (unsigned i = 0; i < l.n; i++)
+		if (l.ev[i]->kind == HT_EV_CALL)
+			ok_int(((const struct ht_call *)l.ev[i])->call, mkdir_row);
+	ok(lab_call(&l, "mkdir", 0));
+}
+
 static void old_abi(void *unused)
 {
 	static char path[] = "/etc/passwd";
@@ -457,6 +483,7 @@ static const struct tap_case cases[] = {
 	CASE(long_paths_say_that_they_are_cut),
 	CASE(only_new_peers_are_recorded),
 	CASE(own_files_are_not_recorded),
+	CASE(only_chosen_calls_are_captured),
 	CASE(int80_is_another_abi),
 	CASE(changed_strings_are_seen),
 };
