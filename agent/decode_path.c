@@ -54,6 +54,7 @@ static void path_is_object(struct path_result *p, const struct walk_view *w)
 	p->in_root = w->in_root;
 	p->kind = w->kind;
 	p->truncated = w->w.flags & HT_WALK_F_TRUNCATED;
+	p->unverified = w->w.flags & HT_WALK_F_MOVED;
 	p->object = true;
 	p->w = w->w;
 }
@@ -241,7 +242,7 @@ static bool path_opened(const struct view *v, const struct call *row, const stru
 		return false;
 	path_is_object(p, &w);
 	p->source = SOURCE_FD;
-	p->unverified = v->c.h.flags & HT_EV_F_SHARED_FILES;
+	p->unverified |= !!(v->c.h.flags & HT_EV_F_SHARED_FILES);
 	if (slot_readable(s)) {
 		p->requested = slot_str(s);
 		p->changed = contradicts(v, row, &w, p->requested);
@@ -262,7 +263,7 @@ static void path_fd(const struct view *v, const struct call_arg *a, char (*room)
 		return;
 	if (ret) {
 		p->source = SOURCE_FD;
-		p->unverified = v->c.h.flags & HT_EV_F_SHARED_FILES;
+		p->unverified |= !!(v->c.h.flags & HT_EV_F_SHARED_FILES);
 	}
 }
 

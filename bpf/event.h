@@ -255,6 +255,7 @@ enum ht_walk_flag {
 	HT_WALK_F_IN_ROOT = 1 << 3,	/* passed the task's root (chroot): root_at is valid */
 	HT_WALK_F_NO_FILE = 1 << 4,	/* no such descriptor when read */
 	HT_WALK_F_PSEUDO = 1 << 5,	/* pipe, anon_inode, memfd, socket: names hold what dname says */
+	HT_WALK_F_MOVED = 1 << 6,	/* renames or mounts at the same moment, each time that it was walked */
 };
 
 struct ht_walk {

@@ -104,12 +104,16 @@ struct walk {			/* state of a path walk, see walk.bpf.h */
 	__u64 mnt_root, mnt_parent, mnt_mountpoint;
 	__u64 root_mnt, root_dentry;	/* of the task: struct mount *, struct dentry * */
 	__u64 ns_root;
+	__u64 from;		/* where it begins: dentry */
+	__u64 seen, again;	/* digest of the dentries, sequence counters and mounts on the way, and of the second time */
+	__u32 steps;
+	__u32 names;		/* where in the scratch the names begin */
 	__u32 pos;
 	__u16 ncomp, root_at;
 	__u16 flags;
 	__u8 top;		/* the walk got to a root */
-	__u8 pad;
-	__u8 d[128];		/* a dentry from d_parent to the end of its inline name */
+	__u8 odd;		/* met a dentry that was just being renamed */
+	__u8 d[128];		/* a dentry from d_seq to the end of its inline name */
 };
 
 struct scratch {

@@ -2,20 +2,37 @@
 /*
  * walk.bpf.h - the kernel's path of (mount, dentry), leaf first, over mounts up to the root of the mount tree.
  *
- * The walk takes no locks: a rename at the same moment can mix old and new names, as in any
- * walk by pointer. A walk that does not reach a root says HT_WALK_F_TRUNCATED.
+ * The walk takes no locks. So that a rename or a mount at the same moment cannot mix old and new names, the chain of
+ * dentries is followed a second time and must be the same, by the sequence counters that every rename changes; else the
+ * walk begins again, and says HT_WALK_F_MOVED when it has never been whole. A walk that does not reach a root says
+ * HT_WALK_F_TRUNCATED.
  * Its state lies in the scratch because bpf_loop() lets only stack pointers in.
  */
 #ifndef HOSTTRAIL_WALK_BPF_H
 #define HOSTTRAIL_WALK_BPF_H
 
-#define WALK_STEPS 1024
+#define WALK_STEPS 8192
 #define NAME_MAX_ 255
 #define MAGIC_PIPE 0x50495045
 #define MAGIC_SOCK 0x534f434b
 #define MAGIC_ANON 0x09041934
 
 #define MOUNT_OF(vfsmnt) ((vfsmnt) - bpf_core_field_offset(struct mount, mnt))
+
+/* Bytes from d_seq: all of a dentry that a walk needs is read at once. */
+#define D_AT(field) (bpf_core_field_offset(struct dentry, field) - bpf_core_field_offset(struct dentry, d_seq))
+#define D_INAME_AT (dentry_iname_offset() - bpf_core_field_offset(struct dentry, d_seq))
+#define D_PARENT(w) (*(__u64 *)((w)->d + D_AT(d_parent)))
+
+static __always_inline long walk_read_dentry(struct walk *w)
+{
+	return bpf_probe_read_kernel(w->d, D_INAME_AT + 40, (void *)(w->dentry + bpf_core_field_offset(struct dentry, d_seq)));
+}
+
+static __always_inline __u64 walk_saw(__u64 seen, __u64 a, __u64 b)
+{
+	return ((seen ^ a) * 0xff51afd7ed558ccdull) + b;
+}
 
 static __always_inline void walk_set_mount(struct walk *w, __u64 m)
 {
@@ -28,9 +45,8 @@ static __always_inline void walk_set_mount(struct walk *w, __u64 m)
 /* Copies the name of the dentry in w->d to s->b. 0, or -1 when there is no room. */
 static __always_inline int walk_name(struct scratch *s, struct walk *w)
 {
-	__u32 first = bpf_core_field_offset(struct dentry, d_parent);
-	__u32 len = *(__u32 *)(w->d + (bpf_core_field_offset(struct dentry, d_name.len) - first));
-	__u64 name = *(__u64 *)(w->d + (bpf_core_field_offset(struct dentry, d_name.name) - first));
+	__u32 len = *(__u32 *)(w->d + D_AT(d_name.len));
+	__u64 name = *(__u64 *)(w->d + D_AT(d_name.name));
 	__u32 pos = w->pos;
 	__u8 *out;
 
@@ -41,7 +57,7 @@ static __always_inline int walk_name(struct scratch *s, struct walk *w)
 		return -1;
 	out = s->b + pos;
 	if (name == w->dentry + dentry_iname_offset() && len < 40) {
-		__u64 *in = (__u64 *)(w->d + (dentry_iname_offset() - first));
+		__u64 *in = (__u64 *)(w->d + D_INAME_AT);
 
 		((__u64 *)out)[0] = in[0];
 		((__u64 *)out)[1] = in[1];
@@ -59,12 +75,20 @@ static __always_inline int walk_name(struct scratch *s, struct walk *w)
 	return 0;
 }
 
+/* From a mount's root to where it is mounted. */
+static __always_inline void walk_cross(struct walk *w)
+{
+	w->dentry = w->mnt_mountpoint;
+	walk_set_mount(w, w->mnt_parent);
+}
+
 /* One dentry, or one crossing into the parent mount. 1 ends the loop. */
 static long walk_step(__u32 i, void *ctx)
 {
 	struct scratch *s = *(struct scratch **)ctx;
 	struct walk *w = &s->w;
 	__u64 dentry = w->dentry;
+	__u32 seq;
 
 	if (w->root_dentry == dentry && w->root_mnt == w->mnt && !(w->flags & HT_WALK_F_IN_ROOT)) {
 		w->flags |= HT_WALK_F_IN_ROOT;
@@ -75,22 +99,48 @@ static long walk_step(__u32 i, void *ctx)
 			w->top = 1;
 			return 1;
 		}
-		w->dentry = w->mnt_mountpoint;
-		walk_set_mount(w, w->mnt_parent);
+		walk_cross(w);
+		w->seen = walk_saw(w->seen, w->dentry, w->mnt);
+		w->steps++;
 		return 0;
 	}
-	if (bpf_probe_read_kernel(w->d, dentry_iname_offset() + 40 - bpf_core_field_offset(struct dentry, d_parent),
-				  (void *)(dentry + bpf_core_field_offset(struct dentry, d_parent))))
+	if (walk_read_dentry(w))
 		return 1;
-	if (*(__u64 *)w->d == dentry) {	/* a root that is not its mount's: the directory was moved out of a bind mount */
+	if (D_PARENT(w) == dentry) {	/* a root that is not its mount's: the directory was moved out of a bind mount */
 		w->flags |= HT_WALK_F_DETACHED;
 		w->top = 1;
 		return 1;
 	}
 	if (walk_name(s, w))
 		return 1;
-	w->dentry = *(__u64 *)w->d;
+	seq = *(__u32 *)(w->d + D_AT(d_seq.seqcount.sequence));
+	w->odd |= seq & 1;
+	w->dentry = D_PARENT(w);
+	w->seen = walk_saw(w->seen, w->dentry, seq);
+	w->steps++;
 	return 0;
+}
+
+/* The same way once more, as many steps: only where it leads and the counters. */
+static long walk_step_again(__u32 i, void *ctx)
+{
+	struct walk *w = &(*(struct scratch **)ctx)->w;
+	__u64 dentry = w->dentry;
+
+	if (dentry == w->mnt_root) {
+		walk_cross(w);
+		w->again = walk_saw(w->again, w->dentry, w->mnt);
+		return 0;
+	}
+	w->dentry = KREAD(struct dentry, dentry, d_parent);
+	w->again = walk_saw(w->again, w->dentry, (__u32)KREAD(struct dentry, dentry, d_seq.seqcount.sequence));
+	return 0;
+}
+
+static __always_inline void walk_begin(struct walk *w)
+{
+	w->dentry = w->from;
+	walk_set_mount(w, MOUNT_OF(w->vfsmnt));
 }
 
 /* pipes, sockets, anonymous inodes, memfds: what the kernel mounted for itself has an error pointer as namespace */
@@ -116,6 +166,23 @@ static __always_inline void walk_task_root(struct walk *w)
 		w->ns_root = KREAD(struct mnt_namespace, ns->mnt_ns, root);
 }
 
+/* One walk to the top and the same way again. True if nothing on it was renamed or mounted since its names were copied. */
+static __always_inline bool walk_once(struct walk *w, struct scratch **ctx)
+{
+	walk_begin(w);
+	w->pos = w->names;
+	w->ncomp = w->root_at = 0;
+	w->top = w->odd = 0;
+	w->flags &= ~(HT_WALK_F_IN_ROOT | HT_WALK_F_DETACHED);
+	w->seen = w->again = w->steps = 0;
+	bpf_loop(WALK_STEPS, walk_step, ctx, 0);
+	if (w->odd)
+		return false;
+	walk_begin(w);
+	bpf_loop(w->steps, walk_step_again, ctx, 0);
+	return w->seen == w->again;
+}
+
 /* Walks to the top and settles the flags. */
 static __always_inline void walk_names(struct scratch *s, __u64 mnt_ns, __u64 magic)
 {
@@ -124,12 +191,13 @@ static __always_inline void walk_names(struct scratch *s, __u64 mnt_ns, __u64 ma
 
 	if (walk_is_pseudo(mnt_ns, magic)) {
 		w->flags |= HT_WALK_F_PSEUDO;
-		if (!bpf_probe_read_kernel(w->d, dentry_iname_offset() + 40 - bpf_core_field_offset(struct dentry, d_parent),
-					   (void *)(w->dentry + bpf_core_field_offset(struct dentry, d_parent))))
+		if (!walk_read_dentry(w))
 			walk_name(s, w);
 		return;
 	}
-	bpf_loop(WALK_STEPS, walk_step, &ctx, 0);
+	w->names = w->pos;
+	if (!walk_once(w, &ctx) && !walk_once(w, &ctx) && !walk_once(w, &ctx))
+		w->flags |= HT_WALK_F_MOVED;
 	if (!w->top)
 		w->flags |= HT_WALK_F_TRUNCATED;
 	else if (w->ns_root && w->mnt != w->ns_root)
@@ -166,6 +234,7 @@ __noinline int walk_run(struct scratch *s, __u32 what, __u32 f_flags)
 	dentry = w->dentry;
 	inode = KREAD(struct dentry, dentry, d_inode);
 	sb = KREAD(struct dentry, dentry, d_sb);
+	w->from = dentry;
 	walk_set_mount(w, mnt);
 	w->pos = pos + sizeof(*f) + sizeof(*h);
 	w->ncomp = w->root_at = w->flags = 0;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's base tests inside one of Debian's kernels: one boot, all commands, then the checks on what they left.
 
-    probes load and attach (`hosttrail doctor`); every case of rule 9, with int 0x80, 32-bit programs and x32, which the
+    probes load and attach (`hosttrail doctor`); every case of rule 9 and every path that is hard to name, with int 0x80, 32-bit programs and x32, which the
     reference machine's kernel lacks; strace as oracle for 32-bit calls; the counting invariant with a small ring.
 """
 import functools
@@ -15,6 +15,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, ".
 import guest  # noqa: E402
 import invariant  # noqa: E402
 import oracle  # noqa: E402
+import pathcases  # noqa: E402
 import rulecases  # noqa: E402
 import stracelog  # noqa: E402
 import tap  # noqa: E402
@@ -22,6 +23,7 @@ import trail  # noqa: E402
 
 W = "/w"
 NEEDED_ABIS = {"int 0x80", "32-bit program", "x32 numbers", "64-bit to 32-bit and back", "calls behind socketcall and ipc"}
+RULES = rulecases.CASES + pathcases.CASES
 ORACLE = {  # name: (setup, command)
     "strace of a 32-bit program": ("", "/w/hello32 {D}/f"),
     "strace of int 0x80": ("echo x >{D}/f", "/w/int80 {D}/f"),
@@ -37,7 +39,7 @@ def slug(title):
 
 
 def rule_commands():
-    return [(c.title, c.setup, c.command) for c in rulecases.CASES]
+    return [(c.title, c.setup, c.command) for c in RULES]
 
 
 def oracle_commands():
@@ -179,5 +181,5 @@ def cases(kernel):
         t.equal(bad, [], "the kernel complained")
 
     probes_load.title, flood.title, kernel_is_quiet.title = "probes load and attach", "flood of opens, small ring", "the kernel is quiet"
-    return [probes_load] + [rule_case(machine, c) for c in rulecases.CASES] \
+    return [probes_load] + [rule_case(machine, c) for c in RULES] \
         + [oracle_case(machine, title, command) for title, (_, command) in ORACLE.items()] + [flood, kernel_is_quiet]

@@ -255,6 +255,22 @@ static void truncated_walk_looks_it(void)
 	done(o);
 }
 
+/* Renamed each time that the kernel's side looked: a path, but nobody vouches for it. */
+static void walk_that_never_held_is_unverified(void)
+{
+	opened("/a/x", O_RDONLY, "a/x", HT_WALK_F_MOVED);
+	decode_into(o);
+	field(o, REQ "path", "\"/a/x\"");
+	field(o, ADD "unverified", "[\"path\"]");
+	done(o);
+
+	begin("ftruncate", 0);
+	event_walk(&ev, HT_WALK_FD, 0, "x", walk_of(1, HT_WALK_F_MOVED));
+	json_object *d = decoded(&r_);
+	field(d, ADD "unverified", "[\"path\"]");
+	done(d);
+}
+
 static void failed_open_joins(void)
 {
 	begin("openat", -ENOENT);
@@ -988,7 +1004,8 @@ static void walks_in_small_rooms(void)
 
 static const struct tap_case cases[] = {
 	CASE(opened_by_descriptor), CASE(opened_relative_and_created), CASE(contradiction_only_where_it_can_be_told),
-	CASE(what_kind_of_object), CASE(truncated_walk_looks_it), CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
+	CASE(what_kind_of_object), CASE(truncated_walk_looks_it), CASE(walk_that_never_held_is_unverified),
+	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
 	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),
 	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(connects), CASE(unix_and_others),
 	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(unknown_number), CASE(compat),

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the cases of rulecases and its kind on this kernel, each inside a trace of its own."""
+import os
+import shlex
+import subprocess
+
+import tap
+import trail
+
+W = os.path.join(tap.BUILD, "tests/workloads")
+
+
+def runnable(case):
+    def run(t):
+        with tap.Workdir() as d:
+            if case.setup:
+                subprocess.run(["sh", "-c", case.setup.format(W=W, D=d)], check=True)
+            trace = trail.run(shlex.split(case.command.format(W=W, D=d)), timeout=60, cwd=d)
+            if trace.status in case.absent:
+                raise tap.Skip(case.why)
+            t.equal(trace.status, 0, "exit status (%s)" % trace.err)
+            t.equal(trace.lost, 0, "lost")
+            t.equal(trace.recorded, len(trace.records), "records counted")
+            case.check(t, trace, d, W)
+    run.title = case.title
+    return run
