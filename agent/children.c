@@ -214,6 +214,8 @@ int send_setup(struct parent *p)
 	if (p->hello)
 		snprintf(s.replaced, sizeof(s.replaced), "%s", f->replaced);
 	p->hello = false;
+	if (!c->unpin_on_stop)
+		snprintf(s.pinned, sizeof(s.pinned), "%s", probes_dir(p->probes));
 	snprintf(s.scope, sizeof(s.scope), "%s", c->scope);
 	snprintf(s.spool_dir, sizeof(s.spool_dir), "%s", c->spool_dir);
 	snprintf(s.cursor, sizeof(s.cursor), "%s", c->cursor);

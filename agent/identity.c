@@ -242,17 +242,12 @@ void identity_unknown(const struct identity_env *env, const struct ht_event *h, 
 	ret_i->why_unknown = TEXT(why);
 }
 
-void identity_self(const struct identity_env *env, const char *program, struct identity_text *t,
-		   struct record_identity *ret_i)
+void identity_self(const struct identity_env *env, const struct procfs_self *self, const char *program,
+		   struct identity_text *t, struct record_identity *ret_i)
 {
-	struct who w = { .uid = geteuid(), .loginuid = NO_UID, .exe = TEXT(program) };
+	struct who w = { .uid = self->uids[2], .loginuid = NO_UID, .exe = TEXT(program) };
 
-	memset(ret_i, 0, sizeof(*ret_i));
-	ret_i->tid = ret_i->process.pid = getpid();
-	ret_i->process.command = TEXT(program);
-	ret_i->loginuid = ret_i->audit_session = NO_UID;
-	memcpy(ret_i->uids, (uint32_t[4]){ getuid(), w.uid, w.uid, w.uid }, sizeof(ret_i->uids));
-	memcpy(ret_i->gids, (uint32_t[4]){ getgid(), getegid(), getegid(), getegid() }, sizeof(ret_i->gids));
+	own_process(self, program, ret_i);
 	classify(env, &w, t, ret_i);
 }
 

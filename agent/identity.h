@@ -14,6 +14,7 @@
 #include "logins.h"
 #include "names.h"
 #include "proctab.h"
+#include "proto/ownrecord.h"
 
 struct identity_env {
 	const char *host_id;
@@ -40,8 +41,8 @@ void identity_minimal(const struct identity_env *env, const struct ht_event *h, 
 void identity_unknown(const struct identity_env *env, const struct ht_event *h, const char *why,
 		      struct identity_text *t, struct record_identity *ret_i);
 /* The agent itself, for the trail's own records. */
-void identity_self(const struct identity_env *env, const char *program, struct identity_text *t,
-		   struct record_identity *ret_i);
+void identity_self(const struct identity_env *env, const struct procfs_self *self, const char *program,
+		   struct identity_text *t, struct record_identity *ret_i);
 /* Number of a user whose name is asked for and not answered yet, among those that this identity shows. */
 bool identity_waits(const struct identity_env *env, const struct ident *id);
 /* The same for where its session comes from. */

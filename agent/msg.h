@@ -55,6 +55,7 @@ struct msg_setup {
 	uint32_t adopted, log_level;
 	int64_t pid;			/* the parent's */
 	char replaced[128], scope[160];
+	char pinned[160];		/* what stays when it stops: a directory of pins, or "" */
 	char spool_dir[PATH_MAX / 2], cursor[PATH_MAX / 2];
 };
 

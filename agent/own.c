@@ -2,16 +2,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "own.h"
 #include "pipeline_internal.h"
 #include "proto/keys.h"
-
-#define SERVICE(name, kind) { SECTION_SERVICE, name, kind, NULL }
-#define OWN_SHAPE(var, name, fields) \
-	static const struct shape var = { "trail.hosttrail", name, "HostServiceEvent", CATEGORY_MANAGEMENT, true, \
-					  ARRAY_SIZE(fields), fields }
+#include "proto/ownrecord.h"
 
 static const struct shape_field started_fields[] = {
 	SERVICE("agentVersion", FIELD_STRING),	 SERVICE("kernel", FIELD_STRING),     SERVICE("scope", FIELD_STRING),
@@ -19,7 +14,16 @@ static const struct shape_field started_fields[] = {
 	SERVICE("on", FIELD_STRINGS),		 SERVICE("off", FIELD_STRINGS),	      SERVICE("recursionMisses", FIELD_UINT),
 	SERVICE("chainsSkipped", FIELD_STRINGS),
 };
-static const struct shape_field stopped_fields[] = { SERVICE("reason", FIELD_STRING) };
+static const struct shape_field stopped_fields[] = {
+	SERVICE("reason", FIELD_STRING),       SERVICE("uptimeMillis", FIELD_UINT),   SERVICE("records.control", FIELD_UINT),
+	SERVICE("records.process", FIELD_UINT), SERVICE("records.data", FIELD_UINT),  SERVICE("records.tls", FIELD_UINT),
+	SERVICE("records.own", FIELD_UINT),    SERVICE("lost.control", FIELD_UINT),   SERVICE("lost.process", FIELD_UINT),
+	SERVICE("lost.data", FIELD_UINT),      SERVICE("lost.tls", FIELD_UINT),	      SERVICE("malformed", FIELD_UINT),
+	SERVICE("recursionMisses", FIELD_UINT), SERVICE("workerRestarts", FIELD_UINT), SERVICE("pinned", FIELD_STRING),
+};
+enum { STOPPED_REASON, STOPPED_UPTIME, STOPPED_RECORDS, STOPPED_OWN = STOPPED_RECORDS + HT_CLASS__MAX, STOPPED_LOST,
+       STOPPED_MALFORMED = STOPPED_LOST + HT_CLASS__MAX, STOPPED_MISSES, STOPPED_RESTARTS, STOPPED_PINNED, STOPPED__MAX };
+_Static_assert(ARRAY_SIZE(stopped_fields) == STOPPED__MAX, "a place for each class");
 static const struct shape_field lost_fields[] = {
 	SERVICE("ringClass", FIELD_STRING),    SERVICE("cpu", FIELD_UINT),	     SERVICE("count", FIELD_UINT),
 	SERVICE("cause", FIELD_STRING),	       SERVICE("firstSequence", FIELD_UINT), SERVICE("lastSequence", FIELD_UINT),
@@ -57,6 +61,7 @@ static int begin(struct pipeline *p, const struct shape *shape)
 		return (int)identity;
 	head.identity = (uint32_t)identity;
 	head.seq = settle_user_seq(p->settle);
+	head.request = head.seq + 1;
 	return batch_begin(b, shape, &head);
 }
 
@@ -73,8 +78,7 @@ static int end(struct pipeline *p)
 
 static void put(struct pipeline *p, unsigned field, const char *text)
 {
-	if (text && text[0])
-		batch_string(p->batch[CHAIN_CONTROL], field, text, strlen(text));
+	own_put(p->batch[CHAIN_CONTROL], field, text);
 }
 
 int own_agent_started(struct pipeline *p, const struct own_started *s)
@@ -98,13 +102,24 @@ int own_agent_started(struct pipeline *p, const struct own_started *s)
 	return end(p);
 }
 
-int own_agent_stopped(struct pipeline *p, const char *why)
+int own_agent_stopped(struct pipeline *p, const struct own_stopped *s)
 {
+	struct batch *b = p->batch[CHAIN_CONTROL];
 	int r = begin(p, &stopped_shape);
 
 	if (r < 0)
 		return r;
-	put(p, 0, why);
+	put(p, STOPPED_REASON, s->reason);
+	batch_int(b, STOPPED_UPTIME, (int64_t)s->uptime_ms);
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
+		batch_int(b, STOPPED_RECORDS + c, (int64_t)p->stats.records[c]);
+	batch_int(b, STOPPED_OWN, (int64_t)p->stats.own + 1);
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
+		batch_int(b, STOPPED_LOST + c, (int64_t)settle_lost_of(p->settle, c));
+	batch_int(b, STOPPED_MALFORMED, (int64_t)(p->stats.malformed + s->malformed));
+	batch_int(b, STOPPED_MISSES, (int64_t)s->recursion_misses);
+	batch_int(b, STOPPED_RESTARTS, (int64_t)s->restarts);
+	put(p, STOPPED_PINNED, s->pinned);
 	return end(p);
 }
 

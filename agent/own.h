@@ -17,8 +17,17 @@ struct own_started {
 	const char *self;		/* "hosttraild pid 12" */
 };
 
+struct own_stopped {
+	const char *reason;
+	uint64_t uptime_ms;		/* since AgentStarted */
+	uint64_t malformed;		/* entries that not even the rings' reader could take */
+	uint64_t recursion_misses, restarts;
+	const char *pinned;		/* directory of what stays and goes on recording; "": nothing stays */
+};
+
 int own_agent_started(struct pipeline *p, const struct own_started *s);
-int own_agent_stopped(struct pipeline *p, const char *why);
+/* With what pipeline and settle have counted since they began, this record included. */
+int own_agent_stopped(struct pipeline *p, const struct own_stopped *s);
 int own_records_lost(struct pipeline *p, const struct settle_report *r);
 int own_executable_hashed(struct pipeline *p, const struct ht_exe *exe, const char *path, const uint8_t sha256[32]);
 int own_name_resolved(struct pipeline *p, uint32_t uid, const char *name);

@@ -55,6 +55,10 @@ int pipeline_new(const struct pipeline_config *config, const struct pipeline_ops
 	r = make_tables(p);
 	if (r < 0)
 		return r;
+	if (config->self)
+		p->self = *config->self;
+	else
+		procfs_self(&p->self);
 	p->self_serial = idcache_serial(p->identities);
 	for (unsigned c = 0; c < CHAIN__MAX; c++) {
 		p->limit[c] = FIRST_LIMIT;
@@ -218,7 +222,7 @@ int64_t pipeline_self(struct pipeline *p, struct batch *b)
 
 	if (at >= 0)
 		return at;
-	identity_self(&p->env, p->config.program, &p->text, &r);
+	identity_self(&p->env, &p->self, p->config.program, &p->text, &r);
 	return batch_identity(b, p->self_serial * 2, &r);
 }
 

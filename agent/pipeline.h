@@ -39,6 +39,7 @@ struct pipeline_config {
 	const struct record_host *host;		/* outlives the pipeline */
 	size_t identity_bytes, process_bytes;	/* bounds of the tables; 0: defaults */
 	const char *program;			/* who makes the trail's own records */
+	const struct procfs_self *self;		/* copied; NULL: this process, read by pipeline_new() */
 };
 
 int pipeline_new(const struct pipeline_config *config, const struct pipeline_ops *ops, struct rings *rings,

@@ -19,6 +19,7 @@ struct pipeline {
 	struct identity_text text;
 	struct idcache *identities;
 	uint64_t world;			/* grows when a name or an address becomes known */
+	struct procfs_self self;
 	uint64_t self_serial;
 	uint64_t wait_until, wait_next;
 	uint32_t wait_for[2];		/* uids whose names are waited for, if wait_name */

@@ -458,6 +458,11 @@ int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e)
 	return exefile_of_fd(p->exefile, fd, ret_e);
 }
 
+const char *probes_dir(const struct probes *p)
+{
+	return p->dir;
+}
+
 void probes_close(struct probes **pp, bool unpin)
 {
 	struct probes *p = *pp;

@@ -59,6 +59,7 @@ int probes_survey(struct probes_feature *ret_v, unsigned max, unsigned *ret_n);
 uint64_t probes_recursion_misses(const struct probes *p);
 /* The kernel's numbers of an open file, for checking executables before hashing: fills dev, ino, gen, size, ctime. */
 int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e);
+const char *probes_dir(const struct probes *p);	/* where its pins are; "": nothing is pinned */
 /* unpin: the pins go, and with them capture; else pinned probes keep recording after the process ends. */
 void probes_close(struct probes **p, bool unpin);
 

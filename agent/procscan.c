@@ -10,8 +10,7 @@
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
-#include "lib/clock.h"
-#include "lib/fsx.h"
+#include "lib/procfs.h"
 #include "proctab.h"
 
 static void close_dir(DIR **d)
@@ -20,34 +19,9 @@ static void close_dir(DIR **d)
 		closedir(*d);
 }
 
-static int read_proc(uint32_t pid, const char *name, struct buf *b)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%u/%s", pid, name);
-	buf_reset(b);
-	return fsx_read(path, 64 * 1024, b);
-}
-
-/* Fields after the last ')': the name before it may hold anything. ppid is the second, start time the 20th. */
-static int parse_stat(const char *text, uint32_t *ret_ppid, uint64_t *ret_start)
-{
-	const char *p = strrchr(text, ')');
-	unsigned long long start;
-	unsigned ppid;
-
-	if (!p || sscanf(p + 1,
-			 " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			 &ppid, &start) != 2)
-		return -EBADMSG;
-	*ret_ppid = ppid;
-	*ret_start = start;
-	return 0;
-}
-
 static uint32_t read_number(uint32_t pid, const char *name, struct buf *b)
 {
-	if (read_proc(pid, name, b) < 0)
+	if (procfs_read(pid, name, b) < 0)
 		return UINT32_MAX;
 	return (uint32_t)strtoul(buf_text(b), NULL, 10);
 }
@@ -57,7 +31,7 @@ static uint32_t read_euid(uint32_t pid, struct buf *b)
 	const char *p;
 	unsigned euid;
 
-	if (read_proc(pid, "status", b) < 0)
+	if (procfs_read(pid, "status", b) < 0)
 		return UINT32_MAX;
 	p = strstr(buf_text(b), "\nUid:");
 	return p && sscanf(p, "\nUid: %*u %u", &euid) == 1 ? euid : UINT32_MAX;
@@ -75,31 +49,22 @@ static int read_exe(uint32_t pid, proctab_exe_fn exe_of, void *ctx, char *out, s
 	return n < 0 ? 0 : (int)n;
 }
 
-/* The parent's start time makes its pid a key. 0 when it is gone, or is the kernel. */
-static uint64_t start_of(uint32_t pid, struct buf *b, uint32_t *ret_ppid)
-{
-	uint64_t ticks;
-
-	if (!pid || read_proc(pid, "stat", b) < 0 || parse_stat(buf_text(b), ret_ppid, &ticks) < 0)
-		return 0;
-	return ticks * (NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
 static int scan_one(struct proctab *t, uint32_t pid, proctab_exe_fn exe_of, void *ctx, struct buf *b)
 {
 	char exe[PROCTAB_TEXT_MAX];
 	struct proc p = { .key.pid = pid };
 	uint32_t ignored;
+	int r = procfs_stat(pid, b, &p.parent.pid, &p.key.start);
 
-	p.key.start = start_of(pid, b, &p.parent.pid);
-	if (!p.key.start)
-		return -ESRCH;
-	p.parent.start = start_of(p.parent.pid, b, &ignored);
+	if (r < 0 || !p.key.start)
+		return r ?: -ESRCH;
+	if (p.parent.pid)	/* its start time makes its pid a key; 0 when it is gone, or is the kernel */
+		procfs_stat(p.parent.pid, b, &ignored, &p.parent.start);
 	p.euid = read_euid(pid, b);
 	p.loginuid = read_number(pid, "loginuid", b);
 	p.audit_session = read_number(pid, "sessionid", b);
 	p.exe = (struct str){ exe, read_exe(pid, exe_of, ctx, exe, sizeof(exe)) };
-	if (!read_proc(pid, "cmdline", b))
+	if (!procfs_read(pid, "cmdline", b))
 		p.argv = (struct str){ (const char *)b->p, b->n };
 	return proctab_put(t, &p);
 }

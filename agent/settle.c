@@ -110,7 +110,7 @@ int settle_lost_add(struct settle *s, const struct lost *l)
 			return r;
 		s->lost[s->nlost++] = *l;
 	}
-	s->lost_total += l->r.last - l->r.first + 1;
+	s->lost_total[l->r.ring_class] += l->r.last - l->r.first + 1;
 	return 0;
 }
 
@@ -323,7 +323,16 @@ bool settle_has_lost(const struct settle *s)
 
 uint64_t settle_lost_total(const struct settle *s)
 {
-	return s->lost_total;
+	uint64_t n = 0;
+
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
+		n += s->lost_total[c];
+	return n;
+}
+
+uint64_t settle_lost_of(const struct settle *s, unsigned ring_class)
+{
+	return ring_class < HT_CLASS__MAX ? s->lost_total[ring_class] : 0;
 }
 
 static struct settle_report *report_of(struct settle_report *v, unsigned *n, unsigned max, const struct lost *l)
@@ -438,13 +447,14 @@ int settle_frame_failed(struct settle *s, unsigned chain)
 
 	for (unsigned i = 0; i < f->n && !r; i++) {
 		struct lost l = { f->v[i].r, f->v[i].cause == RECORDED ? SETTLE_DISK_FULL : f->v[i].cause, 0, 0 };
-		uint64_t before = s->lost_total;
+		uint64_t before;
 
 		if (l.r.ring_class == HT_CLASS_USER)
 			continue;
+		before = s->lost_total[l.r.ring_class];
 		r = settle_lost_add(s, &l);
 		if (f->v[i].cause != RECORDED)
-			s->lost_total = before;		/* counted when it was lost */
+			s->lost_total[l.r.ring_class] = before;		/* counted when it was lost */
 	}
 	open_next(f);
 	return r;

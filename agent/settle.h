@@ -84,6 +84,7 @@ bool settle_has_lost(const struct settle *s);
 /* Moves waiting losses into the open control frame while ranges are left. How many reports (at most max). */
 unsigned settle_take_lost(struct settle *s, struct settle_report *reports, unsigned max);
 uint64_t settle_lost_total(const struct settle *s);	/* since settle_new(), waiting ones too */
+uint64_t settle_lost_of(const struct settle *s, unsigned ring_class);
 
 /* ---- frames */
 /* The open frame may have no range left for the next number: close it. */

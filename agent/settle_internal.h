@@ -46,7 +46,7 @@ struct settle {
 	struct open_frame open[CHAIN__MAX];
 	struct lost *lost;
 	unsigned nlost, lost_cap;
-	uint64_t lost_total;
+	uint64_t lost_total[HT_CLASS__MAX];
 };
 
 struct slot *settle_slot(struct settle *s, unsigned class, unsigned cpu);	/* NULL: no such one */

@@ -235,6 +235,16 @@ static int turn(struct worker *w, bool *busy)
 	return r;
 }
 
+static int say_stopped(struct worker *w)
+{
+	const struct own_stopped s = {
+		.reason = "stopped", .uptime_ms = (clock_boot() - w->started) / NS_PER_MS, .malformed = rings_malformed(w->rings),
+		.recursion_misses = w->count.recursion_misses, .restarts = w->count.restarts, .pinned = w->setup.pinned,
+	};
+
+	return own_agent_stopped(w->pipeline, &s);
+}
+
 /* What was numbered before the stop has come or is lost, what was executed is hashed; then the last record. */
 static int finish(struct worker *w)
 {
@@ -248,7 +258,7 @@ static int finish(struct worker *w)
 		r = wait_events(w, STOP_PAUSE_MS);
 	} while (r >= 0 && !w->parent_gone && clock_boot() < end);
 	if (r >= 0)
-		r = own_agent_stopped(w->pipeline, "stopped");
+		r = say_stopped(w);
 	for (unsigned c = 0; c < CHAIN__MAX && r >= 0; c++)
 		r = writer_close(w->writer, c);
 	return r < 0 ? r : writer_sync(w->writer);
@@ -277,6 +287,7 @@ int worker_run(int ctl, int ask, int resolver)
 	w.resolver = resolver;
 	w.status_socket = w.lock = w.epoll = -1;
 	r = worker_receive(&w);
+	procfs_self(&w.self);
 	if (!r)
 		r = sandbox_worker();
 	if (!r)

@@ -21,6 +21,7 @@ struct worker {
 	char feature_names[FEATURES_MAX][62];
 	unsigned nfeatures;
 	struct record_host host;
+	struct procfs_self self;	/* read before the sandbox, which does not let us ask */
 	struct rings *rings;
 	struct settle *settle;
 	struct pipeline *pipeline;

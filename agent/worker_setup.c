@@ -157,7 +157,7 @@ static int open_spool(struct worker *w)
 
 static int open_pipeline(struct worker *w)
 {
-	struct pipeline_config pc = { .host = &w->host, .program = "hosttraild" };
+	struct pipeline_config pc = { .host = &w->host, .program = "hosttraild", .self = &w->self };
 	struct pipeline_ops ops;
 	int r;
 

@@ -5,15 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/keys.h"
+#include "proto/ownrecord.h"
 #include "witness_internal.h"
 
-#define SERVICE(name, kind) { SECTION_SERVICE, name, kind, NULL }
-#define OWN_SHAPE(var, name, fields) \
-	static const struct shape var = { "trail.hosttrail", name, "HostServiceEvent", CATEGORY_MANAGEMENT, true, \
-					  ARRAY_SIZE(fields), fields }
 /* What a record is about comes first in all that are about a frame. */
 #define SUBJECT                                                                                                \
 	SERVICE("hostId", FIELD_STRING), SERVICE("stream", FIELD_STRING), SERVICE("chain", FIELD_STRING),      \
@@ -56,8 +52,7 @@ OWN_SHAPE(damaged_shape, "JournalDamaged", damaged_fields);
 
 static void put(struct witness *w, unsigned field, const char *text)
 {
-	if (text && text[0])
-		batch_string(w->batch, field, text, strlen(text));
+	own_put(w->batch, field, text);
 }
 
 static void put_hex(struct witness *w, unsigned field, const uint8_t *p, size_t n)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "proto/keys.h"
+#include "proto/ownrecord.h"
 #include "proto/record.h"
 #include "witness.h"
 
@@ -26,6 +27,7 @@ struct witness {
 	char *dir;
 	struct sign_key *key;
 	struct journal_origin origin;
+	struct procfs_self self;
 	char machine_id[64], boot_id[64], hostname[256], kernel[256];
 
 	pthread_mutex_t lock;		/* everything below; held from begin to end */

@@ -148,6 +148,7 @@ int witness_open(const struct witness_config *config, struct witness **ret_w)
 void witness_attach(struct witness *w, struct journal *j)
 {
 	w->journal = j;
+	procfs_self(&w->self);	/* now it has the user that it keeps */
 }
 
 void witness_free(struct witness **pw)
@@ -199,19 +200,12 @@ static bool allowed(struct witness_limit *l)
 static int add_identity(struct witness *w)
 {
 	static const char name[] = "hosttrail-store";
-	const struct record_identity id = {
-		.process = { .pid = (uint32_t)getpid(), .command = { name, sizeof(name) - 1 } },
-		.tid = (uint32_t)gettid(),
-		.type = IDENTITY_AWS_SERVICE,
-		.principal_id = { name, sizeof(name) - 1 },
-		.arn_tail = { "service/hosttrail-store", 23 },
-		.invoked_by = { name, sizeof(name) - 1 },
-		.loginuid = UINT32_MAX,
-		.audit_session = UINT32_MAX,
-		.uids = { getuid(), getuid(), geteuid(), geteuid() },
-		.gids = { getgid(), getgid(), getegid(), getegid() },
-	};
+	struct record_identity id;
 
+	own_process(&w->self, name, &id);
+	id.type = IDENTITY_AWS_SERVICE;
+	id.principal_id = id.invoked_by = (struct str){ name, sizeof(name) - 1 };
+	id.arn_tail = (struct str){ "service/hosttrail-store", 23 };
 	return (int)batch_identity(w->batch, 1, &id);
 }
 
@@ -226,6 +220,7 @@ int witness_begin(struct witness *w, enum witness_kind kind, const struct shape 
 		return 1;
 	}
 	head.seq = w->seq;
+	head.request = w->seq + 1;
 	r = start_batch(w);
 	if (!r)
 		r = add_identity(w);

@@ -291,7 +291,7 @@ def check_own_records(tree):
         for name in re.findall(r'OWN_SHAPE\(\w+, "(\w+)"', text):
             if "| %s |" % name not in page:
                 yield "docs/own-records.md: no row for %s of %s" % (name, path)
-        for detail in re.findall(r'(?:SERVICE\(|SECTION_SERVICE, )"(\w+)"', text):
+        for detail in re.findall(r'(?:SERVICE\(|SECTION_SERVICE, )"([\w.]+)"', text):
             if "`%s`" % detail not in page:
                 yield "docs/own-records.md: nothing says what %s of %s is" % (detail, path)
 

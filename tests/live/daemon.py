@@ -148,17 +148,32 @@ def flood(agent):
     return [tap.workload("opens"), str(OPENS // 2), "2", agent]
 
 
+def check_stopped(t, agent, stopped, records):
+    """What it says of itself, against what lies in the spool."""
+    f = stopped.fields
+    t.equal({c: f["records." + c] for c in ("control", "process", "data", "own")},
+            {c: sum(r.ring_class == n for r in records) for c, n in (("control", 0), ("process", 1), ("data", 2), ("own", 15))},
+            "records by class")
+    t.equal([f["lost." + c] for c in ("control", "process", "data", "tls")], [0] * 4, "lost")
+    t.ok(0 < f["uptimeMillis"] < 120000, "uptime: %d ms" % f["uptimeMillis"])
+    t.ok("pinned" not in f, "nothing stays")
+    t.equal(stopped.executable, os.path.realpath(tap.program("hosttraild")), "executable")
+    t.ok(stopped.identity.tid == agent.worker_pid and stopped.identity.tid_start > 0, "the worker, and when it began")
+
+
 def a_tree_into_the_spool(t):
     with Agent(["/bin/cat", "/etc/hostname"]) as a:
         a.start()
         a.go()
         a.tree.wait(30)
+        a.worker_pid = a.worker()
         t.equal(a.stop(), 0, "exit status")
         frames, records = a.everything()
         check_once(t, frames, records)
         names = [r.name for r in records]
         t.equal(names.count("AgentStarted"), 1, "AgentStarted")
         t.equal(names.count("AgentStopped"), 1, "AgentStopped")
+        check_stopped(t, a, [r for r in records if r.name == "AgentStopped"][0], records)
         execs = [r for r in records if r.name == "execve"]
         t.equal([r.fields.get("path") for r in execs], ["/usr/bin/cat"], "what was executed")
         t.ok(any(r.name == "openat" and r.fields.get("path") == "/etc/hostname" and r.executable == "/usr/bin/cat" for r in records),

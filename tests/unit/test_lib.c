@@ -11,6 +11,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "lib/privileges.h"
+#include "lib/procfs.h"
 #include "tests/tap.h"
 
 static void buffers(void)
@@ -174,7 +175,35 @@ static void privileges(void)
 	ok(uid == 65534 && gid == 65534);
 }
 
+static void ourselves(void)
+{
+	struct procfs_self s;
+	struct buf b = { 0 };
+	uint32_t parent = 0;
+	uint64_t start = 0, now = clock_boot();
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	procfs_self(&s);
+	must(n > 0);
+	path[n] = 0;
+	ok_int(s.pid, getpid());
+	ok_int(s.parent_pid, getppid());
+	ok_int(s.session, getsid(0));
+	ok_str(s.executable, path);
+	ok(!s.deleted && s.cgroup[0] == '/');
+	ok(s.start <= now && now - s.start < 600 * NS_PER_SEC);
+	ok(s.parent_start && s.parent_start <= s.start);
+	ok_int(s.uids[2], geteuid());
+	ok_int(s.gids[0], getgid());
+	ok(s.ns[0] && s.ns[1] && s.ns[6]);
+	ok_int(procfs_stat(s.pid, &b, &parent, &start), 0);
+	ok(parent == s.parent_pid && start == s.start);
+	ok_int(procfs_stat(1u << 30, &b, &parent, &start), -ENOENT);
+	buf_free(&b);
+}
+
 static const struct tap_case cases[] = {
-	CASE(buffers), CASE(buffer_limit), CASE(files), CASE(times), CASE(log_lines), CASE(cleanups), CASE(privileges),
+	CASE(buffers), CASE(buffer_limit), CASE(files), CASE(times), CASE(log_lines), CASE(cleanups), CASE(privileges), CASE(ourselves),
 };
 TAP_MAIN(cases)

@@ -312,7 +312,9 @@ static void own_records(void)
 	struct ht_exe exe = { .ino = 5, .size = 10 };
 	struct str on = { "a", 1 };
 	uint8_t sha[32] = { 1 };
+	struct procfs_self self;
 	const char *json;
+	char want[8192];
 
 	open_all();
 	ok_int(own_agent_started(p, &(struct own_started){ .version = "1", .kernel = "6", .scope = "host", .replaced = "",
@@ -321,7 +323,7 @@ static void own_records(void)
 	ok_int(own_executable_hashed(p, &exe, "/bin/x", sha), 0);
 	ok_int(own_name_resolved(p, 7, "joe"), 0);
 	ok_int(own_stream_ended(p, "00", "boot"), 0);
-	ok_int(own_agent_stopped(p, "stopped"), 0);
+	ok_int(own_agent_stopped(p, &(struct own_stopped){ .reason = "stopped", .uptime_ms = 12, .malformed = 3, .pinned = "/x" }), 0);
 	ok_int(batch_count(pipeline_batch(p, CHAIN_CONTROL)), 6);
 	json = json_of(CHAIN_CONTROL);
 	ok(has(json, "\"eventName\":\"AgentStarted\""));
@@ -332,6 +334,17 @@ static void own_records(void)
 	ok(has(json, "\"firstTime\":\"1970-01-01T00:00:01Z\""));
 	ok(has(json, "\"sha256\":\"01"));
 	ok(has(json, "\"invokedBy\":\"test\""));
+	ok(has(json, "\"serviceEventDetails\":{\"reason\":\"stopped\",\"uptimeMillis\":12,\"records\":{\"control\":0,\"process\":0,"
+		     "\"data\":0,\"tls\":0,\"own\":6},\"lost\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},\"malformed\":3,"
+		     "\"recursionMisses\":0,\"workerRestarts\":0,\"pinned\":\"/x\"}"));
+	/* who says it: this process */
+	procfs_self(&self);
+	snprintf(want, sizeof(want), "\"process\":{\"pid\":%d,\"startTime\":\"%llu\",\"parent\":{\"pid\":%d,\"startTime\":\"%llu\"},"
+		 "\"executable\":{\"path\":\"%s\"},", (int)getpid(), (unsigned long long)self.start, (int)getppid(),
+		 (unsigned long long)self.parent_start, self.executable);
+	ok(self.start && self.parent_start && has(json, want));
+	snprintf(want, sizeof(want), "\"requestID\":\"%d.%llu-6\"", (int)getpid(), (unsigned long long)self.start);
+	ok(has(json, want));
 	settle_frame_done(settle, CHAIN_CONTROL);
 	ok_int(settle_user_seq(settle), 6);
 	close_all();

@@ -66,6 +66,8 @@ static void a_gap_that_the_kernel_counted(void)
 			ok_int(settle_seen(s, DATA, 0, i), 1);
 	ok_int(settle_pass_end(s, 1), 0);
 	ok_int(settle_lost_total(s), 2);
+	ok_int(settle_lost_of(s, DATA), 2);
+	ok_int(settle_lost_of(s, HT_CLASS_CONTROL) + settle_lost_of(s, HT_CLASS__MAX), 0);
 	ok_int(settle_take_lost(s, reports, 64), 1);
 	ok_int(reports[0].count, 2);
 	ok_int(reports[0].cause, SETTLE_RING_FULL);

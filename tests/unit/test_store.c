@@ -6,6 +6,7 @@
 
 #include "hosttrail.pb-c.h"
 #include "lib/clock.h"
+#include "lib/procfs.h"
 #include "store/api.h"
 #include "store/tailer.h"
 #include "store/witness.h"
@@ -475,7 +476,9 @@ static void verify_gives_all_frames(void)
 
 static void own_records_form_a_chain(void)
 {
+	struct procfs_self self;
 	struct json_object *o;
+	char record[4096], want[512];
 
 	must(!begin());
 	ok_int(witness_started(st.witness, NULL), 0);
@@ -484,7 +487,12 @@ static void own_records_form_a_chain(void)
 	must(!open_parts());
 	ok_int(witness_started(st.witness, "torn"), 0);
 	settle();
-	ok_int(own_records("StoreStarted", NULL, 0), 2);
+	ok_int(own_records("StoreStarted", record, sizeof(record)), 2);
+	procfs_self(&self);
+	snprintf(want, sizeof(want), "\"requestID\":\"%d.%llu-1\"", (int)getpid(), (unsigned long long)self.start);
+	ok(self.start && contains(record, want));
+	snprintf(want, sizeof(want), "\"executable\":{\"path\":\"%.400s\"}", self.executable);
+	ok(contains(record, want));
 	o = ask(OURS "Verify", "{}", 200);
 	ok_int(length(o, "Frames"), 3);
 	ok_str(text(element(o, "Frames", 1), "Number"), "1");
