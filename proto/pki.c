@@ -61,6 +61,7 @@ static int write_pair(const struct pki_files *to, X509 *cert, EVP_PKEY *key)
 
 	if (!c || !k || !PEM_write_bio_X509(c, cert) || !PEM_write_bio_PrivateKey(k, key, NULL, NULL, 0, NULL, NULL))
 		return -ENOMEM;
+	/* the certificate last: where it is, its key is */
 	r = write_bio(k, to->key, 0600);
 	if (r < 0)
 		return r;

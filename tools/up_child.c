@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +24,7 @@
 #define BACKOFF_MAX_MS 10000u
 #define HEALTHY_NS (30 * NS_PER_SEC)
 #define LOG_TAIL 2048
+#define DISK_LITTLE (1u << 20)
 
 static void sleep_ms(unsigned ms)
 {
@@ -177,10 +179,24 @@ static void print_log_end(const struct child *c)
 	fprintf(stderr, "--- end of %s\n%.*s---\n", path, (int)(b.n - from), (const char *)b.p + from);
 }
 
+/* On a full disk its log may not say so. */
+static void disk_left(const struct child *c, char ret_text[80])
+{
+	struct statvfs v;
+	unsigned long long free_bytes;
+
+	ret_text[0] = 0;
+	if (statvfs(c->instance->dir, &v) < 0)
+		return;
+	free_bytes = (unsigned long long)v.f_bavail * v.f_frsize;
+	if (free_bytes < DISK_LITTLE)
+		snprintf(ret_text, 80, ": its disk is full (%llu KiB are left)", free_bytes / 1024);
+}
+
 int child_wait_ready(struct child *c, unsigned seconds)
 {
 	uint64_t until = clock_boot() + seconds * NS_PER_SEC;
-	char path[PATH_MAX];
+	char path[PATH_MAX], left[80];
 	int status;
 
 	instance_path(c->instance, c->ready, path);
@@ -190,7 +206,8 @@ int child_wait_ready(struct child *c, unsigned seconds)
 		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {
 			c->pid = 0;
 			forget_pid(c);
-			complain("%s ended before it was ready", c->name);
+			disk_left(c, left);
+			complain("%s ended before it was ready%s", c->name, left);
 			print_log_end(c);
 			return -ECHILD;
 		}

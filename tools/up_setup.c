@@ -200,9 +200,10 @@ static int make_pki(const struct instance *i, const struct pki_binding *b)
 			 host = pki_paths(i, "host", &host_paths);
 	int r = 0;
 
-	if (!exists(i, "pki/ca.key"))
+	/* of a pair the certificate is written last: a key alone is left of a start that failed */
+	if (!exists(i, "pki/ca.crt"))
 		r = pki_make_ca(&ca, NULL);
-	if (r >= 0 && !exists(i, "pki/store.key"))
+	if (r >= 0 && !exists(i, "pki/store.crt"))
 		r = pki_make_store(&ca, names, ARRAY_SIZE(names), &store, NULL);
 	if (r >= 0)
 		r = pki_make_host(&ca, b, &host, NULL);
