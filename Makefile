@@ -119,7 +119,7 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ALL_
 # workloads: small programs that the live tests run; static where they must run in a bare guest
 $(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)
 	$(say) CC $@
-	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -D_GNU_SOURCE -pthread $(if $(findstring 32,$*),-m32) -static -o $@ $<
+	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -D_GNU_SOURCE -pthread $(if $(findstring 32,$*),-m32) $(if $(findstring nolibc,$*),-nostdlib) -static -o $@ $<
 tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
 
 ## check: install what is missing, build, run every test at its everyday size

@@ -20,7 +20,7 @@ SIZES = {
     "store.paging_events": (1_200, 5_000, "events that AWS CLI and boto3 page over"),
     "bench.open_pairs": (100_000, 500_000, "open+close pairs a round"),
     "bench.getppids": (300_000, 2_000_000, "uncaptured calls a round"),
-    "bench.processes": (300, 3_000, "fork+exec+exit a round"),
+    "bench.process_pairs": (300, 3_000, "pairs of blocks of fork+exec+exit, recorded and not"),
     "bench.rounds": (7, 25, "interleaved rounds"),
     "bench.replay_records": (1_000_000, 10_000_000, "records replayed through the reader into the spool"),
     "bench.lookups": (40, 400, "marked calls looked up, at each background rate"),

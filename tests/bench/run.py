@@ -121,15 +121,8 @@ def early_exit(instance):
 
 
 def processes(instance):
-    alone, empty, recorded, lost, _ = interleaved([tap.workload("forkexec"), str(size("bench.processes"))], instance)
-    added = Sample([b - a for a, b in zip(alone, recorded)])
-    verdict = "met" if added.median <= 30 else "MISSED"
-    if added.quantile(0.25) <= 30 < added.quantile(0.75) or added.spread > 30:
-        verdict = "unresolved: the noise is larger than the goal"
-    say("fork+exec+exit alone", Sample(alone).text("µs", 1))
-    say("  with empty programs", Sample(empty).text("µs", 1))
-    say("  recorded", "%s, added %s, %d lost  goal: at most 30 added, %s" % (
-        Sample(recorded).text("µs", 1), added.text("µs", 1), lost, verdict))
+    import processes as measured
+    measured.run(Agent(instance), say)
 
 
 def replay(instance):
