@@ -3,11 +3,7 @@
 
 VERSION := 0.1.0
 SAN ?= 0
-ifeq ($(SAN),1)
-O ?= build/san
-else
-O ?= build
-endif
+O ?= build$(if $(filter 1,$(SAN)),/san)
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC = gcc
@@ -45,12 +41,9 @@ endif
 # what is particular to an architecture stands in agent/arch_$(MACHINE).c and bpf/arch_$(ARCH).bpf.h
 src = $(filter-out %/main.c $(filter-out %_$(MACHINE).c,$(wildcard agent/arch_*.c)),$(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c))
 obj = $(patsubst %.c,$(O)/%.o,$(1))
-lib-o := $(call obj,$(call src,lib))
-proto-o := $(call obj,$(call src,proto)) $(O)/gen/hosttrail.pb-c.o
-agent-o := $(call obj,$(call src,agent))
-forwarder-o := $(call obj,$(call src,forwarder))
-store-o := $(call obj,$(call src,store))
-tools-o := $(call obj,$(call src,tools))
+folders := lib proto agent forwarder store tools
+$(foreach f,$(folders),$(eval $f-o := $$(call obj,$$(call src,$f))))
+proto-o += $(O)/gen/hosttrail.pb-c.o
 A := $(O)/lib/libht.a $(O)/proto/libproto.a
 bins := hosttraild hosttrail-forward hosttrail-store hosttrail
 unit := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -64,11 +57,7 @@ workloads := $(patsubst tests/workloads/%.c,$(O)/tests/workloads/%,$(wildcard te
 all: $(bins:%=$(O)/bin/%)
 
 $(O)/lib/libht.a: $(lib-o)
-$(O)/proto/libproto.a: $(proto-o)
-$(O)/agent/libagent.a: $(agent-o)
-$(O)/forwarder/libforwarder.a: $(forwarder-o)
-$(O)/store/libstore.a: $(store-o)
-$(O)/tools/libtools.a: $(tools-o)
+$(foreach f,$(filter-out lib,$(folders)),$(eval $(O)/$f/lib$f.a: $$($f-o)))
 %.a:
 	$(say) AR $@
 	$(Q)mkdir -p $(@D); rm -f $@; $(AR) rcs $@ $^
@@ -111,11 +100,9 @@ $(proto-o) $(agent-o) $(forwarder-o) $(store-o) $(tools-o) $(unit:%=%.o) $(fuzz:
 
 # ---- tests
 ALL_A := $(O)/tools/libtools.a $(O)/agent/libagent.a $(O)/forwarder/libforwarder.a $(O)/store/libstore.a $(A)
-$(O)/tests/unit/%: $(O)/tests/unit/%.o $(ALL_A); $(link)
-$(O)/tests/bench/%: $(O)/tests/bench/%.o $(ALL_A); $(link)
-$(O)/tests/live/%: $(O)/tests/live/%.o $(ALL_A); $(link)
-$(O)/tests/helpers/%: $(O)/tests/helpers/%.o $(O)/store/libstore.a $(A); $(link)
-$(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
+$(unit) $(bench) $(live): %: %.o $(ALL_A); $(link)
+$(helpers): %: %.o $(O)/store/libstore.a $(A); $(link)
+$(fuzz): %: %.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
 # workloads: small programs that the live tests run; static where they must run in a bare guest
 $(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)
 	$(say) CC $@
@@ -123,13 +110,10 @@ $(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)
 tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
 
 ## check: install what is missing, build, run every test at its everyday size
-check: deps
+## check-long: the same tests at full size; docs/long-runs.md gets the results, and says what need not run again
+check check-long: deps
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all tests-build
-	$(Q)/usr/bin/python3 tests/run.py --build $(O)
-## check-long: the same tests at full size, resumable; results go to docs/long-runs.md
-check-long: deps
-	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all tests-build
-	$(Q)/usr/bin/python3 tests/run.py --build $(O) --long
+	$(Q)/usr/bin/python3 tests/run.py --build $(O) $(if $(filter check-long,$@),--long)
 ## check-kernels: the agent's base tests inside Debian's 6.1 and 6.12 kernels under qemu
 check-kernels: deps all tests-build
 	$(Q)/usr/bin/python3 tests/run.py --build $(O) --only kernels

@@ -15,9 +15,9 @@ timeout in seconds (default 300, four times that with --long); `san`: the end-to
 The last line is exactly "N passed, N failed, N skipped". Exit status 1 if anything failed.
 """
 import argparse
+import collections
 import concurrent.futures
 import datetime
-import json
 import os
 import re
 import signal
@@ -232,34 +232,14 @@ class Runner:
                 self.report(test, outcome)
                 if self.args.long and "long" in test.tags:
                     note_long_run(test, outcome)
-                    self.remember(test, outcome)
 
-    # ---- full size: resumable; what passed at this commit is not run again
-    def state_path(self):
-        return os.path.join(self.build, "long-state.json")
-
-    def state(self):
-        try:
-            with open(self.state_path()) as f:
-                state = json.load(f)
-        except (OSError, ValueError):
-            state = {}
-        commit = commit_id()
-        return state if state.get("commit") == commit else {"commit": commit, "done": []}
-
-    def remember(self, test, outcome):
-        state = self.state()
-        if not outcome.failed:
-            state["done"].append(test.label)
-            with open(self.state_path() + ".tmp", "w") as f:
-                json.dump(state, f)
-            os.replace(self.state_path() + ".tmp", self.state_path())
-
+    # ---- full size: resumable; what passed is not run again before anything but docs/ changes
     def pending(self, tests):
-        done = set(self.state()["done"]) if self.args.long else ()
+        past = long_runs() if self.args.long else {}
         for test in tests:
-            if test.label in done:
-                print("  %-36s done before at this commit" % test.label)
+            run = past.get(test.label)
+            if run and run.failed == 0 and same_code(run.commit):
+                print("  %-36s passed on %s with this code" % (test.label, run.date))
             else:
                 yield test
 
@@ -299,10 +279,9 @@ class Runner:
         """Everyday runs use what is left of the budget for the long test that has not run for longest."""
         past = long_runs()
         candidates = [t for stage in SCRIPT_STAGES for t in scripts(stage, stage, self.build) if "long" in t.tags]
-        candidates.sort(key=lambda t: past.get(t.label, ("", 0))[0])
+        candidates = sorted((t for t in candidates if t.label in past), key=lambda t: past[t.label].date)
         for test in candidates:
-            seconds = past.get(test.label, ("", None))[1]
-            if seconds is not None and seconds * 1.5 < self.left() - 60:
+            if past[test.label].seconds * 1.5 < self.left() - 60:
                 test.timeout = self.left() - 30
                 test.name += " (full size)"
                 self.report(test, self.execute(test, long=True))
@@ -349,7 +328,9 @@ def stop_group(p):
 LONG_RUNS = os.path.join(TOP, "docs", "long-runs.md")
 LONG_HEAD = """# Full-size test runs
 
-`make check-long` appends a line for every test that has a full size. Newest last.
+`make check-long` appends a line for every test that has a full size. Newest last. It is also what a run that is begun again
+goes by: a test whose last line says that nothing failed is not run again before anything outside of docs/ differs from
+that line's commit. So the lines are committed.
 
 | date (UTC) | commit | test | result | seconds |
 |---|---|---|---|---|
@@ -361,6 +342,12 @@ def commit_id():
     return r.stdout.strip() or "unknown"
 
 
+def same_code(commit):
+    """Nothing outside of docs/ differs from what that commit had, committed or not."""
+    r = subprocess.run(["git", "-C", TOP, "diff", "--quiet", commit, "--", ".", ":(exclude)docs"], capture_output=True, check=False)
+    return r.returncode == 0
+
+
 def note_long_run(test, outcome):
     new = not os.path.exists(LONG_RUNS)
     with open(LONG_RUNS, "a") as f:
@@ -370,15 +357,19 @@ def note_long_run(test, outcome):
             outcome.failed, outcome.skipped, outcome.seconds))
 
 
+LongRun = collections.namedtuple("LongRun", "date commit failed seconds")
+
+
 def long_runs():
-    """label -> (date, seconds) of the last full-size run of each test."""
+    """label -> LongRun, the last one of each test."""
     runs = {}
     try:
         with open(LONG_RUNS) as f:
             for line in f:
                 cells = [c.strip() for c in line.strip().strip("|").split("|")]
-                if len(cells) == 5 and cells[4].isdigit():
-                    runs[cells[2]] = (cells[0], int(cells[4]))
+                failed = re.search(r"(\d+) failed", cells[3]) if len(cells) == 5 else None
+                if failed and cells[4].isdigit():
+                    runs[cells[2]] = LongRun(cells[0], cells[1], int(failed.group(1)), int(cells[4]))
     except OSError:
         pass
     return runs

@@ -3,6 +3,7 @@
 """Tests of tests/run.py: what counts as passed, failed and skipped."""
 import importlib.util
 import os
+import subprocess
 import sys
 import tempfile
 import types
@@ -43,6 +44,38 @@ def program_cases(folder):
         yield name, (outcome.passed, outcome.failed, outcome.skipped), want
 
 
+def resumed_cases(folder):
+    """A full-size run goes by docs/long-runs.md and by what git says has changed since."""
+    was = run.LONG_RUNS, run.TOP
+    tree = os.path.join(folder, "tree")
+    os.makedirs(tree + "/docs")
+    git = ["git", "-C", tree, "-c", "user.name=t", "-c", "user.email=t@localhost"]
+
+    def commit():
+        for more in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x", "--allow-empty"]):
+            subprocess.run(git + more, check=True, stdout=subprocess.DEVNULL)
+        return run.commit_id()
+
+    def left():
+        return [t.name for t in runner(folder, long=True).pending(run.Test("live", n, [], folder) for n in "abc")]
+    run.LONG_RUNS, run.TOP = tree + "/docs/long-runs.md", tree
+    try:
+        with open(tree + "/code", "w") as f:
+            f.write("1")
+        at = commit()
+        with open(run.LONG_RUNS, "w") as f:
+            f.write(run.LONG_HEAD + "".join("| 2026-01-01 00:00 | %s | live/%s | 1 passed, %d failed, 0 skipped | 5 |\n" % (at, n, n == "b")
+                                            for n in "ab"))
+        yield "what passed is not run again", left(), ["b", "c"]
+        commit()
+        yield "nor when only its line was committed", left(), ["b", "c"]
+        with open(tree + "/code", "w") as f:
+            f.write("2")
+        yield "but when something changed", left(), ["a", "b", "c"]
+    finally:
+        run.LONG_RUNS, run.TOP = was
+
+
 def other_cases(folder):
     reasons = run.Outcome()
     run.parse_tap("1..1\nok 1 - a # SKIP no qemu here\n", 0, reasons)
@@ -58,6 +91,7 @@ def other_cases(folder):
     yield "a program that is not there", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
     env = run.Test("live", "env", ["/bin/sh", "-c", 'echo 1..1; [ "$HT_LONG$HT_BUILD" = "0%s" ] && echo ok' % folder], folder)
     yield "environment", runner(folder).execute(env).passed, 1
+    yield from resumed_cases(folder)
     script = os.path.join(folder, "x.sh")
     with open(script, "w") as f:
         f.write("#!/bin/sh\n# ht-test: timeout=7 san\n")
