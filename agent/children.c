@@ -17,6 +17,7 @@
 #include "parent_internal.h"
 #include "resolver.h"
 #include "sandbox.h"
+#include "selfcalls.h"
 #include "worker.h"
 
 #define FD_CTL 3
@@ -56,23 +57,32 @@ static _Noreturn void become(const struct parent *p, const char *role, const int
 
 int child_main(char **argv)
 {
-	bool worker = !strcmp(argv[1], ROLE_WORKER);
+	static const struct {
+		const char *role, *name;
+	} roles[] = {
+		{ ROLE_WORKER, "hosttraild[worker]" }, { ROLE_RESOLVER, "hosttraild[resolver]" }, { ROLE_PROBER, "hosttraild[prober]" },
+	};
+	bool worker = !strcmp(argv[1], ROLE_WORKER), prober = !strcmp(argv[1], ROLE_PROBER);
 	uid_t uid = (uid_t)strtoul(argv[2], NULL, 10);
 	gid_t gid = (gid_t)strtoul(argv[3], NULL, 10);
 	int r;
 
-	log_init(worker ? "hosttraild[worker]" : "hosttraild[resolver]", LOG_LEVEL_INFO);
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
+		if (!strcmp(argv[1], roles[i].role))
+			log_init(roles[i].name, LOG_LEVEL_INFO);
 	signal(SIGINT, SIG_IGN);	/* a terminal's Ctrl-C is the parent's to handle */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	umask(worker ? 027 : 077);
 	r = sandbox_drop(uid, gid, (pid_t)strtol(argv[4], NULL, 10));
-	if (!r && !worker)
+	if (!r && !worker && !prober)
 		r = sandbox_resolver();
 	if (r < 0) {
 		log_err(r, "cannot give up privileges");
 		return 1;
 	}
+	if (prober)
+		return prober_run(FD_CTL);
 	return worker ? worker_run(FD_CTL, FD_ASK, FD_RESOLVER) : resolver_run(FD_CTL);
 }
 
@@ -87,14 +97,20 @@ static pid_t start(const struct parent *p, const char *role, const int *fds, uns
 	return pid < 0 ? -errno : pid;
 }
 
-/* One of ours: what it does with its own files is not recorded. */
-static void mark_self(const struct parent *p, pid_t pid)
+int mark_as(const struct parent *p, pid_t pid, uint32_t flags)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	int r = fd < 0 ? -errno : probes_mark(p->probes, fd, HT_TASK_SELF);
+	int r = fd < 0 ? -errno : probes_mark(p->probes, fd, flags);
 
 	if (r < 0)
 		log_warn(r, "cannot mark process %d as our own", (int)pid);
+	return r;
+}
+
+/* One of ours: what it does with its own files is not recorded. */
+static void mark_self(const struct parent *p, pid_t pid)
+{
+	mark_as(p, pid, HT_TASK_SELF);
 }
 
 static void close_pair(int (*s)[2])
@@ -129,6 +145,34 @@ int start_resolver(struct parent *p)
 	int r = make_resolver(p, &end);
 
 	return r ?: msg_send(p->ctl, MSG_RESOLVER, NULL, 0, end);
+}
+
+/* It is marked when it has said that it is there, so that its own start is not part of a recorded tree. */
+int start_prober(struct parent *p)
+{
+	_cleanup_(close_pair) int s[2] = { -1, -1 };
+	int r = msg_pair(s);
+	pid_t pid;
+
+	if (r < 0)
+		return r;
+	fcntl(s[0], F_SETFL, O_NONBLOCK);
+	pid = start(p, ROLE_PROBER, &s[1], 1);
+	if (pid < 0)
+		return pid;
+	p->prober = pid;
+	p->probe = TAKE_FD(s[0]);
+	return 0;
+}
+
+void stop_prober(struct parent *p)
+{
+	if (p->probe >= 0)
+		close(p->probe);
+	p->probe = -1;
+	if (p->prober)
+		kill(p->prober, SIGKILL);
+	p->prober = 0;
 }
 
 int start_worker(struct parent *p)
@@ -205,7 +249,7 @@ int send_setup(struct parent *p)
 	struct msg_setup s = {
 		.host = p->host, .made = f->made, .ncpu = f->ncpu, .ngroups = f->ngroups, .pid = getpid(),
 		.spool_bytes = { c->spool_control, c->spool_data, c->spool_tls },
-		.adopted = f->adopted || !p->hello, .log_level = (uint32_t)c->log_level,
+		.adopted = f->adopted || !p->hello, .log_level = (uint32_t)c->log_level, .self_test = c->self_test,
 	};
 	int r;
 

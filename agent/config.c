@@ -47,6 +47,8 @@ const struct conf_key agent_keys[] = {
 	  .help = "answers each connection with one JSON object" },
 	{ .key = "log_level", .type = CONF_ENUM, .offset = AT(log_level), .fallback = "info", .choices = levels,
 	  .help = "least level that is logged" },
+	{ .key = "self_test", .type = CONF_BOOL, .offset = AT(self_test), .fallback = "true",
+	  .help = "make a call of each family at the start, and one a minute, and say when their records do not arrive" },
 	{ .key = "unpin_on_stop", .type = CONF_BOOL, .offset = AT(unpin_on_stop), .fallback = "true",
 	  .help = "a clean stop also stops the capture; else probes keep recording into the rings until the next start" },
 };

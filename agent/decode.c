@@ -227,7 +227,13 @@ static void forget(struct decoder *d)
 	d->peer.address.p = d->own.address.p = NULL;
 }
 
-int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity)
+static void put_noted(struct decoder *d)
+{
+	if (d->self_test)
+		batch_int(d->b, d->shape->noted + NOTED_SELF_TEST, 1);
+}
+
+static int decode(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity)
 {
 	struct record_head head;
 	const struct shape *shape;
@@ -240,7 +246,7 @@ int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct 
 		return r;
 	forget(d);
 	d->b = b;
-	shape = &d->shape->v[call_read_only(d->row, &d->v)][management(d)];
+	shape = &d->shape->v[call_read_only(d->row, &d->v)][management(d)][d->self_test];
 	head = head_of(d, identity);
 	r = batch_begin(b, shape, &head);
 	if (r < 0)
@@ -248,7 +254,20 @@ int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct 
 	put_request(d);
 	put_response(d);
 	put_additional(d);
+	put_noted(d);
 	return batch_end(b);
+}
+
+int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity)
+{
+	d->self_test = false;
+	return decode(d, ev, n, b, identity);
+}
+
+int decode_call_of_test(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity)
+{
+	d->self_test = true;
+	return decode(d, ev, n, b, identity);
 }
 
 static struct str task_path(struct decoder *d, enum slot_kind kind, char *room)

@@ -21,6 +21,9 @@ void decoder_free(struct decoder **d);
 /* Appends ev (n bytes) as a record of `identity` (batch_identity's index). 0, -EBADMSG, -ENOMEM. */
 int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity);
 
+/* The same for a call of the trail's self-test: additionalEventData says so. */
+int decode_call_of_test(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity);
+
 /* Whole event well-formed: sizes, fields inside, kinds known. Used before any other look. */
 int event_check(const void *p, uint32_t n);
 /* Iterates fields: 1 and the field, 0 at the end. Only after event_check. */

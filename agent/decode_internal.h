@@ -79,13 +79,18 @@ struct path_fields {		/* of one path argument */
 	uint8_t source, in_root, kind, truncated, mount_id, device, inode;
 };
 
+enum noted_field {		/* behind all others, only in records that have something to say there */
+	NOTED_SELF_TEST = 0, NOTED__MAX,
+};
+
 struct call_shape {
-	struct shape v[2][2];		/* [read only][management although the row says data] */
+	struct shape v[2][2][2];	/* [read only][management although the row says data][with the noted fields] */
 	const struct shape_field *fields;
 	uint8_t nargs;
 	uint8_t first[CALL_ARGS_MAX];	/* the argument's first field */
 	uint8_t ret;			/* first field of the result */
 	uint8_t common[COMMON__MAX];
+	uint8_t noted;			/* first noted field */
 	uint8_t npaths;
 	struct path_fields path[CALL_PATHS_MAX];
 };
@@ -139,7 +144,7 @@ struct decoder {
 	struct path_result path[CALL_PATHS_MAX];
 	struct str unverified[LIST_MAX], unreadable[LIST_MAX], cut[LIST_MAX];
 	unsigned nunverified, nunreadable, ncut;
-	bool changed;
+	bool changed, self_test;
 	enum source address_source;
 	struct address peer, own;
 	/* rooms for text */

@@ -224,13 +224,15 @@ static void add_common(struct builder *b, struct call_shape *s, const struct cal
 
 static void variants(struct call_shape *s, const struct call *row, const struct builder *b)
 {
-	for (unsigned ro = 0; ro < 2; ro++)
-		for (unsigned management = 0; management < 2; management++)
-			s->v[ro][management] = (struct shape){
-				.event_source = row->source, .event_name = row->name, .event_type = "HostApiCall",
-				.category = management ? CATEGORY_MANAGEMENT : row->category,
-				.read_only = ro, .nfields = b->n, .fields = s->fields,
-			};
+	for (unsigned i = 0; i < 8; i++) {
+		bool ro = i & 1, management = i & 2, noted = i & 4;
+
+		s->v[ro][management][noted] = (struct shape){
+			.event_source = row->source, .event_name = row->name, .event_type = "HostApiCall",
+			.category = management ? CATEGORY_MANAGEMENT : row->category,
+			.read_only = ro, .nfields = noted ? b->n : s->noted, .fields = s->fields,
+		};
+	}
 }
 
 static bool shape_build(struct call_shape *s, const struct call *row)
@@ -248,13 +250,15 @@ static bool shape_build(struct call_shape *s, const struct call *row)
 	s->ret = (uint8_t)b.n;
 	add_result(&b, row);
 	add_common(&b, s, row);
+	s->noted = (uint8_t)b.n;
+	add(&b, SECTION_ADDITIONAL, "selfTest", FIELD_BOOL, NULL);
 	fields = b.failed ? NULL : calloc(b.n, sizeof(*fields));
 	if (!fields)
 		return false;
 	memcpy(fields, b.v, b.n * sizeof(*fields));
 	s->fields = fields;
 	variants(s, row, &b);
-	return shape_check(&s->v[0][0], &why) == 0;
+	return shape_check(&s->v[0][0][1], &why) == 0;
 }
 
 static void build_all(void)

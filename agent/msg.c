@@ -35,6 +35,9 @@ static const struct {
 	[MSG_HASH_IS] = { sizeof(struct msg_hash_is), sizeof(struct msg_hash_is), 0 },
 	[MSG_RESOLVER] = { 0, 0, 1 },
 	[MSG_COUNT] = { sizeof(struct msg_count), sizeof(struct msg_count), 0 },
+	[MSG_PROBER] = { sizeof(struct msg_pid), sizeof(struct msg_pid), 1 },
+	[MSG_PROBE] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
+	[MSG_PROBED] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
 };
 
 int msg_bounds(uint32_t type, uint32_t *ret_min, uint32_t *ret_max, int *ret_fd)

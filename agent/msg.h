@@ -40,6 +40,9 @@ enum msg_type {
 	MSG_HASH_IS,		/* resolver -> worker: struct msg_hash_is */
 	MSG_RESOLVER,		/* parent -> worker: a new resolver's socket */
 	MSG_COUNT,		/* parent -> worker: struct msg_count */
+	MSG_PROBER,		/* parent -> worker: struct msg_pid and the prober's socket */
+	MSG_PROBE,		/* worker -> prober: struct msg_probe: make these calls */
+	MSG_PROBED,		/* prober -> worker: struct msg_probe: they were made (to the parent, none: here I am) */
 	MSG__MAX,
 };
 
@@ -53,6 +56,7 @@ struct msg_setup {
 	uint32_t ncpu, ngroups;
 	uint32_t ring_bytes[HT_CLASS__MAX];
 	uint32_t adopted, log_level;
+	uint32_t self_test, pad;
 	int64_t pid;			/* the parent's */
 	char replaced[128], scope[160];
 	char pinned[160];		/* what stays when it stops: a directory of pins, or "" */
@@ -117,6 +121,11 @@ struct msg_count {
 	uint64_t recursion_misses, restarts;
 };
 
+struct msg_probe {
+	uint32_t calls;			/* a bit each, in the order of selfcalls[] */
+	uint32_t pad;
+};
+
 struct msg {
 	uint32_t type;
 	uint32_t n;			/* bytes of body */
@@ -135,6 +144,7 @@ struct msg {
 		struct ht_exe hash;
 		struct msg_hash_is hash_is;
 		struct msg_count count;
+		struct msg_probe probe;
 		uint8_t bytes[MSG_BODY_MAX];
 	} body;
 };

@@ -43,12 +43,17 @@ static const struct shape_field step_fields[] = {
 	SERVICE("stepNanos", FIELD_INT), SERVICE("before", FIELD_STRING), SERVICE("after", FIELD_STRING), SERVICE("bootTime", FIELD_UINT),
 };
 
+static const struct shape_field test_fields[] = {
+	SERVICE("missing", FIELD_STRINGS), SERVICE("waitedMillis", FIELD_UINT), SERVICE("reason", FIELD_STRING),
+};
+
 OWN_SHAPE(started_shape, "AgentStarted", started_fields);
 OWN_SHAPE(stopped_shape, "AgentStopped", stopped_fields);
 OWN_SHAPE(lost_shape, "RecordsLost", lost_fields);
 OWN_SHAPE(hashed_shape, "ExecutableHashed", hashed_fields);
 OWN_SHAPE(name_shape, "NameResolved", name_fields);
 OWN_SHAPE(ended_shape, "StreamEnded", ended_fields);
+OWN_SHAPE(test_shape, "SelfTestFailed", test_fields);
 OWN_SHAPE(step_shape, "ClockStepped", step_fields);
 
 static int begin(struct pipeline *p, const struct shape *shape)
@@ -207,5 +212,17 @@ int own_clock_stepped(struct pipeline *p, int64_t before, int64_t after)
 	clock_iso((now + after) / (int64_t)NS_PER_SEC, text);
 	put(p, 2, text);
 	batch_int(p->batch[CHAIN_CONTROL], 3, now);
+	return end(p);
+}
+
+int own_selftest_failed(struct pipeline *p, const struct own_selftest_failed *f)
+{
+	int r = begin(p, &test_shape);
+
+	if (r < 0)
+		return r;
+	batch_strings(p->batch[CHAIN_CONTROL], 0, f->missing, f->nmissing);
+	batch_int(p->batch[CHAIN_CONTROL], 1, (int64_t)(f->waited / 1000000));
+	put(p, 2, f->reason);
 	return end(p);
 }

@@ -33,6 +33,13 @@ int own_executable_hashed(struct pipeline *p, const struct ht_exe *exe, const ch
 int own_name_resolved(struct pipeline *p, uint32_t uid, const char *name);
 /* Wall clock minus boot time, ns, before and after the wall clock was set. */
 int own_clock_stepped(struct pipeline *p, int64_t before, int64_t after);
+struct own_selftest_failed {
+	struct str *missing;		/* "mount: umount2" */
+	unsigned nmissing;
+	uint64_t waited;		/* ns */
+	const char *reason;		/* NULL: the calls were made */
+};
+int own_selftest_failed(struct pipeline *p, const struct own_selftest_failed *f);
 int own_stream_ended(struct pipeline *p, const char *stream, const char *why);
 
 #endif

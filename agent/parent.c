@@ -51,6 +51,7 @@ static void close_sockets(struct parent *p)
 	if (p->ask >= 0)
 		close(p->ask);
 	p->ctl = p->ask = -1;
+	stop_prober(p);		/* it was that worker's */
 }
 
 static void worker_ended(struct parent *p, int status)
@@ -81,6 +82,11 @@ static void reap(struct parent *p)
 			if (!p->stopping)
 				say_ended("resolver", status);
 			p->resolver_at = clock_boot() + NS_PER_SEC;
+		} else if (pid == p->prober) {
+			p->prober = 0;
+			if (!p->stopping)
+				say_ended("prober", status);
+			p->prober_at = clock_boot() + NS_PER_SEC;
 		}
 	}
 }
@@ -98,6 +104,9 @@ static void restart(struct parent *p)
 	} else if (p->worker && !p->resolver && now >= p->resolver_at) {
 		r = start_resolver(p);
 		p->resolver_at = now + NS_PER_SEC;
+	} else if (p->config->self_test && p->worker && !p->prober && now >= p->prober_at) {
+		r = start_prober(p);
+		p->prober_at = now + NS_PER_SEC;
 	}
 	if (r < 0)
 		log_limited(LOG_LEVEL_ERROR, r, "cannot start a child");
@@ -167,12 +176,16 @@ static int timeout_ms(const struct parent *p)
 		until = p->worker_at;
 	else if (!p->resolver)
 		until = p->resolver_at;
+	else if (p->config->self_test && !p->prober)
+		until = p->prober_at;
 	return until <= now ? 0 : (int)((until - now) / NS_PER_MS) + 1;
 }
 
 static void serve(struct parent *p)
 {
-	struct pollfd f[3] = { { p->signals, POLLIN, 0 }, { p->ask, POLLIN, 0 }, { p->ctl, POLLIN, 0 } };
+	struct pollfd f[4] = {
+		{ p->signals, POLLIN, 0 }, { p->ask, POLLIN, 0 }, { p->ctl, POLLIN, 0 }, { p->probe, POLLIN, 0 },
+	};
 
 	if (poll(f, ARRAY_SIZE(f), timeout_ms(p)) < 0)
 		return;
@@ -180,6 +193,8 @@ static void serve(struct parent *p)
 		served(p, serve_ask(p));
 	if (f[2].revents && p->ctl >= 0)
 		served(p, serve_ctl(p));
+	if (f[3].revents && p->probe >= 0 && p->ctl >= 0)
+		served(p, serve_prober(p));
 	if (f[0].revents)
 		take_signals(p);
 	if (p->ctl >= 0 && clock_boot() >= p->count_at) {
@@ -193,7 +208,7 @@ int parent_run(const struct agent_config *c)
 	static struct parent p;
 	int r;
 
-	p = (struct parent){ .config = c, .lock = -1, .status_socket = -1, .signals = -1, .ctl = -1, .ask = -1, .hello = true };
+	p = (struct parent){ .config = c, .lock = -1, .status_socket = -1, .signals = -1, .ctl = -1, .ask = -1, .probe = -1, .hello = true };
 	r = sandbox_guard();
 	if (!r)
 		r = open_signals(&p);

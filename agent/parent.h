@@ -14,6 +14,7 @@ int parent_run(const struct agent_config *c);
 /* Roles of the re-executed program, argv[1]; see children.c. */
 #define ROLE_WORKER "--worker"
 #define ROLE_RESOLVER "--resolver"
+#define ROLE_PROBER "--prober"
 /* argv: program, role, uid, gid, the parent's pid. Exit status. */
 int child_main(char **argv);
 

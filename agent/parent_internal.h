@@ -18,10 +18,11 @@ struct parent {
 	uid_t uid;
 	gid_t gid;
 	int lock, status_socket, signals;
-	pid_t worker, resolver;		/* 0: not running */
+	pid_t worker, resolver, prober;	/* 0: not running */
 	int ctl, ask;			/* our ends of the worker's sockets; -1 */
+	int probe;			/* the prober's socket, until it has said that it is there; -1 */
 	bool hello;			/* the first worker says what was replaced; later ones adopt */
-	uint64_t worker_at, resolver_at, backoff;	/* when to start them again; ns */
+	uint64_t worker_at, resolver_at, prober_at, backoff;	/* when to start them again; ns */
 	uint64_t worker_started, restarts, count_at;
 	bool stopping;
 	uint64_t stop_until;
@@ -35,10 +36,14 @@ int make_spool(struct parent *p);	/* the spool's directory, if it is not there (
 /* children.c */
 int start_worker(struct parent *p);	/* with a new resolver */
 int start_resolver(struct parent *p);	/* for the running worker */
+int start_prober(struct parent *p);	/* for the running worker, which gets it when it is ready: serve_prober() */
+void stop_prober(struct parent *p);
+int mark_as(const struct parent *p, pid_t pid, uint32_t flags);
 int send_setup(struct parent *p);
 /* serve.c: one message of the worker; 0 or -errno (end it). */
 int serve_ctl(struct parent *p);
 int serve_ask(struct parent *p);
+int serve_prober(struct parent *p);
 int send_counts(struct parent *p);
 
 #endif

@@ -326,6 +326,8 @@ static int append_call(struct pipeline *p, unsigned chain, const struct ht_call 
 
 	if (identity < 0)
 		return (int)identity;
+	if (p->ops.is_test && p->ops.is_test(p->ops.ctx, ev))
+		return decode_call_of_test(p->decoder, ev, n, b, (uint32_t)identity);
 	return decode_call(p->decoder, ev, n, b, (uint32_t)identity);
 }
 

@@ -33,6 +33,8 @@ struct pipeline_ops {
 	void (*ask_login)(void *ctx, uint32_t audit_session, uint32_t pid, uint64_t start);
 	/* A new identity, as it came: whoever survives this process keeps it. May be NULL. */
 	void (*keep_identity)(void *ctx, const void *event, uint32_t n);
+	/* Is this call one of the self-test's? It is going to be recorded. May be NULL. */
+	bool (*is_test)(void *ctx, const struct ht_call *call);
 };
 
 struct pipeline_config {

@@ -104,6 +104,27 @@ int serve_ask(struct parent *p)
 	return r == -EAGAIN ? 0 : r;
 }
 
+int serve_prober(struct parent *p)
+{
+	struct msg_pid a = { .pid = (uint32_t)p->prober };
+	_cleanup_close_ int sock = p->probe;
+	int r = msg_recv(sock, &p->m);
+
+	if (r == -EAGAIN) {
+		TAKE_FD(sock);
+		return 0;
+	}
+	p->probe = -1;
+	if (r > 0 && p->m.type == MSG_PROBED && p->m.fd < 0)
+		r = mark_as(p, p->prober, HT_TASK_PROBE);
+	else
+		r = -EBADMSG;
+	if (r < 0)		/* it ends by itself when its socket is closed, and another one is started */
+		return 0;
+	r = msg_send(p->ctl, MSG_PROBER, &a, sizeof(a), sock);
+	return r == -EAGAIN ? 0 : r;
+}
+
 int send_counts(struct parent *p)
 {
 	struct msg_count c = { .recursion_misses = probes_recursion_misses(p->probes), .restarts = p->restarts };

@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/keys.h"
+#include "selfcalls.h"
 #include "worker_internal.h"
 
 #define SERVE_AT_ONCE 8
@@ -116,6 +117,30 @@ static void put_writer(const struct worker *w, struct json_object *o)
 	json_object_object_add(o, "spool", spool_of(&s));
 }
 
+static struct json_object *test_of(const struct worker *w)
+{
+	const struct selftest_stats *s = &w->test.stats;
+	struct json_object *o = json_object_new_object(), *missing = json_object_new_array();
+	char text[SELFCALLS_MAX][48];
+	struct str names[SELFCALLS_MAX];
+	unsigned n = worker_test_names(s->missing, text, names);
+
+	for (unsigned i = 0; i < n; i++)
+		json_object_array_add(missing, json_object_new_string(text[i]));
+	put_text(o, "state", !w->setup.self_test ? "off" : s->missing ? "failed" : s->all ? "passed" : "running");
+	put_number(o, "families", selfcalls_count());
+	json_object_object_add(o, "missing", missing);
+	put_number(o, "runs", s->runs);
+	put_number(o, "failures", s->failures);
+	put_number(o, "latency_us", s->latency / 1000);
+	put_number(o, "latency_max_us", s->latency_max / 1000);
+	put_number(o, "disk_us", s->disk / 1000);
+	put_number(o, "disk_max_us", s->disk_max / 1000);
+	if (s->finished)
+		put_number(o, "ago_ms", (clock_boot() - s->finished) / NS_PER_MS);
+	return o;
+}
+
 int statusd_text(const struct worker *w, struct buf *out)
 {
 	struct json_object *o = json_object_new_object();
@@ -134,6 +159,7 @@ int statusd_text(const struct worker *w, struct buf *out)
 	put_number(o, "uptime_ms", (clock_boot() - w->started) / NS_PER_MS);
 	put_counts(w, o);
 	put_writer(w, o);
+	json_object_object_add(o, "self_test", test_of(w));
 	json_object_object_add(o, "rings", rings_of(w));
 	json_object_object_add(o, "tables", tables_of(w));
 	json_object_object_add(o, "features", features_of(w));

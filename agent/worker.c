@@ -71,7 +71,7 @@ void worker_ops(struct worker *w, struct pipeline_ops *ret_ops)
 {
 	*ret_ops = (struct pipeline_ops){
 		.ctx = w, .close = close_frame, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
-		.keep_identity = keep_identity,
+		.keep_identity = keep_identity, .is_test = worker_is_test,
 	};
 }
 
@@ -130,6 +130,8 @@ static int take_ctl(struct worker *w)
 	case MSG_COUNT:
 		w->count = w->m.body.count;
 		return 0;
+	case MSG_PROBER:
+		return worker_new_prober(w);
 	default:
 		return -EBADMSG;
 	}
@@ -168,6 +170,8 @@ static int dispatch(struct worker *w, int fd)
 		return take_ctl(w);
 	if (fd == w->resolver)
 		return take_resolver(w);
+	if (fd == w->prober)
+		return worker_take_prober(w);
 	if (fd == w->status_socket)
 		statusd_serve(w, fd);
 	return 0;
@@ -231,6 +235,8 @@ static int turn(struct worker *w, bool *busy)
 		r = pipeline_drain(w->pipeline, clock_boot());
 	if (r >= 0)
 		r = writer_tick(w->writer, clock_boot());
+	if (r >= 0)
+		r = worker_test(w);
 	*busy = records_seen(w) != before;
 	return r;
 }
@@ -285,7 +291,7 @@ int worker_run(int ctl, int ask, int resolver)
 	w.ctl = ctl;
 	w.ask = ask;
 	w.resolver = resolver;
-	w.status_socket = w.lock = w.epoll = -1;
+	w.prober = w.status_socket = w.lock = w.epoll = -1;
 	r = worker_receive(&w);
 	procfs_self(&w.self);
 	if (!r)

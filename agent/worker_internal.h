@@ -5,6 +5,7 @@
 
 #include "msg.h"
 #include "pipeline.h"
+#include "selftest.h"
 #include "statusd.h"
 #include "writer.h"
 
@@ -12,7 +13,7 @@
 #define HASHES_MAX 64			/* asked for and not answered; more wait for the next process */
 
 struct worker {
-	int ctl, ask, resolver, status_socket, lock, epoll;
+	int ctl, ask, resolver, prober, status_socket, lock, epoll;
 	struct msg m;			/* the message in work */
 	struct msg_setup setup;
 	struct msg_count count;
@@ -27,6 +28,8 @@ struct worker {
 	struct pipeline *pipeline;
 	struct writer *writer;
 	struct idlog *ids;
+	struct selftest test;
+	bool probed;			/* the prober has answered since the test began */
 	uint64_t started;		/* boot-time ns */
 	unsigned hashes;
 	bool stop, parent_gone;
@@ -36,6 +39,14 @@ struct worker {
 int worker_receive(struct worker *w);
 int worker_open(struct worker *w);
 void worker_close(struct worker *w);
+/* worker_test.c: the prober's socket; one turn of the self-test. 0 or -errno. */
+int worker_new_prober(struct worker *w);
+int worker_take_prober(struct worker *w);
+int worker_test(struct worker *w);
+bool worker_is_test(void *ctx, const struct ht_call *call);
+/* "mount: umount2" for each bit of calls; room for as many. How many. */
+struct str;
+unsigned worker_test_names(uint32_t calls, char (*text)[48], struct str *ret_v);
 /* pipeline_ops of the worker. */
 void worker_ops(struct worker *w, struct pipeline_ops *ret_ops);
 

@@ -206,10 +206,12 @@ static int say_previous(struct worker *w)
 	return own_stream_ended(w->pipeline, text, w->setup.replaced[0] ? w->setup.replaced : "its rings are gone");
 }
 
+#define OFF_TEST "self-test: turned off in the configuration"
+
 static int say_started(struct worker *w)
 {
 	char off[FEATURES_MAX][sizeof(w->features[0].why) + 64], self[64];
-	struct str on_list[FEATURES_MAX], off_list[FEATURES_MAX], skipped[CHAIN__MAX];
+	struct str on_list[FEATURES_MAX + 1], off_list[FEATURES_MAX + 1], skipped[CHAIN__MAX];
 	struct own_started s = {
 		.version = HOSTTRAIL_VERSION, .kernel = w->setup.host.kernel, .scope = w->setup.scope,
 		.adopted = w->setup.adopted, .replaced = w->setup.replaced, .on = on_list, .off = off_list,
@@ -228,6 +230,10 @@ static int say_started(struct worker *w)
 		off_list[s.noff] = (struct str){ off[s.noff], strlen(off[s.noff]) };
 		s.noff++;
 	}
+	if (w->setup.self_test)
+		on_list[s.non++] = (struct str){ "self-test", 9 };
+	else
+		off_list[s.noff++] = (struct str){ OFF_TEST, strlen(OFF_TEST) };
 	for (unsigned c = 0; c < CHAIN__MAX; c++) {
 		const char *why = writer_skipped(w->writer, c);
 
@@ -242,6 +248,7 @@ int worker_open(struct worker *w)
 	int r;
 
 	w->started = clock_boot();
+	selftest_begin(&w->test, w->started);
 	hostinfo_record(&w->setup.host, &w->host);
 	r = rings_open(&w->fds, &w->rings);
 	if (!r)

@@ -38,11 +38,21 @@ const char *writer_skipped(const struct writer *w, unsigned chain)
 
 bool writer_first_frame(const struct writer *w)
 {
+	return writer_next(w, CHAIN_CONTROL) == 0;
+}
+
+uint64_t writer_next(const struct writer *w, unsigned chain)
+{
 	uint64_t number;
 	uint8_t previous[32];
 
-	spool_head(w->spool, CHAIN_CONTROL, &number, previous);
-	return number == 0;
+	spool_head(w->spool, chain, &number, previous);
+	return number;
+}
+
+uint64_t writer_synced(const struct writer *w, unsigned chain)
+{
+	return w->synced[chain];
 }
 
 /* ---- positions ------------------------------------------------------------------------- */
@@ -88,6 +98,8 @@ int writer_sync(struct writer *w)
 	if (r < 0)
 		return r;
 	w->dirty_since = 0;
+	for (unsigned c = 0; c < CHAIN__MAX; c++)
+		w->synced[c] = writer_next(w, c);
 	commit(w);
 	return 0;
 }

@@ -45,6 +45,9 @@ int writer_tick(struct writer *w, uint64_t now);
 /* When writer_tick() has something to do, boot-time ns; UINT64_MAX: nothing waits. */
 uint64_t writer_due(const struct writer *w);
 int writer_sync(struct writer *w);
+/* Numbers of the chain's open frame, and of the first one that is not on disk for sure. */
+uint64_t writer_next(const struct writer *w, unsigned chain);
+uint64_t writer_synced(const struct writer *w, unsigned chain);
 bool writer_first_frame(const struct writer *w);	/* the stream has no control frame yet */
 /* A chain that did not go on where the spool ends, in words; NULL: it did. */
 const char *writer_skipped(const struct writer *w, unsigned chain);

@@ -29,6 +29,7 @@ struct writer {
 	struct frame_header h;		/* large: not for the stack */
 	struct rings_mark mark[HT_CLASS__MAX];	/* read and in appended frames, or of no interest */
 	bool marked[HT_CLASS__MAX];
+	uint64_t synced[CHAIN__MAX];	/* frames below are synced */
 	bool blocked;			/* the control chain has no space: its losses wait */
 	uint64_t blocked_until, dirty_since, trim_next, old_next, old_acknowledged;
 	struct writer_stats stats;

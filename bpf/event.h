@@ -328,6 +328,7 @@ struct ht_shared {
  * before its first instruction: update with a pidfd as key */
 #define HT_TASK_MARKED (1 << 0)	/* in the recorded tree; inherited at task_newtask */
 #define HT_TASK_SELF (1 << 1)	/* one of ours: data-path calls on own_dirs are not recorded */
+#define HT_TASK_PROBE (1 << 2)	/* makes the self-test's calls: in every scope, and not inherited */
 
 enum ht_scope { HT_SCOPE_HOST = 0, HT_SCOPE_TREE = 1, HT_SCOPE_CGROUP = 2 };
 

@@ -30,6 +30,8 @@ static __always_inline bool task_in_scope(struct task_struct *task, struct task 
 	struct task *t = bpf_task_storage_get(&tasks, task, 0, 0);
 
 	*ret_t = t;
+	if (t && (t->flags & HT_TASK_PROBE))
+		return true;
 	if (ht_scope == HT_SCOPE_TREE)
 		return t && (t->flags & HT_TASK_MARKED);
 	if (ht_scope == HT_SCOPE_CGROUP) {

@@ -36,6 +36,7 @@ struct reader_identity {
 struct reader_shape {
 	struct shape shape;
 	char *text;			/* that its names point into */
+	uint64_t self_test;		/* a bit per field: the one that marks calls of the self-test */
 };
 
 struct reader_ring {

@@ -392,7 +392,12 @@ static int read_shape(struct reader *r, uint32_t i, struct wire_span s, const ch
 	shape->read_only = p.raw.read_only;
 	shape->nfields = p.nfields;
 	shape->fields = fields;
-	return shape_check(shape, ret_why) < 0 ? -EBADMSG : 0;
+	if (shape_check(shape, ret_why) < 0)
+		return -EBADMSG;
+	for (unsigned f = 0; f < p.nfields; f++)
+		if (fields[f].section == SECTION_ADDITIONAL && !strcmp(fields[f].name, "selfTest"))
+			r->shapes[i].self_test = 1ull << f;
+	return 0;
 }
 
 /* ---- records */

@@ -50,6 +50,7 @@ struct record_summary {
 	uint32_t pid;
 	struct str executable, command;
 	uint64_t repeat_count;		/* at least 1 */
+	bool self_test;			/* a call that the agent made to see whether capture works */
 };
 int reader_summary(struct reader *r, unsigned i, struct record_summary *ret_s);
 

@@ -58,13 +58,15 @@ static void field_resources(struct reader *r, const struct shape_field *f, struc
 	}
 }
 
-static int resources(struct reader *r, const struct shape *shape, struct wire_span list, struct record_summary *s)
+static int from_values(struct reader *r, const struct reader_shape *rs, struct wire_span list, struct record_summary *s)
 {
+	const struct shape *shape = &rs->shape;
 	struct reader_values values;
 	const char *why;
 	int k = reader_values(r, shape, list, &values, &why);
 
 	buf_reset(&r->text);
+	s->self_test = !k && values.present & rs->self_test;
 	if (!k)
 		k = buf_reserve(&r->text, RECORD_RESOURCES_MAX * NUMBER_MAX);
 	for (unsigned i = 0; !k && i < shape->nfields; i++)
@@ -113,5 +115,5 @@ int reader_summary(struct reader *r, unsigned i, struct record_summary *s)
 	};
 	event_id_make(r->frame.stream, s->ring_class, s->cpu, s->seq, s->event_id);
 	usernames(r, id, s);
-	return resources(r, shape, x.values, s);
+	return from_values(r, &r->shapes[x.shape], x.values, s);
 }

@@ -50,6 +50,12 @@ static void metric(struct buf *out, const char *name, bool gauge, const char *he
 		 gauge ? "gauge" : "counter", name, (unsigned long long)v);
 }
 
+static void metric_seconds(struct buf *out, const char *name, const char *help, int64_t ns)
+{
+	buf_addf(out, "# HELP hosttrail_store_%s %s\n# TYPE hosttrail_store_%s gauge\nhosttrail_store_%s %.6f\n", name, help, name, name,
+		 (double)ns / NS_PER_SEC);
+}
+
 static void metrics_index(struct store *st, struct buf *out)
 {
 	struct index_stats s;
@@ -82,6 +88,9 @@ static void metrics_tailer(struct store *st, struct buf *out)
 	metric(out, "tailer_duplicates_total", false, "Records of forked branches that were there already.", c.duplicates);
 	metric(out, "tailer_tombstones_total", false, "Tombstones.", c.tombstones);
 	metric(out, "tailer_skewed_total", false, "Times that a host's clock began to run ahead or behind.", c.skewed);
+	metric(out, "canary_frames_total", false, "Frames with calls of agents' self-tests and canaries.", c.tests);
+	metric_seconds(out, "canary_latency_seconds", "From the latest of these calls to when it could be found here.", c.test_latency);
+	metric_seconds(out, "canary_latency_max_seconds", "The longest of these times since the start.", c.test_latency_max);
 	metric(out, "gaps_pending", true, "Gaps in chains that wait to be filled or explained.", c.gaps_pending);
 	if (st->witness) {
 		metric(out, "own_records_total", false, "Records of the store's own.", witness_records(st->witness));

@@ -59,6 +59,10 @@ static void host_json(void *ctx, const struct host_stats *h)
 	json_time(j, "LastReceivedTime", h->last_received);
 	if (h->last_event)
 		json_time(j, "LastEventTime", h->last_event);
+	if (h->last_test) {
+		json_time(j, "LastCanaryTime", h->last_test);
+		json_int(j, "CanaryLatencyMillis", h->test_latency / (int64_t)NS_PER_MS);
+	}
 	if (h->clock_known)
 		json_int(j, "ClockAheadMillis", h->clock_ahead / (int64_t)NS_PER_MS);
 	json_close(j, '}');

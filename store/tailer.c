@@ -42,6 +42,7 @@ struct tailer {
 	journal_pos said;		/* up to here everything was said already */
 	journal_pos start_end;		/* the journal's end at the start */
 	bool worked;
+	int64_t tested;			/* the frame's self-test: the latest call's time, 0: none */
 	/* under lock */
 	pthread_mutex_t lock;
 	struct host *hosts;
@@ -93,6 +94,23 @@ static struct host *find_host(struct tailer *t, const char *id)
 	return h;
 }
 
+/* A call of the agent's self-test has come all the way: how long it took. What was there before the start says nothing. */
+static void note_test(struct tailer *t, const struct journal_entry *e, struct host *h)
+{
+	int64_t now = clock_wall(), latency = now > t->tested ? now - t->tested : 0;
+
+	if (!t->tested || e->pos < t->start_end)
+		return;
+	t->counts.tests++;
+	t->counts.test_latency = latency;
+	if (latency > t->counts.test_latency_max)
+		t->counts.test_latency_max = latency;
+	if (h) {
+		h->stats.last_test = now;
+		h->stats.test_latency = latency;
+	}
+}
+
 /* Counts the frame to its host. */
 static void note_host(struct tailer *t, const struct journal_entry *e, const struct decoded *d, int64_t newest)
 {
@@ -119,6 +137,7 @@ static void note_host(struct tailer *t, const struct journal_entry *e, const str
 			h->stats.streams++;
 		}
 	}
+	note_test(t, e, h);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -176,6 +195,8 @@ static int index_record(struct tailer *t, struct decoded *d, const struct index_
 	}
 	if (s.time > *newest)
 		*newest = s.time;
+	if (s.self_test)
+		t->tested = s.time;
 	if (there) {
 		pthread_mutex_lock(&t->lock);
 		t->counts.duplicates++;
@@ -277,6 +298,7 @@ static int on_entry(void *ctx, const struct journal_entry *e)
 		return -ECANCELED;
 	if (e->pos > t->to.pos || (e->pos == t->to.pos && !t->to.record))
 		return 1;
+	t->tested = 0;
 	r = decoded_make(t->st->decoded, e, &d);
 	if (r < 0)
 		return r;

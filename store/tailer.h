@@ -25,6 +25,7 @@ struct host_stats {
 	uint64_t frames, records, bytes, mismatched, malformed;
 	uint32_t streams;
 	int64_t last_received, last_event;
+	int64_t last_test, test_latency;	/* its self-test's latest record: when it could be found, and ns since the call; 0: none */
 	bool clock_known;		/* the host's forwarder says its time; then: */
 	int64_t clock_ahead;		/* ns, of ours */
 };
@@ -32,6 +33,8 @@ struct host_stats {
 struct tailer_counts {
 	uint64_t frames, records, mismatched, malformed, duplicates, lost, tombstones, skewed;
 	uint64_t gaps_pending;
+	uint64_t tests;			/* frames with calls of self-tests since the start */
+	int64_t test_latency, test_latency_max;	/* ns from call to index, of the latest and of the slowest */
 	bool caught_up;			/* with what was in the journal at the start */
 };
 

@@ -12,10 +12,11 @@
 #include "client.h"
 #include "command.h"
 #include "show.h"
+#include "up.h"
 
 #define FEATURES_MAX 128
 
-static const struct opt opts[] = { OPT_FORMAT, { 0 } };
+static const struct opt opts[] = { OPT_FORMAT, OPT_DIR, { 0 } };
 
 static void print_compact(const struct probes_feature *f, bool colour)
 {
@@ -59,29 +60,72 @@ static int survey(bool json, bool colour)
 		       : EXIT_DONE;
 }
 
+static void print_check(const char *name, bool on, const char *why, bool json, bool colour)
+{
+	struct probes_feature f = { .name = name, .on = on };
+
+	snprintf(f.why, sizeof(f.why), "%s", why);
+	if (json)
+		print_json(&f);
+	else
+		print_compact(&f, colour);
+}
+
+/* What the agent that runs here says of the hooks that it uses and of its self-test. Nothing, if none runs. */
+static bool agent_well(const struct instance *i, bool json, bool colour)
+{
+	_cleanup_json_ struct json_object *status = up_status(i, "hosttraild.sock");
+	struct json_object *hooks = member_at(status, "features"), *test = member_at(status, "self_test");
+	bool failed = !strcmp(member_text(test, "state"), "failed");
+	char name[96], why[160];
+
+	if (!status)
+		return true;
+	if (!json)
+		printf("agent of %s, process %lld\n", i->dir, (long long)json_object_get_int64(member_at(status, "pid")));
+	for (size_t n = 0; hooks && n < json_object_array_length(hooks); n++) {
+		struct json_object *h = json_object_array_get_idx(hooks, n);
+
+		snprintf(name, sizeof(name), "agent: %.80s", member_text(h, "name"));
+		print_check(name, json_object_get_boolean(member_at(h, "on")), member_text(h, "why"), json, colour);
+	}
+	snprintf(why, sizeof(why), "not recorded: %.140s", json_object_to_json_string(member_at(test, "missing")));
+	print_check("agent: self-test", !failed, why, json, colour);
+	return !failed;
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
-	const char *arg, *format = NULL;
+	const char *arg, *dir = NULL, *format = NULL;
+	struct instance i;
 	struct show show;
-	int id, at;
+	int id, at, r;
 
 	while ((id = command_option(c, argc, argv, &arg, &at)))
 		if (id == OPT_FORMAT_ID)
 			format = arg;
+		else if (id == 'd')
+			dir = arg;
 	if (at < argc)
 		command_misused(c, "%s: takes no arguments", argv[at]);
 	if (show_init(&show, stdout, format) < 0)
 		command_misused(c, "--format: json or compact, not \"%s\"", format);
 	if (geteuid())
 		return complain("doctor: must be root, because it asks the kernel by trial loads");
-	return survey(show.format == SHOW_JSON, show.colour);
+	if (dir && instance_find(dir, &i) < 0)
+		return EXIT_FAILED;
+	r = survey(show.format == SHOW_JSON, show.colour);
+	if ((dir || instance_known(&i)) && !agent_well(&i, show.format == SHOW_JSON, show.colour))
+		r = complain("calls of the agent's self-test were not recorded");
+	return r;
 }
 
 const struct command cmd_doctor = {
 	.name = "doctor",
-	.usage = "[--format json|compact]",
+	.usage = "[--format json|compact] [--dir DIR]",
 	.summary = "say what this kernel allows, which probes can be on, and why not",
-	.details = "Nothing is attached. Exit status 1 if something that the agent cannot do without is missing.",
+	.details = "Nothing is attached. If an agent runs here, its hooks and its self-test follow. Exit status 1 if something that\n"
+		   "the agent cannot do without is missing, or if calls of its self-test were not recorded.",
 	.opts = opts,
 	.run = run,
 };

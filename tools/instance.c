@@ -20,13 +20,30 @@ static int is_dir(const char *path)
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-int instance_find(const char *wanted, struct instance *ret_i)
+static const char *usual_dir(void)
 {
-	const char *dir = wanted ? wanted : getenv("HOSTTRAIL_DIR");
+	const char *dir = getenv("HOSTTRAIL_DIR");
 
 	for (size_t i = 0; !dir && i < sizeof(usual_dirs) / sizeof(usual_dirs[0]); i++)
 		if (is_dir(usual_dirs[i]))
 			dir = usual_dirs[i];
+	return dir;
+}
+
+bool instance_known(struct instance *ret_i)
+{
+	const char *dir = usual_dir();
+
+	if (!dir || !is_dir(dir) || strlen(dir) >= sizeof(ret_i->dir))
+		return false;
+	snprintf(ret_i->dir, sizeof(ret_i->dir), "%s", dir);
+	return true;
+}
+
+int instance_find(const char *wanted, struct instance *ret_i)
+{
+	const char *dir = wanted ? wanted : usual_dir();
+
 	if (!dir) {
 		complain("no instance found: give --dir or set HOSTTRAIL_DIR (`hosttrail up` makes one)");
 		return -ENOENT;

@@ -12,6 +12,7 @@
 #define HOSTTRAIL_TOOLS_INSTANCE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct instance {
@@ -24,6 +25,8 @@ struct instance_ports {
 
 /* wanted: --dir's value or NULL. -ENOENT: there is none, or no such directory; the message was printed. */
 int instance_find(const char *wanted, struct instance *ret_i);
+/* The same without a message, where none is wanted. False: there is none. */
+bool instance_known(struct instance *ret_i);
 /* dir/rest; rest is at most 63 bytes. */
 void instance_path(const struct instance *i, const char *rest, char ret[PATH_MAX]);
 /* The store's ports, from the file that it writes when it is ready. -ENOENT: it is not. */

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import uuid
 
 BUILD = os.environ.get("HT_BUILD", "build")
@@ -152,6 +153,20 @@ def damage(up):
           r.stdout.splitlines()[-1], r.stdout + r.stderr)
 
 
+def self_test(up):
+    """One call of each family is in the trail, marked, and the store says how long it took."""
+    check("it says that each family's call was recorded", "families" in up.said(), up.said())
+    found = up.wait_for(lambda: [r for r in up.records("EventName=setns") if r["additionalEventData"].get("selfTest") is True], 15)
+    check("the self-test's setns is in the trail, marked", bool(found), str(up.records("EventName=setns"))[:2000])
+    with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % up.port(), timeout=10) as f:
+        m = dict(re.findall(r"^hosttrail_store_(canary_\w+) (\S+)$", f.read().decode(), re.M))
+    check("the store's latency metric", int(m.get("canary_frames_total", 0)) > 0 and 0 < float(m["canary_latency_seconds"]) < 30, str(m))
+    r = up.hosttrail("doctor", "--format", "json")
+    lines = [json.loads(line) for line in r.stdout.splitlines()]
+    check("doctor lists the running agent's hooks and its self-test", r.returncode == 0 and
+          {"agent: tp_btf/sys_exit", "agent: self-test"} <= {x["name"] for x in lines if x["on"]}, r.stdout + r.stderr)
+
+
 def second_up(up):
     r = subprocess.run([HOSTTRAIL, "up", "--dir", up.dir], capture_output=True, text=True, check=False)
     check("a second `up` for the same directory is refused", r.returncode == 1 and "another" in r.stderr, r.stderr)
@@ -167,6 +182,7 @@ def run(folder):
         check("it starts, and its self-test passes", bool(ready), up.said())
         if ready:
             check("its pins are there", pins(up.dir))
+            self_test(up)
             ask_while_it_runs(up, path)
             ask_with_hosttrail(up, path)
             second_up(up)

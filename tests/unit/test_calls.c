@@ -116,10 +116,10 @@ static void shapes_are_good(void)
 		const char *why = NULL;
 
 		must(call_shape(i));
-		if (shape_check(&call_shape(i)->v[0][0], &why) < 0)
+		if (shape_check(&call_shape(i)->v[0][0][1], &why) < 0)
 			printf("# %s: %s\n", calls_name(i), why), tap_failed = 1;
-		ok_str(call_shape(i)->v[1][0].event_name, calls_name(i));
-		ok(call_shape(i)->v[1][0].read_only && !call_shape(i)->v[0][1].read_only);
+		ok_str(call_shape(i)->v[1][0][0].event_name, calls_name(i));
+		ok(call_shape(i)->v[1][0][0].read_only && !call_shape(i)->v[0][1][0].read_only);
 	}
 }
 
