@@ -83,6 +83,23 @@ static const char *dir_of(const char *path, char out[PATH_MAX])
 	return out;
 }
 
+/*
+ * The forwarder's, whose writes there are not recorded. It may come later than we do; were its directory not there from
+ * the start, the set of own directories would be another one at our next start, and the pins would be replaced.
+ */
+static const char *cursor_dir(const struct parent *p, char out[PATH_MAX])
+{
+	const char *dir = dir_of(p->config->cursor, out);
+
+	if (!dir || !access(dir, F_OK))
+		return dir;
+	if (fsx_mkdirs(dir, 0755) < 0 || chown(dir, 0, p->gid) < 0 || chmod(dir, 02770) < 0) {
+		log_warn(-errno, "cannot make %s for the forwarder", dir);
+		return NULL;
+	}
+	return dir;
+}
+
 static int open_probes(struct parent *p)
 {
 	const struct agent_config *c = p->config;
@@ -97,8 +114,8 @@ static int open_probes(struct parent *p)
 
 	if (!access(c->state_dir, F_OK))
 		own[n++] = c->state_dir;
-	dir = dir_of(c->cursor, cursor);
-	if (dir && !access(dir, F_OK))
+	dir = cursor_dir(p, cursor);
+	if (dir)
 		own[n++] = dir;
 	r = probes_open(&pc, &p->probes, why);
 	if (r < 0)

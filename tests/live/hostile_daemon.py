@@ -226,6 +226,23 @@ def a_deleted_spool(t):
         t.ok("spool" in a.log(), "the log says it: " + a.log()[-300:])
 
 
+def a_forwarder_that_comes_later(t):
+    """Its cursor's directory appears after the agent's first start: no reason to replace the pins and begin a new stream."""
+    with daemon.Agent(["/bin/true"], unpin_on_stop=False) as a:
+        a.start()
+        stream = spooldir.streams(a.dir + "/spool")
+        t.equal(a.stop(), 0, "exit status")
+        os.makedirs(a.dir + "/cursor", exist_ok=True)
+        write_cursor(a, stream[0], {"control": 1})
+        a.start()
+        t.equal(a.stop(), 0, "exit status")
+        t.equal(spooldir.streams(a.dir + "/spool"), stream, "the stream goes on")
+        _, records = a.everything()
+        started = [r.fields for r in records if r.name == "AgentStarted"]
+        t.ok(len(started) == 2 and started[1]["adopted"] and "replaced" not in started[1], "the pins go on: %r" % started[-1])
+        t.equal([r.fields.get("pinned") for r in records if r.name == "AgentStopped"], [daemon.PINS + "/" + a.name] * 2, "what stays")
+
+
 def mistakes(t):
     """One clear line on standard error, and the exit status."""
     with daemon.Agent(["/bin/true"]) as a:
@@ -285,4 +302,4 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     tap.main([frames_lost_state_kept, frames_and_state_lost, a_cursor_that_runs_ahead, garbage_files, a_stopped_worker, a_hung_resolver,
-              a_full_disk_at_start, a_deleted_spool, mistakes, two_agents])
+              a_full_disk_at_start, a_deleted_spool, a_forwarder_that_comes_later, mistakes, two_agents])
