@@ -133,9 +133,9 @@ run: deps
 ## deps: install missing Debian packages (apt-get)
 deps:
 	$(Q)tools/deps.sh
-## format: clang-format every C file
+## format: show where C files differ from .clang-format
 format:
-	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+	$(Q)tests/lint/format.py --show
 ## install: programs, man pages, units, example configs to DESTDIR PREFIX
 install: all
 	$(Q)tools/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)"

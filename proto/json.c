@@ -190,7 +190,7 @@ void json_int(struct json *j, const char *key, int64_t v)
 	uint64_t size = v < 0 ? -(uint64_t)v : (uint64_t)v;
 
 	json_key(j, key);
-	digits(j, size, v < 0, size > EXACT_MAX);
+	digits(j, size, v < 0, EXACT_MAX < size);
 }
 
 void json_uint(struct json *j, const char *key, uint64_t v)

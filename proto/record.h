@@ -148,8 +148,8 @@ void batch_cancel(struct batch *b);
 
 unsigned batch_count(const struct batch *b);		/* records so far */
 size_t batch_size(const struct batch *b);		/* bytes that finish would give, about */
-uint64_t batch_first_time(const struct batch *b);	/* the first record's; 0 when empty. The frame's first_time
-							 * must be this number: records count from it. */
+/* The first record's; 0 when empty. The frame's first_time must be this number: records count from it. */
+uint64_t batch_first_time(const struct batch *b);
 uint64_t batch_last_time(const struct batch *b);	/* the latest one's */
 /* The encoded RecordBatch; valid until the next call on this batch. */
 int batch_finish(struct batch *b, const uint8_t **ret_p, size_t *ret_n);

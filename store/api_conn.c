@@ -231,6 +231,7 @@ static int start_daemon(struct api *a, const struct sockaddr_storage *address)
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
 	const union MHD_DaemonInfo *info;
 
+	/* clang-format off */
 	a->daemon = MHD_start_daemon(flags, 0, NULL, NULL, api_handler, a,
 		MHD_OPTION_SOCK_ADDR, address,
 		MHD_OPTION_THREAD_POOL_SIZE, API_THREADS,
@@ -242,6 +243,7 @@ static int start_daemon(struct api *a, const struct sockaddr_storage *address)
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, a,
 		MHD_OPTION_LISTENING_ADDRESS_REUSE, 1,
 		MHD_OPTION_END);
+	/* clang-format on */
 	if (!a->daemon)
 		return errno ? -errno : -EIO;
 	info = MHD_get_daemon_info(a->daemon, MHD_DAEMON_INFO_BIND_PORT);

@@ -73,7 +73,8 @@ int attr_parse(struct json_object *in, struct reply *r, struct attr_value *ret_v
 	while (ret_v->attr < ATTR__MAX && strcmp(names[ret_v->attr], key))
 		ret_v->attr++;
 	if (ret_v->attr == ATTR__MAX)
-		return reply_error(r, "InvalidLookupAttributesException", "AttributeKey is none of EventId, EventName, ReadOnly, Username, "
+		return reply_error(r, "InvalidLookupAttributesException",
+				   "AttributeKey is none of EventId, EventName, ReadOnly, Username, "
 				   "ResourceType, ResourceName, EventSource, AccessKeyId.");
 	if (value_len == 0 || counted_length(value, value_len) > VALUE_MAX)
 		return reply_error(r, "InvalidLookupAttributesException", "AttributeValue must have 1 to %d characters.", VALUE_MAX);

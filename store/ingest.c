@@ -143,7 +143,8 @@ static struct journal_origin origin_of(const struct pki_binding *b)
 	struct journal_origin o = { 0 };
 
 	_Static_assert(sizeof(o.host_id) >= sizeof(b->host_id) && sizeof(o.account) >= sizeof(b->account) &&
-		       sizeof(o.region) >= sizeof(b->region), "an origin holds a binding");
+			       sizeof(o.region) >= sizeof(b->region),
+		       "an origin holds a binding");
 	strcpy(o.host_id, b->host_id);
 	strcpy(o.account, b->account);
 	strcpy(o.region, b->region);

@@ -42,6 +42,7 @@ uint64_t ingest_metric(const struct ingest *i, enum ingest_metric m)
 #define FROM_SERVER(metric, field)                            \
 	case metric:                                          \
 		return __atomic_load_n(&g->field, __ATOMIC_RELAXED)
+	/* clang-format off */
 	switch (m) {
 	FROM_SERVER(INGEST_CONNECTIONS, accepted);
 	FROM_SERVER(INGEST_CONNECTIONS_OPEN, open);
@@ -51,6 +52,7 @@ uint64_t ingest_metric(const struct ingest *i, enum ingest_metric m)
 	FROM_SERVER(INGEST_ABUSES, abusive);
 	FROM_SERVER(INGEST_CALLS, calls);
 	FROM_SERVER(INGEST_CALLS_FAILED, failed);
+	/* clang-format on */
 	case INGEST_CHAINS:
 	case INGEST_BRANCHES:
 		chains_count(i->chains, &chains, &branches);

@@ -120,7 +120,8 @@ static int named_trail(struct store *st, struct json_object *in, struct reply *r
 	if (res < 0)
 		return res;
 	if (!name)
-		return reply_error(r, "ValidationException", "1 validation error detected: Value null at 'name' failed to satisfy "
+		return reply_error(r, "ValidationException",
+				   "1 validation error detected: Value null at 'name' failed to satisfy "
 				   "constraint: Member must not be null");
 	res = find_trail(st, name, r);
 	if (res == 0)

@@ -121,7 +121,8 @@ static void print_how_to_ask(const struct up *u)
 	printf("  recording     %s\n", u->argv ? "the command and its descendants" : u->options.scope);
 	printf("  ask           AWS_SHARED_CREDENTIALS_FILE=%s/credentials \\\n"
 	       "                aws cloudtrail lookup-events --endpoint-url http://%s --region %s\n",
-	       u->instance.dir, u->options.api_listen, u->options.region);
+	       u->instance.dir,
+	       u->options.api_listen, u->options.region);
 	printf("  or            %s lookup --dir %s      (also: tail, status, verify)\n", child_program("hosttrail"), u->instance.dir);
 	printf("  stop          %s\n\n", u->argv ? "by itself, when the command ends" : "Ctrl-C");
 	fflush(stdout);
