@@ -19,6 +19,7 @@
 #define MEM_OP_OK(arg, bytes) { HT_OP_MEM, arg, HT_AUX_CONST, HT_OP_F_ON_OK, bytes, 0 },
 #define MEM_OP_N(arg, count, unit, bytes) { HT_OP_MEM, arg, count, 0, bytes, unit },
 #define SOCKADDR_OP(arg, len) { HT_OP_SOCKADDR, arg, len, 0, 128, 0 },
+#define SOCKADDR_PTR_OP(arg, len) { HT_OP_SOCKADDR, arg, len, HT_OP_F_LENPTR, 128, 0 },
 #define MSGHDR_OP(arg) { HT_OP_MSGHDR, arg, 0, 0, 128, 0 },
 #define ARGV_OP(arg) { HT_OP_ARGV, arg, 0, 0, HT_ARGV_MAX, 0 },
 #define DIRFD_CWD HT_AUX_CWD
@@ -38,6 +39,7 @@ static const struct ht_call_desc descs[] = {
 #define NEWPEER HT_CALL_F_NEWPEER
 #define FSUID HT_CALL_F_FSUID
 #define SETID HT_CALL_F_SETID
+#define HIGHRATE HT_CALL_F_HIGHRATE
 #define DESC(cls, fl, regs, mode, ops)                                                               \
 	{                                                                                            \
 		.flags = (fl), .class = HT_CLASS_##cls, .nargs = (regs), .mode_arg = (mode),         \
@@ -58,6 +60,7 @@ static const struct ht_call_desc descs[] = {
 #undef NEWPEER
 #undef FSUID
 #undef SETID
+#undef HIGHRATE
 };
 _Static_assert(ARRAY_SIZE(descs) <= HT_CALLS_MAX, "more calls than the probes have descriptors for");
 
@@ -87,6 +90,7 @@ _Static_assert(ARRAY_SIZE(descs) <= HT_CALLS_MAX, "more calls than the probes ha
 #define ENUM(name, arg, set) { name, ARG_ENUM, arg, 0, &flagset_##set, NULL },
 #define QUOTA(name, arg) { name, ARG_QUOTA, arg, 0, &flagset_quota, NULL },
 #define IPCCALL(name, arg) { name, ARG_IPCCALL, arg, 0, &flagset_ipccall, NULL },
+#define SOCKOPT(name, arg) { name, ARG_SOCKOPT, arg, 1, &flagset_sockopt, NULL },
 #define FILETYPE(name, arg) { name, ARG_FILETYPE, arg, 0, &flagset_filetype, NULL },
 #define PROTOCOL(name, arg) { name, ARG_PROTOCOL, arg, 0, &flagset_sockproto, NULL },
 #define DEV(name, arg, mode) { name, ARG_DEV, arg, mode, NULL, NULL },

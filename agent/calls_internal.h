@@ -48,6 +48,7 @@ enum arg_kind {
 	ARG_QUOTA,	/* command and quota type in one number */
 	ARG_IPCCALL,	/* low half of the register */
 	ARG_FILETYPE,	/* the mode's type bits */
+	ARG_SOCKOPT,	/* by the level in register aux */
 	ARG_PROTOCOL,	/* by the socket's family in register 0 */
 	ARG_NUMBER,	/* the system call's number */
 	ARG_ARGV,	/* redacted */
@@ -88,15 +89,48 @@ enum mem_kind {
 	MEM_SECCOMP,
 	MEM_FILE_ATTR,
 	MEM_PRCTL_NAME,
+	MEM_TIMEOUT,		/* one struct timespec that says how long */
+	MEM_TIMEOUT32,
+	MEM_TIMEOUTVAL,		/* struct timeval */
+	MEM_TIMEOUTVAL32,
+	MEM_ITIMERSPEC,
+	MEM_ITIMERSPEC32,
+	MEM_ITIMERVAL,
+	MEM_ITIMERVAL32,
+	MEM_SIGSET,
+	MEM_SIGACTION,
+	MEM_OLD_SIGACTION,
+	MEM_SIGEVENT,
+	MEM_ALTSTACK,
+	MEM_WAIT_STATUS,
+	MEM_EPOLL_EVENT,
+	MEM_POLLFDS,
+	MEM_OLD_SELECT,
+	MEM_RLIMIT,
+	MEM_RLIMIT32,
+	MEM_SCHED_PARAM,
+	MEM_SCHED_ATTR,
+	MEM_CPUS,
+	MEM_NODES,
+	MEM_SEMOPS,
+	MEM_MESSAGE_TYPE,
+	MEM_MQ_ATTR,
+	MEM_SOCKOPT,
+	MEM_OLD_MMAP,
+	MEM_RANGE,
+	MEM_MOUNT_REQUEST,
+	MEM_NS_REQUEST,
 	MEM__MAX,
 };
 
 /* Is this call, with these arguments, reading only? */
 enum read_only { RO_NO = 0, RO_YES, RO_OPEN, RO_OPEN_HOW, RO_SIGNAL, RO_PTRACE, RO_PRCTL, RO_BPF, RO_KEYCTL, RO_TIMEX, RO_QUOTA,
-		 RO_SYSLOG, RO_SECCOMP, RO_IPCCTL, RO_MQ, RO_PERSONALITY, RO__MAX };
+		 RO_SYSLOG, RO_SECCOMP, RO_IPCCTL, RO_MQ, RO_PERSONALITY, RO_SEMCTL, RO_FCNTL, RO_ARCH,
+		 RO_NULL0, RO_NULL1, RO_NULL2 /* unless that register points to what is to be set */, RO__MAX };
 
 /* What a result that is not an error says. */
-enum ret_kind { RET_NONE = 0, RET_FD, RET_PID, RET_BYTES, RET_INT, RET_KEY, RET_ID, RET_ADDRESS, RET_FDS, RET_OBJECT, RET__MAX };
+enum ret_kind { RET_NONE = 0, RET_FD, RET_PID, RET_BYTES, RET_INT, RET_KEY, RET_ID, RET_ADDRESS, RET_FDS, RET_OBJECT, RET_POINTER,
+		RET_COUNT, RET_OFFSET, RET__MAX };
 
 struct call_arg {
 	const char *name;

@@ -86,8 +86,11 @@ static bool management(const struct decoder *d)
 
 static void put_fds(struct decoder *d, unsigned field)
 {
-	const struct slot *s = view_slot(&d->v, SLOT_MEM, 3);
+	const struct slot *s = view_slot(&d->v, SLOT_MEM, 3);	/* socketpair's; pipe's are in the first */
 	int32_t fd[2];
+
+	if (!s)
+		s = view_slot(&d->v, SLOT_MEM, 0);
 
 	if (!s || s->n < sizeof(fd))
 		return;

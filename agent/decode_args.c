@@ -183,7 +183,7 @@ static uint64_t enum_value(const struct view *v, const struct call_arg *a)
 {
 	uint64_t x = v->c.args[a->arg];
 
-	if (a->set == &flagset_ipcctl)
+	if (a->set == &flagset_ipcctl || a->set == &flagset_semctl)
 		return x & 0xff;	/* without IPC_64 */
 	if (a->set == &flagset_reboot || a->set == &flagset_family)
 		return (uint32_t)x;
@@ -229,6 +229,30 @@ static void put_number(struct decoder *d, const struct call_arg *a, unsigned fir
 	batch_int(d->b, first, value);
 }
 
+/* An option's name by its level; its number alone where this build has no name for it. */
+static void put_sockopt(struct decoder *d, const struct call_arg *a, unsigned first)
+{
+	uint32_t option = (uint32_t)d->v.c.args[a->arg];
+	struct str s = flags_known(a->set, (uint64_t)(uint32_t)d->v.c.args[a->aux] << 32 | option);
+	char digits[FLAGS_REST_MAX];
+
+	if (!s.p)
+		s = (struct str){ digits, text_u64(option, digits) };
+	batch_string(d->b, first, s.p, s.n);
+}
+
+/* ioctl requests are made of parts: without a name they are hexadecimal. */
+static void put_request_number(struct decoder *d, const struct call_arg *a, unsigned first)
+{
+	uint32_t request = (uint32_t)d->v.c.args[a->arg];
+	struct str s = flags_known(a->set, request);
+	char digits[FLAGS_REST_MAX];
+
+	if (!s.p)
+		s = (struct str){ digits, text_hex(request, digits) };
+	batch_string(d->b, first, s.p, s.n);
+}
+
 static void put_named(struct decoder *d, const struct call_arg *a, unsigned first)
 {
 	const struct view *v = &d->v;
@@ -247,8 +271,14 @@ static void put_named(struct decoder *d, const struct call_arg *a, unsigned firs
 	case ARG_FILETYPE:
 		put_name(d, first, a->set, x & S_IFMT);
 		break;
+	case ARG_SOCKOPT:
+		put_sockopt(d, a, first);
+		break;
 	default:
-		put_name(d, first, a->set, enum_value(v, a));
+		if (a->set == &flagset_ioctl)
+			put_request_number(d, a, first);
+		else
+			put_name(d, first, a->set, enum_value(v, a));
 		break;
 	}
 }
@@ -266,6 +296,7 @@ static void put_one(struct decoder *d, const struct call_arg *a, unsigned first)
 	case ARG_QUOTA:
 	case ARG_IPCCALL:
 	case ARG_FILETYPE:
+	case ARG_SOCKOPT:
 		put_named(d, a, first);
 		break;
 	case ARG_PROTOCOL:

@@ -13,87 +13,12 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 
-#include "decode_internal.h"
+#include "decode_mem_internal.h"
 #include "lib/cleanup.h"
 
 #ifndef CLONE_INTO_CGROUP
 #define CLONE_INTO_CGROUP 0x200000000ull
 #endif
-#define UTIME_NOW_NSEC ((1l << 30) - 1l)
-#define UTIME_OMIT_NSEC ((1l << 30) - 2l)
-
-struct mem {
-	struct decoder *d;
-	const struct call_arg *a;
-	unsigned first;			/* field */
-	const uint8_t *p;		/* the structure */
-	uint32_t n;
-};
-
-static uint64_t get(const struct mem *m, unsigned at, unsigned size)
-{
-	uint64_t v = 0;
-
-	if (at + size <= m->n)
-		memcpy(&v, m->p + at, size);	/* little endian, as every ABI that arch_*.c lists */
-	return v;
-}
-
-static int64_t get_signed(const struct mem *m, unsigned at, unsigned size)
-{
-	uint64_t v = get(m, at, size);
-
-	return size == 4 ? (int32_t)v : (int64_t)v;
-}
-
-static void put_int(const struct mem *m, unsigned field, int64_t v)
-{
-	batch_int(m->d->b, m->first + field, v);
-}
-
-static void put_set(const struct mem *m, unsigned field, const struct flagset *set, uint64_t v)
-{
-	put_flags(m->d, m->first + field, set, v);
-}
-
-static void put_value(const struct mem *m, unsigned field, const struct flagset *set, uint64_t v)
-{
-	put_name(m->d, m->first + field, set, v);
-}
-
-static void put_fixed(const struct mem *m, unsigned field, unsigned at, unsigned max)
-{
-	if (at < m->n && m->p[at]) {
-		const char *p = (const char *)m->p + at;
-
-		batch_string(m->d->b, m->first + field, p, strnlen(p, max < m->n - at ? max : m->n - at));
-	}
-}
-
-/* "1795342530.123456789": seconds and a fraction of `digits` digits. */
-static void put_time(const struct mem *m, unsigned field, int64_t sec, int64_t fraction, unsigned digits)
-{
-	char text[48];
-	unsigned n = 0;
-
-	if (digits == 9 && (fraction == UTIME_NOW_NSEC || fraction == UTIME_OMIT_NSEC)) {
-		const char *word = fraction == UTIME_NOW_NSEC ? "UTIME_NOW" : "UTIME_OMIT";
-
-		batch_string(m->d->b, m->first + field, word, strlen(word));
-		return;
-	}
-	if (sec < 0)
-		text[n++] = '-';
-	n += text_u64(sec < 0 ? -(uint64_t)sec : (uint64_t)sec, text + n);
-	if (digits) {
-		text[n++] = '.';
-		for (unsigned i = digits; i--; fraction /= 10)
-			text[n + i] = (char)('0' + (uint64_t)fraction % 10);
-		n += digits;
-	}
-	batch_string(m->d->b, m->first + field, text, n);
-}
-
 /* ---- files ---- */
 
 static void open_how(const struct mem *m)
@@ -417,13 +342,7 @@ static void timex32(const struct mem *m)
 
 /* ---- the table ---- */
 
-#define F(name, kind) { SECTION_REQUEST, name, FIELD_##kind, NULL }
-#define FIELDS_MAX 10
-
-static const struct mem_kind_row {
-	void (*put)(const struct mem *m);
-	struct shape_field v[FIELDS_MAX];
-} kinds[MEM__MAX] = {
+static const struct mem_kind_row kinds[MEM__MAX] = {
 	[MEM_OPEN_HOW] = { open_how, { F("flags", STRINGS), F("mode", OCTAL), F("resolve", STRINGS) } },
 	[MEM_CLONE_ARGS] = { clone_args, { F("flags", STRINGS), F("exitSignal", STRING), F("cgroupFd", INT), F("setTidSize", UINT) } },
 	[MEM_TIMESPEC] = { timespec, { F("time", STRING) } },
@@ -457,12 +376,18 @@ static const struct mem_kind_row {
 	[MEM_PRCTL_NAME] = { prctl_name, { F("name", STRING), F("capability", STRING), F("signal", STRING) } },
 };
 
+static const struct mem_kind_row *row_of(unsigned kind)
+{
+	return kinds[kind].put ? &kinds[kind] : &mem_kinds_task[kind];
+}
+
 unsigned mem_fields(enum mem_kind kind, struct shape_field *ret_v)
 {
+	const struct mem_kind_row *row = row_of(kind);
 	unsigned n = 0;
 
-	while (n < FIELDS_MAX && kinds[kind].v[n].name) {
-		ret_v[n] = kinds[kind].v[n];
+	while (n < MEM_FIELDS_MAX && row->v[n].name) {
+		ret_v[n] = row->v[n];
 		n++;
 	}
 	return n;
@@ -471,20 +396,21 @@ unsigned mem_fields(enum mem_kind kind, struct shape_field *ret_v)
 void put_mem(struct decoder *d, const struct call_arg *a, unsigned first)
 {
 	const struct slot *s = view_slot(&d->v, SLOT_MEM, a->arg);
+	const struct mem_kind_row *row = row_of(a->aux);
 	struct mem m = { d, a, first, NULL, 0 };
 
 	if (a->aux == MEM_PRCTL_NAME) {
-		kinds[a->aux].put(&m);
+		row->put(&m);
 		return;
 	}
 	if (!s)
 		return;
 	if (s->flags & HT_FIELD_F_FAULT) {
 		if (d->v.c.args[a->arg])
-			list_add(d->unreadable, &d->nunreadable, kinds[a->aux].v[0].name);
+			list_add(d->unreadable, &d->nunreadable, row->v[0].name);
 		return;
 	}
 	m.p = s->p;
 	m.n = s->n;
-	kinds[a->aux].put(&m);
+	row->put(&m);
 }

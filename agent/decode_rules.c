@@ -151,6 +151,21 @@ static bool ipcctl_reads(uint64_t command)
 	return c == 2 || c == 3 || (c >= 13 && c <= 15);	/* IPC_STAT, IPC_INFO, the SHM ones */
 }
 
+static bool semctl_reads(uint64_t command)
+{
+	uint32_t c = (uint32_t)command & 0xff;
+
+	return c == 2 || c == 3 || (c >= 11 && c <= 15) || (c >= 18 && c <= 20);	/* IPC_STAT, GET..., SEM_STAT... */
+}
+
+/* The commands and options that read are those whose names say so. */
+static bool named_get(const struct flagset *set, uint64_t v)
+{
+	struct str name = flags_known(set, (uint32_t)v);
+
+	return name.p && memmem(name.p, name.n, "GET", 3);
+}
+
 static bool persona_reads(uint64_t persona)
 {
 	return (uint32_t)persona == 0xffffffff;
@@ -188,6 +203,16 @@ bool call_read_only(const struct call *row, const struct view *v)
 		return ipcctl_reads(arg_of(row, v, &flagset_ipcctl));
 	case RO_PERSONALITY:
 		return persona_reads(v->c.args[0]);
+	case RO_SEMCTL:
+		return semctl_reads(v->c.args[2]);
+	case RO_FCNTL:
+		return named_get(&flagset_fcntl, v->c.args[1]);
+	case RO_ARCH:
+		return named_get(&flagset_arch_prctl, v->c.args[0]);
+	case RO_NULL0:
+	case RO_NULL1:
+	case RO_NULL2:
+		return !v->c.args[row->read_only - RO_NULL0];
 	case RO_NO:
 	case RO__MAX:
 		break;

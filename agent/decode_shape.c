@@ -117,7 +117,7 @@ static void add_arg(struct builder *b, const struct call_arg *a)
 		[ARG_FLAGS] = FIELD_STRINGS,  [ARG_ENUM] = FIELD_STRING,   [ARG_DEV] = FIELD_STRING,   [ARG_STR] = FIELD_STRING,
 		[ARG_XATTR] = FIELD_STRING,   [ARG_OPTIONS] = FIELD_STRING, [ARG_FSKEY] = FIELD_STRING, [ARG_FSVALUE] = FIELD_STRING,
 		[ARG_NAMELEN] = FIELD_STRING, [ARG_QUOTA] = FIELD_STRING,  [ARG_IPCCALL] = FIELD_STRING,
-		[ARG_FILETYPE] = FIELD_STRING, [ARG_PROTOCOL] = FIELD_STRING, [ARG_NUMBER] = FIELD_INT,
+		[ARG_FILETYPE] = FIELD_STRING, [ARG_SOCKOPT] = FIELD_STRING, [ARG_PROTOCOL] = FIELD_STRING, [ARG_NUMBER] = FIELD_INT,
 	};
 	struct shape_field v[RECORD_FIELDS_MAX];
 
@@ -155,6 +155,7 @@ static void add_result(struct builder *b, const struct call *row)
 		[RET_FD] = { "fd", FIELD_INT },	  [RET_PID] = { "pid", FIELD_INT }, [RET_BYTES] = { "bytes", FIELD_INT },
 		[RET_INT] = { "result", FIELD_INT }, [RET_KEY] = { "key", FIELD_INT }, [RET_ID] = { "previousId", FIELD_INT },
 		[RET_ADDRESS] = { "fd", FIELD_INT }, [RET_FDS] = { "fds", FIELD_INTS }, [RET_OBJECT] = { "id", FIELD_INT },
+		[RET_POINTER] = { "address", FIELD_HEX }, [RET_COUNT] = { "count", FIELD_INT }, [RET_OFFSET] = { "offset", FIELD_INT },
 	};
 
 	if (row->ret == RET_NONE)

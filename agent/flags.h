@@ -44,7 +44,15 @@ unsigned text_hex(uint64_t v, char *out);	/* "0x1f", no NUL; at most 18 */
 	X(kexec_file) X(swap) X(quota) X(uring_setup) X(userfault) X(xattr) X(fallocate) X(ipc) X(ipcctl) X(pidfd) X(fanotify) \
 	X(fanotify_mark) X(fanotify_event) X(syslog) X(filetype) X(memfd_secret) X(uring_register) X(bpf_map) \
 	X(bpf_prog) X(bpf_attach) X(perf_type) X(keyring) X(sockproto) X(personality) X(shm) X(unlink) X(pidfd_signal) \
-	X(socketcall) X(ipccall) X(setns) X(file_attr)
+	X(socketcall) X(ipccall) X(setns) X(file_attr) \
+	X(prot) X(mmap) X(mremap) X(msync) X(madvise) X(mlock2) X(mlockall) X(mempolicy) X(getmempolicy) \
+	X(mbind) X(pkey) X(shadow_stack) X(shmat) X(rwf) X(whence) X(splice) X(sync_range) X(fadvise) X(flock) \
+	X(close_range) X(fcntl) X(ioctl) X(pipe) X(cloexec) X(eventfd) X(signalfd) X(timerfd) X(timerfd_set) \
+	X(epoll_op) X(epoll_events) X(inotify) X(inotify_mask) X(access) X(at_access) X(at_handle) X(at_statx) \
+	X(statx) X(uring_enter) X(shutdown) X(sol) X(sockopt) X(sigaction) X(sighow) X(sigaltstack) X(wait) \
+	X(idtype) X(priority) X(ioprio) X(ioclass) X(sched) X(sched_flags) X(rlimit) X(rusage) X(kcmp) \
+	X(arch_prctl) X(membarrier) X(futex) X(futex2) X(getrandom) X(rseq) X(timer_flags) X(itimer) X(semctl) \
+	X(msgflags) X(modify_ldt) X(sysfs) X(lsm_attr) X(listmount) X(statmount) X(lsm_flags)
 #define X(n) extern const struct flagset flagset_##n;
 FLAGSETS(X)
 #undef X

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of calls as the tests see it: read from agent/calls.def, so that a new row is tested without a new list."""
+"""The table of calls as the tests see it: read from agent/calls*.def, so that a new row is tested without a new list."""
 import os
 import re
 
 import tap
 
-ROW = re.compile(r"^CALL(32)?\((\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*([^,]*),\s*(\d+),", re.M)
+ROW = re.compile(r"^CALL(32|M)?\((\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*([^,]*),\s*(\d+),", re.M)
 PATH = re.compile(r'\b(PATH|OPENED|STR|STRING)\("(\w*)",\s*(\d+)')
 
 
@@ -21,13 +21,15 @@ class Row:
 
 
 def load():
-    with open(os.path.join(tap.TOP, "agent", "calls.def")) as f:
-        text = f.read()
+    text = ""
+    for name in ("calls", "calls_file", "calls_task", "calls_rest"):
+        with open(os.path.join(tap.TOP, "agent", name + ".def")) as f:
+            text += f.read()
     rows, found = {}, list(ROW.finditer(text))
     for i, m in enumerate(found):
         end = found[i + 1].start() if i + 1 < len(found) else len(text)
         compat, name, family, category, ring, _, flags, _ = m.groups()
-        if not compat:
+        if compat != "32":
             rows[name] = Row(name, family, category, ring, flags, text[m.start():end])
     return rows
 

@@ -26,6 +26,8 @@ static const char *read_only_text(const struct call *c)
 
 static const char *hook_text(uint16_t flags)
 {
+	if (flags & HT_CALL_F_HIGHRATE)
+		return "exit, if selected";
 	if (flags & HT_CALL_F_EXEC)
 		return "enter, exec; exit when refused";
 	if (flags & HT_CALL_F_NORETURN)
@@ -76,6 +78,7 @@ static const char *result_text(const struct call *c)
 	static const char *const v[RET__MAX] = {
 		[RET_NONE] = "-", [RET_FD] = "fd", [RET_PID] = "pid", [RET_BYTES] = "bytes", [RET_INT] = "result", [RET_KEY] = "key",
 		[RET_ID] = "previousId", [RET_ADDRESS] = "fd, address (object)", [RET_FDS] = "fds", [RET_OBJECT] = "id",
+		[RET_POINTER] = "address", [RET_COUNT] = "count", [RET_OFFSET] = "offset",
 	};
 
 	return v[c->ret];
@@ -97,6 +100,15 @@ static void rows_of(struct buf *b, const char *source)
 	}
 }
 
+static unsigned high_rate(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 1; i < calls_count(); i++)
+		n += calls_high_rate(i);
+	return n;
+}
+
 static void listing(struct buf *b)
 {
 	buf_addf(b,
@@ -107,8 +119,15 @@ static void listing(struct buf *b)
 		 "is: `object` by the kernel's own object, `fdAtExit` by the descriptor that the call returned, `user` by the string in the\n"
 		 "program's memory. Arguments without a grade are register values or structures in the program's memory. setxattr and its\n"
 		 "kin are Management where the attribute is a permission (security.*, system.posix_acl_*, trusted.*). Numbers that no\n"
-		 "table knows are `unknown_syscall`; calls that are known and not listed here are not recorded.\n",
-		 calls_count() - 1);
+		 "table knows are `unknown_syscall`.\n\n"
+		 "What is recorded without being asked is what changes something beyond the caller's own memory and descriptors, acts on\n"
+		 "others, opens, connects, or starts and ends programs; and tries of calls that no kernel has any more. What reads and writes through an\n"
+		 "open descriptor, waits, looks, asks the time or about oneself, or arranges one's own memory, signals and descriptors is\n"
+		 "high-rate (`if selected`, %u rows): it is captured where a selector names it, and costs the early exit where none does. So are chdir,\n"
+		 "ioctl, fcntl, prlimit64, setsockopt and sched_setaffinity: the few uses of them that matter drown in those that every program\n"
+		 "makes, until a selector says otherwise. rt_sigreturn, sigreturn and restart_syscall are in the table and never recorded:\n"
+		 "their exit shows another call, or none.\n",
+		 calls_count() - 1, high_rate());
 	for (unsigned i = 1; i < calls_count(); i++) {
 		bool first = true;
 
