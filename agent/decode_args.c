@@ -199,6 +199,7 @@ static void put_number(struct decoder *d, const struct call_arg *a, unsigned fir
 	switch (a->kind) {
 	case ARG_INT:
 	case ARG_PID:
+	case ARG_DIRFD:
 		value = (int32_t)x;
 		break;
 	case ARG_UINT:
@@ -283,6 +284,14 @@ static void put_named(struct decoder *d, const struct call_arg *a, unsigned firs
 	}
 }
 
+/* Is this number one that was given? A directory may be the current one, and an operation may take fewer arguments. */
+static bool is_given(const struct decoder *d, const struct call_arg *a)
+{
+	if (a->kind == ARG_DIRFD)
+		return (int32_t)d->v.c.args[a->arg] != AT_FDCWD;
+	return a->kind != ARG_EXTRA || a->arg <= operation_args(d->row, (uint32_t)d->v.c.args[0]);
+}
+
 static void put_one(struct decoder *d, const struct call_arg *a, unsigned first)
 {
 	switch ((enum arg_kind)a->kind) {
@@ -302,13 +311,11 @@ static void put_one(struct decoder *d, const struct call_arg *a, unsigned first)
 	case ARG_PROTOCOL:
 		put_protocol(d, a, first);
 		break;
-	case ARG_DIRFD:
-		if ((int32_t)d->v.c.args[a->arg] != AT_FDCWD)
-			batch_int(d->b, first, (int32_t)d->v.c.args[a->arg]);
-		break;
 	case ARG_CREATE_MODE:
+		put_create_mode(d, a, first);
+		break;
 	case ARG_DEV:
-		a->kind == ARG_DEV ? put_dev(d, a, first) : put_create_mode(d, a, first);
+		put_dev(d, a, first);
 		break;
 	case ARG_STR:
 	case ARG_XATTR:
@@ -335,12 +342,9 @@ static void put_one(struct decoder *d, const struct call_arg *a, unsigned first)
 	case ARG_MEM:
 		put_mem(d, a, first);
 		break;
-	case ARG_EXTRA:
-		if (a->arg <= operation_args(d->row, (uint32_t)d->v.c.args[0]))
-			put_number(d, a, first);
-		break;
 	default:
-		put_number(d, a, first);
+		if (is_given(d, a))
+			put_number(d, a, first);
 		break;
 	}
 }

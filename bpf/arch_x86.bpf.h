@@ -158,11 +158,11 @@ static __always_inline int behind_ipc(__u64 *args, __u32 which, __u32 version)
 
 /*
  * The descriptor of the call behind a multiplexer; args (in a map: the stack of older kernels has no room) become its
- * arguments. 0: it is not captured. Negative, and args unchanged: there is none, or its arguments cannot be read.
+ * arguments, ret its result. 0: it is not captured. Negative, and args unchanged: there is none, or its arguments cannot be read.
  */
-static __noinline int arch_behind(__u32 nr, __u64 *args)
+static __noinline int arch_behind(__u32 nr, __u64 *args, __s64 *ret)
 {
-	__u32 which = args[0], version = which >> 16, i;
+	__u32 which = args[0], version = which >> 16, where = args[3], attached, i;
 	int r;
 
 	if (nr == I386_IPC)
@@ -175,6 +175,8 @@ static __noinline int arch_behind(__u32 nr, __u64 *args)
 	if (!i)
 		return 0;
 	r = nr == I386_IPC ? behind_ipc(args, which, version) : behind_socketcall(args, which);
+	if (nr == I386_IPC && which == IPC_SHMAT && !*ret && !bpf_probe_read_user(&attached, 4, (void *)(__u64)where))
+		*ret = attached;	/* shmat's result goes to memory there */
 	return r < 0 ? -1 : (int)i;
 }
 

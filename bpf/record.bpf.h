@@ -142,7 +142,7 @@ static __always_inline bool look_behind(struct call_in *in, __u64 *args)
 
 	if (!arch_multiplexer(in->nr, in->abi))
 		return true;
-	call = arch_behind(in->nr, args);
+	call = arch_behind(in->nr, args, &in->ret);
 	if (call >= 0)
 		in->call = call & INDEX_MASK;
 	return call != 0;

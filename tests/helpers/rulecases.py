@@ -233,8 +233,9 @@ def program32(t, trace, d, w):
 
 
 BEHIND = [("socket", None), ("bind", None), ("listen", None), ("socket", None), ("connect", None), ("accept4", None), ("socket", None),
-          ("socket", None), ("sendto", None), ("sendmsg", None), ("msgget", None), ("shmget", None), ("semget", None), ("msgctl", None),
-          ("shmctl", None), ("connect", "EBADF"), ("socketcall", "EFAULT"), ("socketcall", "EINVAL"), ("shmget", "ENOENT"), ("ipc", "ENOSYS")]
+          ("socket", None), ("sendto", None), ("sendmsg", None), ("msgget", None), ("shmget", None), ("semget", None), ("shmat", None),
+          ("shmdt", None), ("msgctl", None), ("shmctl", None), ("semctl", None), ("connect", "EBADF"), ("socketcall", "EFAULT"),
+          ("socketcall", "EINVAL"), ("shmget", "ENOENT"), ("ipc", "ENOSYS")]
 
 
 def behind(t, trace, d, w):
@@ -254,7 +255,8 @@ def behind(t, trace, d, w):
     t.equal(by_name["sendto"].response, {"bytes": "1"} if isinstance(by_name["sendto"].response.get("bytes"), str) else {"bytes": 1}, "sendto's result")
     t.equal((by_name["shmget"].request["key"], by_name["shmget"].request["size"], by_name["shmget"].request["flags"]),
             (hex(key), 4096, ["IPC_CREAT"]), "shmget: %r" % by_name["shmget"].request)
-    t.equal(by_name["msgctl"].request["command"], "IPC_RMID", "msgctl")
+    t.equal((by_name["msgctl"].request["command"], by_name["semctl"].request["command"]), ("IPC_RMID", "IPC_RMID"), "msgctl, semctl")
+    t.equal(by_name["shmat"].response.get("address"), by_name["shmdt"].request["address"], "the address that shmat gave")
     unread = [r for r in calls if r.name == "socketcall"]
     t.equal([(r.request.get("call"), r.more.get("unreadable"), r.more.get("via")) for r in unread],
             [("connect", ["arguments"], None), ("99", ["arguments"], None)], "calls whose arguments cannot be read")

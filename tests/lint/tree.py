@@ -296,6 +296,16 @@ def check_own_records(tree):
                 yield "docs/own-records.md: nothing says what %s of %s is" % (detail, path)
 
 
+def check_syscalls(tree):
+    """The installed headers against our numbers; a kernel tree is compared by hand (tools/syscalls.py TREE)."""
+    if not tree.exists("tools/syscalls.py"):
+        return
+    p = subprocess.run([sys.executable, os.path.join(tree.top, "tools/syscalls.py")], capture_output=True, text=True, check=False)
+    yield from p.stdout.splitlines()
+    if p.returncode and not p.stdout:
+        yield "tools/syscalls.py: " + p.stderr.strip()
+
+
 CHECKS = [
     ("every include is allowed by the folder table", check_includes),
     ("every source file says its license", check_spdx),
@@ -310,6 +320,7 @@ CHECKS = [
     ("links between our documents lead somewhere", check_links),
     ("every size is used, and its full runs are noted", check_sizes),
     ("the trail's own records are documented", check_own_records),
+    ("system call numbers are the installed headers'", check_syscalls),
 ]
 
 
