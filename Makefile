@@ -114,7 +114,7 @@ tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
 check check-long: deps
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all tests-build
 	$(Q)/usr/bin/python3 tests/run.py --build $(O) $(if $(filter check-long,$@),--long)
-## check-kernels: the agent's base tests inside Debian's 6.1 and 6.12 kernels under qemu
+## check-kernels: the agent's base tests inside Debian's 6.1, 6.12 and 6.12 RT kernels under qemu
 check-kernels: deps all tests-build
 	$(Q)/usr/bin/python3 tests/run.py --build $(O) --only kernels
 ## check-fresh: make run and make check in a debootstrap chroot

@@ -131,6 +131,7 @@ enum ht_event_flag {
 	HT_EV_F_INTERRUPTED = 1 << 6,	/* a restarted call that was closed as EINTR */
 	HT_EV_F_GROUP_DEAD = 1 << 7,	/* exit of the last thread */
 	HT_EV_F_REFUSED = 1 << 8,	/* seccomp did not let it run (SECCOMP_RET_TRAP); ret is -ENOSYS */
+	HT_EV_F_RET_GONE = 1 << 9,	/* the returned descriptor was no longer there when it was looked up */
 };
 
 struct ht_event {

@@ -181,7 +181,8 @@ static __always_inline __u64 file_of(struct scratch *s, __u64 fd)
 
 	if (!files)
 		return 0;
-	if (files->count.counter > 1)
+	/* a thread that gave up the common table just now, having changed it, still counts */
+	if (files->count.counter > 1 || task->signal->nr_threads > 1)
 		s->evflags |= HT_EV_F_SHARED_FILES;
 	fdt = files->fdt;
 	if ((__u32)fd >= fdt->max_fds)
@@ -235,6 +236,8 @@ static __always_inline void fd_emit(struct scratch *s, __u64 fd, __u32 arg, __u3
 	__u64 file = file_of(s, fd), inode;
 
 	if (!file) {
+		if (role == HT_WALK_RET)
+			s->evflags |= HT_EV_F_RET_GONE;
 		walk_none(s, arg | role << 8);
 		return;
 	}
@@ -486,7 +489,7 @@ __noinline int op_run(struct scratch *s, __u32 i)
 	if (!(s->evflags & HT_EV_F_IN_CALL)) {
 		if ((op->flags & HT_OP_F_ON_OK) && s->c.ret < 0)
 			return 0;
-		if ((op->flags & HT_OP_F_ON_ERR) && s->c.ret >= 0)
+		if ((op->flags & HT_OP_F_ON_ERR) && s->c.ret >= 0 && !(s->evflags & HT_EV_F_RET_GONE))
 			return 0;
 	} else if (op->flags & HT_OP_F_ON_OK) {
 		return 0;

@@ -10,7 +10,8 @@ than planned, dies, or exceeds its limit is a failure, whatever it printed befor
 A script may say things to this runner in one of its first 20 lines:
     # ht-test: timeout=600 san long
 timeout in seconds (default 300, four times that with --long); `san`: the end-to-end test to repeat with the sanitized build;
-`long`: it has a larger size, which --long runs and whose result goes to docs/long-runs.md.
+`long`: it has a larger size, which --long runs and whose result goes to docs/long-runs.md; `extra`: only where --only names it or
+its stage, and with --long, because the everyday run has no time for it.
 
 The last line is exactly "N passed, N failed, N skipped". Exit status 1 if anything failed.
 """
@@ -165,7 +166,9 @@ class Runner:
         return None if self.args.long else BUDGET - (time.monotonic() - self.started)
 
     def wanted(self, test):
-        return not self.args.only or any(
+        if not self.args.only:
+            return self.args.long or "extra" not in test.tags
+        return any(
             test.label == o or test.label.startswith(o.rstrip("/") + "/") or test.label.rsplit(".", 1)[0] == o
             for o in self.args.only)
 

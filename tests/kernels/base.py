@@ -16,6 +16,7 @@ import guest  # noqa: E402
 import invariant  # noqa: E402
 import oracle  # noqa: E402
 import pathcases  # noqa: E402
+import racecases  # noqa: E402
 import rulecases  # noqa: E402
 import stracelog  # noqa: E402
 import tap  # noqa: E402
@@ -23,7 +24,7 @@ import trail  # noqa: E402
 
 W = "/w"
 NEEDED_ABIS = {"int 0x80", "32-bit program", "x32 numbers", "64-bit to 32-bit and back", "calls behind socketcall and ipc"}
-RULES = rulecases.CASES + pathcases.CASES
+RULES = rulecases.CASES + pathcases.CASES + racecases.cases(400, 6, 63)
 ORACLE = {  # name: (setup, command)
     "strace of a 32-bit program": ("", "/w/hello32 {D}/f"),
     "strace of int 0x80": ("echo x >{D}/f", "/w/int80 {D}/f"),
@@ -59,7 +60,7 @@ def script(commands):
 def jobs():
     yield "doctor", "/bin/hosttrail doctor", 60
     for name in ("rules", "oracle"):
-        yield name, "exec /bin/hosttrail trace -o /out/%s.trail -- /bin/sh /%s.sh" % (name, name), 180
+        yield name, "exec /bin/hosttrail trace -o /out/%s.trail -- /bin/sh /%s.sh" % (name, name), 300
     yield "flood", "cd /tmp; exec /w/smallrings /out/flood.trail 0 0 16384 -- /w/opens %d 2 /none/n" % FLOOD, 120
 
 

@@ -27,6 +27,7 @@ CACHE = os.path.join(TOP, "build", "kernels")
 KERNELS = {
     "6.1": ("linux-image-amd64", "syscall.x32=y"),
     "6.12": ("linux-image-6.12-amd64", "syscall.x32=y preempt=full"),
+    "6.12-rt": ("linux-image-6.12-rt-amd64", "syscall.x32=y"),
 }
 COMMAND_LINE = "console=ttyS0 quiet panic=-1 lsm=landlock,lockdown,yama,integrity,apparmor,bpf"
 ARCHIVE_MAX = 256 << 20

@@ -89,6 +89,9 @@ def other_cases(folder):
     yield "a spent budget is a failure, not a skip", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
     outcome = runner(folder).execute(run.Test("unit", "gone", [folder + "/no-such-program"], folder))
     yield "a program that is not there", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
+    extra = run.Test("kernels", "extra.py", [], folder, tags=("extra",))
+    chosen = [runner(folder, only=o, long=l).wanted(extra) for o, l in ((None, False), (["kernels"], False), (["live"], False), (None, True))]
+    yield "an extra test runs when it is named", chosen, [False, True, False, True]
     env = run.Test("live", "env", ["/bin/sh", "-c", 'echo 1..1; [ "$HT_LONG$HT_BUILD" = "0%s" ] && echo ok' % folder], folder)
     yield "environment", runner(folder).execute(env).passed, 1
     yield from resumed_cases(folder)
