@@ -4,14 +4,20 @@
  *
  * CloudTrail allows 100 KB of requestParameters as JSON, where one byte can take six. What is cut says so with the
  * original size, and with its SHA-256 if nothing in it was hidden (a hash of a secret would give the secret away).
+ *
+ * Of more than the probes carry (HT_ARGV_MAX) both ends come. The argument that the gap begins in shows its beginning. Two
+ * arguments behind the gap are left out: of the first only the end is known, and what the second is may depend on the
+ * first, which could have been "--password".
  */
 #include <string.h>
 
 #include "decode_internal.h"
+#include "proto/json.h"
 #include "proto/keys.h"
 #include "proto/redact.h"
 
-#define BUDGET (64u * 1024)		/* JSON bytes of all arguments */
+#define REQUEST_MAX (100u * 1024)	/* JSON bytes of requestParameters */
+#define REQUEST_REST 1024u		/* names and small fields beside argv and paths */
 #define ARG_BUDGET (8u * 1024)		/* JSON bytes of one, when all are too many */
 #define ARG_HEAD 1024u			/* bytes kept of each end of such a one */
 #define MARK "[...]"
@@ -31,15 +37,20 @@ static unsigned split(const uint8_t *p, uint32_t n, struct str *ret_v, unsigned 
 	return count;
 }
 
-/* Upper bound of what a string takes in JSON. */
+/* What a string takes in JSON, with its quotes and a comma; at most a little more. */
 static size_t json_cost(struct str s)
 {
-	size_t n = s.n + 3;
+	const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n;
+	size_t n = 3;
 
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = (uint8_t)s.p[i];
+	while (p < end) {
+		unsigned len = *p < 0x80 ? 1 : utf8_sequence(p, (size_t)(end - p));
 
-		n += c < ' ' || c >= 0x7f ? 5 : c == '"' || c == '\\';
+		if (len <= 1)	/* escaped, as it is, or U+FFFD and two digits */
+			n += *p < ' ' || *p == 0x7f ? 6 : *p >= 0x80 ? 5 : *p == '"' || *p == '\\' || *p == '/' ? 2 : 1;
+		else
+			n += len == 3 ? 5 : len;	/* U+FFFD itself is among those of three */
+		p += len ? len : 1;
 	}
 	return n;
 }
@@ -72,18 +83,18 @@ static void cut_long(struct str *s, char *room, size_t *n, size_t max)
 }
 
 /* Long arguments lose their middle; then the list does, if that was not enough. The new count. */
-static unsigned cut(struct str *v, unsigned n, char *room, size_t max)
+static unsigned cut(struct str *v, unsigned n, size_t budget, char *room, size_t max)
 {
 	size_t used = 0, head = 0, tail = 0;
 	unsigned first = 0, last = n;
 
 	for (unsigned i = 0; i < n; i++)
 		cut_long(&v[i], room, &used, max);
-	if (total_cost(v, n) <= BUDGET)
+	if (total_cost(v, n) <= budget)
 		return n;
-	while (first < n && (head += json_cost(v[first])) <= BUDGET / 2)
+	while (first < n && (head += json_cost(v[first])) <= budget / 2)
 		first++;
-	while (last > first + 1 && (tail += json_cost(v[last - 1])) <= BUDGET / 2)
+	while (last > first + 1 && (tail += json_cost(v[last - 1])) <= budget / 2)
 		last--;
 	v[first++] = (struct str){ MARK, sizeof(MARK) - 1 };
 	memmove(&v[first], &v[last], (n - last) * sizeof(*v));
@@ -108,19 +119,66 @@ static void put_interpreter(struct decoder *d, unsigned field)
 		batch_string(d->b, field, interpreter.p, interpreter.n);
 }
 
+/* What the paths that stand before argv leave of requestParameters. */
+static size_t budget_of(const struct decoder *d)
+{
+	size_t used = REQUEST_REST;
+
+	for (unsigned i = 0; i < d->npaths; i++)
+		used += json_cost(d->path[i].path) + json_cost(d->path[i].requested) + json_cost(d->path[i].at_enter);
+	used += json_cost(slot_str(view_slot(&d->v, SLOT_KSTR, 1)));
+	return used < REQUEST_MAX / 2 ? REQUEST_MAX - used : REQUEST_MAX / 2;
+}
+
+/* The two halves that the probes gave of too many. *ret_gap: the argument that the gap begins in. */
+static unsigned split_ends(struct decoder *d, const uint8_t *p, uint32_t size, unsigned *ret_gap)
+{
+	uint32_t half = size / 2;
+	unsigned max = sizeof(d->argv) / sizeof(d->argv[0]) - 2, n, tail;
+
+	n = split(p, half, d->argv, max / 2);
+	if (!n || !p[half - 1])
+		d->argv[n++] = (struct str){ MARK, 0 };		/* it begins between two */
+	*ret_gap = n - 1;
+	tail = split(p + half, size - half, d->argv + n, max - n);
+	if (tail <= 2)
+		return n;
+	memmove(&d->argv[n], &d->argv[n + 2], (tail - 2) * sizeof(d->argv[0]));
+	return n + tail - 2;
+}
+
+/* The argument that the gap begins in: its beginning, if there is so much that what is shown lies far from the gap. */
+static void cut_gap(struct str *s, char *room)
+{
+	if (s->n < 2 * ARG_HEAD) {
+		*s = (struct str){ MARK, sizeof(MARK) - 1 };
+		return;
+	}
+	memcpy(room, s->p, ARG_HEAD);
+	memcpy(room + ARG_HEAD, MARK, sizeof(MARK) - 1);
+	*s = (struct str){ room, ARG_HEAD + sizeof(MARK) - 1 };
+}
+
 static void put_list(struct decoder *d, const struct slot *s, unsigned first)
 {
+	char *room = d->argv_room + sizeof(d->argv_room) / 2, *end = d->argv_room + sizeof(d->argv_room);
 	const uint8_t *p = s->p + sizeof(uint64_t);
 	uint32_t size = s->n - (uint32_t)sizeof(uint64_t);
-	bool kernel_cut = s->flags & HT_FIELD_F_CUT, own_cut = false;
+	bool kernel_cut = s->flags & HT_FIELD_F_CUT, own_cut = false, ends;
+	size_t budget = budget_of(d);
+	unsigned n, hidden, gap = 0;
 	uint64_t total;
-	unsigned n, hidden;
 
 	memcpy(&total, s->p, sizeof(total));
-	n = split(p, size, d->argv, sizeof(d->argv) / sizeof(d->argv[0]) - 2);
+	ends = kernel_cut && total > size && size >= 2;
+	n = ends ? split_ends(d, p, size, &gap) : split(p, size, d->argv, sizeof(d->argv) / sizeof(d->argv[0]) - 2);
 	hidden = redact_argv(d->argv, n, d->argv_room, sizeof(d->argv_room) / 2);
-	if (total_cost(d->argv, n) > BUDGET) {
-		n = cut(d->argv, n, d->argv_room + sizeof(d->argv_room) / 2, sizeof(d->argv_room) / 2);
+	if (ends) {
+		cut_gap(&d->argv[gap], room);
+		room += ARG_HEAD + sizeof(MARK);
+	}
+	if (total_cost(d->argv, n) > budget) {
+		n = cut(d->argv, n, budget, room, (size_t)(end - room));
 		own_cut = true;
 	}
 	batch_strings(d->b, first + ARGV_LIST, d->argv, n);

@@ -11,7 +11,7 @@
 #include "decode.h"
 #include "fields.h"
 
-#define PATH_ROOM (HT_DATA_MAX + HT_PATH_MAX + 64)
+#define PATH_ROOM (HT_WALK_MAX + HT_PATH_MAX + 64)
 #define CALL_PATHS_MAX 2
 #define LIST_MAX 8
 #define ADDRESS_TEXT_MAX 128
@@ -152,7 +152,7 @@ struct decoder {
 	char room[CALL_PATHS_MAX][2][PATH_ROOM];
 	char names[2][PATH_ROOM];	/* executable and cwd for decode_exec() */
 	struct str list[FLAGS_MAX];
-	struct str argv[HT_ARGV_MAX + 2];
+	struct str argv[HT_ARGV_MAX + 3];
 	char argv_room[2 * HT_ARGV_MAX];
 	char small[256];
 };

@@ -44,9 +44,10 @@ enum ht_abi {
 #define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */
 #define HT_BEHIND_MAX 32	/* numbers of one multiplexer that have a slot */
 #define HT_GROUPS_MAX 16	/* rings per class (CPU groups) */
-#define HT_DATA_MAX 32768	/* bytes of fields in one event */
+#define HT_DATA_MAX 131072	/* bytes of fields in one event */
+#define HT_WALK_MAX 32768	/* bytes of names of one walk */
 #define HT_PATH_MAX 4096	/* a path string with its NUL */
-#define HT_ARGV_MAX 24576	/* bytes of argv carried in one event */
+#define HT_ARGV_MAX 98304	/* bytes of argv carried in one event: what CloudTrail's 100 KB can hold */
 
 /* ---- call descriptors: one per kernel name, filled by the agent from the
  *      table of calls (agent/calls.def), read-only for the probes ---------- */
@@ -218,8 +219,9 @@ enum ht_field_kind {
 	HT_FIELD_MEM,		/* raw user memory */
 	HT_FIELD_SOCKADDR,	/* raw user struct sockaddr */
 	HT_FIELD_SOCK,		/* struct ht_sock: the kernel's socket */
-	HT_FIELD_ARGV,		/* __u64 total bytes, then NUL-separated strings; flag CUT: head
-				 * and tail are kept, HT_FIELD_F_ARGV_CUT_AT gives nothing more */
+	HT_FIELD_ARGV,		/* __u64 total bytes, then NUL-separated strings. Flag CUT: with a total
+				 * beyond what is given, the first and the last bytes, one half each;
+				 * else there was more, of unknown length, behind what is given */
 	HT_FIELD_IDMIN,		/* struct ht_idmin */
 	HT_FIELD_CGROUP,	/* cgroup names, leaf first, each NUL-terminated */
 	HT_FIELD_KSTR,		/* kernel's copy of a string (bprm filename; arg 0 filename, 1 interp) */

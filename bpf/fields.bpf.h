@@ -14,7 +14,7 @@
 #define AT_FDCWD_ -100
 #define SOCKADDR_MAX 128	/* sizeof(struct sockaddr_storage) */
 #define MEM_MAX 4096
-#define ARGV_STRINGS 4096
+#define ARGV_STRINGS 65536	/* steps: strings, or parts of long ones */
 
 /* Opens a field with room for `need` bytes (a constant), or NULL and the event is marked as cut. */
 static __always_inline struct ht_field *field_open(struct scratch *s, __u32 kind, __u32 arg, __u32 need)
@@ -419,35 +419,41 @@ static __always_inline void memop_emit(struct scratch *s, const volatile struct 
 struct argv_walk {
 	struct scratch *s;
 	__u64 array;
+	__u64 string;		/* the rest of a string that did not fit one step, or 0 */
+	__u32 i;
 	__u32 start, pos;	/* of the strings, in s->b */
 	__u32 size;		/* of a pointer */
 	__u32 cut;
 };
 
-static long argv_step(__u32 i, void *ctx)
+/* One string, or HT_PATH_MAX - 1 bytes of a longer one. 1 ends the loop. */
+static long argv_step(__u32 step, void *ctx)
 {
 	struct argv_walk *a = ctx;
 	__u32 pos = a->pos;
-	__u64 ptr = 0;
+	__u64 ptr = a->string;
+	char last = 0;
 	long n;
 
-	if (bpf_probe_read_user(&ptr, a->size == 8 ? 8 : 4, (void *)(a->array + (__u64)i * a->size))) {
-		a->cut = 1;
+	a->cut = 1;
+	if (!ptr && bpf_probe_read_user(&ptr, a->size == 8 ? 8 : 4, (void *)(a->array + (__u64)a->i * a->size)))
+		return 1;
+	if (!ptr) {
+		a->cut = 0;
 		return 1;
 	}
-	if (!ptr)
+	if (pos > OUT_MAX - HT_PATH_MAX - 16 || pos - a->start > HT_ARGV_MAX - HT_PATH_MAX)
 		return 1;
-	if (pos > OUT_MAX - HT_PATH_MAX - 16 || pos - a->start > HT_ARGV_MAX - HT_PATH_MAX) {
-		a->cut = 1;
-		return 1;
-	}
 	n = bpf_probe_read_user_str(a->s->b + pos, HT_PATH_MAX, (void *)ptr);
-	if (n <= 0) {
-		a->cut = 1;
+	if (n <= 0 || n > HT_PATH_MAX)
 		return 1;
+	a->string = 0;
+	if (n == HT_PATH_MAX && !bpf_probe_read_user(&last, 1, (void *)(ptr + n - 1)) && last) {
+		a->string = ptr + n - 1;	/* goes on where the NUL was put */
+		n--;
+	} else {
+		a->i++;
 	}
-	if (n == HT_PATH_MAX)
-		a->cut = 1;
 	a->pos = pos + n;
 	return 0;
 }

@@ -51,32 +51,48 @@ static __always_inline void kstr_emit(struct scratch *s, __u32 arg, const char *
 	field_close(s, f, n - 1);
 }
 
-/* The new program's arguments, as they lie on its stack. */
+/* n bytes of user memory behind s->b + at, n at most HT_ARGV_MAX. */
+static __always_inline long argv_copy(struct scratch *s, __u32 at, __u32 n, __u64 from)
+{
+	barrier_var(at);
+	barrier_var(n);
+	if (at > OUT_MAX - 64 || n > HT_ARGV_MAX)
+		return -1;
+	return bpf_probe_read_user(s->b + at, n, (void *)from);
+}
+
+/* The new program's arguments, as they lie on its stack: all, or as much of both ends as there is room for. */
 static __always_inline void stack_argv_emit(struct scratch *s)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct ht_field *f = field_open(s, HT_FIELD_ARGV, HT_ARG_TASK, 16);
+	__u32 at = s->pos + sizeof(*f) + 8, room, n, half = 0;
 	struct mm_struct *mm = task->mm;
 	__u64 start, total;
-	__u32 room, n;
 
 	if (!f || !mm)
 		return;
 	start = mm->arg_start;
 	total = mm->arg_end - start;
 	*(__u64 *)(f + 1) = total;
-	room = OUT_MAX - 64 - s->pos;
+	room = OUT_MAX - 128 - s->pos;
 	if (room > HT_ARGV_MAX)
 		room = HT_ARGV_MAX;
-	n = total < room ? total : room;
-	barrier_var(n);
-	if (n > HT_ARGV_MAX || bpf_probe_read_user((void *)(f + 1) + 8, n, (void *)start)) {
+	n = total;
+	if (total > room) {
+		half = room / 2;
+		n = half;
+	}
+	if (argv_copy(s, at, n, start) || (half && argv_copy(s, at + half, half, start + total - half))) {
 		field_fault(s, f);
 		return;
 	}
-	if (n < total)
+	if (half)
 		f->flags = HT_FIELD_F_CUT;
-	field_close(s, f, n + 8);
+	n += half;
+	barrier_var(n);
+	if (n <= HT_ARGV_MAX)
+		field_close(s, f, n + 8);
 }
 
 __noinline int exec_fields(struct scratch *s)

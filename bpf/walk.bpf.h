@@ -53,7 +53,7 @@ static __always_inline int walk_name(struct scratch *s, struct walk *w)
 	if (len > NAME_MAX_)
 		len = NAME_MAX_;
 	barrier_var(len);
-	if (pos > OUT_MAX - 512)
+	if (pos > OUT_MAX - 512 || pos - w->names > HT_WALK_MAX - 512)
 		return -1;
 	out = s->b + pos;
 	if (name == w->dentry + dentry_iname_offset() && len < 40) {
@@ -195,7 +195,6 @@ static __always_inline void walk_names(struct scratch *s, __u64 mnt_ns, __u64 ma
 			walk_name(s, w);
 		return;
 	}
-	w->names = w->pos;
 	if (!walk_once(w, &ctx) && !walk_once(w, &ctx) && !walk_once(w, &ctx))
 		w->flags |= HT_WALK_F_MOVED;
 	if (!w->top)
@@ -236,7 +235,7 @@ __noinline int walk_run(struct scratch *s, __u32 what, __u32 f_flags)
 	sb = KREAD(struct dentry, dentry, d_sb);
 	w->from = dentry;
 	walk_set_mount(w, mnt);
-	w->pos = pos + sizeof(*f) + sizeof(*h);
+	w->pos = w->names = pos + sizeof(*f) + sizeof(*h);
 	w->ncomp = w->root_at = w->flags = 0;
 	w->top = 0;
 	h->ino = KREAD(struct inode, inode, i_ino);

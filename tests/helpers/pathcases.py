@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths that are hard to name, as cases like those of rulecases: tests/workloads/paths says what is true of each call, and
 every record is held against it. tests/live/paths.py runs them here, tests/kernels inside other kernels."""
-import os
+import json
 import re
 
 from rulecases import Case
@@ -77,4 +77,26 @@ def check(t, trace, d, w):
         at = found + 1
 
 
+def arguments(t, trace, d, w):
+    """2,048 arguments, three widths, a refused exec and one that comes true: whole where CloudTrail's 100 KB allow."""
+    calls = [r for r in trace.calls("execve") if len(r.request.get("argv") or []) > 100]
+    t.equal([r.error for r in calls], ["ENOENT", None] * 3, "execs")
+    for r, width in zip(calls, (4, 4, 43, 43, 200, 200)):
+        whole = ["paths"] + ["%0*d" % (width, i) for i in range(1, 2048)]
+        argv, cut = r.request["argv"], r.request.get("argvCut")
+        size = len(json.dumps(r.request, ensure_ascii=False, separators=(",", ":")).encode())
+        t.ok(size <= 100 * 1024, "requestParameters of %d bytes" % size)
+        if width < 200:
+            t.ok(argv == whole and cut is None, "%d wide: %d of 2048, %r" % (width, len(argv), cut))
+            continue
+        if r.error:  # a refused exec's strings are read in order, as far as there is room
+            t.ok(cut and "[...]" in argv or argv == whole[:len(argv)] and len(argv) > 400, "the beginning: %d, %r" % (len(argv), cut))
+            continue
+        t.ok("[...]" in argv and size > 90 * 1024, "cut in the middle, and no more than must be: %d bytes" % size)
+        at = argv.index("[...]") if "[...]" in argv else 0
+        t.ok(argv[:at] == whole[:at] and argv[at + 1:] == whole[len(whole) - (len(argv) - at - 1):], "both ends")
+        t.ok(cut and (cut.get("originalSize") == 6 + 2047 * 201), "its size: %r" % cut)
+
+
 CASES = [Case("paths: " + name, "{W}/paths %s {D}" % name, check, "", (77,), "not possible on this kernel") for name in LIST]
+CASES.append(Case("paths: argv", "{W}/paths argv {D}", arguments))

@@ -537,6 +537,34 @@ static void exec_refused(void)
 	done(o);
 }
 
+/* One argument longer than what the probes carry: its beginning, and what follows after the one behind it. */
+static void argv_with_a_gap(void)
+{
+	static char args[20000];
+
+	memset(args, 'x', sizeof(args));
+	memcpy(args, "sh\0-c", 6);
+	memcpy(args + sizeof(args) - 15, "\0dropped\0shown", 15);
+	begin("execve", 0);
+	ev.c.h.flags = HT_EV_F_EXEC;
+	event_argv(HT_ARG_TASK, args, sizeof(args), 200000, HT_FIELD_F_CUT);
+	decode_into(a);
+	ok(strstr(at(a, REQ "argv"), "[\"sh\",\"-c\",\"xxx") && strstr(at(a, REQ "argv"), "xxx[...]\",\"shown\"]"));
+	ok_int(strlen(at(a, REQ "argv")), strlen("['sh','-c','[...]','shown']") + 1024);
+	field(a, REQ "argvCut", "{\"omitted\":true,\"originalSize\":200000}");
+	json_object_put(a);
+
+	/* just what fits: whole, however it is counted */
+	memset(args, 'x', sizeof(args));
+	begin("execve", 0);
+	ev.c.h.flags = HT_EV_F_EXEC;
+	event_argv(HT_ARG_TASK, args, sizeof(args), sizeof(args), 0);
+	json_object *b = decoded(&r_);
+	field(b, REQ "argvCut", "");
+	ok_int(strlen(at(b, REQ "argv")), sizeof(args) + 4);
+	done(b);
+}
+
 static void long_argv(void)
 {
 	static char args[HT_ARGV_MAX];
@@ -550,16 +578,16 @@ static void long_argv(void)
 	event_argv(HT_ARG_TASK, args, n, n, 0);
 	decode_into(a);
 	field(a, REQ "argvCut/omitted", "true");
-	field(a, REQ "argvCut/originalSize", "24568");
+	field(a, REQ "argvCut/originalSize", "98296");
 	ok_int(strlen(at(a, REQ "argvCut/sha256")), 66);
 	ok(strlen(text) < 100 * 1024 && strstr(text, "[...]"));
 	json_object_put(a);
 
 	begin("execve", 0);
 	ev.c.h.flags = HT_EV_F_EXEC;
-	event_argv(HT_ARG_TASK, "a\0b", 3, 1 << 20, HT_FIELD_F_CUT);
+	event_argv(HT_ARG_TASK, "a\0b\0cd" "y\0-p\0z", 12, 1 << 20, HT_FIELD_F_CUT);	/* both ends: "y" may have ended "--password" */
 	json_object *b = decoded(&r_);
-	field(b, REQ "argv", "[\"a\",\"b\"]");
+	field(b, REQ "argv", "[\"a\",\"b\",\"[...]\",\"z\"]");
 	field(b, REQ "argvCut", "{\"omitted\":true,\"originalSize\":1048576}");
 	json_object_put(b);
 
@@ -1007,7 +1035,7 @@ static const struct tap_case cases[] = {
 	CASE(what_kind_of_object), CASE(truncated_walk_looks_it), CASE(walk_that_never_held_is_unverified),
 	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
 	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),
-	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(connects), CASE(unix_and_others),
+	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(argv_with_a_gap), CASE(connects), CASE(unix_and_others),
 	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(unknown_number), CASE(compat),
 	CASE(died_and_interrupted), CASE(lying_lengths), CASE(lies_append_nothing), CASE(every_row_decodes_bare), CASE(walks_in_small_rooms),
 };

@@ -102,6 +102,7 @@ static void long_argv_tells_its_length(void)
 	ok_int(f.flags, HT_FIELD_F_CUT);
 	ok_int(f.len, 8 + HT_ARGV_MAX);
 	ok(!memcmp(argv + 8, "true\0aaa", 8));
+	ok(!memcmp(argv + f.len - 4, "aaa", 4));	/* the end, with its NUL */
 }
 
 /* ---- fork, exit, death ---------------------------------------------------------- */

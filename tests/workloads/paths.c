@@ -323,17 +323,40 @@ static void scenario_pages(void)
 	want("openat", NULL, openat(AT_FDCWD, p, O_RDONLY) < 0 ? errno : 0, NULL, NULL, NULL);
 }
 
+/* 2,048 arguments of `width` bytes to a program that is there and to one that is not. */
+static void many_arguments(int width)
+{
+	char *argv[2049] = { "paths" };
+
+	for (int i = 1; i < 2048; i++)
+		if (asprintf(&argv[i], "%0*d", width, i) < 0)
+			die("asprintf");
+	execv("/none", argv);
+	if (!vfork())
+		execv("/proc/self/exe", argv);
+	wait(NULL);
+}
+
+static void scenario_argv(void)
+{
+	many_arguments(4);
+	many_arguments(43);	/* the most that 100 KB hold */
+	many_arguments(200);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } scenarios[] = {
 	{ "bind", scenario_bind }, { "overlay", scenario_overlay }, { "chroot", scenario_chroot }, { "pivot", scenario_pivot },
 	{ "detached", scenario_detached }, { "deleted", scenario_deleted }, { "deep", scenario_deep }, { "long", scenario_long },
-	{ "names", scenario_names }, { "pages", scenario_pages },
+	{ "names", scenario_names }, { "pages", scenario_pages }, { "argv", scenario_argv },
 };
 
 int main(int argc, char **argv)
 {
+	if (argc == 2048)
+		return 0;
 	if (argc != 3)
 		usage("paths SCENARIO DIR");
 	dir = argv[2];
