@@ -12,6 +12,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..", "live"), os.path.join(HERE, "..")]
+import budget  # noqa: E402
 import guest  # noqa: E402
 import invariant  # noqa: E402
 import oracle  # noqa: E402
@@ -59,6 +60,7 @@ def script(commands):
 
 def jobs():
     yield "doctor", "/bin/hosttrail doctor", 60
+    yield "verified", "/w/verified", 60
     for name in ("rules", "oracle"):
         yield name, "exec /bin/hosttrail trace -o /out/%s.trail -- /bin/sh /%s.sh" % (name, name), 300
     yield "flood", "cd /tmp; exec /w/smallrings /out/flood.trail 0 0 16384 -- /w/opens %d 2 /none/n" % FLOOD, 120
@@ -122,7 +124,8 @@ class Machine:
     def boot(self):
         programs = [(p, "/w/" + os.path.basename(p)) for p in guest.ours(tap.BUILD)]
         programs += [(tap.program("hosttrail"), "/bin/hosttrail"), ("/usr/bin/strace", "/bin/strace"),
-                     (os.path.join(tap.BUILD, "tests/live/smallrings"), "/w/smallrings")]
+                     (os.path.join(tap.BUILD, "tests/live/smallrings"), "/w/smallrings"),
+                     (os.path.join(tap.BUILD, "tests/live/verified"), "/w/verified")]
         with tap.Workdir() as d:
             files = []
             for name, text in (("pipes.sh", PIPES), ("rules.sh", "\n".join(script(rule_commands())) + "\n"),
@@ -169,6 +172,11 @@ def cases(kernel):
         t.equal(doctor.rc, 0, "hosttrail doctor: " + doctor.out + doctor.err)
         t.note("guest ran for %d s" % machine.result().seconds)
 
+    def verifier(t):
+        job = machine.result().job("verified")
+        t.equal(job.rc, 0, "verified: " + job.err)
+        budget.check(t, kernel, budget.parse(job.out))
+
     def flood(t):
         job = machine.result().job("flood")
         trace = trail.Trace(records_of(machine.result(), "flood"), *last_line(job), job.rc, job.out, job.err)
@@ -181,6 +189,7 @@ def cases(kernel):
         bad = re.findall(r"^.*\b(?:BUG|WARNING|Oops|Call Trace)\b.*$", machine.result().text("dmesg"), re.M)
         t.equal(bad, [], "the kernel complained")
 
+    verifier.title = "verifier budget"
     probes_load.title, flood.title, kernel_is_quiet.title = "probes load and attach", "flood of opens, small ring", "the kernel is quiet"
-    return [probes_load] + [rule_case(machine, c) for c in RULES] \
+    return [probes_load, verifier] + [rule_case(machine, c) for c in RULES] \
         + [oracle_case(machine, title, command) for title, (_, command) in ORACLE.items()] + [flood, kernel_is_quiet]
