@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 2
+#define HT_EVENT_VERSION 3
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
