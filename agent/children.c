@@ -144,7 +144,7 @@ int start_resolver(struct parent *p)
 	_cleanup_close_ int end = -1;
 	int r = make_resolver(p, &end);
 
-	return r ?: msg_send(p->ctl, MSG_RESOLVER, NULL, 0, end);
+	return r ?: tell_process(p, "resolver", p->resolver) ?: msg_send(p->ctl, MSG_RESOLVER, NULL, 0, end);
 }
 
 /* It is marked when it has said that it is there, so that its own start is not part of a recorded tree. */
@@ -264,5 +264,5 @@ int send_setup(struct parent *p)
 	snprintf(s.spool_dir, sizeof(s.spool_dir), "%s", c->spool_dir);
 	snprintf(s.cursor, sizeof(s.cursor), "%s", c->cursor);
 	r = msg_send(p->ctl, MSG_SETUP, &s, sizeof(s), -1);
-	return r ?: send_fds(p) ?: send_features(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
+	return r ?: send_fds(p) ?: send_features(p) ?: tell_guards(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
 }

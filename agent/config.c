@@ -82,6 +82,7 @@ int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WH
 	memset(c, 0, sizeof(*c));
 	why[0] = 0;
 	r = conf_defaults(agent_keys, agent_nkeys, c);
+	c->path = path;
 	if (!r && path)
 		r = conf_load(agent_keys, agent_nkeys, c, path, why);
 	if (!r)

@@ -23,6 +23,16 @@ int decoder_new(struct decoder **ret_d)
 	return 0;
 }
 
+void decoder_guard(struct decoder *d, struct guard *g)
+{
+	d->guard = g;
+}
+
+void decoder_actor(struct decoder *d, const struct ident *who)
+{
+	d->who = who;
+}
+
 void decoder_free(struct decoder **d)
 {
 	if (!d)
@@ -234,12 +244,43 @@ static void put_noted(struct decoder *d)
 {
 	if (d->self_test)
 		batch_int(d->b, d->shape->noted + NOTED_SELF_TEST, 1);
+	if (!d->tamper.kind)
+		return;
+	batch_string(d->b, d->shape->noted + NOTED_TAMPER_KIND, d->tamper.kind, strlen(d->tamper.kind));
+	batch_string(d->b, d->shape->noted + NOTED_TAMPER_TARGET, d->tamper.target, strlen(d->tamper.target));
+}
+
+static int begin(struct decoder *d, uint32_t identity)
+{
+	const struct shape *shape =
+		&d->shape->v[call_read_only(d->row, &d->v)][management(d)][d->self_test || d->tamper.kind];
+	struct record_head head;
+	int r;
+
+	forget(d);
+	head = head_of(d, identity);
+	r = batch_begin(d->b, shape, &head);
+	if (!r)
+		put_request(d);
+	return r;
+}
+
+/* Only the decoded request tells whether the call was aimed at us; then the record begins anew, with the fields for it. */
+static int begin_guarded(struct decoder *d, uint32_t identity)
+{
+	int r = begin(d, identity);
+
+	if (r < 0 || !d->guard)
+		return r;
+	guard_look(d->guard, d, d->who, &d->tamper);
+	if (!d->tamper.kind || d->self_test)
+		return 0;
+	batch_cancel(d->b);
+	return begin(d, identity);
 }
 
 static int decode(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity)
 {
-	struct record_head head;
-	const struct shape *shape;
 	int r = view_take(&d->v, ev, n);
 
 	if (r < 0)
@@ -247,14 +288,11 @@ static int decode(struct decoder *d, const struct ht_call *ev, uint32_t n, struc
 	r = row_take(d);
 	if (r < 0)
 		return r;
-	forget(d);
 	d->b = b;
-	shape = &d->shape->v[call_read_only(d->row, &d->v)][management(d)][d->self_test];
-	head = head_of(d, identity);
-	r = batch_begin(b, shape, &head);
+	d->tamper.kind = NULL;
+	r = begin_guarded(d, identity);
 	if (r < 0)
 		return r;
-	put_request(d);
 	put_response(d);
 	put_additional(d);
 	put_noted(d);

@@ -18,6 +18,12 @@ struct decoder;
 int decoder_new(struct decoder **ret_d);
 void decoder_free(struct decoder **d);
 
+/* What calls are looked at for being aimed at us, and who makes the next one (NULL: not known). Both stay the caller's. */
+struct guard;
+struct ident;
+void decoder_guard(struct decoder *d, struct guard *g);
+void decoder_actor(struct decoder *d, const struct ident *who);
+
 /* Appends ev (n bytes) as a record of `identity` (batch_identity's index). 0, -EBADMSG, -ENOMEM. */
 int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity);
 

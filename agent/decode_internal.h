@@ -10,6 +10,7 @@
 #include "calls_internal.h"
 #include "decode.h"
 #include "fields.h"
+#include "guard.h"
 
 #define PATH_ROOM (HT_WALK_MAX + HT_PATH_MAX + 64)
 #define CALL_PATHS_MAX 2
@@ -80,7 +81,7 @@ struct path_fields {		/* of one path argument */
 };
 
 enum noted_field {		/* behind all others, only in records that have something to say there */
-	NOTED_SELF_TEST = 0, NOTED__MAX,
+	NOTED_SELF_TEST = 0, NOTED_TAMPER_KIND, NOTED_TAMPER_TARGET, NOTED__MAX,
 };
 
 struct call_shape {
@@ -145,6 +146,9 @@ struct decoder {
 	struct str unverified[LIST_MAX], unreadable[LIST_MAX], cut[LIST_MAX];
 	unsigned nunverified, nunreadable, ncut;
 	bool changed, self_test;
+	struct guard *guard;		/* NULL: nothing is ours */
+	const struct ident *who;	/* made the call, where known */
+	struct guard_hit tamper;
 	enum source address_source;
 	struct address peer, own;
 	/* rooms for text */

@@ -253,6 +253,8 @@ static bool shape_build(struct call_shape *s, const struct call *row)
 	add_common(&b, s, row);
 	s->noted = (uint8_t)b.n;
 	add(&b, SECTION_ADDITIONAL, "selfTest", FIELD_BOOL, NULL);
+	add(&b, SECTION_ADDITIONAL, "tamper.kind", FIELD_STRING, NULL);
+	add(&b, SECTION_ADDITIONAL, "tamper.target", FIELD_STRING, NULL);
 	fields = b.failed ? NULL : calloc(b.n, sizeof(*fields));
 	if (!fields)
 		return false;

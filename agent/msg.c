@@ -36,6 +36,8 @@ static const struct {
 	[MSG_RESOLVER] = { 0, 0, 1 },
 	[MSG_COUNT] = { sizeof(struct msg_count), sizeof(struct msg_count), 0 },
 	[MSG_PROBER] = { sizeof(struct msg_pid), sizeof(struct msg_pid), 1 },
+	[MSG_GUARD] = { sizeof(struct msg_guard), sizeof(struct msg_guard), 0 },
+	[MSG_TAMPERED] = { sizeof(struct msg_tampered), sizeof(struct msg_tampered), 0 },
 	[MSG_PROBE] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
 	[MSG_PROBED] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
 };

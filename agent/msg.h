@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "guard.h"
 #include "hostinfo.h"
 #include "names.h"
 #include "logins.h"
@@ -41,6 +42,8 @@ enum msg_type {
 	MSG_RESOLVER,		/* parent -> worker: a new resolver's socket */
 	MSG_COUNT,		/* parent -> worker: struct msg_count */
 	MSG_PROBER,		/* parent -> worker: struct msg_pid and the prober's socket */
+	MSG_GUARD,		/* parent -> worker: struct msg_guard: this is ours */
+	MSG_TAMPERED,		/* parent -> worker: struct msg_tampered */
 	MSG_PROBE,		/* worker -> prober: struct msg_probe: make these calls */
 	MSG_PROBED,		/* prober -> worker: struct msg_probe: they were made (to the parent, none: here I am) */
 	MSG__MAX,
@@ -121,6 +124,11 @@ struct msg_count {
 	uint64_t recursion_misses, restarts;
 };
 
+struct msg_tampered {			/* texts end with NUL */
+	char kind[16], target[256], what[96];
+	uint32_t restored, pad;
+};
+
 struct msg_probe {
 	uint32_t calls;			/* a bit each, in the order of selfcalls[] */
 	uint32_t pad;
@@ -145,6 +153,8 @@ struct msg {
 		struct msg_hash_is hash_is;
 		struct msg_count count;
 		struct msg_probe probe;
+		struct msg_guard guard;
+		struct msg_tampered tampered;
 		uint8_t bytes[MSG_BODY_MAX];
 	} body;
 };

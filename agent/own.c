@@ -53,6 +53,10 @@ OWN_SHAPE(lost_shape, "RecordsLost", lost_fields);
 OWN_SHAPE(hashed_shape, "ExecutableHashed", hashed_fields);
 OWN_SHAPE(name_shape, "NameResolved", name_fields);
 OWN_SHAPE(ended_shape, "StreamEnded", ended_fields);
+static const struct shape_field tampered_fields[] = {
+	SERVICE("kind", FIELD_STRING), SERVICE("target", FIELD_STRING), SERVICE("what", FIELD_STRING), SERVICE("restored", FIELD_BOOL),
+};
+OWN_SHAPE(tampered_shape, "TrailTampered", tampered_fields);
 OWN_SHAPE(test_shape, "SelfTestFailed", test_fields);
 OWN_SHAPE(step_shape, "ClockStepped", step_fields);
 
@@ -224,5 +228,18 @@ int own_selftest_failed(struct pipeline *p, const struct own_selftest_failed *f)
 	batch_strings(p->batch[CHAIN_CONTROL], 0, f->missing, f->nmissing);
 	batch_int(p->batch[CHAIN_CONTROL], 1, (int64_t)(f->waited / 1000000));
 	put(p, 2, f->reason);
+	return end(p);
+}
+
+int own_tampered(struct pipeline *p, const char *kind, const char *target, const char *what, bool restored)
+{
+	int r = begin(p, &tampered_shape);
+
+	if (r < 0)
+		return r;
+	put(p, 0, kind);
+	put(p, 1, target);
+	put(p, 2, what);
+	batch_int(p->batch[CHAIN_CONTROL], 3, restored);
 	return end(p);
 }

@@ -40,6 +40,8 @@ struct own_selftest_failed {
 	const char *reason;		/* NULL: the calls were made */
 };
 int own_selftest_failed(struct pipeline *p, const struct own_selftest_failed *f);
+/* Something of ours is not as it was; what: in words. restored: it was put back. */
+int own_tampered(struct pipeline *p, const char *kind, const char *target, const char *what, bool restored);
 int own_stream_ended(struct pipeline *p, const char *stream, const char *why);
 
 #endif

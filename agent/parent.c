@@ -18,6 +18,7 @@
 #define HEALTHY (10 * NS_PER_SEC)	/* a worker that lived so long starts the backoff anew */
 #define STOP_PATIENCE (10 * NS_PER_SEC)
 #define COUNTS_EVERY (10 * NS_PER_SEC)
+#define WATCH_EVERY (2 * NS_PER_SEC)
 
 static int open_signals(struct parent *p)
 {
@@ -58,6 +59,7 @@ static void worker_ended(struct parent *p, int status)
 {
 	uint64_t now = clock_boot();
 
+	p->former = p->worker;
 	p->worker = 0;
 	close_sockets(p);
 	if (p->stopping)
@@ -168,7 +170,7 @@ static void served(struct parent *p, int r)
 
 static int timeout_ms(const struct parent *p)
 {
-	uint64_t now = clock_boot(), until = now + COUNTS_EVERY;
+	uint64_t now = clock_boot(), until = now + WATCH_EVERY;
 
 	if (p->stopping)
 		until = p->stop_until;
@@ -197,6 +199,10 @@ static void serve(struct parent *p)
 		served(p, serve_prober(p));
 	if (f[0].revents)
 		take_signals(p);
+	if (p->ctl >= 0 && clock_boot() >= p->watch_at) {
+		watch_check(p);
+		p->watch_at = clock_boot() + WATCH_EVERY;
+	}
 	if (p->ctl >= 0 && clock_boot() >= p->count_at) {
 		served(p, send_counts(p));
 		p->count_at = clock_boot() + COUNTS_EVERY;
@@ -214,8 +220,10 @@ int parent_run(const struct agent_config *c)
 		r = open_signals(&p);
 	if (!r)
 		r = parent_open(&p);
-	if (!r)
+	if (!r) {
+		watch_start(&p);
 		r = start_worker(&p);
+	}
 	if (r < 0) {
 		end_children(&p);
 		parent_close(&p);

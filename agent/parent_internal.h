@@ -9,6 +9,12 @@
 #include "probes.h"
 #include "proto/keys.h"
 
+#define WATCHED_FILES 3
+struct file_sign {		/* of a file that nobody changes while we run; ino 0: it is not there */
+	uint64_t ino, size, mtime, ctime;
+	uint32_t mode, uid, gid;
+};
+
 struct parent {
 	const struct agent_config *config;
 	struct agent_scope scope;
@@ -18,12 +24,14 @@ struct parent {
 	uid_t uid;
 	gid_t gid;
 	int lock, status_socket, signals;
+	pid_t former;			/* the worker before this one, 0: none */
 	pid_t worker, resolver, prober;	/* 0: not running */
 	int ctl, ask;			/* our ends of the worker's sockets; -1 */
 	int probe;			/* the prober's socket, until it has said that it is there; -1 */
 	bool hello;			/* the first worker says what was replaced; later ones adopt */
 	uint64_t worker_at, resolver_at, prober_at, backoff;	/* when to start them again; ns */
-	uint64_t worker_started, restarts, count_at;
+	uint64_t worker_started, restarts, count_at, watch_at;
+	struct file_sign files[WATCHED_FILES];
 	bool stopping;
 	uint64_t stop_until;
 	struct msg m;
@@ -40,6 +48,11 @@ int start_prober(struct parent *p);	/* for the running worker, which gets it whe
 void stop_prober(struct parent *p);
 int mark_as(const struct parent *p, pid_t pid, uint32_t flags);
 int send_setup(struct parent *p);
+/* watch.c: what is ours, to the worker; whether it is as it was. 0 or -errno. */
+int tell_guards(struct parent *p);
+int tell_process(struct parent *p, const char *name, pid_t pid);
+void watch_start(struct parent *p);
+void watch_check(struct parent *p);
 /* serve.c: one message of the worker; 0 or -errno (end it). */
 int serve_ctl(struct parent *p);
 int serve_ask(struct parent *p);

@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 
@@ -53,6 +54,23 @@ int pins_prepare(const char *instance, char ret_dir[PINS_DIR_MAX])
 	if (!r)
 		r = make_dir(PINS_ROOT "/hosttrail");
 	return r ? r : make_dir(ret_dir);
+}
+
+int pins_again(const char *dir)
+{
+	int r = mount_bpffs();
+
+	if (!r)
+		r = make_dir(PINS_ROOT "/hosttrail");
+	return r ? r : make_dir(dir);
+}
+
+int pins_drop(const char *dir, const char *name)
+{
+	char path[PINS_DIR_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return unlink(path) < 0 ? -errno : 0;
 }
 
 int pins_put(const char *dir, const char *name, int fd)

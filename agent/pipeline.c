@@ -212,6 +212,7 @@ static int64_t identity_for(struct pipeline *p, struct batch *b, const struct ht
 
 	if (!(ev->h.flags & HT_EV_F_IDENT_INLINE))
 		id = idcache_find(p->identities, ev->h.tid, ev->h.start, ev->h.gen);
+	decoder_actor(p->decoder, id);
 	return id ? known_identity(p, b, id, by_fsuid) : poor_identity(p, b, ev, n);
 }
 
@@ -493,6 +494,11 @@ void pipeline_login(struct pipeline *p, uint32_t audit_session, const char *addr
 {
 	if (logins_set(p->env.logins, audit_session, address))
 		p->world++;
+}
+
+void pipeline_guard(struct pipeline *p, struct guard *g)
+{
+	decoder_guard(p->decoder, g);
 }
 
 void pipeline_ask_again(struct pipeline *p)

@@ -55,6 +55,10 @@ uint64_t pipeline_wait_until(const struct pipeline *p);	/* boot-time ns; 0: not 
 /* The name waited for is still missing. */
 bool pipeline_name_awaited(const struct pipeline *p);
 
+/* Calls that are aimed at what it knows are marked; it stays the caller's. */
+struct guard;
+void pipeline_guard(struct pipeline *p, struct guard *g);
+
 struct batch *pipeline_batch(struct pipeline *p, unsigned chain);
 /* The chain's frame is made: its batch starts again, empty. */
 int pipeline_restart(struct pipeline *p, unsigned chain);

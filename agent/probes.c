@@ -194,10 +194,12 @@ static int adopt_links(struct probes *p)
 
 		if (fd < 0 && h->required)
 			return -ENOENT;
-		if (fd < 0)
+		if (fd < 0) {
 			features_off(&p->features, h->name, "not attached by the run that made the pins");
-		else
-			p->links[p->nlinks++] = fd;
+			continue;
+		}
+		p->link_name[p->nlinks] = h->prog;
+		p->links[p->nlinks++] = fd;
 	}
 	return 0;
 }
@@ -241,6 +243,7 @@ static int adopt(struct probes *p)
 		return 0;
 	}
 	p->meta = old;
+	p->meta_fd = TAKE_FD(fd);
 	p->fds.adopted = true;
 	p->task_size = probes_value_size(p->tasks);
 	return 1;
@@ -279,7 +282,10 @@ static int write_meta(struct probes *p, char why[256])
 /* Last of all, so that half a start is never taken for a whole one. */
 static int pin_meta(struct probes *p, char why[256])
 {
-	int r = pins_put(p->dir, "meta", bpf_map__fd(p->skel->maps.meta));
+	int r;
+
+	p->meta_fd = fcntl(bpf_map__fd(p->skel->maps.meta), F_DUPFD_CLOEXEC, 3);
+	r = pins_put(p->dir, "meta", p->meta_fd);
 
 	return r ? probes_fail(why, r, "pinning the meta map") : 0;
 }
@@ -344,7 +350,7 @@ static struct probes *probes_alloc(void)
 
 	if (!p)
 		return NULL;
-	p->tasks = p->fds.counters = p->fds.shared = p->lock = -1;
+	p->tasks = p->fds.counters = p->fds.shared = p->lock = p->meta_fd = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;
@@ -472,6 +478,7 @@ void probes_close(struct probes **pp, bool unpin)
 	if (unpin && *p->dir)
 		pins_remove(p->dir);
 	drop_fds(p);
+	cleanup_close(&p->meta_fd);
 	cleanup_close(&p->lock);
 	hosttrail_bpf__destroy(p->skel);
 	exefile_free(&p->exefile);

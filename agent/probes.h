@@ -55,6 +55,14 @@ int probes_mark(struct probes *p, int pidfd, uint32_t flags);
 /* Features as found; *ret_n of them, owned by p. probes_survey() asks the kernel without attaching (doctor). */
 const struct probes_feature *probes_features(const struct probes *p, unsigned *ret_n);
 int probes_survey(struct probes_feature *ret_v, unsigned max, unsigned *ret_n);
+/* Looks whether pins and links are what they were when probes_watch() was called, puts back pins that are gone and tells each. */
+typedef void (*probes_lost_fn)(void *ctx, const char *kind, const char *name, const char *what, bool restored);
+void probes_watch(struct probes *p);
+void probes_check(struct probes *p, probes_lost_fn lost, void *ctx);
+/* Every map, program and link of ours, by the kernel's number. */
+enum probes_object { PROBES_MAP, PROBES_PROG, PROBES_LINK };
+typedef void (*probes_object_fn)(void *ctx, enum probes_object kind, uint32_t id, const char *name);
+void probes_objects(struct probes *p, probes_object_fn fn, void *ctx);
 /* Recursion misses per program since load, summed. */
 uint64_t probes_recursion_misses(const struct probes *p);
 /* The kernel's numbers of an open file, for checking executables before hashing: fills dev, ino, gen, size, ctime. */

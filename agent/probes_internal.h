@@ -30,6 +30,13 @@ struct dir_key {			/* as struct dir in bpf/maps.bpf.h */
 	uint64_t ino, dev;
 };
 
+#define WATCHED_MAX (4 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
+struct watched {		/* a pin: what it was when the agent started */
+	char name[32];
+	int fd;			/* borrowed */
+	uint64_t ino;		/* 0: not watched */
+};
+
 struct probes {
 	struct probes_fds fds;
 	struct features features;
@@ -38,7 +45,12 @@ struct probes {
 	int tasks;
 	uint32_t task_size;
 	int links[LINKS_MAX];
+	const char *link_name[LINKS_MAX];	/* the program's, which is the pin's */
+	uint32_t link_prog[LINKS_MAX];
 	unsigned nlinks;
+	int meta_fd;
+	struct watched watched[WATCHED_MAX];
+	unsigned nwatched;
 	int lock;			/* on the directory of the pins */
 	char dir[PINS_DIR_MAX];		/* "": nothing is pinned */
 	uint64_t scope_cgroup;

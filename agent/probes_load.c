@@ -188,6 +188,7 @@ int probes_attach(struct probes *p, char why[256])
 			features_off(&p->features, h->name, "attaching: %s", strerror(errno));
 			continue;
 		}
+		p->link_name[p->nlinks] = h->prog;
 		p->links[p->nlinks++] = fd;
 		r = *p->dir ? pins_put(p->dir, h->prog, fd) : 0;
 		if (r)

@@ -121,7 +121,7 @@ int serve_prober(struct parent *p)
 		r = -EBADMSG;
 	if (r < 0)		/* it ends by itself when its socket is closed, and another one is started */
 		return 0;
-	r = msg_send(p->ctl, MSG_PROBER, &a, sizeof(a), sock);
+	r = tell_process(p, "prober", p->prober) ?: msg_send(p->ctl, MSG_PROBER, &a, sizeof(a), sock);
 	return r == -EAGAIN ? 0 : r;
 }
 

@@ -102,6 +102,7 @@ static void put_counts(const struct worker *w, struct json_object *o)
 	put_number(o, "minimal_identity", p->minimal_identity);
 	put_number(o, "recursion_misses", w->count.recursion_misses);
 	put_number(o, "restarts", w->count.restarts);
+	put_number(o, "tampered", w->tampered);
 }
 
 static void put_writer(const struct worker *w, struct json_object *o)

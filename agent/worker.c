@@ -19,6 +19,7 @@
 #define IDLE_MS 1000
 #define STOP_PATIENCE (2 * NS_PER_SEC)	/* for numbers on their way and hashes in work; the parent waits longer */
 #define STOP_PAUSE_MS 2
+#define CHECK_EVERY (2 * NS_PER_SEC)
 
 /* ---- what the pipeline asks -------------------------------------------------------------------- */
 
@@ -104,6 +105,13 @@ static int new_resolver(struct worker *w)
 	return 0;
 }
 
+static int take_tampered(struct worker *w, struct msg_tampered *m)
+{
+	m->kind[sizeof(m->kind) - 1] = m->target[sizeof(m->target) - 1] = m->what[sizeof(m->what) - 1] = 0;
+	w->tampered++;
+	return own_tampered(w->pipeline, m->kind, m->target, m->what, m->restored);
+}
+
 static int take_ctl(struct worker *w)
 {
 	struct msg_login_is *login = &w->m.body.login_is;
@@ -130,6 +138,10 @@ static int take_ctl(struct worker *w)
 	case MSG_COUNT:
 		w->count = w->m.body.count;
 		return 0;
+	case MSG_GUARD:
+		return guard_add(w->guard, &w->m.body.guard);
+	case MSG_TAMPERED:
+		return take_tampered(w, &w->m.body.tampered);
 	case MSG_PROBER:
 		return worker_new_prober(w);
 	default:
@@ -224,6 +236,31 @@ static bool name_awaited(const struct worker *w)
 	return until && clock_boot() < until && pipeline_name_awaited(w->pipeline);
 }
 
+static void spool_touched(void *ctx, const char *path, const char *what)
+{
+	struct worker *w = ctx;
+	char full[PATH_MAX];
+	int r;
+
+	snprintf(full, sizeof(full), "%s/%s", w->setup.spool_dir, path);
+	log_errx("spool %s: %s", full, what);
+	w->tampered++;
+	r = own_tampered(w->pipeline, "spool", full, what, false);
+	if (r < 0)
+		w->check_error = r;
+}
+
+/* Between passes: nothing is half appended then. */
+static int check_spool(struct worker *w, uint64_t now)
+{
+	if (now < w->check_at)
+		return 0;
+	w->check_at = now + CHECK_EVERY;
+	w->check_error = 0;
+	writer_check(w->writer, spool_touched, w);
+	return w->check_error;
+}
+
 static int turn(struct worker *w, bool *busy)
 {
 	uint64_t before = records_seen(w);
@@ -237,6 +274,8 @@ static int turn(struct worker *w, bool *busy)
 		r = writer_tick(w->writer, clock_boot());
 	if (r >= 0)
 		r = worker_test(w);
+	if (r >= 0)
+		r = check_spool(w, clock_boot());
 	*busy = records_seen(w) != before;
 	return r;
 }

@@ -29,6 +29,10 @@ struct worker {
 	struct writer *writer;
 	struct idlog *ids;
 	struct selftest test;
+	struct guard *guard;
+	uint64_t check_at;		/* when to look at the spool again */
+	int check_error;
+	uint64_t tampered;		/* things found changed behind our back */
 	bool probed;			/* the prober has answered since the test began */
 	uint64_t started;		/* boot-time ns */
 	unsigned hashes;

@@ -71,6 +71,9 @@ int worker_receive(struct worker *w)
 	int r;
 
 	memset(w->fds.ring, -1, sizeof(w->fds.ring));
+	r = guard_new(&w->guard);
+	if (r < 0)
+		return r;
 	w->fds.counters = w->fds.shared = -1;
 	for (;;) {
 		r = msg_recv(w->ctl, &w->m);
@@ -87,6 +90,11 @@ int worker_receive(struct worker *w)
 			break;
 		case MSG_FEATURE:
 			take_feature(w, &w->m.body.feature);
+			break;
+		case MSG_GUARD:
+			r = guard_add(w->guard, &w->m.body.guard);
+			if (r < 0)
+				return r;
 			break;
 		case MSG_COUNT:
 			w->count = w->m.body.count;
@@ -163,6 +171,8 @@ static int open_pipeline(struct worker *w)
 
 	worker_ops(w, &ops);
 	r = pipeline_new(&pc, &ops, w->rings, w->settle, &w->pipeline);
+	if (!r)
+		pipeline_guard(w->pipeline, w->guard);
 	if (!r)
 		r = idlog_open(w->setup.spool_dir, w->setup.stream, found_identity, w->pipeline, &w->ids);
 	if (!r)
@@ -271,6 +281,7 @@ int worker_open(struct worker *w)
 void worker_close(struct worker *w)
 {
 	idlog_free(&w->ids);
+	guard_free(&w->guard);
 	pipeline_free(&w->pipeline);
 	writer_free(&w->writer);
 	settle_free(&w->settle);

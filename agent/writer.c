@@ -55,6 +55,11 @@ uint64_t writer_synced(const struct writer *w, unsigned chain)
 	return w->synced[chain];
 }
 
+void writer_check(struct writer *w, spool_touched_fn touched, void *ctx)
+{
+	spool_check(w->spool, touched, ctx);
+}
+
 /* ---- positions ------------------------------------------------------------------------- */
 
 /* All that was read of the chain's classes is in appended frames now. */

@@ -45,6 +45,8 @@ int writer_tick(struct writer *w, uint64_t now);
 /* When writer_tick() has something to do, boot-time ns; UINT64_MAX: nothing waits. */
 uint64_t writer_due(const struct writer *w);
 int writer_sync(struct writer *w);
+/* spool_check() of its spool. */
+void writer_check(struct writer *w, spool_touched_fn touched, void *ctx);
 /* Numbers of the chain's open frame, and of the first one that is not on disk for sure. */
 uint64_t writer_next(const struct writer *w, unsigned chain);
 uint64_t writer_synced(const struct writer *w, unsigned chain);

@@ -241,6 +241,7 @@ static void take_back(struct spool_chain *c)
 
 	if (ftruncate(c->fd, (off_t)last->bytes) < 0)
 		c->fault = -errno;
+	segment_after(c, last);
 	if (last->bytes)
 		return;
 	segment_name(last->first, ".seg", name);
@@ -262,6 +263,7 @@ int spool_append(struct spool *s, const struct frame_header *h, const void *fram
 	r = segment_for(s, c, h, n);
 	if (r < 0)
 		return r;
+	segment_before(c, &c->v[c->n - 1]);
 	r = fsx_write_all(c->fd, frame, n);
 	if (r < 0) {
 		take_back(c);
@@ -269,6 +271,7 @@ int spool_append(struct spool *s, const struct frame_header *h, const void *fram
 	}
 	c->v[c->n - 1].last = h->number;
 	c->v[c->n - 1].bytes += n;
+	segment_after(c, &c->v[c->n - 1]);
 	c->bytes += n;
 	c->next++;
 	memcpy(c->previous, hash, 32);

@@ -66,6 +66,10 @@ bool spool_dirty(const struct spool *s);
 /* Somebody deleted a directory or a segment that is written to: what is appended from now on nobody will find. */
 bool spool_gone(const struct spool *s);
 uint64_t spool_bytes(const struct spool *s, unsigned chain);
+/* Are the segments as this writer left them? Tells each that is not, once: another size, gone, or touched since the last
+ * check although nothing was appended to it. path: below the spool's directory; what: in words. */
+typedef void (*spool_touched_fn)(void *ctx, const char *path, const char *what);
+void spool_check(struct spool *s, spool_touched_fn touched, void *ctx);
 /* Deletes whole segments that are acknowledged up to (not with) next, never the open one. */
 int spool_trim(struct spool *s, unsigned chain, uint64_t next);
 /* Over budget: plans to take away the oldest whole segment of the chain, never the one written to. The

@@ -50,6 +50,10 @@ static inline void segment_order_next(struct segment_order *o, uint64_t number, 
 struct segment {
 	uint64_t first, last;	/* frame numbers, inclusive */
 	uint64_t bytes;
+	/* spoolcheck.c */
+	uint64_t ctime;		/* as we left the file, ns */
+	int64_t off;		/* its size is so much more than bytes */
+	bool known, touched, gone;
 };
 
 struct spool_chain {
@@ -71,6 +75,9 @@ struct spool {
 	struct spool_chain chains[CHAIN__MAX];
 };
 
+/* Before and after we write to the open segment: was it touched by somebody else meanwhile? */
+void segment_before(const struct spool_chain *c, struct segment *seg);
+void segment_after(const struct spool_chain *c, struct segment *seg);
 int segment_add(struct spool_chain *c, uint64_t first);
 /* Adds a frame's ranges to a list, joining neighbours. -E2BIG (list unchanged): they do not fit. */
 int ranges_join(struct frame_range *v, uint16_t *n, const struct frame_range *add, unsigned nadd);

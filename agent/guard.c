@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guard.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/ptrace.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "decode_internal.h"
+#include "lib/cleanup.h"
+
+#define THINGS_MAX 256
+#define FDS_MAX 64
+#define PIDFS_MAGIC 0x50494446
+#define PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
+
+/* How a call is judged. pid, signal: registers. */
+enum judge { JUDGE_NONE = 0, JUDGE_SIGNAL, JUDGE_PIDFD_SIGNAL, JUDGE_PTRACE, JUDGE_MEMORY, JUDGE_PIDFD, JUDGE_BPF, JUDGE_MOUNT, JUDGE_FILE };
+static const struct {
+	const char *call;
+	uint8_t judge, pid, signal;
+} judged[] = {
+	{ "kill", JUDGE_SIGNAL, 0, 1 }, { "tkill", JUDGE_SIGNAL, 0, 1 }, { "tgkill", JUDGE_SIGNAL, 0, 2 },
+	{ "rt_sigqueueinfo", JUDGE_SIGNAL, 0, 1 }, { "rt_tgsigqueueinfo", JUDGE_SIGNAL, 0, 2 },
+	{ "pidfd_send_signal", JUDGE_PIDFD_SIGNAL, 0, 1 }, { "ptrace", JUDGE_PTRACE, 1, 0 },
+	{ "process_vm_readv", JUDGE_MEMORY, 0, 0 }, { "process_vm_writev", JUDGE_MEMORY, 0, 0 },
+	{ "pidfd_getfd", JUDGE_PIDFD, 0, 0 }, { "process_madvise", JUDGE_PIDFD, 0, 0 }, { "bpf", JUDGE_BPF, 0, 0 },
+	{ "mount", JUDGE_MOUNT, 0, 0 }, { "umount", JUDGE_MOUNT, 0, 0 }, { "umount2", JUDGE_MOUNT, 0, 0 },
+	{ "move_mount", JUDGE_MOUNT, 0, 0 }, { "mount_setattr", JUDGE_MOUNT, 0, 0 }, { "fspick", JUDGE_MOUNT, 0, 0 },
+	{ "pivot_root", JUDGE_MOUNT, 0, 0 },
+};
+
+struct thing {
+	uint32_t kind, number;
+	uint64_t ino, until;
+	char *text;
+	char *writer;			/* GUARD_FILES: an executable that may write here */
+};
+
+struct held_fd {			/* a descriptor that a process got of an object of ours */
+	uint32_t tgid;
+	int32_t fd;
+	unsigned thing;
+};
+
+struct guard {
+	struct thing v[THINGS_MAX];
+	unsigned n;
+	uint32_t pid_ns, group;
+	uint64_t mnt_ns;
+	struct held_fd held[FDS_MAX];
+	unsigned next;
+	uint8_t judge[HT_CALLS_MAX], at[HT_CALLS_MAX];	/* by call: how, and the row of judged[] */
+};
+
+static uint8_t judge_of(unsigned call, uint8_t *ret_at)
+{
+	const struct call *row = calls_row(call);
+
+	if (!row)
+		return JUDGE_NONE;
+	for (unsigned i = 0; i < ARRAY_SIZE(judged); i++)
+		if (!strcmp(judged[i].call, row->name)) {
+			*ret_at = (uint8_t)i;
+			return judged[i].judge;
+		}
+	return !strcmp(row->source, "file.linux") ? JUDGE_FILE : JUDGE_NONE;
+}
+
+int guard_new(struct guard **ret_g)
+{
+	struct guard *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return -ENOMEM;
+	for (unsigned i = 0; i < calls_count(); i++)
+		g->judge[i] = judge_of(i, &g->at[i]);
+	*ret_g = g;
+	return 0;
+}
+
+void guard_free(struct guard **pg)
+{
+	struct guard *g = *pg;
+
+	if (!g)
+		return;
+	for (unsigned i = 0; i < g->n; i++) {
+		free(g->v[i].text);
+		free(g->v[i].writer);
+	}
+	free(g);
+	*pg = NULL;
+}
+
+/* ---- what is ours ---------------------------------------------------------------------------------- */
+
+static struct thing *place_for(struct guard *g, const struct msg_guard *m)
+{
+	for (unsigned i = 0; m->kind == GUARD_PROCESS && i < g->n; i++)
+		if (g->v[i].kind == GUARD_PROCESS && !strcmp(g->v[i].text, m->text))
+			return &g->v[i];
+	return g->n < THINGS_MAX ? &g->v[g->n] : NULL;
+}
+
+static int add_writer(struct guard *g, const char *path)
+{
+	struct thing *t = g->n ? &g->v[g->n - 1] : NULL;
+
+	if (!t || t->kind != GUARD_FILES || t->writer)
+		return -EBADMSG;
+	t->writer = strdup(path);
+	return t->writer ? 0 : -ENOMEM;
+}
+
+int guard_add(struct guard *g, const struct msg_guard *m)
+{
+	struct thing *t;
+
+	if (!m->kind || m->kind >= GUARD__MAX || !memchr(m->text, 0, sizeof(m->text)))
+		return -EBADMSG;
+	if (m->kind == GUARD_GROUP) {
+		g->group = m->number;
+		return 0;
+	}
+	if (m->kind == GUARD_NAMESPACES) {
+		g->pid_ns = m->number;
+		g->mnt_ns = m->ino;
+		return 0;
+	}
+	if (m->kind == GUARD_FORWARD)
+		return add_writer(g, m->text);
+	t = place_for(g, m);
+	if (!t)
+		return -ENOMEM;
+	if (t == &g->v[g->n]) {
+		t->text = strdup(m->text);
+		if (!t->text)
+			return -ENOMEM;
+		g->n++;
+	}
+	t->kind = m->kind;
+	t->number = m->number;
+	t->ino = m->ino;
+	t->until = m->until;
+	return 0;
+}
+
+static const struct thing *find(const struct guard *g, uint32_t kind, uint32_t number)
+{
+	for (unsigned i = 0; i < g->n; i++)
+		if (g->v[i].kind == kind && g->v[i].number == number)
+			return &g->v[i];
+	return NULL;
+}
+
+static void hit(struct guard_hit *h, const char *kind, const struct thing *t)
+{
+	static const char *const what[GUARD__MAX] = { [GUARD_MAP] = "map ", [GUARD_PROG] = "program ", [GUARD_LINK] = "link " };
+
+	h->kind = kind;
+	if (t->kind == GUARD_PROCESS)
+		snprintf(h->target, sizeof(h->target), "%.64s %u", t->text, t->number);
+	else if (what[t->kind])
+		snprintf(h->target, sizeof(h->target), "%s%u %.64s", what[t->kind], t->number, t->text);
+	else
+		snprintf(h->target, sizeof(h->target), "%.500s", t->text);
+}
+
+/* ---- processes ------------------------------------------------------------------------------------- */
+
+static void at_pid(const struct guard *g, const struct view *v, int32_t pid, const char *kind, struct guard_hit *h)
+{
+	const struct thing *t = pid > 0 ? find(g, GUARD_PROCESS, (uint32_t)pid) : NULL;
+
+	if (t && (!t->until || v->c.h.time < t->until))
+		hit(h, kind, t);
+}
+
+static void at_signal(const struct guard *g, const struct view *v, int32_t pid, struct guard_hit *h)
+{
+	if (pid > 0) {
+		at_pid(g, v, pid, "signal", h);
+	} else if (pid == -1 || (pid < -1 && (uint32_t)-pid == g->group)) {
+		h->kind = "signal";
+		snprintf(h->target, sizeof(h->target), "%s", pid == -1 ? "every process" : "the agent's process group");
+	}
+}
+
+/* Where each pidfd has an inode of its own (6.9 and newer), it tells whose it is. */
+static void at_pidfd(const struct guard *g, const struct view *v, const char *kind, struct guard_hit *h)
+{
+	const struct slot *s = view_slot(v, SLOT_WALK_FD, 0);
+	struct ht_walk w;
+
+	if (!s || s->flags & HT_FIELD_F_FAULT || s->n < sizeof(w))
+		return;
+	memcpy(&w, s->p, sizeof(w));
+	for (unsigned i = 0; w.s_magic == PIDFS_MAGIC && i < g->n; i++)
+		if (g->v[i].kind == GUARD_PROCESS && g->v[i].ino && g->v[i].ino == w.ino)
+			hit(h, kind, &g->v[i]);
+}
+
+/* ---- bpf(2) ------------------------------------------------------------------------------------------ */
+
+static bool id_of_kind(uint32_t command, uint32_t *ret_kind)
+{
+	switch (command) {
+	case BPF_MAP_GET_FD_BY_ID:
+		*ret_kind = GUARD_MAP;
+		return true;
+	case BPF_PROG_GET_FD_BY_ID:
+		*ret_kind = GUARD_PROG;
+		return true;
+	case BPF_LINK_GET_FD_BY_ID:
+		*ret_kind = GUARD_LINK;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Commands that change the object whose descriptor is the first word. */
+static bool by_descriptor(uint32_t command)
+{
+	switch (command) {
+	case BPF_MAP_UPDATE_ELEM:
+	case BPF_MAP_DELETE_ELEM:
+	case BPF_MAP_LOOKUP_AND_DELETE_ELEM:
+	case BPF_MAP_FREEZE:
+	case BPF_LINK_UPDATE:
+	case BPF_LINK_DETACH:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void hold(struct guard *g, uint32_t tgid, int32_t fd, unsigned thing)
+{
+	g->held[g->next] = (struct held_fd){ tgid, fd, thing };
+	g->next = (g->next + 1) % FDS_MAX;
+}
+
+static const struct thing *held_by(const struct guard *g, uint32_t tgid, int32_t fd)
+{
+	for (unsigned i = 1; i <= FDS_MAX; i++) {	/* the latest first: numbers are used again */
+		const struct held_fd *x = &g->held[(g->next + FDS_MAX - i) % FDS_MAX];
+
+		if (x->tgid == tgid && x->fd == fd)
+			return tgid ? &g->v[x->thing] : NULL;
+	}
+	return NULL;
+}
+
+static void at_bpf(struct guard *g, const struct view *v, struct guard_hit *h)
+{
+	const struct slot *s = view_slot(v, SLOT_MEM, 1);
+	uint32_t first, kind, command = (uint32_t)v->c.args[0];
+	const struct thing *t = NULL;
+
+	if (!s || s->flags & HT_FIELD_F_FAULT || s->n < sizeof(first))
+		return;
+	memcpy(&first, s->p, sizeof(first));
+	if (id_of_kind(command, &kind)) {
+		t = find(g, kind, first);
+		if (t && view_ok(v))
+			hold(g, v->c.h.tgid, (int32_t)v->c.ret, (unsigned)(t - g->v));
+	} else if (by_descriptor(command)) {
+		t = held_by(g, v->c.h.tgid, (int32_t)first);
+	}
+	if (t)
+		hit(h, "bpf", t);
+}
+
+/* ---- paths -------------------------------------------------------------------------------------------- */
+
+static bool below(struct str path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return path.n >= n && !memcmp(path.p, dir, n) && (path.n == n || path.p[n] == '/');
+}
+
+static bool above(struct str path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return path.n == 1 || (n > path.n && !memcmp(path.p, dir, path.n) && dir[path.n] == '/');
+}
+
+/* Over, under or at a place of ours; how mounts spread is nobody's attack but at our own mount points. */
+static void at_mount(const struct guard *g, const struct decoder *d, struct guard_hit *h)
+{
+	bool spread = !strcmp(d->row->name, "mount") && d->v.c.args[3] & PROPAGATION;
+
+	for (unsigned p = 0; p < d->npaths && !h->kind; p++)
+		for (unsigned i = 0; i < g->n && !h->kind; i++) {
+			const struct thing *t = &g->v[i];
+			struct str path = d->path[p].path;
+
+			if ((t->kind != GUARD_MOUNT && t->kind != GUARD_FILES) || !path.p)
+				continue;
+			if (below(path, t->text) || (!spread && above(path, t->text)))
+				hit(h, "mount", t);
+		}
+}
+
+static bool may_write(const struct thing *t, const struct ident *who)
+{
+	return t->writer && who && who->exe.n == strlen(t->writer) && !memcmp(who->exe.p, t->writer, who->exe.n);
+}
+
+static void at_files(const struct guard *g, const struct decoder *d, const struct ident *who, struct guard_hit *h)
+{
+	bool moves = !strncmp(d->row->name, "rename", 6);
+
+	for (unsigned p = 0; p < d->npaths && !h->kind; p++)
+		for (unsigned i = 0; i < g->n && !h->kind; i++) {
+			const struct thing *t = &g->v[i];
+			struct str path = d->path[p].path;
+
+			if (t->kind != GUARD_FILES || !path.p || may_write(t, who))
+				continue;
+			if (below(path, t->text) || (moves && above(path, t->text)))
+				hit(h, "file", t);
+		}
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------ */
+
+static bool same_pids(const struct guard *g, const struct ident *who)
+{
+	return !who || !g->pid_ns || who->id.ns_pid == g->pid_ns;
+}
+
+static bool same_mounts(const struct guard *g, const struct ident *who)
+{
+	return !who || !g->mnt_ns || who->id.ns_mnt == g->mnt_ns;
+}
+
+static int32_t word(const struct view *v, unsigned arg)
+{
+	return (int32_t)v->c.args[arg];
+}
+
+void guard_look(struct guard *g, const struct decoder *d, const struct ident *who, struct guard_hit *h)
+{
+	const struct view *v = &d->v;
+	unsigned call = v->c.call < HT_CALLS_MAX ? v->c.call : 0, row = g->at[call];
+	uint8_t judge = g->judge[call];
+	const struct thing *self = judge ? find(g, GUARD_PROCESS, v->c.h.tgid) : NULL;
+
+	h->kind = NULL;
+	if (!judge || (self && (!self->until || v->c.h.time < self->until)))
+		return;
+	if (judge == JUDGE_FILE && !call_read_only(d->row, v))
+		at_files(g, d, who, h);
+	else if (judge == JUDGE_MOUNT && same_mounts(g, who))
+		at_mount(g, d, h);
+	else if (judge == JUDGE_BPF)
+		at_bpf(g, v, h);
+	else if (judge == JUDGE_PIDFD_SIGNAL && word(v, judged[row].signal))
+		at_pidfd(g, v, "signal", h);
+	else if (judge == JUDGE_PIDFD)
+		at_pidfd(g, v, "trace", h);
+	else if (judge == JUDGE_SIGNAL && word(v, judged[row].signal) && same_pids(g, who))
+		at_signal(g, v, word(v, judged[row].pid), h);
+	else if ((judge == JUDGE_PTRACE && word(v, 0) && same_pids(g, who)) || (judge == JUDGE_MEMORY && same_pids(g, who)))
+		at_pid(g, v, word(v, judged[row].pid), "trace", h);
+}

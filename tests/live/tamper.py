@@ -1,0 +1,202 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Attempts to blind the trail, made by root in the recorded tree, are records that name what of ours they were aimed at; and
+what was changed behind the agent's back is noticed. Each attack is carried out by the tree's command, on instances of the test's own."""
+import ctypes
+import json
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers")]
+import daemon  # noqa: E402
+import tap  # noqa: E402
+
+# runs what it is sent, line by line: the test decides when it knows the numbers
+REMOTE = ["/usr/bin/python3", "-S", "-u", "-c", "import sys\nfor line in sys.stdin: exec(line)"]
+LIBC = "import ctypes, os, signal, struct; L = ctypes.CDLL(None, use_errno=True)"
+
+
+class Attack(daemon.Agent):
+    """A started agent whose tree runs lines of Python."""
+
+    def __enter__(self):
+        self.start()
+        self.go()
+        self.run(LIBC)
+        return self
+
+    def run(self, line):
+        self.tree.stdin.write(line.encode() + b"\n")
+        self.tree.stdin.flush()
+        time.sleep(0.3)
+
+    def records(self, name):
+        return [r for r in self.everything()[1] if r.name == name]
+
+    def tampers(self, name):
+        return [(r.fields["tamper.kind"], r.fields["tamper.target"]) for r in self.records(name) if "tamper.kind" in r.fields]
+
+    def finish(self):
+        self.tree.stdin.close()
+        self.tree.wait(30)
+        time.sleep(0.3)
+
+    def said(self, kind):
+        return [(r.fields["target"], r.fields["what"]) for r in self.records("TrailTampered") if r.fields["kind"] == kind]
+
+
+def signals(t):
+    with Attack(REMOTE) as a:
+        worker = a.worker()
+        a.run("os.kill(%d, 0)" % worker)
+        a.run("os.kill(%d, signal.SIGSTOP)" % worker)
+        a.run("os.kill(%d, signal.SIGCONT)" % worker)
+        a.run("L.syscall(234, %d, %d, 18)" % (a.proc.pid, a.proc.pid))
+        a.run("f = os.pidfd_open(%d); signal.pidfd_send_signal(f, signal.SIGCONT); os.kill(os.getpid(), signal.SIGCONT)" % worker)
+        a.run("os.kill(%d, signal.SIGKILL)" % worker)
+        a.wait(lambda: a.worker() not in (None, worker), 10, "no worker comes back")
+        a.finish()
+        a.stop()
+        t.equal([(k, x.replace("former ", "")) for k, x in a.tampers("kill")], [("signal", "worker %d" % worker)] * 3,
+                "SIGSTOP, SIGCONT, SIGKILL; not signal 0, not its own")
+        t.equal(a.tampers("tgkill"), [("signal", "parent %d" % a.proc.pid)], "tgkill")
+        if a.records("pidfd_send_signal")[0].fields.get("path", "").startswith("anon_inode"):
+            t.note("pidfds of this kernel have one inode for all: pidfd_send_signal tells no target")
+        else:
+            t.equal(a.tampers("pidfd_send_signal"), [("signal", "worker %d" % worker)], "pidfd_send_signal")
+        t.equal(len(a.records("kill")), 5, "every kill is a record")
+
+
+def tracing(t):
+    with Attack(REMOTE) as a:
+        a.run("L.ptrace(0x4206, %d, 0, 0); L.ptrace(17, %d, 0, 0)" % (a.worker(), a.worker()))
+        a.run("L.process_vm_writev(%d, None, 0, None, 0, 0)" % a.proc.pid)
+        a.run("L.ptrace(0, 0, 0, 0)")
+        worker = a.worker()
+        a.finish()
+        a.stop()
+        t.equal(a.tampers("ptrace"), [("trace", "worker %d" % worker)] * 2, "PTRACE_SEIZE and PTRACE_DETACH; not its TRACEME")
+        t.equal(a.tampers("process_vm_writev"), [("trace", "parent %d" % a.proc.pid)], "process_vm_writev")
+
+
+def bpf_ids(instance):
+    out = subprocess.run(["bpftool", "-j", "map", "show", "pinned", "%s/%s/shared" % (daemon.PINS, instance)], capture_output=True,
+                         text=True, check=False).stdout
+    link = subprocess.run(["bpftool", "-j", "link", "show", "pinned", "%s/%s/ht_sys_exit" % (daemon.PINS, instance)],
+                          capture_output=True, text=True, check=False).stdout
+    return json.loads(out)["id"], json.loads(link)["id"]
+
+
+def bpf_objects(t):
+    with Attack(REMOTE) as a:
+        map_id, link_id = bpf_ids(a.name)
+        a.run("B = lambda c, *v: L.syscall(321, c, ctypes.c_char_p(struct.pack('<4I', *v) + bytes(112)), 128)")
+        a.run("m = B(14, %d, 0, 0, 0); l = B(30, %d, 0, 0, 0)" % (map_id, link_id))
+        a.run("B(3, m, 0, 0, 0); B(34, l, 0, 0, 0)")
+        a.run("B(14, 0x7fffffff, 0, 0, 0)")
+        a.finish()
+        t.ok(a.status()["records"] > 0, "it still answers")
+        a.stop()
+        got = a.tampers("bpf")
+        t.equal([k for k, _ in got], ["bpf"] * 4, "by id and by descriptor: %r" % got)
+        t.equal([x.split()[:2] for _, x in got], [["map", str(map_id)], ["link", str(link_id)]] * 2, "which")
+        t.equal(len(a.records("bpf")), 5, "every bpf call is a record")
+
+
+def files(t):
+    with Attack(REMOTE) as a:
+        spool, key = a.dir + "/spool", a.dir + "/key"
+        a.run("open(%r).close(); os.chmod(%r, 0o640); os.rename(%r, %r); os.rename(%r, %r)" % (
+            key + "/host_id", key + "/host_id", key, key + "2", key + "2", key))
+        a.run("f = open(%r, 'a'); f.write('x'); f.close()" % (key + "/host_id"))
+        a.run("os.mkdir(%r); os.rmdir(%r)" % (spool + "/x", spool + "/x"))
+        a.run("os.unlink(%r)" % ("%s/%s/tasks" % (daemon.PINS, a.name)))
+        a.run("open('/tmp/ht-not-ours-%d', 'w').close(); os.unlink('/tmp/ht-not-ours-%d')" % (os.getpid(), os.getpid()))
+        pin = "%s/%s/tasks" % (daemon.PINS, a.name)
+        a.wait(lambda: os.path.exists(pin), 10, "the pin is not put back")
+        time.sleep(2.5)
+        a.finish()
+        a.stop()
+        t.equal(a.tampers("chmod"), [("file", key)], "chmod")
+        t.equal([k for k, _ in a.tampers("rename")], ["file", "file"], "rename of a whole directory, and back")
+        t.equal([x for _, x in a.tampers("openat")], [key], "the open for writing, not the one for reading")
+        t.equal([x for _, x in a.tampers("mkdir") + a.tampers("rmdir")], [spool] * 2, "mkdir and rmdir")
+        t.equal(a.tampers("unlink"), [("file", os.path.dirname(pin))], "unlink of a pin; not of somebody else's file")
+        t.equal(a.said("pin"), [("tasks", "removed")], "the pin's loss")
+        t.ok(all(r.fields["restored"] for r in a.records("TrailTampered") if r.fields["kind"] == "pin"), "put back")
+        t.ok(any(x == key + "/host_id" for x, _ in a.said("file")), "the host id's change: %r" % a.said("file"))
+
+
+def spool(t):
+    """Edited, grown, cut, removed."""
+    with Attack(REMOTE) as a:
+        a.run("os.mkdir('/tmp/ht-spool-%d'); os.rmdir('/tmp/ht-spool-%d')" % (os.getpid(), os.getpid()))
+        time.sleep(2.5)
+        found = [os.path.join(d, n) for d, _, names in os.walk(a.dir + "/spool") for n in names if n.endswith(".seg")]
+        victim = [p for p in found if "/data/" in p][0]
+        a.run("f = open(%r, 'r+b'); f.seek(40); f.write(b'x'); f.close()" % victim)
+        a.wait(lambda: a.status()["tampered"] >= 1, 10, "the edited segment is not noticed")
+        a.run("f = open(%r, 'ab'); f.write(b'xxxx'); f.close()" % victim)
+        a.wait(lambda: a.status()["tampered"] >= 2, 10, "the longer segment is not noticed")
+        time.sleep(4)
+        t.equal(a.status()["tampered"], 2, "said once each")
+        a.proc.kill()
+        a.proc.wait()
+        control = [p for p in found if "/control/" in p][0]
+        got = [(r.fields["target"], r.fields["what"]) for f in daemon.spooldir.frames_of(open(control, "rb").read()) if f.kind == 0
+               for r in daemon.spooldir.records(f) if r.name == "TrailTampered"]
+        t.equal(got, [(victim, "touched"), (victim, "written to")], "the records")
+
+
+def mounts_inside(work):
+    """In a mount namespace of its own, with a bpffs of its own: the agent and its attacker."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x20000) or libc.mount(b"none", b"/", None, ctypes.c_ulong(0x44000), None):
+        return 77
+    if libc.mount(b"bpf", b"/sys/fs/bpf", b"bpf", ctypes.c_ulong(0), None):
+        return 77
+    with Attack(REMOTE) as a:
+        pin = "%s/%s/tasks" % (daemon.PINS, a.name)
+        a.run("L.mount(b'none', b'/', None, ctypes.c_ulong(0x44000), None)")
+        a.run("L.mount(b'ht', b'/sys/kernel/tracing', b'tmpfs', ctypes.c_ulong(0), None)")
+        a.run("L.umount2(b'/sys/fs/bpf', 2)")
+        a.wait(lambda: os.path.exists(pin), 10, "the pins are not put back")
+        time.sleep(1)
+        a.finish()
+        a.stop()
+        out = {"mount": a.tampers("mount"), "umount2": a.tampers("umount2"), "pins": a.said("pin"),
+               "left": os.path.exists(os.path.dirname(pin))}
+    with open(work + "/out", "w") as f:
+        json.dump(out, f)
+    return 0
+
+
+def mounts(t):
+    with tap.Workdir() as d:
+        pid = os.fork()
+        if not pid:
+            try:
+                os._exit(mounts_inside(d))
+            except BaseException as e:
+                print("# %r" % e, file=sys.stderr)
+                os._exit(1)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status == 77:
+            raise tap.Skip("no mount namespace or bpffs of one's own")
+        t.must(status == 0, "the attacked agent")
+        with open(d + "/out") as f:
+            got = json.load(f)
+    t.equal(got["mount"], [["mount", "/sys/kernel/tracing"]], "a mount over tracefs; not one that only says how mounts spread")
+    t.equal(got["umount2"], [["mount", "/sys/fs/bpf"]], "the umount of the bpffs")
+    t.ok(len(got["pins"]) > 10 and all(x[1] == "removed" for x in got["pins"]), "every pin was lost: %r" % got["pins"])
+    t.ok(not got["left"], "a clean stop removes the new pins")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root")
+        sys.exit(0)
+    tap.main([signals, tracing, bpf_objects, files, spool, mounts])
