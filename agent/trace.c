@@ -144,7 +144,7 @@ static int pass(struct trace *t)
 
 static int open_kernel_side(struct trace *t, char why[256])
 {
-	struct probes_config pc = { .scope = HT_SCOPE_TREE };
+	struct probes_config pc = { .scope = HT_SCOPE_TREE, .calls = t->o->calls };
 	int r;
 
 	memcpy(pc.ring_bytes, t->o->ring_bytes, sizeof(pc.ring_bytes));

@@ -14,6 +14,7 @@ struct trace_options {
 	char *const *argv;		/* command, NULL-terminated */
 	bool no_wait;			/* end with the command, not with the last marked descendant */
 	const char *region, *account;	/* NULL: defaults */
+	const uint64_t *calls;		/* as in probes.h; NULL: all but high-rate ones */
 	uint32_t ring_bytes[4];		/* 0: defaults (tests use small ones) */
 };
 

@@ -6,6 +6,8 @@ import re
 import tap
 
 ROW = re.compile(r"^CALL(32|M)?\((\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*([^,]*),\s*(\d+),", re.M)
+SHORT = re.compile(r"^(ASK|WHO|CLOCK_ASK|OLD)\((\w+).*$", re.M)  # rows of a form of their own: no arguments, or registers only
+ALWAYS = re.compile(r'\b(FD|INT|UINT|LONG|ULONG|HEX|ENUM|FLAGS|PID|OCTAL|SOCKOPT)\("(\w+)"')
 PATH = re.compile(r'\b(PATH|OPENED|STR|STRING)\("(\w*)",\s*(\d+)')
 
 
@@ -15,6 +17,8 @@ class Row:
         self.flags = set(re.findall(r"\w+", flags)) - {"0"}
         self.result = (re.findall(r"\bRET_(\w+)", body) or ["NONE"])[-1]
         self.argv = [int(arg) for arg in re.findall(r'ARGV\("argv",\s*(\d+)', body)]
+        # fields that every record of the call has
+        self.always = {field for _, field in ALWAYS.findall(body)}
         # field of requestParameters -> number of the argument that holds the string
         self.strings = {field: int(arg) for kind, field, arg in PATH.findall(body) if field}
         self.paths = {field: int(arg) for kind, field, arg in PATH.findall(body) if field and kind in ("PATH", "OPENED")}
@@ -30,7 +34,10 @@ def load():
         end = found[i + 1].start() if i + 1 < len(found) else len(text)
         compat, name, family, category, ring, _, flags, _ = m.groups()
         if compat != "32":
-            rows[name] = Row(name, family, category, ring, flags, text[m.start():end])
+            rows[name] = Row(name, family, category, ring, flags, text[m.start():end].split("\n#define")[0])
+    for m in SHORT.finditer(text):
+        high = "" if m.group(1) == "OLD" else "HIGHRATE"
+        rows[m.group(2)] = Row(m.group(2), "", "", "DATA", high, m.group(0))
     return rows
 
 

@@ -9,7 +9,7 @@ import re
 LINE = re.compile(r"^(\d+)\s+(.*)$")
 RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>(.*)$")
 STRING = re.compile(r'^"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
-RESULT = re.compile(r"^(-?\d+|0x[0-9a-f]+|\?)(<.*?>)?(?:\((deleted)\))?(?:\s+([A-Z0-9_]+)\b)?")
+RESULT = re.compile(r"^(0x[0-9a-f]+|-?\d+|\?)(<.*?>)?(?:\((deleted)\))?(?:\s+([A-Z0-9_]+)\b)?")
 SUPERSEDED = re.compile(r"superseded by execve in pid (\d+)")
 OPTIONS = ["-f", "-y", "-v", "-xx", "-s", "100000"]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* smallrings FILE CONTROL PROCESS DATA -- CMD ARG...: like `hosttrail trace -o FILE`, with rings of so many bytes (0: the
- * default), so that a flood overruns them. Says the same last line, and exits with CMD's status. */
+ * default), so that a flood overruns them. "all" for "--": the high-rate calls are captured, too. Says the same last line, and exits with CMD's status. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "agent/trace.h"
+#include "bpf/event.h"
 #include "lib/buf.h"
 
 static int write_record(void *ctx, struct reader *reader, unsigned i)
@@ -27,16 +28,20 @@ int main(int argc, char **argv)
 {
 	struct trace_options o = { .argv = argv + 6 };
 	struct trace_result result = { 0 };
+	uint64_t every[HT_CALLS_MAX / 64];
 	char why[256] = "";
 	FILE *out;
 	int r;
 
-	if (argc < 7 || strcmp(argv[5], "--")) {
-		fprintf(stderr, "usage: smallrings FILE CONTROL PROCESS DATA -- CMD ARG...\n");
+	if (argc < 7 || (strcmp(argv[5], "--") && strcmp(argv[5], "all"))) {
+		fprintf(stderr, "usage: smallrings FILE CONTROL PROCESS DATA {--|all} CMD ARG...\n");
 		return 2;
 	}
+	memset(every, 0xff, sizeof(every));
 	for (int i = 0; i < 3; i++)
 		o.ring_bytes[i] = (uint32_t)strtoul(argv[2 + i], NULL, 0);
+	if (!strcmp(argv[5], "all"))
+		o.calls = every;
 	out = fopen(argv[1], "we");
 	if (!out) {
 		perror(argv[1]);

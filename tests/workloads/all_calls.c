@@ -33,6 +33,9 @@
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
 #define PENDING INT64_MIN
 #define CALL(name, ...) sys(SYS_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define IMPOSSIBLE(reason) (why = (reason), 0)
@@ -207,9 +210,11 @@ static long add_rule(void)
 }
 
 static const struct timespec bad_time = { -1, -1 };
-static const struct timespec some_times[2] = { { 1000, 1 }, { 2000, 2 } };
-static const struct timeval some_vals[2] = { { 1000, 1 }, { 2000, 2 } };
+static const struct timespec some_times[3] = { { 1000, 1 }, { 2000, 2 } };	/* the third: no time at all */
+static const struct timeval some_vals[3] = { { 1000, 1 }, { 2000, 2 } };
 static const struct timeval bad_vals[2] = { { -1, -1 }, { 0, 0 } };
+
+#include "all_calls_ground.h"
 
 struct try {
 	const char *name;
@@ -219,10 +224,12 @@ struct try {
 	static long name##_good(void) { return (good); }   \
 	static long name##_bad(void) { return (bad); }
 #include "all_calls.h"
+#include "all_calls_asked.h"
 #undef TRY
 #define TRY(name, good, bad) { #name, name##_good }, { #name, name##_bad },
 static const struct try tries[] = {
 #include "all_calls.h"
+#include "all_calls_asked.h"
 };
 
 static void run_one(const struct try *t)
