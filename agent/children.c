@@ -223,6 +223,7 @@ static int send_fds(struct parent *p)
 		for (unsigned g = 0; g < f->ngroups && !r; g++)
 			r = send_fd(p, MSG_RING_DATA, c, g, f->ring[c][g]);
 	return r ?: send_fd(p, MSG_RING_COUNTERS, 0, 0, f->counters) ?: send_fd(p, MSG_RING_SHARED, 0, 0, f->shared) ?:
+	       send_fd(p, MSG_RING_PRINCIPALS, 0, 0, f->principals) ?: send_fd(p, MSG_RING_SETTLED, 0, 0, f->settled) ?:
 	       send_fd(p, MSG_RING_STATUS_SOCKET, 0, 0, p->status_socket) ?: send_fd(p, MSG_RING_LOCK, 0, 0, p->lock);
 }
 

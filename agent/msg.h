@@ -19,6 +19,7 @@
 #include "hostinfo.h"
 #include "names.h"
 #include "logins.h"
+#include "probes.h"
 #include "proto/frame.h"
 
 enum msg_type {
@@ -66,7 +67,8 @@ struct msg_setup {
 	char spool_dir[PATH_MAX / 2], cursor[PATH_MAX / 2];
 };
 
-enum msg_ring_kind { MSG_RING_DATA, MSG_RING_COUNTERS, MSG_RING_SHARED, MSG_RING_STATUS_SOCKET, MSG_RING_LOCK };
+enum msg_ring_kind { MSG_RING_DATA, MSG_RING_COUNTERS, MSG_RING_SHARED, MSG_RING_STATUS_SOCKET, MSG_RING_LOCK,
+		     MSG_RING_PRINCIPALS, MSG_RING_SETTLED };
 struct msg_ring {
 	uint32_t kind, class, group, pad;
 };
@@ -121,7 +123,9 @@ struct msg_hash_is {
 };
 
 struct msg_count {
-	uint64_t recursion_misses, restarts;
+	uint64_t restarts;
+	struct probes_miss missed[HT_PROGRAMS_MAX];
+	uint32_t nmissed, pad;
 };
 
 struct msg_tampered {			/* texts end with NUL */

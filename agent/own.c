@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "calls.h"
+#include "cgroupname.h"
 #include "lib/clock.h"
 #include "own.h"
 #include "pipeline_internal.h"
@@ -28,7 +30,10 @@ static const struct shape_field lost_fields[] = {
 	SERVICE("ringClass", FIELD_STRING),    SERVICE("cpu", FIELD_UINT),	     SERVICE("count", FIELD_UINT),
 	SERVICE("cause", FIELD_STRING),	       SERVICE("firstSequence", FIELD_UINT), SERVICE("lastSequence", FIELD_UINT),
 	SERVICE("firstBootTime", FIELD_UINT),  SERVICE("firstTime", FIELD_STRING),   SERVICE("lastBootTime", FIELD_UINT),
-	SERVICE("lastTime", FIELD_STRING),
+	SERVICE("lastTime", FIELD_STRING),     SERVICE("others", FIELD_BOOL),   SERVICE("uid", FIELD_UINT),
+	SERVICE("userName", FIELD_STRING),     SERVICE("cgroupId", FIELD_UINT),	     SERVICE("cgroup", FIELD_STRING),
+	SERVICE("container", FIELD_STRING),    SERVICE("call", FIELD_STRING),	     SERVICE("program", FIELD_STRING),
+	SERVICE("total", FIELD_UINT),
 };
 static const struct shape_field hashed_fields[] = {
 	SERVICE("executableId", FIELD_STRING),
@@ -144,6 +149,42 @@ static void put_time(struct pipeline *p, unsigned field, uint64_t boot)
 	put(p, field + 1, text);
 }
 
+/* Who flooded: a cgroup and a user, and with which call. */
+static void put_principal(struct pipeline *p, const struct settle_principal *who)
+{
+	struct batch *b = p->batch[CHAIN_CONTROL];
+	struct str name, cgroup, container;
+
+	if (!who->known) {
+		batch_int(b, 10, true);
+		return;
+	}
+	name = names_user(p->env.names, who->uid);
+	cgroup = cgroups_path(p->cgroups, who->cgroup_id);
+	batch_int(b, 11, who->uid);
+	if (name.n)
+		batch_string(b, 12, name.p, name.n);
+	batch_int(b, 13, (int64_t)who->cgroup_id);
+	if (cgroup.n)
+		batch_string(b, 14, cgroup.p, cgroup.n);
+	if (cgroup_container(cgroup, &container))
+		batch_string(b, 15, container.p, container.n);
+	put(p, 16, who->call ? calls_name(who->call) : NULL);
+}
+
+int own_runs_missed(struct pipeline *p, const char *program, uint64_t count, uint64_t total)
+{
+	int r = begin(p, &lost_shape);
+
+	if (r < 0)
+		return r;
+	batch_int(p->batch[CHAIN_CONTROL], 2, (int64_t)count);
+	put(p, 3, "recursion");
+	put(p, 17, program);
+	batch_int(p->batch[CHAIN_CONTROL], 18, (int64_t)total);
+	return end(p);
+}
+
 int own_records_lost(struct pipeline *p, const struct settle_report *l)
 {
 	static const char *const classes[HT_CLASS__MAX] = { "control", "process", "data", "tls" };
@@ -160,6 +201,8 @@ int own_records_lost(struct pipeline *p, const struct settle_report *l)
 	batch_int(b, 5, (int64_t)l->last_seq);
 	put_time(p, 6, l->first_time);
 	put_time(p, 8, l->last_time);
+	if (l->cause == SETTLE_FLOOD)
+		put_principal(p, &l->principal);
 	return end(p);
 }
 

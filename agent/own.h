@@ -29,6 +29,8 @@ int own_agent_started(struct pipeline *p, const struct own_started *s);
 /* With what pipeline and settle have counted since they began, this record included. */
 int own_agent_stopped(struct pipeline *p, const struct own_stopped *s);
 int own_records_lost(struct pipeline *p, const struct settle_report *r);
+/* Runs of a kernel program that did not happen: new ones, and all since it was loaded. */
+int own_runs_missed(struct pipeline *p, const char *program, uint64_t count, uint64_t total);
 int own_executable_hashed(struct pipeline *p, const struct ht_exe *exe, const char *path, const uint8_t sha256[32]);
 int own_name_resolved(struct pipeline *p, uint32_t uid, const char *name);
 /* Wall clock minus boot time, ns, before and after the wall clock was set. */

@@ -124,7 +124,7 @@ static void begin_stop(struct parent *p)
 		return;
 	p->stopping = true;
 	p->stop_until = clock_boot() + STOP_PATIENCE;
-	if (p->worker)
+	if (p->worker && !send_counts(p))
 		msg_send(p->ctl, MSG_STOP, NULL, 0, -1);
 }
 

@@ -34,7 +34,26 @@ static int make_tables(struct pipeline *p)
 	if (!r)
 		r = idcache_new(c->identity_bytes ?: IDENTITY_BYTES, &p->identities);
 	if (!r)
+		r = cgroups_new(&p->cgroups);
+	if (!r)
 		r = decoder_new(&p->decoder);
+	return r;
+}
+
+int pipeline_principals(struct rings *rings, struct settle *settle)
+{
+	unsigned ncpu = rings_ncpu(rings), last;
+	int r = 0;
+
+	for (unsigned class = 0; class < HT_CLASS__MAX; class++)
+		for (unsigned first = 0; first < ncpu && !r; first = last + 1) {
+			unsigned group = rings_group_of(rings, first);
+
+			for (last = first; last + 1 < ncpu && rings_group_of(rings, last + 1) == group;)
+				last++;
+			r = settle_principals(settle, class, first, last, rings_principals(rings, class, group),
+					      rings_settled(rings, class, group));
+		}
 	return r;
 }
 
@@ -81,6 +100,7 @@ void pipeline_free(struct pipeline **p)
 	logins_free(&(*p)->env.logins);
 	proctab_free(&(*p)->env.procs);
 	idcache_free(&(*p)->identities);
+	cgroups_free(&(*p)->cgroups);
 	decoder_free(&(*p)->decoder);
 	for (unsigned c = 0; c < CHAIN__MAX; c++)
 		batch_free(&(*p)->batch[c]);
@@ -231,8 +251,10 @@ void pipeline_identity(struct pipeline *p, const void *event, uint32_t n)
 {
 	struct ident *id = idcache_put(p->identities, event, n);
 
-	if (id)
+	if (id) {
 		ancestry_note(p->env.procs, id);
+		cgroups_note(p->cgroups, id->id.cgroup_id, id->cgroup);
+	}
 }
 
 /* Names can take for ever and are waited for now and then; a session's address is the parent's to tell, at once. */
@@ -268,6 +290,7 @@ static int take_identity(struct pipeline *p, const struct ht_event *ev, uint32_t
 	if (p->ops.keep_identity)
 		p->ops.keep_identity(p->ops.ctx, ev, n);
 	ancestry_note(p->env.procs, id);
+	cgroups_note(p->cgroups, id->id.cgroup_id, id->cgroup);
 	return wait_for(p, id, now);
 }
 

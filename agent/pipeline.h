@@ -46,6 +46,8 @@ struct pipeline_config {
 
 int pipeline_new(const struct pipeline_config *config, const struct pipeline_ops *ops, struct rings *rings,
 		 struct settle *settle, struct pipeline **ret_p);
+/* Before the first pass: settle learns where the rings' principals are. 0 or -errno. */
+int pipeline_principals(struct rings *rings, struct settle *settle);
 void pipeline_free(struct pipeline **p);
 
 /* One snapshot of all rings into the batches. 0: through; 1: waiting for a name; or -errno (also what close said). */

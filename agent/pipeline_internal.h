@@ -3,6 +3,7 @@
 #ifndef HOSTTRAIL_PIPELINE_INTERNAL_H
 #define HOSTTRAIL_PIPELINE_INTERNAL_H
 
+#include "cgroups.h"
 #include "decode.h"
 #include "pipeline.h"
 
@@ -18,6 +19,7 @@ struct pipeline {
 	struct identity_env env;
 	struct identity_text text;
 	struct idcache *identities;
+	struct cgroups *cgroups;
 	uint64_t world;			/* grows when a name or an address becomes known */
 	struct procfs_self self;
 	uint64_t self_serial;

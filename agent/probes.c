@@ -175,7 +175,9 @@ static int adopt_maps(struct probes *p)
 	p->tasks = pins_get(p->dir, "tasks");
 	p->fds.counters = pins_get(p->dir, "counters");
 	p->fds.shared = pins_get(p->dir, "shared");
-	if (p->tasks < 0 || p->fds.counters < 0 || p->fds.shared < 0)
+	p->fds.principals = pins_get(p->dir, "principals");
+	p->fds.settled = pins_get(p->dir, "settled");
+	if (p->tasks < 0 || p->fds.counters < 0 || p->fds.shared < 0 || p->fds.principals < 0 || p->fds.settled < 0)
 		return -ENOENT;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < p->fds.ngroups; g++) {
@@ -212,6 +214,8 @@ static void drop_fds(struct probes *p)
 	cleanup_close(&p->tasks);
 	cleanup_close(&p->fds.counters);
 	cleanup_close(&p->fds.shared);
+	cleanup_close(&p->fds.principals);
+	cleanup_close(&p->fds.settled);
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			cleanup_close(&p->fds.ring[c][g]);
@@ -259,6 +263,10 @@ static int pin_maps(struct probes *p, char why[256])
 	r = pins_put(p->dir, "counters", p->fds.counters);
 	if (!r)
 		r = pins_put(p->dir, "shared", p->fds.shared);
+	if (!r)
+		r = pins_put(p->dir, "principals", p->fds.principals);
+	if (!r)
+		r = pins_put(p->dir, "settled", p->fds.settled);
 	if (!r)
 		r = pins_put(p->dir, "tasks", p->tasks);
 	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
@@ -350,7 +358,7 @@ static struct probes *probes_alloc(void)
 
 	if (!p)
 		return NULL;
-	p->tasks = p->fds.counters = p->fds.shared = p->lock = p->meta_fd = -1;
+	p->tasks = p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = p->lock = p->meta_fd = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;
@@ -439,11 +447,11 @@ const struct probes_feature *probes_features(const struct probes *p, unsigned *r
 	return p->features.v;
 }
 
-uint64_t probes_recursion_misses(const struct probes *p)
+unsigned probes_misses(const struct probes *p, struct probes_miss *ret_v, unsigned max)
 {
-	uint64_t sum = 0;
+	unsigned found = 0;
 
-	for (unsigned i = 0; i < p->nlinks; i++) {
+	for (unsigned i = 0; i < p->nlinks && found < max; i++) {
 		struct bpf_link_info link = {};
 		struct bpf_prog_info prog = {};
 		__u32 n = sizeof(link);
@@ -453,10 +461,13 @@ uint64_t probes_recursion_misses(const struct probes *p)
 			continue;
 		fd = bpf_prog_get_fd_by_id(link.prog_id);
 		n = sizeof(prog);
-		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &prog, &n) == 0)
-			sum += prog.recursion_misses;
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &prog, &n) < 0)
+			continue;
+		memcpy(ret_v[found].program, prog.name, sizeof(ret_v[found].program));
+		ret_v[found].program[sizeof(ret_v[found].program) - 1] = 0;
+		ret_v[found++].count = prog.recursion_misses;
 	}
-	return sum;
+	return found;
 }
 
 int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e)

@@ -40,11 +40,16 @@ struct probes_fds {
 	uint32_t ngroups;			/* rings per class */
 	int ring[HT_CLASS__MAX][HT_GROUPS_MAX];	/* -1 beyond ngroups; owned by struct probes */
 	uint32_t ring_bytes[HT_CLASS__MAX];
-	int counters, shared;			/* mmapable arrays */
+	int counters, shared, principals, settled;	/* mmapable arrays; of these, shared and settled for writing */
 	bool adopted;				/* an earlier run's pins go on; nothing was lost meanwhile but what counters say */
 	char replaced[128];			/* another build's pins were replaced: why; else "" */
 	uint8_t stream[16];			/* random, made with the rings and pinned with them */
 	uint64_t made;				/* boot-time ns when the rings were made */
+};
+
+struct probes_miss {
+	char program[16];			/* "ht_sys_exit" */
+	uint64_t count;
 };
 
 /* 0 or -errno; `why` (256 bytes) gets one line for people. Kernels below 6.1 or without BTF: -EOPNOTSUPP. */
@@ -63,8 +68,9 @@ void probes_check(struct probes *p, probes_lost_fn lost, void *ctx);
 enum probes_object { PROBES_MAP, PROBES_PROG, PROBES_LINK };
 typedef void (*probes_object_fn)(void *ctx, enum probes_object kind, uint32_t id, const char *name);
 void probes_objects(struct probes *p, probes_object_fn fn, void *ctx);
-/* Recursion misses per program since load, summed. */
-uint64_t probes_recursion_misses(const struct probes *p);
+/* How often the kernel did not run a program because it was running on that CPU already, since it was loaded. How many
+ * programs (at most max). The kernel counts by program alone: not by CPU, and not what the runs were for. */
+unsigned probes_misses(const struct probes *p, struct probes_miss *ret_v, unsigned max);
 /* The kernel's numbers of an open file, for checking executables before hashing: fills dev, ino, gen, size, ctime. */
 int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e);
 const char *probes_dir(const struct probes *p);	/* where its pins are; "": nothing is pinned */

@@ -19,6 +19,7 @@
 static const char *const written[] = {
 	"tasks",	/* marks: probes_mark() */
 	"shared",	/* the reader's epoch and whether it sleeps */
+	"settled",	/* the reader's: which floods' losses are on disk */
 };
 
 bool probes_map_written(const char *name)

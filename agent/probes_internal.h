@@ -9,7 +9,7 @@
 #include "pins.h"
 #include "probes.h"
 
-#define LINKS_MAX 16
+#define LINKS_MAX HT_PROGRAMS_MAX
 #define OWN_DIRS_MAX 64
 #define INDEX_RESTART (HT_CALLS_MAX - 1)	/* as in bpf/maps.bpf.h */
 #define CPUS_PER_GROUP_SHIFT 3

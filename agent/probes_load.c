@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -67,6 +68,9 @@ static int fill_rodata(const struct probes *p, const struct probes_config *c, st
 	s->rodata->ht_scope_level = p->scope_level;
 	s->rodata->ht_ncpu = p->fds.ncpu;
 	s->rodata->ht_group_shift = group_shift(p);
+	s->rodata->ht_ngroups = p->fds.ngroups;
+	if (getrandom((void *)&s->rodata->ht_flood_seed, sizeof(s->rodata->ht_flood_seed), 0) < 0)
+		return -errno;
 	for (unsigned i = 0; i < HT_CLASS__MAX; i++)
 		s->rodata->ht_ring_shift[i] = (uint32_t)__builtin_ctz(p->fds.ring_bytes[i]);
 	for (unsigned a = 0; a < HT_ABI__MAX; a++)
@@ -116,6 +120,8 @@ static void size_maps(struct probes *p, struct hosttrail_bpf *s)
 {
 	bpf_map__set_max_entries(s->maps.scratch, p->fds.ncpu);
 	bpf_map__set_max_entries(s->maps.counters, HT_CLASS__MAX * p->fds.ncpu);
+	bpf_map__set_max_entries(s->maps.principals, HT_CLASS__MAX * p->fds.ngroups);
+	bpf_map__set_max_entries(s->maps.settled, HT_CLASS__MAX * p->fds.ngroups);
 	bpf_map__set_autocreate(s->maps.exe_query, false);
 	bpf_program__set_autoload(s->progs.ht_iter_file, false);
 	for (const struct hook *h = hooks; h->prog; h++) {
@@ -168,6 +174,8 @@ int probes_load(struct probes *p, const struct probes_config *c, char why[256])
 	p->tasks = fcntl(bpf_map__fd(p->skel->maps.tasks), F_DUPFD_CLOEXEC, 3);
 	p->fds.counters = fcntl(bpf_map__fd(p->skel->maps.counters), F_DUPFD_CLOEXEC, 3);
 	p->fds.shared = fcntl(bpf_map__fd(p->skel->maps.shared), F_DUPFD_CLOEXEC, 3);
+	p->fds.principals = fcntl(bpf_map__fd(p->skel->maps.principals), F_DUPFD_CLOEXEC, 3);
+	p->fds.settled = fcntl(bpf_map__fd(p->skel->maps.settled), F_DUPFD_CLOEXEC, 3);
 	p->task_size = probes_value_size(p->tasks);
 	r = fill_maps(p);
 	return r ? probes_fail(why, r, "filling maps") : 0;

@@ -37,12 +37,15 @@ struct ring {
 
 struct rings {
 	struct ring ring[HT_CLASS__MAX][HT_GROUPS_MAX];
-	unsigned ngroups, ncpu;
+	unsigned ngroups, ncpu, group_shift;
 	size_t page;
 	int epoll;
 	const struct ht_counters *counters;
 	size_t counters_len;
 	struct ht_shared *shared;
+	const struct ht_principals *principals;
+	struct ht_settled *settled;
+	size_t principals_len, settled_len;
 	uint64_t malformed;
 };
 
@@ -92,6 +95,16 @@ static int map_arrays(struct rings *r, const struct probes_fds *fds)
 	if (p == MAP_FAILED)
 		return -errno;
 	r->shared = p;
+	r->principals_len = round_up((size_t)HT_CLASS__MAX * fds->ngroups * sizeof(struct ht_principals), r->page);
+	p = mmap(NULL, r->principals_len, PROT_READ, MAP_SHARED, fds->principals, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	r->principals = p;
+	r->settled_len = round_up((size_t)HT_CLASS__MAX * fds->ngroups * sizeof(struct ht_settled), r->page);
+	p = mmap(NULL, r->settled_len, PROT_READ | PROT_WRITE, MAP_SHARED, fds->settled, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	r->settled = p;
 	return 0;
 }
 
@@ -141,6 +154,8 @@ int rings_open(const struct probes_fds *fds, struct rings **ret_r)
 		return -EINVAL;
 	r->ngroups = fds->ngroups;
 	r->ncpu = fds->ncpu;
+	while (((r->ncpu - 1) >> r->group_shift) + 1 > r->ngroups)
+		r->group_shift++;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (r->epoll < 0)
 		return -errno;
@@ -190,6 +205,10 @@ void rings_free(struct rings **rp)
 		munmap((void *)r->counters, r->counters_len);
 	if (r->shared)
 		munmap(r->shared, r->page);
+	if (r->principals)
+		munmap((void *)r->principals, r->principals_len);
+	if (r->settled)
+		munmap(r->settled, r->settled_len);
 	if (r->epoll >= 0)
 		close(r->epoll);
 	free(r);
@@ -357,6 +376,41 @@ const volatile struct ht_counters *rings_counters(const struct rings *r, unsigne
 	if (!r->counters || class >= HT_CLASS__MAX || cpu >= r->ncpu)
 		return NULL;
 	return &r->counters[class * r->ncpu + cpu];
+}
+
+const struct ht_principals *rings_principals(const struct rings *r, unsigned class, unsigned group)
+{
+	if (!r->principals || class >= HT_CLASS__MAX || group >= r->ngroups)
+		return NULL;
+	return &r->principals[class * r->ngroups + group];
+}
+
+struct ht_settled *rings_settled(const struct rings *r, unsigned class, unsigned group)
+{
+	if (!r->settled || class >= HT_CLASS__MAX || group >= r->ngroups)
+		return NULL;
+	return &r->settled[class * r->ngroups + group];
+}
+
+unsigned rings_ngroups(const struct rings *r)
+{
+	return r->ngroups;
+}
+
+unsigned rings_group_of(const struct rings *r, unsigned cpu)
+{
+	return cpu >> r->group_shift;
+}
+
+uint64_t rings_missed_said(const struct rings *r, unsigned program)
+{
+	return r->shared && program < HT_PROGRAMS_MAX ? r->shared->missed_said[program] : 0;
+}
+
+void rings_missed_say(struct rings *r, unsigned program, uint64_t count)
+{
+	if (r->shared && program < HT_PROGRAMS_MAX)
+		r->shared->missed_said[program] = count;
 }
 
 unsigned rings_ncpu(const struct rings *r)

@@ -40,6 +40,14 @@ uint64_t rings_malformed(const struct rings *r);
 
 /* Counters as the probes see them now (volatile reads). NULL outside range. */
 const volatile struct ht_counters *rings_counters(const struct rings *r, unsigned class, unsigned cpu);
+/* Who fills the ring of a class and group (bpf/event.h), and what of their losses is on disk. NULL outside range, and for an image. */
+const struct ht_principals *rings_principals(const struct rings *r, unsigned class, unsigned group);
+struct ht_settled *rings_settled(const struct rings *r, unsigned class, unsigned group);
+unsigned rings_ngroups(const struct rings *r);
+unsigned rings_group_of(const struct rings *r, unsigned cpu);	/* the group that a CPU's entries go to */
+/* How much of a program's recursion misses RecordsLost say already; kept where a killed reader's successor finds it. */
+uint64_t rings_missed_said(const struct rings *r, unsigned program);
+void rings_missed_say(struct rings *r, unsigned program, uint64_t count);
 unsigned rings_ncpu(const struct rings *r);
 uint64_t rings_marked_tasks(const struct rings *r);	/* tree scope: marked tasks alive */
 

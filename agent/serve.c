@@ -127,8 +127,11 @@ int serve_prober(struct parent *p)
 
 int send_counts(struct parent *p)
 {
-	struct msg_count c = { .recursion_misses = probes_recursion_misses(p->probes), .restarts = p->restarts };
-	int r = msg_send(p->ctl, MSG_COUNT, &c, sizeof(c), -1);
+	struct msg_count c = { .restarts = p->restarts };
+	int r;
+
+	c.nmissed = probes_misses(p->probes, c.missed, HT_PROGRAMS_MAX);
+	r = msg_send(p->ctl, MSG_COUNT, &c, sizeof(c), -1);
 
 	return r == -EAGAIN ? 0 : r;
 }

@@ -9,7 +9,7 @@ const char *settle_cause_name(enum settle_cause cause)
 {
 	static const char *const names[] = {
 		[SETTLE_RING_FULL] = "ringFull",     [SETTLE_SCRATCH] = "scratchBusy",
-		[SETTLE_STORAGE] = "taskStorage",    [SETTLE_KERNEL] = "kernel",
+		[SETTLE_STORAGE] = "taskStorage",    [SETTLE_FLOOD] = "flood",
 		[SETTLE_MALFORMED] = "malformed",    [SETTLE_DISK_FULL] = "diskFull",
 		[SETTLE_BAD_SEGMENT] = "badSegment", [SETTLE_UNEXPLAINED] = "unexplained",
 	};
@@ -49,6 +49,7 @@ void settle_free(struct settle **s)
 		seqset_free(&(*s)->slots[i].seen);
 		seqset_free(&(*s)->slots[i].disk);
 	}
+	floods_free(*s);
 	free((*s)->slots);
 	free((*s)->lost);
 	free(*s);
@@ -89,7 +90,8 @@ static bool lost_join(struct settle *s, const struct lost *l)
 	for (unsigned i = s->nlost; i-- > 0 && tries--;) {
 		struct lost *o = &s->lost[i];
 
-		if (o->r.ring_class != l->r.ring_class || o->r.cpu != l->r.cpu || o->cause != l->cause)
+		if (o->r.ring_class != l->r.ring_class || o->r.cpu != l->r.cpu || o->cause != l->cause ||
+		    o->who != l->who)
 			continue;
 		if (o->r.last + 1 != l->r.first)
 			continue;
@@ -114,30 +116,50 @@ int settle_lost_add(struct settle *s, const struct lost *l)
 	return 0;
 }
 
-/* [first,last] of the slot is lost. The kernel's counters say why, as far as they go; else `fallback`. */
-static int lose(struct settle *s, unsigned class, unsigned cpu, uint64_t first, uint64_t last, uint8_t fallback)
+/* How many numbers a cause explains that it did not explain yet. The principals' own counts also hold after a restart. */
+static uint64_t cause_left(const struct slot *o, unsigned cause)
 {
+	if (cause == HT_CAUSE_FLOOD && !o->comparable && o->flood)
+		return flood_pending(o->flood);
+	return cause < HT_CAUSE__MAX ? o->cause_now[cause] - o->cause_done[cause] : UINT64_MAX;
+}
+
+/* At most n of the numbers from l->r.first on are lost for l's cause, to one principal if it is a flood. How many, or -errno. */
+static int64_t lose_part(struct settle *s, struct slot *o, struct lost *l, uint64_t n)
+{
+	uint64_t of_one = l->cause == SETTLE_FLOOD && o->flood ? flood_take(o->flood, n, &l->who) : 0;
+	int r;
+
+	n = of_one ?: n;
+	l->r.last = l->r.first + n - 1;
+	r = settle_lost_add(s, l);
+	return r < 0 ? r : (int64_t)n;
+}
+
+/* [first,last] of the slot is lost. The kernel's counters say why, as far as they go; else it is unexplained. */
+static int lose(struct settle *s, unsigned class, unsigned cpu, uint64_t first, uint64_t last)
+{
+	static const uint8_t order[] = { HT_CAUSE_FLOOD, HT_CAUSE_RING_FULL, HT_CAUSE_SCRATCH, HT_CAUSE_STORAGE, SETTLE_UNEXPLAINED };
 	struct slot *o = settle_slot(s, class, cpu);
 	uint64_t from = o->said_last > o->lost_first ? o->said_last : o->lost_first;
-	int r = seqset_add(&o->seen, first, last);
+	int64_t r = seqset_add(&o->seen, first, last);
 
-	if (r < 0)
-		return r;
-	for (unsigned c = 0; c <= HT_CAUSE__MAX && first <= last; c++) {
-		uint64_t left = c < HT_CAUSE__MAX ? o->cause_now[c] - o->cause_done[c] : UINT64_MAX;
-		uint64_t n = left < last - first + 1 ? left : last - first + 1;
-		struct lost l = { { class, cpu, first, first + n - 1 }, c < HT_CAUSE__MAX ? c : fallback, from, o->lost_last };
+	for (unsigned i = 0; r >= 0 && i < sizeof(order) && first <= last;) {
+		uint64_t left = cause_left(o, order[i]), n = left < last - first + 1 ? left : last - first + 1;
+		struct lost l = { { class, cpu, first, 0 }, order[i], NOBODY, from, o->lost_last };
 
-		if (!n)
+		if (!n) {
+			i++;
 			continue;
-		r = settle_lost_add(s, &l);
+		}
+		r = lose_part(s, o, &l, n);
 		if (r < 0)
-			return r;
-		if (c < HT_CAUSE__MAX)
-			o->cause_done[c] += n;
-		first += n;
+			break;
+		if (order[i] < HT_CAUSE__MAX)
+			o->cause_done[order[i]] += (uint64_t)r;
+		first += (uint64_t)r;
 	}
-	return 0;
+	return r < 0 ? (int)r : 0;
 }
 
 /* ---- a pass -------------------------------------------------------------- */
@@ -149,6 +171,8 @@ void settle_observe(struct settle *s, unsigned class, unsigned cpu, const volati
 
 	if (!o || !c)
 		return;
+	if (o->flood)
+		flood_observe(o->flood, cpu);
 	/* Losses and submissions first, numbers last: what the first two count has a number below the third. */
 	o->counted = 0;
 	for (unsigned i = 0; i < HT_CAUSE__MAX; i++) {
@@ -176,7 +200,7 @@ static int open_add(struct settle *s, unsigned class, unsigned cpu, uint64_t fir
 		return -ENOSPC;
 	o->at = f->n++;
 	o->at_frame = f->frame;
-	f->v[o->at] = (struct open_range){ { class, cpu, first, last }, cause };
+	f->v[o->at] = (struct open_range){ { class, cpu, first, last }, cause, NOBODY };
 	return 0;
 }
 
@@ -203,7 +227,7 @@ int settle_seen(struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
 int settle_malformed(struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
 {
 	struct slot *o = class < HT_CLASS__MAX ? settle_slot(s, class, cpu) : NULL;
-	struct lost l = { { class, cpu, seq, seq }, SETTLE_MALFORMED, 0, 0 };
+	struct lost l = { { class, cpu, seq, seq }, SETTLE_MALFORMED, NOBODY, 0, 0 };
 	int r;
 
 	if (!o)
@@ -228,7 +252,7 @@ static int lose_all_below(struct settle *s, unsigned class, unsigned cpu, uint64
 	int r;
 
 	while (seqset_gap(&o->seen, at, limit, &gap)) {
-		r = lose(s, class, cpu, gap.first, gap.last, SETTLE_UNEXPLAINED);
+		r = lose(s, class, cpu, gap.first, gap.last);
 		if (r < 0)
 			return r;
 		o->lost_done += gap.last - gap.first + 1;
@@ -283,6 +307,7 @@ int settle_pass_end(struct settle *s, uint64_t now)
 			if (r < 0 && !first)
 				first = r;
 		}
+	floods_pass_end(s);
 	return first;
 }
 
@@ -338,13 +363,13 @@ uint64_t settle_lost_of(const struct settle *s, unsigned ring_class)
 static struct settle_report *report_of(struct settle_report *v, unsigned *n, unsigned max, const struct lost *l)
 {
 	for (unsigned i = 0; i < *n; i++)
-		if (v[i].ring_class == l->r.ring_class && v[i].cpu == l->r.cpu && v[i].cause == l->cause)
+		if (v[i].ring_class == l->r.ring_class && v[i].cpu == l->r.cpu && v[i].cause == l->cause && v[i].who == l->who)
 			return &v[i];
 	if (*n >= max)
 		return NULL;
 	v[*n] = (struct settle_report){
 		.ring_class = l->r.ring_class, .cpu = l->r.cpu, .cause = l->cause,
-		.first_seq = l->r.first, .first_time = l->first_time,
+		.first_seq = l->r.first, .first_time = l->first_time, .who = l->who,
 	};
 	return &v[(*n)++];
 }
@@ -361,7 +386,9 @@ unsigned settle_take_lost(struct settle *s, struct settle_report *reports, unsig
 
 		if (!p)
 			break;
-		f->v[f->n++] = (struct open_range){ l->r, l->cause };
+		f->v[f->n++] = (struct open_range){ l->r, l->cause, l->who };
+		if (!p->count && l->cause == SETTLE_FLOOD)
+			flood_principal(settle_slot(s, l->r.ring_class, l->r.cpu)->flood, l->who, &p->principal);
 		p->count += l->r.last - l->r.first + 1;
 		if (l->r.first < p->first_seq)
 			p->first_seq = l->r.first;
@@ -431,8 +458,11 @@ int settle_frame_done(struct settle *s, unsigned chain)
 
 	for (unsigned i = 0; i < f->n; i++) {
 		const struct frame_range *p = &f->v[i].r;
+		struct slot *o = settle_slot(s, p->ring_class, p->cpu);
 
-		r = seqset_add(&settle_slot(s, p->ring_class, p->cpu)->disk, p->first, p->last);
+		if (f->v[i].who != NOBODY)
+			flood_settled(o->flood, f->v[i].who, p->last - p->first + 1);
+		r = seqset_add(&o->disk, p->first, p->last);
 		if (r < 0 && !first)
 			first = r;
 	}
@@ -446,7 +476,7 @@ int settle_frame_failed(struct settle *s, unsigned chain)
 	int r = 0;
 
 	for (unsigned i = 0; i < f->n && !r; i++) {
-		struct lost l = { f->v[i].r, f->v[i].cause == RECORDED ? SETTLE_DISK_FULL : f->v[i].cause, 0, 0 };
+		struct lost l = { f->v[i].r, f->v[i].cause == RECORDED ? SETTLE_DISK_FULL : f->v[i].cause, f->v[i].who, 0, 0 };
 		uint64_t before;
 
 		if (l.r.ring_class == HT_CLASS_USER)

@@ -11,6 +11,11 @@
  * settle_take_lost() puts them into the open control frame, next to the RecordsLost record that says so. So record and
  * settlement are one frame, and a killed agent cannot do half of it.
  *
+ * What the probes cut because somebody flooded a ring (SETTLE_FLOOD) is lost to that principal: the tables of
+ * bpf/event.h say whose it was, and learn here how much of it frames on disk have settled. Which of the missing numbers was
+ * whose is not known: they are shared out in order, so that all sums are right. Pass settle_principals() each ring's table
+ * before the first pass.
+ *
  * After a restart, settle_load() and settle_found() say what frames on disk have settled;
  * settle_seen() answers 0 for those. Not thread-safe.
  */
@@ -32,7 +37,7 @@ enum settle_cause {
 	SETTLE_RING_FULL = HT_CAUSE_RING_FULL,
 	SETTLE_SCRATCH = HT_CAUSE_SCRATCH,
 	SETTLE_STORAGE = HT_CAUSE_STORAGE,
-	SETTLE_KERNEL = 3,			/* a cause that event.h does not name yet */
+	SETTLE_FLOOD = HT_CAUSE_FLOOD,
 	SETTLE_MALFORMED,			/* the entry's bytes made no sense */
 	SETTLE_DISK_FULL,			/* its frame could not be written */
 	SETTLE_BAD_SEGMENT,			/* its frame was in a segment that was set aside */
@@ -45,6 +50,10 @@ struct settle;
 
 int settle_new(unsigned ncpu, struct settle **ret_s);
 void settle_free(struct settle **s);
+
+/* The tables of a ring that the CPUs from first to last write to; they outlive s. 0, -EINVAL or -ENOMEM. */
+int settle_principals(struct settle *s, unsigned class, unsigned first_cpu, unsigned last_cpu, const struct ht_principals *table,
+		      struct ht_settled *settled);
 
 /* ---- restart */
 /* A frame that is on disk. */
@@ -74,11 +83,20 @@ uint64_t settle_user_seq(struct settle *s);	/* takes the next number, notes it i
 void settle_user_ahead(struct settle *s, uint64_t seq);	/* the next one is at least this: earlier ones may be used, unknown to us */
 
 /* ---- losses */
+struct settle_principal {		/* whose loss */
+	bool known;			/* else: of those that found no slot in the table */
+	uint64_t cgroup_id;
+	uint32_t uid;
+	uint16_t call;			/* descriptor index; 0: any */
+};
+
 struct settle_report {
 	uint8_t ring_class, cause;
 	uint16_t cpu;
 	uint64_t count, first_seq, last_seq;
 	uint64_t first_time, last_time;		/* boot-time ns; 0 unknown */
+	int who;				/* its slot in the table */
+	struct settle_principal principal;	/* cause SETTLE_FLOOD only */
 };
 bool settle_has_lost(const struct settle *s);
 /* Moves waiting losses into the open control frame while ranges are left. How many reports (at most max). */

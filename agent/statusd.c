@@ -100,7 +100,7 @@ static void put_counts(const struct worker *w, struct json_object *o)
 	put_number(o, "skipped", p->skipped);
 	put_number(o, "unknown_identity", p->unknown_identity);
 	put_number(o, "minimal_identity", p->minimal_identity);
-	put_number(o, "recursion_misses", w->count.recursion_misses);
+	put_number(o, "recursion_misses", worker_missed_total(w));
 	put_number(o, "restarts", w->count.restarts);
 	put_number(o, "tampered", w->tampered);
 }

@@ -16,6 +16,7 @@
 #include "hostinfo.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "own.h"
 #include "pipeline.h"
 #include "spawn.h"
 #include "trace.h"
@@ -175,6 +176,8 @@ static int open_user_side(struct trace *t)
 	if (!r)
 		r = settle_new(rings_ncpu(t->rings), &t->settle);
 	if (!r)
+		r = pipeline_principals(t->rings, t->settle);
+	if (!r)
 		r = pipeline_new(&pc, &ops, t->rings, t->settle, &t->pipeline);
 	if (!r)
 		proctab_scan(pipeline_procs(t->pipeline), NULL, NULL);
@@ -277,6 +280,22 @@ static int run(struct trace *t)
 	return 0;
 }
 
+/* Runs of the probes that the kernel refused: of this tree or of others, that is not known, so they count as lost. */
+static int say_missed(struct trace *t)
+{
+	struct probes_miss missed[HT_PROGRAMS_MAX];
+	unsigned n = probes_misses(t->probes, missed, HT_PROGRAMS_MAX);
+	int r = 0;
+
+	for (unsigned i = 0; i < n && !r; i++) {
+		if (!missed[i].count)
+			continue;
+		t->result.lost += missed[i].count;
+		r = own_runs_missed(t->pipeline, missed[i].program, missed[i].count, missed[i].count);
+	}
+	return r ?: take_batches(t);
+}
+
 /* What was numbered has come or is lost, and what was executed is hashed. */
 static int finish(struct trace *t)
 {
@@ -290,8 +309,10 @@ static int finish(struct trace *t)
 		usleep(2000);
 	} while (clock_boot() < end);
 	if (!r)
+		r = say_missed(t);
+	if (!r)
 		traceorder_give(t->order, UINT64_MAX, give, t);
-	t->result.lost = settle_lost_total(t->settle);
+	t->result.lost += settle_lost_total(t->settle);
 	return r;
 }
 

@@ -112,6 +112,35 @@ static int take_tampered(struct worker *w, struct msg_tampered *m)
 	return own_tampered(w->pipeline, m->kind, m->target, m->what, m->restored);
 }
 
+uint64_t worker_missed_total(const struct worker *w)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < w->count.nmissed && i < HT_PROGRAMS_MAX; i++)
+		sum += w->count.missed[i].count;
+	return sum;
+}
+
+/*
+ * What an earlier call said is on disk by now (the parent counts every ten seconds) and is noted where the next worker finds
+ * it. One that is killed in between makes its successor say the same again: the record's total tells.
+ */
+int worker_missed(struct worker *w)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < w->count.nmissed && i < HT_PROGRAMS_MAX && !r; i++) {
+		struct probes_miss *m = &w->count.missed[i];
+
+		m->program[sizeof(m->program) - 1] = 0;
+		rings_missed_say(w->rings, i, w->missed_said[i]);
+		if (m->count > w->missed_said[i])
+			r = own_runs_missed(w->pipeline, m->program, m->count - w->missed_said[i], m->count);
+		w->missed_said[i] = m->count;
+	}
+	return r;
+}
+
 static int take_ctl(struct worker *w)
 {
 	struct msg_login_is *login = &w->m.body.login_is;
@@ -137,7 +166,7 @@ static int take_ctl(struct worker *w)
 		return new_resolver(w);
 	case MSG_COUNT:
 		w->count = w->m.body.count;
-		return 0;
+		return worker_missed(w);
 	case MSG_GUARD:
 		return guard_add(w->guard, &w->m.body.guard);
 	case MSG_TAMPERED:
@@ -284,7 +313,7 @@ static int say_stopped(struct worker *w)
 {
 	const struct own_stopped s = {
 		.reason = "stopped", .uptime_ms = (clock_boot() - w->started) / NS_PER_MS, .malformed = rings_malformed(w->rings),
-		.recursion_misses = w->count.recursion_misses, .restarts = w->count.restarts, .pinned = w->setup.pinned,
+		.recursion_misses = worker_missed_total(w), .restarts = w->count.restarts, .pinned = w->setup.pinned,
 	};
 
 	return own_agent_stopped(w->pipeline, &s);

@@ -17,6 +17,7 @@ struct worker {
 	struct msg m;			/* the message in work */
 	struct msg_setup setup;
 	struct msg_count count;
+	uint64_t missed_said[HT_PROGRAMS_MAX];	/* of each program's misses, in RecordsLost of this worker or an earlier one */
 	struct probes_fds fds;
 	struct probes_feature features[FEATURES_MAX];
 	char feature_names[FEATURES_MAX][62];
@@ -51,6 +52,9 @@ bool worker_is_test(void *ctx, const struct ht_call *call);
 /* "mount: umount2" for each bit of calls; room for as many. How many. */
 struct str;
 unsigned worker_test_names(uint32_t calls, char (*text)[48], struct str *ret_v);
+/* What is new in w->count becomes RecordsLost. 0 or -errno. */
+int worker_missed(struct worker *w);
+uint64_t worker_missed_total(const struct worker *w);
 /* pipeline_ops of the worker. */
 void worker_ops(struct worker *w, struct pipeline_ops *ret_ops);
 

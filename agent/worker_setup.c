@@ -30,6 +30,12 @@ static int take_ring(struct worker *w, const struct msg_ring *m, int fd)
 	case MSG_RING_SHARED:
 		w->fds.shared = fd;
 		return 0;
+	case MSG_RING_PRINCIPALS:
+		w->fds.principals = fd;
+		return 0;
+	case MSG_RING_SETTLED:
+		w->fds.settled = fd;
+		return 0;
 	case MSG_RING_STATUS_SOCKET:
 		w->status_socket = fd;
 		return 0;
@@ -74,7 +80,7 @@ int worker_receive(struct worker *w)
 	r = guard_new(&w->guard);
 	if (r < 0)
 		return r;
-	w->fds.counters = w->fds.shared = -1;
+	w->fds.counters = w->fds.shared = w->fds.principals = w->fds.settled = -1;
 	for (;;) {
 		r = msg_recv(w->ctl, &w->m);
 		if (r <= 0)
@@ -225,7 +231,7 @@ static int say_started(struct worker *w)
 	struct own_started s = {
 		.version = HOSTTRAIL_VERSION, .kernel = w->setup.host.kernel, .scope = w->setup.scope,
 		.adopted = w->setup.adopted, .replaced = w->setup.replaced, .on = on_list, .off = off_list,
-		.recursion_misses = w->count.recursion_misses, .self = self, .skipped = skipped,
+		.recursion_misses = worker_missed_total(w), .self = self, .skipped = skipped,
 	};
 
 	snprintf(self, sizeof(self), "hosttraild parent %lld worker %d", (long long)w->setup.pid, (int)getpid());
@@ -250,7 +256,9 @@ static int say_started(struct worker *w)
 		if (why)
 			skipped[s.nskipped++] = (struct str){ why, strlen(why) };
 	}
-	return own_agent_started(w->pipeline, &s) ?: say_previous(w);
+	for (unsigned i = 0; i < HT_PROGRAMS_MAX; i++)
+		w->missed_said[i] = rings_missed_said(w->rings, i);
+	return own_agent_started(w->pipeline, &s) ?: say_previous(w) ?: worker_missed(w);
 }
 
 int worker_open(struct worker *w)
@@ -263,6 +271,8 @@ int worker_open(struct worker *w)
 	r = rings_open(&w->fds, &w->rings);
 	if (!r)
 		r = settle_new(rings_ncpu(w->rings), &w->settle);
+	if (!r)
+		r = pipeline_principals(w->rings, w->settle);
 	if (!r)
 		r = open_spool(w);
 	if (!r)

@@ -55,9 +55,17 @@ static __always_inline __u32 ring_of(__u32 class, __u32 cpu)
 	return (class & (HT_CLASS__MAX - 1)) * HT_GROUPS_MAX + (group & (HT_GROUPS_MAX - 1));
 }
 
+/* Is the ring full enough to ask who fills it? As of the last look: see flood.bpf.h. */
+static __always_inline bool ring_pressed(const struct ht_counters *c, __u32 class)
+{
+	return c->used >> ((ht_ring_shift[class & (HT_CLASS__MAX - 1)] - 2) & 63);
+}
+
+int flood_charge(__u32 class, __u32 cpu, __u32 call, __u32 len);
+
 /*
- * Wakes the reader if it sleeps, or if the ring gets a quarter full. The fill is asked for only each time a
- * sixteenth of the ring was written, because asking is a call.
+ * Wakes the reader if it sleeps, or each time a sixteenth was written to a ring that is a quarter full. The fill is asked
+ * for only each time a 64th of the ring was written, because asking is a call.
  */
 static __always_inline __u64 wake_flags(void *ring, struct ht_counters *c, __u32 class, __u32 len)
 {
@@ -66,12 +74,13 @@ static __always_inline __u64 wake_flags(void *ring, struct ht_counters *c, __u32
 	__u64 before = c->bytes;
 
 	c->bytes = before + len;
+	if ((before ^ (before + len)) >> (shift - 6))
+		c->used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 	if (w && *(volatile __u64 *)&w->armed) {
 		*(volatile __u64 *)&w->armed = 0;
 		return BPF_RB_FORCE_WAKEUP;
 	}
-	if (((before ^ (before + len)) >> (shift - 4)) &&
-	    bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= (1ull << shift) / 4)
+	if (((before ^ (before + len)) >> (shift - 4)) && ring_pressed(c, class))
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
 }
@@ -96,6 +105,13 @@ static __always_inline int scratch_put(struct scratch *s, __u32 class, __u32 cpu
 		len = OUT_MAX;
 	((struct ht_event *)s->b)->len = len;
 	return ring_put(class, cpu, c, s->b, len);
+}
+
+/* What went into a pressed ring is somebody's. Not in scratch_put(): the stacks of 6.1 are not deep enough for that. */
+static __always_inline void scratch_charge(struct scratch *s, __u32 class, __u32 cpu, const struct ht_counters *c)
+{
+	if (c && ring_pressed(c, class))
+		flood_charge(class, cpu, s->c.call, s->pos);
 }
 
 #endif

@@ -44,6 +44,7 @@ enum ht_abi {
 #define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */
 #define HT_BEHIND_MAX 32	/* numbers of one multiplexer that have a slot */
 #define HT_GROUPS_MAX 16	/* rings per class (CPU groups) */
+#define HT_PROGRAMS_MAX 16	/* kernel programs, one a hook */
 #define HT_DATA_MAX 131072	/* bytes of fields in one event */
 #define HT_WALK_MAX 32768	/* bytes of names of one walk */
 #define HT_PATH_MAX 4096	/* a path string with its NUL */
@@ -196,7 +197,7 @@ struct ht_ident {
 	__u32 pad;
 	__u64 cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 	__u32 ns_user, ns_mnt, ns_pid, ns_net, ns_uts, ns_ipc, ns_cgroup, ns_time;
-	__u64 cgroup_id;	/* default hierarchy */
+	__u64 cgroup_id;	/* of the cgroup whose path is given */
 	__u32 tty_dev;		/* 0: none */
 	__u32 securebits;
 	__u32 seccomp_mode;	/* 0, 1 strict, 2 filter */
@@ -301,6 +302,7 @@ enum ht_cause {
 	HT_CAUSE_RING_FULL = 0,		/* reservation failed */
 	HT_CAUSE_SCRATCH = 1,		/* scratch in use (nested probe) */
 	HT_CAUSE_STORAGE = 2,		/* no task storage where the call needs it */
+	HT_CAUSE_FLOOD = 3,		/* cut: its principal had filled its share of the ring; see ht_principal */
 	HT_CAUSE__MAX = 4,
 };
 
@@ -314,9 +316,45 @@ struct ht_counters {
 	__u64 ident_lost;		/* identities that could not be delivered */
 	__u64 storage_failed;		/* task-storage creations that failed */
 	__u64 bytes;			/* bytes that went into the ring, all entries */
-	__u64 pad[5];
+	__u64 used;			/* bytes waiting in the ring when this CPU last asked: every 1/64 that it writes */
+	__u64 pad[4];
 };
 _Static_assert(sizeof(struct ht_counters) == 128, "counters");
+
+/*
+ * Map `principals`, one table per ring, index class * groups + group: who fills the ring, counted while it is more than a
+ * quarter full. A principal is a cgroup and a real uid. It has a slot with call 0 for everything it writes, and one for
+ * each call it makes. Slots lie in sets of HT_PRINCIPAL_WAYS that the tag chooses; one whose owner wrote nothing of what
+ * is in the ring and whose losses are settled is given to the next owner. Who finds none is counted in `others`.
+ *
+ * cut, and `settled` beside it (struct ht_settled), only grow, over all owners. An owner changes only while they are equal, so that what lies between
+ * them is the present owner's. For every ring: sum of cut = sum of lost[HT_CAUSE_FLOOD] of its CPUs, when quiet.
+ */
+#define HT_PRINCIPALS 256
+#define HT_PRINCIPAL_WAYS 8
+#define HT_PRINCIPAL_TAKEN 2	/* tag while a slot changes its owner; real tags are odd, 0 is free */
+
+struct ht_principal {
+	__u64 tag;		/* seeded hash of the next three */
+	__u64 cgroup_id;	/* of the cgroup that identities show */
+	__u32 uid;		/* real, initial user namespace */
+	__u16 call;		/* descriptor index; 0: all its calls */
+	__u16 pad;
+	__u64 window;		/* the half ring it last wrote in, counted from the ring's first byte */
+	__u64 bytes, before;	/* written in that half ring, and in the one before it */
+	__u64 cut;		/* numbers cut */
+	__u64 pad2;
+};
+_Static_assert(sizeof(struct ht_principal) == 64, "principal");
+
+struct ht_principals {
+	struct ht_principal slot[HT_PRINCIPALS], others;
+};
+
+/* Map `settled`, same index: of what was cut of each slot (and of `others`, last), how much is in frames on disk. The reader's. */
+struct ht_settled {
+	__u64 slot[HT_PRINCIPALS + 1];
+};
 
 /* map `shared`, one element */
 struct ht_shared {
@@ -324,6 +362,7 @@ struct ht_shared {
 	__u64 armed;		/* reader sleeps: the next event wakes it and clears this */
 	__u64 marked;		/* tasks alive that carry the scope mark (tree scope) */
 	__u64 scope_cgroup;
+	__u64 missed_said[HT_PROGRAMS_MAX];	/* reader's: how many of each program's recursion misses are in records on disk */
 	__u64 pad[4];
 };
 

@@ -20,6 +20,7 @@
 #include "bpf/walk.bpf.h"
 #include "bpf/ident.bpf.h"
 #include "bpf/fields.bpf.h"
+#include "bpf/flood.bpf.h"
 #include "bpf/record.bpf.h"
 
 #include "bpf/filter.bpf.h"

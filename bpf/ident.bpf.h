@@ -267,6 +267,11 @@ static __always_inline __u64 cgroup_shown(struct css_set *set)
 	return best;
 }
 
+static __always_inline __u64 cgroup_id_shown(struct task_struct *task)
+{
+	return KREAD(struct kernfs_node, cgroup_shown(task->cgroups), id);
+}
+
 static __always_inline void cgroup_emit(struct scratch *s)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -313,7 +318,7 @@ __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
 	ident_process(d);
 	ident_cred(d, &s->now);
 	ident_namespaces(d);
-	d->cgroup_id = s->now.cgroup_id;
+	d->cgroup_id = cgroup_id_shown(task);
 	mm = task->mm;
 	if (mm)
 		exe = (__u64)mm->exe_file;
@@ -333,7 +338,8 @@ __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
  * Makes sure that the ring has this task's identity. True: h->gen names it. False: it could not be
  * delivered, the event must carry the minimum itself.
  */
-static __always_inline bool ident_deliver(struct scratch *s, struct task *t, __u32 class, __u32 cpu)
+static __always_inline bool ident_deliver(struct scratch *s, struct task *t, __u32 class, __u32 cpu,
+					  const struct ht_counters *n)
 {
 	__u64 bit = 1ull << (ring_of(class, cpu) & 63);
 
@@ -342,6 +348,7 @@ static __always_inline bool ident_deliver(struct scratch *s, struct task *t, __u
 		return true;
 	if (ident_send(s, class, cpu, t->gen))
 		return false;
+	scratch_charge(s, class, cpu, n);
 	t->delivered |= bit;
 	return true;
 }
@@ -374,7 +381,7 @@ static __always_inline void idmin_emit(struct scratch *s, __u32 cause)
 	d->loginuid = task->loginuid.val;
 	d->audit_session = task->sessionid;
 	d->cause = cause;
-	d->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+	d->cgroup_id = cgroup_id_shown(task);
 	bpf_get_current_comm(d->comm, sizeof(d->comm));
 	s->pos = pos + sizeof(*f) + sizeof(*d);
 }

@@ -18,6 +18,8 @@ const volatile __u32 ht_scope;		/* enum ht_scope */
 const volatile __u32 ht_scope_level;	/* depth of the recorded cgroup */
 const volatile __u32 ht_ncpu = 1;
 const volatile __u32 ht_group_shift = 3;	/* CPU >> this: its group of rings */
+const volatile __u32 ht_ngroups = 1;
+const volatile __u64 ht_flood_seed;	/* random: nobody can choose whose slot a user shares */
 const volatile __u32 ht_ring_shift[HT_CLASS__MAX];	/* log2 of a ring's bytes */
 const volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX];
 const volatile struct ht_call_desc ht_calls[HT_CALLS_MAX];
@@ -149,6 +151,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ht_shared);
 } shared SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, HT_CLASS__MAX);	/* times groups */
+	__type(key, __u32);
+	__type(value, struct ht_principals);
+} principals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, HT_CLASS__MAX);	/* times groups */
+	__type(key, __u32);
+	__type(value, struct ht_settled);
+} settled SEC(".maps");
 
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -150,34 +150,34 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!in.call)
 		return 0;
 	s = record_begin(t, &in, HT_CLASS_PROCESS, &n);
-	if (!s)
-		return 0;
-	if (t && t->exec.call)
+	if (s && t && t->exec.call)
 		__builtin_memcpy(s->c.args, t->exec.args, sizeof(s->c.args));
-	else
+	else if (s)
 		__builtin_memset(s->c.args, 0, sizeof(s->c.args));
 	if (t) {
 		t->exec.call = 0;
 		t->gen = 0;	/* another program is another identity, even with the same file */
 	}
+	if (!s)
+		return 0;
 	record_body(s, t, n, HT_CAUSE_STORAGE);
 	kstr_emit(s, 0, bprm->filename);
 	if (bprm->interp != bprm->filename)
 		kstr_emit(s, 1, bprm->interp);
 	exec_fields(s);
-	record_end(s, n);
+	record_end(s);
 	scratch_give(s);
 	return 0;
 }
 
-/* Tells the agent that a process is gone. Not counted: nothing is lost with it but a hint. */
+/* Tells the agent that a process is gone. Not counted: nothing is lost with it but a hint, for which a pressed ring has no room. */
 static __always_inline void exit_notice(struct task_struct *task)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct ht_counters *n = counters_of(HT_CLASS_PROCESS, cpu);
 	struct ht_event e = {};
 
-	if (!n)
+	if (!n || ring_pressed(n, HT_CLASS_PROCESS))
 		return;
 	header_fill(&e, HT_EV_EXIT, HT_CLASS_PROCESS, cpu);
 	e.flags = HT_EV_F_GROUP_DEAD;

@@ -16,6 +16,8 @@ SIZES = {
     "invariant.restarts": (3, 20, "times that the agent is killed while calls are made"),
     "invariant.daemon_opens": (40_000, 500_000, "opens while the agent is killed and restarted"),
     "races.opens": (10_000, 1_000_000, "opens while another thread exchanges their descriptors, or renames folders"),
+    "flood.opens": (60_000, 1_000_000, "opens of one user in a flood"),
+    "flood.each": (100, 1_000, "opens of each of 400 users in a flood"),
     "audit.files": (50, 1_000, "files that the audited program makes, renames and removes"),
     "store.lookup_records": (200_000, 10_000_000, "records behind one lookup"),
     "store.paging_events": (1_200, 5_000, "events that AWS CLI and boto3 page over"),

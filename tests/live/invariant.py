@@ -22,18 +22,27 @@ SMALL = {"control": 1 << 14, "process": 1 << 12, "data": 1 << 14}
 CPUS = os.cpu_count() or 1
 
 
-def smallrings(command, small, cwd):
-    """Runs command inside a trace whose ring of class `small` is small."""
+def run_small(command, small, cwd, during=None):
+    """Runs command inside a trace with rings of these sizes ({class: bytes}), the others as they are by default. Meanwhile
+    during(pid of the trace)."""
     path = os.path.join(cwd, "trail")
-    sizes = [str(SMALL[c]) if c == small else "0" for c in ("control", "process", "data")]
+    sizes = [str(small.get(c, 0)) for c in ("control", "process", "data")]
     argv = [os.path.join(tap.BUILD, "tests/live/smallrings"), path, *sizes, "--", *command]
-    p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, check=False)
-    m = re.search(r"^hosttrail: (\d+) records, (\d+) lost$", p.stderr, re.M)
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd) as p:
+        if during:
+            during(p.pid)
+        out, err = p.communicate()
+    m = re.search(r"^hosttrail: (\d+) records, (\d+) lost$", err, re.M)
     if not m:
-        raise tap.Failed("smallrings said: " + p.stderr[-400:])
-    trace = trail.Trace(trail.load(path), int(m.group(1)), int(m.group(2)), p.returncode, p.stdout, p.stderr)
+        raise tap.Failed("smallrings said: " + err[-400:])
+    trace = trail.Trace(trail.load(path), int(m.group(1)), int(m.group(2)), p.returncode, out, err)
     os.unlink(path)
     return trace
+
+
+def smallrings(command, small, cwd):
+    """The ring of class `small` is far too small."""
+    return run_small(command, {small: SMALL[small]}, cwd)
 
 
 RINGS = {"0": "control", "1": "process", "2": "data", "3": "tls"}

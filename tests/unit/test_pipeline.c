@@ -350,10 +350,47 @@ static void own_records(void)
 	close_all();
 }
 
+/* A flooder by its user, cgroup and call; the cgroup's path is known from an identity. */
+static void losses_have_names(void)
+{
+	struct settle_report lost = { .ring_class = HT_CLASS_DATA, .count = 5, .cause = SETTLE_FLOOD };
+	uint16_t openat = (uint16_t)calls_lookup("openat");
+	struct str path = { "/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", 72 };
+	const char *json;
+
+	open_all();
+	cgroups_note(p->cgroups, 77, path);
+	names_set(p->env.names, 1000, "joe");
+	ok_int(own_records_lost(p, &lost), 0);
+	lost.principal = (struct settle_principal){ true, 77, 1000, openat };
+	ok_int(own_records_lost(p, &lost), 0);
+	ok_int(own_runs_missed(p, "ht_sys_exit", 3, 8), 0);
+	json = json_of(CHAIN_CONTROL);
+	ok(has(json, "\"cause\":\"flood\",\"firstSequence\":0,\"lastSequence\":0,\"others\":true}"));
+	ok(has(json, "\"uid\":1000,\"userName\":\"joe\",\"cgroupId\":77,\"cgroup\":\"/docker/0123"));
+	ok(has(json, "\"container\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"call\":\"openat\""));
+	ok(has(json, "\"count\":3,\"cause\":\"recursion\",\"program\":\"ht_sys_exit\",\"total\":8"));
+	close_all();
+}
+
+static void cgroups_are_bounded(void)
+{
+	struct cgroups *c = NULL;
+
+	ok_int(cgroups_new(&c), 0);
+	for (uint64_t id = 0; id <= CGROUPS_MAX; id++)
+		cgroups_note(c, id, (struct str){ "/a", 2 });
+	ok_int(cgroups_path(c, 0).n, 0);
+	ok_int(cgroups_path(c, 1).n, 2);
+	cgroups_note(c, 1, (struct str){ "/moved", 6 });
+	ok_int(cgroups_path(c, 1).n, 6);
+	cgroups_free(&c);
+}
+
 static const struct tap_case cases[] = {
 	CASE(calls_with_their_identity), CASE(the_same_number_once), CASE(lies_are_lost_and_counted),
 	CASE(an_identity_in_the_event), CASE(a_name_is_waited_for), CASE(a_late_name_has_a_record), CASE(a_slow_answer_is_not_waited_for_again),
 	CASE(a_full_batch_is_closed_first), CASE(a_step_of_the_clock_is_a_record),
-	CASE(own_records),
+	CASE(own_records), CASE(losses_have_names), CASE(cgroups_are_bounded),
 };
 TAP_MAIN(cases)

@@ -474,11 +474,138 @@ static void model(void)
 	}
 }
 
+/* ---- floods ---- */
+
+static struct ht_principals table;
+static struct ht_settled done;
+
+/* Two users and others were cut: 3, 5 and 2 of the numbers 2 to 11. */
+static struct settle *flooded(struct ht_counters *ret_c)
+{
+	struct settle *s = fresh(2);
+
+	memset(&table, 0, sizeof(table));
+	memset(&done, 0, sizeof(done));
+	table.slot[7] = (struct ht_principal){ .tag = 1, .cgroup_id = 99, .uid = 1000, .call = 12, .cut = 3 };
+	table.slot[200] = (struct ht_principal){ .tag = 3, .cgroup_id = 98, .uid = 1001, .cut = 5 };
+	table.others.cut = 2;
+	*ret_c = (struct ht_counters){ .seq = 12, .submitted = 2, .lost = { [HT_CAUSE_FLOOD] = 10 } };
+	ok_int(settle_principals(s, DATA, 0, 1, &table, &done), 0);
+	return s;
+}
+
+static void flood_pass(struct settle *s, const struct ht_counters *c)
+{
+	settle_observe(s, DATA, 0, c);
+	settle_seen(s, DATA, 0, 0);
+	settle_seen(s, DATA, 0, 1);
+	ok_int(settle_pass_end(s, 1), 0);
+}
+
+static void check_reports(unsigned n)
+{
+	uint64_t sum[3] = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct settle_principal *p = &reports[i].principal;
+
+		ok_int(reports[i].cause, SETTLE_FLOOD);
+		if (p->known)
+			ok(p->uid == 1000 ? p->cgroup_id == 99 && p->call == 12 : p->uid == 1001 && p->cgroup_id == 98 && !p->call);
+		sum[!p->known ? 2 : p->uid - 1000] += reports[i].count;
+	}
+	ok(sum[0] == 3 && sum[1] == 5 && sum[2] == 2);
+}
+
+static void a_flood_is_somebodys(void)
+{
+	struct ht_counters c;
+	struct settle *s = flooded(&c);
+
+	ok_int(settle_principals(s, DATA, 1, 2, &table, &done), -EINVAL);
+	flood_pass(s, &c);
+	ok_int(settle_unsettled(s), 0);
+	check_reports(settle_take_lost(s, reports, 64));
+	ok_int(done.slot[7] + done.slot[200] + done.slot[HT_PRINCIPALS], 0);
+	settle_frame_done(s, CHAIN_CONTROL);
+	ok_int(done.slot[7], 3);
+	ok_int(done.slot[200], 5);
+	ok_int(done.slot[HT_PRINCIPALS], 2);
+	settle_free(&s);
+}
+
+/* Nobody else's slot before its loss is on disk: a frame that fails is said again, with the same names. */
+static void a_flood_whose_frame_failed(void)
+{
+	struct ht_counters c;
+	struct settle *s = flooded(&c);
+
+	flood_pass(s, &c);
+	check_reports(settle_take_lost(s, reports, 64));
+	settle_frame_failed(s, CHAIN_CONTROL);
+	ok_int(done.slot[7], 0);
+	check_reports(settle_take_lost(s, reports, 64));
+	settle_frame_done(s, CHAIN_CONTROL);
+	ok_int(done.slot[7], 3);
+	ok_int(settle_lost_total(s), 10);
+	settle_free(&s);
+}
+
+/* A cut that is counted to its principal, and not yet by its CPU, is not said; nor is another cause taken for a flood. */
+static void a_cut_in_between(void)
+{
+	struct ht_counters c;
+	struct settle *s = flooded(&c);
+
+	table.slot[7].cut++;
+	c.lost[HT_CAUSE_RING_FULL] = 1;
+	c.seq++;
+	flood_pass(s, &c);
+	ok_int(settle_lost_total(s), 11);
+	ok_int(settle_take_lost(s, reports, 64), 4);
+	settle_frame_done(s, CHAIN_CONTROL);
+	ok_int(done.slot[7] + done.slot[200] + done.slot[HT_PRINCIPALS], 10);
+	settle_free(&s);
+}
+
+/* The next reader knows from the table what is not settled; what a killed one did not get to note, it notes at rest. */
+static void a_flood_over_a_restart(void)
+{
+	struct ht_counters c;
+	struct settle *s = flooded(&c), *next = fresh(2);
+	_cleanup_buf_ struct buf state = { 0 };
+
+	flood_pass(s, &c);
+	check_reports(settle_take_lost(s, reports, 64));
+	settle_frame_done(s, CHAIN_CONTROL);
+	settle_frame_done(s, CHAIN_DATA);
+	ok_int(settle_save(s, &state), 0);
+	done.slot[7] = 1;
+	ok_int(settle_load(next, state.p, state.n), 0);
+	ok_int(settle_principals(next, DATA, 0, 1, &table, &done), 0);
+	settle_observe(next, DATA, 0, &c);
+	settle_observe(next, DATA, 1, &(struct ht_counters){ 0 });
+	settle_pass_end(next, 2);
+	ok(!settle_has_lost(next));
+	ok_int(done.slot[7], 3);
+	table.slot[200].cut += 4;	/* and then it goes on */
+	c.lost[HT_CAUSE_FLOOD] += 4;
+	c.seq += 4;
+	settle_observe(next, DATA, 0, &c);
+	settle_pass_end(next, 3);
+	ok_int(settle_take_lost(next, reports, 64), 1);
+	ok(reports[0].principal.uid == 1001 && reports[0].count == 4);
+	settle_free(&s);
+	settle_free(&next);
+}
+
 static const struct tap_case cases[] = {
 	CASE(in_order), CASE(a_gap_that_the_kernel_counted), CASE(trailing_loss), CASE(in_flight_is_not_lost),
 	CASE(causes_are_shared_out), CASE(malformed_is_lost_once), CASE(a_failed_frame_becomes_lost),
 	CASE(a_frame_without_ranges_left), CASE(losses_beyond_a_frame_wait_for_the_next),
 	CASE(restart_skips_what_is_on_disk), CASE(restart_with_a_frame_newer_than_the_state), CASE(restart_with_losses),
-	CASE(own_numbers_go_on), CASE(a_lost_segment), CASE(a_damaged_state_changes_nothing), CASE(model),
+	CASE(own_numbers_go_on), CASE(a_lost_segment), CASE(a_damaged_state_changes_nothing),
+	CASE(a_flood_is_somebodys), CASE(a_flood_whose_frame_failed), CASE(a_cut_in_between), CASE(a_flood_over_a_restart),
+	CASE(model),
 };
 TAP_MAIN(cases)

@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300 long
+"""A flood costs its principal records, and nobody else one: everything cut is counted to who flooded, exactly.
+
+Rings are small, so that one process at full speed overruns them; beside it somebody else makes a slow series of calls.
+"""
+import collections
+import os
+import signal
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
+import daemon  # noqa: E402
+import tap  # noqa: E402
+from invariant import numbers, run_small  # noqa: E402
+from sizes import size  # noqa: E402
+
+FLOODER, OTHER = 64311, 64312
+OPENS = size("flood.opens")
+PACED = 200
+RING = 1 << 18  # a third of it holds all that the slow one does: a reader that gets no CPU changes nothing
+
+
+def as_user(uid, *command):
+    return ["/usr/bin/setpriv", "--reuid=%d" % uid, "--regid=%d" % uid, "--clear-groups", *command]
+
+
+def paced(uid, count, seconds, prefix):
+    return as_user(uid, tap.workload("paced"), str(count), str(seconds), prefix)
+
+
+def together(*commands):
+    argv = [tap.workload("together")]
+    for c in commands:
+        argv += [*c, "--"]
+    return argv[:-1]
+
+
+def asked(records, prefix, *names):
+    """Calls of these names whose string begins with the prefix."""
+    return sum(1 for r in records if r.name in names and (r.asked() or r.asked("target") or "").startswith(prefix))
+
+
+def losses(records):
+    """{(ring class, cause): count}, and of floods {(uid or None, call or None): count}."""
+    by_cause, by_who = collections.Counter(), collections.Counter()
+    for r in records:
+        if r.name != "RecordsLost":
+            continue
+        d = r.raw["serviceEventDetails"]
+        by_cause[(d.get("ringClass"), d["cause"])] += int(d["count"])
+        if d["cause"] == "flood":
+            by_who[(d.get("uid"), d.get("call"))] += int(d["count"])
+    return by_cause, by_who
+
+
+def until(path):
+    end = time.monotonic() + 60
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def nobody_else_pays(t):
+    """The slow one's opens and mounts are all there; the flooder's are there or counted to it by name."""
+    with tap.Workdir() as d:
+        flood = [tap.workload("floods"), str(OPENS), "1", str(FLOODER), "0", "/nonexistent/flood"]
+        trace = run_small(together(flood, paced(OTHER, PACED, 1, "/nonexistent/slow")), {"data": RING}, d)
+        by_cause, by_who = losses(trace.records)
+        t.equal(trace.status, 0, "exit status")
+        t.ok(by_cause[("data", "flood")] > 0, "the ring was not pressed: nothing was tested")
+        t.equal(set(by_cause), {("data", "flood")}, "what was lost, and why")
+        t.equal(set(by_who), {(FLOODER, "openat")}, "whose it was")
+        t.equal(asked(trace.records, "/nonexistent/slow", "openat"), PACED * 9 // 10, "the other user's opens")
+        t.equal(asked(trace.records, "/nonexistent/flood", "openat") + by_who[(FLOODER, "openat")], OPENS, "the flooder's opens, recorded + cut")
+        t.equal(trace.lost, sum(by_cause.values()), "lost as the last line says")
+        t.note("%d of %d cut" % (by_who[(FLOODER, "openat")], OPENS))
+
+
+def a_flood_of_one_call_hides_no_other(t):
+    """A flooder's own rare calls of the same class are recorded, however many opens it makes."""
+    with tap.Workdir() as d:
+        command = [tap.workload("floods"), str(OPENS), "1", str(FLOODER), str(OPENS // 30), "/nonexistent/flood"]
+        trace = run_small(command, {"data": 1 << 16}, d)
+        by_cause, by_who = losses(trace.records)
+        t.equal(set(by_who), {(FLOODER, "openat")}, "what was cut")
+        t.equal(set(by_cause), {("data", "flood")}, "what was lost, and why")
+        t.equal(asked(trace.records, "/nonexistent/flood", "unlink"), numbers(trace.out)["unlinks"], "unlinks between the opens")
+
+
+def a_flood_of_control_calls(t):
+    """Root's credential changes fill the ring of the control class; another user's mounts still get in."""
+    with tap.Workdir() as d:
+        flood = [tap.workload("creds"), str(OPENS), "2"]
+        trace = run_small(together(flood, paced(OTHER, PACED, 1, "/nonexistent/slow")), {"control": 1 << 16}, d)
+        by_cause, by_who = losses(trace.records)
+        t.ok(by_cause[("control", "flood")] > 0, "the ring was not pressed: nothing was tested")
+        t.equal(set(by_cause), {("control", "flood")}, "what was lost, and why")
+        t.equal({u for u, _ in by_who}, {0}, "whose it was")
+        t.equal(asked(trace.records, "/nonexistent/slow", "mount"), PACED // 10, "the other user's mounts")
+
+
+def more_principals_than_slots(t):
+    """Users without a slot share one: what is cut of them is counted, but not by name. Nothing is lost silently."""
+    with tap.Workdir() as d:
+        users, each = 400, size("flood.each")
+        script = 'echo >began; until [ -e go ]; do sleep 0.02; done; "$@"; echo >ended'
+        command = ["/bin/sh", "-c", script, "sh", tap.workload("floods"), str(each), str(users), str(FLOODER), "0", "/nonexistent/flood"]
+
+        def unread(pid):
+            """The reader stands still while they flood, so that no slot gets free."""
+            until(d + "/began")
+            os.kill(pid, signal.SIGSTOP)
+            open(d + "/go", "w").close()
+            until(d + "/ended")
+            os.kill(pid, signal.SIGCONT)
+
+        trace = run_small(command, {"data": 1 << 22}, d, unread)
+        by_cause, by_who = losses(trace.records)
+        lost = sum(n for (ring, _), n in by_cause.items() if ring == "data")
+        t.equal(trace.status, 0, "exit status")
+        t.equal(asked(trace.records, "/nonexistent/flood", "openat") + lost, users * each + 1, "opens and the shell's, recorded + lost")
+        t.equal(sum(by_who.values()), by_cause[("data", "flood")], "by principal and in all")
+        t.ok(by_who[(None, None)] > 0, "all found a slot: nothing was tested")
+        t.equal({u for u, _ in by_who if u is not None} - set(range(FLOODER, FLOODER + users)), set(), "users that never flooded")
+        t.note("%s; %d to others" % (dict(by_cause), sum(n for (u, _), n in by_who.items() if u is None)))
+
+
+def killed_agent(t):
+    """The counts by principal are pinned with the rings: killed workers and parents lose none of them."""
+    with tap.Workdir() as d:
+        flood = [tap.workload("floods"), str(OPENS * 4), "1", str(FLOODER), "0", d + "/f"]
+        command = together(flood, paced(OTHER, PACED, 2, d + "/s"))
+        with daemon.Agent(command, ring_data=str(RING)) as a:
+            a.start()
+            a.go()
+            a.go()  # `paced` waits for a line too
+            for kill in range(4):
+                time.sleep(0.3)
+                if a.tree.poll() is not None:
+                    break
+                if kill % 2:
+                    a.proc.kill()
+                    a.proc.wait()
+                    a.start()
+                else:
+                    os.kill(a.worker(), signal.SIGKILL)
+                    a.wait(a.worker, 30, "no worker comes back")
+            a.tree.wait(120)
+            a.wait(a.worker, 60, "no worker comes back")
+            a.stop()
+            frames, records = a.everything()
+        daemon.check_once(t, frames, records)
+        lost = [r for r in records if r.name == "RecordsLost"]
+        causes = {r.fields["cause"] for r in lost}
+        t.note("%d kills, %d cut" % (kill + 1, sum(r.fields["count"] for r in lost)))
+        t.equal(causes, {"flood"}, "causes")
+        t.equal({r.fields.get("uid") for r in lost}, {FLOODER}, "whose it was")
+        t.equal(daemon.opens_of(records, d + "/f") + daemon.lost_of(records, "data"), OPENS * 4, "the flooder's opens, recorded + cut")
+        t.equal(daemon.opens_of(records, d + "/s"), PACED * 9 // 10, "the other user's opens")
+
+
+if __name__ == "__main__":
+    if os.geteuid():
+        print("1..0 # SKIP needs root")
+        sys.exit(0)
+    tap.main([nobody_else_pays, a_flood_of_one_call_hides_no_other, a_flood_of_control_calls, more_principals_than_slots, killed_agent])
