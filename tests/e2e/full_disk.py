@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import tap  # noqa: E402
+import upkit  # noqa: E402
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 FIRST, LAST = 1, 16	# pages that the disk has: from nothing to keys, certificates and a store that has no room for a journal
@@ -35,9 +36,8 @@ class Disk:
 
 
 def up(disk, timeout):
-    return subprocess.run([tap.program("hosttrail"), "up", "--dir", disk.path + "/run", "--api", "127.0.0.1:0", "--ingest", "127.0.0.1:0",
-                           "--quiet", "--scope", "tree", "--", "/bin/true"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=timeout, check=False)
+    return subprocess.run(upkit.up(disk.path + "/run", "--quiet", "--scope", "tree", "--", "/bin/true"), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def each_page_more_then_room(t):

@@ -3,7 +3,6 @@
 # ht-test: timeout=180
 """`hosttrail up --scope tree`, as `make run SCOPE=tree CMD=...` starts it, up to the unmodified AWS CLI that answers while
 the command still runs; then what is left of it: nothing. Also that each of its programs comes back when killed."""
-import hashlib
 import json
 import os
 import re
@@ -11,25 +10,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 import uuid
 
-BUILD = os.environ.get("HT_BUILD", "build")
-HOSTTRAIL = os.path.abspath(os.path.join(BUILD, "bin", "hosttrail"))
-PINS = "/sys/fs/bpf/hosttrail"
-RESULTS = []
-
-
-def check(name, good, detail=""):
-    RESULTS.append((name, good, detail))
-
-
-def pins(directory):
-    """The pins of an instance directory; others on this host are none of our business."""
-    name = "run-" + hashlib.sha256(os.path.realpath(directory).encode()).hexdigest()[:8]
-    return os.path.exists(os.path.join(PINS, name))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import upkit  # noqa: E402
+from upkit import HOSTTRAIL, check, pins  # noqa: E402
 
 
 class Up:
@@ -43,9 +30,8 @@ class Up:
         open(self.hold, "w").close()
         command = "%s; while [ -e %s ]; do sleep 0.1; done; exit 7" % (script, self.hold)
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.p = subprocess.Popen([HOSTTRAIL, "up", "--dir", self.dir, "--api", "127.0.0.1:0", "--ingest", "127.0.0.1:0",
-                                       "--scope", "tree", "--", "sh", "-c", command], stdin=subprocess.DEVNULL, stdout=out,
-                                      stderr=err, start_new_session=True)
+            self.p = subprocess.Popen(upkit.up(self.dir, "--scope", "tree", "--", "sh", "-c", command), stdin=subprocess.DEVNULL,
+                                      stdout=out, stderr=err, start_new_session=True)
 
     def said(self):
         with open(self.out, errors="replace") as out, open(self.err, errors="replace") as err:
@@ -203,31 +189,12 @@ def where_no_other_user_can_come(folder):
     closed = os.path.join(folder, "closed")
     os.mkdir(closed, 0o700)
     directory = os.path.join(closed, "run")
-    r = subprocess.run([HOSTTRAIL, "up", "--dir", directory, "--api", "127.0.0.1:0", "--ingest", "127.0.0.1:0", "--quiet", "--scope",
-                        "tree", "--", "true"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
+    r = subprocess.run(upkit.up(directory, "--quiet", "--scope", "tree", "--", "true"), capture_output=True, text=True, check=False,
+                       stdin=subprocess.DEVNULL, timeout=60)
     check("it works in a directory that only root can enter", r.returncode == 0 and os.path.islink(directory), r.stdout + r.stderr)
     if os.path.islink(directory) and os.readlink(directory).startswith("/var/lib/hosttrail-run-"):
         shutil.rmtree(os.readlink(directory))
 
 
-def main():
-    if os.geteuid():
-        print("1..0 # SKIP needs root")
-        return
-    folder = tempfile.mkdtemp(prefix="ht-up.")
-    os.chmod(folder, 0o755)
-    try:
-        run(folder)
-        where_no_other_user_can_come(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    print("1..%d" % len(RESULTS))
-    for number, (name, good, detail) in enumerate(RESULTS, 1):
-        if not good:
-            print("\n".join("# " + line for line in detail.splitlines()))
-        print("%s %d - %s" % ("ok" if good else "not ok", number, name))
-    sys.exit(0 if all(good for _, good, _ in RESULTS) else 1)
-
-
 if __name__ == "__main__":
-    main()
+    upkit.main(run, where_no_other_user_can_come)

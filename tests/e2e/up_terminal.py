@@ -3,33 +3,23 @@
 # ht-test: timeout=180
 """`hosttrail up` on a terminal, in cgroup scope (so that a test records nothing but its own process): the self-test inside the
 scope, the live trail in aligned lines, Ctrl-C. And the shell of tree scope: it is not disturbed by Ctrl-C, its exit ends all."""
-import hashlib
 import os
 import pty
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 
-BUILD = os.environ.get("HT_BUILD", "build")
-HOSTTRAIL = os.path.abspath(os.path.join(BUILD, "bin", "hosttrail"))
-PINS = "/sys/fs/bpf/hosttrail"
-RESULTS = []
-
-
-def check(name, good, detail=""):
-    RESULTS.append((name, good, detail))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import upkit  # noqa: E402
+from upkit import HOSTTRAIL, check  # noqa: E402
 
 
 def pins(folder):
-    """The pins of its instance directory; others on this host are none of our business."""
-    name = "run-" + hashlib.sha256(os.path.realpath(os.path.join(folder, "run")).encode()).hexdigest()[:8]
-    return os.path.exists(os.path.join(PINS, name))
+    return upkit.pins(os.path.join(folder, "run"))
 
 
 class Terminal:
@@ -80,7 +70,7 @@ def plain(text):
 
 
 def up(folder, *args):
-    return [HOSTTRAIL, "up", "--dir", os.path.join(folder, "run"), "--api", "127.0.0.1:0", "--ingest", "127.0.0.1:0", *args]
+    return upkit.up(os.path.join(folder, "run"), *args)
 
 
 def in_cgroup(cgroup, path):
@@ -89,7 +79,11 @@ def in_cgroup(cgroup, path):
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def cgroup_scope(folder, root):
+def cgroup_scope(folder):
+    root = next((r for r in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if os.path.exists(r + "/cgroup.controllers")), None)
+    if not root:
+        check("cgroup scope # SKIP no cgroup v2 is mounted", True)
+        return
     name = "/ht-test-" + uuid.uuid4().hex[:12]
     os.mkdir(root + name)
     inside, outside = ("/tmp/ht-inside-" + uuid.uuid4().hex, "/tmp/ht-outside-" + uuid.uuid4().hex)
@@ -153,29 +147,5 @@ def terminated(folder):
     check("no pin is left after SIGTERM", not pins(folder))
 
 
-def main():
-    root = next((r for r in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if os.path.exists(r + "/cgroup.controllers")), None)
-    if os.geteuid():
-        print("1..0 # SKIP needs root")
-        return
-    folder = tempfile.mkdtemp(prefix="ht-term.")
-    os.chmod(folder, 0o755)
-    try:
-        if root:
-            cgroup_scope(folder, root)
-        else:
-            check("cgroup scope # SKIP no cgroup v2 is mounted", True)
-        shell_of_tree_scope(folder)
-        terminated(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    print("1..%d" % len(RESULTS))
-    for number, (name, good, detail) in enumerate(RESULTS, 1):
-        if not good:
-            print("\n".join("# " + line for line in detail.splitlines()))
-        print("%s %d - %s" % ("ok" if good else "not ok", number, name))
-    sys.exit(0 if all(good for _, good, _ in RESULTS) else 1)
-
-
 if __name__ == "__main__":
-    main()
+    upkit.main(cgroup_scope, shell_of_tree_scope, terminated)
