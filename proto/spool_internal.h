@@ -30,7 +30,8 @@ int segment_scan_frame(struct segment_scan *s, struct frame_header *ret_h, const
 /* The header only: its payload is not looked at. Same results. */
 int segment_scan_header(struct segment_scan *s, struct frame_header *ret_h, size_t *ret_total);
 void segment_scan_skip(struct segment_scan *s, uint64_t bytes);
-/* From a place where no good frame is: moves s->at to the next good frame. 1, or 0 (s->at unchanged): there is none.
+/* From a place where no good frame is: moves s->at to the next good frame. 1; or 0 (s->at unchanged): there is none;
+ * or -EAGAIN (s->at unchanged): the writer finished the frame that is here meanwhile.
  * `deep` looks for one at every byte; else only where a header that is still readable says. A payload can hold bytes
  * that were chosen to look like a frame: never look deep while the writer may still be writing this very place. */
 int segment_scan_resync(struct segment_scan *s, bool deep);

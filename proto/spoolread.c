@@ -214,8 +214,10 @@ static int frame_next(struct spool_reader *r, const uint8_t **ret_p, size_t *ret
 	*ret_why = NULL;
 	if (!k)
 		k = segment_scan_frame(&r->scan, h, ret_p, ret_n, ret_why);
-	if (k == -EBADMSG || k == -EAGAIN)
-		return segment_scan_resync(&r->scan, r->final || stuck(r)) ? -EBADMSG : 0;
+	if (k == -EBADMSG || k == -EAGAIN) {
+		k = segment_scan_resync(&r->scan, r->final || stuck(r));
+		return k == 1 ? -EBADMSG : k;
+	}
 	if (k <= 0) {
 		*ret_why = NULL;
 		return k;

@@ -243,12 +243,26 @@ static bool search(struct segment_scan *s)
 	return false;
 }
 
+/* A writer writes frame after frame: once a later one is good, what is read here now is all that will ever be here. */
+static bool good_by_now(struct segment_scan *s, uint64_t from)
+{
+	uint64_t found = s->at;
+
+	s->at = from;
+	forget(s);
+	if (good_here(s))
+		return true;
+	s->at = found;
+	forget(s);
+	return false;
+}
+
 int segment_scan_resync(struct segment_scan *s, bool deep)
 {
 	uint64_t from = s->at;
 
 	if (hop(s) || (deep && search(s)))
-		return 1;
+		return good_by_now(s, from) ? -EAGAIN : 1;
 	s->at = from;
 	forget(s);
 	return 0;
