@@ -29,6 +29,9 @@ static __always_inline long walk_read_dentry(struct walk *w)
 	return bpf_probe_read_kernel(w->d, D_INAME_AT + 40, (void *)(w->dentry + bpf_core_field_offset(struct dentry, d_seq)));
 }
 
+/* What lies in memory as the number that it is: the verifier computes with no pointer that it just saw read. */
+#define NUMBER(x) (*(volatile __u64 *)&(x))
+
 static __always_inline __u64 walk_saw(__u64 seen, __u64 a, __u64 b)
 {
 	return ((seen ^ a) * 0xff51afd7ed558ccdull) + b;
@@ -100,7 +103,7 @@ static long walk_step(__u32 i, void *ctx)
 			return 1;
 		}
 		walk_cross(w);
-		w->seen = walk_saw(w->seen, w->dentry, w->mnt);
+		w->seen = walk_saw(w->seen, NUMBER(w->dentry), NUMBER(w->mnt));
 		w->steps++;
 		return 0;
 	}
@@ -116,7 +119,7 @@ static long walk_step(__u32 i, void *ctx)
 	seq = *(__u32 *)(w->d + D_AT(d_seq.seqcount.sequence));
 	w->odd |= seq & 1;
 	w->dentry = D_PARENT(w);
-	w->seen = walk_saw(w->seen, w->dentry, seq);
+	w->seen = walk_saw(w->seen, NUMBER(w->dentry), seq);
 	w->steps++;
 	return 0;
 }
@@ -129,11 +132,11 @@ static long walk_step_again(__u32 i, void *ctx)
 
 	if (dentry == w->mnt_root) {
 		walk_cross(w);
-		w->again = walk_saw(w->again, w->dentry, w->mnt);
+		w->again = walk_saw(w->again, NUMBER(w->dentry), NUMBER(w->mnt));
 		return 0;
 	}
 	w->dentry = KREAD(struct dentry, dentry, d_parent);
-	w->again = walk_saw(w->again, w->dentry, (__u32)KREAD(struct dentry, dentry, d_seq.seqcount.sequence));
+	w->again = walk_saw(w->again, NUMBER(w->dentry), (__u32)KREAD(struct dentry, dentry, d_seq.seqcount.sequence));
 	return 0;
 }
 
