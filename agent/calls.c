@@ -111,6 +111,7 @@ _Static_assert(ARRAY_SIZE(descs) <= HT_CALLS_MAX, "more calls than the probes ha
 #define BOUND(name, arg) { name, ARG_BOUND, arg, 0, &flagset_family, SOCKET_R },
 #define LOCAL(name, arg) { name, ARG_LOCAL, arg, 0, &flagset_family, SOCKET_R },
 #define ARGV(name, arg) { name, ARG_ARGV, arg, 0, NULL, NULL },
+#define NUMBER(name) { name, ARG_NUMBER, 0, 0, NULL, NULL },
 #define MEMORY(name, arg, what) { name, ARG_MEM, arg, MEM_##what, NULL, NULL },
 
 static const struct call rows[] = {

@@ -127,12 +127,14 @@ static void put_response(struct decoder *d)
 		put_fds(d, field);
 		break;
 	case RET_ADDRESS:
-		batch_int(d->b, field, ret);
+		if (!(d->uring.flags & HT_URING_F_DIRECT))
+			batch_int(d->b, field, ret);
 		if (d->peer.family)
 			put_address(d, field + 1, &d->peer);
 		break;
 	default:
-		batch_int(d->b, field, ret);
+		if (!(d->uring.flags & HT_URING_F_DIRECT))
+			batch_int(d->b, field, ret);
 		break;
 	}
 }
@@ -222,11 +224,12 @@ static void put_additional(struct decoder *d)
 	put_list(d, COMMON_UNREADABLE, d->unreadable, d->nunreadable);
 	put_list(d, COMMON_CUT, d->cut, d->ncut);
 	put_word(d, COMMON_NO_RESULT, flags & HT_EV_F_IN_CALL ? "the task ended inside the call" :
-				      flags & HT_EV_F_REFUSED ? "seccomp refused the call" : NULL);
+				      flags & HT_EV_F_REFUSED ? "seccomp refused the call" : uring_no_result(d));
 	put_true(d, COMMON_TRUNCATED, flags & HT_EV_F_TRUNCATED);
 	put_true(d, COMMON_ENTER_MISSED, flags & HT_EV_F_ENTER_MISSED);
 	put_own_address(d);
 	put_cwd(d);
+	put_uring(d);
 }
 
 /* ---- the whole ---- */
@@ -258,6 +261,7 @@ static int begin(struct decoder *d, uint32_t identity)
 	int r;
 
 	forget(d);
+	uring_take(d);
 	head = head_of(d, identity);
 	r = batch_begin(d->b, shape, &head);
 	if (!r)

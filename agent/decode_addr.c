@@ -203,6 +203,8 @@ static void put_asked(struct decoder *d, const struct call_arg *a, unsigned firs
 	if (!asked.family && !readable)
 		return;
 	put_address(d, first, &asked);
+	if (d->uring.flags & HT_URING_F_KADDR)
+		return;
 	d->address_source = SOURCE_USER;
 	list_add(d->unverified, &d->nunverified, a->name);
 }

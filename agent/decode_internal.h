@@ -21,7 +21,8 @@
 
 enum slot_kind {
 	SLOT_STR = 0, SLOT_STR_ENTER, SLOT_MEM, SLOT_SOCKADDR, SLOT_SOCK, SLOT_ARGV, SLOT_KSTR,
-	SLOT_WALK_FD, SLOT_WALK_RET, SLOT_WALK_BASE, SLOT_WALK_ROOT, SLOT_WALK_EXE, SLOT_WALK_CWD, SLOT__MAX,
+	SLOT_WALK_FD, SLOT_WALK_RET, SLOT_WALK_BASE, SLOT_WALK_ROOT, SLOT_WALK_EXE, SLOT_WALK_CWD,
+	SLOT_URING, SLOT__MAX,
 };
 #define SLOT_RET 6
 #define SLOT_TASK 7
@@ -51,14 +52,16 @@ static inline struct str slot_str(const struct slot *s)
 	return (struct str){ s ? (const char *)s->p : NULL, s ? s->n : 0 };
 }
 
+#define NO_RESULT_FLAGS (HT_EV_F_IN_CALL | HT_EV_F_NO_RESULT)
+
 static inline bool view_failed(const struct view *v)
 {
-	return !(v->c.h.flags & HT_EV_F_IN_CALL) && v->c.ret < 0 && v->c.ret >= -4095;
+	return !(v->c.h.flags & NO_RESULT_FLAGS) && v->c.ret < 0 && v->c.ret >= -4095;
 }
 
 static inline bool view_ok(const struct view *v)
 {
-	return !(v->c.h.flags & HT_EV_F_IN_CALL) && !view_failed(v);
+	return !(v->c.h.flags & NO_RESULT_FLAGS) && !view_failed(v);
 }
 
 static inline bool view_word32(const struct view *v)
@@ -72,7 +75,8 @@ static inline bool view_word32(const struct view *v)
 
 enum common_field {		/* additionalEventData of any call */
 	COMMON_UNVERIFIED = 0, COMMON_CHANGED, COMMON_ABI, COMMON_VIA, COMMON_UNREADABLE, COMMON_CUT, COMMON_NO_RESULT, COMMON_TRUNCATED,
-	COMMON_ENTER_MISSED, COMMON_SOURCE_ADDRESS, COMMON_LOCAL_ADDRESS, COMMON_LOCAL_PORT, COMMON_CWD, COMMON__MAX,
+	COMMON_ENTER_MISSED, COMMON_SOURCE_ADDRESS, COMMON_LOCAL_ADDRESS, COMMON_LOCAL_PORT, COMMON_CWD,
+	COMMON_URING_OPCODE, COMMON_URING_FLAGS, COMMON_URING_DATA, COMMON_URING_SLOT, COMMON__MAX,
 };
 
 struct path_fields {		/* of one path argument */
@@ -150,6 +154,7 @@ struct decoder {
 	const struct ident *who;	/* made the call, where known */
 	struct guard_hit tamper;
 	enum source address_source;
+	struct ht_uring uring;		/* opcode and flags 0 if the call is no operation of io_uring */
 	struct address peer, own;
 	/* rooms for text */
 	struct device_text devices[8];
@@ -186,6 +191,12 @@ void put_mem(struct decoder *d, const struct call_arg *a, unsigned first);
 
 /* decode_argv.c */
 void put_argv(struct decoder *d, const struct call_arg *a, unsigned first);
+
+/* decode_uring.c */
+void uring_take(struct decoder *d);
+bool uring_copied(const struct view *v);	/* strings are the kernel's own copies */
+const char *uring_no_result(const struct decoder *d);
+void put_uring(struct decoder *d);
 
 /* decode_args.c */
 void put_request(struct decoder *d);

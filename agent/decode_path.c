@@ -222,8 +222,8 @@ static void path_user(const struct view *v, const struct call *row, const struct
 		path_empty(v, a, room[0], p);
 		return;
 	}
-	p->source = SOURCE_USER;
-	p->unverified = true;
+	p->source = uring_copied(v) ? SOURCE_OBJECT : SOURCE_USER;
+	p->unverified = p->source == SOURCE_USER;
 	if (s.p[0] == '/')
 		path_absolute(v, row, a, s, room, p);
 	else

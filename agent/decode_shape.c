@@ -12,6 +12,7 @@
 
 #include "decode_internal.h"
 #include "lib/cleanup.h"
+#include "uring.h"
 
 static struct call_shape *shapes;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -192,6 +193,18 @@ static void add_path_truth(struct builder *b, struct call_shape *s, const struct
 	p->inode = add(b, SECTION_ADDITIONAL, "inode", FIELD_UINT, NULL);
 }
 
+/* Can io_uring do it, too? */
+static bool has_operation(const struct call *row)
+{
+	for (unsigned op = 0; op < URING_OPS; op++) {
+		const char *twin = uring_twin((uint8_t)op);
+
+		if (twin && !row->i386 && !strcmp(twin, row->name))
+			return true;
+	}
+	return false;
+}
+
 static void add_common(struct builder *b, struct call_shape *s, const struct call *row)
 {
 	static const struct {
@@ -205,8 +218,10 @@ static void add_common(struct builder *b, struct call_shape *s, const struct cal
 		[COMMON_ENTER_MISSED] = { "enterMissed", FIELD_BOOL },	  [COMMON_SOURCE_ADDRESS] = { "sources.address", FIELD_STRING },
 		[COMMON_LOCAL_ADDRESS] = { "local.address", FIELD_STRING }, [COMMON_LOCAL_PORT] = { "local.port", FIELD_INT },
 		[COMMON_CWD] = { "cwd", FIELD_STRING },
+		[COMMON_URING_OPCODE] = { "ioUring.opcode", FIELD_STRING },	  [COMMON_URING_FLAGS] = { "ioUring.flags", FIELD_STRINGS },
+		[COMMON_URING_DATA] = { "ioUring.userData", FIELD_HEX },	  [COMMON_URING_SLOT] = { "ioUring.fixedFile", FIELD_INT },
 	};
-	bool address = false, exec = false;
+	bool address = false, exec = false, uring = has_operation(row);
 
 	for (const struct call_arg *a = row->args; a->name; a++) {
 		if (is_path(a))
@@ -217,7 +232,8 @@ static void add_common(struct builder *b, struct call_shape *s, const struct cal
 	for (unsigned i = 0; i < COMMON__MAX; i++) {
 		bool only_address = i == COMMON_SOURCE_ADDRESS || i == COMMON_LOCAL_ADDRESS || i == COMMON_LOCAL_PORT;
 
-		s->common[i] = (only_address && !address) || (i == COMMON_CWD && !exec) ?
+		s->common[i] = (only_address && !address) || (i == COMMON_CWD && !exec) ||
+						     (i >= COMMON_URING_OPCODE && !uring) ?
 				       FIELD_ABSENT :
 				       add(b, SECTION_ADDITIONAL, common[i].name, common[i].kind, NULL);
 	}

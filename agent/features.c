@@ -16,12 +16,17 @@
 #define FLOOR_MINOR 1
 
 const struct hook hooks[] = {
-	{ "ht_sys_exit", "tp_btf/sys_exit", "sys_exit", true },
-	{ "ht_sys_enter", "tp_btf/sys_enter", "sys_enter", true },
-	{ "ht_exec", "tp_btf/sched_process_exec", "sched_process_exec", true },
-	{ "ht_exit", "tp_btf/sched_process_exit", "sched_process_exit", true },
-	{ "ht_task_newtask", "tp_btf/task_newtask", "task_newtask", true },
-	{ "ht_signal_deliver", "tp_btf/signal_deliver", "signal_deliver", false },
+	{ "ht_sys_exit", "tp_btf/sys_exit", "sys_exit", NULL, true },
+	{ "ht_sys_enter", "tp_btf/sys_enter", "sys_enter", NULL, true },
+	{ "ht_exec", "tp_btf/sched_process_exec", "sched_process_exec", NULL, true },
+	{ "ht_exit", "tp_btf/sched_process_exit", "sched_process_exit", NULL, true },
+	{ "ht_task_newtask", "tp_btf/task_newtask", "task_newtask", NULL, true },
+	{ "ht_signal_deliver", "tp_btf/signal_deliver", "signal_deliver", NULL, false },
+	{ "ht_uring_submit", "tp_btf/io_uring_submit_req", "io_uring_submit_req", "io_uring_submit_sqe", false },
+	{ "ht_uring_complete", "tp_btf/io_uring_complete", "io_uring_complete", NULL, false },
+	{ "ht_uring_req_failed", "tp_btf/io_uring_req_failed", "io_uring_req_failed", NULL, false },
+	{ "ht_uring_fail_link", "tp_btf/io_uring_fail_link", "io_uring_fail_link", NULL, false },
+	{ "ht_uring_cqe_overflow", "tp_btf/io_uring_cqe_overflow", "io_uring_cqe_overflow", NULL, false },
 	{},
 };
 
@@ -87,14 +92,21 @@ static int check_floor(struct features *f, char why[256])
 }
 
 /* A BTF raw tracepoint is there if its typedef is. */
-static void find_hooks(struct features *f, const struct btf *btf)
+static bool has_tracepoint(const struct btf *btf, const char *name)
 {
 	char type[64];
 
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+}
+
+static void find_hooks(struct features *f, const struct btf *btf)
+{
 	for (const struct hook *h = hooks; h->prog; h++) {
-		snprintf(type, sizeof(type), "btf_trace_%s", h->tracepoint);
-		set(add(f, h->name, h->required), btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0,
-		    "this kernel has no such tracepoint");
+		bool now = has_tracepoint(btf, h->tracepoint), before = !now && h->older && has_tracepoint(btf, h->older);
+
+		f->older |= before ? 1u << (h - hooks) : 0;
+		set(add(f, h->name, h->required), now || before, "this kernel has no such tracepoint");
 	}
 }
 
@@ -164,6 +176,7 @@ int features_find(struct features *f, char why[256])
 		return -EOPNOTSUPP;
 	}
 	find_hooks(f, btf);
+	uring_kernel_find(btf, &f->uring);
 	f->have_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	set(add(f, "bpf_rdonly_cast", false), f->have_cast, "older than 6.2: kernel memory is read by calls, which costs more");
 	set(add(f, "iter/task_file", true), btf__find_by_name_kind(btf, "bpf_iter__task_file", BTF_KIND_STRUCT) > 0,

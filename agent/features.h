@@ -4,6 +4,7 @@
 #define HOSTTRAIL_FEATURES_H
 
 #include "probes.h"
+#include "uring.h"
 
 #define FEATURES_MAX 32
 
@@ -11,6 +12,8 @@ struct features {
 	struct probes_feature v[FEATURES_MAX];
 	unsigned n;
 	bool have_cast;		/* bpf_rdonly_cast() */
+	struct uring_kernel uring;
+	uint32_t older;		/* bit per hook: it goes by its older name */
 };
 
 /* One hook of the skeleton: its program, and the tracepoint it needs. */
@@ -18,6 +21,7 @@ struct hook {
 	const char *prog;	/* name in the BPF object */
 	const char *name;	/* as shown: "tp_btf/sys_exit" */
 	const char *tracepoint;
+	const char *older;	/* its name on older kernels, NULL if it always had this one */
 	bool required;
 };
 

@@ -59,6 +59,18 @@ static void fill_behind(const struct probes_config *c, struct hosttrail_bpf *s)
 		}
 }
 
+static void fill_uring(const struct probes *p, const struct probes_config *c, struct hosttrail_bpf *s)
+{
+	for (unsigned op = 0; op < URING_OPS; op++) {
+		uint16_t i = uring_call((uint8_t)op);
+
+		s->rodata->ht_uring_index[op] = wanted(c, i) ? i : 0;
+	}
+	s->rodata->ht_uring_cqe = p->features.uring.cqe;
+	s->rodata->ht_uring_creds = p->features.uring.creds;
+	s->rodata->ht_uring_multishot = p->features.uring.multishot;
+}
+
 static int fill_rodata(const struct probes *p, const struct probes_config *c, struct hosttrail_bpf *s)
 {
 	if (calls_count() > INDEX_RESTART)
@@ -76,6 +88,7 @@ static int fill_rodata(const struct probes *p, const struct probes_config *c, st
 	for (unsigned a = 0; a < HT_ABI__MAX; a++)
 		fill_index(c, s, a);
 	fill_behind(c, s);
+	fill_uring(p, c, s);
 	memcpy((void *)s->rodata->ht_calls, calls_descs(), calls_count() * sizeof(struct ht_call_desc));
 	return 0;
 }
@@ -127,8 +140,12 @@ static void size_maps(struct probes *p, struct hosttrail_bpf *s)
 	for (const struct hook *h = hooks; h->prog; h++) {
 		struct probes_feature *f = features_get(&p->features, h->name);
 
+		struct bpf_program *prog = bpf_object__find_program_by_name(s->obj, h->prog);
+
 		if (f && !f->on)
-			bpf_program__set_autoload(bpf_object__find_program_by_name(s->obj, h->prog), false);
+			bpf_program__set_autoload(prog, false);
+		else if (p->features.older & 1u << (h - hooks))
+			bpf_program__set_attach_target(prog, 0, h->older);
 	}
 }
 

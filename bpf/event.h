@@ -134,6 +134,8 @@ enum ht_event_flag {
 	HT_EV_F_GROUP_DEAD = 1 << 7,	/* exit of the last thread */
 	HT_EV_F_REFUSED = 1 << 8,	/* seccomp did not let it run (SECCOMP_RET_TRAP); ret is -ENOSYS */
 	HT_EV_F_RET_GONE = 1 << 9,	/* the returned descriptor was no longer there when it was looked up */
+	HT_EV_F_URING = 1 << 10,	/* an operation of io_uring: URING field follows, nr is its opcode */
+	HT_EV_F_NO_RESULT = 1 << 11,	/* recorded when it was submitted: ret is not valid */
 };
 
 struct ht_event {
@@ -226,6 +228,7 @@ enum ht_field_kind {
 	HT_FIELD_IDMIN,		/* struct ht_idmin */
 	HT_FIELD_CGROUP,	/* cgroup names, leaf first, each NUL-terminated */
 	HT_FIELD_KSTR,		/* kernel's copy of a string (bprm filename; arg 0 filename, 1 interp) */
+	HT_FIELD_URING,		/* struct ht_uring */
 	HT_FIELD__MAX,
 };
 
@@ -294,6 +297,26 @@ struct ht_idmin {		/* carried inline when the identity could not be delivered */
 	__u32 cause;		/* enum ht_cause */
 	__u64 cgroup_id;
 	char comm[HT_COMM_LEN];
+};
+
+/* How an io_uring operation was asked for. Bits 0..6 are the submission's own flags (IOSQE_*). */
+enum ht_uring_flag {
+	HT_URING_F_SQPOLL = 1 << 8,	/* the ring's kernel thread submitted it */
+	HT_URING_F_PERSONALITY = 1 << 9,/* with registered credentials: the identity is theirs */
+	HT_URING_F_PREP = 1 << 10,	/* refused before it was prepared: strings are the user's, not the kernel's copies */
+	HT_URING_F_KADDR = 1 << 11,	/* the address is the kernel's copy */
+	HT_URING_F_DIRECT = 1 << 12,	/* a new file goes into `slot`, there is no descriptor */
+	HT_URING_F_AMBIGUOUS = 1 << 13,	/* several operations that wait have this user_data: ret may be another one's */
+	HT_URING_F_MULTISHOT = 1 << 14,	/* one submission, many results */
+	HT_URING_F_NO_ROOM = 1 << 15,	/* NO_RESULT because too many operations wait */
+};
+
+struct ht_uring {
+	__u64 user_data;
+	__u32 flags;		/* enum ht_uring_flag */
+	__u32 slot;		/* DIRECT: as asked for, from 1; all ones: the kernel chooses, ret tells */
+	__u32 opcode;
+	__u32 pad;
 };
 
 /* ---- counters and shared words (BPF_F_MMAPABLE arrays) -------------------- */

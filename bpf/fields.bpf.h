@@ -75,6 +75,23 @@ static __always_inline long str_emit(struct scratch *s, __u32 arg, __u64 ptr, __
 	return n - 1;
 }
 
+/* A string in kernel memory, of at most HT_PATH_MAX - 1 bytes. */
+static __always_inline long kstr_emit(struct scratch *s, __u32 kind, __u32 arg, __u64 str)
+{
+	struct ht_field *f = field_open(s, kind, arg, HT_PATH_MAX);
+	long n;
+
+	if (!f)
+		return -1;
+	n = bpf_probe_read_kernel_str(f + 1, HT_PATH_MAX, (void *)str);
+	if (n <= 0 || n > HT_PATH_MAX) {
+		field_fault(s, f);
+		return -1;
+	}
+	field_close(s, f, n - 1);
+	return n - 1;
+}
+
 static __always_inline void mem_emit(struct scratch *s, __u32 kind, __u32 arg, __u64 ptr, __u64 len, __u32 max)
 {
 	struct ht_field *f = field_open(s, kind, arg, MEM_MAX);
@@ -230,10 +247,10 @@ static __always_inline void sock_emit(struct scratch *s, __u32 arg, __u64 file, 
 	field_close(s, f, sizeof(*o));
 }
 
-/* WALK or SOCK of a descriptor. */
-static __always_inline void fd_emit(struct scratch *s, __u64 fd, __u32 arg, __u32 role)
+/* WALK or SOCK of a file. */
+static __always_inline void file_emit(struct scratch *s, __u64 file, __u32 arg, __u32 role)
 {
-	__u64 file = file_of(s, fd), inode;
+	__u64 inode;
 
 	if (!file) {
 		if (role == HT_WALK_RET)
@@ -248,6 +265,11 @@ static __always_inline void fd_emit(struct scratch *s, __u64 fd, __u32 arg, __u3
 	}
 	walk_emit(s, KREAD(struct file, file, f_path.mnt), KREAD(struct file, file, f_path.dentry), arg | role << 8,
 		  KREAD(struct file, file, f_flags));
+}
+
+static __always_inline void fd_emit(struct scratch *s, __u64 fd, __u32 arg, __u32 role)
+{
+	file_emit(s, file_of(s, fd), arg, role);
 }
 
 /* ---- paths ------------------------------------------------------------------ */
@@ -333,7 +355,7 @@ static __always_inline void path_emit(struct scratch *s, const volatile struct h
 	if (arg > 5)
 		return;
 	n = str_emit(s, arg, s->c.args[arg], HT_PATH_MAX);
-	if ((flags & HT_CALL_F_ENTER) && !(flags & HT_CALL_F_EXEC))
+	if ((flags & HT_CALL_F_ENTER) && !(flags & HT_CALL_F_EXEC) && !(s->evflags & HT_EV_F_URING))
 		enter_compare(s, at, n, arg);
 	if (n >= 0 && at < OUT_MAX)
 		first = s->b[at];

@@ -80,6 +80,23 @@ static __always_inline __u64 hash_words(const __u64 *w, __u32 n)
 	return h;
 }
 
+/* True, and remembered, if this is not the address that the socket sent to last. No file: true. */
+static __always_inline bool peer_changes(__u64 file, const __u64 w[SOCKADDR_MAX / 8])
+{
+	__u64 inode, hash = hash_words(w, SOCKADDR_MAX / 8), *known;
+	struct peer key = {};
+
+	if (!file)
+		return true;
+	inode = KREAD(struct file, file, f_inode);
+	key.sock = KREAD(struct inode, inode, i_ino);
+	known = bpf_map_lookup_elem(&peers, &key);
+	if (known && *known == hash)
+		return false;
+	bpf_map_update_elem(&peers, &key, &hash, BPF_ANY);
+	return true;
+}
+
 /*
  * True if this send names an address that its socket did not send to last. No address: the peer
  * is the connected one, and known. op: the SOCKADDR or MSGHDR operation's argument and length.
@@ -87,8 +104,7 @@ static __always_inline __u64 hash_words(const __u64 *w, __u32 n)
 __noinline int new_peer(__u32 call, __u64 fd, __u64 ptr, __u64 len, __u32 abi)
 {
 	const volatile struct ht_call_desc *d = desc_of(call);
-	__u64 w[SOCKADDR_MAX / 8] = {}, file, inode, hash, *known, name = ptr;
-	struct peer key = {};
+	__u64 w[SOCKADDR_MAX / 8] = {}, name = ptr;
 	__u32 n = len;
 
 	for (int i = 0; i < HT_OPS_MAX; i++)
@@ -100,17 +116,7 @@ __noinline int new_peer(__u32 call, __u64 fd, __u64 ptr, __u64 len, __u32 abi)
 		n = sizeof(w);
 	if (bpf_probe_read_user(w, n, (void *)name))
 		return 1;
-	hash = hash_words(w, SOCKADDR_MAX / 8);
-	file = filter_file(fd);
-	if (!file)
-		return 1;
-	inode = KREAD(struct file, file, f_inode);
-	key.sock = KREAD(struct inode, inode, i_ino);
-	known = bpf_map_lookup_elem(&peers, &key);
-	if (known && *known == hash)
-		return 0;
-	bpf_map_update_elem(&peers, &key, &hash, BPF_ANY);
-	return 1;
+	return peer_changes(filter_file(fd), w);
 }
 
 #endif

@@ -26,6 +26,8 @@
 #include "bpf/filter.bpf.h"
 #include "bpf/syscall.bpf.h"
 #include "bpf/process.bpf.h"
+#include "bpf/uring_args.bpf.h"
+#include "bpf/uring.bpf.h"
 #include "bpf/iter.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -14,8 +14,11 @@
 #define CRED_END (bpf_core_field_offset(struct cred, cap_ambient) + 8)
 #define CRED_BYTES (CRED_END - CRED_FIRST)	/* 76 before 6.3, then 80 */
 
-/* Gathers what is compared. An exiting task has no mm: then the executable is taken as it was. */
-static __always_inline void compared_now(struct compared *n, const struct compared *was)
+/*
+ * Gathers what is compared; `other` are credentials that stand for the task's, if not 0. An exiting task has no mm: then
+ * the executable is taken as it was.
+ */
+static __always_inline void compared_now(struct compared *n, const struct compared *was, __u64 other)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const struct cred *cred = task->cred;
@@ -25,9 +28,15 @@ static __always_inline void compared_now(struct compared *n, const struct compar
 	struct nsproxy *ns = task->nsproxy;
 
 	n->cred[9] = 0;
-	bpf_probe_read_kernel(n->cred, CRED_BYTES, (void *)cred + CRED_FIRST);
-	n->user_ns = (__u64)cred->user_ns;
-	n->group_info = (__u64)cred->group_info;
+	if (other) {
+		bpf_probe_read_kernel(n->cred, CRED_BYTES, (void *)(other + CRED_FIRST));
+		n->user_ns = KREAD(struct cred, other, user_ns);
+		n->group_info = KREAD(struct cred, other, group_info);
+	} else {
+		bpf_probe_read_kernel(n->cred, CRED_BYTES, (void *)cred + CRED_FIRST);
+		n->user_ns = (__u64)cred->user_ns;
+		n->group_info = (__u64)cred->group_info;
+	}
 	n->audit = (__u64)task->loginuid.val << 32 | task->sessionid;
 	n->nsproxy = (__u64)ns;
 	n->ns_inums = ns ? (__u64)KREAD(struct mnt_namespace, ns->mnt_ns, ns.inum) << 32 | ns->net_ns->ns.inum : 0;
@@ -54,7 +63,7 @@ static __always_inline bool compared_differ(const struct compared *a, const stru
 /* Makes t->gen the generation of what the task is now. */
 static __always_inline void ident_update(struct scratch *s, struct task *t, struct ht_shared *w)
 {
-	compared_now(&s->now, &t->was);
+	compared_now(&s->now, &t->was, s->cred);
 	if (!t->gen || compared_differ(&s->now, &t->was)) {
 		__u32 gen = __sync_fetch_and_add(&ht_generation, 1) + 1;
 
@@ -128,22 +137,22 @@ static __always_inline void ident_process(struct ht_ident *d)
 
 #define CRED_AT(at, field) ((void *)(at) + (bpf_core_field_offset(struct cred, field) - CRED_FIRST))
 
-/* The effective uid as the task's own user namespace shows it; overflow ids and odd maps read as 65534. */
-static __always_inline __u32 uid_in_ns(struct user_namespace *ns, __u32 kuid)
+/*
+ * The effective uid as the task's own user namespace shows it; overflow ids and odd maps read as 65534. The map is taken
+ * over whole: its count and its first five extents of first, lower first and count.
+ */
+static __always_inline __u32 uid_in_ns(struct scratch *s, __u64 ns, __u32 kuid)
 {
-	__u32 n = ns->uid_map.nr_extents;
+	__u32 *m = s->uid_map;
 
-	if (!ns->level)
+	if (!KREAD(struct user_namespace, ns, level))
 		return kuid;
+	if (bpf_probe_read_kernel(m, sizeof(s->uid_map), (void *)(ns + bpf_core_field_offset(struct user_namespace, uid_map))))
+		return 65534;
 #pragma unroll
-	for (int i = 0; i < 5; i++) {
-		__u32 first = ns->uid_map.extent[i].first;
-		__u32 lower = ns->uid_map.extent[i].lower_first;
-		__u32 count = ns->uid_map.extent[i].count;
-
-		if (n <= 5 && i < n && kuid - lower < count)
-			return first + (kuid - lower);
-	}
+	for (int i = 0; i < 5; i++)
+		if (m[0] <= 5 && i < m[0] && kuid - m[i * 3 + 2] < m[i * 3 + 3])
+			return m[i * 3 + 1] + (kuid - m[i * 3 + 2]);
 	return 65534;
 }
 
@@ -165,12 +174,9 @@ static __always_inline __u32 userns_owner(__u64 ns)
 	return owner;
 }
 
-static __always_inline void ident_cred(struct ht_ident *d, const struct compared *now)
+static __always_inline void ident_cred(struct scratch *s, struct ht_ident *d, const struct compared *now)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	const struct cred *cred = task->cred;
-	struct user_namespace *ns = cred->user_ns;
-	__u64 groups = now->group_info;
+	__u64 groups = now->group_info, ns = now->user_ns;
 	const void *c = now->cred;
 
 	d->uid = *(__u32 *)CRED_AT(c, uid);
@@ -187,10 +193,10 @@ static __always_inline void ident_cred(struct ht_ident *d, const struct compared
 	__builtin_memcpy(&d->cap_effective, CRED_AT(c, cap_effective), 8);
 	__builtin_memcpy(&d->cap_bounding, CRED_AT(c, cap_bset), 8);
 	__builtin_memcpy(&d->cap_ambient, CRED_AT(c, cap_ambient), 8);
-	d->userns_level = ns->level;
-	d->userns_owner = userns_owner((__u64)ns);
-	d->uid_in_ns = uid_in_ns(ns, d->euid);
-	d->ns_user = ns->ns.inum;
+	d->userns_level = KREAD(struct user_namespace, ns, level);
+	d->userns_owner = userns_owner(ns);
+	d->uid_in_ns = uid_in_ns(s, ns, d->euid);
+	d->ns_user = KREAD(struct user_namespace, ns, ns.inum);
 	d->ngroups = KREAD(struct group_info, groups, ngroups);
 	bpf_probe_read_kernel(d->groups, d->ngroups >= HT_GROUPS_SHOWN ? sizeof(d->groups) : d->ngroups * 4,
 			      (void *)(groups + bpf_core_field_offset(struct group_info, gid)));
@@ -316,7 +322,7 @@ __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
 	d->h.gen = gen;
 	s->pos = sizeof(*d);
 	ident_process(d);
-	ident_cred(d, &s->now);
+	ident_cred(s, d, &s->now);
 	ident_namespaces(d);
 	d->cgroup_id = cgroup_id_shown(task);
 	mm = task->mm;
@@ -353,37 +359,59 @@ static __always_inline bool ident_deliver(struct scratch *s, struct task *t, __u
 	return true;
 }
 
-static __always_inline void idmin_emit(struct scratch *s, __u32 cause)
+/* The least that tells who, in s->wait.min; a function of its own, for the room on the stack. */
+__noinline int idmin_fill(struct scratch *s, __u32 cause)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	const struct cred *cred = task->cred;
-	__u32 pos = s->pos;
-	struct ht_field *f;
 	struct ht_idmin *d;
+	__u64 cred;
 
-	if (pos > OUT_MAX - 256)
-		return;
-	f = (struct ht_field *)(s->b + pos);
-	d = (struct ht_idmin *)(f + 1);
-	f->kind = HT_FIELD_IDMIN;
-	f->arg = HT_ARG_TASK;
-	f->role = 0;
-	f->flags = 0;
-	f->len = sizeof(*d);
+	if (!s)
+		return 0;
+	d = &s->wait.min;
+	cred = s->cred ? s->cred : (__u64)task->cred;
+
 	d->leader_start = task->group_leader->start_boottime;
 	d->ppid = task->real_parent->tgid;
-	d->uid = cred->uid.val;
-	d->gid = cred->gid.val;
-	d->euid = cred->euid.val;
-	d->egid = cred->egid.val;
-	d->fsuid = cred->fsuid.val;
-	d->suid = cred->suid.val;
+	d->uid = KREAD(struct cred, cred, uid.val);
+	d->gid = KREAD(struct cred, cred, gid.val);
+	d->euid = KREAD(struct cred, cred, euid.val);
+	d->egid = KREAD(struct cred, cred, egid.val);
+	d->fsuid = KREAD(struct cred, cred, fsuid.val);
+	d->suid = KREAD(struct cred, cred, suid.val);
 	d->loginuid = task->loginuid.val;
 	d->audit_session = task->sessionid;
 	d->cause = cause;
 	d->cgroup_id = cgroup_id_shown(task);
 	bpf_get_current_comm(d->comm, sizeof(d->comm));
-	s->pos = pos + sizeof(*f) + sizeof(*d);
+	return 0;
+}
+
+static __always_inline struct ht_idmin *idmin_open(struct scratch *s)
+{
+	__u32 pos = s->pos;
+	struct ht_field *f;
+
+	if (pos > OUT_MAX - 256)
+		return NULL;
+	f = (struct ht_field *)(s->b + pos);
+	f->kind = HT_FIELD_IDMIN;
+	f->arg = HT_ARG_TASK;
+	f->role = 0;
+	f->flags = 0;
+	f->len = sizeof(struct ht_idmin);
+	s->pos = pos + sizeof(*f) + sizeof(struct ht_idmin);
+	return (struct ht_idmin *)(f + 1);
+}
+
+static __always_inline void idmin_emit(struct scratch *s, __u32 cause)
+{
+	struct ht_idmin *d = idmin_open(s);
+
+	if (!d)
+		return;
+	idmin_fill(s, cause);
+	*d = s->wait.min;
 }
 
 #endif

@@ -24,6 +24,10 @@ const volatile __u32 ht_ring_shift[HT_CLASS__MAX];	/* log2 of a ring's bytes */
 const volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX];
 const volatile struct ht_call_desc ht_calls[HT_CALLS_MAX];
 const volatile __u16 ht_behind[HT_MULTIPLEXERS * HT_BEHIND_MAX];	/* as ht_index: the calls that a multiplexer stands for */
+const volatile __u16 ht_uring_index[256];	/* descriptor of an io_uring opcode; 0: not captured */
+const volatile bool ht_uring_cqe = true;	/* io_uring_complete has the CQE, not its parts */
+const volatile __u64 ht_uring_creds;		/* REQ_F_CREDS, REQ_F_APOLL_MULTISHOT of this kernel; 0: unknown */
+const volatile __u64 ht_uring_multishot;
 
 static __always_inline const volatile struct ht_call_desc *desc_of(__u32 call)
 {
@@ -118,14 +122,36 @@ struct walk {			/* state of a path walk, see walk.bpf.h */
 	__u8 d[128];		/* a dentry from d_seq to the end of its inline name */
 };
 
+struct op_wait {		/* an io_uring operation between submission and completion: what lies before its event */
+	__u64 ctx, user_data;
+	__u64 files;		/* the submitter's table of descriptors */
+	__u64 epoch;		/* the reader that has the identity */
+	__u32 len;		/* of the event */
+	__s32 failed;		/* error that it will end with, if it is known already */
+	struct ht_uring u;
+	struct ht_idmin min;	/* who, for another reader */
+};
+
+struct op_in {			/* what op_args() found for the operation at hand */
+	__u64 str[6];		/* kernel strings by argument */
+	__u64 addr, how;	/* kernel copies: struct sockaddr, struct open_how */
+	__u32 addr_len;
+	__u32 pad;
+	__u8 sqe[64];		/* a submission that was refused */
+};
+
 struct scratch {
 	__u32 busy;
 	__u32 pos;		/* bytes used in b */
 	__u32 evflags;		/* enum ht_event_flag gathered while fields are written */
 	__u32 pad;
+	__u64 cred;		/* struct cred * that the identity is made of; 0: the task's */
 	struct ht_call c;	/* the call being recorded */
 	struct walk w;
 	struct compared now;
+	__u32 uid_map[16];	/* struct uid_gid_map up to its fifth extent */
+	struct op_in in;
+	struct op_wait wait;	/* directly before b: both go into a map together */
 	__u8 b[OUT_MAX + HT_ARGV_MAX];	/* beyond OUT_MAX: room that the verifier wants */
 };
 

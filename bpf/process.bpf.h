@@ -36,21 +36,6 @@ int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_fla
 	return 0;
 }
 
-static __always_inline void kstr_emit(struct scratch *s, __u32 arg, const char *str)
-{
-	struct ht_field *f = field_open(s, HT_FIELD_KSTR, arg, HT_PATH_MAX);
-	long n;
-
-	if (!f)
-		return;
-	n = bpf_probe_read_kernel_str(f + 1, HT_PATH_MAX, str);
-	if (n <= 0 || n > HT_PATH_MAX) {
-		field_fault(s, f);
-		return;
-	}
-	field_close(s, f, n - 1);
-}
-
 /* n bytes of user memory behind s->b + at, n at most HT_ARGV_MAX. */
 static __always_inline long argv_copy(struct scratch *s, __u32 at, __u32 n, __u64 from)
 {
@@ -161,9 +146,9 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!s)
 		return 0;
 	record_body(s, t, n, HT_CAUSE_STORAGE);
-	kstr_emit(s, 0, bprm->filename);
+	kstr_emit(s, HT_FIELD_KSTR, 0, (__u64)bprm->filename);
 	if (bprm->interp != bprm->filename)
-		kstr_emit(s, 1, bprm->interp);
+		kstr_emit(s, HT_FIELD_KSTR, 1, (__u64)bprm->interp);
 	exec_fields(s);
 	record_end(s);
 	scratch_give(s);

@@ -13,6 +13,7 @@ SIZES = {
     "invariant.opens": (60_000, 1_000_000, "opens of one thread in a flood"),
     "invariant.execs": (600, 10_000, "execs of one process in a flood"),
     "invariant.creds": (60_000, 1_000_000, "credential changes of one thread in a flood"),
+    "invariant.ring_opens": (20_000, 500_000, "opens by io_uring in a flood"),
     "invariant.restarts": (3, 20, "times that the agent is killed while calls are made"),
     "invariant.daemon_opens": (40_000, 500_000, "opens while the agent is killed and restarted"),
     "races.opens": (10_000, 1_000_000, "opens while another thread exchanges their descriptors, or renames folders"),

@@ -22,10 +22,11 @@ import rulecases  # noqa: E402
 import stracelog  # noqa: E402
 import tap  # noqa: E402
 import trail  # noqa: E402
+import uringcases  # noqa: E402
 
 W = "/w"
 NEEDED_ABIS = {"int 0x80", "32-bit program", "x32 numbers", "64-bit to 32-bit and back", "calls behind socketcall and ipc"}
-RULES = rulecases.CASES + pathcases.CASES + racecases.cases(200, 4, 31)
+RULES = rulecases.CASES + pathcases.CASES + uringcases.CASES + racecases.cases(200, 4, 31)
 ORACLE = {  # name: (setup, command)
     "strace of a 32-bit program": ("", "/w/hello32 {D}/f"),
     "strace of int 0x80": ("echo x >{D}/f", "/w/int80 {D}/f"),
@@ -100,7 +101,7 @@ def trace_of(done, name, whole="rules"):
         raise tap.Failed("the case did not run to its end: %s" % job.err[-300:])
     everything = records_of(done, whole)
     tasks = tree_of(everything, int(root))
-    records = [r for r in everything if r.tid in tasks]
+    records = [r for r in everything if r.tid in tasks or r.pid in tasks]	# the threads of io_uring are nobody's fork
     begin = next((i for i, r in enumerate(records) if r.tid == int(root) and r.name == "execve" and not r.error), 0)
     return trail.Trace(records[begin:], len(records), lost, job.rc, job.out, job.err)
 

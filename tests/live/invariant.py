@@ -149,10 +149,24 @@ def a_flood_leaves_the_other_rings_alone(t):
         settle(t, trace, collections.Counter({"process": made, "data": n * CPUS, "control": 2 * creds}), "data")
 
 
+def flood_of_ring_operations(t):
+    """Opens by io_uring, half of them by the kernel's workers: none is a system call, each is a record or a loss."""
+    with tap.Workdir() as d:
+        n = size("invariant.ring_opens")
+        command = [tap.workload("uring_odd"), "flood", d]
+        base = counted([*command, "0"], d)
+        trace = smallrings([*command, str(n)], "data", d)
+        if trace.status == 77:
+            raise tap.Skip("no io_uring")
+        t.equal(trace.status, 0, "exit status")
+        settle(t, trace, base + collections.Counter({"data": n}), "data")
+
+
 CASES = [
     flood("data", "opens", size("invariant.opens"), "/nonexistent/n"),
     flood("control", "creds", size("invariant.creds")),
     flood_of_execs,
+    flood_of_ring_operations,
     a_flood_leaves_the_other_rings_alone,
 ]
 

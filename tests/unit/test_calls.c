@@ -6,6 +6,7 @@
 
 #include "agent/calls_internal.h"
 #include "agent/decode_internal.h"
+#include "agent/uring.h"
 #include "lib/cleanup.h"
 #include "tests/tap.h"
 
@@ -148,6 +149,8 @@ static void every_row_has_a_number(void)
 				found |= calls_index(abi)[nr] == i;
 		for (unsigned nr = 0; nr < HT_BEHIND_MAX; nr++)
 			found |= calls_behind(0, nr) == i || calls_behind(1, nr) == i;
+		for (unsigned op = 0; op < URING_OPS; op++)
+			found |= uring_call((uint8_t)op) == i;	/* operations that are no system call */
 		if (!found)
 			printf("# %s has no number\n", calls_name(i)), tap_failed = 1;
 	}
@@ -270,9 +273,25 @@ static void error_names(void)
 	ok_str(errno_name(0), "E0");
 }
 
+static void every_operation_has_a_row(void)
+{
+	char room[12];
+
+	for (unsigned op = 0; op < URING_OPS; op++) {
+		const char *twin = uring_twin((uint8_t)op);
+
+		if (twin && !uring_call((uint8_t)op))
+			printf("# %s has no row for %s\n", uring_op_name(op, room).p, twin), tap_failed = 1;
+	}
+	ok_str(uring_twin(18), "openat");
+	ok_str(uring_twin(57), "listen");
+	ok_str(uring_twin(255), "unknown_io_uring_op");
+	ok(!uring_twin(0) && !uring_call(0));
+}
+
 static const struct tap_case cases[] = {
 	CASE(rows_are_whole), CASE(ops_are_in_bounds), CASE(arguments_have_their_operations), CASE(shapes_are_good),
-	CASE(issue_list_is_captured), CASE(every_row_has_a_number), CASE(every_number_has_a_row), CASE(arm64_has_its_rows), CASE(most_rows_are_decoded), CASE(numbers_are_the_headers), CASE(known_and_unknown_numbers),
+	CASE(issue_list_is_captured), CASE(every_row_has_a_number), CASE(every_operation_has_a_row), CASE(every_number_has_a_row), CASE(arm64_has_its_rows), CASE(most_rows_are_decoded), CASE(numbers_are_the_headers), CASE(known_and_unknown_numbers),
 	CASE(i386_rows), CASE(error_names),
 };
 TAP_MAIN(cases)

@@ -5,6 +5,7 @@
 
 #include "agent/calls_internal.h"
 #include "agent/decode_internal.h"
+#include "agent/uring.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "tests/tap.h"
@@ -109,6 +110,30 @@ static unsigned high_rate(void)
 	return n;
 }
 
+/* Opcodes by what they are recorded as; those without a row behind. */
+static void operations(struct buf *b)
+{
+	char room[12];
+
+	buf_addf(b, "\n## Operations of io_uring\n\n"
+		    "An operation is recorded like the system call that does the same, by that call's row above, with `via` \"io_uring\" and\n"
+		    "`ioUring` in additionalEventData: opcode, flags of the submission and of the ring, the program's own user_data, and the slot\n"
+		    "(`fixedFile`) where a new file went instead of a descriptor. Strings are the kernel's own copies: their paths are `object`.\n"
+		    "Opcodes that this list does not have are `unknown_io_uring_op`. Those of which nothing needs to be known have no\n"
+		    "record.\n\n| opcode | recorded as |\n|---|---|\n");
+	for (unsigned op = 0; op < URING_OPS; op++) {
+		struct str name = uring_op_name(op, room);
+		const char *twin = uring_twin((uint8_t)op);
+
+		if (name.p == room)
+			break;
+		if (!twin)
+			buf_addf(b, "| %s | not recorded |\n", name.p);
+		else
+			buf_addf(b, "| %s | %s%s |\n", name.p, twin, calls_high_rate(uring_call((uint8_t)op)) ? ", if selected" : "");
+	}
+}
+
 static void listing(struct buf *b)
 {
 	buf_addf(b,
@@ -136,6 +161,7 @@ static void listing(struct buf *b)
 		if (first)
 			rows_of(b, calls_row(i)->source);
 	}
+	operations(b);
 }
 
 static void doc_is_current(void)

@@ -839,6 +839,86 @@ static void kernel(void)
 	done(c);
 }
 
+/* ---- operations of io_uring ---- */
+
+static void ring_field(uint32_t opcode, uint32_t flags, uint32_t slot)
+{
+	struct ht_uring u = { .user_data = 0x2a, .flags = flags, .slot = slot, .opcode = opcode };
+
+	ev.c.h.flags |= HT_EV_F_URING;
+	ev.c.nr = opcode;
+	event_field(&ev, HT_FIELD_URING, HT_ARG_TASK, 0, 0, &u, sizeof(u));
+}
+
+static void operations_of_a_ring(void)
+{
+	begin("mkdirat", -EEXIST);
+	ev.c.args[0] = (uint64_t)AT_FDCWD;
+	event_str(&ev, 1, "sub");
+	event_walk(&ev, HT_WALK_BASE, 1, "tmp/d", walk_of(7, 0));
+	ring_field(37, HT_URING_F_SQPOLL | 1 << 2, 0);
+	decode_into(o);
+	field(o, "eventName", "\"mkdirat\"");
+	field(o, REQ "path", "\"/tmp/d/sub\"");
+	field(o, "errorCode", "\"EEXIST\"");
+	field(o, ADD "via", "\"io_uring\"");
+	field(o, ADD "ioUring", "{\"opcode\":\"MKDIRAT\",\"flags\":[\"IO_LINK\",\"SQPOLL\"],\"userData\":\"0x2a\"}");
+	field(o, ADD "sources", "");
+	field(o, ADD "unverified", "");
+	done(o);
+
+	begin("mkdirat", -EEXIST);	/* refused before the kernel had copied anything */
+	ev.c.args[0] = (uint64_t)AT_FDCWD;
+	event_str(&ev, 1, "/sub");
+	ring_field(37, HT_URING_F_PREP, 0);
+	json_object *p = decoded(&r_);
+	field(p, ADD "sources/path", "\"user\"");
+	field(p, ADD "unverified", "[\"path\"]");
+	done(p);
+}
+
+static void results_of_operations(void)
+{
+	begin("openat", 0);
+	event_str(&ev, 1, "/f");
+	ring_field(18, HT_URING_F_DIRECT, 4);
+	decode_into(o);
+	field(o, "responseElements", "null");
+	field(o, ADD "ioUring/fixedFile", "3");
+	done(o);
+
+	begin("openat", 6);
+	event_str(&ev, 1, "/f");
+	ring_field(18, HT_URING_F_DIRECT, UINT32_MAX);
+	json_object *a = decoded(&r_);
+	field(a, ADD "ioUring/fixedFile", "6");
+	done(a);
+
+	begin("openat", 0);
+	event_str(&ev, 1, "/f");
+	ring_field(18, 1 << 6, 0);
+	ev.c.h.flags |= HT_EV_F_NO_RESULT;
+	json_object *b = decoded(&r_);
+	field(b, "responseElements", "null");
+	field(b, "errorCode", "");
+	field(b, ADD "noResult", "\"recorded when submitted: it asked for no completion event\"");
+	done(b);
+
+	begin("openat", -ENOENT);
+	event_str(&ev, 1, "/f");
+	ring_field(18, HT_URING_F_AMBIGUOUS, 0);
+	json_object *c = decoded(&r_);
+	field(c, ADD "unverified", "[\"result\"]");
+	done(c);
+
+	begin("unknown_io_uring_op", -EINVAL);
+	ring_field(250, HT_URING_F_PREP, 0);
+	json_object *d = decoded(&r_);
+	field(d, REQ "opcode", "250");
+	field(d, ADD "ioUring/opcode", "\"250\"");
+	done(d);
+}
+
 static void unknown_number(void)
 {
 	begin("unknown_syscall", -ENOSYS);
@@ -1036,7 +1116,8 @@ static const struct tap_case cases[] = {
 	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
 	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),
 	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(argv_with_a_gap), CASE(connects), CASE(unix_and_others),
-	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(unknown_number), CASE(compat),
+	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(operations_of_a_ring), CASE(results_of_operations),
+	CASE(unknown_number), CASE(compat),
 	CASE(died_and_interrupted), CASE(lying_lengths), CASE(lies_append_nothing), CASE(every_row_decodes_bare), CASE(walks_in_small_rooms),
 };
 TAP_MAIN(cases)

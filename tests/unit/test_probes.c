@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "tests/unit/probes_lab.h"
+#include "tests/workloads/uring.h"
 
 static void open_one(void *dir)
 {
@@ -384,6 +385,57 @@ static void only_chosen_calls_are_captured(void)
 	ok(lab_call(&l, "mkdir", 0));
 }
 
+static void ring_reads(void *dir)
+{
+	static char to[16];
+	struct uring u;
+	int fd = open("/etc/passwd", O_RDONLY);
+	struct io_uring_sqe e = { .opcode = IORING_OP_READ, .fd = fd, .addr = (unsigned long)to, .len = 5, .off = 3, .user_data = 1 };
+
+	uring_setup(&u, 4, 0, 0);
+	uring_queue(&u, &e);
+	e = (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (unsigned long)"/etc/passwd", .user_data = 2 };
+	uring_queue(&u, &e);
+	e = (struct io_uring_sqe){ .opcode = IORING_OP_SHUTDOWN, .fd = fd, .len = 2, .user_data = 3 };
+	uring_queue(&u, &e);
+	uring_submit(&u, 3);
+	for (int i = 0; i < 3; i++)
+		uring_reap(&u);
+}
+
+/* High-rate operations are recorded like their calls: when they are chosen, and then with their arguments. */
+static void chosen_operations_of_a_ring(void)
+{
+	_cleanup_lab_ struct lab l = {};
+	uint64_t calls[PROBES_CALLS_WORDS] = {};
+	struct probes_config c = { .calls = calls };
+	const struct ht_call *r;
+	int status;
+
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned row = calls_lookup(i ? "shutdown" : "pread64");
+
+		calls[row / 64] |= 1ull << row % 64;
+	}
+	if (!lab_open_with(&l, &c))
+		return;
+	status = lab_run(&l, 0, ring_reads, l.dir);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		skip("no io_uring");
+	}
+	ok(!lab_call(&l, "openat", 0));
+	r = lab_call(&l, "pread64", 0);
+	must(r);
+	ok_int(r->ret, 5);
+	ok_int(r->args[2], 5);
+	ok_int(r->args[3], 3);
+	ok(r->h.flags & HT_EV_F_URING);
+	r = lab_call(&l, "shutdown", 0);
+	must(r);
+	ok_int(r->ret, -ENOTSOCK);
+	ok_int(r->args[1], 2);
+}
+
 static void old_abi(void *unused)
 {
 	static char path[] = "/etc/passwd";
@@ -499,6 +551,7 @@ static const struct tap_case cases[] = {
 	CASE(only_new_peers_are_recorded),
 	CASE(own_files_are_not_recorded),
 	CASE(only_chosen_calls_are_captured),
+	CASE(chosen_operations_of_a_ring),
 	CASE(int80_is_another_abi),
 	CASE(changed_strings_are_seen),
 };

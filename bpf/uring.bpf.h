@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * uring.bpf.h - io_uring: an operation is one record, like the system call that does the same.
+ *
+ * What it was asked to do is read when it is submitted (names are freed before it ends), with the submitter's identity
+ * delivered to the ring of that moment. The finished event waits in a map by request; the completion, in whatever task
+ * it runs, adds the result and sends it to that same ring. So the number is taken at the end, or at whatever keeps the
+ * operation from waiting. Ends of which nothing tells (CQE_SKIP_SUCCESS), and operations for which there is no room to
+ * wait, are recorded at once, without a result.
+ */
+#ifndef HOSTTRAIL_URING_BPF_H
+#define HOSTTRAIL_URING_BPF_H
+
+#define OP_SHORT 1024	/* bytes of an event that waits in the large map; a longer one goes to the other */
+#define OP_LONG 24576
+#define OP_MAX_SHORT 4096
+#define OP_MAX_LONG 128
+#define CQE_F_MORE 2
+#define ECANCELED_ 125
+#define RESULT_UNKNOWN (-0x7fffffffffffffffll)
+
+struct op_short {
+	struct op_wait w;
+	__u8 ev[OP_SHORT];
+};
+
+struct op_long {
+	struct op_wait w;
+	__u8 ev[OP_LONG];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, OP_MAX_SHORT);
+	__type(key, __u64);	/* struct io_kiocb * */
+	__type(value, struct op_short);
+} ops_short SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, OP_MAX_LONG);
+	__type(key, __u64);
+	__type(value, struct op_long);
+} ops_long SEC(".maps");
+
+/* Recorded already, because their success is never told; their failure is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct op_short);
+} ops_told SEC(".maps");
+
+struct op_data {
+	__u64 ctx, user_data;
+};
+
+/* Results of a multishot operation name it by these only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct op_data);
+	__type(value, __u64);
+} ops_multi SEC(".maps");
+
+__u64 ht_ops_waiting;	/* in ops_short and ops_long */
+
+/* ---- submission: the event ----------------------------------------------------------- */
+
+static __always_inline void op_addr_field(struct scratch *s, const volatile struct ht_op *op)
+{
+	struct ht_field *f;
+	__u32 n = s->in.addr_len;
+
+	if (!(s->wait.u.flags & HT_URING_F_KADDR)) {
+		sockaddr_emit(s, op);
+		return;
+	}
+	if (!s->in.addr || !n)
+		return;
+	f = field_open(s, HT_FIELD_SOCKADDR, op->arg, SOCKADDR_MAX);
+	if (!f)
+		return;
+	if (n > SOCKADDR_MAX)
+		n = SOCKADDR_MAX;
+	barrier_var(n);
+	if (n > SOCKADDR_MAX || bpf_probe_read_kernel(f + 1, n, (void *)s->in.addr)) {
+		field_fault(s, f);
+		return;
+	}
+	field_close(s, f, n);
+}
+
+static __always_inline void op_how_field(struct scratch *s, __u32 arg)
+{
+	struct ht_field *f = field_open(s, HT_FIELD_MEM, arg, sizeof(struct open_how));
+
+	if (!f)
+		return;
+	if (bpf_probe_read_kernel(f + 1, sizeof(struct open_how), (void *)s->in.how)) {
+		field_fault(s, f);
+		return;
+	}
+	*(__u64 *)(f + 1) &= ~FORCED_O_LARGEFILE;
+	field_close(s, f, sizeof(struct open_how));
+}
+
+static __always_inline void op_path_field(struct scratch *s, const volatile struct ht_op *op)
+{
+	__u32 at = s->pos + sizeof(struct ht_field);
+	__u64 str = s->in.str[op->arg & 7 ? (op->arg > 5 ? 5 : op->arg) : 0];
+	char first = 0;
+	long n;
+
+	if (!str)
+		return;
+	n = kstr_emit(s, HT_FIELD_STR, op->arg, str);
+	if (n < 0)
+		return;
+	if (at < OUT_MAX)
+		first = s->b[at];
+	if (first != '/')
+		base_emit(s, op, false);
+	else if (task_chrooted(bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0)))
+		base_emit(s, op, true);
+}
+
+/* One operation of the call's descriptor, from the kernel's copies; what needs the end is left to op_finish(). */
+__noinline int op_field(struct scratch *s, __u32 i)
+{
+	const volatile struct ht_op *op;
+	__u32 arg;
+
+	if (!s || i >= HT_OPS_MAX)
+		return 0;
+	op = &desc_of(s->c.call)->op[i];
+	arg = op->arg;
+	if (arg > 5)
+		return 0;
+	switch (op->kind) {
+	case HT_OP_PATH:
+		op_path_field(s, op);
+		break;
+	case HT_OP_STR:
+		if (!(op->flags & HT_OP_F_ON_OK) && s->in.str[arg])
+			kstr_emit(s, HT_FIELD_STR, arg, s->in.str[arg]);
+		break;
+	case HT_OP_MEM:
+		if (s->in.how)
+			op_how_field(s, arg);
+		break;
+	case HT_OP_SOCKADDR:
+	case HT_OP_MSGHDR:
+		op_addr_field(s, op);
+		break;
+	}
+	return 0;
+}
+
+static __always_inline void op_uring_field(struct scratch *s)
+{
+	struct ht_field *f = field_open(s, HT_FIELD_URING, HT_ARG_TASK, sizeof(struct ht_uring));
+
+	if (!f)
+		return;
+	*(struct ht_uring *)(f + 1) = s->wait.u;
+	field_close(s, f, sizeof(struct ht_uring));
+}
+
+/* What the submission says of itself. `flags` are the request's, of which the low ones are the submission's own. */
+static __always_inline void op_describe(struct scratch *s, __u64 req, __u32 opcode, __u32 flags)
+{
+	__u64 ctx = REQ(ctx);
+
+	__builtin_memset(&s->in, 0, sizeof(s->in));
+	__builtin_memset(&s->wait, 0, sizeof(s->wait));
+	s->wait.ctx = ctx;
+	s->wait.user_data = REQ(cqe.user_data);
+	s->wait.u.user_data = s->wait.user_data;
+	s->wait.u.opcode = opcode;
+	s->wait.u.flags = flags & 0x7f;
+	if (KREAD(struct io_ring_ctx___ht, ctx, flags) & 2)	/* IORING_SETUP_SQPOLL */
+		s->wait.u.flags |= HT_URING_F_SQPOLL;
+	if (ht_uring_creds && (flags & (__u32)ht_uring_creds)) {
+		s->wait.u.flags |= HT_URING_F_PERSONALITY;
+		s->cred = REQ(creds);
+	}
+	if (ht_uring_multishot && (flags & (__u32)ht_uring_multishot) && opcode == UOP_ACCEPT)
+		s->wait.u.flags |= HT_URING_F_MULTISHOT;
+}
+
+/* The scratch with everything but a number: header, identity. NULL: counted as lost. */
+static __always_inline struct scratch *op_begin(struct task *t, __u64 req, __u32 call, __u32 opcode, __u32 flags)
+{
+	__u32 class = desc_of(call)->class & (HT_CLASS__MAX - 1), cpu = bpf_get_smp_processor_id();
+	struct scratch *s = scratch_take(cpu);
+
+	if (!s) {
+		record_lost(call, HT_CAUSE_SCRATCH);
+		return NULL;
+	}
+	op_describe(s, req, opcode, flags);
+	header_fill(&s->c.h, HT_EV_CALL, class, cpu);
+	__builtin_memset(s->c.args, 0, sizeof(s->c.args));
+	s->c.ret = 0;
+	s->c.nr = opcode;
+	s->c.call = call;
+	s->c.restarts = 0;
+	s->c.task_calls = t ? ++t->calls : 0;
+	s->evflags = HT_EV_F_URING;
+	return s;
+}
+
+/* Header and identity into s->b, for which s->c is filled. */
+static __always_inline void op_head(struct scratch *s, struct task *t)
+{
+	struct ht_counters *n = counters_of(s->c.h.class, s->c.h.cpu);
+
+	if (s->wait.u.slot)
+		s->wait.u.flags |= HT_URING_F_DIRECT;
+	record_body(s, t, n, HT_CAUSE_STORAGE);
+	idmin_fill(s, HT_CAUSE_STORAGE);
+	s->wait.epoch = t ? t->epoch : 0;
+	s->wait.files = (__u64)bpf_get_current_task_btf()->files;
+}
+
+/* Takes a number and sends what lies in s->b to the ring of `cpu`. */
+__noinline int op_send(struct scratch *s, __u32 class, __u32 cpu)
+{
+	__u32 here = bpf_get_smp_processor_id();
+	struct ht_counters *n = counters_of(class, here);
+	struct ht_event *h;
+
+	if (!s || !n)
+		return 0;
+	h = (struct ht_event *)s->b;
+	h->seq = __sync_fetch_and_add(&n->seq, 1);
+	h->cpu = here;
+	h->flags = s->evflags;
+	if (scratch_put(s, class, cpu, n)) {
+		count_lost(n, HT_CAUSE_RING_FULL);
+		return 0;
+	}
+	__sync_fetch_and_add(&n->submitted, 1);
+	scratch_charge(s, class, cpu, n);
+	return 0;
+}
+
+/* Is the operation one too many of its principal's? It is cut when it is submitted: later it is nobody's own doing. */
+static __always_inline bool op_cut(struct scratch *s)
+{
+	__u32 class = s->c.h.class, cpu = s->c.h.cpu;
+	struct ht_counters *n = counters_of(class, cpu);
+
+	if (!n || !ring_pressed(n, class) || !flood_cut(class, cpu, s->c.call))
+		return false;
+	__sync_fetch_and_add(&n->seq, 1);
+	count_lost(n, HT_CAUSE_FLOOD);
+	return true;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+/* Into a map. 0, or there is no room. */
+static __always_inline int op_keep(struct scratch *s, __u64 key)
+{
+	struct op_data d = { .ctx = s->wait.ctx, .user_data = s->wait.user_data };
+	int r;
+
+	s->wait.len = s->pos;
+	if (s->pos <= OP_SHORT)
+		r = bpf_map_update_elem(&ops_short, &key, &s->wait, BPF_ANY);
+	else if (s->pos <= OP_LONG)
+		r = bpf_map_update_elem(&ops_long, &key, &s->wait, BPF_ANY);
+	else
+		r = -1;
+	if (r)
+		return r;
+	__sync_fetch_and_add(&ht_ops_waiting, 1);
+	if (s->wait.u.flags & HT_URING_F_MULTISHOT)
+		bpf_map_update_elem(&ops_multi, &d, &key, BPF_ANY);
+	return 0;
+}
+
+static __always_inline struct op_wait *op_find(__u64 key)
+{
+	struct op_wait *w = bpf_map_lookup_elem(&ops_short, &key);
+
+	return w ? w : bpf_map_lookup_elem(&ops_long, &key);
+}
+
+static __always_inline void op_drop(__u64 key, const struct op_wait *w)
+{
+	struct op_data d = { .ctx = w->ctx, .user_data = w->user_data };
+
+	if (w->u.flags & HT_URING_F_MULTISHOT)
+		bpf_map_delete_elem(&ops_multi, &d);
+	if (!bpf_map_delete_elem(&ops_short, &key) || !bpf_map_delete_elem(&ops_long, &key))
+		__sync_fetch_and_add(&ht_ops_waiting, -1);
+}
+
+/* The map's copy back into the scratch. */
+static __always_inline int op_load(struct scratch *s, __u64 key)
+{
+	struct op_short *a = bpf_map_lookup_elem(&ops_short, &key);
+	struct op_long *b;
+	__u32 n;
+
+	if (!a)
+		a = bpf_map_lookup_elem(&ops_told, &key);
+	if (a) {
+		s->wait = a->w;
+		bpf_probe_read_kernel(s->b, OP_SHORT, a->ev);
+	} else {
+		b = bpf_map_lookup_elem(&ops_long, &key);
+		if (!b)
+			return -1;
+		s->wait = b->w;
+		bpf_probe_read_kernel(s->b, OP_LONG, b->ev);
+	}
+	n = s->wait.len;
+	s->pos = n < OP_LONG ? n : OP_LONG;
+	return 0;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------- */
+
+/* The operation's own file. One that was refused has none yet: it is the one that was named, by slot or descriptor. */
+static __always_inline __u64 op_file(struct scratch *s, __u64 req, __u64 named)
+{
+	if (!(s->wait.u.flags & HT_URING_F_PREP))
+		return REQ(file);
+	if (s->wait.u.flags & REQ_F_FIXED_FILE_)
+		return fixed_file(s->wait.ctx, named);
+	return filter_file(named);
+}
+
+/* Is the other file of a splice or tee a registered one? */
+static __always_inline bool op_reads_fixed(struct scratch *s)
+{
+	__u64 flags = s->wait.u.opcode == UOP_SPLICE ? s->c.args[5] : s->wait.u.opcode == UOP_TEE ? s->c.args[3] : 0;
+
+	return flags & 1u << 31;	/* SPLICE_F_FD_IN_FIXED */
+}
+
+/* The files of the operation: its own, and the one that it opened. */
+__noinline int op_files(struct scratch *s, __u32 i, __u64 req)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const volatile struct ht_op *op;
+	bool same;
+
+	if (!s || i >= HT_OPS_MAX)
+		return 0;
+	op = &desc_of(s->c.call)->op[i];
+	same = (__u64)task->files == s->wait.files;
+	if (op->kind == HT_OP_FD && op->arg < 6) {
+		if (op->arg == op_file_arg(s->wait.u.opcode))
+			file_emit(s, op_file(s, req, s->c.args[op->arg]), op->arg, HT_WALK_FD);
+		else if (op_reads_fixed(s))
+			file_emit(s, fixed_file(s->wait.ctx, s->c.args[op->arg]), op->arg, HT_WALK_FD);
+		else if (same)
+			fd_emit(s, s->c.args[op->arg], op->arg, HT_WALK_FD);
+	} else if (op->kind == HT_OP_RETFD && s->c.ret >= 0 && same) {
+		if (!(s->wait.u.flags & HT_URING_F_DIRECT))
+			fd_emit(s, s->c.ret, HT_ARG_RET, HT_WALK_RET);
+	}
+	return 0;
+}
+
+/* Another reader than the one that got the identity: it has the minimum, inline. */
+static __always_inline void op_reader(struct scratch *s)
+{
+	struct ht_shared *w = shared_words();
+	struct ht_idmin *d;
+
+	if (!w || w->epoch == s->wait.epoch || (s->evflags & HT_EV_F_IDENT_INLINE))
+		return;
+	d = idmin_open(s);
+	if (!d)
+		return;
+	*d = s->wait.min;
+	s->evflags |= HT_EV_F_IDENT_INLINE;
+	((struct ht_event *)s->b)->gen = 0;
+}
+
+/* Ends the operation that waits as `key` with a result, or with RESULT_UNKNOWN. `more`: it goes on waiting. */
+__noinline int op_finish(__u64 key, __s64 ret, __u32 flags, __u32 more)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), nops;
+	struct op_wait *w = op_find(key);
+	struct ht_call *c;
+	struct scratch *s;
+
+	if (!w)
+		w = bpf_map_lookup_elem(&ops_told, &key);
+	if (!w)
+		return 0;
+	s = scratch_take(cpu);
+	if (!s) {
+		record_lost(((struct ht_call *)(w + 1))->call, HT_CAUSE_SCRATCH);
+		goto out;
+	}
+	if (op_load(s, key)) {
+		scratch_give(s);
+		return 0;
+	}
+	c = (struct ht_call *)s->b;
+	s->wait.u.flags |= flags;
+	c->ret = ret == RESULT_UNKNOWN ? 0 : ret;
+	c->h.time = bpf_ktime_get_boot_ns();
+	s->evflags = c->h.flags | (ret == RESULT_UNKNOWN ? HT_EV_F_NO_RESULT : 0);
+	s->c = *c;
+	op_reader(s);
+	op_uring_field(s);
+	nops = desc_of(s->c.call)->nops;
+	for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
+		op_files(s, i, key);
+	op_send(s, s->c.h.class & (HT_CLASS__MAX - 1), s->c.h.cpu);
+	scratch_give(s);
+out:
+	if (more)
+		return 0;
+	bpf_map_delete_elem(&ops_told, &key);
+	op_drop(key, w);
+	return 0;
+}
+
+/* ---- submission: the way in ------------------------------------------------------------------------ */
+
+/* A send that names the address that its socket sent to last, or none. */
+__noinline int op_known_peer(struct scratch *s)
+{
+	__u64 w[SOCKADDR_MAX / 8] = {}, file;
+	__u32 n;
+	bool msg;
+
+	if (!s)
+		return 0;
+	if (s->wait.u.flags & REQ_F_FIXED_FILE_)
+		file = fixed_file(s->wait.ctx, s->c.args[0]);
+	else
+		file = filter_file(s->c.args[0]);
+	msg = s->wait.u.opcode == UOP_SENDMSG || s->wait.u.opcode == UOP_SENDMSG_ZC;
+	if (!(s->wait.u.flags & HT_URING_F_KADDR)) {
+		__u64 ptr = msg ? s->c.args[1] : s->c.args[4];
+
+		n = s->c.args[5];
+		if (msg && msghdr_name(ptr, s->c.h.abi, &ptr, &n))
+			return 1;
+		if (!ptr || !n)
+			return 1;
+		if (n > sizeof(w))
+			n = sizeof(w);
+		if (bpf_probe_read_user(w, n, (void *)ptr))
+			return 0;
+		return !peer_changes(file, w);
+	}
+	n = s->in.addr_len;
+	if (!s->in.addr || !n)
+		return 1;
+	if (n > sizeof(w))
+		n = sizeof(w);
+	if (bpf_probe_read_kernel(w, n, (void *)s->in.addr))
+		return 0;
+	return !peer_changes(file, w);
+}
+
+/* Not worth a record although its opcode is captured. */
+static __always_inline bool op_unwanted(struct scratch *s)
+{
+	if (s->wait.u.opcode == UOP_MSG_RING)
+		return s->c.args[1] != 1;	/* IORING_MSG_SEND_FD hands a file on; data is only a wake-up */
+	return (desc_of(s->c.call)->flags & HT_CALL_F_NEWPEER) && op_known_peer(s);
+}
+
+static __always_inline void op_wait_or_send(struct scratch *s, __u64 key)
+{
+	bool skip = s->wait.u.flags & REQ_F_CQE_SKIP_;
+
+	if (!skip) {
+		if (!op_keep(s, key))
+			return;
+		s->wait.u.flags |= HT_URING_F_NO_ROOM;
+	} else if (s->pos <= OP_SHORT) {
+		s->wait.len = s->pos;
+		bpf_map_update_elem(&ops_told, &key, &s->wait, BPF_ANY);
+	}
+	s->evflags |= HT_EV_F_NO_RESULT;
+	op_uring_field(s);
+	op_send(s, s->c.h.class & (HT_CLASS__MAX - 1), s->c.h.cpu);
+}
+
+/* A request that was prepared. */
+__noinline int op_submitted(__u64 req, __u32 call, __u32 opcode)
+{
+	struct task *t;
+	struct scratch *s;
+	__u32 nops;
+
+	if (!task_in_scope(bpf_get_current_task_btf(), &t))
+		return 0;
+	if (op_find(req))	/* whatever became of it: it ended, and nothing said how */
+		op_finish(req, RESULT_UNKNOWN, 0, 0);
+	s = op_begin(t, req, call, opcode, REQ(flags));
+	if (!s)
+		return 0;
+	op_args(s, req, opcode);
+	if (!op_unwanted(s) && !op_cut(s)) {
+		op_head(s, t);
+		nops = desc_of(call)->nops;
+		for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
+			op_field(s, i);
+		((struct ht_event *)s->b)->flags = s->evflags;
+		op_wait_or_send(s, req);
+	}
+	scratch_give(s);
+	return 0;
+}
+
+/* An argument of a tracepoint as a number: global functions take no kernel pointers. */
+static __always_inline __u64 arg_number(const __u64 *args, __u32 i)
+{
+	__u64 v = 0;
+
+	bpf_probe_read_kernel(&v, sizeof(v), args + i);
+	return v;
+}
+
+SEC("tp_btf/io_uring_submit_req")
+int ht_uring_submit(__u64 *args)
+{
+	__u32 opcode = KREAD(struct io_kiocb___ht, args[0], opcode), call = ht_uring_index[opcode & 0xff];
+
+	if (!call)
+		return 0;
+	return op_submitted(arg_number(args, 0), call, opcode);
+}
+
+/* A submission that was refused: nothing was prepared, but the error is final. */
+__noinline int op_refused(__u64 sqe, __u64 req, __s32 error)
+{
+	struct op_wait *w;
+	__u32 opcode, call, nops;
+	struct scratch *s;
+	struct task *t;
+	__u8 head[2] = {};
+
+	if (bpf_probe_read_kernel(head, 2, (void *)sqe))
+		return 0;
+	opcode = REQ(opcode);
+	if (!opcode)		/* one that this kernel does not know */
+		opcode = head[0];
+	call = ht_uring_index[opcode & 0xff];
+	if (!call || !task_in_scope(bpf_get_current_task_btf(), &t))
+		return 0;
+	w = op_find(req);
+	if (w) {		/* after it was prepared, before 6.10: it waits for its end */
+		w->failed = error;
+		return 0;
+	}
+	bpf_map_delete_elem(&ops_told, &req);
+	s = op_begin(t, req, call, opcode, head[1]);
+	if (!s)
+		return 0;
+	bpf_probe_read_kernel(s->in.sqe, sizeof(s->in.sqe), (void *)sqe);
+	op_args_sqe(s, opcode);
+	s->wait.u.flags |= HT_URING_F_PREP;
+	s->c.ret = error;
+	if (op_cut(s)) {
+		scratch_give(s);
+		return 0;
+	}
+	op_head(s, t);
+	op_uring_field(s);
+	nops = desc_of(call)->nops;
+	for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
+		if (desc_of(call)->op[i].kind == HT_OP_FD)
+			op_files(s, i, req);
+		else
+			op_run(s, i);
+	op_send(s, s->c.h.class & (HT_CLASS__MAX - 1), s->c.h.cpu);
+	scratch_give(s);
+	return 0;
+}
+
+SEC("tp_btf/io_uring_req_failed")
+int ht_uring_req_failed(__u64 *args)
+{
+	return op_refused(arg_number(args, 0), arg_number(args, 1), args[2]);
+}
+
+/* ---- completion: the way in ---------------------------------------------------------------------------- */
+
+static __noinline int op_more(__u64 ctx, __u64 user_data, __s64 res)
+{
+	struct op_data d = { .ctx = ctx, .user_data = user_data };
+	__u64 *key = bpf_map_lookup_elem(&ops_multi, &d);
+
+	return key ? op_finish(*key, res, 0, 1) : 0;
+}
+
+SEC("tp_btf/io_uring_complete")
+int ht_uring_complete(__u64 *args)
+{
+	__u64 req = args[1], user_data;
+	__s32 res;
+	__u32 flags;
+
+	if (req && !ht_uring_index[KREAD(struct io_kiocb___ht, req, opcode) & 0xff])
+		return 0;
+	if (ht_uring_cqe) {
+		__u64 cqe = args[2];
+
+		user_data = KREAD(struct io_uring_cqe, cqe, user_data);
+		res = KREAD(struct io_uring_cqe, cqe, res);
+		flags = KREAD(struct io_uring_cqe, cqe, flags);
+	} else {
+		user_data = args[2];
+		res = args[3];
+		flags = args[4];
+	}
+	if (req)
+		return op_finish(req, res, 0, flags & CQE_F_MORE);
+	return flags & CQE_F_MORE ? op_more(arg_number(args, 0), user_data, res) : 0;
+}
+
+/* A link before it failed: this one ends without having begun, perhaps without a word. */
+SEC("tp_btf/io_uring_fail_link")
+int ht_uring_fail_link(__u64 *args)
+{
+	struct op_wait *w;
+	__u64 key;
+
+	if (!ht_uring_index[KREAD(struct io_kiocb___ht, args[1], opcode) & 0xff])
+		return 0;
+	key = arg_number(args, 1);
+	w = op_find(key);
+	return op_finish(key, w && w->failed ? w->failed : -ECANCELED_, 0, 0);
+}
+
+struct op_search {
+	__u64 ctx, user_data;
+	__u64 key;		/* of the best match */
+	__s32 res;
+	__u32 found;
+	__u32 exact;
+};
+
+static long op_search_step(void *map, const void *key, void *value, void *data)
+{
+	struct op_search *o = data;
+	struct op_wait *w = value;
+	__u64 req;
+
+	if (w->ctx != o->ctx || w->user_data != o->user_data)
+		return 0;
+	req = *(const __u64 *)key;
+	o->found++;
+	if (!o->key || (!o->exact && (__s32)REQ(cqe.res) == o->res)) {
+		o->key = req;
+		o->exact = (__s32)REQ(cqe.res) == o->res;
+	}
+	return 0;
+}
+
+/* A result that the completion queue had no room for names no request, only what its owner called it. */
+SEC("tp_btf/io_uring_cqe_overflow")
+int ht_uring_cqe_overflow(__u64 *args)
+{
+	struct op_search o = { .user_data = args[1], .res = args[2] };
+
+	if (!ht_ops_waiting)
+		return 0;
+	o.ctx = arg_number(args, 0);
+	if ((__u32)args[3] & CQE_F_MORE)
+		return op_more(o.ctx, o.user_data, o.res);
+	bpf_for_each_map_elem(&ops_short, op_search_step, &o, 0);
+	bpf_for_each_map_elem(&ops_long, op_search_step, &o, 0);
+	if (!o.key)
+		return 0;
+	return op_finish(o.key, o.res, o.found > 1 ? HT_URING_F_AMBIGUOUS : 0, 0);
+}
+
+#endif
