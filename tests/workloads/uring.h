@@ -64,7 +64,8 @@ static inline void uring_submit(struct uring *u, unsigned n)
 	u->queued = 0;
 }
 
-/* The next completion, waited for. */
+/* The next completion, waited for. (Its flexible array is empty here; gcc notes how it passed such a struct before 4.4.) */
+#pragma GCC diagnostic ignored "-Wpsabi"
 static inline struct io_uring_cqe uring_reap(struct uring *u)
 {
 	struct io_uring_cqe *cqes = (void *)(u->cq + u->p.cq_off.cqes), e;
