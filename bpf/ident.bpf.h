@@ -138,21 +138,21 @@ static __always_inline void ident_process(struct ht_ident *d)
 #define CRED_AT(at, field) ((void *)(at) + (bpf_core_field_offset(struct cred, field) - CRED_FIRST))
 
 /*
- * The effective uid as the task's own user namespace shows it; overflow ids and odd maps read as 65534. The map is taken
- * over whole: its count and its first five extents of first, lower first and count.
+ * The effective uid as the task's own user namespace shows it; overflow ids and odd maps read as 65534. The first five
+ * extents are taken over at once: first, lower first and count of each. Their number lies before or behind them.
  */
 static __always_inline __u32 uid_in_ns(struct scratch *s, __u64 ns, __u32 kuid)
 {
-	__u32 *m = s->uid_map;
+	__u32 n = KREAD(struct user_namespace, ns, uid_map.nr_extents), *m = s->uid_map;
 
 	if (!KREAD(struct user_namespace, ns, level))
 		return kuid;
-	if (bpf_probe_read_kernel(m, sizeof(s->uid_map), (void *)(ns + bpf_core_field_offset(struct user_namespace, uid_map))))
+	if (bpf_probe_read_kernel(m, sizeof(s->uid_map), (void *)(ns + bpf_core_field_offset(struct user_namespace, uid_map.extent))))
 		return 65534;
 #pragma unroll
 	for (int i = 0; i < 5; i++)
-		if (m[0] <= 5 && i < m[0] && kuid - m[i * 3 + 2] < m[i * 3 + 3])
-			return m[i * 3 + 1] + (kuid - m[i * 3 + 2]);
+		if (n <= 5 && i < n && kuid - m[i * 3 + 1] < m[i * 3 + 2])
+			return m[i * 3] + (kuid - m[i * 3 + 1]);
 	return 65534;
 }
 

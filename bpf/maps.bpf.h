@@ -149,7 +149,8 @@ struct scratch {
 	struct ht_call c;	/* the call being recorded */
 	struct walk w;
 	struct compared now;
-	__u32 uid_map[16];	/* struct uid_gid_map up to its fifth extent */
+	__u32 uid_map[15];	/* the first five extents of a struct uid_gid_map */
+	__u32 pad2;
 	struct op_in in;
 	struct op_wait wait;	/* directly before b: both go into a map together */
 	__u8 b[OUT_MAX + HT_ARGV_MAX];	/* beyond OUT_MAX: room that the verifier wants */
