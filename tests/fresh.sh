@@ -57,6 +57,7 @@ if [ -z "${HT_MIRROR:-}" ] && [ -e /etc/apt/sources.list.d/debian.sources ]; the
 	cp /etc/apt/sources.list.d/debian.sources "$root/etc/apt/sources.list.d/"
 	rm -f "$root/etc/apt/sources.list"
 fi
+printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$(uname -n)" >"$root/etc/hosts"	# as Debian's installer does: sudo looks it up
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 0755 "$root/usr/sbin/policy-rc.d"
 
