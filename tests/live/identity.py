@@ -35,8 +35,8 @@ $D/othercat $D/m/setuid-other
 unshare -U -r cat $D/m/userns
 unshare -U -r --map-auto setpriv --reuid 5 --regid 5 --clear-groups cat $D/m/subuid
 sudo -n unshare -U -r cat $D/m/sudo-userns
-%(daemonize)s $D/m/daemon 300
-sudo -n %(daemonize)s $D/m/sudo-daemon 300
+$D/daemonize $D/m/daemon 300
+sudo -n $D/daemonize $D/m/sudo-daemon 300
 sleep 0.2
 """
 
@@ -117,7 +117,8 @@ class Scene:
 
     def words(self):
         p = self.people
-        w = {"dir": self.dir, "daemonize": tap.workload("daemonize")}
+        self.copy(tap.workload("daemonize"), "daemonize")  # the build may lie where only root may enter
+        w = {"dir": self.dir}
         if p:
             w.update(user=p.user, other=p.other, uid=p.uid, sshd=p.sshd(), ssh=p.ssh("sh %s/session.sh" % self.dir))
         return w
@@ -347,12 +348,12 @@ def executables(t):
         os.rename(d + "/lower-sh", d + "/lower/sh")
         with open(d + "/fexec.py", "w") as f:
             f.write(FEXEC)
-        wait = "sleep 0.5 | "  # it lives while its file is opened: nothing else leads there
-        s.run("D=%s\n$D/x $D/m/first; mv $D/y $D/x; $D/x $D/m/second\n"
+        wait = "sleep 0.5 | "  # its file is opened meanwhile: later nothing leads there
+        s.run("D=%s\n%s$D/x $D/m/first; mv $D/y $D/x; $D/x $D/m/second\n"
               "%s/usr/bin/python3 -S $D/fexec.py $D/source $D/m/memfd memfd\n"
               "%s/usr/bin/python3 -S $D/fexec.py $D/gone $D/m/deleted deleted\n"
               "unshare -m sh -c 'mount -t overlay -o lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work none %s/merged &&"
-              " %s %s/merged/sh -c \"read x <%s/m/overlay; read x\"'\n" % (d, wait, wait, d, d, d, d, wait, d, d))
+              " %s %s/merged/sh -c \"read x <%s/m/overlay; read x\"'\n" % (d, wait, wait, wait, d, d, d, d, wait, d, d))
         hashes = check_hashes(t, s)
         exe = {m: s.opened(t, m).process["executable"] for m in ("first", "second", "memfd", "deleted", "overlay")}
         t.equal([exe[m]["path"] for m in ("first", "second", "overlay")], [d + "/x", d + "/x", d + "/merged/sh"], "paths")
