@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "callselect.h"
 #include "exehash.h"
 #include "exeopen.h"
 #include "hostinfo.h"
@@ -18,6 +19,7 @@
 #include "lib/clock.h"
 #include "own.h"
 #include "pipeline.h"
+#include "proto/recordselect.h"
 #include "spawn.h"
 #include "trace.h"
 #include "traceorder.h"
@@ -42,6 +44,7 @@ struct trace {
 	int epoll, signals;
 	sigset_t mask;			/* the caller's */
 	struct traceorder *order;
+	struct buf text;		/* for the selectors */
 	bool ended, stop;		/* the command ended; the callback or a second signal wants no more */
 	int error;
 };
@@ -79,10 +82,30 @@ static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
 
 /* ---- batches to the callback -------------------------------------------------------------- */
 
+/* Is the record one that was asked for? What the trail says of itself, losses above all, always is. */
+static bool selected(struct trace *t, struct reader *r, unsigned i)
+{
+	struct record_summary s;
+	int k;
+
+	if (!t->o->selectors)
+		return true;
+	k = reader_summary(r, i, &s);
+	if (!k && s.ring_class == HT_CLASS_USER)
+		return true;
+	if (!k)
+		k = reader_selected(r, i, t->o->selectors, &t->text);
+	if (k < 0)
+		t->error = k;
+	return k > 0;
+}
+
 static void give(void *ctx, struct reader *r, unsigned i)
 {
 	struct trace *t = ctx;
 
+	if (!selected(t, r, i))
+		return;
 	t->result.records++;
 	if (!t->stop && t->fn(t->ctx, r, i))
 		t->stop = true;
@@ -138,7 +161,7 @@ static int pass(struct trace *t)
 		r = take_batches(t);
 	if (!r)
 		traceorder_give(t->order, begin, give, t);
-	return r;
+	return r ?: t->error;
 }
 
 /* ---- set-up ---------------------------------------------------------------------------------- */
@@ -146,8 +169,13 @@ static int pass(struct trace *t)
 static int open_kernel_side(struct trace *t, char why[256])
 {
 	struct probes_config pc = { .scope = HT_SCOPE_TREE, .calls = t->o->calls };
+	uint64_t calls[PROBES_CALLS_WORDS];
 	int r;
 
+	if (t->o->selectors && !pc.calls) {
+		callselect(t->o->selectors, calls);
+		pc.calls = calls;
+	}
 	memcpy(pc.ring_bytes, t->o->ring_bytes, sizeof(pc.ring_bytes));
 	if (!pc.ring_bytes[HT_CLASS_DATA])
 		pc.ring_bytes[HT_CLASS_DATA] = RING_DEFAULT_DATA;
@@ -313,7 +341,7 @@ static int finish(struct trace *t)
 	if (!r)
 		traceorder_give(t->order, UINT64_MAX, give, t);
 	t->result.lost += settle_lost_total(t->settle);
-	return r;
+	return r ?: t->error;
 }
 
 static void trace_close(struct trace *t)
@@ -322,6 +350,7 @@ static void trace_close(struct trace *t)
 	if (t->child.pid > 0 && !t->ended)
 		waitpid(t->child.pid, &t->result.status, 0);
 	traceorder_free(&t->order);
+	buf_free(&t->text);
 	pipeline_free(&t->pipeline);
 	exehash_free(&t->hash);
 	settle_free(&t->settle);

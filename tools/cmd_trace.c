@@ -10,11 +10,12 @@
 #include "lib/cleanup.h"
 #include "show.h"
 
-enum { OPT_NO_WAIT = OPT_LONG + 1 };
+enum { OPT_NO_WAIT = OPT_LONG + 1, OPT_SELECTORS };
 
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "write the records to FILE instead of standard output" },
 	OPT_FORMAT,
+	{ OPT_SELECTORS, "selectors", "FILE", "only the calls that the event selectors in FILE select" },
 	{ OPT_NO_WAIT, "no-wait", NULL, "end with CMD, not with the last process that it started" },
 	{ 0 },
 };
@@ -72,7 +73,9 @@ static int trace_to(FILE *out, const char *format, const struct command *c, cons
 static int run(const struct command *c, int argc, char **argv)
 {
 	_cleanup_(cleanup_file) FILE *out = NULL;
-	const char *arg, *format = NULL, *path = NULL;
+	_cleanup_selectors_ struct selectors *selectors = NULL;
+	const char *arg, *format = NULL, *path = NULL, *rules = NULL;
+	char why[SELECTORS_WHY_MAX];
 	struct trace_options o = { 0 };
 	int id, at;
 
@@ -81,12 +84,19 @@ static int run(const struct command *c, int argc, char **argv)
 			path = arg;
 		else if (id == OPT_FORMAT_ID)
 			format = arg;
+		else if (id == OPT_SELECTORS)
+			rules = arg;
 		else if (id == OPT_NO_WAIT)
 			o.no_wait = true;
 	}
 	if (at >= argc)
 		command_misused(c, "which command?");
 	o.argv = argv + at;
+	if (rules && selectors_load(rules, &selectors, why) < 0) {
+		complain("%s: %s", rules, why);
+		return 2;
+	}
+	o.selectors = selectors;
 	out = path ? fopen(path, "we") : stdout;
 	if (!out)
 		return complain("%s: %s", path, strerror(errno));
@@ -95,7 +105,7 @@ static int run(const struct command *c, int argc, char **argv)
 
 const struct command cmd_trace = {
 	.name = "trace",
-	.usage = "[-o FILE] [--format json|compact] [--no-wait] -- CMD [ARG...]",
+	.usage = "[-o FILE] [--selectors FILE] [--format json|compact] [--no-wait] -- CMD [ARG...]",
 	.summary = "run CMD and print a record for every call that it and its descendants make",
 	.details = "Nothing else on the host is recorded. The exit status is CMD's. The last line on standard error\n"
 		   "is \"hosttrail: N records, N lost\".",

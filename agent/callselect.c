@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "callselect.h"
+
+#include <string.h>
+
+#include "calls_internal.h"
+#include "calls.h"
+
+static bool has_bit(const uint64_t *calls, unsigned call)
+{
+	return calls[call / 64] >> call % 64 & 1;
+}
+
+static void set_bit(uint64_t *calls, unsigned call)
+{
+	calls[call / 64] |= 1ull << call % 64;
+}
+
+/* Does the selector ask for names, rather than rule some out? */
+static bool asks_for_names(const struct selector *s)
+{
+	for (unsigned i = 0; i < s->nconditions; i++) {
+		const struct select_condition *c = &s->conditions[i];
+
+		if (c->field == SELECT_NAME && (c->op[SELECT_EQUALS].n || c->op[SELECT_STARTS].n || c->op[SELECT_ENDS].n))
+			return true;
+	}
+	return false;
+}
+
+/* What is known of every record of the call, of this category. */
+static void show_row(const struct call *row, enum record_category category, struct select_view *v)
+{
+	select_view_init(v);
+	select_view_text(v, SELECT_NAME, row->name);
+	select_view_text(v, SELECT_SOURCE, row->source);
+	select_view_text(v, SELECT_TYPE, "HostApiCall");
+	select_view_text(v, SELECT_CATEGORY, select_category_name(category));
+	select_view_text(v, SELECT_CONSOLE, NULL);
+	select_view_text(v, SELECT_VPC_ENDPOINT, NULL);
+	if (row->read_only == RO_NO || row->read_only == RO_YES)
+		select_view_text(v, SELECT_READ_ONLY, row->read_only == RO_YES ? "true" : "false");
+}
+
+/* The name of an extended attribute decides it: decode.c. */
+static bool may_be_management(const struct call *row)
+{
+	for (const struct call_arg *a = row->args; a->name; a++)
+		if (a->kind == ARG_XATTR)
+			return true;
+	return false;
+}
+
+static bool may_want(const struct selectors *s, const struct call *row, bool named)
+{
+	struct select_view as_is, management;
+
+	show_row(row, row->category, &as_is);
+	show_row(row, may_be_management(row) ? CATEGORY_MANAGEMENT : row->category, &management);
+	for (unsigned i = 0; i < s->n; i++) {
+		if (named && !asks_for_names(&s->v[i]))
+			continue;
+		if (selector_match(&s->v[i], &as_is) != SELECT_NO || selector_match(&s->v[i], &management) != SELECT_NO)
+			return true;
+	}
+	return false;
+}
+
+/* A multiplexer is looked at if any call behind it is wanted. */
+static void add_multiplexers(uint64_t *calls)
+{
+	static const char *const names[HT_MULTIPLEXERS] = { "socketcall", "ipc" };
+
+	for (unsigned m = 0; m < HT_MULTIPLEXERS; m++)
+		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++)
+			if (has_bit(calls, calls_behind(m, nr)) && calls_behind(m, nr))
+				set_bit(calls, calls_lookup(names[m]));
+}
+
+void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS])
+{
+	memset(ret_calls, 0, PROBES_CALLS_WORDS * sizeof(*ret_calls));
+	for (unsigned i = 1; i < calls_count(); i++)
+		if (may_want(s, calls_row(i), calls_high_rate(i)))
+			set_bit(ret_calls, i);
+	add_multiplexers(ret_calls);
+}

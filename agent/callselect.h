@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * callselect.h - which calls the probes have to capture so that event selectors get all that they ask for.
+ *
+ * What the table of calls knows of a call before it is made (name, source, category, often readOnly) is shown to the
+ * selectors. A call that no selector can want costs the early exit in the kernel and no ring space. What depends on more
+ * than that is captured, and decided by the whole record. A high-rate call is captured only where a selector that can want
+ * it asks for its name (eventName with Equals, StartsWith or EndsWith).
+ */
+#ifndef HOSTTRAIL_CALLSELECT_H
+#define HOSTTRAIL_CALLSELECT_H
+
+#include "probes.h"
+#include "proto/selectors.h"
+
+/* A bit per index of calls.h, as struct probes_config wants them. */
+void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS]);
+
+#endif
