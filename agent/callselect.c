@@ -51,19 +51,35 @@ static bool may_be_management(const struct call *row)
 	return false;
 }
 
-static bool may_want(const struct selectors *s, const struct call *row, bool named)
+bool callselect_wants(const struct selector *s, unsigned call)
 {
-	struct select_view as_is, management;
+	const struct call *row = calls_row(call);
+	struct select_view v;
 
-	show_row(row, row->category, &as_is);
-	show_row(row, may_be_management(row) ? CATEGORY_MANAGEMENT : row->category, &management);
-	for (unsigned i = 0; i < s->n; i++) {
-		if (named && !asks_for_names(&s->v[i]))
-			continue;
-		if (selector_match(&s->v[i], &as_is) != SELECT_NO || selector_match(&s->v[i], &management) != SELECT_NO)
-			return true;
+	if (!row || (calls_high_rate(call) && !asks_for_names(s)))
+		return false;
+	show_row(row, row->category, &v);
+	if (selector_match(s, &v) != SELECT_NO)
+		return true;
+	show_row(row, may_be_management(row) ? CATEGORY_MANAGEMENT : row->category, &v);
+	return selector_match(s, &v) != SELECT_NO;
+}
+
+enum callselect_where callselect_where(enum select_field field)
+{
+	switch (field) {
+	case SELECT_NAME:
+	case SELECT_SOURCE:
+	case SELECT_TYPE:
+	case SELECT_CONSOLE:
+	case SELECT_VPC_ENDPOINT:
+		return CALLSELECT_CALL;
+	case SELECT_CATEGORY:
+	case SELECT_READ_ONLY:
+		return CALLSELECT_EITHER;
+	default:
+		return CALLSELECT_RECORD;
 	}
-	return false;
 }
 
 /* A multiplexer is looked at if any call behind it is wanted. */
@@ -81,7 +97,8 @@ void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS
 {
 	memset(ret_calls, 0, PROBES_CALLS_WORDS * sizeof(*ret_calls));
 	for (unsigned i = 1; i < calls_count(); i++)
-		if (may_want(s, calls_row(i), calls_high_rate(i)))
-			set_bit(ret_calls, i);
+		for (unsigned k = 0; k < s->n; k++)
+			if (callselect_wants(&s->v[k], i))
+				set_bit(ret_calls, i);
 	add_multiplexers(ret_calls);
 }

@@ -15,5 +15,12 @@
 
 /* A bit per index of calls.h, as struct probes_config wants them. */
 void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS]);
+/* Has the call to be captured for this selector? */
+bool callselect_wants(const struct selector *s, unsigned call);
+
+/* Where a condition on the field is decided. */
+enum callselect_where { CALLSELECT_CALL /* by the call, in the kernel */, CALLSELECT_RECORD /* by the whole record */,
+			CALLSELECT_EITHER /* by the call where its arguments do not matter */ };
+enum callselect_where callselect_where(enum select_field field);
 
 #endif

@@ -11,13 +11,15 @@ import tempfile
 
 BUILD = os.path.abspath(os.environ.get("HT_BUILD", "build"))
 DAEMONS = ("hosttraild", "hosttrail-forward", "hosttrail-store")
-COMMANDS = ("trace", "up", "lookup", "tail", "status", "doctor", "verify")
+COMMANDS = ("trace", "up", "lookup", "tail", "status", "doctor", "verify", "selectors")
 USAGE = [
     [], ["nonsense"], ["lookup", "--nonsense"], ["lookup", "extra"], ["lookup", "--attribute", "NoEquals"], ["lookup", "-a"],
     ["lookup", "--max", "x"], ["lookup", "--max", "-1"], ["lookup", "--start", "yesterday"],
     ["lookup", "-a", "EventName=a", "-a", "EventName=b"], ["lookup", "--format", "xml"], ["trace"], ["trace", "-z", "true"],
     ["trace", "--format", "xml", "true"], ["tail", "extra"], ["verify", "--end", "never"], ["doctor", "x"], ["status", "-x"],
     ["up", "--scope", "moon"], ["up", "--scope", "host", "true"], ["up", "--api", "noport"], ["up", "--scope", "tree"],
+    ["selectors"], ["selectors", "check"], ["selectors", "check", "/none/such"], ["selectors", "make", "x"], ["selectors", "check", "a", "b"],
+    ["selectors", "check", "--max", "x", "f"], ["trace", "--selectors", "/none/such", "true"],
 ]
 RESULTS = []
 

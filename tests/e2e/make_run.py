@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import uuid
@@ -117,6 +118,39 @@ def ask_with_hosttrail(up, path):
     check("an error is one line, status 1", r.returncode == 1 and len(r.stderr.splitlines()) == 1, r.stderr)
 
 
+SELECTORS = [  # each with what it means, written a second time
+    ({"eventCategory": {"Equals": ["Management"]}}, lambda r: r["eventCategory"] == "Management"),
+    ({"eventCategory": {"Equals": ["Data"]}, "path": {"StartsWith": ["/etc/"], "NotEndsWith": [".cache"]}, "readOnly": {"Equals": ["true"]}},
+     lambda r: r["eventCategory"] == "Data" and r["readOnly"] and any(x.startswith("/etc/") for x in files(r)) and
+     not any(x.endswith(".cache") for x in files(r))),
+    ({"eventCategory": {"Equals": ["Data"]}, "errorCode": {"Equals": ["ENOENT"]}, "process.executable": {"EndsWith": ["/cat", "/sh", "/dash"]}},
+     lambda r: r["eventCategory"] == "Data" and r.get("errorCode") == "ENOENT" and
+     r["additionalEventData"]["process"]["executable"]["path"].endswith(("/cat", "/sh", "/dash"))),
+]
+
+
+def files(record):
+    return ["/" + x["ARN"].split("/file/", 1)[1] for x in record.get("resources", []) if x["type"] == "Linux::File" and "/file/" in x["ARN"]]
+
+
+def estimate(up):
+    """The volume that `selectors check` tells, against a count of the records themselves before and after."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+        json.dump([{"FieldSelectors": [dict(Field=k, **v) for k, v in fields.items()]} for fields, _ in SELECTORS], f)
+        f.flush()
+        wanted = []
+        for _ in range(2):
+            records = [json.loads(line) for line in up.hosttrail("lookup", "--max", "100000", "--format", "json").stdout.splitlines()]
+            wanted.append([sum(bool(meant(r)) for r in records) for _, meant in SELECTORS] +
+                          [sum(any(meant(r) for _, meant in SELECTORS) for r in records)])
+            if len(wanted) == 1:
+                r = subprocess.run([HOSTTRAIL, "selectors", "check", "--dir", up.dir, "--max", "100000", f.name],
+                                   capture_output=True, text=True, check=False)
+    told = [int(x) for x in re.findall(r"^  (\d+) of the \d+ newest records", r.stdout, re.M)]
+    check("hosttrail selectors check counts what they select", r.returncode == 0 and len(told) == len(SELECTORS) + 1 and min(told) > 0 and
+          all(a <= x <= b for a, x, b in zip(wanted[0], told, wanted[1])), "%s %s %s" % (wanted, told, r.stdout + r.stderr))
+
+
 def kill_each(up):
     for name in ("hosttraild", "hosttrail-forward", "hosttrail-store"):
         before = up.pid(name)
@@ -171,6 +205,7 @@ def run(folder):
             self_test(up)
             ask_while_it_runs(up, path)
             ask_with_hosttrail(up, path)
+            estimate(up)
             second_up(up)
             kill_each(up)
             damage(up)
