@@ -18,7 +18,7 @@
 
 #include "lib/cleanup.h"
 
-#define ENTRY_MAX 65536u		/* more than any entry of ours */
+#define ENTRY_MAX (sizeof(struct ht_ident) + HT_DATA_MAX)	/* what a probe can write: OUT_MAX in bpf/maps.bpf.h */
 
 struct ring {
 	uint64_t *consumer;		/* NULL for an image */
