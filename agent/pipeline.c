@@ -144,6 +144,11 @@ bool pipeline_name_awaited(const struct pipeline *p)
 	       (names_waiting(p->env.names, p->wait_for[0]) || names_waiting(p->env.names, p->wait_for[1]));
 }
 
+struct str pipeline_cgroup(const struct pipeline *p, uint64_t id)
+{
+	return cgroups_path(p->cgroups, id);
+}
+
 struct proctab *pipeline_procs(struct pipeline *p)
 {
 	return p->env.procs;

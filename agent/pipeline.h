@@ -81,6 +81,7 @@ int pipeline_lost(struct pipeline *p);
 
 struct proctab *pipeline_procs(struct pipeline *p);
 struct idcache *pipeline_identities(struct pipeline *p);
+struct str pipeline_cgroup(const struct pipeline *p, uint64_t id);	/* its path; empty: not known. Valid until the next drain */
 
 struct pipeline_stats {
 	uint64_t records[HT_CLASS__MAX];	/* by ring class */

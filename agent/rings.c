@@ -29,6 +29,7 @@ struct ring {
 	uint64_t at;			/* next entry to look at */
 	uint64_t end;			/* of the snapshot */
 	uint64_t committed;
+	uint64_t most;			/* bytes that ever waited */
 	uint8_t *across;		/* copy of the entry that lies across the end */
 	/* the entry at `at`, once it was found to be good */
 	const struct ht_event *head;
@@ -251,8 +252,13 @@ void rings_snapshot(struct rings *r)
 	static const uint8_t order[HT_CLASS__MAX] = { HT_CLASS_TLS, HT_CLASS_DATA, HT_CLASS_CONTROL, HT_CLASS_PROCESS };
 
 	for (unsigned i = 0; i < HT_CLASS__MAX; i++)
-		for (unsigned g = 0; g < r->ngroups; g++)
-			r->ring[order[i]][g].end = ring_end(&r->ring[order[i]][g]);
+		for (unsigned g = 0; g < r->ngroups; g++) {
+			struct ring *ring = &r->ring[order[i]][g];
+
+			ring->end = ring_end(ring);
+			if (ring->end - ring->committed > ring->most)
+				ring->most = ring->end - ring->committed;
+		}
 }
 
 /* What the kernel wrote cannot be trusted to be ours: lengths must fit the ring, the snapshot and the header. */
@@ -364,6 +370,19 @@ void rings_fill(const struct rings *r, unsigned class, uint64_t *ret_used, uint6
 	}
 	*ret_used = used;
 	*ret_size = size;
+}
+
+unsigned rings_fullest(const struct rings *r, unsigned class)
+{
+	unsigned fullest = 0;
+
+	for (unsigned g = 0; g < r->ngroups && class < HT_CLASS__MAX; g++) {
+		const struct ring *ring = &r->ring[class][g];
+		unsigned percent = ring->bytes ? (unsigned)(ring->most * 100 / ring->bytes) : 0;
+
+		fullest = percent > fullest ? percent : fullest;
+	}
+	return fullest;
 }
 
 uint64_t rings_malformed(const struct rings *r)

@@ -7,6 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "pressure.h"
 #include "proto/keys.h"
 #include "selfcalls.h"
 #include "worker_internal.h"
@@ -34,6 +35,27 @@ static struct json_object *spool_of(const struct writer_stats *s)
 	return o;
 }
 
+/* Who wrote most when a ring of the class was last over a quarter full. */
+static void put_filled_by(const struct worker *w, unsigned class, struct json_object *ring)
+{
+	struct json_object *list = json_object_new_array();
+	struct pressure_share v[PRESSURE_SHOWN];
+	unsigned n = pressure_shares(w->rings, class, v);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct str path = pipeline_cgroup(w->pipeline, v[i].cgroup_id);
+		struct json_object *o = json_object_new_object();
+
+		put_number(o, "percent", v[i].percent);
+		put_number(o, "uid", v[i].uid);
+		put_number(o, "cgroup_id", v[i].cgroup_id);
+		if (path.n)
+			json_object_object_add(o, "cgroup", json_object_new_string_len(path.p, (int)path.n));
+		json_object_array_add(list, o);
+	}
+	json_object_object_add(ring, "filled_by", list);
+}
+
 static struct json_object *rings_of(const struct worker *w)
 {
 	struct json_object *o = json_object_new_object();
@@ -45,6 +67,8 @@ static struct json_object *rings_of(const struct worker *w)
 		rings_fill(w->rings, c, &used, &size);
 		put_number(ring, "used", used);
 		put_number(ring, "size", size);
+		put_number(ring, "fullest_percent", rings_fullest(w->rings, c));
+		put_filled_by(w, c, ring);
 		json_object_object_add(o, classes[c], ring);
 	}
 	return o;

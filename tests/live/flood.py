@@ -162,8 +162,34 @@ def killed_agent(t):
         t.equal(daemon.opens_of(records, d + "/s"), PACED * 9 // 10, "the other user's opens")
 
 
+def pressure_shows_before_a_loss(t):
+    """`status` says how full a ring was, and whose it was, while nothing is lost."""
+    with tap.Workdir() as d:
+        command = [tap.workload("floods"), "2000", "1", str(FLOODER), "0", d + "/f"]
+        with daemon.Agent(command, ring_data=str(1 << 20)) as a:
+            a.start()
+            worker = a.worker()
+            t.equal(a.status()["rings"]["data"]["filled_by"], [], "before the flood")
+            os.kill(worker, signal.SIGSTOP)
+            try:
+                a.go()
+                a.tree.wait(30)
+            finally:
+                os.kill(worker, signal.SIGCONT)
+            a.wait(lambda: a.status()["records_by_class"]["data"] >= 2000, 30, "the opens do not arrive")
+            s = a.status()
+            a.stop()
+        ring = s["rings"]["data"]
+        t.note("%d %%, %r" % (ring["fullest_percent"], ring["filled_by"]))
+        t.ok(25 < ring["fullest_percent"] < 50, "between a quarter and a half")
+        t.equal(s["lost"], 0, "lost")
+        t.equal([(w["uid"], w["percent"] > 90) for w in ring["filled_by"][:1]], [(FLOODER, True)], "who filled it")
+        t.ok(ring["filled_by"][:1] and ring["filled_by"][0].get("cgroup", "").startswith("/"), "its cgroup's path")
+
+
 if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([nobody_else_pays, a_flood_of_one_call_hides_no_other, a_flood_of_control_calls, more_principals_than_slots, killed_agent])
+    tap.main([nobody_else_pays, a_flood_of_one_call_hides_no_other, a_flood_of_control_calls, more_principals_than_slots, killed_agent,
+              pressure_shows_before_a_loss])
