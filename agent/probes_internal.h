@@ -30,7 +30,7 @@ struct dir_key {			/* as struct dir in bpf/maps.bpf.h */
 	uint64_t ino, dev;
 };
 
-#define WATCHED_MAX (4 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
+#define WATCHED_MAX (6 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
 struct watched {		/* a pin: what it was when the agent started */
 	char name[32];
 	int fd;			/* borrowed */

@@ -45,6 +45,8 @@ void probes_watch(struct probes *p)
 
 	note(p, "counters", p->fds.counters);
 	note(p, "shared", p->fds.shared);
+	note(p, "principals", p->fds.principals);
+	note(p, "settled", p->fds.settled);
 	note(p, "tasks", p->tasks);
 	note(p, "meta", p->meta_fd);
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)

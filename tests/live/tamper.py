@@ -160,14 +160,16 @@ def mounts_inside(work):
         return 77
     with Attack(REMOTE) as a:
         pin = "%s/%s/tasks" % (daemon.PINS, a.name)
+        had = sorted(os.listdir(os.path.dirname(pin)))
         a.run("L.mount(b'none', b'/', None, ctypes.c_ulong(0x44000), None)")
         a.run("L.mount(b'ht', b'/sys/kernel/tracing', b'tmpfs', ctypes.c_ulong(0), None)")
         a.run("L.umount2(b'/sys/fs/bpf', 2)")
         a.wait(lambda: os.path.exists(pin), 10, "the pins are not put back")
         time.sleep(1)
+        has = sorted(os.listdir(os.path.dirname(pin)))
         a.finish()
         a.stop()
-        out = {"mount": a.tampers("mount"), "umount2": a.tampers("umount2"), "pins": a.said("pin"),
+        out = {"had": had, "has": has, "mount": a.tampers("mount"), "umount2": a.tampers("umount2"), "pins": a.said("pin"),
                "left": os.path.exists(os.path.dirname(pin))}
     with open(work + "/out", "w") as f:
         json.dump(out, f)
@@ -192,6 +194,7 @@ def mounts(t):
     t.equal(got["mount"], [["mount", "/sys/kernel/tracing"]], "a mount over tracefs; not one that only says how mounts spread")
     t.equal(got["umount2"], [["mount", "/sys/fs/bpf"]], "the umount of the bpffs")
     t.ok(len(got["pins"]) > 10 and all(x[1] == "removed" for x in got["pins"]), "every pin was lost: %r" % got["pins"])
+    t.equal(got["has"], got["had"], "pins that are there again")
     t.ok(not got["left"], "a clean stop removes the new pins")
 
 
