@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pressure.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 static uint64_t newest_window(const struct ht_principals *t)
 {
-	uint64_t newest = 0;
+	uint64_t newest = t->others.window;
 
 	for (unsigned i = 0; i < HT_PRINCIPALS; i++)
 		if (t->slot[i].window > newest)
@@ -20,31 +20,19 @@ static uint64_t recent_bytes(const struct ht_principal *p, uint64_t window)
 	return p->window + 1 == window ? p->bytes : 0;
 }
 
-/* Keeps the largest, in order. One principal has a slot in the table of each ring. */
-static void keep(struct pressure_share *v, unsigned *n, const struct ht_principal *p, uint64_t bytes)
+static void add_share(struct pressure_share *all, unsigned *n, const struct ht_principal *p, uint64_t bytes)
 {
-	struct pressure_share s = { .cgroup_id = p->cgroup_id, .uid = p->uid, .bytes = bytes };
-	unsigned at = 0;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < *n; i++)
-		if (v[i].cgroup_id == s.cgroup_id && v[i].uid == s.uid) {
-			s.bytes += v[i].bytes;
-			memmove(&v[i], &v[i + 1], (--*n - i) * sizeof(*v));
-			break;
-		}
-	while (at < *n && v[at].bytes >= s.bytes)
-		at++;
-	if (at == PRESSURE_SHOWN)
-		return;
-	if (*n == PRESSURE_SHOWN)
-		--*n;
-	memmove(&v[at + 1], &v[at], (*n - at) * sizeof(*v));
-	v[at] = s;
-	++*n;
+	while (i < *n && (all[i].cgroup_id != p->cgroup_id || all[i].uid != p->uid))
+		i++;
+	if (i == *n)
+		all[(*n)++] = (struct pressure_share){ .cgroup_id = p->cgroup_id, .uid = p->uid };
+	all[i].bytes += bytes;
 }
 
 /* The table changes while it is read: a slot that gets another owner meanwhile is passed by. */
-static uint64_t add_table(const struct ht_principals *t, struct pressure_share *v, unsigned *n)
+static uint64_t add_table(const struct ht_principals *t, struct pressure_share *all, unsigned *n)
 {
 	uint64_t window = newest_window(t), sum = 0;
 
@@ -57,23 +45,46 @@ static uint64_t add_table(const struct ht_principals *t, struct pressure_share *
 		if (!(tag & 1) || p.call || !bytes || __atomic_load_n(&slot->tag, __ATOMIC_ACQUIRE) != tag)
 			continue;
 		sum += bytes;
-		keep(v, n, &p, bytes);
+		add_share(all, n, &p, bytes);
 	}
 	return sum + recent_bytes(&t->others, window);
 }
 
+static int larger(const void *a, const void *b)
+{
+	uint64_t x = ((const struct pressure_share *)a)->bytes, y = ((const struct pressure_share *)b)->bytes;
+
+	return (x < y) - (x > y);
+}
+
+/* All are added up before the largest are chosen: one that is small in each ring may be large in all. */
+unsigned pressure_of(const struct ht_principals *const *tables, unsigned n, struct pressure_share ret_v[PRESSURE_SHOWN])
+{
+	struct pressure_share *all = calloc((size_t)n * HT_PRINCIPALS, sizeof(*all));
+	unsigned found = 0, shown;
+	uint64_t sum = 0;
+
+	if (!all)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		if (tables[i])
+			sum += add_table(tables[i], all, &found);
+	qsort(all, found, sizeof(*all), larger);
+	shown = found < PRESSURE_SHOWN ? found : PRESSURE_SHOWN;
+	for (unsigned i = 0; i < shown; i++) {
+		ret_v[i] = all[i];
+		ret_v[i].percent = (unsigned)(all[i].bytes * 100 / sum);
+	}
+	free(all);
+	return shown;
+}
+
 unsigned pressure_shares(const struct rings *r, unsigned class, struct pressure_share ret_v[PRESSURE_SHOWN])
 {
-	uint64_t sum = 0;
-	unsigned n = 0;
+	const struct ht_principals *tables[HT_GROUPS_MAX];
+	unsigned n = rings_ngroups(r);
 
-	for (unsigned g = 0; g < rings_ngroups(r); g++) {
-		const struct ht_principals *t = rings_principals(r, class, g);
-
-		if (t)
-			sum += add_table(t, ret_v, &n);
-	}
-	for (unsigned i = 0; i < n; i++)
-		ret_v[i].percent = (unsigned)(ret_v[i].bytes * 100 / sum);
-	return n;
+	for (unsigned g = 0; g < n; g++)
+		tables[g] = rings_principals(r, class, g);
+	return pressure_of(tables, n, ret_v);
 }

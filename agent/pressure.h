@@ -17,7 +17,9 @@ struct pressure_share {
 	uint64_t bytes;
 };
 
-/* The largest first. How many; 0: no ring of the class was ever pressed. */
+/* The largest first. How many; 0: no ring of the class was ever pressed, or there is no memory to add it up. */
 unsigned pressure_shares(const struct rings *r, unsigned class, struct pressure_share ret_v[PRESSURE_SHOWN]);
+/* The same over n tables, one a ring; NULL ones are passed by. */
+unsigned pressure_of(const struct ht_principals *const *tables, unsigned n, struct pressure_share ret_v[PRESSURE_SHOWN]);
 
 #endif
