@@ -96,6 +96,7 @@ _Static_assert(ARRAY_SIZE(descs) <= HT_CALLS_MAX, "more calls than the probes ha
 #define DEV(name, arg, mode) { name, ARG_DEV, arg, mode, NULL, NULL },
 #define PATH(name, arg, dirfd) { name, ARG_PATH, arg, dirfd, NULL, FILE_R },
 #define OPENED(name, arg, dirfd) { name, ARG_OPENED, arg, dirfd, NULL, FILE_R },
+#define ENTERED(name, arg) { name, ARG_ENTERED, arg, NONE, NULL, FILE_R },
 #define FDPATH(name, arg) { name, ARG_FDPATH, arg, 0, NULL, FILE_R },
 #define MODPATH(name, arg) { name, ARG_FDPATH, arg, 0, NULL, MODULE_R },
 #define INITRD(name, arg) { name, ARG_FDPATH, arg, 0, NULL, FILE_R },

@@ -35,6 +35,7 @@ enum arg_kind {
 	ARG_DEV,	/* device number of mknod, "major:minor" */
 	ARG_PATH,	/* user string, joined with dirfd aux (CALL_ARG_NONE: cwd) */
 	ARG_OPENED,	/* the same, but the returned descriptor tells what it was */
+	ARG_ENTERED,	/* the same of chdir: the current directory after the call tells what it was */
 	ARG_FDPATH,	/* what descriptor arg refers to */
 	ARG_STR,	/* user string as it is */
 	ARG_XATTR,	/* the same; the prefix decides the record's category */

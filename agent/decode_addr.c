@@ -172,13 +172,20 @@ static bool sock_knows(const struct decoder *d, const struct call_arg *a, const 
 	return k->port > 0 && (view_ok(&d->v) || ret == -EINPROGRESS || ret == -EALREADY);
 }
 
-static bool is_connect(const struct call *row)
+/* The address is the socket's own peer, not that of a message. */
+static bool of_socket(const struct call *row)
 {
-	return !strcmp(row->name, "connect");
+	return !strcmp(row->name, "connect") || !strcmp(row->name, "getpeername");
+}
+
+/* What the kernel was to fill in is nothing before it did. */
+static bool is_unfilled(const struct decoder *d)
+{
+	return d->row->read_only == RO_YES && !view_ok(&d->v);
 }
 
 /*
- * The kernel's socket tells the peer of a connect and the bound address; it wins where both are known. A message's
+ * The kernel's socket tells its peer and the bound address; it wins where both are known. A message's
  * address is in user memory only: the socket's peer would be another one.
  */
 static void put_asked(struct decoder *d, const struct call_arg *a, unsigned first)
@@ -187,14 +194,16 @@ static void put_asked(struct decoder *d, const struct call_arg *a, unsigned firs
 	bool readable = s && !(s->flags & HT_FIELD_F_FAULT);
 	struct address asked = no_address, known = no_address;
 
+	if (is_unfilled(d))
+		return;
 	if (s && !readable && d->v.c.args[a->arg])
 		list_add(d->unreadable, &d->nunreadable, a->name);
 	if (readable)
 		address_of_sockaddr(s->p, s->n, &asked);
 	address_of_sock(view_slot(&d->v, SLOT_SOCK, 0), a->kind == ARG_PEER, &known);
-	if ((a->kind == ARG_BOUND || is_connect(d->row)) && sock_knows(d, a, &known)) {
+	if ((a->kind == ARG_BOUND || of_socket(d->row)) && sock_knows(d, a, &known)) {
 		put_address(d, first, &known);
-		if (asked.family && !address_same(&asked, &known)) {
+		if (d->row->read_only != RO_YES && asked.family && !address_same(&asked, &known)) {
 			put_address(d, first + ADDR_FIELDS, &asked);
 			d->changed |= asked.port != 0 && asked.address.p;
 		}

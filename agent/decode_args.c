@@ -297,6 +297,7 @@ static void put_one(struct decoder *d, const struct call_arg *a, unsigned first)
 	switch ((enum arg_kind)a->kind) {
 	case ARG_PATH:
 	case ARG_OPENED:
+	case ARG_ENTERED:
 	case ARG_FDPATH:
 		put_path(d, a, first);
 		break;

@@ -62,7 +62,13 @@ static inline void put_fixed(const struct mem *m, unsigned field, unsigned at, u
 	}
 }
 
-/* "1795342530.123456789": seconds and a fraction of `digits` digits. */
+static inline unsigned text_s64(int64_t v, char *out)
+{
+	out[0] = '-';
+	return v < 0 ? 1 + text_u64(-(uint64_t)v, out + 1) : text_u64((uint64_t)v, out);
+}
+
+/* "1795342530.123456789": seconds and a fraction of `digits` digits. "-1+-1n": a fraction that is none, in nano- or microseconds. */
 static inline void put_time(const struct mem *m, unsigned field, int64_t sec, int64_t fraction, unsigned digits)
 {
 	char text[48];
@@ -74,13 +80,15 @@ static inline void put_time(const struct mem *m, unsigned field, int64_t sec, in
 		batch_string(m->d->b, m->first + field, word, strlen(word));
 		return;
 	}
-	if (sec < 0)
-		text[n++] = '-';
-	n += text_u64(sec < 0 ? -(uint64_t)sec : (uint64_t)sec, text + n);
-	if (digits) {
+	n = text_s64(sec, text);
+	if (digits && (fraction < 0 || fraction >= (digits == 9 ? 1000000000 : 1000000))) {
+		text[n++] = '+';	/* no such time: both numbers as they were passed */
+		n += text_s64(fraction, text + n);
+		text[n++] = digits == 9 ? 'n' : 'u';
+	} else if (digits) {
 		text[n++] = '.';
 		for (unsigned i = digits; i--; fraction /= 10)
-			text[n + i] = (char)('0' + (uint64_t)fraction % 10);
+			text[n + i] = (char)('0' + fraction % 10);
 		n += digits;
 	}
 	batch_string(m->d->b, m->first + field, text, n);

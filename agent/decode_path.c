@@ -230,7 +230,7 @@ static void path_user(const struct view *v, const struct call *row, const struct
 		path_relative(v, a, s, room, p);
 }
 
-/* ---- the three kinds of path arguments ---- */
+/* ---- the other kinds of path arguments ---- */
 
 static bool path_opened(const struct view *v, const struct call *row, const struct call_arg *a, char (*room)[PATH_ROOM],
 			struct path_result *p)
@@ -247,6 +247,21 @@ static bool path_opened(const struct view *v, const struct call *row, const stru
 		p->requested = slot_str(s);
 		p->changed = contradicts(v, row, &w, p->requested);
 	}
+	return true;
+}
+
+/* A relative name that was entered: where the task stands now is what it was. */
+static bool path_entered(const struct view *v, const struct call_arg *a, char *room, struct path_result *p)
+{
+	const struct slot *s = view_slot(v, SLOT_STR, a->arg);
+	struct walk_view w;
+
+	if (!view_ok(v) || !slot_readable(s) || !walk_usable(view_slot(v, SLOT_WALK_BASE, a->arg), room, &w))
+		return false;
+	path_is_object(p, &w);
+	p->source = SOURCE_FD;
+	p->unverified |= !!(v->c.h.flags & HT_EV_F_SHARED_FILES);
+	p->requested = slot_str(s);
 	return true;
 }
 
@@ -284,6 +299,9 @@ void path_of_arg(const struct view *v, const struct call *row, const struct call
 	memset(ret_p, 0, sizeof(*ret_p));
 	if (a->kind == ARG_FDPATH)
 		path_fd(v, a, room, ret_p);
-	else if (!path_executed(v, room, ret_p) && (a->kind != ARG_OPENED || !path_opened(v, row, a, room, ret_p)))
+	else if (path_executed(v, room, ret_p) || (a->kind == ARG_OPENED && path_opened(v, row, a, room, ret_p)) ||
+		 (a->kind == ARG_ENTERED && path_entered(v, a, room[0], ret_p)))
+		return;
+	else
 		path_user(v, row, a, room, ret_p);
 }

@@ -198,7 +198,7 @@ bool call_read_only(const struct call *row, const struct view *v)
 	case RO_SYSLOG:
 		return syslog_reads(v->c.args[0]);
 	case RO_SECCOMP:
-		return v->c.args[0] >= 2;	/* SECCOMP_GET_... */
+		return named_get(&flagset_seccomp, v->c.args[0]);
 	case RO_IPCCTL:
 		return ipcctl_reads(arg_of(row, v, &flagset_ipcctl));
 	case RO_PERSONALITY:

@@ -125,6 +125,7 @@ static void add_arg(struct builder *b, const struct call_arg *a)
 	switch (a->kind) {
 	case ARG_PATH:
 	case ARG_OPENED:
+	case ARG_ENTERED:
 	case ARG_FDPATH:
 		add_path(b, a);
 		break;
@@ -168,7 +169,7 @@ static void add_result(struct builder *b, const struct call *row)
 
 static bool is_path(const struct call_arg *a)
 {
-	return a->kind == ARG_PATH || a->kind == ARG_OPENED || a->kind == ARG_FDPATH;
+	return a->kind == ARG_PATH || a->kind == ARG_OPENED || a->kind == ARG_ENTERED || a->kind == ARG_FDPATH;
 }
 
 static void add_path_truth(struct builder *b, struct call_shape *s, const struct call_arg *a)

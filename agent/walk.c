@@ -81,7 +81,7 @@ static size_t add(char *out, size_t n, size_t max, const void *p, size_t len)
 	return n + len;
 }
 
-/* "pipe:[4711]", "anon_inode:[eventpoll]", "/memfd:name": as /proc shows them. */
+/* "pipe:[4711]", "anon_inode:[eventpoll]", "/memfd:name": as /proc shows them; "ns:[4711]" of any kind of namespace. */
 static size_t pseudo_text(const struct ht_walk *w, const struct pseudo *p, struct str name, char *room, size_t max)
 {
 	size_t n = 0, plen = p ? strlen(p->prefix) : 0;
@@ -91,7 +91,7 @@ static size_t pseudo_text(const struct ht_walk *w, const struct pseudo *p, struc
 		n = add(room, n, max, "/", 1);
 	else if (p && (name.n < plen || memcmp(name.p, p->prefix, plen)))
 		n = add(room, n, max, p->prefix, plen);
-	if (name.n)
+	if (name.n && !(name.n == 1 && name.p[0] == '/'))	/* "/" is what the kernel calls what has no name */
 		return add(room, n, max, name.p, name.n);
 	digits[0] = '[';
 	digits[1 + text_u64(w->ino, digits + 1)] = ']';

@@ -8,7 +8,7 @@ import tap
 ROW = re.compile(r"^CALL(32|M)?\((\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*(\w+),\s*([^,]*),\s*(\d+),", re.M)
 SHORT = re.compile(r"^(ASK|WHO|CLOCK_ASK|OLD)\((\w+).*$", re.M)  # rows of a form of their own: no arguments, or registers only
 ALWAYS = re.compile(r'\b(FD|INT|UINT|LONG|ULONG|HEX|ENUM|FLAGS|PID|OCTAL|SOCKOPT)\("(\w+)"')
-PATH = re.compile(r'\b(PATH|OPENED|STR|STRING)\("(\w*)",\s*(\d+)')
+PATH = re.compile(r'\b(PATH|OPENED|ENTERED|STR|STRING)\("(\w*)",\s*(\d+)')
 
 
 class Row:
@@ -21,7 +21,7 @@ class Row:
         self.always = {field for _, field in ALWAYS.findall(body)}
         # field of requestParameters -> number of the argument that holds the string
         self.strings = {field: int(arg) for kind, field, arg in PATH.findall(body) if field}
-        self.paths = {field: int(arg) for kind, field, arg in PATH.findall(body) if field and kind in ("PATH", "OPENED")}
+        self.paths = {field: int(arg) for kind, field, arg in PATH.findall(body) if field and kind in ("PATH", "OPENED", "ENTERED")}
 
 
 def load():

@@ -87,7 +87,7 @@ static void ops_are_in_bounds(void)
 static void arguments_have_their_operations(void)
 {
 	static const unsigned needs[ARG__MAX] = {
-		[ARG_PATH] = 1u << HT_OP_PATH,	    [ARG_OPENED] = 1u << HT_OP_PATH,  [ARG_FDPATH] = 1u << HT_OP_FD | 1u << HT_OP_RETFD,
+		[ARG_PATH] = 1u << HT_OP_PATH,	    [ARG_OPENED] = 1u << HT_OP_PATH,  [ARG_ENTERED] = 1u << HT_OP_PATH,  [ARG_FDPATH] = 1u << HT_OP_FD | 1u << HT_OP_RETFD,
 		[ARG_STR] = 1u << HT_OP_STR,	    [ARG_XATTR] = 1u << HT_OP_STR,    [ARG_OPTIONS] = 1u << HT_OP_STR,
 		[ARG_FSKEY] = 1u << HT_OP_STR,	    [ARG_FSVALUE] = 1u << HT_OP_STR,  [ARG_NAMELEN] = 1u << HT_OP_STR,
 		[ARG_ARGV] = 1u << HT_OP_ARGV,	    [ARG_LOCAL] = 1u << HT_OP_FD,

@@ -44,6 +44,7 @@ static const char *grade_of(const struct call *c, const struct call_arg *a)
 	case ARG_PATH:
 		return calls_descs()[calls_lookup(c->name)].flags & HT_CALL_F_EXEC ? " (object; user when refused)" : " (user)";
 	case ARG_OPENED:
+	case ARG_ENTERED:
 		return " (fdAtExit; user when refused)";
 	case ARG_FDPATH:
 		return a->arg == HT_ARG_RET ? " (fdAtExit)" : " (object)";

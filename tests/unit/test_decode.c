@@ -212,8 +212,11 @@ static void what_kind_of_object(void)
 {
 	struct ht_walk pipe = { .ino = 5, .s_magic = PIPEFS_MAGIC, .flags = HT_WALK_F_PSEUDO };
 	struct ht_walk anon = { .ino = 5, .s_magic = ANON_INODE_FS_MAGIC, .flags = HT_WALK_F_PSEUDO };
+	struct ht_walk namespace = { .ino = 5, .s_magic = NSFS_MAGIC, .ncomp = 1, .flags = HT_WALK_F_PSEUDO };
+	uint8_t nameless[sizeof(namespace) + 2] = { [sizeof(namespace)] = '/' };
 	struct ht_walk memfd = { .ino = 5, .s_magic = TMPFS_MAGIC, .flags = HT_WALK_F_PSEUDO | HT_WALK_F_DELETED };
 
+	memcpy(nameless, &namespace, sizeof(namespace));
 	opened("/tmp/x", O_RDONLY, "tmp/x", HT_WALK_F_DELETED);
 	decode_into(a);
 	field(a, ADD "pathKind", "\"deleted\"");
@@ -243,7 +246,35 @@ static void what_kind_of_object(void)
 	field(d, ADD "pathKind", "\"anon_inode\"");
 	field(d, "errorCode", "\"EINVAL\"");
 	field(d, "responseElements", "null");
-	done(d);
+	json_object_put(d);
+
+	begin("setns", 0);
+	event_field(&ev, HT_FIELD_WALK, 0, HT_WALK_FD, 0, nameless, sizeof(nameless));
+	json_object *e = decoded(&r_);
+	field(e, REQ "path", "\"ns:[5]\"");
+	field(e, ADD "pathKind", "\"namespace\"");
+	done(e);
+}
+
+static void entered_directory(void)
+{
+	begin("chdir", 0);
+	event_str(&ev, 0, "d");
+	event_walk(&ev, HT_WALK_BASE, 0, "a/d", walk_of(77, 0));
+	decode_into(a);
+	field(a, REQ "path", "\"/a/d\"");
+	field(a, REQ "requestedPath", "\"d\"");
+	field(a, ADD "sources", "{\"path\":\"fdAtExit\"}");
+	field(a, ADD "inode", "77");
+	json_object_put(a);
+
+	begin("chdir", -ENOENT);
+	event_str(&ev, 0, "d");
+	event_walk(&ev, HT_WALK_BASE, 0, "a", walk_of(77, 0));
+	json_object *b = decoded(&r_);
+	field(b, REQ "path", "\"/a/d\"");
+	field(b, ADD "sources", "{\"path\":\"user\"}");
+	done(b);
 }
 
 static void truncated_walk_looks_it(void)
@@ -469,6 +500,15 @@ static void times_and_nodes(void)
 	field(a, REQ "modificationTime", "\"UTIME_NOW\"");
 	json_object_put(a);
 
+	times[0] = times[1] = -1;
+	times[3] = 1000000000;
+	begin("utimensat", -EINVAL);
+	event_field(&ev, HT_FIELD_MEM, 2, 0, 0, times, sizeof(times));
+	json_object *c = decoded(&r_);
+	field(c, REQ "accessTime", "\"-1+-1n\"");
+	field(c, REQ "modificationTime", "\"0+1000000000n\"");
+	json_object_put(c);
+
 	begin("mknod", 0);
 	ev.c.args[1] = 020600;
 	ev.c.args[2] = 0x103;
@@ -654,7 +694,22 @@ static void connects(void)
 	field(c, REQ "address", "{\"family\":\"AF_INET\",\"address\":\"192.0.2.9\",\"port\":1}");
 	field(c, ADD "sources", "{\"address\":\"user\"}");
 	field(c, ADD "unverified", "[\"address\"]");
-	done(c);
+	json_object_put(c);
+
+	begin("getpeername", 0);
+	event_inet(1, "192.0.2.9", 1);
+	event_sock(0, AF_INET, "10.0.0.2", 51000, "192.0.2.1", 443);
+	json_object *e = decoded(&r_);
+	field(e, REQ "address", "{\"family\":\"AF_INET\",\"address\":\"192.0.2.1\",\"port\":443}");
+	field(e, ADD "sources", "");
+	json_object_put(e);
+
+	begin("getpeername", -ENOTCONN);	/* what lay in the buffer before is nobody's address */
+	event_inet(1, "192.0.2.9", 1);
+	json_object *f = decoded(&r_);
+	field(f, REQ "address", "");
+	field(f, ADD "unverified", "");
+	done(f);
 }
 
 static void unix_and_others(void)
@@ -1112,7 +1167,7 @@ static void walks_in_small_rooms(void)
 
 static const struct tap_case cases[] = {
 	CASE(opened_by_descriptor), CASE(opened_relative_and_created), CASE(contradiction_only_where_it_can_be_told),
-	CASE(what_kind_of_object), CASE(truncated_walk_looks_it), CASE(walk_that_never_held_is_unverified),
+	CASE(what_kind_of_object), CASE(entered_directory), CASE(truncated_walk_looks_it), CASE(walk_that_never_held_is_unverified),
 	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
 	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),
 	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(argv_with_a_gap), CASE(connects), CASE(unix_and_others),
