@@ -1,33 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 /* all_calls DIR [NAME]: makes the calls of all_calls.h in DIR, each one in a process of its own, once so that it succeeds and
- * once so that it fails. Prints one line for each: NAME PID RESULT, the result as the kernel gives it (-errno); "none REASON"
- * for what cannot be tried; "never" for a call that does not return. Calls that prepare the ground go unsaid. */
+ * once so that it fails. Prints one line for each: NAME PID RESULT JSON, the result as the kernel gives it (-errno), and what was
+ * passed (all_calls_say.h); "none REASON" for what cannot be tried; the result is "never" for a call that does not return. Calls
+ * that prepare the ground go unsaid. */
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/falloc.h>
+#include <linux/ioprio.h>
 #include <linux/io_uring.h>
 #include <linux/keyctl.h>
 #include <linux/landlock.h>
-#include <linux/mount.h>
+#include <linux/kexec.h>
+#include <linux/memfd.h>
+#include <linux/module.h>
 #include <linux/openat2.h>
 #include <linux/perf_event.h>
+#include <linux/quota.h>
+#include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/time.h>
 #include <sys/timex.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <utime.h>
+#include "all_calls_say.h"
 #include "work.h"
 
 #ifndef SYS_fchmodat2
@@ -37,27 +50,29 @@
 #define SYS_cachestat 451
 #endif
 #define PENDING INT64_MIN
-#define CALL(name, ...) sys(SYS_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define CALL(name, ...) sys(SYS_##name, #__VA_ARGS__, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define IMPOSSIBLE(reason) (why = (reason), 0)
 
 static const char *why;
-static int64_t *shared;		/* result of the call, seen by the parent */
+static char buffer[4096];
 static char *self = "/proc/self/exe", *leaf[] = { "leaf", "--leaf", NULL }, *none[] = { NULL };
 
-/* One call; what it gave stands in shared memory at once, for whatever becomes of this process after. */
-static long sys(long nr, ...)
+/* One call. Whether it came back is seen in shared memory at once, for whatever becomes of this process after. */
+static long sys(long nr, const char *text, ...)
 {
 	va_list ap;
 	long a[6], r;
 
-	va_start(ap, nr);
+	va_start(ap, text);
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
-	*shared = PENDING;
+	say_before(nr, text, a);
+	said->result = PENDING;
 	r = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (r == -1)
 		r = -errno;
+	say_after(nr, r, buffer);
 	return r;
 }
 
@@ -189,7 +204,7 @@ static long bpf_map(uint32_t type)
 {
 	struct { uint32_t type, key, value, entries; } attr = { type, 4, 4, 1 };
 
-	return CALL(bpf, 0 /* BPF_MAP_CREATE */, &attr, sizeof(attr));
+	return CALL(bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
 }
 
 static long vm_write(int pid)
@@ -236,7 +251,7 @@ static void run_one(const struct try *t)
 {
 	pid_t pid;
 
-	*shared = PENDING;
+	said->result = PENDING;
 	pid = fork();
 	if (pid < 0)
 		die("fork");
@@ -246,14 +261,14 @@ static void run_one(const struct try *t)
 		if (why)
 			printf("none %s\n", why);
 		fflush(stdout);
-		*shared = why ? INT64_MAX : r;
+		said->result = why ? INT64_MAX : r;
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
-	if (*shared == PENDING)
-		printf("%s %d never\n", t->name, pid);
-	else if (*shared != INT64_MAX)
-		printf("%s %d %lld\n", t->name, pid, (long long)*shared);
+	if (said->result == PENDING)
+		say_line(t->name, pid, false);
+	else if (said->result != INT64_MAX)
+		say_line(t->name, pid, true);
 	fflush(stdout);
 }
 
@@ -265,8 +280,8 @@ int main(int argc, char **argv)
 		_exit(0);
 	if (argc < 2)
 		usage("all_calls DIR [NAME]");
-	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED || chdir(argv[1]))
+	said = mmap(NULL, sizeof(*said), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (said == MAP_FAILED || chdir(argv[1]))
 		die(argv[1]);
 	umask(0);
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {

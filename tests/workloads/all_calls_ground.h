@@ -3,14 +3,28 @@
 #ifndef HOSTTRAIL_ALL_CALLS_GROUND_H
 #define HOSTTRAIL_ALL_CALLS_GROUND_H
 
+#include <asm/prctl.h>
+#include <linux/futex.h>
+#include <linux/kcmp.h>
+#include <linux/membarrier.h>
+#include <linux/mempolicy.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/fanotify.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/personality.h>
+#include <sys/random.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
 
-static char buffer[4096];
 static const struct iovec some_vec[1] = { { buffer, 3 } };
 static const uint64_t some_range[2] = { 1, 100 };
 static const uint64_t some_set[1] = { 1 << 9 | 1 << 14 };	/* SIGUSR1, SIGTERM */
@@ -28,6 +42,7 @@ static const struct {
 	uint32_t priority;
 	uint64_t runtime, deadline, period;
 } some_sched[1] = { { 48, 3, 1, 4, 0, 0, 0, 0 } };
+static const struct sigevent some_notice[1] = { { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 } };
 static const siginfo_t some_info[1] = { { .si_signo = SIGUSR1, .si_code = -1 } };
 
 static int pipe_end(int end)
