@@ -6,7 +6,8 @@
  * that a principal may hold as much of the ring as is free: one alone gets half, two get a third each, and whoever writes
  * little always finds room. How much it holds is its share of the last half ring's bytes, times what is in the ring.
  * A principal over its bound loses the calls that it makes most of; a call that is under a quarter of what it holds goes on
- * until it holds thrice what is free, so that a flood of one call does not hide another.
+ * until it holds thrice what is free, so that a flood of one call does not hide another. The self-test's calls are never cut:
+ * they are few, and what they are to tell is whether calls arrive.
  */
 #ifndef HOSTTRAIL_FLOOD_BPF_H
 #define HOSTTRAIL_FLOOD_BPF_H

@@ -117,7 +117,7 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 	seq = __sync_fetch_and_add(&n->seq, 1);
 	if (!t)
 		n->storage_failed++;
-	if (ring_pressed(n, class) && flood_cut(class, cpu, in->call)) {
+	if (ring_pressed(n, class) && !(t && (t->flags & HT_TASK_PROBE)) && flood_cut(class, cpu, in->call)) {
 		count_lost(n, HT_CAUSE_FLOOD);
 		return NULL;
 	}

@@ -15,13 +15,17 @@ FAMILIES = {"process", "file", "network", "credential", "mount", "namespace", "m
             "device", "key", "system", "iouring"}
 
 
+def children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        return [int(child) for child in f.read().split()]
+
+
 def prober(agent):
     """Of the agent's children, the one with that name."""
-    with open("/proc/%d/task/%d/children" % (agent.proc.pid, agent.proc.pid)) as f:
-        for pid in f.read().split():
-            with open("/proc/%s/cmdline" % pid, "rb") as c:
-                if b"--prober" in c.read().split(b"\0"):
-                    return int(pid)
+    for pid in children(agent.proc.pid):
+        with open("/proc/%d/cmdline" % pid, "rb") as c:
+            if b"--prober" in c.read().split(b"\0"):
+                return pid
     return None
 
 
@@ -122,6 +126,46 @@ def a_killed_prober(t):
         t.equal(len(marked(a)), 2 * len(FAMILIES), "each was made once more")
 
 
+# the call of the self-test's file family, as fast as two processes can, by the user whose id is read
+UNLINKS = """import os, sys
+uid = int(sys.stdin.readline())
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
+os.fork()
+d = os.open("/", os.O_PATH)
+while True:
+    try:
+        os.unlink("nonexistent-flood", dir_fd=d)
+    except FileNotFoundError:
+        pass
+"""
+
+
+def under_a_flood(t):
+    """Of whoever shares the prober's user and cgroup: they are cut, it is not."""
+    flood = ["/usr/bin/python3", "-c", UNLINKS]
+    with daemon.Agent(flood, self_test=True, ring_data="16K") as a:
+        a.start()
+        passed(a)
+        with open("/proc/%d/status" % prober(a)) as f:
+            uid = [line.split()[1] for line in f if line.startswith("Uid:")][0]
+        a.go()
+        a.tree.stdin.write(uid.encode() + b"\n")
+        a.tree.stdin.flush()
+        for _ in range(10):
+            runs, pid = tested(a)["runs"], prober(a)
+            os.kill(pid, signal.SIGKILL)
+            a.wait(lambda: tested(a)["runs"] > runs, 20, "no prober comes back")
+        t.equal((tested(a)["state"], tested(a)["failures"]), ("passed", 0), "self-tests under the flood: %s" % tested(a))
+        for pid in [*children(a.tree.pid), a.tree.pid]:
+            os.kill(pid, signal.SIGKILL)
+        a.tree.wait(30)
+        a.stop()
+        cut = sum(int(r.fields["count"]) for r in a.everything()[1] if r.name == "RecordsLost" and r.fields["cause"] == "flood")
+        t.note("%d cut, %d recorded" % (cut, sum(r.name == "unlinkat" for r in a.everything()[1])))
+        t.ok(cut > 0, "nothing was cut: nothing was tested")
+
+
 def turned_off(t):
     """It is said, in the record of the start and in the status."""
     with daemon.Agent(["/bin/cat"], self_test=False) as a:
@@ -137,4 +181,4 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([in_a_tree, in_a_cgroup, a_stopped_prober, a_killed_prober, turned_off])
+    tap.main([in_a_tree, in_a_cgroup, a_stopped_prober, a_killed_prober, under_a_flood, turned_off])
