@@ -120,8 +120,8 @@ check-kernels: deps all tests-build
 ## check-fresh: make run and make check in a debootstrap chroot
 check-fresh:
 	$(Q)tests/fresh.sh
-## bench: print the figures
-bench: deps all $(bench) $(workloads) $(helpers)
+## bench: print the figures, ours and those of other recorders
+bench: bench-deps all $(bench) $(workloads) $(helpers)
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(O)
 ## fuzz: build libFuzzer targets and fuzz each for SECONDS (60)
 fuzz: deps
@@ -133,6 +133,8 @@ run: deps
 ## deps: install missing Debian packages (apt-get)
 deps:
 	$(Q)tools/deps.sh
+bench-deps:
+	$(Q)HT_DEPS=bench tools/deps.sh
 ## format: show where C files differ from .clang-format
 format:
 	$(Q)tests/lint/format.py --show
@@ -146,5 +148,5 @@ help:
 	@sed -n 's/^## //p' Makefile | sort | awk -F': ' '{printf "  make %-14s %s\n", $$1, $$2}'
 	@echo "  variables: O=build  SAN=1 (ASan+UBSan, into build/san)  V=1  DESTDIR= PREFIX=/usr/local"
 
-.PHONY: all check check-long check-kernels check-fresh bench fuzz run deps format install clean help tests-build
+.PHONY: all check check-long check-kernels check-fresh bench bench-deps fuzz run deps format install clean help tests-build
 -include $(shell find $(O) -maxdepth 3 -type f -name '*.d' 2>/dev/null)

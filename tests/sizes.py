@@ -31,6 +31,14 @@ SIZES = {
     "bench.background_rates": ((1, 1_000, 100_000), (1, 1_000, 100_000), "other records per second meanwhile"),
     "bench.short_processes": (5_000, 100_000, "processes while the agent's memory is watched"),
     "bench.idle_seconds": (10, 120, "seconds over which idle CPU is measured"),
+    "bench.peer_rounds": (5, 25, "rounds in which we and our peers each have a turn"),
+    "bench.peer_opens": (5_000, 300_000, "open+close pairs of a turn"),
+    "bench.peer_processes": (1_000, 10_000, "processes of a turn"),
+    "bench.live_opens": (200_000, 3_000_000, "opens of each producer at full speed"),
+    "bench.exec_seconds": (5, 30, "seconds of a round of 1,600 processes a second"),
+    "bench.exec_rounds": (5, 15, "rounds of that, recorded and not"),
+    "bench.redis_requests": (50_000, 1_000_000, "requests of a turn of redis-benchmark"),
+    "bench.redis_rounds": (7, 25, "turns with the agent and without"),
 }
 
 

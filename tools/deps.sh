@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that building, running and testing need, if any is missing.
+# Installs the Debian packages that are needed, if any is missing: for building and running, and unless HT_DEPS=build for
+# testing. HT_DEPS=bench: also what `make bench` compares us with, as far as it can be had.
 set -eu
 build="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libprotobuf-c-dev
 protobuf-c-compiler protobuf-compiler libzstd-dev libssl-dev libnghttp2-dev libmicrohttpd-dev libyaml-dev uthash-dev
@@ -8,23 +9,53 @@ libseccomp-dev libaudit-dev libcurl4-openssl-dev linux-libc-dev python3"
 tests="awscli python3-boto3 python3-grpcio python3-protobuf strace auditd gcc-multilib libasan8 libubsan1 openssl curl git
 sqlite3 openssh-client openssh-server sudo qemu-system-x86 cpio busybox-static findutils iproute2 procps psmisc mandoc
 clang-format universal-ctags podman runc uidmap"
+peers="bpftrace libbpf-tools redis-server redis-tools"
+
+# Names of those that are not installed.
+missing()
+{
+	for p in "$@"; do
+		dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -q '^installed$' || printf ' %s' "$p"
+	done
+}
+
+# Services that these packages bring must not start here: invoke-rc.d asks policy-rc.d, unless the host has one of its own.
+no_services()
+{
+	policy=/usr/sbin/policy-rc.d
+	[ ! -e "$policy" ] || return 0
+	trap 'rm -f "$policy"' EXIT
+	trap 'exit 1' INT TERM HUP
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+}
+
+install()
+{
+	echo "  APT     $*"
+	log=$(mktemp)
+	if ! { apt-get update -qq && apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@"; } >"$log" 2>&1; then
+		tail -20 "$log" >&2
+		rm -f "$log"
+		return 1
+	fi
+	rm -f "$log"
+}
+
 want="$build"
 [ "${HT_DEPS:-all}" = build ] || want="$build $tests"
-missing=
-for p in $want; do
-	dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -q '^installed$' || missing="$missing $p"
-done
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" != 0 ]; then
-	echo "hosttrail: missing packages:$missing (run as root, or: apt-get install$missing)" >&2
-	exit 1
-fi
-echo "  APT    $missing"
 export DEBIAN_FRONTEND=noninteractive
-log=$(mktemp)
-# services that the test packages bring must not start here
-if ! { apt-get update -qq && apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold $missing; } >"$log" 2>&1; then
-	tail -20 "$log" >&2
+need=$(missing $want)
+wish=
+[ "${HT_DEPS:-all}" != bench ] || wish=$(missing $peers)
+[ -n "$need$wish" ] || exit 0
+if [ "$(id -u)" != 0 ]; then
+	echo "hosttrail: missing packages:$need$wish (run as root, or: apt-get install$need$wish)" >&2
 	exit 1
 fi
-rm -f "$log"
+no_services
+[ -z "$need" ] || install $need || exit 1
+# one that Debian does not have here is no reason not to measure the others
+for p in $wish; do
+	install $p || echo "hosttrail: $p will not be measured" >&2
+done

@@ -23,7 +23,7 @@ import tap
 from measure import Sample
 from sizes import size
 
-GOAL_US = 30
+GOAL_US = 15
 BLOCK = 20		# processes of a turn
 BPF_ENABLE_STATS, BPF_STATS_RUN_TIME = 32, 0
 NR_BPF = {"x86_64": 321, "aarch64": 280}
@@ -70,8 +70,8 @@ def run_times(found):
 
 
 class Loop:
-    def __init__(self):
-        argv = [tap.workload("spawn"), tap.workload("leaf_nolibc"), str(BLOCK)]
+    def __init__(self, block=BLOCK):
+        argv = [tap.workload("spawn"), tap.workload("leaf_nolibc"), str(block)]
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def turn(self):
