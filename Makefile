@@ -129,7 +129,7 @@ fuzz: deps
 ## run: store, forwarder and agent on this host, until Ctrl-C. SCOPE=tree CMD='...': only that command's tree
 run: deps
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all
-	$(Q)exec $(O)/bin/hosttrail up --dir $(O)/run $(if $(SCOPE),--scope $(SCOPE)) $(if $(CMD),-- sh -c '$(CMD)')
+	$(Q)exec $(O)/bin/hosttrail up --dir $(O)/run $(if $(SCOPE),--scope $(SCOPE)) $(if $(CMD),-- sh -c "$$CMD")
 ## deps: install missing Debian packages (apt-get)
 deps:
 	$(Q)tools/deps.sh

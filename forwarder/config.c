@@ -6,12 +6,12 @@
 
 #include "lib/cleanup.h"
 
-static const char *const levels[] = { "debug", "info", "warning", "error", NULL };
+static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 
 #define AT(field) offsetof(struct config, field)
 
 const struct conf_key config_keys[] = {
-	{ "spool_dir", CONF_STRING, AT(spool_dir), "/var/lib/hosttrail/spool", 0, 0, NULL, "where the agent puts frames" },
+	{ "spool_dir", CONF_STRING, AT(spool_dir), "/var/spool/hosttrail", 0, 0, NULL, "where the agent puts frames" },
 	{ "cursor_dir", CONF_STRING, AT(cursor_dir), "/var/lib/hosttrail-forward", 0, 0, NULL,
 	  "our own folder: what is acknowledged is kept in its file cursor" },
 	{ "stores", CONF_LIST, AT(stores), NULL, 0, 0, NULL, "addresses of the store, host:port, tried in turn" },

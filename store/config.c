@@ -7,7 +7,7 @@
 
 #include "lib/cleanup.h"
 
-static const char *const levels[] = { "debug", "info", "warning", "error", NULL };
+static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const categories[] = { "all", "management", NULL };
 
 #define AT(field) offsetof(struct store_config, field)
@@ -27,7 +27,7 @@ const struct conf_key store_keys[] = {
 	  "the store's own host id, or a file that holds it; unset: made in data_dir" },
 	{ "region", CONF_STRING, AT(region), "local", 0, 0, NULL, "region that requests are signed for" },
 	{ "account", CONF_STRING, AT(account), "000000000000", 0, 0, NULL, "account of the built-in trail: 12 digits" },
-	{ "lookup_events", CONF_ENUM, AT(lookup_events), "all", 0, 0, categories,
+	{ "lookupEvents", CONF_ENUM, AT(lookup_events), "all", 0, 0, categories,
 	  "what LookupEvents finds: all but Insights events, or only management events, as CloudTrail" },
 	{ "decoded_cache", CONF_SIZE, AT(decoded_bytes), "64M", 1 << 20, 64ll << 30, NULL, "decoded frames kept in memory" },
 	{ "user", CONF_STRING, AT(user), NULL, 0, 0, NULL, "user or number to become when started as root" },

@@ -21,7 +21,7 @@ struct api;
 
 struct store {
 	const char *region, *account;
-	bool management_only;		/* lookup_events: management */
+	bool management_only;		/* lookupEvents: management */
 	int64_t started;		/* wall clock, ns */
 	uint8_t token_key[32];		/* of NextToken and Token */
 	struct journal *journal;

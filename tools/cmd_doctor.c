@@ -34,7 +34,7 @@ static void print_json(const struct probes_feature *f)
 	json_object_object_add(o, "on", json_object_new_boolean(f->on));
 	json_object_object_add(o, "required", json_object_new_boolean(f->required));
 	json_object_object_add(o, "why", json_object_new_string(f->on ? "" : f->why));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 static int survey(bool json, bool colour)

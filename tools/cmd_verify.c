@@ -45,7 +45,7 @@ static void tell_fault(void *ctx, const char *text)
 	}
 	o = json_object_new_object();
 	json_object_object_add(o, "fault", json_object_new_string(text));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 

@@ -217,7 +217,7 @@ def both_target_spellings(t):
 def management_events_only(t):
     store, made = S["store"], S["made"]
     store.stop()
-    with Store(store.dir, lookup_events="management") as other:
+    with Store(store.dir, lookupEvents="management") as other:
         kw = {"StartTime": made.time(5000), "EndTime": made.time(5500)}
         got = ids(all_pages(other.boto(), **kw))
         t.equal(got, wanted(start=kw["StartTime"], end=kw["EndTime"], management=True), "only management events")

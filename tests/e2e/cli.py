@@ -117,16 +117,39 @@ def man_page(name):
 
 
 def words(line):
-    return re.findall(r"[a-z][a-z_]+", line)
+    return re.findall(r"[a-z][A-Za-z_]+", line)
+
+
+def settings(program):
+    """{key: (choices or kind, default)}, as --help tells them."""
+    return {k: (kind, default) for k, kind, default in re.findall(r"^  ([A-Za-z_]+): (\S+)\n      .*?(?:\(default: (.*)\))?$",
+                                                                  run(program, "--help").stdout, re.M)}
+
+
+def shared_settings():
+    """Programs that run side by side without a configuration find each other; one key means one thing everywhere."""
+    agent, forwarder, store = (settings(p) for p in DAEMONS)
+    check("agent and forwarder use one spool", agent["spool_dir"][1] and agent["spool_dir"] == forwarder["spool_dir"],
+          "%s, %s" % (agent["spool_dir"], forwarder["spool_dir"]))
+    check("the agent reads the cursor that the forwarder writes", agent["cursor"][1] == forwarder["cursor_dir"][1] + "/cursor",
+          "%s, %s" % (agent["cursor"], forwarder["cursor_dir"]))
+    check("log levels have the same names", agent["log_level"] == forwarder["log_level"] == store["log_level"],
+          "%s, %s, %s" % (agent["log_level"], forwarder["log_level"], store["log_level"]))
 
 
 def man_pages():
     for program in DAEMONS:
-        helped = set(re.findall(r"^  ([a-z_]+): ", run(program, "--help").stdout, re.M))
+        keys = settings(program)
+        helped = set(keys)
         section = man_page(program + ".8").split(".Sh CONFIGURATION")[1].split(".Sh FILES")[0]
         told = {w for line in re.findall(r"^\.It Cm (.*)$", section, re.M) for w in words(line)}
         check("%s.8 tells of every key and no other" % program, helped and helped == told, "--help: %s, page: %s" % (
             sorted(helped - told), sorted(told - helped)))
+        for key, (kind, _) in sorted(keys.items()):
+            if "|" in kind and kind != "true|false":
+                text = section.split(".It Cm %s\n" % key)[1].split("\n.It")[0]
+                missing = set(kind.split("|")) - set(words(text))
+                check("%s.8 tells of every value of %s" % (program, key), not missing, "not told: %s" % sorted(missing))
     page = man_page("hosttrail.1").replace("\\-", "-")
     for command in COMMANDS:
         options = set(re.findall(r"--([a-z-]+)", run("hosttrail", command, "--help").stdout.split("Options:")[1])) - {"help"}
@@ -137,6 +160,20 @@ def man_pages():
         check("hosttrail.1 has the options of %s" % command, options == told, "--help: %s, page: %s" % (sorted(options), sorted(told)))
 
 
+def make_run_cmd(folder):
+    """CMD reaches the shell as it was written, quotes and all."""
+    os.mkdir(folder + "/bin")
+    with open(folder + "/bin/hosttrail", "w") as f:
+        f.write("#!/bin/sh\nfor a; do echo \"[$a]\"; done\n")
+    os.chmod(folder + "/bin/hosttrail", 0o755)
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+    for cmd in ("cat /etc/passwd", "echo 'a  b' \"c\"; echo d", "grep -c '^ro*t' /etc/passwd | cat >\"$$X\""):
+        r = subprocess.run(["make", "-s", "-C", top, "-o", "deps", "MAKE=true", "O=" + folder, "run", "SCOPE=tree", "CMD=" + cmd],
+                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
+        want = ["up", "--dir", folder + "/run", "--scope", "tree", "--", "sh", "-c", cmd.replace("$$", "$")]
+        check("make run CMD=%s" % cmd, r.stdout.splitlines() == ["[%s]" % a for a in want], r.stdout + r.stderr)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="ht-cli.") as folder:
         usage()
@@ -144,7 +181,9 @@ def main():
         trace_counts(folder)
         below_floor(folder)
         configs(folder)
+        shared_settings()
         man_pages()
+        make_run_cmd(folder)
     print("1..%d" % len(RESULTS))
     for number, (name, good, detail) in enumerate(RESULTS, 1):
         if not good:
