@@ -128,6 +128,18 @@ static const char *ends_of_value(char before)
 	return char_in(" \t;", before) ? ";|\n" : "";
 }
 
+/* Is s[from, to) a secret's name, or what is assigned to it a secret by its form? */
+static bool assigns_secret(struct str s, size_t from, size_t to, char before)
+{
+	struct str value = { s.p + to + 1, s.n - to - 1 };
+
+	if (value.n && is_quote(value.p[0]))
+		value = (struct str){ value.p + 1, value.n - 1 };
+	if (redact_has_token_form(value))
+		return true;
+	return before == '?' || before == '&' ? redact_is_secret_query(s.p + from, to - from) : redact_is_secret_name(s.p + from, to - from);
+}
+
 /* name=value where the name is a secret's: variables, options, URL queries. */
 static bool hide_assignments(struct str *s, struct room *r)
 {
@@ -140,9 +152,9 @@ static bool hide_assignments(struct str *s, struct room *r)
 		if (s->p[i] != '=')
 			continue;
 		from = name_begin(*s, i);
-		if (from == i || !redact_is_secret_name(s->p + from, i - from) || already_hidden(*s, at))
-			continue;
 		before = from ? s->p[from - 1] : 0;
+		if (from == i || !assigns_secret(*s, from, i, before) || already_hidden(*s, at))
+			continue;
 		if (at < s->n && is_quote(s->p[at]))
 			quote = s->p[at++];
 		else if (is_quote(before))
@@ -259,16 +271,30 @@ static unsigned try_position(struct line *l, unsigned i, const struct rule *rule
 	return 1;
 }
 
+/* Where the rule's short option ends in a word of several ("-sSu"), 0: it is not in it, or another takes what follows. */
+static size_t bundled(struct str s, const struct rule *rule)
+{
+	size_t i = 1;
+
+	if (!rule->flags || s.n < 3 || s.p[0] != '-')
+		return 0;
+	while (i < s.n && char_in(rule->flags, s.p[i]))
+		i++;
+	return i > 1 && i < s.n && s.p[i] == rule->option[1] ? i + 1 : 0;
+}
+
 /* Does the rule hide (a part of) word i, or the one behind it? How many words are done with. */
 static unsigned try_rule(struct line *l, unsigned i, const struct rule *rule)
 {
 	struct str s = l->v[i];
-	size_t n = strlen(rule->option);
+	size_t n = strlen(rule->option), bundle = bundled(s, rule);
 	bool is_long = n > 2 && rule->option[1] == '-';
 
 	if (rule->kind == LAST || !n)
 		return try_position(l, i, rule);
-	if (!starts(s, rule->option))
+	if (bundle)
+		n = bundle;
+	else if (!starts(s, rule->option))
 		return 0;
 	if (s.n == n) {
 		if (rule->kind == JOINED)
@@ -277,7 +303,7 @@ static unsigned try_rule(struct line *l, unsigned i, const struct rule *rule)
 			hide_value(l, i + 1, 0, rule);
 		return 2;
 	}
-	if (is_long ? s.p[n] != '=' : n > 2 && rule->kind != JOINED)
+	if (is_long ? s.p[n] != '=' : n > 2 && rule->kind != JOINED && !bundle)
 		return 0;	/* another, longer option */
 	hide_value(l, i, n + is_long, rule);
 	return 1;

@@ -20,55 +20,64 @@ static const char *const secret_pairs[][2] = {
 	{ "api", "key" }, { "secret", "key" }, { "private", "key" }, { "auth", "key" }, { "encryption", "key" }, { "account", "key" },
 	{ "shared", "key" }, { "signing", "key" }, { "session", "key" }, { "master", "key" }, { "access", "key" }, { "oauth2", "bearer" },
 };
+/* Whole names in a URL's query, and last words of them: what gives access to what the URL names. */
+static const char *const secret_queries[] = { "signature", "sig" };
 /* The shell's own variables, and words that only look like a secret's name. */
 static const char *const not_secret[] = { "pwd", "oldpwd", "no-password", "no-pass", "nopass", "nopassword", "ask-pass", "ask-password" };
 
+#define CURL_FLAGS "#01346aBfgGiIjJklLMnNOpqRsSvVZ"
+#define LDAP_FLAGS "xLvcnMZIQ"
+
 static const struct rule rules[] = {
 	{ "mysql mysqldump mysqladmin mysqlimport mysqlshow mysqlcheck mysqlslap mysqlbinlog mysqlpump mariadb mariadb-dump mariadb-admin "
-	  "mariadb-import mariadb-check mariadb-show mytop mycli", NULL, "-p", JOINED, 0 },
-	{ "sshpass", NULL, "-p", NEXT, 0 },
-	{ "curl", NULL, "-u", USERPASS, ':' },
-	{ "curl", NULL, "--user", USERPASS, ':' },
-	{ "curl", NULL, "-U", USERPASS, ':' },
-	{ "curl", NULL, "--proxy-user", USERPASS, ':' },
-	{ "curl", NULL, "-E", USERPASS, ':' },
-	{ "curl", NULL, "--cert", USERPASS, ':' },
-	{ "curl", NULL, "-b", USERPASS, '=' },
-	{ "http https", NULL, "-a", NEXT, 0 },
-	{ "http https", NULL, "--auth", NEXT, 0 },
-	{ "redis-cli keydb-cli valkey-cli", NULL, "-a", NEXT, 0 },
-	{ "openssl", NULL, "-k", NEXT, 0 },
-	{ "openssl", NULL, "-K", NEXT, 0 },
-	{ "openssl", NULL, "-pass", NEXT, 0 },
-	{ "openssl", NULL, "-passin", NEXT, 0 },
-	{ "openssl", NULL, "-passout", NEXT, 0 },
-	{ "docker podman nerdctl buildah skopeo crane helm oras", "login", "-p", NEXT, 0 },
-	{ "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop", NULL, "-p", NEXT, 0 },
-	{ "ldapsearch ldapadd ldapmodify ldapdelete ldapmodrdn ldapwhoami ldapcompare ldapexop ldappasswd", NULL, "-w", NEXT, 0 },
-	{ "ldappasswd", NULL, "-s", NEXT, 0 },
-	{ "ldappasswd", NULL, "-a", NEXT, 0 },
-	{ "sqlcmd osql bcp tsql isql", NULL, "-P", NEXT, 0 },
-	{ "smbclient rpcclient smbget smbcacls smbmap winexe net wmic crackmapexec", NULL, "-U", USERPASS, '%' },
-	{ "smbclient rpcclient smbget smbcacls winexe net", NULL, "--user", USERPASS, '%' },
-	{ "htpasswd", NULL, "b", LAST, 0 },
-	{ "useradd usermod groupadd groupmod", NULL, "-p", NEXT, 0 },
-	{ "zip unzip zipcloak", NULL, "-P", NEXT, 0 },
-	{ "7z 7za 7zr 7zz rar unrar", NULL, "-p", JOINED, 0 },
-	{ "rar unrar", NULL, "-hp", JOINED, 0 },
-	{ "ssh-keygen", NULL, "-N", NEXT, 0 },
-	{ "ssh-keygen", NULL, "-P", NEXT, 0 },
-	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-c", NEXT, 0 },
-	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-A", NEXT, 0 },
-	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-X", NEXT, 0 },
-	{ "ipmitool", NULL, "-P", NEXT, 0 },
-	{ "xfreerdp wlfreerdp xfreerdp3", NULL, "/p:", JOINED, 0 },
-	{ "rdesktop", NULL, "-p", NEXT, 0 },
-	{ "lftp", NULL, "-u", USERPASS, ',' },
-	{ "ncftp ncftpget ncftpput", NULL, "-p", NEXT, 0 },
-	{ "mosquitto_pub mosquitto_sub mosquitto_rr", NULL, "-P", NEXT, 0 },
-	{ "vault", "login", "", NEXT, 0 },
-	{ "aws", "set", "aws_secret_access_key", NEXT, 0 },
-	{ "aws", "set", "aws_session_token", NEXT, 0 },
+	  "mariadb-import mariadb-check mariadb-show mytop mycli", NULL, "-p", JOINED, 0, NULL },
+	{ "sshpass", NULL, "-p", NEXT, 0, "v" },
+	{ "curl", NULL, "-u", USERPASS, ':', CURL_FLAGS },
+	{ "curl", NULL, "--user", USERPASS, ':', NULL },
+	{ "curl", NULL, "-U", USERPASS, ':', CURL_FLAGS },
+	{ "curl", NULL, "--proxy-user", USERPASS, ':', NULL },
+	{ "curl", NULL, "-E", USERPASS, ':', CURL_FLAGS },
+	{ "curl", NULL, "--cert", USERPASS, ':', NULL },
+	{ "curl", NULL, "-b", USERPASS, '=', CURL_FLAGS },
+	{ "http https", NULL, "-a", NEXT, 0, NULL },
+	{ "http https", NULL, "--auth", NEXT, 0, NULL },
+	{ "redis-cli keydb-cli valkey-cli", NULL, "-a", NEXT, 0, NULL },
+	{ "openssl", NULL, "-k", NEXT, 0, NULL },
+	{ "openssl", NULL, "-K", NEXT, 0, NULL },
+	{ "openssl", NULL, "-pass", NEXT, 0, NULL },
+	{ "openssl", NULL, "-passin", NEXT, 0, NULL },
+	{ "openssl", NULL, "-passout", NEXT, 0, NULL },
+	{ "docker podman nerdctl buildah skopeo crane helm oras", "login", "-p", NEXT, 0, NULL },
+	{ "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop", NULL, "-p", NEXT, 0, NULL },
+	{ "ldapsearch ldapadd ldapmodify ldapdelete ldapmodrdn ldapwhoami ldapcompare ldapexop ldappasswd", NULL, "-w", NEXT, 0,
+	  LDAP_FLAGS },
+	{ "ldappasswd", NULL, "-s", NEXT, 0, NULL },
+	{ "ldappasswd", NULL, "-a", NEXT, 0, NULL },
+	{ "sqlcmd osql bcp tsql isql", NULL, "-P", NEXT, 0, NULL },
+	{ "smbclient rpcclient smbget smbcacls smbmap winexe net wmic crackmapexec", NULL, "-U", USERPASS, '%', NULL },
+	{ "smbclient rpcclient smbget smbcacls winexe net", NULL, "--user", USERPASS, '%', NULL },
+	{ "htpasswd", NULL, "b", LAST, 0, NULL },
+	{ "useradd usermod groupadd groupmod", NULL, "-p", NEXT, 0, "mMNUrDoFaLl" },
+	{ "zip unzip zipcloak", NULL, "-P", NEXT, 0, "0123456789rqjmuofvTyXDlCLapnc" },
+	{ "7z 7za 7zr 7zz rar unrar", NULL, "-p", JOINED, 0, NULL },
+	{ "rar unrar", NULL, "-hp", JOINED, 0, NULL },
+	{ "ssh-keygen", NULL, "-N", NEXT, 0, "qvpyceo" },
+	{ "ssh-keygen", NULL, "-P", NEXT, 0, "qvpyceo" },
+	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-c", NEXT, 0, NULL },
+	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-A", NEXT, 0, NULL },
+	{ "snmpget snmpwalk snmpset snmpbulkwalk snmpbulkget snmpgetnext snmptrap", NULL, "-X", NEXT, 0, NULL },
+	{ "ipmitool", NULL, "-P", NEXT, 0, NULL },
+	{ "xfreerdp wlfreerdp xfreerdp3", NULL, "/p:", JOINED, 0, NULL },
+	{ "rdesktop", NULL, "-p", NEXT, 0, NULL },
+	{ "lftp", NULL, "-u", USERPASS, ',', NULL },
+	{ "ncftp ncftpget ncftpput", NULL, "-p", NEXT, 0, NULL },
+	{ "mosquitto_pub mosquitto_sub mosquitto_rr", NULL, "-P", NEXT, 0, NULL },
+	{ "vault", "login", "", NEXT, 0, NULL },
+	{ "kubectl oc k3s", "secret", "--from-literal", USERPASS, '=', NULL },
+	{ "nmcli", NULL, "password", NEXT, 0, NULL },
+	{ "nmcli", NULL, "wifi-sec.psk", NEXT, 0, NULL },
+	{ "aws", "set", "aws_secret_access_key", NEXT, 0, NULL },
+	{ "aws", "set", "aws_session_token", NEXT, 0, NULL },
 };
 
 /* Secrets that show by their form, wherever they stand. */
@@ -79,7 +88,7 @@ static const struct {
 	{ "ghp_", 20 }, { "gho_", 20 }, { "ghu_", 20 }, { "ghs_", 20 }, { "ghr_", 20 }, { "github_pat_", 30 }, { "glpat-", 20 },
 	{ "xoxb-", 20 }, { "xoxp-", 20 }, { "xoxa-", 20 }, { "xoxs-", 20 }, { "sk_live_", 20 }, { "rk_live_", 20 }, { "sk-ant-", 20 },
 	{ "npm_", 36 }, { "pypi-", 30 }, { "dckr_pat_", 20 }, { "hvs.", 20 }, { "AGE-SECRET-KEY-", 30 }, { "eyJ", 40 },
-	{ "-----BEGIN", 20 }, { "SG.", 40 },
+	{ "-----BEGIN", 20 }, { "SG.", 40 }, { "AIza", 39 },
 };
 
 /* Commands of the rules, sorted, each with a bit for every rule that it switches on. */
@@ -197,6 +206,17 @@ bool redact_is_secret_name(const char *p, size_t n)
 		if (equals_nocase(last.p, last.n, secret_pairs[i][1]) && equals_nocase(before.p, before.n, secret_pairs[i][0]))
 			return true;
 	return false;
+}
+
+bool redact_is_secret_query(const char *p, size_t n)
+{
+	struct str last, before;
+
+	last_words(p, n, &last, &before);
+	for (unsigned i = 0; i < ARRAY_SIZE(secret_queries); i++)
+		if (equals_nocase(last.p, last.n, secret_queries[i]))
+			return true;
+	return redact_is_secret_name(p, n);
 }
 
 bool redact_has_token_form(struct str s)

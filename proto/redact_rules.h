@@ -21,12 +21,15 @@ struct rule {
 	const char *option;
 	enum rule_kind kind;
 	char separator;
+	const char *flags;	/* letters that may stand before the option's in one word: of options without a value */
 };
 
 /* Rule i, NULL behind the last; at most 64. */
 const struct rule *redact_rule(unsigned i);
 /* A bit for every rule of the command that the word names. */
 uint64_t redact_rules_of(struct str command);
+/* Is it a secret's name in a URL's query? More names are than elsewhere. */
+bool redact_is_secret_query(const char *p, size_t n);
 /* Does the text show by its form that it is a secret? */
 bool redact_has_token_form(struct str s);
 
