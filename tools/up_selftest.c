@@ -54,11 +54,11 @@ struct sought {
 	const char *resource, *event, *mark;
 };
 
-/* Asks until the store knows it. 0 and the ms since `from`, or -errno. */
+/* Asks until the store knows it. 0 and the ms since `from`, when the calls were made, or -errno. */
 static int await(struct client *client, const struct sought *s, uint64_t from, double *ret_ms, char why[256])
 {
 	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-	int64_t since = clock_wall() / (int64_t)NS_PER_SEC - 2;
+	int64_t since = (clock_wall() - (int64_t)(clock_boot() - from)) / (int64_t)NS_PER_SEC - 2;
 	int r;
 
 	while (clock_boot() - from < TIMEOUT_NS) {

@@ -24,6 +24,7 @@ class Up:
     """One `hosttrail up --scope tree` with a command that waits for a file to go."""
 
     def __init__(self, folder, script):
+        os.makedirs(folder, exist_ok=True)
         self.dir = os.path.join(folder, "run")
         self.hold = os.path.join(folder, "hold")
         self.out = os.path.join(folder, "out")
@@ -219,6 +220,22 @@ def run(folder):
     check("no pin is left", not pins(up.dir))
 
 
+def slow_to_arrive(folder):
+    """The self-test's calls are looked for since they were made, not since they are looked for."""
+    up = Up(os.path.join(folder, "slow"), "true")
+    try:
+        forwarder = up.wait_for(lambda: up.pid("hosttraild") and up.pid("hosttrail-forward"))
+        if forwarder:
+            os.kill(forwarder, signal.SIGSTOP)
+            up.wait_for(lambda: os.path.exists(os.path.join(up.dir, "run/hosttraild.sock")))
+            time.sleep(5)
+            os.kill(forwarder, signal.SIGCONT)
+            up.wait_for(lambda: "self-test" in up.said())
+    finally:
+        status = up.end()
+    check("a self-test whose records arrive after seconds passes", status == 7 and re.search(r"an exec after \d{4,} ms", up.said()), up.said())
+
+
 def where_no_other_user_can_come(folder):
     """A checkout in /root: the instance directory becomes a link to one that the programs' users can reach."""
     closed = os.path.join(folder, "closed")
@@ -232,4 +249,4 @@ def where_no_other_user_can_come(folder):
 
 
 if __name__ == "__main__":
-    upkit.main(run, where_no_other_user_can_come)
+    upkit.main(run, slow_to_arrive, where_no_other_user_can_come)
