@@ -126,6 +126,15 @@ class Instance:
         finally:
             s.close()
 
+    def drained(self, seconds=60):
+        """Waits until the forwarder has nothing left to ship, three times in a row; False: it has."""
+        quiet, end = 0, time.monotonic() + seconds
+        while quiet < 3 and time.monotonic() < end:
+            lag = (self.status("hosttrail-forward") or {}).get("lag")
+            quiet = quiet + 1 if isinstance(lag, dict) and not any(lag.values()) else 0
+            time.sleep(0.3)
+        return quiet >= 3
+
     def logs(self, n=800):
         text = ""
         for name in PROGRAMS:

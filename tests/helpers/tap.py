@@ -14,7 +14,6 @@ import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("HT_BUILD", os.path.join(TOP, "build")))
-LONG = os.environ.get("HT_LONG", "0") == "1"
 SHOWN = 25
 
 

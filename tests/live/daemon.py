@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300 long
 """hosttraild by itself: what it writes into its spool, and that nothing is missing or there twice when its processes are killed."""
 import collections
 import json
@@ -12,12 +13,14 @@ import sys
 import time
 import uuid
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import spooldir  # noqa: E402
 import tap  # noqa: E402
+from sizes import size  # noqa: E402
 
 PINS = "/sys/fs/bpf/hosttrail"
-OPENS = 400000 if tap.LONG else 60000
+OPENS = size("daemon.opens")
 
 
 class Agent:
@@ -273,7 +276,7 @@ def idle(t):
         a.start()
         pids = [a.proc.pid, a.worker()]
         time.sleep(1)
-        before, seconds = sum(map(cpu_ticks, pids)), 30 if tap.LONG else 10
+        before, seconds = sum(map(cpu_ticks, pids)), size("daemon.idle_seconds")
         time.sleep(seconds)
         ticks = sum(map(cpu_ticks, pids)) - before
         t.note("%d ticks of %d" % (ticks, seconds * 100))

@@ -105,32 +105,37 @@ def settle(t, trace, generated, flooded):
     t.note("%s: %d recorded, %d lost" % (flooded, got[flooded], gone[flooded]))
 
 
+def calls_of(workload, ring, cwd, done, *more):
+    """All calls of a run of a workload that says how many of one class it did: a run of one a thread tells what else there is."""
+    small = counted([tap.workload(workload), "1", str(CPUS), *more], cwd)
+    if small[ring] != CPUS:
+        raise tap.Failed("%s: %d calls of class %s in a run of one a thread" % (workload, small[ring], ring))
+    return small + collections.Counter({ring: done[ring] - small[ring]})
+
+
+def calls_of_execs(cwd, done):
+    """The same for `execs`: each start of a program is its exec, libc's own calls and an exit; every fork's child ends once."""
+    per_start = start_of_program(cwd)["process"] - 2
+    return collections.Counter({"process": done["forks"] + done["execs"] + 1 + done["exits"] + per_start * (done["execs"] + 1)})
+
+
 def flood(ring, workload, count, *more):
     def run(t):
         with tap.Workdir() as d:
-            small = counted([tap.workload(workload), "1", str(CPUS), *more], d)
             command = [tap.workload(workload), str(count), str(CPUS), *more]
             trace = smallrings(command, ring, d)
             t.equal(trace.status, 0, "exit status")
-            done = numbers(trace.out)
-            generated = small + collections.Counter({ring: done[ring] - small[ring]})
-            t.equal(small[ring], CPUS, "calls of the flooded class in a run of one a thread")
-            settle(t, trace, generated, ring)
+            settle(t, trace, calls_of(workload, ring, d, numbers(trace.out), *more), ring)
     run.title = "flood of " + workload
     return run
 
 
 def flood_of_execs(t):
     with tap.Workdir() as d:
-        start = start_of_program(d)
         command = [tap.workload("execs"), str(size("invariant.execs")), str(CPUS)]
         trace = smallrings(command, "process", d)
         t.equal(trace.status, 0, "exit status")
-        done = numbers(trace.out)
-        # each start of a program is its exec, libc's own calls and an exit; every fork's child ends once
-        per_start = start["process"] - 2
-        made = done["forks"] + done["execs"] + 1 + done["exits"] + per_start * (done["execs"] + 1)
-        settle(t, trace, collections.Counter({"process": made}), "process")
+        settle(t, trace, calls_of_execs(d, numbers(trace.out)), "process")
 
 
 def a_flood_leaves_the_other_rings_alone(t):
