@@ -121,6 +121,8 @@ enum mem_kind {
 	MEM_RANGE,
 	MEM_MOUNT_REQUEST,
 	MEM_NS_REQUEST,
+	MEM_FCNTL,		/* not always one: decode_command.c */
+	MEM_IOCTL,
 	MEM__MAX,
 };
 

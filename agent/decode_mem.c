@@ -378,7 +378,9 @@ static const struct mem_kind_row kinds[MEM__MAX] = {
 
 static const struct mem_kind_row *row_of(unsigned kind)
 {
-	return kinds[kind].put ? &kinds[kind] : &mem_kinds_task[kind];
+	if (kinds[kind].put)
+		return &kinds[kind];
+	return mem_kinds_task[kind].put ? &mem_kinds_task[kind] : &mem_kinds_command[kind];
 }
 
 unsigned mem_fields(enum mem_kind kind, struct shape_field *ret_v)
@@ -399,8 +401,12 @@ void put_mem(struct decoder *d, const struct call_arg *a, unsigned first)
 	const struct mem_kind_row *row = row_of(a->aux);
 	struct mem m = { d, a, first, NULL, 0 };
 
-	if (a->aux == MEM_PRCTL_NAME) {
-		row->put(&m);
+	if (a->aux == MEM_PRCTL_NAME || a->aux == MEM_FCNTL || a->aux == MEM_IOCTL) {
+		if (s && !(s->flags & HT_FIELD_F_FAULT)) {
+			m.p = s->p;
+			m.n = s->n;
+		}
+		row->put(&m);	/* which knows whether there was anything to read */
 		return;
 	}
 	if (!s)

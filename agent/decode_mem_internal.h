@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * decode_mem_internal.h - what the readers of structures share (decode_mem.c, decode_task.c): the structure as it was
+ * decode_mem_internal.h - what the readers of structures share (decode_mem.c, decode_task.c, decode_command.c): the structure as it was
  * read, and how its values are put. A structure may be shorter than its reader knows: get() gives 0 for what is missing.
  */
 #ifndef HOSTTRAIL_DECODE_MEM_INTERNAL_H
@@ -10,7 +10,7 @@
 
 #include "decode_internal.h"
 
-#define MEM_FIELDS_MAX 10
+#define MEM_FIELDS_MAX 24
 #define UTIME_NOW_NSEC ((1l << 30) - 1l)
 #define UTIME_OMIT_NSEC ((1l << 30) - 2l)
 
@@ -95,13 +95,14 @@ static inline void put_time(const struct mem *m, unsigned field, int64_t sec, in
 }
 
 #define F(name, kind) { SECTION_REQUEST, name, FIELD_##kind, NULL }
+#define R(name, kind) { SECTION_RESPONSE, name, FIELD_##kind, NULL }
 
 struct mem_kind_row {
 	void (*put)(const struct mem *m);
 	struct shape_field v[MEM_FIELDS_MAX];
 };
 
-/* decode_task.c: by enum mem_kind; empty where decode_mem.c has the kind. */
-extern const struct mem_kind_row mem_kinds_task[MEM__MAX];
+/* decode_task.c and decode_command.c: by enum mem_kind; empty where another file has the kind. */
+extern const struct mem_kind_row mem_kinds_task[MEM__MAX], mem_kinds_command[MEM__MAX];
 
 #endif

@@ -258,8 +258,6 @@ static void namespace_request(const struct mem *m)
 	put_set(m, 1, &flagset_ns, get(m, 16, 4));
 }
 
-#define R(name, kind) { SECTION_RESPONSE, name, FIELD_##kind, NULL }
-
 const struct mem_kind_row mem_kinds_task[MEM__MAX] = {
 	[MEM_TIMEOUT] = { spec, { F("timeout", STRING) } },
 	[MEM_TIMEOUT32] = { spec32, { F("timeout", STRING) } },

@@ -52,7 +52,8 @@ unsigned text_hex(uint64_t v, char *out);	/* "0x1f", no NUL; at most 18 */
 	X(statx) X(uring_enter) X(shutdown) X(sol) X(sockopt) X(sigaction) X(sighow) X(sigaltstack) X(wait) \
 	X(idtype) X(priority) X(ioprio) X(ioclass) X(sched) X(sched_flags) X(rlimit) X(rusage) X(kcmp) \
 	X(arch_prctl) X(membarrier) X(futex) X(futex2) X(getrandom) X(rseq) X(timer_flags) X(itimer) X(semctl) \
-	X(msgflags) X(modify_ldt) X(sysfs) X(lsm_attr) X(listmount) X(statmount) X(lsm_flags)
+	X(msgflags) X(modify_ldt) X(sysfs) X(lsm_attr) X(listmount) X(statmount) X(lsm_flags) \
+	X(lock) X(owner) X(rw_hint) X(fd_flags) X(status) X(dnotify) X(seals) X(inode_flags) X(loop) X(interface) X(tun)
 #define X(n) extern const struct flagset flagset_##n;
 FLAGSETS(X)
 #undef X

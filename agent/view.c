@@ -23,13 +23,13 @@ static unsigned slot_arg(uint8_t arg)
 	return arg <= 5 ? arg : arg == HT_ARG_RET ? SLOT_RET : SLOT_TASK;
 }
 
-/* The first field of a kind and argument counts: a second one would be a lie about the first. */
+/* The first field of a kind and argument that could be read counts: a second one would be a lie about the first. */
 static void view_put(struct view *v, const struct ht_field *f, const uint8_t *data)
 {
 	unsigned kind = f->kind == HT_FIELD_WALK ? slot_of_role[f->role] : slot_of_kind[f->kind];
 	unsigned arg = slot_arg(f->arg);
 
-	if (!kind-- || v->have[kind] & 1u << arg)
+	if (!kind-- || (v->have[kind] & 1u << arg && !(v->slot[kind][arg].flags & HT_FIELD_F_FAULT)))
 		return;
 	v->have[kind] |= (uint16_t)(1u << arg);
 	v->slot[kind][arg] = (struct slot){ data, f->len, f->flags };

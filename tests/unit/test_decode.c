@@ -520,6 +520,57 @@ static void times_and_nodes(void)
 	done(b);
 }
 
+/* What fcntl and ioctl point to is of many sizes: the largest that could be read counts. */
+static void arguments_by_command(void)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_END, .l_start = -3, .l_len = 3, .l_pid = 7 };
+	struct { int16_t type, whence; int32_t start, length, pid; } l32 = { F_RDLCK, SEEK_SET, -4, 5, 8 };
+
+	begin("fcntl", 0);
+	ev.c.args[1] = F_SETLK;
+	ev.c.args[2] = 0x1000;
+	event_field(&ev, HT_FIELD_MEM, 2, 0, HT_FIELD_F_FAULT, NULL, 0);
+	event_field(&ev, HT_FIELD_MEM, 2, 0, 0, &l, sizeof(l));
+	decode_into(a);
+	field(a, REQ "lock", "{\"type\":\"F_WRLCK\",\"whence\":\"SEEK_END\",\"start\":-3,\"length\":3}");
+	field(a, REQ "argument", "");
+	field(a, ADD "unreadable", "");
+	json_object_put(a);
+
+	begin("fcntl64", 0);
+	ev.c.h.abi = HT_ABI_COMPAT;
+	ev.c.args[1] = F_GETLK;
+	ev.c.args[2] = 0x1000;
+	event_field(&ev, HT_FIELD_MEM, 2, 0, 0, &l32, sizeof(l32));
+	json_object *b = decoded(&r_);
+	field(b, REQ "lock", "");
+	field(b, RES "lock", "{\"type\":\"F_RDLCK\",\"whence\":\"SEEK_SET\",\"start\":-4,\"length\":5,\"pid\":8}");
+	json_object_put(b);
+
+	begin("fcntl", 0);
+	ev.c.args[1] = F_GETFL;
+	ev.c.args[2] = 0x1000;
+	json_object *c = decoded(&r_);
+	field(c, "requestParameters", "{\"fd\":0,\"command\":\"F_GETFL\"}");
+	json_object_put(c);
+
+	begin("ioctl", -ENOTTY);
+	ev.c.args[1] = 0xc0de4711;
+	ev.c.args[2] = 0x1000;
+	json_object *d = decoded(&r_);
+	field(d, "requestParameters", "{\"fd\":0,\"request\":\"0xc0de4711\",\"argument\":\"0x1000\"}");
+	json_object_put(d);
+
+	begin("ioctl", -EFAULT);
+	ev.c.args[1] = 0x5412;	/* TIOCSTI */
+	ev.c.args[2] = 0x1000;
+	event_field(&ev, HT_FIELD_MEM, 2, 0, HT_FIELD_F_FAULT, NULL, 0);
+	json_object *e = decoded(&r_);
+	field(e, REQ "character", "");
+	field(e, ADD "unreadable", "[\"argument\"]");
+	done(e);
+}
+
 /* ---- exec ---- */
 
 static void event_argv(unsigned arg, const char *args, size_t n, uint64_t total, unsigned flags)
@@ -1167,7 +1218,7 @@ static void walks_in_small_rooms(void)
 
 static const struct tap_case cases[] = {
 	CASE(opened_by_descriptor), CASE(opened_relative_and_created), CASE(contradiction_only_where_it_can_be_told),
-	CASE(what_kind_of_object), CASE(entered_directory), CASE(truncated_walk_looks_it), CASE(walk_that_never_held_is_unverified),
+	CASE(what_kind_of_object), CASE(entered_directory), CASE(arguments_by_command), CASE(truncated_walk_looks_it), CASE(walk_that_never_held_is_unverified),
 	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
 	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),
 	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(argv_with_a_gap), CASE(connects), CASE(unix_and_others),
