@@ -10,6 +10,16 @@ import json
 import re
 
 AT_FDCWD = -100
+
+
+class _Any:
+    """Equal to every number."""
+
+    def __eq__(self, other):
+        return isinstance(other, int)
+
+
+ANY = _Any()
 EINPROGRESS = -115
 # what the workload's own variables hold, by their names
 LITERALS = {"self": "/proc/self/exe"}
@@ -195,6 +205,32 @@ def ioctl_request(n):
 def number_name(n):
     """A number that its header has as a name only inside the kernel: the table says which."""
     return lambda names: lambda m, want, field: want.request.__setitem__(field, names.get(m.signed(n), str(m.signed(n))))
+
+
+def inode_flags(n):
+    """Of an int written in place; text that is no pointer to one cannot be read."""
+    def put(m, want, field):
+        found = re.search(r"\(int\)\{ (.+) \}", m.text(n))
+        if found:
+            want.request[field] = sorted(names_of(found.group(1)))
+        else:
+            want.more["unreadable"] = ["argument"]
+    return put
+
+
+def lock(n):
+    """A struct flock written in place."""
+    def put(m, want, field):
+        of = dict(re.findall(r"\.l_(\w+) = (-?\w+)", m.text(n)))
+        want.request[field] = {"type": of["type"], "whence": of["whence"], "start": int(of["start"]), "length": int(of["len"])}
+    return put
+
+
+def interface(n):
+    """interface(NAME, ...) of the workload."""
+    def put(m, want, field):
+        want.request[field] = re.match(r'interface\("(\w+)"', m.text(n)).group(1)
+    return put
 
 
 # ---- strings and paths
@@ -463,6 +499,11 @@ def address(m, want):
 def waited(m, want):
     """For a child that ended with status 3."""
     want.response.update(pid=m.result, exitStatus=3)
+
+
+def found_lock(m, want):
+    """Of another process, which nobody asked for its number: any is right, but it is there."""
+    want.response["lock"] = {"type": "F_RDLCK", "whence": "SEEK_SET", "start": 10, "length": 5, "pid": ANY}
 
 
 def pair(m, want):

@@ -7,8 +7,8 @@ pages and from what the workload passes, not from agent/calls*.def: a wrong regi
 `good` and `bad` are fields that only the call that succeeds, or the one that fails, has (or has otherwise); `good_more` and
 `bad_more` the same for additionalEventData. A field whose value is written out is what a variable of the workload holds.
 """
-from rowkinds import (Want, accepted, address, bound, capabilities, created, device, dirfd, entered, enum, executed, fdpath, flags, gives,
-                      hex_, id_, int_, ioctl_request, local, long_, member, message, mode, moved, moved_mount, number_name, opened, pair,
+from rowkinds import (Want, accepted, address, bound, capabilities, created, device, dirfd, entered, enum, executed, fdpath, flags, found_lock, gives,
+                      hex_, id_, inode_flags, int_, interface, ioctl_request, local, lock, long_, member, message, mode, moved, moved_mount, number_name, opened, pair,
                       path, peer, pid, result, returned_path, string, uint, ulong, value, waited)
 
 ROWS = {}
@@ -35,6 +35,11 @@ def group(family, default):
     def row(name, /, *, ro=False, category=default, gives=None, good=None, bad=None, good_more=None, bad_more=None, **fields):
         ROWS[name] = Row(family, category, ro, gives, good, bad, good_more, bad_more, fields)
     return row
+
+
+def row_of(m):
+    """fcntl and ioctl have a row for each command."""
+    return ROWS.get("%s %s" % (m.name, m.text(1)), ROWS[m.name])
 
 
 def names(group_, text, **kw):
@@ -129,6 +134,12 @@ FILE("fchown", category=M, path=fdpath(0), fd=int_(0), owner=id_(1), group=id_(2
 FILE("fchownat", category=M, path=path(1, 0), dirfd=dirfd(0), owner=id_(2), group=id_(3), flags=flags(4))
 names(FILE, "setxattr lsetxattr", category=of_xattr(1), path=path(0), name=string(1), size=ulong(3), flags=flags(4))
 FILE("fsetxattr", category=of_xattr(1), path=fdpath(0), fd=int_(0), name=string(1), size=ulong(3), flags=flags(4))
+FILE("setxattrat", category=of_xattr(3), path=path(1, 0), dirfd=dirfd(0), atFlags=flags(2), name=string(3), size=1, flags=["XATTR_CREATE"])
+FILE("getxattrat", ro=True, path=path(1, 0), dirfd=dirfd(0), atFlags=flags(2), name=string(3), size=10, flags=[], gives="bytes")
+FILE("listxattrat", ro=True, path=path(1, 0), dirfd=dirfd(0), atFlags=flags(2), size=ulong(4), gives="bytes")
+FILE("removexattrat", category=of_xattr(3), path=path(1, 0), dirfd=dirfd(0), atFlags=flags(2), name=string(3))
+FILE("file_getattr", ro=True, path=path(1, 0), dirfd=dirfd(0), size=ulong(3), atFlags=flags(4))
+FILE("file_setattr", category=M, path=path(1, 0), dirfd=dirfd(0), xflags=["FS_XFLAG_NODUMP"], projectId=7, size=ulong(3), atFlags=flags(4))
 names(FILE, "removexattr lremovexattr", category=of_xattr(1), path=path(0), name=string(1))
 FILE("fremovexattr", category=of_xattr(1), path=fdpath(0), fd=int_(0), name=string(1))
 
@@ -145,6 +156,7 @@ NETWORK("sendmsg", category=N, fd=int_(0), address=message("127.0.0.1", 9), flag
 NETWORK("recvfrom", category=N, ro=True, fd=int_(0), address=peer(4), length=ulong(2), flags=flags(3), gives="bytes")
 NETWORK("recvmsg", category=N, ro=True, fd=int_(0), address=peer(1), flags=flags(2), gives="bytes")
 NETWORK("recvmmsg", category=N, ro=True, fd=int_(0), address=peer(1), messages=uint(2), flags=flags(3), gives="count")
+NETWORK("sendmmsg", category=N, fd=int_(0), address=message("127.0.0.1", 9), messages=uint(2), flags=flags(3), gives=result)
 NETWORK("shutdown", fd=int_(0), how=enum(1), address=local(0))
 NETWORK("getsockname", ro=True, fd=int_(0), address=local(0))
 NETWORK("getpeername", ro=True, fd=int_(0), address=peer(1))
@@ -164,6 +176,9 @@ CREDENTIAL("setgroups", count=int_(0), good={"groups": [5, 6]}, bad={"groups": [
 CREDENTIAL("capset", pid=0, effective=capabilities("CapEff"), permitted=capabilities("CapPrm"), inheritable=capabilities("CapInh"))
 CREDENTIAL("capget", ro=True, pid=0, bad={"pid": None}, bad_more={"unreadable": ["pid"]})
 names(CREDENTIAL, "getuid geteuid getgid getegid", ro=True, gives=result)
+CREDENTIAL("lsm_get_self_attr", ro=True, attribute="LSM_ATTR_CURRENT", flags=["0x2"], gives="count")
+CREDENTIAL("lsm_set_self_attr", attribute=uint(0), size=uint(2), flags=uint(3))
+SYSTEM("lsm_list_modules", ro=True, flags=uint(2), gives="count")
 names(CREDENTIAL, "getresuid getresgid", ro=True)
 CREDENTIAL("getgroups", ro=True, size=int_(0), gives="count")
 
@@ -173,6 +188,11 @@ MOUNT("umount2", path=path(0), flags=flags(1))
 # the mount that a descriptor stands for is where it was moved to
 MOUNT("move_mount", path=path(1, 0), dirfd=dirfd(0), newPath=path(3, 2), newDirfd=dirfd(2), flags=flags(4), good={"path": moved_mount})
 MOUNT("open_tree", path=opened(1, 0), dirfd=dirfd(0), flags=flags(2), gives="fd", good_more={"pathKind": "detached"})
+MOUNT("open_tree_attr", path=opened(1, 0), dirfd=dirfd(0), flags=flags(2), attributesSet=member(3, "attr_set"), attributesCleared=[],
+      gives="fd", good_more={"pathKind": "detached"})
+MOUNT("statmount", ro=True, mountId=7, parameter="0x2", size=ulong(2), flags=flags(3))
+MOUNT("listmount", ro=True, mountId=str((1 << 64) - 1), parameter="0x0", count=ulong(2), flags=["LISTMOUNT_REVERSE"], gives="count",
+      bad={"mountId": 7, "parameter": "0x2", "flags": []})
 MOUNT("fsopen", type=string(0), flags=flags(1), gives="fd")
 MOUNT("fsconfig", fd=int_(0), command=enum(1), key=string(2), value=string(3), aux=int_(4))
 MOUNT("fsmount", fsFd=int_(0), flags=flags(1), attributes=flags(2), gives="fd")
@@ -197,6 +217,7 @@ SIGNAL("rt_sigprocmask", how=enum(0), signals=SET)
 SIGNAL("rt_sigpending", ro=True, size=ulong(1))
 SIGNAL("rt_sigsuspend", ro=True, signals=SET)
 SIGNAL("rt_sigtimedwait", ro=True, signals=SET, timeout="0.000000000", gives=result)
+SIGNAL("pause", ro=True)
 SIGNAL("sigaltstack", flags=[], good={"size": 4096}, bad={"size": 1})
 names(SIGNAL, "signalfd", ro=True, fd=int_(0), signals=SET, gives="fd")
 SIGNAL("signalfd4", ro=True, fd=int_(0), signals=SET, flags=flags(3), gives="fd")
@@ -218,12 +239,14 @@ SYSTEM("quotactl", ro=True, command="Q_GETQUOTA", path=path(1), id=int_(2))
 SYSTEM("quotactl_fd", fd=int_(0), command="Q_QUOTAOFF", path=fdpath(0), id=int_(2))
 SYSLOG = {10: "SYSLOG_ACTION_SIZE_BUFFER", 7: "SYSLOG_ACTION_CONSOLE_ON"}
 SYSTEM("syslog", ro=lambda m: m.ok, type=number_name(0)(SYSLOG), length=int_(2), gives=result)
+DEVICE("vhangup")
 DEVICE("iopl", level=uint(0))
 DEVICE("ioperm", **{"from": hex_(0)}, count=ulong(1), on=int_(2))
 SYSTEM("fanotify_init", flags=flags(0), eventFlags=flags(1), gives="fd")
 SYSTEM("fanotify_mark", fd=int_(0), flags=flags(1), mask=flags(2), path=path(4, 3), dirfd=dirfd(3))
 SYSTEM("getrandom", ro=True, length=ulong(1), flags=flags(2), gives="bytes")
-names(SYSTEM, "create_module query_module nfsservctl vserver", arg1=hex_(0), arg2=hex_(1), arg3=hex_(2), arg4=hex_(3), gives=result)
+names(SYSTEM, "create_module query_module nfsservctl vserver _sysctl getpmsg putpmsg afs_syscall tuxcall security get_kernel_syms "
+      "epoll_ctl_old epoll_wait_old", arg1=hex_(0), arg2=hex_(1), arg3=hex_(2), arg4=hex_(3), gives=result)
 FILE("lookup_dcookie", ro=True, cookie=hex_(0), length=ulong(2), gives="bytes")
 SYSTEM("sysfs", ro=True, option=number_name(0)({3: "count"}), gives=result)
 
@@ -277,6 +300,9 @@ MEMORY("set_mempolicy", mode=flags(0), nodes="0x1")
 MEMORY("get_mempolicy", ro=True, address=hex_(3), flags=flags(4))
 MEMORY("migrate_pages", pid=pid(0), maxNode=ulong(1), gives=result)
 MEMORY("move_pages", pid=pid(0), count=ulong(1), flags=flags(5), gives=result)
+MEMORY("set_mempolicy_home_node", address=hex_(0), length=ulong(1), node=ulong(2), flags=ulong(3))
+MEMORY("map_shadow_stack", address=hex_(0), length=ulong(1), flags=["SHADOW_STACK_SET_TOKEN"], gives=address)
+MEMORY("mseal", address=hex_(0), length=ulong(1), flags=ulong(2))
 MEMORY("process_madvise", pidfd=int_(0), count=ulong(2), advice=enum(3), flags=uint(4), gives="bytes")
 MEMORY("process_mrelease", pidfd=int_(0), flags=uint(1))
 
@@ -312,9 +338,49 @@ FILE("close_range", ro=True, first=uint(0), last=uint(1), flags=flags(2))
 FILE("dup", ro=True, **FD, gives="fd")
 FILE("dup2", ro=True, **FD, newFd=int_(1), gives="fd")
 FILE("dup3", ro=True, **FD, newFd=int_(1), flags=flags(2), gives="fd")
-FILE("fcntl", ro=says(1, "GET"), **FD, command=enum(1), argument=hex_(2), gives=result)
+COMMAND = {**FD, "command": enum(1)}
+FILE("fcntl", ro=says(1, "GET"), **COMMAND, argument=hex_(2), gives=result)
+for c in ("F_GETFL", "F_GET_SEALS"):
+    FILE("fcntl " + c, ro=True, **COMMAND, gives=result)
+FILE("fcntl F_DUPFD", **COMMAND, lowestFd=int_(2), gives=result)
+FILE("fcntl F_DUPFD_CLOEXEC", **COMMAND, lowestFd=int_(2), gives=result)
+FILE("fcntl F_SETFD", **COMMAND, flags=flags(2))
+FILE("fcntl F_SETFL", **COMMAND, flags=flags(2))
+FILE("fcntl F_SETLK", **COMMAND, lock=lock(2))
+FILE("fcntl F_SETLKW", **COMMAND, lock=lock(2), bad={"lock": None}, bad_more={"unreadable": ["argument"]})
+FILE("fcntl F_OFD_SETLK", **COMMAND, lock=lock(2))
+FILE("fcntl F_GETLK", ro=True, **COMMAND, gives=found_lock, bad={"lock": lock(2)})
+FILE("fcntl F_SETOWN", **COMMAND, owner=int_(2))
+FILE("fcntl F_SETOWN_EX", **COMMAND, ownerType=member(2, "type", as_flags=False), owner=1, bad={"owner": 7})
+FILE("fcntl F_SETSIG", **COMMAND, signal=enum(2), bad={"signal": "99"})
+FILE("fcntl F_SETLEASE", **COMMAND, lease=enum(2))
+FILE("fcntl F_NOTIFY", **COMMAND, events=flags(2))
+FILE("fcntl F_SETPIPE_SZ", **COMMAND, size=ulong(2), gives=result)
+FILE("fcntl F_ADD_SEALS", **COMMAND, seals=flags(2))
+FILE("fcntl F_SET_RW_HINT", **COMMAND, hint="RWH_WRITE_LIFE_SHORT", bad={"hint": "77"})
 FILE("flock", **FD, operation=flags(1))
-DEVICE("ioctl", **FD, request=ioctl_request(1), argument=hex_(2), gives=result)
+REQUEST = {**FD, "request": ioctl_request(1)}
+DEVICE("ioctl", **REQUEST, argument=hex_(2), gives=result)
+DEVICE("ioctl FIONBIO", **REQUEST, enabled=True, bad={"enabled": False})
+DEVICE("ioctl FIOCLEX", **REQUEST)
+DEVICE("ioctl TIOCSWINSZ", **REQUEST, rows=24, columns=81, bad={"rows": 25, "columns": 80})
+DEVICE("ioctl TIOCSTI", **REQUEST, character=lambda m, want, field: want.request.__setitem__(field, "y" if "end" in m.text(2) else "x"))
+DEVICE("ioctl TIOCSPGRP", **REQUEST, pgid=4711)
+DEVICE("ioctl TIOCSETD", **REQUEST, lineDiscipline=0, bad={"lineDiscipline": 3})
+DEVICE("ioctl FS_IOC_SETFLAGS", **REQUEST, flags=inode_flags(2))
+DEVICE("ioctl FS_IOC_FSSETXATTR", **REQUEST, flags=member(2, "fsx_xflags"), projectId=9)
+DEVICE("ioctl FICLONE", **REQUEST, sourceFd=int_(2))
+DEVICE("ioctl LOOP_SET_FD", **REQUEST, targetFd=int_(2))
+LOOP = {"flags": ["LO_FLAGS_PARTSCAN", "LO_FLAGS_READ_ONLY"], "file": "lab.img"}
+DEVICE("ioctl LOOP_CONFIGURE", **REQUEST, targetFd=96, blockSize=512, **LOOP)
+DEVICE("ioctl LOOP_SET_STATUS64", **REQUEST, **LOOP)
+DEVICE("ioctl LOOP_CTL_REMOVE", **REQUEST, number=int_(2))
+DEVICE("ioctl SIOCSIFADDR", **REQUEST, interface=interface(2), address="127.0.0.2")
+DEVICE("ioctl SIOCSIFFLAGS", **REQUEST, interface=interface(2), flags=["IFF_PROMISC", "IFF_UP"])
+DEVICE("ioctl SIOCSIFMTU", **REQUEST, interface=interface(2), mtu=1280)
+DEVICE("ioctl SIOCGIFINDEX", **REQUEST, interface=interface(2))
+DEVICE("ioctl TUNSETIFF", **REQUEST, interface=interface(2), flags=["IFF_NO_PI", "IFF_TAP"])
+DEVICE("ioctl TUNSETPERSIST", **REQUEST, enabled=True)
 IPC("pipe", gives=pair)
 IPC("pipe2", flags=flags(1), gives=pair)
 IPC("eventfd", count=uint(0), gives="fd")
@@ -390,6 +456,12 @@ PROCESS("rseq", address=hex_(0), length=uint(1), flags=["RSEQ_FLAG_UNREGISTER"],
 PROCESS("membarrier", ro=True, command=enum(0), flags=uint(1), cpu=int_(2), gives=result)
 PROCESS("futex", ro=True, address=hex_(0), operation=flags(1), value=uint(2), gives=result)
 PROCESS("futex_waitv", ro=True, count=uint(1), flags=uint(2), clock=enum(4), gives=result)
+PROCESS("futex_wake", ro=True, address=hex_(0), mask=hex_(1), count=int_(2), flags=["FUTEX2_PRIVATE", "FUTEX2_SIZE_U32"], gives="count",
+        bad={"flags": ["0x40", "FUTEX2_SIZE_U32"]})
+PROCESS("futex_wait", ro=True, address=hex_(0), value=ulong(1), mask=hex_(2), flags=["FUTEX2_SIZE_U32"], timeout="1000.000000001", clock=enum(5))
+PROCESS("futex_requeue", ro=True, flags=uint(1), wake=int_(2), requeue=int_(3), gives="count")
+names(PROCESS, "set_thread_area", address=hex_(0))
+PROCESS("get_thread_area", ro=True, address=hex_(0))
 PROCESS("arch_prctl", ro=says(0, "GET"), option=enum(0), address=hex_(1), gives=result)
 PROCESS("modify_ldt", function=number_name(0)({0: "read"}), length=ulong(2), gives="bytes")
 
@@ -410,8 +482,8 @@ IPC("mq_open", ro=opens(1), name=string(0), flags=flags(1), mode=created(2, 1), 
 IPC("mq_unlink", name=string(0))
 IPC("mq_timedsend", fd=int_(0), length=ulong(2), priority=uint(3), timeout="1000.000000001")
 IPC("mq_timedreceive", ro=True, fd=int_(0), length=ulong(2), timeout="1000.000000001", gives="bytes")
-IPC("mq_notify", fd=int_(0))
-IPC("mq_getsetattr", ro=null(1), fd=int_(0))
+IPC("mq_notify", fd=int_(0), good={"notify": "SIGEV_SIGNAL", "signal": "SIGUSR2"})
+IPC("mq_getsetattr", ro=null(1), fd=int_(0), good={"flags": ["O_NONBLOCK", "O_RDONLY"]})
 FILE("io_setup", events=uint(0))
 FILE("io_destroy", context=hex_(0))
 FILE("io_submit", context=hex_(0), count=long_(1), gives="count")

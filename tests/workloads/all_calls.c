@@ -49,6 +49,25 @@
 #ifndef SYS_cachestat
 #define SYS_cachestat 451
 #endif
+#ifndef SYS_map_shadow_stack
+#define SYS_map_shadow_stack 453
+#define SYS_futex_wake 454
+#define SYS_futex_wait 455
+#define SYS_futex_requeue 456
+#define SYS_statmount 457
+#define SYS_listmount 458
+#define SYS_lsm_get_self_attr 459
+#define SYS_lsm_set_self_attr 460
+#define SYS_lsm_list_modules 461
+#define SYS_mseal 462
+#define SYS_setxattrat 463
+#define SYS_getxattrat 464
+#define SYS_listxattrat 465
+#define SYS_removexattrat 466
+#define SYS_open_tree_attr 467
+#define SYS_file_getattr 468
+#define SYS_file_setattr 469
+#endif
 #define PENDING INT64_MIN
 #define CALL(name, ...) sys(SYS_##name, #__VA_ARGS__, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define IMPOSSIBLE(reason) (why = (reason), 0)
@@ -235,16 +254,21 @@ struct try {
 	const char *name;
 	long (*fn)(void);
 };
-#define TRY(name, good, bad)                               \
-	static long name##_good(void) { return (good); }   \
-	static long name##_bad(void) { return (bad); }
+#define TRY(name, good, bad) TRY_AS(name, name, good, bad)
+#define TRY_AS(id, name, good, bad)                      \
+	static long id##_good(void) { return (good); }   \
+	static long id##_bad(void) { return (bad); }
 #include "all_calls.h"
 #include "all_calls_asked.h"
-#undef TRY
-#define TRY(name, good, bad) { #name, name##_good }, { #name, name##_bad },
+#include "all_calls_commands.h"
+#undef TRY_AS
+#undef FCNTL
+#undef IOCTL
+#define TRY_AS(id, name, good, bad) { #name, id##_good }, { #name, id##_bad },
 static const struct try tries[] = {
 #include "all_calls.h"
 #include "all_calls_asked.h"
+#include "all_calls_commands.h"
 };
 
 static void run_one(const struct try *t)
