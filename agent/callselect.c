@@ -65,6 +65,20 @@ bool callselect_wants(const struct selector *s, unsigned call)
 	return selector_match(s, &v) != SELECT_NO;
 }
 
+bool callselect_sure(const struct selectors *s, unsigned call)
+{
+	const struct call *row = calls_row(call);
+	struct select_view v;
+
+	if (!row)
+		return false;
+	show_row(row, row->category, &v);
+	if (selectors_match(s, &v) != SELECT_YES)
+		return false;
+	show_row(row, may_be_management(row) ? CATEGORY_MANAGEMENT : row->category, &v);
+	return selectors_match(s, &v) == SELECT_YES;
+}
+
 enum callselect_where callselect_where(enum select_field field)
 {
 	switch (field) {

@@ -15,6 +15,8 @@
 
 /* A bit per index of calls.h, as struct probes_config wants them. */
 void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS]);
+/* Is every record of the call selected, whatever it turns out to be? */
+bool callselect_sure(const struct selectors *s, unsigned call);
 /* Has the call to be captured for this selector? */
 bool callselect_wants(const struct selector *s, unsigned call);
 

@@ -243,6 +243,14 @@ static int send_features(struct parent *p)
 	return r;
 }
 
+/* Oldest first, as they came into force. */
+static int send_selections(struct parent *p, const struct selection *s)
+{
+	int r = s->before ? send_selections(p, s->before) : 0;
+
+	return r ?: send_selection(p, s);
+}
+
 int send_setup(struct parent *p)
 {
 	const struct agent_config *c = p->config;
@@ -265,5 +273,5 @@ int send_setup(struct parent *p)
 	snprintf(s.spool_dir, sizeof(s.spool_dir), "%s", c->spool_dir);
 	snprintf(s.cursor, sizeof(s.cursor), "%s", c->cursor);
 	r = msg_send(p->ctl, MSG_SETUP, &s, sizeof(s), -1);
-	return r ?: send_fds(p) ?: send_features(p) ?: tell_guards(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
+	return r ?: send_fds(p) ?: send_features(p) ?: send_selections(p, p->selection) ?: tell_guards(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
 }

@@ -24,6 +24,8 @@ const struct conf_key agent_keys[] = {
 	  .help = "pins lie below /sys/fs/bpf/hosttrail/<instance>" },
 	{ .key = "scope", .type = CONF_STRING, .offset = AT(scope), .fallback = "host",
 	  .help = "what is recorded: host, cgroup PATH, or tree PID" },
+	{ .key = "selectors", .type = CONF_STRING, .offset = AT(selectors), .fallback = SELECTION_ALL,
+	  .help = "which of that: a file of event selectors, \"default\" (management, network, file changes, sensitive files) or \"all\"" },
 	{ .key = "user", .type = CONF_STRING, .offset = AT(user), .fallback = "64101",
 	  .help = "user (name or number) that worker and resolver run as" },
 	{ .key = "group", .type = CONF_STRING, .offset = AT(group), .fallback = "64100",
@@ -54,10 +56,31 @@ const struct conf_key agent_keys[] = {
 };
 const size_t agent_nkeys = sizeof(agent_keys) / sizeof(agent_keys[0]);
 
+int agent_config_selectors(const struct agent_config *c, struct selection **ret_s, char why[CONF_WHY_MAX])
+{
+	char what[SELECTORS_WHY_MAX] = "";
+	int r;
+
+	if (strcmp(c->selectors, SELECTION_ALL) && strcmp(c->selectors, SELECTION_DEFAULT) && c->selectors[0] != '/') {
+		snprintf(why, CONF_WHY_MAX, "selectors must be \"" SELECTION_ALL "\", \"" SELECTION_DEFAULT "\" or a file's absolute path");
+		return -EINVAL;
+	}
+	if (strlen(c->selectors) >= PATH_MAX / 2) {
+		snprintf(why, CONF_WHY_MAX, "selectors must be shorter than %d bytes", PATH_MAX / 2);
+		return -EINVAL;
+	}
+	r = selection_load(c->selectors, ret_s, what);
+	if (r < 0)
+		snprintf(why, CONF_WHY_MAX, "selectors: %s", what);
+	return r;
+}
+
 static int check(const struct agent_config *c, char why[CONF_WHY_MAX])
 {
 	const uint64_t rings[] = { c->ring_control, c->ring_process, c->ring_data };
+	struct selection *selection = NULL;
 	struct agent_scope scope;
+	int r;
 
 	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++)
 		if (rings[i] & (rings[i] - 1)) {
@@ -72,7 +95,11 @@ static int check(const struct agent_config *c, char why[CONF_WHY_MAX])
 		snprintf(why, CONF_WHY_MAX, "spool_dir and cursor must be shorter than %d bytes", PATH_MAX / 2);
 		return -EINVAL;
 	}
-	return agent_config_scope(c, &scope, why);
+	r = agent_config_scope(c, &scope, why);
+	if (!r)
+		r = agent_config_selectors(c, &selection, why);
+	selection_free(&selection);
+	return r;
 }
 
 int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WHY_MAX])

@@ -8,10 +8,11 @@
 
 #include "bpf/event.h"
 #include "lib/conf.h"
+#include "selection.h"
 
 struct agent_config {
 	const char *path;		/* the file that it was read from, NULL: none; the caller's */
-	char *state_dir, *spool_dir, *cursor, *instance, *scope, *user, *group, *region, *account, *status_socket;
+	char *state_dir, *spool_dir, *cursor, *instance, *scope, *user, *group, *region, *account, *status_socket, *selectors;
 	uint64_t ring_control, ring_process, ring_data;
 	uint64_t spool_control, spool_data, spool_tls;
 	int log_level;
@@ -29,6 +30,8 @@ struct agent_scope {
 extern const struct conf_key agent_keys[];
 extern const size_t agent_nkeys;
 
+/* Is `selectors` readable and right? Also when it is read again. 0 or -errno with a line in why. */
+int agent_config_selectors(const struct agent_config *c, struct selection **ret_s, char why[CONF_WHY_MAX]);
 /* Defaults, then the file (NULL: defaults only), then checks that need more than one key. 0 or -errno with a line in why. */
 int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WHY_MAX]);
 void agent_config_free(struct agent_config *c);

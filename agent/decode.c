@@ -309,6 +309,11 @@ int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct 
 	return decode(d, ev, n, b, identity);
 }
 
+bool decoder_aimed(const struct decoder *d)
+{
+	return d->tamper.kind;
+}
+
 int decode_call_of_test(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity)
 {
 	d->self_test = true;

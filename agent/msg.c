@@ -39,6 +39,7 @@ static const struct {
 	[MSG_GUARD] = { sizeof(struct msg_guard), sizeof(struct msg_guard), 0 },
 	[MSG_TAMPERED] = { sizeof(struct msg_tampered), sizeof(struct msg_tampered), 0 },
 	[MSG_PROBE] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
+	[MSG_SELECTORS] = { sizeof(struct msg_selectors), sizeof(struct msg_selectors), 1 },
 	[MSG_PROBED] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
 };
 

@@ -47,6 +47,7 @@ enum msg_type {
 	MSG_TAMPERED,		/* parent -> worker: struct msg_tampered */
 	MSG_PROBE,		/* worker -> prober: struct msg_probe: make these calls */
 	MSG_PROBED,		/* prober -> worker: struct msg_probe: they were made (to the parent, none: here I am) */
+	MSG_SELECTORS,		/* parent -> worker: struct msg_selectors + the text: in force from then on */
 	MSG__MAX,
 };
 
@@ -71,6 +72,11 @@ enum msg_ring_kind { MSG_RING_DATA, MSG_RING_COUNTERS, MSG_RING_SHARED, MSG_RING
 		     MSG_RING_PRINCIPALS, MSG_RING_SETTLED };
 struct msg_ring {
 	uint32_t kind, class, group, pad;
+};
+
+struct msg_selectors {
+	uint64_t from;			/* boot-time ns */
+	char source[PATH_MAX / 2];	/* ends with NUL */
 };
 
 struct msg_feature {
@@ -146,6 +152,7 @@ struct msg {
 		struct msg_setup setup;
 		struct msg_ring ring;
 		struct msg_feature feature;
+		struct msg_selectors selectors;
 		struct msg_signed signature;
 		struct msg_exe exe;
 		struct msg_exe_fd exe_fd;

@@ -14,17 +14,19 @@ static const struct shape_field started_fields[] = {
 	SERVICE("agentVersion", FIELD_STRING),	 SERVICE("kernel", FIELD_STRING),     SERVICE("scope", FIELD_STRING),
 	SERVICE("process", FIELD_STRING),	 SERVICE("adopted", FIELD_BOOL),      SERVICE("replaced", FIELD_STRING),
 	SERVICE("on", FIELD_STRINGS),		 SERVICE("off", FIELD_STRINGS),	      SERVICE("recursionMisses", FIELD_UINT),
-	SERVICE("chainsSkipped", FIELD_STRINGS),
+	SERVICE("chainsSkipped", FIELD_STRINGS), SERVICE("selectors", FIELD_STRING), SERVICE("selectorsSha256", FIELD_STRING),
 };
 static const struct shape_field stopped_fields[] = {
 	SERVICE("reason", FIELD_STRING),       SERVICE("uptimeMillis", FIELD_UINT),   SERVICE("records.control", FIELD_UINT),
 	SERVICE("records.process", FIELD_UINT), SERVICE("records.data", FIELD_UINT),  SERVICE("records.tls", FIELD_UINT),
 	SERVICE("records.own", FIELD_UINT),    SERVICE("lost.control", FIELD_UINT),   SERVICE("lost.process", FIELD_UINT),
-	SERVICE("lost.data", FIELD_UINT),      SERVICE("lost.tls", FIELD_UINT),	      SERVICE("malformed", FIELD_UINT),
+	SERVICE("lost.data", FIELD_UINT),      SERVICE("lost.tls", FIELD_UINT),	      SERVICE("filtered.control", FIELD_UINT),
+	SERVICE("filtered.process", FIELD_UINT), SERVICE("filtered.data", FIELD_UINT), SERVICE("filtered.tls", FIELD_UINT),
+	SERVICE("malformed", FIELD_UINT),
 	SERVICE("recursionMisses", FIELD_UINT), SERVICE("workerRestarts", FIELD_UINT), SERVICE("pinned", FIELD_STRING),
 };
 enum { STOPPED_REASON, STOPPED_UPTIME, STOPPED_RECORDS, STOPPED_OWN = STOPPED_RECORDS + HT_CLASS__MAX, STOPPED_LOST,
-       STOPPED_MALFORMED = STOPPED_LOST + HT_CLASS__MAX, STOPPED_MISSES, STOPPED_RESTARTS, STOPPED_PINNED, STOPPED__MAX };
+       STOPPED_FILTERED = STOPPED_LOST + HT_CLASS__MAX, STOPPED_MALFORMED = STOPPED_FILTERED + HT_CLASS__MAX, STOPPED_MISSES, STOPPED_RESTARTS, STOPPED_PINNED, STOPPED__MAX };
 _Static_assert(ARRAY_SIZE(stopped_fields) == STOPPED__MAX, "a place for each class");
 static const struct shape_field lost_fields[] = {
 	SERVICE("ringClass", FIELD_STRING),    SERVICE("cpu", FIELD_UINT),	     SERVICE("count", FIELD_UINT),
@@ -113,6 +115,8 @@ int own_agent_started(struct pipeline *p, const struct own_started *s)
 	batch_int(b, 8, (int64_t)s->recursion_misses);
 	if (s->nskipped)
 		batch_strings(b, 9, s->skipped, s->nskipped);
+	put(p, 10, s->selectors);
+	put(p, 11, s->selectors_sha256);
 	return end(p);
 }
 
@@ -130,6 +134,8 @@ int own_agent_stopped(struct pipeline *p, const struct own_stopped *s)
 	batch_int(b, STOPPED_OWN, (int64_t)p->stats.own + 1);
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		batch_int(b, STOPPED_LOST + c, (int64_t)settle_lost_of(p->settle, c));
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
+		batch_int(b, STOPPED_FILTERED + c, (int64_t)p->stats.filtered[c]);
 	batch_int(b, STOPPED_MALFORMED, (int64_t)(p->stats.malformed + s->malformed));
 	batch_int(b, STOPPED_MISSES, (int64_t)s->recursion_misses);
 	batch_int(b, STOPPED_RESTARTS, (int64_t)s->restarts);

@@ -15,6 +15,7 @@ struct own_started {
 	struct str *skipped;		/* chains that did not go on where the spool ends */
 	unsigned nskipped;
 	const char *self;		/* "hosttraild pid 12" */
+	const char *selectors, *selectors_sha256;	/* what is selected: where that stands, and the hash of its text */
 };
 
 struct own_stopped {

@@ -7,6 +7,7 @@
 #include "msg.h"
 #include "parent.h"
 #include "probes.h"
+#include "selection.h"
 #include "proto/keys.h"
 
 #define WATCHED_FILES 3
@@ -21,6 +22,7 @@ struct parent {
 	struct hostinfo host;
 	struct sign_key *key;
 	struct probes *probes;
+	struct selection *selection;	/* in force, and those before that calls in the rings may be of */
 	uid_t uid;
 	gid_t gid;
 	int lock, status_socket, signals;
@@ -58,5 +60,6 @@ int serve_ctl(struct parent *p);
 int serve_ask(struct parent *p);
 int serve_prober(struct parent *p);
 int send_counts(struct parent *p);
+int send_selection(struct parent *p, const struct selection *s);
 
 #endif

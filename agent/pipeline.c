@@ -102,6 +102,8 @@ void pipeline_free(struct pipeline **p)
 	idcache_free(&(*p)->identities);
 	cgroups_free(&(*p)->cgroups);
 	decoder_free(&(*p)->decoder);
+	selection_free(&(*p)->selection);
+	sketch_free(&(*p)->sketch);
 	for (unsigned c = 0; c < CHAIN__MAX; c++)
 		batch_free(&(*p)->batch[c]);
 	free(*p);
@@ -115,7 +117,7 @@ struct batch *pipeline_batch(struct pipeline *p, unsigned chain)
 
 int pipeline_restart(struct pipeline *p, unsigned chain)
 {
-	p->opened[chain] = 0;
+	p->opened[chain] = p->filtered[chain] = 0;
 	return batch_reset(p->batch[chain], p->config.host);
 }
 
@@ -127,6 +129,11 @@ void pipeline_limit(struct pipeline *p, unsigned chain, size_t bytes)
 uint64_t pipeline_opened(const struct pipeline *p, unsigned chain)
 {
 	return p->opened[chain];
+}
+
+uint64_t pipeline_filtered(const struct pipeline *p, unsigned chain)
+{
+	return p->filtered[chain];
 }
 
 uint64_t pipeline_wait_until(const struct pipeline *p)
@@ -214,30 +221,65 @@ static bool find_idmin(const struct ht_call *ev, uint32_t n, struct ht_idmin *re
 	return false;
 }
 
-static int64_t poor_identity(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n)
+/* True: at least the minimal one. */
+static bool poor_of(struct pipeline *p, const struct ht_call *ev, uint32_t n, struct record_identity *ret_i)
 {
-	struct record_identity r;
 	struct ht_idmin m;
 
 	if (find_idmin(ev, n, &m)) {
-		p->stats.minimal_identity++;
-		identity_minimal(&p->env, &ev->h, &m, &p->text, &r);
-	} else {
-		p->stats.unknown_identity++;
-		p->want_epoch = true;
-		identity_unknown(&p->env, &ev->h, "the kernel's identity of this generation did not arrive", &p->text, &r);
+		identity_minimal(&p->env, &ev->h, &m, &p->text, ret_i);
+		return true;
 	}
+	p->want_epoch = true;
+	identity_unknown(&p->env, &ev->h, "the kernel's identity of this generation did not arrive", &p->text, ret_i);
+	return false;
+}
+
+static int64_t poor_identity(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n)
+{
+	struct record_identity r;
+
+	if (poor_of(p, ev, n, &r))
+		p->stats.minimal_identity++;
+	else
+		p->stats.unknown_identity++;
 	return batch_identity(b, idcache_serial(p->identities) * 2, &r);
 }
 
-static int64_t identity_for(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n)
+static bool by_fsuid_of(const struct ht_call *ev)
+{
+	return ev->call < calls_count() && calls_descs()[ev->call].flags & HT_CALL_F_FSUID;
+}
+
+static struct ident *actor_of(struct pipeline *p, const struct ht_call *ev)
 {
 	struct ident *id = NULL;
-	bool by_fsuid = ev->call < calls_count() && calls_descs()[ev->call].flags & HT_CALL_F_FSUID;
 
 	if (!(ev->h.flags & HT_EV_F_IDENT_INLINE))
 		id = idcache_find(p->identities, ev->h.tid, ev->h.start, ev->h.gen);
 	decoder_actor(p->decoder, id);
+	return id;
+}
+
+#define OF_NAMES (1u << SELECT_USER | 1u << SELECT_USER_ARN)
+#define OF_MINIMAL (OF_NAMES | 1u << SELECT_EXECUTABLE | 1u << SELECT_CONTAINER | 1u << SELECT_CGROUP)
+
+uint32_t pipeline_who(struct pipeline *p, const struct ht_call *ev, uint32_t n, struct record_identity *ret_i)
+{
+	struct ident *id = actor_of(p, ev);
+
+	if (!id)
+		return poor_of(p, ev, n, ret_i) ? OF_MINIMAL : SKETCH_OF_IDENTITY;
+	refresh(p, id);
+	identity_of(&p->env, id, by_fsuid_of(ev) && id->id.fsuid != id->id.euid, &p->text, ret_i);
+	return identity_waits(&p->env, id) ? OF_NAMES : 0;
+}
+
+static int64_t identity_for(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n)
+{
+	struct ident *id = actor_of(p, ev);
+	bool by_fsuid = by_fsuid_of(ev);
+
 	return id ? known_identity(p, b, id, by_fsuid) : poor_identity(p, b, ev, n);
 }
 
@@ -348,22 +390,45 @@ static int malformed(struct pipeline *p, unsigned class, const struct ht_event *
 	return r == -ENOMEM ? r : 0;
 }
 
-static int append_call(struct pipeline *p, unsigned chain, const struct ht_call *ev, uint32_t n)
+static int append_call(struct pipeline *p, unsigned chain, const struct ht_call *ev, uint32_t n, bool test)
 {
 	struct batch *b = p->batch[chain];
 	int64_t identity = identity_for(p, b, ev, n);
 
 	if (identity < 0)
 		return (int)identity;
-	if (p->ops.is_test && p->ops.is_test(p->ops.ctx, ev))
+	if (test)
 		return decode_call_of_test(p->decoder, ev, n, b, (uint32_t)identity);
 	return decode_call(p->decoder, ev, n, b, (uint32_t)identity);
+}
+
+/* Who the makers of later calls are is told by calls that nobody selected, too. */
+static void note_call(struct pipeline *p, unsigned class, const struct ht_call *call, uint32_t n)
+{
+	if (call->h.flags & HT_EV_F_EXEC)
+		note_exec(p, call, n);
+	else if (class == HT_CLASS_PROCESS)
+		note_fork(p, call);
+}
+
+static int record_call(struct pipeline *p, unsigned class, const struct ht_call *call, uint32_t n, bool test)
+{
+	unsigned chain = chain_of_class(class);
+	int r = append_call(p, chain, call, n, test);
+
+	if (!r)
+		r = settle_seen(p->settle, class, call->h.cpu, call->h.seq);
+	if (r < 0)
+		return r;
+	p->stats.records[class]++;
+	pipeline_note(p, chain);
+	return 0;
 }
 
 static int take_call(struct pipeline *p, unsigned class, const struct ht_event *ev, uint32_t n)
 {
 	const struct ht_call *call = (const void *)ev;
-	unsigned chain = chain_of_class(class);
+	bool test;
 	int r;
 
 	if (n < sizeof(*call) || ev->class != class || event_check(ev, n) < 0)
@@ -373,21 +438,15 @@ static int take_call(struct pipeline *p, unsigned class, const struct ht_event *
 		p->stats.skipped++;
 		return 0;
 	}
-	r = append_call(p, chain, call, n);
+	test = p->ops.is_test && p->ops.is_test(p->ops.ctx, call);
+	r = test ? 1 : pipeline_wants(p, call, n);
+	if (r >= 0)
+		r = r ? record_call(p, class, call, n, test) : take_filtered(p, class, ev);
 	if (r == -EBADMSG)
 		return malformed(p, class, ev);
-	if (r < 0)
-		return r;
-	r = settle_seen(p->settle, class, ev->cpu, ev->seq);
-	if (r < 0)
-		return r;
-	p->stats.records[class]++;
-	pipeline_note(p, chain);
-	if (ev->flags & HT_EV_F_EXEC)
-		note_exec(p, call, n);
-	else if (class == HT_CLASS_PROCESS)
-		note_fork(p, call);
-	return 0;
+	if (!r)
+		note_call(p, class, call, n);
+	return r;
 }
 
 static int take(struct pipeline *p, unsigned class, const struct ht_event *ev, uint32_t n, uint64_t now)
@@ -486,6 +545,7 @@ int pipeline_drain(struct pipeline *p, uint64_t now)
 		if (r < 0)
 			return r;
 		begin_pass(p);
+		select_pass_began(p, now);
 	}
 	for (; p->at < ARRAY_SIZE(order); p->at++) {
 		r = drain_class(p, order[p->at], now);
@@ -544,6 +604,6 @@ int pipeline_lost(struct pipeline *p)
 		return 0;
 	n = settle_take_lost(p->settle, reports, ARRAY_SIZE(reports));
 	for (unsigned i = 0; i < n && !r; i++)
-		r = own_records_lost(p, &reports[i]);
+		r = reports[i].count ? own_records_lost(p, &reports[i]) : 0;
 	return r;
 }

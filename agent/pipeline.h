@@ -66,14 +66,20 @@ struct batch *pipeline_batch(struct pipeline *p, unsigned chain);
 int pipeline_restart(struct pipeline *p, unsigned chain);
 /* Encoded bytes at which a chain's batch is full. */
 void pipeline_limit(struct pipeline *p, unsigned chain, size_t bytes);
-/* When the first record went into the chain's batch, boot-time ns; 0: it is empty. */
+/* When the first record went into the chain's batch, boot-time ns; 0: it is empty. The same for what was filtered. */
 uint64_t pipeline_opened(const struct pipeline *p, unsigned chain);
+uint64_t pipeline_filtered(const struct pipeline *p, unsigned chain);
 
 /* Answers. They also make NameResolved and ExecutableHashed records. */
 int pipeline_name(struct pipeline *p, uint32_t uid, const char *name);
 int pipeline_exe(struct pipeline *p, const struct ht_exe *exe, const uint8_t sha256[32]);
 void pipeline_login(struct pipeline *p, uint32_t audit_session, const char *address);
 void pipeline_ask_again(struct pipeline *p);
+/* Calls from s->from on are judged by these event selectors, earlier ones by those that were given before, which s takes with it;
+ * without any, all are recorded. s is the pipeline's, also on failure. 0 or -ENOMEM. */
+struct selection;
+int pipeline_select(struct pipeline *p, struct selection *s);
+const struct selection *pipeline_selection(const struct pipeline *p);	/* NULL: none were given */
 /* An identity that an earlier process kept. */
 void pipeline_identity(struct pipeline *p, const void *event, uint32_t n);
 /* Waiting losses become RecordsLost records of the open control batch; more may wait when its ranges are full. */
@@ -85,6 +91,7 @@ struct str pipeline_cgroup(const struct pipeline *p, uint64_t id);	/* its path; 
 
 struct pipeline_stats {
 	uint64_t records[HT_CLASS__MAX];	/* by ring class */
+	uint64_t filtered[HT_CLASS__MAX];	/* that nobody selected */
 	uint64_t own;				/* class 15 */
 	uint64_t malformed, skipped, unknown_identity, minimal_identity;
 	uint64_t name_waits;

@@ -5,7 +5,10 @@
 
 #include "cgroups.h"
 #include "decode.h"
+#include "lib/clock.h"
 #include "pipeline.h"
+#include "proto/sketch.h"
+#include "selection.h"
 
 struct pipeline {
 	struct pipeline_config config;
@@ -16,6 +19,7 @@ struct pipeline {
 	struct batch *batch[CHAIN__MAX];
 	size_t limit[CHAIN__MAX];
 	uint64_t opened[CHAIN__MAX];
+	uint64_t filtered[CHAIN__MAX];	/* when the open frame settled the first number that is no record; 0: none */
 	struct identity_env env;
 	struct identity_text text;
 	struct idcache *identities;
@@ -30,8 +34,17 @@ struct pipeline {
 	unsigned waits;			/* for names, since before wait_next */
 	unsigned at;			/* place in the order of classes, while in a pass */
 	bool in_pass, want_epoch;
+	struct selection *selection;	/* NULL: whatever was captured is recorded */
+	struct sketch *sketch;
 	struct pipeline_stats stats;
 };
+
+/* pipeline_select.c: 1, 0 or -errno (-EBADMSG: the event makes no sense). */
+int pipeline_wants(struct pipeline *p, const struct ht_call *ev, uint32_t n);
+int take_filtered(struct pipeline *p, unsigned class, const struct ht_event *ev);
+void select_pass_began(struct pipeline *p, uint64_t now);
+/* Who made the call, as far as it is known. A bit for each of the selectors' fields that may still turn out otherwise. */
+uint32_t pipeline_who(struct pipeline *p, const struct ht_call *ev, uint32_t n, struct record_identity *ret_i);
 
 /* Index of the agent's own identity in the batch, or -errno. */
 int64_t pipeline_self(struct pipeline *p, struct batch *b);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* serve.c - what the parent does for its worker, and nothing else: sign, open an executable, look up a login. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "exeopen.h"
 #include "lib/cleanup.h"
+#include "lib/fsx.h"
 #include "lib/log.h"
 #include "logins.h"
 #include "parent_internal.h"
@@ -134,4 +137,18 @@ int send_counts(struct parent *p)
 	r = msg_send(p->ctl, MSG_COUNT, &c, sizeof(c), -1);
 
 	return r == -EAGAIN ? 0 : r;
+}
+
+/* Too long for a message: a file without a name that nobody changes any more. */
+int send_selection(struct parent *p, const struct selection *s)
+{
+	struct msg_selectors m = { .from = s->from };
+	_cleanup_close_ int fd = memfd_create("selectors", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r = fd < 0 ? -errno : fsx_write_all(fd, s->text.p, s->text.n);
+
+	if (r < 0)
+		return r;
+	fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	snprintf(m.source, sizeof(m.source), "%s", s->source);
+	return msg_send(p->ctl, MSG_SELECTORS, &m, sizeof(m), fd);
 }

@@ -96,6 +96,7 @@ static bool lost_join(struct settle *s, const struct lost *l)
 		if (o->r.last + 1 != l->r.first)
 			continue;
 		o->r.last = l->r.last;
+		o->filtered += l->filtered;
 		o->last_time = l->last_time;
 		return true;
 	}
@@ -112,7 +113,7 @@ int settle_lost_add(struct settle *s, const struct lost *l)
 			return r;
 		s->lost[s->nlost++] = *l;
 	}
-	s->lost_total[l->r.ring_class] += l->r.last - l->r.first + 1;
+	s->lost_total[l->r.ring_class] += l->r.last - l->r.first + 1 - l->filtered;
 	return 0;
 }
 
@@ -146,7 +147,7 @@ static int lose(struct settle *s, unsigned class, unsigned cpu, uint64_t first, 
 
 	for (unsigned i = 0; r >= 0 && i < sizeof(order) && first <= last;) {
 		uint64_t left = cause_left(o, order[i]), n = left < last - first + 1 ? left : last - first + 1;
-		struct lost l = { { class, cpu, first, 0 }, order[i], NOBODY, from, o->lost_last };
+		struct lost l = { { class, cpu, first, 0 }, order[i], NOBODY, from, o->lost_last, 0 };
 
 		if (!n) {
 			i++;
@@ -186,7 +187,8 @@ void settle_observe(struct settle *s, unsigned class, unsigned cpu, const volati
 	o->quiet = o->limit == submitted + o->counted;
 }
 
-static int open_add(struct settle *s, unsigned class, unsigned cpu, uint64_t first, uint64_t last, uint8_t cause)
+static int open_add(struct settle *s, unsigned class, unsigned cpu, uint64_t first, uint64_t last, uint8_t cause,
+		    uint64_t filtered)
 {
 	struct open_frame *f = &s->open[chain_of_class(class)];
 	struct slot *o = settle_slot(s, class, cpu);
@@ -194,13 +196,14 @@ static int open_add(struct settle *s, unsigned class, unsigned cpu, uint64_t fir
 
 	if (p && p->cause == cause && p->r.last + 1 == first) {
 		p->r.last = last;
+		p->filtered += filtered;
 		return 0;
 	}
 	if (f->n >= FRAME_RANGES_MAX)
 		return -ENOSPC;
 	o->at = f->n++;
 	o->at_frame = f->frame;
-	f->v[o->at] = (struct open_range){ { class, cpu, first, last }, cause, NOBODY };
+	f->v[o->at] = (struct open_range){ { class, cpu, first, last }, cause, NOBODY, filtered };
 	return 0;
 }
 
@@ -211,7 +214,7 @@ int settle_check(const struct settle *s, unsigned class, unsigned cpu, uint64_t 
 	return !seqset_has(&s->slots[class * s->ncpu + cpu].seen, seq);
 }
 
-int settle_seen(struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
+static int settle_one(struct settle *s, unsigned class, unsigned cpu, uint64_t seq, uint64_t filtered)
 {
 	int r = settle_check(s, class, cpu, seq);
 
@@ -220,14 +223,24 @@ int settle_seen(struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
 	r = seqset_add(&settle_slot(s, class, cpu)->seen, seq, seq);
 	if (r < 0)
 		return r;
-	r = open_add(s, class, cpu, seq, seq, RECORDED);
+	r = open_add(s, class, cpu, seq, seq, RECORDED, filtered);
 	return r < 0 ? r : 1;
+}
+
+int settle_seen(struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
+{
+	return settle_one(s, class, cpu, seq, 0);
+}
+
+int settle_filtered(struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
+{
+	return settle_one(s, class, cpu, seq, 1);
 }
 
 int settle_malformed(struct settle *s, unsigned class, unsigned cpu, uint64_t seq)
 {
 	struct slot *o = class < HT_CLASS__MAX ? settle_slot(s, class, cpu) : NULL;
-	struct lost l = { { class, cpu, seq, seq }, SETTLE_MALFORMED, NOBODY, 0, 0 };
+	struct lost l = { { class, cpu, seq, seq }, SETTLE_MALFORMED, NOBODY, 0, 0, 0 };
 	int r;
 
 	if (!o)
@@ -327,7 +340,7 @@ uint64_t settle_user_seq(struct settle *s)
 
 	seqset_add(&o->seen, seq, seq);
 	/* A frame without a range left still takes the record: class 15 is not counted. */
-	open_add(s, HT_CLASS_USER, 0, seq, seq, RECORDED);
+	open_add(s, HT_CLASS_USER, 0, seq, seq, RECORDED, 0);
 	return seq;
 }
 
@@ -386,10 +399,10 @@ unsigned settle_take_lost(struct settle *s, struct settle_report *reports, unsig
 
 		if (!p)
 			break;
-		f->v[f->n++] = (struct open_range){ l->r, l->cause, l->who };
+		f->v[f->n++] = (struct open_range){ l->r, l->cause, l->who, l->filtered };
 		if (!p->count && l->cause == SETTLE_FLOOD)
 			flood_principal(settle_slot(s, l->r.ring_class, l->r.cpu)->flood, l->who, &p->principal);
-		p->count += l->r.last - l->r.first + 1;
+		p->count += l->r.last - l->r.first + 1 - l->filtered;
 		if (l->r.first < p->first_seq)
 			p->first_seq = l->r.first;
 		if (l->r.last > p->last_seq)
@@ -413,6 +426,16 @@ bool settle_frame_full(const struct settle *s, unsigned chain)
 bool settle_frame_empty(const struct settle *s, unsigned chain)
 {
 	return s->open[chain].n == 0;
+}
+
+uint64_t settle_frame_filtered(const struct settle *s, unsigned chain)
+{
+	const struct open_frame *f = &s->open[chain];
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < f->n; i++)
+		n += f->v[i].filtered;
+	return n;
 }
 
 static int by_place(const void *a, const void *b)
@@ -476,7 +499,7 @@ int settle_frame_failed(struct settle *s, unsigned chain)
 	int r = 0;
 
 	for (unsigned i = 0; i < f->n && !r; i++) {
-		struct lost l = { f->v[i].r, f->v[i].cause == RECORDED ? SETTLE_DISK_FULL : f->v[i].cause, f->v[i].who, 0, 0 };
+		struct lost l = { f->v[i].r, f->v[i].cause == RECORDED ? SETTLE_DISK_FULL : f->v[i].cause, f->v[i].who, 0, 0, f->v[i].filtered };
 		uint64_t before;
 
 		if (l.r.ring_class == HT_CLASS_USER)

@@ -72,6 +72,8 @@ int settle_check(const struct settle *s, unsigned class, unsigned cpu, uint64_t 
 /* The same, and a new number is noted as recorded in the open frame. Also -ENOMEM, -ENOSPC (settle_frame_full()
  * was not asked). */
 int settle_seen(struct settle *s, unsigned class, unsigned cpu, uint64_t seq);
+/* As settle_seen(), but nobody selected it: it is settled by the frame, and neither a record nor lost. */
+int settle_filtered(struct settle *s, unsigned class, unsigned cpu, uint64_t seq);
 /* An entry that cannot be a record. Same answers. */
 int settle_malformed(struct settle *s, unsigned class, unsigned cpu, uint64_t seq);
 int settle_pass_end(struct settle *s, uint64_t now);
@@ -93,7 +95,7 @@ struct settle_principal {		/* whose loss */
 struct settle_report {
 	uint8_t ring_class, cause;
 	uint16_t cpu;
-	uint64_t count, first_seq, last_seq;
+	uint64_t count, first_seq, last_seq;	/* count 0: all of them were filtered */
 	uint64_t first_time, last_time;		/* boot-time ns; 0 unknown */
 	int who;				/* its slot in the table */
 	struct settle_principal principal;	/* cause SETTLE_FLOOD only */
@@ -109,6 +111,7 @@ uint64_t settle_lost_of(const struct settle *s, unsigned ring_class);
 bool settle_frame_full(const struct settle *s, unsigned chain);
 bool settle_frame_empty(const struct settle *s, unsigned chain);
 /* Ranges of the chain's open frame, sorted and joined, into the header. */
+uint64_t settle_frame_filtered(const struct settle *s, unsigned chain);	/* numbers in it that were filtered */
 void settle_frame_ranges(struct settle *s, unsigned chain, struct frame_header *h);
 /* The open frame was appended; the next one is open and empty. */
 int settle_frame_done(struct settle *s, unsigned chain);

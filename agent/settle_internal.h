@@ -31,6 +31,7 @@ struct open_range {
 	struct frame_range r;
 	uint8_t cause;			/* RECORDED or enum settle_cause */
 	int16_t who;			/* SETTLE_FLOOD: slot of the table, or NOBODY */
+	uint64_t filtered;		/* of these numbers: nobody selected them; neither records nor lost */
 };
 
 struct open_frame {
@@ -44,6 +45,7 @@ struct lost {
 	uint8_t cause;
 	int16_t who;
 	uint64_t first_time, last_time;
+	uint64_t filtered;		/* of these numbers; they count as no loss */
 };
 
 struct settle {

@@ -27,7 +27,7 @@ int settle_found(struct settle *s, const struct frame_header *h)
 int settle_lost_frame(struct settle *s, const struct frame_header *h)
 {
 	for (unsigned i = 0; i < h->nranges; i++) {
-		struct lost l = { h->ranges[i], SETTLE_BAD_SEGMENT, NOBODY, h->first_time, h->last_time };
+		struct lost l = { h->ranges[i], SETTLE_BAD_SEGMENT, NOBODY, h->first_time, h->last_time, 0 };
 		struct slot *o = l.r.ring_class < HT_CLASS__MAX ? settle_slot(s, l.r.ring_class, l.r.cpu) : NULL;
 		int r;
 

@@ -9,6 +9,7 @@
 #include "lib/clock.h"
 #include "pressure.h"
 #include "proto/keys.h"
+#include "selection.h"
 #include "selfcalls.h"
 #include "worker_internal.h"
 
@@ -110,16 +111,18 @@ static void put_counts(const struct worker *w, struct json_object *o)
 {
 	const struct pipeline_stats *p = pipeline_stats(w->pipeline);
 	struct json_object *by_class = json_object_new_object();
-	uint64_t records = 0;
+	uint64_t records = 0, filtered = 0;
 
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++) {
 		records += p->records[c];
+		filtered += p->filtered[c];
 		put_number(by_class, classes[c], p->records[c]);
 	}
 	put_number(o, "records", records);
 	json_object_object_add(o, "records_by_class", by_class);
 	put_number(o, "own_records", p->own);
 	put_number(o, "lost", settle_lost_total(w->settle));
+	put_number(o, "filtered", filtered);
 	put_number(o, "malformed", p->malformed + rings_malformed(w->rings));
 	put_number(o, "skipped", p->skipped);
 	put_number(o, "unknown_identity", p->unknown_identity);
@@ -127,6 +130,22 @@ static void put_counts(const struct worker *w, struct json_object *o)
 	put_number(o, "recursion_misses", worker_missed_total(w));
 	put_number(o, "restarts", w->count.restarts);
 	put_number(o, "tampered", w->tampered);
+}
+
+/* What is selected, and since when. */
+static struct json_object *selectors_of(const struct worker *w)
+{
+	const struct selection *s = pipeline_selection(w->pipeline);
+	struct json_object *o = json_object_new_object();
+
+	if (!s)
+		return o;
+	put_text(o, "source", s->source);
+	put_text(o, "sha256", s->sha256);
+	put_number(o, "selectors", s->selectors ? s->selectors->n : 0);
+	if (s->from)
+		put_number(o, "ago_ms", (clock_boot() - s->from) / NS_PER_MS);
+	return o;
 }
 
 static void put_writer(const struct worker *w, struct json_object *o)
@@ -184,6 +203,7 @@ int statusd_text(const struct worker *w, struct buf *out)
 	put_number(o, "uptime_ms", (clock_boot() - w->started) / NS_PER_MS);
 	put_counts(w, o);
 	put_writer(w, o);
+	json_object_object_add(o, "selectors", selectors_of(w));
 	json_object_object_add(o, "self_test", test_of(w));
 	json_object_object_add(o, "rings", rings_of(w));
 	json_object_object_add(o, "tables", tables_of(w));

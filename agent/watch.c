@@ -111,6 +111,8 @@ int tell_guards(struct parent *p)
 	    tell_former(p) ?: tell_mounts(p) ?: tell_path(p, GUARD_FILES, c->spool_dir) ?: tell_path(p, GUARD_FILES, c->state_dir);
 	if (!r && c->path)
 		r = tell_path(p, GUARD_FILES, c->path);
+	if (!r && c->selectors[0] == '/')
+		r = tell_path(p, GUARD_FILES, c->selectors);
 	if (!r && *probes_dir(p->probes))
 		r = tell(p, GUARD_FILES, 0, 0, probes_dir(p->probes));
 	snprintf(cursor, sizeof(cursor), "%s", c->cursor);

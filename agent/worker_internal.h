@@ -15,6 +15,7 @@
 struct worker {
 	int ctl, ask, resolver, prober, status_socket, lock, epoll;
 	struct msg m;			/* the message in work */
+	struct selection *selection;	/* those that came before there was a pipeline */
 	struct msg_setup setup;
 	struct msg_count count;
 	uint64_t missed_said[HT_PROGRAMS_MAX];	/* of each program's misses, in RecordsLost of this worker or an earlier one */
@@ -52,6 +53,8 @@ bool worker_is_test(void *ctx, const struct ht_call *call);
 /* "mount: umount2" for each bit of calls; room for as many. How many. */
 struct str;
 unsigned worker_test_names(uint32_t calls, char (*text)[48], struct str *ret_v);
+/* Event selectors that the parent sent, in w->m; its descriptor is closed. 0 or -errno. */
+int worker_selectors(struct worker *w);
 /* What is new in w->count becomes RecordsLost. 0 or -errno. */
 int worker_missed(struct worker *w);
 uint64_t worker_missed_total(const struct worker *w);

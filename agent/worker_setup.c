@@ -4,14 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "own.h"
+#include "lib/fsx.h"
 #include "proto/keys.h"
 #include "sandbox.h"
+#include "selection.h"
 #include "worker_internal.h"
 
 /* ---- what the parent sends -------------------------------------------------------------------- */
@@ -72,6 +75,47 @@ static void take_setup(struct worker *w)
 	log_setlevel((enum log_level)w->setup.log_level);
 }
 
+static int read_text(int fd, struct buf *out)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size > SELECTORS_TEXT_MAX)
+		return -E2BIG;
+	r = buf_reserve(out, (size_t)st.st_size);
+	if (!r)
+		r = fsx_pread_all(fd, out->p, (size_t)st.st_size, 0);
+	if (!r)
+		out->n = (size_t)st.st_size;
+	return r;
+}
+
+int worker_selectors(struct worker *w)
+{
+	struct msg_selectors *m = &w->m.body.selectors;
+	char why[SELECTORS_WHY_MAX] = "unreadable";
+	_cleanup_buf_ struct buf text = { 0 };
+	_cleanup_close_ int fd = w->m.fd;
+	struct selection *s = NULL;
+	int r = read_text(fd, &text);
+
+	m->source[sizeof(m->source) - 1] = 0;
+	if (!r)
+		r = selection_of(m->source, text.p, text.n, &s, why);
+	if (r < 0) {
+		log_errx("event selectors from the parent: %s", why);
+		return r;
+	}
+	s->from = m->from;
+	if (w->pipeline)
+		return pipeline_select(w->pipeline, s);
+	s->before = w->selection;
+	w->selection = s;
+	return 0;
+}
+
 int worker_receive(struct worker *w)
 {
 	int r;
@@ -99,6 +143,11 @@ int worker_receive(struct worker *w)
 			break;
 		case MSG_GUARD:
 			r = guard_add(w->guard, &w->m.body.guard);
+			if (r < 0)
+				return r;
+			break;
+		case MSG_SELECTORS:
+			r = worker_selectors(w);
 			if (r < 0)
 				return r;
 			break;
@@ -179,6 +228,8 @@ static int open_pipeline(struct worker *w)
 	r = pipeline_new(&pc, &ops, w->rings, w->settle, &w->pipeline);
 	if (!r)
 		pipeline_guard(w->pipeline, w->guard);
+	if (!r && w->selection)
+		r = pipeline_select(w->pipeline, TAKE_PTR(w->selection));
 	if (!r)
 		r = idlog_open(w->setup.spool_dir, w->setup.stream, found_identity, w->pipeline, &w->ids);
 	if (!r)
@@ -227,6 +278,7 @@ static int say_previous(struct worker *w)
 static int say_started(struct worker *w)
 {
 	char off[FEATURES_MAX][sizeof(w->features[0].why) + 64], self[64];
+	const struct selection *selection = pipeline_selection(w->pipeline);
 	struct str on_list[FEATURES_MAX + 1], off_list[FEATURES_MAX + 1], skipped[CHAIN__MAX];
 	struct own_started s = {
 		.version = HOSTTRAIL_VERSION, .kernel = w->setup.host.kernel, .scope = w->setup.scope,
@@ -234,6 +286,10 @@ static int say_started(struct worker *w)
 		.recursion_misses = worker_missed_total(w), .self = self, .skipped = skipped,
 	};
 
+	if (selection) {
+		s.selectors = selection->source;
+		s.selectors_sha256 = selection->sha256;
+	}
 	snprintf(self, sizeof(self), "hosttraild parent %lld worker %d", (long long)w->setup.pid, (int)getpid());
 	for (unsigned i = 0; i < w->nfeatures; i++) {
 		const struct probes_feature *f = &w->features[i];
@@ -292,6 +348,7 @@ void worker_close(struct worker *w)
 {
 	idlog_free(&w->ids);
 	guard_free(&w->guard);
+	selection_free(&w->selection);
 	pipeline_free(&w->pipeline);
 	writer_free(&w->writer);
 	settle_free(&w->settle);

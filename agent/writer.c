@@ -194,13 +194,14 @@ static int write_batch(struct writer *w, unsigned chain)
 		if (control_full(w))
 			return -ENOSPC;
 	}
+	batch_filtered(b, settle_frame_filtered(w->settle, chain));
 	r = batch_finish(b, &raw, &n);
 	if (r < 0)
 		return r;
 	begin_header(w, chain, FRAME_BATCH);
 	w->h.records = batch_count(b);
-	w->h.first_time = batch_first_time(b);
-	w->h.last_time = batch_last_time(b);
+	w->h.first_time = batch_count(b) ? batch_first_time(b) : clock_boot();
+	w->h.last_time = batch_count(b) ? batch_last_time(b) : w->h.first_time;
 	settle_frame_ranges(w->settle, chain, &w->h);
 	r = append(w, raw, n);
 	if (!r)
@@ -309,7 +310,7 @@ int writer_close(struct writer *w, unsigned chain)
 		r = pipeline_lost(w->pipeline);
 	if (r < 0)
 		return r;
-	if (!batch_count(b)) {
+	if (!batch_count(b) && settle_frame_empty(w->settle, chain)) {
 		mark_chain(w, chain);
 		return 0;
 	}
@@ -328,12 +329,12 @@ int writer_close(struct writer *w, unsigned chain)
 
 static uint64_t close_due(const struct writer *w, unsigned chain)
 {
-	uint64_t opened = pipeline_opened(w->pipeline, chain);
+	uint64_t opened = pipeline_opened(w->pipeline, chain), filtered = pipeline_filtered(w->pipeline, chain);
 
 	if (chain == CHAIN_CONTROL && settle_has_lost(w->settle))
 		return w->blocked ? w->blocked_until : opened ? opened + WRITER_CONTROL_DELAY : 0;
 	if (!opened)
-		return UINT64_MAX;
+		return filtered ? filtered + WRITER_FILTERED_DELAY : UINT64_MAX;
 	return opened + (chain == CHAIN_CONTROL ? WRITER_CONTROL_DELAY : WRITER_DATA_DELAY);
 }
 
@@ -382,12 +383,12 @@ int writer_tick(struct writer *w, uint64_t now)
 	int r = 0;
 
 	for (unsigned c = 0; c < CHAIN__MAX && !r; c++) {
-		bool press = ring_presses(w, c);
+		bool press = ring_presses(w, c), open = pipeline_opened(w->pipeline, c) || pipeline_filtered(w->pipeline, c);
 
 		pressed |= press;
-		if (now >= close_due(w, c) || (press && pipeline_opened(w->pipeline, c)))
+		if (now >= close_due(w, c) || (press && open))
 			r = writer_close(w, c);
-		else if (!pipeline_opened(w->pipeline, c))
+		else if (!open)
 			mark_chain(w, c);
 	}
 	if (!r)

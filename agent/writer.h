@@ -17,6 +17,7 @@
 
 #define WRITER_CONTROL_DELAY (20 * 1000000ull)	/* ns from a frame's first record to its end */
 #define WRITER_DATA_DELAY (100 * 1000000ull)
+#define WRITER_FILTERED_DELAY (1000 * 1000000ull)	/* of a frame that only says what was filtered */
 #define WRITER_SYNC_DELAY (150 * 1000000ull)	/* from the first unsynced byte to the sync: 200 ms with what it takes */
 #define WRITER_FRAME_BYTES (256u << 10)		/* compressed, aimed at */
 

@@ -90,6 +90,10 @@ int reader_values(const struct reader *r, const struct shape *s, struct wire_spa
 		  const char **ret_why);
 int64_t reader_value(struct wire_span *at);	/* next number of a checked list */
 
+/* A user's name, once; a resource. Both only while there is room. */
+void summary_username(struct record_summary *s, struct str name);
+void summary_resource(struct record_summary *s, const char *type, struct str name);
+
 struct json;
 /* How long texts may be: userIdentity's members and process's. */
 void reader_identity_json(struct reader *r, const struct reader_identity *id, struct str access_key, size_t max, struct json *j);

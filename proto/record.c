@@ -21,7 +21,7 @@
 #include "wire.h"
 
 /* Numbers of RecordBatch's fields. */
-enum { BATCH_HOST = 1, BATCH_START, BATCH_STRING, BATCH_SHAPE, BATCH_PROCESS, BATCH_IDENTITY, BATCH_RING, BATCH_RECORD };
+enum { BATCH_HOST = 1, BATCH_START, BATCH_STRING, BATCH_SHAPE, BATCH_PROCESS, BATCH_IDENTITY, BATCH_RING, BATCH_RECORD, BATCH_FILTERED };
 
 #define RING_CLASSES 16
 #define RING_CPUS 4096			/* eventID has twelve bits for the CPU */
@@ -54,7 +54,8 @@ struct batch {
 	uint32_t nshapes, nidentities, nrings, nrecords;
 	struct ring_state *ring;	/* nrings of them; ring_max allocated */
 	uint32_t ring_max;
-	uint64_t first_time, last_time, previous_time;
+	uint64_t first_time, last_time, previous_time, filtered;
+	const struct batch_tap *tap;	/* not NULL: nothing is kept */
 	/* the record under construction */
 	const struct shape *shape;	/* NULL: none */
 	struct buf values;
@@ -84,6 +85,15 @@ int batch_new(struct batch **ret_b)
 	}
 	*ret_b = b;
 	return 0;
+}
+
+int batch_new_tapped(const struct batch_tap *tap, struct batch **ret_b)
+{
+	int r = batch_new(ret_b);
+
+	if (!r)
+		(*ret_b)->tap = tap;
+	return r;
 }
 
 /* Slots live as long as one batch's content. Every exec makes an identity: those slots are kept for the next batch. */
@@ -180,7 +190,7 @@ int batch_reset(struct batch *b, const struct record_host *host)
 	buf_reset(&b->rings);
 	buf_reset(&b->records);
 	b->nshapes = b->nidentities = b->nrecords = 0;
-	b->first_time = b->last_time = b->previous_time = 0;
+	b->first_time = b->last_time = b->previous_time = b->filtered = 0;
 	if (intern_add(&b->strings, "", 0) < 0)
 		return -ENOMEM;
 	return host_write(b, host);
@@ -465,11 +475,28 @@ static uint8_t *tail_put(struct batch *b, const struct record_head *h, uint8_t *
 	return wire_number(p, 15, h->restarts);
 }
 
+static int tapped_begin(struct batch *b, const struct shape *shape, const struct record_head *h)
+{
+	b->error = 0;
+	b->shape = shape;
+	b->tap->begin(b->tap->ctx, shape, h);
+	return 0;
+}
+
+/* The field that a tap is told of; NULL: no record was begun, or it has no such field. */
+static const struct shape_field *tapped(const struct batch *b, unsigned field)
+{
+	return b->tap && b->shape && field < b->shape->nfields ? &b->shape->fields[field] : NULL;
+}
+
 int batch_begin(struct batch *b, const struct shape *shape, const struct record_head *h)
 {
-	int64_t shape_at = shape_index(b, shape), ring_at;
+	int64_t shape_at, ring_at;
 	uint8_t *p = b->head;
 
+	if (b->tap)
+		return tapped_begin(b, shape, h);
+	shape_at = shape_index(b, shape);
 	b->error = 0;
 	if (shape_at < 0)
 		return (int)shape_at;
@@ -502,7 +529,7 @@ int batch_begin(struct batch *b, const struct shape *shape, const struct record_
 
 static bool field_put(struct batch *b, unsigned field, unsigned kinds, size_t room)
 {
-	if (!b->shape)
+	if (!b->shape || b->tap)
 		return false;
 	if (field >= b->shape->nfields || (int)field <= b->field || !(kinds >> b->shape->fields[field].kind & 1)) {
 		b->error = b->error ? b->error : -EINVAL;
@@ -528,19 +555,32 @@ static void value_put(struct batch *b, int64_t v)
 
 void batch_int(struct batch *b, unsigned field, int64_t value)
 {
-	if (!field_put(b, field, NUMBERS, WIRE_VARINT_MAX))
-		return;
-	value_put(b, b->shape->fields[field].kind == FIELD_BOOL ? !!value : value);
+	const struct shape_field *f = tapped(b, field);
+
+	if (b->shape && field < b->shape->nfields && b->shape->fields[field].kind == FIELD_BOOL)
+		value = !!value;
+	if (f)
+		b->tap->number(b->tap->ctx, f, value);
+	if (field_put(b, field, NUMBERS, WIRE_VARINT_MAX))
+		value_put(b, value);
 }
 
 void batch_string(struct batch *b, unsigned field, const void *p, size_t n)
 {
+	const struct shape_field *f = tapped(b, field);
+
+	if (f)
+		b->tap->text(b->tap->ctx, f, (struct str){ p, p ? n : 0 });
 	if (field_put(b, field, 1u << FIELD_STRING, WIRE_VARINT_MAX))
 		value_put(b, str_or(b, (struct str){ p, n }, &b->error));
 }
 
 void batch_strings(struct batch *b, unsigned field, const struct str *v, unsigned n)
 {
+	const struct shape_field *f = tapped(b, field);
+
+	for (unsigned i = 0; f && i < n; i++)
+		b->tap->text(b->tap->ctx, f, v[i]);
 	if (!field_put(b, field, 1u << FIELD_STRINGS, ((size_t)n + 1) * WIRE_VARINT_MAX))
 		return;
 	value_put(b, n);
@@ -582,6 +622,10 @@ int batch_end(struct batch *b)
 
 	if (!b->shape)
 		return -EINVAL;
+	if (b->tap) {
+		b->shape = NULL;
+		return 0;
+	}
 	if (b->present)
 		body += 1 + wire_varint_len(values) + values;
 	if (!r)
@@ -603,6 +647,11 @@ void batch_cancel(struct batch *b)
 {
 	b->shape = NULL;
 	b->error = 0;
+}
+
+void batch_filtered(struct batch *b, uint64_t n)
+{
+	b->filtered = n;
 }
 
 unsigned batch_count(const struct batch *b)
@@ -628,11 +677,12 @@ uint64_t batch_last_time(const struct batch *b)
 
 int batch_finish(struct batch *b, const uint8_t **ret_p, size_t *ret_n)
 {
+	uint8_t filtered[WIRE_FIELD_MAX];
 	int r;
 
 	batch_cancel(b);
 	buf_reset(&b->out);
-	r = buf_reserve(&b->out, batch_size(b));
+	r = buf_reserve(&b->out, batch_size(b) + sizeof(filtered));
 	if (r < 0)
 		return r;
 	buf_add(&b->out, b->host.p, b->host.n);
@@ -643,6 +693,7 @@ int batch_finish(struct batch *b, const uint8_t **ret_p, size_t *ret_n)
 	buf_add(&b->out, b->identities.p, b->identities.n);
 	buf_add(&b->out, b->rings.p, b->rings.n);
 	buf_add(&b->out, b->records.p, b->records.n);
+	buf_add(&b->out, filtered, (size_t)(wire_number(filtered, BATCH_FILTERED, b->filtered) - filtered));
 	*ret_p = b->out.p;
 	*ret_n = b->out.n;
 	return 0;

@@ -120,6 +120,15 @@ int shape_check(const struct shape *shape, const char **ret_why);
 struct batch;
 
 int batch_new(struct batch **ret_b);
+/* A batch that keeps nothing: it tells what a record would be made of, for who decides whether it shall be one (sketch.h). The
+ * identity in the head is not looked at. */
+struct batch_tap {
+	void *ctx;
+	void (*begin)(void *ctx, const struct shape *shape, const struct record_head *head);
+	void (*number)(void *ctx, const struct shape_field *f, int64_t v);
+	void (*text)(void *ctx, const struct shape_field *f, struct str s);	/* of a list: each of its texts */
+};
+int batch_new_tapped(const struct batch_tap *tap, struct batch **ret_b);
 void batch_free(struct batch **b);	/* NULL-safe */
 /* Empties it; keeps buffers. `host` is copied into the batch. */
 int batch_reset(struct batch *b, const struct record_host *host);
@@ -150,6 +159,8 @@ unsigned batch_count(const struct batch *b);		/* records so far */
 size_t batch_size(const struct batch *b);		/* bytes that finish would give, about */
 /* The first record's; 0 when empty. The frame's first_time must be this number: records count from it. */
 uint64_t batch_first_time(const struct batch *b);
+/* So many sequences of the frame are settled and no records, for nobody selected them; until batch_reset(). */
+void batch_filtered(struct batch *b, uint64_t n);
 uint64_t batch_last_time(const struct batch *b);	/* the latest one's */
 /* The encoded RecordBatch; valid until the next call on this batch. */
 int batch_finish(struct batch *b, const uint8_t **ret_p, size_t *ret_n);

@@ -61,62 +61,74 @@ static void number(struct buf *text, struct made *m, enum select_field field, ui
 	m->n = text->n - m->at;
 }
 
-static unsigned make_texts(struct reader *r, const struct reader_identity *id, const struct record_summary *s, uint32_t uses,
-			   struct buf *text, struct made *v)
+static unsigned make_texts(const struct select_source *x, uint32_t uses, struct buf *text, struct made *v)
 {
-	const struct reader_process *p = &r->processes[id->process];
-	struct str tail = reader_str(r, id->arn_tail);
+	const struct record_summary *s = &x->summary;
+	struct str tail = x->arn_tail;
 	char own[64];
 	unsigned n = 0;
 
 	for (unsigned i = 0; uses >> SELECT_RESOURCE_ARN & 1 && i < s->nresources; i++) {
 		begin(&v[n], SELECT_RESOURCE_ARN, text);
-		arn_of_resource(&r->host, s->resource_types[i].p, s->resource_names[i], text);
+		arn_of_resource(x->host, s->resource_types[i].p, s->resource_names[i], text);
 		v[n].n = text->n - v[n].at;
 		n++;
 	}
 	if (uses >> SELECT_USER_ARN & 1) {
 		if (!tail.n)
-			tail = (struct str){ own, (size_t)snprintf(own, sizeof(own), "process/%u.%llu", p->pid,
-								   (unsigned long long)p->start) };
+			tail = (struct str){ own, (size_t)snprintf(own, sizeof(own), "process/%u.%llu", s->pid,
+								   (unsigned long long)x->start) };
 		begin(&v[n], SELECT_USER_ARN, text);
-		arn_of_host(&r->host, "", tail, text);
+		arn_of_host(x->host, "", tail, text);
 		v[n].n = text->n - v[n].at;
 		n++;
 	}
-	if (id->uids.n > 2)
-		number(text, &v[n++], SELECT_EUID, id->uids.v[2]);
-	if (id->loginuid != UINT32_MAX)
-		number(text, &v[n++], SELECT_LOGINUID, id->loginuid);
+	if (x->has_euid)
+		number(text, &v[n++], SELECT_EUID, x->euid);
+	if (x->loginuid != UINT32_MAX)
+		number(text, &v[n++], SELECT_LOGINUID, x->loginuid);
 	return n;
 }
 
-int reader_select_view(struct reader *r, unsigned i, uint32_t uses, struct buf *text, struct select_view *v)
+int select_view_of(const struct select_source *x, uint32_t uses, struct buf *text, struct select_view *v)
 {
 	struct made made[RECORD_RESOURCES_MAX + 3];
-	const struct reader_identity *id;
-	struct record_summary s;
-	struct reader_record x;
 	unsigned n;
-	int k = reader_summary(r, i, &s) ?: reader_record_at(r, i, &x);
 
-	if (k < 0)
-		return k;
-	id = &r->identities[x.identity];
 	select_view_init(v);
-	summary_fields(&s, v);
-	select_view_set(v, SELECT_CONTAINER, if_any(reader_str(r, r->processes[id->process].container)));
-	select_view_set(v, SELECT_CGROUP, if_any(reader_str(r, r->processes[id->process].cgroup)));
+	summary_fields(&x->summary, v);
+	select_view_set(v, SELECT_CONTAINER, if_any(x->container));
+	select_view_set(v, SELECT_CGROUP, if_any(x->cgroup));
 	select_view_set(v, SELECT_USER_ARN, (struct str){ NULL, 0 });
 	select_view_set(v, SELECT_EUID, (struct str){ NULL, 0 });
 	select_view_set(v, SELECT_LOGINUID, (struct str){ NULL, 0 });
 	buf_reset(text);
-	n = make_texts(r, id, &s, uses, text, made);
+	n = make_texts(x, uses, text, made);
 	if (text->failed)
 		return -ENOMEM;
 	for (unsigned at = 0; at < n; at++)
 		select_view_add(v, made[at].field, (struct str){ (const char *)text->p + made[at].at, made[at].n });
 	return 0;
+}
+
+int reader_select_view(struct reader *r, unsigned i, uint32_t uses, struct buf *text, struct select_view *v)
+{
+	struct select_source x = { .host = &r->host };
+	const struct reader_identity *id;
+	struct reader_record record;
+	int k = reader_summary(r, i, &x.summary) ?: reader_record_at(r, i, &record);
+
+	if (k < 0)
+		return k;
+	id = &r->identities[record.identity];
+	x.container = reader_str(r, r->processes[id->process].container);
+	x.cgroup = reader_str(r, r->processes[id->process].cgroup);
+	x.arn_tail = reader_str(r, id->arn_tail);
+	x.start = r->processes[id->process].start;
+	x.has_euid = id->uids.n > 2;
+	x.euid = id->uids.v[2];
+	x.loginuid = id->loginuid;
+	return select_view_of(&x, uses, text, v);
 }
 
 int reader_selected(struct reader *r, unsigned i, const struct selectors *s, struct buf *text)

@@ -9,7 +9,7 @@
 
 #define NUMBER_MAX 24
 
-static void username_add(struct record_summary *s, struct str name)
+void summary_username(struct record_summary *s, struct str name)
 {
 	if (!name.n || s->nusernames == ARRAY_SIZE(s->usernames))
 		return;
@@ -25,10 +25,10 @@ static void usernames(const struct reader *r, const struct reader_identity *id, 
 	const uint32_t names[] = { id->source_identity, id->user_name, id->issuer_name, id->invoked_by };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		username_add(s, reader_str(r, names[i]));
+		summary_username(s, reader_str(r, names[i]));
 }
 
-static void resource_add(struct record_summary *s, const char *type, struct str name)
+void summary_resource(struct record_summary *s, const char *type, struct str name)
 {
 	if (!name.n || s->nresources == RECORD_RESOURCES_MAX)
 		return;
@@ -54,7 +54,7 @@ static void field_resources(struct reader *r, const struct shape_field *f, struc
 		int64_t v = reader_value(&at);
 		bool string = f->kind == FIELD_STRING || f->kind == FIELD_STRINGS;
 
-		resource_add(s, f->resource_type, string ? reader_str(r, (uint32_t)v) : number_text(r, v));
+		summary_resource(s, f->resource_type, string ? reader_str(r, (uint32_t)v) : number_text(r, v));
 	}
 }
 

@@ -335,7 +335,8 @@ static void own_records(void)
 	ok(has(json, "\"sha256\":\"01"));
 	ok(has(json, "\"invokedBy\":\"test\""));
 	ok(has(json, "\"serviceEventDetails\":{\"reason\":\"stopped\",\"uptimeMillis\":12,\"records\":{\"control\":0,\"process\":0,"
-		     "\"data\":0,\"tls\":0,\"own\":6},\"lost\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},\"malformed\":3,"
+		     "\"data\":0,\"tls\":0,\"own\":6},\"lost\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},"
+		"\"filtered\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},\"malformed\":3,"
 		     "\"recursionMisses\":0,\"workerRestarts\":0,\"pinned\":\"/x\"}"));
 	/* who says it: this process */
 	procfs_self(&self);

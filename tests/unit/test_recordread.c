@@ -13,6 +13,7 @@
 #include "proto/json.h"
 #include "proto/keys.h"
 #include "proto/recordread.h"
+#include "proto/sketch.h"
 #include "tests/tap.h"
 #include "tests/unit/recordgen.h"
 
@@ -819,8 +820,68 @@ static void indices_are_checked(void)
 	ok_int(open_packed(&(Batch)HOSTTRAIL__V1__RECORD_BATCH__INIT, &why), 0);
 }
 
+/* What selectors are shown of a record before it is written is what they are shown of it when it is read back. */
+static bool same_view(const struct select_view *a, const struct select_view *b)
+{
+	bool same = a->known == b->known;
+
+	for (unsigned f = 0; same && f < SELECT__MAX; f++) {
+		if (!(a->known >> f & 1))
+			continue;
+		same = a->field[f].n == b->field[f].n;
+		for (unsigned i = 0; same && i < a->field[f].n; i++) {
+			struct str x = a->field[f].v[i], y = b->field[f].v[i];
+
+			same = x.n == y.n && (!x.n || !memcmp(x.p, y.p, x.n));
+		}
+	}
+	return same;
+}
+
+static void a_sketch_is_the_record(void)
+{
+	static struct gen_shapes shapes;
+	static struct gen_texts texts, more, again;
+	struct select_view read, sketched;
+	struct sketch *sketch = NULL;
+	struct buf text = { 0 };
+	struct batch *b = NULL;
+
+	must(!batch_new(&b) && !sketch_new(&sketch));
+	for (uint64_t seed = 1; seed <= 500 && !tap_failed; seed++) {
+		struct gen g = { seed }, g2;
+		struct record_head h = { .ring_class = 2, .time = NS_PER_SEC, .error = seed % 3 ? NULL : "EACCES" };
+		struct record_identity id;
+		const struct shape *shape;
+		struct reader *r;
+
+		gen_shapes(&g, &shapes);
+		gen_identity(&g, &texts, &id);
+		shape = &shapes.shapes[gen_below(&g, GEN_SHAPES)];
+		g2 = g;
+		must(!batch_reset(b, &host));
+		h.identity = (uint32_t)batch_identity(b, 1, &id);
+		must(!gen_record(&g, &more, b, shape, &h));
+		must(!gen_record(&g2, &again, sketch_batch(sketch), shape, &h));
+		r = open_batch(b, NULL);
+		must(r && !reader_select_view(r, 0, UINT32_MAX, &text, &read));
+		must(!sketch_view(sketch, &host, &id, UINT32_MAX, &sketched));
+		if (!same_view(&read, &sketched)) {
+			printf("# seed %llu\n", (unsigned long long)seed);
+			ok(false);
+		}
+		must(!sketch_view(sketch, &host, NULL, UINT32_MAX, &sketched));
+		ok(!(sketched.known & SKETCH_OF_IDENTITY));
+		reader_free(&r);
+	}
+	sketch_free(&sketch);
+	buf_free(&text);
+	batch_free(&b);
+}
+
 static const struct tap_case cases[] = {
 	CASE(equal_to_json_c), CASE(golden),	       CASE(summary),	      CASE(uuids),
 	CASE(long_values_are_cut), CASE(event_is_bounded), CASE(damaged_batches), CASE(indices_are_checked),
+	CASE(a_sketch_is_the_record),
 };
 TAP_MAIN(cases)

@@ -180,6 +180,35 @@ static void a_failed_frame_becomes_lost(void)
 	settle_free(&s);
 }
 
+static void filtered_is_neither(void)
+{
+	struct settle *s = fresh(1);
+	struct ht_counters c = counters(10, 0, 0);
+
+	settle_observe(s, DATA, 0, &c);
+	for (unsigned i = 0; i < 10; i++)
+		ok_int(i % 2 ? settle_seen(s, DATA, 0, i) : settle_filtered(s, DATA, 0, i), 1);
+	ok_int(settle_filtered(s, DATA, 0, 4), 0);
+	settle_pass_end(s, 1);
+	ok_int(settle_unsettled(s), 0);
+	ok_int(settle_frame_filtered(s, CHAIN_DATA), 5);
+	settle_frame_ranges(s, CHAIN_DATA, &h);
+	ok_int(h.nranges, 1);		/* one range, however they alternate */
+	ok_int(settle_frame_failed(s, CHAIN_DATA), 0);
+	ok_int(settle_lost_total(s), 5);	/* the records alone */
+	ok_int(lost_now(s), 5);
+	ok_int(settle_frame_filtered(s, CHAIN_CONTROL), 5);
+	settle_frame_ranges(s, CHAIN_CONTROL, &h);
+	ok_int(h.nranges, 1);
+	ok(h.ranges[0].first == 0 && h.ranges[0].last == 9);
+	ok_int(settle_frame_failed(s, CHAIN_CONTROL), 0);
+	ok_int(settle_lost_total(s), 5);
+	ok_int(lost_now(s), 5);
+	settle_frame_done(s, CHAIN_CONTROL);
+	ok_int(settle_frame_filtered(s, CHAIN_CONTROL), 0);
+	settle_free(&s);
+}
+
 static void a_frame_without_ranges_left(void)
 {
 	struct settle *s = fresh(1);
@@ -601,7 +630,7 @@ static void a_flood_over_a_restart(void)
 
 static const struct tap_case cases[] = {
 	CASE(in_order), CASE(a_gap_that_the_kernel_counted), CASE(trailing_loss), CASE(in_flight_is_not_lost),
-	CASE(causes_are_shared_out), CASE(malformed_is_lost_once), CASE(a_failed_frame_becomes_lost),
+	CASE(causes_are_shared_out), CASE(malformed_is_lost_once), CASE(a_failed_frame_becomes_lost), CASE(filtered_is_neither),
 	CASE(a_frame_without_ranges_left), CASE(losses_beyond_a_frame_wait_for_the_next),
 	CASE(restart_skips_what_is_on_disk), CASE(restart_with_a_frame_newer_than_the_state), CASE(restart_with_losses),
 	CASE(own_numbers_go_on), CASE(a_lost_segment), CASE(a_damaged_state_changes_nothing),

@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300
+"""hosttraild with event selectors: what is selected is recorded once, what is not is settled as filtered, and no number is lost."""
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers")]
+import daemon  # noqa: E402
+import tap  # noqa: E402
+from event_selectors import selector  # noqa: E402
+
+OPENS = 200000 if tap.LONG else 20000
+
+
+class Agent(daemon.Agent):
+    """With selectors in a file of its own; words: "all" or "default"."""
+
+    def __init__(self, command, selectors, **config):
+        super().__init__(command, **config)
+        self.file = self.dir + "/selectors.json"
+        self.select(selectors)
+        self.configure(selectors=selectors if isinstance(selectors, str) else self.file, **config)
+
+    def select(self, selectors):
+        with open(self.file + ".new", "w") as f:
+            f.write(selectors if isinstance(selectors, str) else json.dumps(selectors))
+        os.rename(self.file + ".new", self.file)
+
+    def sha256(self):
+        with open(self.file, "rb") as f:
+            return hashlib.sha256(f.read()).hexdigest()
+
+    def run(self):
+        self.start()
+        self.go()
+        self.tree.wait(120)
+        self.stop()
+        return self.everything()
+
+
+def own(records, name):
+    return [r for r in records if r.name == name and r.source == "trail.hosttrail"]
+
+
+def calls(records):
+    return [r for r in records if r.ring_class != 15]
+
+
+def opens(prefix, n=None):
+    return "%s %d 2 %s" % (tap.workload("opens"), (n or OPENS) // 2, prefix)
+
+
+def sh(*commands):
+    return ["/bin/sh", "-c", "; ".join(commands)]
+
+
+def by_path(t):
+    """Every selected open once, no other; what was captured and not selected is counted."""
+    with tap.Workdir() as d, Agent(sh(opens(d + "/keep"), opens(d + "/drop")),
+                                   [selector(eventCategory="Data", path={"StartsWith": d + "/keep"})]) as a:
+        frames, records = a.run()
+        daemon.check_once(t, frames, records)
+        lost = daemon.lost_of(records, "data")
+        t.equal(len([r for r in calls(records) if not r.fields.get("path", r.fields.get("requestedPath", "")).startswith(d + "/keep")]), 0,
+                "records of anything else")
+        kept = daemon.opens_of(records, d + "/keep")
+        t.ok(OPENS - lost <= kept <= OPENS, "selected opens: %d of %d, %d lost" % (kept, OPENS, lost))
+        filtered = sum(f.message.filtered for f in frames)
+        stopped = own(records, "AgentStopped")[0].fields
+        t.equal(sum(stopped["filtered." + c] for c in ("control", "process", "data", "tls")), filtered, "filtered, as AgentStopped says")
+        t.ok(filtered >= OPENS - lost, "filtered: %d" % filtered)
+        started = own(records, "AgentStarted")[0].fields
+        t.equal((started["selectors"], started["selectorsSha256"]), (a.file, a.sha256()), "AgentStarted says which")
+        strings = b"".join(s for f in frames for s in f.message.strings)
+        t.ok((d + "/drop").encode() not in strings, "what is not selected leaves no trace in the frames")
+
+
+def high_rate(t):
+    """Calls that are recorded where they are named only."""
+    with tap.Workdir() as d:
+        with open(d + "/data", "w") as f:
+            f.write("x" * 100)
+        with Agent(["/bin/dd", "if=" + d + "/data", "of=/dev/null", "bs=1", "count=50", "status=none"],
+                   [selector(eventCategory="Data", eventName="read", path=d + "/data")]) as a:
+            frames, records = a.run()
+            daemon.check_once(t, frames, records)
+            t.equal([r.name for r in calls(records)], ["read"] * 50, "reads of the file")
+
+
+def failures(t):
+    with tap.Workdir() as d, Agent(sh("cat /etc/hostname", "cat %s/none" % d),
+                                   [selector(eventCategory="Data", eventName="openat", errorCode="ENOENT", path={"StartsWith": d})]) as a:
+        frames, records = a.run()
+        daemon.check_once(t, frames, records)
+        t.equal([r.fields.get("requestedPath", r.fields.get("path")) for r in calls(records)], [d + "/none"], "the failed open of it")
+
+
+def by_user(t):
+    """By the effective user's number, asked for and ruled out."""
+    command = "/usr/bin/setpriv --reuid=1234 --regid=1234 --clear-groups %s"
+    for s in (selector(**{"eventCategory": "Data", "process.euid": "1234", "path": {"StartsWith": "/tmp/by-user"}}),
+              selector(**{"eventCategory": "Data", "process.loginuid": {"NotEquals": "7"}, "process.euid": {"NotEquals": "0"}, "path": {"StartsWith": "/tmp/by-user"}})):
+        with Agent(sh(opens("/tmp/by-user-a", 1000), command % opens("/tmp/by-user-b", 1000)), [s]) as a:
+            frames, records = a.run()
+            daemon.check_once(t, frames, records)
+            t.equal((daemon.opens_of(records, "/tmp/by-user-a"), daemon.opens_of(records, "/tmp/by-user-b"), len(calls(records))),
+                    (0, 1000, 1000), "opens of root and of 1234, all")
+
+
+def nothing(t):
+    """No selector: nothing but the trail's own records, the self-test's among them."""
+    with tap.Workdir() as d, Agent(sh(opens(d + "/x")), [], self_test=True) as a:
+        a.start()
+        a.wait(lambda: a.status()["self_test"]["state"] == "passed", 15, "the self-test does not pass")
+        a.go()
+        a.tree.wait(60)
+        a.stop()
+        frames, records = a.everything()
+        daemon.check_once(t, frames, records)
+        t.equal([r.name for r in calls(records) if not r.fields.get("selfTest")], [], "calls")
+        t.equal(daemon.lost_of(records, "data"), 0, "lost")
+
+
+def default(t):
+    """Management, network, changes of files and reads of sensitive ones; nothing else."""
+    with tap.Workdir() as d, Agent(sh("cat /etc/hostname", "cat /etc/shadow", "echo x >%s/made" % d, "mkdir %s/dir" % d), "default") as a:
+        frames, records = a.run()
+        daemon.check_once(t, frames, records)
+        paths = {(r.name, r.fields.get("path")) for r in calls(records)}
+        for want in (("openat", "/etc/shadow"), ("openat", d + "/made"), ("mkdir", d + "/dir"), ("execve", "/usr/bin/cat")):
+            t.ok(want in paths, "recorded: %s %s" % want)
+        t.ok(("openat", "/etc/hostname") not in paths, "an open of a file that is not sensitive")
+        t.equal(own(records, "AgentStarted")[0].fields["selectors"], "default", "AgentStarted")
+
+
+def killed(t):
+    """Filtered numbers are settled exactly once, too, when worker and agent are killed."""
+    n = 10 * OPENS
+    with tap.Workdir() as d, Agent(sh(opens(d + "/keep", n) + "& " + opens(d + "/drop", n) + "& wait"),
+                                   [selector(eventCategory="Data", path={"StartsWith": d + "/keep"})], ring_data="4M") as a:
+        a.start()
+        a.go()
+        kills = 0
+        while a.tree.poll() is None and kills < 10:
+            time.sleep(0.1)
+            if kills % 3 == 2:
+                a.proc.kill()
+                a.proc.wait()
+                a.start()
+                kills += 1
+            elif a.worker():
+                os.kill(a.worker(), signal.SIGKILL)
+                kills += 1
+        a.tree.wait(120)
+        a.wait(a.worker, 60, "no worker comes back")
+        a.stop()
+        frames, records = a.everything()
+        daemon.check_once(t, frames, records)
+        kept, lost = daemon.opens_of(records, d + "/keep"), daemon.lost_of(records, "data")
+        t.note("%d kills, %d recorded, %d lost, %d filtered" % (kills, kept, lost, sum(f.message.filtered for f in frames)))
+        t.ok(n - lost <= kept <= n, "selected opens")
+        t.equal(len(calls(records)), kept, "other records")
+
+
+BAD = (('[{"FieldSelectors":[{"Field":"eventNam","Equals":["x"]}]}]', "eventNam"), ("[{", "selectors.json"), ("", "selectors.json"),
+       ("[" * 100000, "selectors.json"), ('[{"FieldSelectors":[{"Field":"path","Equals":["%s"]}]}]' % ("x" * 3000), "selectors.json"))
+
+
+def refused(t):
+    """A bad file at the start: one line, and no agent."""
+    with Agent(["/bin/true"], []) as a:
+        for text, says in BAD + ((None, "No such file"),):
+            if text is None:
+                os.unlink(a.file)
+            else:
+                a.select(text)
+            for check in ([], ["--check"]):
+                p = subprocess.run([tap.program("hosttraild"), "--config", a.dir + "/agent.yaml"] + check, capture_output=True, text=True,
+                                   timeout=30, check=False)
+                t.equal((p.returncode, len(p.stderr.splitlines())), (1, 1), "status, lines: %r" % p.stderr)
+                t.ok(says in p.stderr, "it says %r: %r" % (says, p.stderr))
+        a.configure(selectors="relative.json")
+        p = subprocess.run([tap.program("hosttraild"), "--config", a.dir + "/agent.yaml"], capture_output=True, text=True, check=False)
+        t.ok(p.returncode == 1 and "absolute path" in p.stderr, "a relative path: %r" % p.stderr)
+
+
+by_path.title = "selected by path: recorded once, the others filtered"
+high_rate.title = "high-rate calls that a selector names"
+failures.title = "failed calls only"
+by_user.title = "by user"
+nothing.title = "nothing selected: the self-test alone"
+default.title = "the default selectors"
+killed.title = "filtered numbers over SIGKILL and restart"
+refused.title = "bad selectors at the start"
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root")
+        sys.exit(0)
+    tap.main([by_path, high_rate, failures, by_user, nothing, default, killed, refused])
