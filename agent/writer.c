@@ -365,13 +365,20 @@ static bool ring_presses(const struct writer *w, unsigned chain)
 	return false;
 }
 
+/* Without room for the identities, what was read stays in the rings: a next worker must know whose records those are. */
 static int sync_when_due(struct writer *w, uint64_t now, bool pressed)
 {
 	int r;
 
 	if (w->dirty_since && now < w->dirty_since + WRITER_SYNC_DELAY && !pressed)
 		return 0;
-	r = writer_sync(w);
+	r = w->ids ? idlog_flush(w->ids, pipeline_identities(w->pipeline)) : 0;
+	if (no_space(r)) {
+		log_limited(LOG_LEVEL_ERROR, r, "identities cannot be kept: what was read stays in the rings");
+		w->dirty_since = now;
+		return 0;
+	}
+	r = r ?: writer_sync(w);
 	if (r < 0)
 		log_limited(LOG_LEVEL_ERROR, r, "the spool cannot be synced");
 	return r;
