@@ -3,9 +3,12 @@
 (tests/workloads/attacks_*.c) say how many calls they made and what was true of each; that, and not a counter of ours, is what
 records are held against."""
 import collections
+import hashlib
 import re
 
 import calltable
+import tap
+from racecases import doubted
 from rulecases import Case
 
 ABSENT, WHY = (77,), "not possible on this kernel"
@@ -111,3 +114,146 @@ def swaps(count, processes):
             n = processes if v.name in ("argv", "program") else count
             yield Case("swap by %s: %s" % (how, v.name), "{W}/attacks_swap %s %s {D} %d" % (how, v.name, n), v.check, "", ABSENT, WHY)
         yield Case("swap by %s: nofollow" % how, "{W}/attacks_swap %s nofollow {D} %d" % (how, count), nofollow, "", ABSENT, WHY)
+
+
+# ---- programs that would be taken for others (attacks_hide.c)
+
+class Who:
+    def __init__(self, line):
+        n, pid, uid, self.executable = line.split(None, 3)
+        self.n, self.pid, self.uid = int(n), int(pid), int(uid)
+
+
+def sha256(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def opens_by(t, trace, d):
+    """[(Who, record of its open)]"""
+    found = []
+    for line in re.findall(r"^who (.*)$", trace.out, re.M):
+        who = Who(line)
+        records = [r for r in trace.calls("openat") if r.asked() == "%s/who-%d" % (d, who.n)]
+        t.equal(len(records), 1, "opens by number %d" % who.n)
+        found += [(who, r) for r in records[:1]]
+    t.must(found, "the workload said %r %s" % (trace.out[-300:], trace.err[-300:]))
+    return found
+
+
+def check_who(t, who, r, program):
+    exe = r.process.get("executable", {})
+    want = program if who.executable == "self" else who.executable
+    t.equal((r.pid, r.process.get("uids", {}).get("euid"), exe.get("path")), (who.pid, who.uid, want), "who made open %d" % who.n)
+
+
+def reuse(t, trace, d, w):
+    """One pid: each process is told apart by when it began, and nothing of one is said of the next."""
+    found = opens_by(t, trace, d)
+    for who, r in found:
+        check_who(t, who, r, w + "/attacks_hide")
+    t.equal(len({who.pid for who, _ in found}), 1, "pids")
+    starts = [int(r.process["startTime"]) for _, r in found]
+    t.equal(sorted(set(starts)), starts, "each began at a time of its own, in order")
+    killed = [r for r in trace.calls("open", "openat") if r.asked() == d + "/fifo"]
+    children = [r for r in trace.calls("clone3") if r.response.get("pid") == found[0][0].pid]
+    t.equal(len(killed) + len(found), len(children), "children")
+    t.equal({(r.errno, bool(r.response)) for r in killed} - {(None, False), (4, False)}, set(), "opens that never came back")
+    t.equal(len({r.process["startTime"] for r in killed} | set(map(str, starts))), len(children), "processes of that pid")
+
+
+def spoof(t, trace, d, w):
+    for who, r in opens_by(t, trace, d):
+        check_who(t, who, r, None)
+        true = sha256(tap.workload("attacks_hide"))
+        t.equal(r.process["executable"].get("sha256", true), true, "its hash, once it is known")
+        t.equal(r.raw["userAgent"], d + "/evil", "user agent")
+    exec_of(t, trace, d, "spoof")
+
+
+def exec_of(t, trace, d, how):
+    execs = [r for r in trace.calls("execve") if r.request.get("path") == d + "/evil"]
+    t.equal([r.request["argv"][:3] for r in execs], [["attacks_hide", "here", how]], "argv of the exec")
+
+
+def exefile(t, trace, d, w):
+    """The kernel itself says afterwards that it runs the decoy (docs/gaps.md); that it was made so is a record."""
+    exec_of(t, trace, d, "exefile")
+    changes = [r for r in trace.calls("prctl") if r.request.get("option") == "PR_SET_MM"]
+    t.equal([(r.error, r.request.get("arg2")) for r in changes], [(None, "0xe")], "PR_SET_MM_MAP")
+    opens_by(t, trace, d)
+
+
+def memfd(t, trace, d, w):
+    found = opens_by(t, trace, d)
+    true = sha256(tap.workload("attacks_hide"))
+    for who, r in found:
+        check_who(t, who, r, None)
+        exe = r.process["executable"]
+        t.equal((exe.get("deleted"), exe.get("sha256", true)), (True, true), "a memfd: %r" % exe)
+    execs = [r for r in trace.calls("execve", "execveat") if r.more.get("pathKind") == "memfd" and not r.error]
+    t.equal(collections.Counter(r.name for r in execs), collections.Counter("execve" if who.n % 2 else "execveat" for who, _ in found), "execs")
+    t.equal({r.request.get("path") for r in execs}, {"/memfd:evil"}, "what was executed")
+
+
+def deleted(t, trace, d, w):
+    """The file that now has the executable's name is not what runs."""
+    for who, r in opens_by(t, trace, d):
+        check_who(t, who, r, None)
+        exe, true = r.process["executable"], sha256(tap.workload("attacks_hide"))
+        t.equal((exe.get("deleted"), exe.get("sha256", true)), (True, true), "a file without a name: %r" % exe)
+
+
+def hidden(count):
+    yield Case("hide: reuse", "{W}/attacks_hide reuse {D} %d" % count, reuse, "", ABSENT, WHY)
+    yield Case("hide: memfd", "{W}/attacks_hide memfd {D} 4", memfd, "", ABSENT, WHY)
+    yield Case("hide: deleted", "{W}/attacks_hide deleted {D} 1", deleted, "", ABSENT, WHY)
+    yield Case("hide: spoof", "{W}/attacks_hide spoof {D} 1", spoof, "", ABSENT, WHY)
+    yield Case("hide: exefile", "{W}/attacks_hide exefile {D} 1", exefile, "", ABSENT, WHY)
+
+
+# ---- paths that change, and what mounts hide (attacks_paths.c)
+
+def symlink(t, trace, d, w):
+    """Where the link led is told by the file that was opened."""
+    found, said = list(filter(attacks_open, trace.calls("openat"))), truths(t, trace)
+    t.equal(len(found), len(said), "records of the opens")
+    wrong = [r for r, c in zip(found, said) if not doubted(r) and path_of(r) != d + {"r": "/real/f", "d": "/decoy/f"}[c]]
+    t.ok(not wrong, "%d stated without doubt: %r" % (len(wrong), wrong[:1]))
+    t.ok(len(said) < 1000 or len(set(said)) == 2, "the link never changed: nothing was tested")
+    t.note("%d, %d doubted" % (len(found), len(list(filter(doubted, found)))))
+
+
+def parents(t, trace, d, w):
+    """Folders get their new names from the lowest up: a path that was true at some time has at most one change in it."""
+    found, seen = list(filter(attacks_open, trace.calls("openat"))), collections.Counter()
+    t.equal(len(found), did(trace)["openat"] - 2, "records of the opens")
+    for r in found:
+        names = re.fullmatch(re.escape(d) + r"((?:/\d(?:old|new)){8})/f", path_of(r) or "")
+        ages = re.findall("old|new", names.group(1)) if names else []
+        mixed = sum(a != b for a, b in zip(ages, ages[1:])) > 1 or not names
+        seen[(mixed, doubted(r))] += 1
+        if mixed and not doubted(r):
+            t.fail("never true: %r" % r)
+    t.ok(any(not doubt for _, doubt in seen), "every record is in doubt")
+    t.note(", ".join("%s, %s: %d" % ("mixed" if m else "whole", "doubted" if x else "sure", n) for (m, x), n in sorted(seen.items())))
+
+
+def mounts(t, trace, d, w):
+    found = list(filter(attacks_open, trace.calls("openat")))
+    said = [line.split() for line in re.findall(r"^at (.*)$", trace.out, re.M)]
+    t.equal(len(found), len(said), "records of the opens")
+    for r, (name, device, inode, path, kind) in zip(found, said):
+        got = (r.more.get("device"), r.more.get("inode"), path_of(r), r.more.get("pathKind", "-"))
+        path = "/" + path if kind == "detached" else d + path
+        t.equal(got, (device, int(inode), path, kind), "open of " + name)
+
+
+def moved(count):
+    yield Case("paths: symlink", "{W}/attacks_paths symlink {D} %d" % count, symlink, "", ABSENT, WHY)
+    yield Case("paths: parents", "{W}/attacks_paths parents {D} %d" % count, parents, "", ABSENT, WHY)
+    yield Case("paths: mounts", "{W}/attacks_paths mounts {D} 1", mounts, "", ABSENT, WHY)
+
+
+def cases(count, processes, opens):
+    return [*swaps(count, processes), *hidden(processes), *moved(opens)]

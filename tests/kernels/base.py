@@ -12,6 +12,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..", "live"), os.path.join(HERE, "..")]
+import attackcases  # noqa: E402
 import budget  # noqa: E402
 import guest  # noqa: E402
 import invariant  # noqa: E402
@@ -23,10 +24,11 @@ import stracelog  # noqa: E402
 import tap  # noqa: E402
 import trail  # noqa: E402
 import uringcases  # noqa: E402
+from onetrace import part_of, script, slug  # noqa: E402
 
 W = "/w"
 NEEDED_ABIS = {"int 0x80", "32-bit program", "x32 numbers", "64-bit to 32-bit and back", "calls behind socketcall and ipc"}
-RULES = rulecases.CASES + pathcases.CASES + uringcases.CASES + racecases.cases(200, 4, 31)
+RULES = rulecases.CASES + pathcases.CASES + uringcases.CASES + racecases.cases(200, 4, 31) + attackcases.cases(30, 8, 200)
 ORACLE = {  # name: (setup, command)
     "strace of a 32-bit program": ("", "/w/hello32 {D}/f"),
     "strace of int 0x80": ("echo x >{D}/f", "/w/int80 {D}/f"),
@@ -35,10 +37,6 @@ ORACLE = {  # name: (setup, command)
 }
 PIPES = "cd /tmp\nfor i in 1 2 3; do cat /etc/passwd | grep root | cut -d: -f1 | sort >out.$i; done\ncat out.* | wc -l; rm out.?\nmkdir -p q/r; mv q/r q/s; rmdir q/s q; (exit 3)\n"
 FLOOD = 20000
-
-
-def slug(title):
-    return re.sub(r"\W+", "_", title)
 
 
 def rule_commands():
@@ -50,13 +48,8 @@ def oracle_commands():
                  for title, (setup, command) in ORACLE.items()]
 
 
-def script(commands):
-    """Many cases in one trace (loading the programs takes seconds without acceleration): each command's pid tells its records."""
-    for title, setup, command in commands:
-        name, d = slug(title), "/tmp/" + slug(title)
-        yield "mkdir -p %s; cd %s; %s" % (d, d, setup.format(W=W, D=d) or ":")
-        yield "(exec %s) </dev/null >/out/%s.out 2>/out/%s.err &" % (command.format(W=W, D=d), name, name)
-        yield "echo $! >/out/%s.pid; wait $!; echo $? >/out/%s.rc" % (name, name)
+def script_of(commands):
+    return "\n".join(script(commands, W, "/tmp", "/out")) + "\n"
 
 
 def jobs():
@@ -79,31 +72,14 @@ def records_of(done, name):
     return [trail.Record(json.loads(line)) for line in done.files.get(name + ".trail", b"").splitlines()]
 
 
-def tree_of(records, root):
-    """Tasks that root started, and theirs."""
-    started = {}
-    for r in records:
-        if r.name in ("fork", "vfork", "clone", "clone3") and r.response.get("pid"):
-            started.setdefault(r.tid, []).append(r.response["pid"])
-    found, todo = set(), [root]
-    while todo:
-        task = todo.pop()
-        found.add(task)
-        todo += [c for c in started.get(task, []) if c not in found]
-    return found
-
-
 def trace_of(done, name, whole="rules"):
     """The case's part of the whole trace: from its command's exec on."""
     _, lost = last_line(done.job(whole))
     job, root = done.job(name), done.text(name + ".pid").strip()
     if not root or job.rc is None:
         raise tap.Failed("the case did not run to its end: %s" % job.err[-300:])
-    everything = records_of(done, whole)
-    tasks = tree_of(everything, int(root))
-    records = [r for r in everything if r.tid in tasks or r.pid in tasks]	# the threads of io_uring are nobody's fork
-    begin = next((i for i, r in enumerate(records) if r.tid == int(root) and r.name == "execve" and not r.error), 0)
-    return trail.Trace(records[begin:], len(records), lost, job.rc, job.out, job.err)
+    records = part_of(records_of(done, whole), int(root))
+    return trail.Trace(records, len(records), lost, job.rc, job.out, job.err)
 
 
 class Machine:
@@ -129,8 +105,8 @@ class Machine:
                      (os.path.join(tap.BUILD, "tests/live/verified"), "/w/verified")]
         with tap.Workdir() as d:
             files = []
-            for name, text in (("pipes.sh", PIPES), ("rules.sh", "\n".join(script(rule_commands())) + "\n"),
-                               ("oracle.sh", "\n".join(script(oracle_commands())) + "\n")):
+            for name, text in (("pipes.sh", PIPES), ("rules.sh", script_of(rule_commands())),
+                               ("oracle.sh", script_of(oracle_commands()))):
                 files.append((os.path.join(d, name), "/" + name))
                 with open(files[-1][0], "w") as f:
                     f.write(text)

@@ -92,9 +92,10 @@ static pid_t begin(void (*attack)(int), int fd)
 {
 	pid_t pid = fork();
 
-	did("clone");
 	if (pid < 0)
 		die("fork");
+	if (pid)
+		did("clone");
 	if (!pid)
 		attack(fd);
 	return pid;
@@ -140,7 +141,7 @@ static char do_sqpoll(void)
 {
 	struct io_uring_sqe e = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (unsigned long)bait(), .open_flags = FLAGS };
 
-	did("openat");
+	did("uring_openat");
 	uring_queue(&ring, &e);
 	uring_submit(&ring, 0);
 	return opened(uring_reap(&ring).res);
@@ -328,7 +329,7 @@ static void attack(bool faults, char (*once)(void), long count)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "clone", "openat", "truncate", "socket", "connect", "sendto", "vfork", "execve",
+	static const char *const names[] = { "clone", "openat", "uring_openat", "truncate", "socket", "connect", "sendto", "vfork", "execve",
 					     "exit_group", NULL };
 	long count;
 
