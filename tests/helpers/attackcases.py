@@ -9,7 +9,7 @@ import re
 import calltable
 import tap
 from racecases import doubted
-from rulecases import Case
+from rulecases import Case, died_in
 
 ABSENT, WHY = (77,), "not possible on this kernel"
 
@@ -155,7 +155,7 @@ def reuse(t, trace, d, w):
     t.equal(len({who.pid for who, _ in found}), 1, "pids")
     starts = [int(r.process["startTime"]) for _, r in found]
     t.equal(sorted(set(starts)), starts, "each began at a time of its own, in order")
-    killed = [r for r in trace.calls("open", "openat") if r.asked() == d + "/fifo"]
+    killed = [r for r in trace.calls("openat") if r.pid == found[0][0].pid and died_in(r, d + "/fifo")]
     children = [r for r in trace.calls("clone3") if r.response.get("pid") == found[0][0].pid]
     t.equal(len(killed) + len(found), len(children), "children")
     t.equal({(r.errno, bool(r.response)) for r in killed} - {(None, False), (4, False)}, set(), "opens that never came back")
