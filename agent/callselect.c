@@ -79,6 +79,22 @@ bool callselect_sure(const struct selectors *s, unsigned call)
 	return selectors_match(s, &v) == SELECT_YES;
 }
 
+bool callselect_failed(const struct selectors *s, unsigned call)
+{
+	const struct call *row = calls_row(call);
+	struct select_view v;
+
+	if (!row)
+		return false;
+	show_row(row, row->category, &v);
+	select_view_text(&v, SELECT_ERROR, NULL);
+	if (selectors_match(s, &v) != SELECT_NO)
+		return false;
+	show_row(row, may_be_management(row) ? CATEGORY_MANAGEMENT : row->category, &v);
+	select_view_text(&v, SELECT_ERROR, NULL);
+	return selectors_match(s, &v) == SELECT_NO;
+}
+
 enum callselect_where callselect_where(enum select_field field)
 {
 	switch (field) {

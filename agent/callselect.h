@@ -17,6 +17,8 @@
 void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS]);
 /* Is every record of the call selected, whatever it turns out to be? */
 bool callselect_sure(const struct selectors *s, unsigned call);
+/* Is it never selected when it succeeds? */
+bool callselect_failed(const struct selectors *s, unsigned call);
 /* Has the call to be captured for this selector? */
 bool callselect_wants(const struct selector *s, unsigned call);
 

@@ -200,6 +200,7 @@ int start_worker(struct parent *p)
 	mark_self(p, pid);
 	p->ctl = TAKE_FD(ctl[0]);
 	p->ask = TAKE_FD(ask[0]);
+	reload_new_worker(p);
 	r = send_setup(p);		/* may block until the worker reads: it has nothing to say before */
 	fcntl(p->ctl, F_SETFL, O_NONBLOCK);
 	return r;

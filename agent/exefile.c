@@ -27,7 +27,8 @@ static void leave_out(struct hosttrail_bpf *skel)
 	bpf_object__for_each_program(p, skel->obj)
 		bpf_program__set_autoload(p, p == skel->progs.ht_iter_file);
 	bpf_object__for_each_map(m, skel->obj)
-		bpf_map__set_autocreate(m, m == skel->maps.exe_query || m == skel->maps.rodata || m == skel->maps.bss);
+		bpf_map__set_autocreate(m, m == skel->maps.exe_query || m == skel->maps.rodata || m == skel->maps.bss ||
+						m == skel->maps.data_captured);	/* libbpf maps what has initial values */
 }
 
 int exefile_new(bool have_cast, struct exefile **ret_x)

@@ -40,6 +40,7 @@ static const struct {
 	[MSG_TAMPERED] = { sizeof(struct msg_tampered), sizeof(struct msg_tampered), 0 },
 	[MSG_PROBE] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
 	[MSG_SELECTORS] = { sizeof(struct msg_selectors), sizeof(struct msg_selectors), 1 },
+	[MSG_SELECTED] = { sizeof(struct msg_selected), sizeof(struct msg_selected), 0 },
 	[MSG_PROBED] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
 };
 

@@ -47,7 +47,8 @@ enum msg_type {
 	MSG_TAMPERED,		/* parent -> worker: struct msg_tampered */
 	MSG_PROBE,		/* worker -> prober: struct msg_probe: make these calls */
 	MSG_PROBED,		/* prober -> worker: struct msg_probe: they were made (to the parent, none: here I am) */
-	MSG_SELECTORS,		/* parent -> worker: struct msg_selectors + the text: in force from then on */
+	MSG_SELECTORS,		/* parent -> worker: struct msg_selectors + the text; after MSG_START answered by MSG_SELECTED */
+	MSG_SELECTED,		/* worker -> parent: struct msg_selected: they are in force */
 	MSG__MAX,
 };
 
@@ -75,8 +76,12 @@ struct msg_ring {
 };
 
 struct msg_selectors {
-	uint64_t from;			/* boot-time ns */
+	uint64_t from;			/* boot-time ns; after MSG_START the worker chooses */
 	char source[PATH_MAX / 2];	/* ends with NUL */
+};
+
+struct msg_selected {
+	uint64_t from;
 };
 
 struct msg_feature {
@@ -129,7 +134,7 @@ struct msg_hash_is {
 };
 
 struct msg_count {
-	uint64_t restarts;
+	uint64_t restarts, refused;	/* of workers; reloads of event selectors */
 	struct probes_miss missed[HT_PROGRAMS_MAX];
 	uint32_t nmissed, pad;
 };
@@ -153,6 +158,7 @@ struct msg {
 		struct msg_ring ring;
 		struct msg_feature feature;
 		struct msg_selectors selectors;
+		struct msg_selected selected;
 		struct msg_signed signature;
 		struct msg_exe exe;
 		struct msg_exe_fd exe_fd;

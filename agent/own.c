@@ -54,6 +54,12 @@ static const struct shape_field test_fields[] = {
 	SERVICE("missing", FIELD_STRINGS), SERVICE("waitedMillis", FIELD_UINT), SERVICE("reason", FIELD_STRING),
 };
 
+static const struct shape_field selectors_fields[] = {
+	SERVICE("selectors", FIELD_STRING), SERVICE("selectorsSha256", FIELD_STRING), SERVICE("formerSha256", FIELD_STRING),
+	SERVICE("bootTime", FIELD_UINT),
+};
+
+OWN_SHAPE(selectors_shape, "SelectorsChanged", selectors_fields);
 OWN_SHAPE(started_shape, "AgentStarted", started_fields);
 OWN_SHAPE(stopped_shape, "AgentStopped", stopped_fields);
 OWN_SHAPE(lost_shape, "RecordsLost", lost_fields);
@@ -117,6 +123,19 @@ int own_agent_started(struct pipeline *p, const struct own_started *s)
 		batch_strings(b, 9, s->skipped, s->nskipped);
 	put(p, 10, s->selectors);
 	put(p, 11, s->selectors_sha256);
+	return end(p);
+}
+
+int own_selectors_changed(struct pipeline *p, const struct own_selectors *s)
+{
+	int r = begin(p, &selectors_shape);
+
+	if (r < 0)
+		return r;
+	put(p, 0, s->selectors);
+	put(p, 1, s->sha256);
+	put(p, 2, s->before);
+	batch_int(p->batch[CHAIN_CONTROL], 3, (int64_t)s->from);
 	return end(p);
 }
 

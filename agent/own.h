@@ -18,6 +18,11 @@ struct own_started {
 	const char *selectors, *selectors_sha256;	/* what is selected: where that stands, and the hash of its text */
 };
 
+struct own_selectors {
+	const char *selectors, *sha256, *before;	/* where they stand; hashes of their text and of the former ones' */
+	uint64_t from;			/* boot-time ns */
+};
+
 struct own_stopped {
 	const char *reason;
 	uint64_t uptime_ms;		/* since AgentStarted */
@@ -27,6 +32,7 @@ struct own_stopped {
 };
 
 int own_agent_started(struct pipeline *p, const struct own_started *s);
+int own_selectors_changed(struct pipeline *p, const struct own_selectors *s);
 /* With what pipeline and settle have counted since they began, this record included. */
 int own_agent_stopped(struct pipeline *p, const struct own_stopped *s);
 int own_records_lost(struct pipeline *p, const struct settle_report *r);

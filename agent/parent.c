@@ -135,7 +135,9 @@ static void take_signals(struct parent *p)
 	while (read(p->signals, &s, sizeof(s)) == sizeof(s)) {
 		if (s.ssi_signo == SIGCHLD)
 			reap(p);
-		else if (s.ssi_signo != SIGHUP)
+		else if (s.ssi_signo == SIGHUP)
+			reload(p);
+		else
 			begin_stop(p);
 	}
 }
@@ -180,6 +182,8 @@ static int timeout_ms(const struct parent *p)
 		until = p->resolver_at;
 	else if (p->config->self_test && !p->prober)
 		until = p->prober_at;
+	if (p->coming && !p->asked && until > now + NS_PER_SEC / 10)
+		until = now + NS_PER_SEC / 10;
 	return until <= now ? 0 : (int)((until - now) / NS_PER_MS) + 1;
 }
 
@@ -199,6 +203,7 @@ static void serve(struct parent *p)
 		served(p, serve_prober(p));
 	if (f[0].revents)
 		take_signals(p);
+	reload_tick(p);
 	if (p->ctl >= 0 && clock_boot() >= p->watch_at) {
 		watch_check(p);
 		p->watch_at = clock_boot() + WATCH_EVERY;

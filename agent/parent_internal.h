@@ -23,6 +23,9 @@ struct parent {
 	struct sign_key *key;
 	struct probes *probes;
 	struct selection *selection;	/* in force, and those before that calls in the rings may be of */
+	struct selection *coming;	/* the worker is told of these, or is to be; NULL: none */
+	bool asked, again;		/* it was told; they are to be read once more, after that */
+	uint64_t refused;		/* reloads that found nothing good */
 	uid_t uid;
 	gid_t gid;
 	int lock, status_socket, signals;
@@ -50,6 +53,12 @@ int start_prober(struct parent *p);	/* for the running worker, which gets it whe
 void stop_prober(struct parent *p);
 int mark_as(const struct parent *p, pid_t pid, uint32_t flags);
 int send_setup(struct parent *p);
+/* reload.c: event selectors at the start; on SIGHUP; what waits; the worker's answer; a worker that begins. */
+int reload_begin(struct parent *p);
+void reload(struct parent *p);
+void reload_tick(struct parent *p);
+int reload_answered(struct parent *p, uint64_t from);
+void reload_new_worker(struct parent *p);
 /* watch.c: what is ours, to the worker; whether it is as it was. 0 or -errno. */
 int tell_guards(struct parent *p);
 int tell_process(struct parent *p, const char *name, pid_t pid);

@@ -119,12 +119,12 @@ static int open_probes(struct parent *p)
 		.instance = c->instance, .scope = p->scope.kind, .scope_cgroup = p->scope.cgroup, .own_dirs = own,
 		.ring_bytes = { (uint32_t)c->ring_control, (uint32_t)c->ring_process, (uint32_t)c->ring_data, 0 },
 	};
-	uint64_t calls[PROBES_CALLS_WORDS];
+	struct probes_calls calls;
 	unsigned n = 1;
 	int r;
 
-	selection_calls(p->selection, calls);
-	pc.calls = calls;
+	selection_calls(p->selection, &calls);
+	pc.calls = &calls;
 	if (!access(c->state_dir, F_OK))
 		own[n++] = c->state_dir;
 	dir = cursor_dir(p, cursor);
@@ -241,7 +241,7 @@ int parent_open(struct parent *p)
 		if (r < 0)
 			log_errx("no such user or group: %s, %s", p->config->user, p->config->group);
 	}
-	return r ?: load_key(p) ?: make_spool(p) ?: take_lock(p) ?: open_selection(p) ?: open_probes(p) ?: mark_scope(p) ?: open_status(p);
+	return r ?: load_key(p) ?: make_spool(p) ?: take_lock(p) ?: open_selection(p) ?: open_probes(p) ?: reload_begin(p) ?: mark_scope(p) ?: open_status(p);
 }
 
 void parent_close(struct parent *p)
@@ -253,6 +253,7 @@ void parent_close(struct parent *p)
 	if (p->probes)
 		probes_close(&p->probes, p->config->unpin_on_stop);
 	selection_free(&p->selection);
+	selection_free(&p->coming);
 	sign_key_free(&p->key);
 	if (p->lock >= 0)
 		close(p->lock);

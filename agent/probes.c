@@ -114,12 +114,10 @@ static int find_own_dirs(struct probes *p, const struct probes_config *c, char w
 static void hash_config(struct probes *p, const struct probes_config *c)
 {
 	struct {
-		uint64_t scope, cgroup, level, cast, calls[PROBES_CALLS_WORDS];
+		uint64_t scope, cgroup, level, cast;
 		struct dir_key own[OWN_DIRS_MAX];
-	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, {}, {} };
+	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, {} };
 
-	if (c->calls)
-		memcpy(k.calls, c->calls, sizeof(k.calls));
 	memcpy(k.own, p->own, sizeof(k.own));
 	sha256(&k, sizeof(k), p->meta.config);
 }
@@ -164,7 +162,7 @@ static const char *meta_differs(const struct meta *old, const struct meta *now)
 	if (memcmp(old->ring_bytes, now->ring_bytes, sizeof(now->ring_bytes)))
 		return "other ring sizes";
 	if (memcmp(old->config, now->config, sizeof(now->config)))
-		return "another scope, other calls or other own directories";
+		return "another scope or other own directories";
 	return NULL;
 }
 
@@ -173,11 +171,12 @@ static int adopt_maps(struct probes *p)
 	char name[32];
 
 	p->tasks = pins_get(p->dir, "tasks");
+	p->captured = pins_get(p->dir, PROBES_CAPTURED);
 	p->fds.counters = pins_get(p->dir, "counters");
 	p->fds.shared = pins_get(p->dir, "shared");
 	p->fds.principals = pins_get(p->dir, "principals");
 	p->fds.settled = pins_get(p->dir, "settled");
-	if (p->tasks < 0 || p->fds.counters < 0 || p->fds.shared < 0 || p->fds.principals < 0 || p->fds.settled < 0)
+	if (p->tasks < 0 || p->captured < 0 || p->fds.counters < 0 || p->fds.shared < 0 || p->fds.principals < 0 || p->fds.settled < 0)
 		return -ENOENT;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < p->fds.ngroups; g++) {
@@ -212,6 +211,7 @@ static void drop_fds(struct probes *p)
 		cleanup_close(&p->links[i]);
 	p->nlinks = 0;
 	cleanup_close(&p->tasks);
+	cleanup_close(&p->captured);
 	cleanup_close(&p->fds.counters);
 	cleanup_close(&p->fds.shared);
 	cleanup_close(&p->fds.principals);
@@ -250,6 +250,8 @@ static int adopt(struct probes *p)
 	p->meta_fd = TAKE_FD(fd);
 	p->fds.adopted = true;
 	p->task_size = probes_value_size(p->tasks);
+	if (bpf_map_lookup_elem(p->captured, &zero, &p->capture) < 0)
+		return -errno;
 	return 1;
 }
 
@@ -269,6 +271,8 @@ static int pin_maps(struct probes *p, char why[256])
 		r = pins_put(p->dir, "settled", p->fds.settled);
 	if (!r)
 		r = pins_put(p->dir, "tasks", p->tasks);
+	if (!r)
+		r = pins_put(p->dir, PROBES_CAPTURED, p->captured);
 	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
 		for (unsigned g = 0; g < p->fds.ngroups && !r; g++) {
 			probes_ring_name(name, c, g);
@@ -358,7 +362,7 @@ static struct probes *probes_alloc(void)
 
 	if (!p)
 		return NULL;
-	p->tasks = p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = p->lock = p->meta_fd = -1;
+	p->tasks = p->captured = p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = p->lock = p->meta_fd = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;

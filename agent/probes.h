@@ -18,12 +18,19 @@ struct probes;
 
 #define PROBES_CALLS_WORDS (HT_CALLS_MAX / 64)
 
+/* Which calls are captured: a bit per index of calls.h. */
+struct probes_calls {
+	uint64_t captured[PROBES_CALLS_WORDS];
+	uint64_t test[PROBES_CALLS_WORDS];	/* of these: the self-test's alone */
+	uint64_t failed[PROBES_CALLS_WORDS];	/* of these: only when they fail. Where that is not known soon enough, they all come */
+};
+
 struct probes_config {
 	const char *instance;		/* pins under /sys/fs/bpf/hosttrail/<instance>; NULL: nothing is pinned */
 	enum ht_scope scope;
 	const char *scope_cgroup;	/* cgroup v2 path, for HT_SCOPE_CGROUP */
 	uint32_t ring_bytes[HT_CLASS__MAX];	/* power of two, page multiple; 0: that class's default */
-	const uint64_t *calls;		/* [PROBES_CALLS_WORDS], bit = index in calls.h: these are captured; NULL: all but high-rate ones */
+	const struct probes_calls *calls;	/* NULL: all but high-rate ones. An adopted run goes on with its own: probes_capture() */
 	const char *const *own_dirs;	/* NULL-terminated: HT_TASK_SELF tasks' data-path calls below these are not recorded */
 };
 
@@ -57,6 +64,9 @@ int probes_open(const struct probes_config *config, struct probes **ret_p, char 
 const struct probes_fds *probes_fds(const struct probes *p);
 /* Marks one task (its storage) with HT_TASK_* flags before its next instruction that counts. */
 int probes_mark(struct probes *p, int pidfd, uint32_t flags);
+/* While the probes run: from now on these calls are captured, and with `widen` those that were before, too. A call that was
+ * captured and stays so is at every moment. 0 or -errno. */
+int probes_capture(struct probes *p, const struct probes_calls *calls, bool widen);
 /* Features as found; *ret_n of them, owned by p. probes_survey() asks the kernel without attaching (doctor). */
 const struct probes_feature *probes_features(const struct probes *p, unsigned *ret_n);
 int probes_survey(struct probes_feature *ret_v, unsigned max, unsigned *ret_n);

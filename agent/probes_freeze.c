@@ -17,6 +17,7 @@
 #include "probes_internal.h"
 
 static const char *const written[] = {
+	".data.captured",	/* which calls are captured: probes_capture() */
 	"tasks",	/* marks: probes_mark() */
 	"shared",	/* the reader's epoch and whether it sleeps */
 	"settled",	/* the reader's: which floods' losses are on disk */

@@ -26,11 +26,14 @@ struct meta {
 };
 _Static_assert(sizeof(struct meta) == 256, "meta map's value");
 
+#define PROBES_CAPTURED "captured"	/* its pin */
+typedef struct hosttrail_bpf__data_captured captured_map;
+
 struct dir_key {			/* as struct dir in bpf/maps.bpf.h */
 	uint64_t ino, dev;
 };
 
-#define WATCHED_MAX (6 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
+#define WATCHED_MAX (7 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
 struct watched {		/* a pin: what it was when the agent started */
 	char name[32];
 	int fd;			/* borrowed */
@@ -42,7 +45,8 @@ struct probes {
 	struct features features;
 	struct exefile *exefile;
 	struct hosttrail_bpf *skel;	/* NULL when adopted */
-	int tasks;
+	int tasks, captured;
+	captured_map capture;		/* what lies in that map */
 	uint32_t task_size;
 	int links[LINKS_MAX];
 	const char *link_name[LINKS_MAX];	/* the program's, which is the pin's */
@@ -66,6 +70,7 @@ void probes_ring_name(char name[32], unsigned class, unsigned group);
 uint32_t probes_value_size(int map);			/* 0: not to be had */
 /* Loads the object and makes the rings: p->skel, p->tasks and the descriptors in p->fds are set. */
 int probes_load(struct probes *p, const struct probes_config *c, char why[256]);
+void probes_captured_fill(const struct probes_calls *c, captured_map *ret_m);
 /* probes_freeze.c: nobody in user space writes to the maps any more but to those that probes_map_written() names. */
 int probes_freeze(struct probes *p, char why[256]);
 bool probes_map_written(const char *name);

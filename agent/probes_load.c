@@ -12,8 +12,6 @@
 #include "calls.h"
 #include "probes_internal.h"
 
-#define INDEX_ENTER 0x8000	/* as in bpf/maps.bpf.h */
-
 static unsigned group_shift(const struct probes *p)
 {
 	unsigned shift = CPUS_PER_GROUP_SHIFT;
@@ -23,55 +21,9 @@ static unsigned group_shift(const struct probes *p)
 	return shift;
 }
 
-/* ---- the table, as the probes want it ---------------------------------------- */
+/* ---- what is constant while the probes are loaded --------------------------------------- */
 
-static bool wanted(const struct probes_config *c, unsigned call)
-{
-	return c->calls ? c->calls[call / 64] >> call % 64 & 1 : !calls_high_rate(call);
-}
-
-static void fill_index(const struct probes_config *c, struct hosttrail_bpf *s, enum ht_abi abi)
-{
-	const struct ht_call_desc *d = calls_descs();
-	const uint16_t *index = calls_index(abi);
-
-	for (uint32_t nr = 0; nr < HT_NR_MAX; nr++) {
-		const char *name = calls_nr_name(abi, nr);
-		uint16_t i = index[nr] < calls_count() ? index[nr] : 0;
-
-		if (!wanted(c, i))
-			i = 0;
-		if (i && (d[i].flags & (HT_CALL_F_ENTER | HT_CALL_F_EXEC)))
-			i |= INDEX_ENTER;
-		if (name && !strcmp(name, "restart_syscall"))
-			i = INDEX_RESTART;
-		s->rodata->ht_index[abi * HT_NR_MAX + nr] = i;
-	}
-}
-
-static void fill_behind(const struct probes_config *c, struct hosttrail_bpf *s)
-{
-	for (unsigned m = 0; m < HT_MULTIPLEXERS; m++)
-		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++) {
-			uint16_t i = calls_behind(m, nr);
-
-			s->rodata->ht_behind[m * HT_BEHIND_MAX + nr] = wanted(c, i) ? i : 0;
-		}
-}
-
-static void fill_uring(const struct probes *p, const struct probes_config *c, struct hosttrail_bpf *s)
-{
-	for (unsigned op = 0; op < URING_OPS; op++) {
-		uint16_t i = uring_call((uint8_t)op);
-
-		s->rodata->ht_uring_index[op] = wanted(c, i) ? i : 0;
-	}
-	s->rodata->ht_uring_cqe = p->features.uring.cqe;
-	s->rodata->ht_uring_creds = p->features.uring.creds;
-	s->rodata->ht_uring_multishot = p->features.uring.multishot;
-}
-
-static int fill_rodata(const struct probes *p, const struct probes_config *c, struct hosttrail_bpf *s)
+static int fill_rodata(struct probes *p, const struct probes_config *c, struct hosttrail_bpf *s)
 {
 	if (calls_count() > INDEX_RESTART)
 		return -E2BIG;
@@ -85,10 +37,11 @@ static int fill_rodata(const struct probes *p, const struct probes_config *c, st
 		return -errno;
 	for (unsigned i = 0; i < HT_CLASS__MAX; i++)
 		s->rodata->ht_ring_shift[i] = (uint32_t)__builtin_ctz(p->fds.ring_bytes[i]);
-	for (unsigned a = 0; a < HT_ABI__MAX; a++)
-		fill_index(c, s, a);
-	fill_behind(c, s);
-	fill_uring(p, c, s);
+	s->rodata->ht_uring_cqe = p->features.uring.cqe;
+	s->rodata->ht_uring_creds = p->features.uring.creds;
+	s->rodata->ht_uring_multishot = p->features.uring.multishot;
+	probes_captured_fill(c->calls, &p->capture);
+	*s->data_captured = p->capture;
 	memcpy((void *)s->rodata->ht_calls, calls_descs(), calls_count() * sizeof(struct ht_call_desc));
 	return 0;
 }
@@ -189,6 +142,7 @@ int probes_load(struct probes *p, const struct probes_config *c, char why[256])
 	if (r)
 		return probes_fail(why, r, "loading the probes");
 	p->tasks = fcntl(bpf_map__fd(p->skel->maps.tasks), F_DUPFD_CLOEXEC, 3);
+	p->captured = fcntl(bpf_map__fd(p->skel->maps.data_captured), F_DUPFD_CLOEXEC, 3);
 	p->fds.counters = fcntl(bpf_map__fd(p->skel->maps.counters), F_DUPFD_CLOEXEC, 3);
 	p->fds.shared = fcntl(bpf_map__fd(p->skel->maps.shared), F_DUPFD_CLOEXEC, 3);
 	p->fds.principals = fcntl(bpf_map__fd(p->skel->maps.principals), F_DUPFD_CLOEXEC, 3);

@@ -48,6 +48,7 @@ void probes_watch(struct probes *p)
 	note(p, "principals", p->fds.principals);
 	note(p, "settled", p->fds.settled);
 	note(p, "tasks", p->tasks);
+	note(p, PROBES_CAPTURED, p->captured);
 	note(p, "meta", p->meta_fd);
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < p->fds.ngroups; g++) {
@@ -89,8 +90,21 @@ static void check_pin(struct probes *p, struct watched *w, probes_lost_fn lost, 
 		w->ino = 0;	/* it could not be put back: said once */
 }
 
+/* The one map that would stop records and that others than we could write to: somebody who found it by its number. */
+static void check_captured(struct probes *p, probes_lost_fn lost, void *ctx)
+{
+	captured_map now;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(p->captured, &zero, &now) < 0 || !memcmp(&now, &p->capture, sizeof(now)))
+		return;
+	lost(ctx, "map", PROBES_CAPTURED, "written to by somebody else",
+	     bpf_map_update_elem(p->captured, &zero, &p->capture, BPF_ANY) == 0);
+}
+
 void probes_check(struct probes *p, probes_lost_fn lost, void *ctx)
 {
+	check_captured(p, lost, ctx);
 	for (unsigned i = 0; *p->dir && i < p->nwatched; i++)
 		check_pin(p, &p->watched[i], lost, ctx);
 	for (unsigned i = 0; i < p->nlinks; i++) {

@@ -84,16 +84,24 @@ void selection_free(struct selection **p)
 	*p = NULL;
 }
 
-void selection_calls(const struct selection *s, uint64_t ret_calls[PROBES_CALLS_WORDS])
+void selection_calls(const struct selection *s, struct probes_calls *c)
 {
-	memset(ret_calls, 0, PROBES_CALLS_WORDS * sizeof(*ret_calls));
+	memset(c, 0, sizeof(*c));
 	if (s->selectors)
-		callselect(s->selectors, ret_calls);
-	for (unsigned i = 1; i < calls_count(); i++)
+		callselect(s->selectors, c->captured);
+	for (unsigned i = 1; i < calls_count(); i++) {
 		if (s->selectors ? calls_descs()[i].flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC) : !calls_high_rate(i))
-			set_bit(ret_calls, i);
-	for (const struct selfcall *c = selfcalls; c->family; c++)
-		set_bit(ret_calls, calls_lookup(c->call));
+			set_bit(c->captured, i);
+		else if (s->selectors && has_bit(c->captured, i) && callselect_failed(s->selectors, i))
+			set_bit(c->failed, i);
+	}
+	for (const struct selfcall *f = selfcalls; f->family; f++) {
+		unsigned call = calls_lookup(f->call);
+
+		if (!has_bit(c->captured, call))
+			set_bit(c->test, call);
+		set_bit(c->captured, call);
+	}
 }
 
 const struct selection *selection_at(const struct selection *s, uint64_t time)

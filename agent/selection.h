@@ -32,7 +32,7 @@ int selection_of(const char *source, const void *text, size_t n, struct selectio
 void selection_free(struct selection **s);	/* with all before it; NULL-safe */
 /* Which calls have to be captured: those that can be selected, those that identities are made from (fork, exec), and the
  * self-test's. */
-void selection_calls(const struct selection *s, uint64_t ret_calls[PROBES_CALLS_WORDS]);
+void selection_calls(const struct selection *s, struct probes_calls *ret_c);
 /* That of a call made at this time. */
 const struct selection *selection_at(const struct selection *s, uint64_t time);
 /* Nothing from before that time comes any more. */

@@ -89,6 +89,8 @@ int serve_ctl(struct parent *p)
 		r = serve_exe(p);
 	else if (!r && p->m.type == MSG_LOGIN)
 		r = serve_login(p);
+	else if (!r && p->m.type == MSG_SELECTED)
+		r = reload_answered(p, p->m.body.selected.from);
 	else if (!r)
 		r = -EBADMSG;
 	return r == -EAGAIN ? 0 : r;	/* an answer that the worker has no room for is not missed for ever */
@@ -130,7 +132,7 @@ int serve_prober(struct parent *p)
 
 int send_counts(struct parent *p)
 {
-	struct msg_count c = { .restarts = p->restarts };
+	struct msg_count c = { .restarts = p->restarts, .refused = p->refused };
 	int r;
 
 	c.nmissed = probes_misses(p->probes, c.missed, HT_PROGRAMS_MAX);

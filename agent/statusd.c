@@ -142,6 +142,7 @@ static struct json_object *selectors_of(const struct worker *w)
 		return o;
 	put_text(o, "source", s->source);
 	put_text(o, "sha256", s->sha256);
+	put_number(o, "reloads_refused", w->count.refused);
 	put_number(o, "selectors", s->selectors ? s->selectors->n : 0);
 	if (s->from)
 		put_number(o, "ago_ms", (clock_boot() - s->from) / NS_PER_MS);

@@ -168,14 +168,16 @@ static int pass(struct trace *t)
 
 static int open_kernel_side(struct trace *t, char why[256])
 {
-	struct probes_config pc = { .scope = HT_SCOPE_TREE, .calls = t->o->calls };
-	uint64_t calls[PROBES_CALLS_WORDS];
+	struct probes_config pc = { .scope = HT_SCOPE_TREE, };
+	struct probes_calls calls = { 0 };
 	int r;
 
-	if (t->o->selectors && !pc.calls) {
-		callselect(t->o->selectors, calls);
-		pc.calls = calls;
-	}
+	if (t->o->calls)
+		memcpy(calls.captured, t->o->calls, sizeof(calls.captured));
+	else if (t->o->selectors)
+		callselect(t->o->selectors, calls.captured);
+	if (t->o->calls || t->o->selectors)
+		pc.calls = &calls;
 	memcpy(pc.ring_bytes, t->o->ring_bytes, sizeof(pc.ring_bytes));
 	if (!pc.ring_bytes[HT_CLASS_DATA])
 		pc.ring_bytes[HT_CLASS_DATA] = RING_DEFAULT_DATA;

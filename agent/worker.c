@@ -167,6 +167,8 @@ static int take_ctl(struct worker *w)
 	case MSG_COUNT:
 		w->count = w->m.body.count;
 		return worker_missed(w);
+	case MSG_SELECTORS:
+		return worker_selectors(w);
 	case MSG_GUARD:
 		return guard_add(w->guard, &w->m.body.guard);
 	case MSG_TAMPERED:

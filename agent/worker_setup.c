@@ -92,6 +92,23 @@ static int read_text(int fd, struct buf *out)
 	return r;
 }
 
+/* Between two entries: what was judged was made before this moment, what is made from now on is judged by these. */
+static int put_in_force(struct worker *w, struct selection *s)
+{
+	const struct selection *before = pipeline_selection(w->pipeline);
+	struct own_selectors o = { .selectors = s->source, .sha256 = s->sha256, .before = before ? before->sha256 : NULL };
+	struct msg_selected a;
+	int r;
+
+	o.from = a.from = s->from = clock_boot();
+	r = own_selectors_changed(w->pipeline, &o);
+	if (r < 0) {
+		selection_free(&s);
+		return r;
+	}
+	return pipeline_select(w->pipeline, s) ?: msg_send(w->ctl, MSG_SELECTED, &a, sizeof(a), -1);
+}
+
 int worker_selectors(struct worker *w)
 {
 	struct msg_selectors *m = &w->m.body.selectors;
@@ -110,7 +127,7 @@ int worker_selectors(struct worker *w)
 	}
 	s->from = m->from;
 	if (w->pipeline)
-		return pipeline_select(w->pipeline, s);
+		return put_in_force(w, s);
 	s->before = w->selection;
 	w->selection = s;
 	return 0;

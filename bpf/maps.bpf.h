@@ -8,6 +8,8 @@
 #define OUT_MAX (sizeof(struct ht_ident) + HT_DATA_MAX)	/* an entry never gets longer */
 #define STRS_MAX 4000	/* two of them and the storage's own header stay below 8 KiB (kmalloc_nolock's limit) */
 #define INDEX_ENTER 0x8000	/* in ht_index: this call is looked at when it is entered */
+#define INDEX_TEST 0x4000	/* in ht_index: captured of the self-test's process alone */
+#define INDEX_FAILED 0x2000	/* in ht_index: captured when it fails, not else */
 #define INDEX_MASK (HT_CALLS_MAX - 1)
 #define INDEX_RESTART (HT_CALLS_MAX - 1)	/* in ht_index: restart_syscall, continues a held call */
 #define OWN_DIR_DEPTH 5
@@ -21,13 +23,17 @@ const volatile __u32 ht_group_shift = 3;	/* CPU >> this: its group of rings */
 const volatile __u32 ht_ngroups = 1;
 const volatile __u64 ht_flood_seed;	/* random: nobody can choose whose slot a user shares */
 const volatile __u32 ht_ring_shift[HT_CLASS__MAX];	/* log2 of a ring's bytes */
-const volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX];
 const volatile struct ht_call_desc ht_calls[HT_CALLS_MAX];
-const volatile __u16 ht_behind[HT_MULTIPLEXERS * HT_BEHIND_MAX];	/* as ht_index: the calls that a multiplexer stands for */
-const volatile __u16 ht_uring_index[256];	/* descriptor of an io_uring opcode; 0: not captured */
 const volatile bool ht_uring_cqe = true;	/* io_uring_complete has the CQE, not its parts */
 const volatile __u64 ht_uring_creds;		/* REQ_F_CREDS, REQ_F_APOLL_MULTISHOT of this kernel; 0: unknown */
 const volatile __u64 ht_uring_multishot;
+
+/* ---- which calls are captured: written by the loader, also while the probes run. An entry is one word, and one that stays the
+ * same is never seen as anything else. */
+#define CAPTURED SEC(".data.captured")
+volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX] CAPTURED = {};
+volatile __u16 ht_behind[HT_MULTIPLEXERS * HT_BEHIND_MAX] CAPTURED = {};	/* as ht_index: the calls that a multiplexer stands for */
+volatile __u16 ht_uring_index[256] CAPTURED = {};	/* descriptor of an io_uring opcode; 0: not captured */
 
 static __always_inline const volatile struct ht_call_desc *desc_of(__u32 call)
 {

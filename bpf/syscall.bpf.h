@@ -122,6 +122,16 @@ static __always_inline void refused(struct task_struct *task, struct pt_regs *re
 	in->flags = task->sighand->action[SIGSYS_ - 1].sa.sa_handler == SIG_DFL_ ? HT_EV_F_IN_CALL : HT_EV_F_REFUSED;
 }
 
+/* Decided by who makes it and how it ended: nobody selects this one. Only where the entry that was looked up is the call's own. */
+static __always_inline bool unselected(const struct task *t, __u32 entry, __u32 call, __s64 ret)
+{
+	if (!(entry & (INDEX_TEST | INDEX_FAILED)) || call != (entry & INDEX_MASK))
+		return false;
+	if (t && (t->flags & HT_TASK_PROBE))
+		return false;
+	return (entry & INDEX_TEST) || ret >= 0 || ret < -4095;
+}
+
 /* A captured call came back. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
 {
@@ -154,6 +164,8 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 			restart_join(t, &in, regs);
 		if (flags & HT_CALL_F_EXEC)
 			t->exec.call = 0;
+		if (unselected(t, abi_call & 0xffff, in.call, ret))
+			return 0;
 		if (in.call != INDEX_RESTART && (arch_multiplexer(in.nr, in.abi) || may_be_filtered(t, in.call))) {
 			args = t->args;
 			arch_args(regs, in.abi, t->args);

@@ -169,6 +169,149 @@ def killed(t):
         t.equal(len(calls(records)), kept, "other records")
 
 
+def paced(prefix, count, seconds):
+    return "%s %d %s %s </dev/null" % (tap.workload("paced"), count, seconds, prefix)
+
+
+def in_force(agent):
+    return (agent.status() or {}).get("selectors", {}).get("sha256")
+
+
+def reloaded(agent, selectors):
+    agent.select(selectors)
+    agent.proc.send_signal(signal.SIGHUP)
+    agent.wait(lambda: in_force(agent) == agent.sha256(), 30, "the selectors do not come into force")
+
+
+def asked(r):
+    return r.fields.get("requestedPath") or r.fields.get("path", "")
+
+
+def numbers(records, prefix):
+    """Which of a paced workload's opens are there, and when."""
+    return {int(asked(r)[len(prefix) + 1:]): r.time for r in records
+            if r.name == "openat" and asked(r).startswith(prefix + "-")}
+
+
+def reload(t):
+    """Under load, there and back: what both select is there once and whole; what one selects is there while it was in force, without
+    a hole; that by the times of the records themselves."""
+    count, seconds, turns = (20000, 20, 20) if tap.LONG else (6000, 5, 6)
+    with tap.Workdir() as d:
+        a_only, b_only, both = d + "/a", d + "/b", d + "/c"
+        sets = [[selector(eventCategory="Data", eventName="openat", path={"StartsWith": x}) for x in (both, one)] for one in (a_only, b_only)]
+        sets[1].append(selector(eventCategory="Management", eventName="mount"))  # not captured at all by the other one
+        with Agent(sh(" & ".join(paced(p, count, seconds) for p in (a_only, b_only, both)) + " & wait"), sets[0], ring_data="64M") as a:
+            a.start()
+            a.go()
+            turn = 0
+            while a.tree.poll() is None and turn < turns:
+                time.sleep(0.3)
+                turn += 1
+                reloaded(a, sets[turn % 2])
+            t.ok(a.tree.poll() is None or turn >= 2, "turns under load: %d" % turn)
+            a.tree.wait(120)
+            a.stop()
+            frames, records = a.everything()
+            daemon.check_once(t, frames, records)
+            t.equal([r.fields["count"] for r in own(records, "RecordsLost")], [], "lost")
+            changed = own(records, "SelectorsChanged")
+            t.equal(len(changed), turn, "SelectorsChanged")
+            opens_made = [i for i in range(count) if i % 10 != 9]
+            t.equal(sorted(set(opens_made) - set(numbers(records, both)))[:5], [], "missing of what both select")
+            starts = [0] + [r.fields["bootTime"] for r in changed] + [1 << 63]
+            for which, prefix in ((0, a_only), (1, b_only)):
+                check_turns(t, prefix, numbers(records, prefix), opens_made, starts, which)
+            mounts = [r.time for r in records if r.name == "mount"]
+            t.ok(mounts and all(turn_of(starts, at) % 2 == 1 for at in mounts), "mounts, while they were selected: %d" % len(mounts))
+            t.ok(any(s == a.file for s in (r.fields["selectors"] for r in changed)), "the record says which")
+
+
+def turn_of(starts, at):
+    return max(i for i, s in enumerate(starts) if s <= at)
+
+
+def check_turns(t, prefix, there, made, starts, which):
+    wrong = [(n, at) for n, at in there.items() if turn_of(starts, at) % 2 != which]
+    t.equal(wrong[:3], [], "%s: recorded while it was not selected" % prefix)
+    # calls are made in order: between two of one turn there is none that is not recorded
+    order = sorted(there)
+    holes = [(x, y) for x, y in zip(order, order[1:]) if made.index(y) - made.index(x) > 1]
+    same = [(x, y) for x, y in holes if turn_of(starts, there[x]) == turn_of(starts, there[y])]
+    t.note("%s: %d of %d recorded, %d pauses" % (os.path.basename(prefix), len(there), len(made), len(holes)))
+    t.equal(same[:3], [], "%s: missing while it was selected" % prefix)
+
+
+def refused_reload(t):
+    """A bad file, or none: one line says why, and those from before stay; a good one later is taken. Also other pins' selectors."""
+    with tap.Workdir() as d, Agent(sh(opens(d + "/keep", 1000)), [selector(eventCategory="Data", path={"StartsWith": d + "/keep"})]) as a:
+        a.start()
+        good = in_force(a)
+        for i, (text, says) in enumerate(BAD + ((None, "No such file"),)):
+            before = len(a.log().splitlines())
+            if text is None:
+                os.unlink(a.file)
+            else:
+                a.select(text)
+            a.proc.send_signal(signal.SIGHUP)
+            a.wait(lambda: len(a.log().splitlines()) > before, 10, "nothing is said of %r" % text)
+            said = a.log().splitlines()[before:]
+            t.ok(len(said) == 1 and says in said[0] and "stay in force" in said[0], "said of %r: %r" % (text and text[:60], said))
+            a.wait(lambda: (a.status() or {}).get("selectors", {}).get("reloads_refused") == i + 1, 15, "status does not count it")
+        t.equal(in_force(a), good, "in force")
+        a.go()
+        a.tree.wait(60)
+        a.wait(lambda: a.status()["records"] >= 1000, 10, "opens are recorded")
+        reloaded(a, [])
+        a.configure(selectors="all")        # the key is read anew, too
+        a.proc.send_signal(signal.SIGHUP)
+        a.wait(lambda: a.status()["selectors"]["source"] == "all", 10, "the key is not read anew")
+        a.stop()
+        frames, records = a.everything()
+        daemon.check_once(t, frames, records)
+        t.equal(daemon.opens_of(records, d + "/keep"), 1000, "opens")
+        t.equal([r.fields["selectors"] for r in own(records, "SelectorsChanged")], [a.file, "all"], "SelectorsChanged")
+
+
+def restarted(t):
+    """Another start with other selectors adopts the rings: what waits there is judged by those of its time."""
+    with tap.Workdir() as d, Agent(sh(opens(d + "/a", 1000), "read x <%s/fifo" % d, opens(d + "/b", 1000)),
+                                   [selector(eventCategory="Data", path={"StartsWith": d + "/a"})]) as a:
+        os.mkfifo(d + "/fifo")
+        a.start()
+        a.proc.kill()
+        a.proc.wait()
+        a.go()
+        with open(d + "/fifo", "w") as f:  # opened when the first workload has ended, with nobody reading the rings
+            a.select([selector(eventCategory="Data", path={"StartsWith": d + "/b"})])
+            a.start()
+            f.write("\n")
+        a.tree.wait(60)
+        a.stop()
+        frames, records = a.everything()
+        daemon.check_once(t, frames, records)
+        t.equal((daemon.opens_of(records, d + "/a"), daemon.opens_of(records, d + "/b")), (1000, 1000), "opens before and after")
+        t.equal(own(records, "AgentStarted")[-1].fields.get("adopted"), 1, "adopted")
+
+
+def cut_in_the_kernel(t):
+    """What is decided early takes no number: successes where failures alone are asked for, the self-test's calls of others."""
+    with tap.Workdir() as d, Agent(["/bin/sh", "-c", "i=0; while [ $i -lt 200 ]; do : <%s/made; i=$((i+1)); done; cat %s/none" % (d, d)],
+                                   [selector(eventCategory="Data", errorCode="ENOENT")], self_test=True) as a:
+        with open(d + "/made", "w"):
+            pass
+        a.start()
+        a.wait(lambda: a.status()["self_test"]["state"] == "passed", 15, "the self-test does not pass")
+        a.go()
+        a.tree.wait(60)
+        a.stop()
+        frames, records = a.everything()
+        daemon.check_once(t, frames, records)
+        t.ok(any(r.fields.get("requestedPath", r.fields.get("path")) == d + "/none" for r in records), "the open that failed")
+        data = sum(last - first + 1 for f in frames for c, _, first, last in f.ranges if c == 2)
+        t.ok(data < 150, "numbers taken by calls on files: %d" % data)
+
+
 BAD = (('[{"FieldSelectors":[{"Field":"eventNam","Equals":["x"]}]}]', "eventNam"), ("[{", "selectors.json"), ("", "selectors.json"),
        ("[" * 100000, "selectors.json"), ('[{"FieldSelectors":[{"Field":"path","Equals":["%s"]}]}]' % ("x" * 3000), "selectors.json"))
 
@@ -199,9 +342,13 @@ nothing.title = "nothing selected: the self-test alone"
 default.title = "the default selectors"
 killed.title = "filtered numbers over SIGKILL and restart"
 refused.title = "bad selectors at the start"
+reload.title = "reload under load"
+refused_reload.title = "a reload that is refused"
+restarted.title = "another start with other selectors"
+cut_in_the_kernel.title = "failures alone, and the self-test's alone, are cut in the kernel"
 
 if __name__ == "__main__":
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([by_path, high_rate, failures, by_user, nothing, default, killed, refused])
+    tap.main([by_path, high_rate, failures, by_user, nothing, default, killed, refused, reload, refused_reload, restarted, cut_in_the_kernel])

@@ -371,11 +371,11 @@ static void open_and_make(void *dir)
 static void only_chosen_calls_are_captured(void)
 {
 	_cleanup_lab_ struct lab l = {};
-	uint64_t calls[PROBES_CALLS_WORDS] = {};
-	struct probes_config c = { .calls = calls };
+	struct probes_calls calls = {};
+	struct probes_config c = { .calls = &calls };
 	unsigned mkdir_row = calls_lookup("mkdir");
 
-	calls[mkdir_row / 64] |= 1ull << mkdir_row % 64;
+	calls.captured[mkdir_row / 64] |= 1ull << mkdir_row % 64;
 	if (!lab_open_with(&l, &c))
 		return;
 	lab_run(&l, 0, open_and_make, l.dir);
@@ -407,15 +407,15 @@ static void ring_reads(void *dir)
 static void chosen_operations_of_a_ring(void)
 {
 	_cleanup_lab_ struct lab l = {};
-	uint64_t calls[PROBES_CALLS_WORDS] = {};
-	struct probes_config c = { .calls = calls };
+	struct probes_calls calls = {};
+	struct probes_config c = { .calls = &calls };
 	const struct ht_call *r;
 	int status;
 
 	for (unsigned i = 0; i < 2; i++) {
 		unsigned row = calls_lookup(i ? "shutdown" : "pread64");
 
-		calls[row / 64] |= 1ull << row % 64;
+		calls.captured[row / 64] |= 1ull << row % 64;
 	}
 	if (!lab_open_with(&l, &c))
 		return;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * probes_capture.c - which calls are captured: the table as the probes look it up, at the start and while they run.
+ *
+ * The whole table is written at once, and programs read it meanwhile. They read single entries: one that is the same before
+ * and after is never seen as anything else, so that a call that is captured before and after is captured in between.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "calls.h"
+#include "lib/cleanup.h"
+#include "probes_internal.h"
+
+#define INDEX_ENTER 0x8000	/* as in bpf/maps.bpf.h */
+#define INDEX_TEST 0x4000
+#define INDEX_FAILED 0x2000
+
+static bool has_bit(const uint64_t *calls, unsigned call)
+{
+	return calls[call / 64] >> call % 64 & 1;
+}
+
+static bool wanted(const struct probes_calls *c, unsigned call)
+{
+	return c ? has_bit(c->captured, call) : !calls_high_rate(call);
+}
+
+static uint16_t entry_of(const struct probes_calls *c, unsigned call)
+{
+	uint16_t flags = calls_descs()[call].flags, entry = (uint16_t)call;
+
+	if (!call || !wanted(c, call))
+		return 0;
+	if (flags & (HT_CALL_F_ENTER | HT_CALL_F_EXEC))
+		entry |= INDEX_ENTER;
+	if (c && has_bit(c->test, call))
+		entry |= INDEX_TEST;
+	if (c && has_bit(c->failed, call))
+		entry |= INDEX_FAILED;
+	return entry;
+}
+
+/* What has no flag for it comes for everybody, or not at all. */
+static uint16_t plain_of(const struct probes_calls *c, unsigned call)
+{
+	return !call || !wanted(c, call) || (c && has_bit(c->test, call)) ? 0 : (uint16_t)call;
+}
+
+static void fill_abi(const struct probes_calls *c, enum ht_abi abi, captured_map *m)
+{
+	const uint16_t *index = calls_index(abi);
+
+	for (uint32_t nr = 0; nr < HT_NR_MAX; nr++) {
+		const char *name = calls_nr_name(abi, nr);
+		uint16_t entry = index[nr] < calls_count() ? entry_of(c, index[nr]) : 0;
+
+		if (name && !strcmp(name, "restart_syscall"))
+			entry = INDEX_RESTART;
+		m->ht_index[abi * HT_NR_MAX + nr] = entry;
+	}
+}
+
+void probes_captured_fill(const struct probes_calls *c, captured_map *m)
+{
+	memset(m, 0, sizeof(*m));
+	for (unsigned a = 0; a < HT_ABI__MAX; a++)
+		fill_abi(c, a, m);
+	for (unsigned k = 0; k < HT_MULTIPLEXERS; k++)
+		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++)
+			m->ht_behind[k * HT_BEHIND_MAX + nr] = plain_of(c, calls_behind(k, nr));
+	for (unsigned op = 0; op < URING_OPS; op++)
+		m->ht_uring_index[op] = plain_of(c, uring_call((uint8_t)op));
+}
+
+/* Captured if either says so, and as little narrowed as the wider of them. */
+static void widen(const volatile uint16_t *before, volatile uint16_t *now, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		now[i] = !before[i] ? now[i] : !now[i] ? before[i] : (uint16_t)(now[i] & (before[i] | (uint16_t)~(INDEX_TEST | INDEX_FAILED)));
+}
+
+int probes_capture(struct probes *p, const struct probes_calls *calls, bool wide)
+{
+	captured_map now, before;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(p->captured, &zero, &before) < 0)
+		return -errno;
+	probes_captured_fill(calls, &now);
+	if (wide) {
+		widen(before.ht_index, now.ht_index, ARRAY_SIZE(now.ht_index));
+		widen(before.ht_behind, now.ht_behind, ARRAY_SIZE(now.ht_behind));
+		widen(before.ht_uring_index, now.ht_uring_index, ARRAY_SIZE(now.ht_uring_index));
+	}
+	if (bpf_map_update_elem(p->captured, &zero, &now, BPF_ANY) < 0)
+		return -errno;
+	p->capture = now;
+	return 0;
+}
