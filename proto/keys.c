@@ -258,3 +258,12 @@ int random_bytes(void *p, size_t n)
 	}
 	return 0;
 }
+
+int uuid_random(uint8_t ret_id[16])
+{
+	int r = random_bytes(ret_id, 16);
+
+	ret_id[6] = (uint8_t)((ret_id[6] & 0x0f) | 0x40);
+	ret_id[8] = (uint8_t)((ret_id[8] & 0x3f) | 0x80);
+	return r;
+}

@@ -26,5 +26,6 @@ int hasher_end(struct hasher *h, uint8_t ret[32]);
 void hex_text(const void *p, size_t n, char *ret);		/* 2n+1 bytes */
 int hex_parse(const char *text, void *ret, size_t n);		/* exactly 2n digits */
 int random_bytes(void *p, size_t n);
+int uuid_random(uint8_t ret_id[16]);				/* version 4 */
 
 #endif

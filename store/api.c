@@ -13,6 +13,8 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "ops.h"
+#include "proto/keys.h"
+#include "proto/recordread.h"
 
 static void count(struct api *a, enum api_count which)
 {
@@ -22,7 +24,7 @@ static void count(struct api *a, enum api_count which)
 /* ---- answering */
 
 /* The body is handed over to libmicrohttpd, which frees it. */
-static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *r, const char *type)
+static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *r, const char *type, const char *request_id)
 {
 	struct MHD_Response *response;
 	enum MHD_Result res;
@@ -38,6 +40,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *r, con
 	}
 	memset(&r->body, 0, sizeof(r->body));
 	MHD_add_response_header(response, "Content-Type", type);
+	if (*request_id)
+		MHD_add_response_header(response, "x-amzn-RequestId", request_id);
 	if (r->status == 413)
 		MHD_add_response_header(response, "Connection", "close");
 	res = MHD_queue_response(c, r->status, response);
@@ -45,11 +49,17 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *r, con
 	return res;
 }
 
+/* As AWS answers: with an id that clients show and log. */
 static enum MHD_Result send_api(struct request *q, struct reply *r)
 {
+	uint8_t id[16];
+	char text[37] = "";
+
+	if (!uuid_random(id))
+		uuid_text(id, text);
 	if (r->status != 200)
 		count(q->api, API_ERRORS);
-	return send_reply(q->connection, r, "application/x-amz-json-1.1");
+	return send_reply(q->connection, r, "application/x-amz-json-1.1", text);
 }
 
 /* ---- the signature */
@@ -175,7 +185,7 @@ static enum MHD_Result get_page(struct request *q)
 		r.status = 404;
 		buf_adds(&r.body, "not found\n");
 	}
-	return send_reply(q->connection, &r, type);
+	return send_reply(q->connection, &r, type, "");
 }
 
 static enum MHD_Result wrong_method(struct request *q)
@@ -183,7 +193,7 @@ static enum MHD_Result wrong_method(struct request *q)
 	struct reply r = { .status = 405 };
 
 	buf_adds(&r.body, "use POST / or GET /healthz, /readyz, /metrics\n");
-	return send_reply(q->connection, &r, "text/plain; charset=utf-8");
+	return send_reply(q->connection, &r, "text/plain; charset=utf-8", "");
 }
 
 static bool declares_too_much(struct request *q)

@@ -44,11 +44,9 @@ static int load_host_id(struct witness *w, const char *given)
 		read_line(path, w->origin.host_id, 37);
 		if (uuid_parse(w->origin.host_id, id) == 0)
 			return 0;
-		r = random_bytes(id, 16);
+		r = uuid_random(id);
 		if (r < 0)
 			return r;
-		id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
-		id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
 		uuid_text(id, w->origin.host_id);
 		return fsx_replace(path, w->origin.host_id, 36, 0640);
 	}

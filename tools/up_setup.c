@@ -146,11 +146,9 @@ static int host_id(const struct instance *i, const char *name, char ret_id[37])
 		snprintf(ret_id, 37, "%s", buf_text(&b));
 		return uuid_parse(ret_id, id);
 	}
-	r = r == -ENOENT ? random_bytes(id, sizeof(id)) : r;
+	r = r == -ENOENT ? uuid_random(id) : r;
 	if (r < 0)
 		return r;
-	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
-	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
 	uuid_text(id, ret_id);
 	buf_addf(&b, "%s\n", ret_id);
 	return fsx_replace(path, b.p, b.n, 0644);

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -133,6 +134,17 @@ def times_are_whole_seconds_and_inclusive(t):
     t.equal(ids(old), wanted(end=made.time(10)), "StartTime beyond 90 days is no error")
 
 
+def every_answer_has_a_request_id(t):
+    client = S["store"].boto()
+    said = [client.list_trails()["ResponseMetadata"]["RequestId"] for _ in range(2)]
+    try:
+        client.get_trail_status(Name="nowhere")
+    except client.exceptions.TrailNotFoundException as e:
+        said.append(e.response["ResponseMetadata"].get("RequestId"))
+    t.equal([str(uuid.UUID(s or "")) for s in said], said, "UUIDs")
+    t.equal(len(set(said)), 3, "each another")
+
+
 def insight_events(t):
     client = S["store"].boto()
     t.equal(client.lookup_events(EventCategory="insight")["Events"], [], "there are none")
@@ -238,5 +250,5 @@ if __name__ == "__main__":
         S["store"] = Store(d)
         tap.main([every_attribute_with_the_aws_cli, every_attribute_with_boto3_over_all_time, values_that_nothing_has,
                   members_of_an_event, paging_over_many_events, pages_follow_each_other,
-                  times_are_whole_seconds_and_inclusive, insight_events, lookup_errors, tokens_are_bound_to_their_parameters,
+                  times_are_whole_seconds_and_inclusive, every_answer_has_a_request_id, insight_events, lookup_errors, tokens_are_bound_to_their_parameters,
                   trails, both_target_spellings, management_events_only, a_clean_end])
