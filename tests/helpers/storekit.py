@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store alone, over a journal made beforehand (storekit.h says what is in it), and clients that ask it."""
+import atexit
 import datetime
 import hashlib
 import hmac
@@ -68,6 +69,12 @@ def fill(d, count, base, step, per_frame=500):
     return Made(out.stdout.split()[0].decode(), count, base, step)
 
 
+def end(child):
+    if child.poll() is None:
+        child.kill()
+        child.wait()
+
+
 class Store:
     """hosttrail-store over d; d may hold a journal already."""
 
@@ -94,6 +101,7 @@ class Store:
             os.unlink(ports)
         self.errors = open(os.path.join(self.dir, "stderr"), "ab")
         self.child = subprocess.Popen([program("hosttrail-store"), "--config", self.config], stderr=self.errors)
+        atexit.register(end, self.child)  # where only some cases run, the last one, which stops it, may be left out
         self.until(lambda: os.path.exists(ports), "the ports file")
         with open(ports) as f:
             self.ports = {line.split()[0]: int(line.split()[1]) for line in f}

@@ -86,7 +86,7 @@ class Trace:
         return [r for r in self.records if r.name == "RecordsLost"]
 
 
-def run(command, options=(), timeout=300, **kw):
+def run(command, options=(), timeout=1200, **kw):
     """Runs command inside `hosttrail trace`. tap.Failed if the trace itself does not work."""
     with tap.Workdir() as d:
         path = os.path.join(d, "trail")
