@@ -148,17 +148,17 @@ def blinking(pid):
         time.sleep(0.005)
     while state() != "Z":
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.02)
+        time.sleep(0.003)
         os.kill(pid, signal.SIGCONT)
-        time.sleep(0.01)
+        time.sleep(0.003)
 
 
-def a_flood_hides_no_exec(how, ring, count):
+def a_flood_hides_no_exec(how, ring, ring_bytes, count):
     """The execs between the flooder's own calls are there, each with its argument, although the flood itself is cut."""
     def run(t):
         with tap.Workdir() as d:
             command = [tap.workload("attacks_flood"), how, d, str(count)]
-            trace = invariant.run_small(command, {ring: 1 << 16}, d, blinking)
+            trace = invariant.run_small(command, {ring: ring_bytes}, d, blinking)
             _, by_who = flood.losses(trace.records)
             said = made(trace.out)
             t.equal(trace.status, 0, "exit status")
@@ -339,6 +339,6 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     tap.main(truth_cases() + counted_cases() + [
-        a_flood_hides_no_exec("hide", "data", size("attacks.flood")), a_flood_hides_no_exec("crowd", "process", size("attacks.flood") // 10),
-        a_fork_bomb,
+        a_flood_hides_no_exec("hide", "data", 1 << 16, size("attacks.flood")),
+        a_flood_hides_no_exec("crowd", "process", 1 << 14, size("attacks.flood") // 10), a_fork_bomb,
         attacked(killed_as_a_whole), attacked(stopped_as_a_whole, **SMALL), without_room_on_its_disk, short_lived])
