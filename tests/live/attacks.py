@@ -218,7 +218,7 @@ def short_lived(t):
         def watch():
             while not done.wait(0.2):
                 samples.append(memory_kib(pids))
-        watcher = threading.Thread(target=watch)
+        watcher = threading.Thread(target=watch, daemon=True)  # a test that is ended does not wait for it
         watcher.start()
         a.go()
         t.equal(a.tree.wait(3000), 0, "exit status")
