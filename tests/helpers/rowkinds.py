@@ -55,6 +55,11 @@ def split_arguments(text):
     return out + [text[at:].strip()]
 
 
+def halves(text):
+    """HALVES(x) of a 32-bit program is two arguments."""
+    return re.sub(r"HALVES\((\w+)\)", r"LOW(\1), HIGH(\1)", text)
+
+
 class Made:
     """One call, as its maker tells it."""
 
@@ -62,7 +67,8 @@ class Made:
         self.name, pid, result, said = line.split(" ", 3)
         self.pid, self.result = int(pid), None if result == "never" else int(result)
         said = json.loads(said)
-        self.texts = split_arguments(said["text"])
+        self.bits, self.good = said["bits"], said["good"]
+        self.texts = split_arguments(halves(said["text"]))
         self.args, self.fds, self.returned, self.cwd = said["args"], said["fds"], said["returned"], said["cwd"]
         self.directory, self.program = said["directory"], said["program"]
         self.own_after, self.peer_after, self.words = said["own_after"], said["peer_after"], said["words"]
@@ -76,11 +82,12 @@ class Made:
         return self.result is not None and not self.failed
 
     def signed(self, n, bits=32):
+        bits = min(bits, self.bits)
         v = self.args[n] & (1 << bits) - 1
         return v - (1 << bits) if v >> bits - 1 else v
 
     def word(self, n):
-        return self.args[n] & (1 << 64) - 1
+        return self.args[n] & (1 << self.bits) - 1
 
     def text(self, n):
         return self.texts[n] if n < len(self.texts) else "0"
@@ -124,6 +131,8 @@ def number(value):
     return kind
 
 
+off64 = number(lambda m, n: int.from_bytes((m.args[n] & 0xffffffff | (m.args[n + 1] & 0xffffffff) << 32).to_bytes(8, "little"), "little", signed=True))
+id16 = number(lambda m, n: -1 if m.args[n] & 0xffff == 0xffff else m.args[n] & 0xffff)
 int_ = number(lambda m, n: m.signed(n))
 uint = number(lambda m, n: m.args[n] & 0xffffffff)
 long_ = number(lambda m, n: m.signed(n, 64))
@@ -507,7 +516,7 @@ def result(m, want):
 
 
 def address(m, want):
-    want.response["address"] = hex(m.result & (1 << 64) - 1)
+    want.response["address"] = hex(m.result & (1 << m.bits) - 1)
 
 
 def waited(m, want):

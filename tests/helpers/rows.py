@@ -21,25 +21,26 @@ class Row:
 
     def want(self, m):
         w = Want()
-        for field, kind in {**self.fields, **(self.bad if m.failed else self.good)}.items():
+        for field, kind in {**self.fields, **(self.good if m.good else self.bad)}.items():
             (kind if callable(kind) else value(kind))(m, w, field)
         if m.ok and self.answer:
             (gives(self.answer) if isinstance(self.answer, str) else self.answer)(m, w)
-        w.more.update(self.bad_more if m.failed else self.good_more)
+        if not m.good or not m.failed:
+            w.more.update(self.good_more if m.good else self.bad_more)
         w.read_only = self.ro(m) if callable(self.ro) else self.ro
         w.source, w.category = self.family + ".linux", self.category(m) if callable(self.category) else self.category
         return w
 
 
-def group(family, default):
+def group(family, default, table):
     def row(name, /, *, ro=False, category=default, gives=None, good=None, bad=None, good_more=None, bad_more=None, **fields):
-        ROWS[name] = Row(family, category, ro, gives, good, bad, good_more, bad_more, fields)
+        table[name] = Row(family, category, ro, gives, good, bad, good_more, bad_more, fields)
     return row
 
 
-def row_of(m):
+def row_of(m, table):
     """fcntl and ioctl have a row for each command."""
-    return ROWS.get("%s %s" % (m.name, m.text(1)), ROWS[m.name])
+    return table.get("%s %s" % (m.name, m.text(1))) or table[m.name]
 
 
 def names(group_, text, **kw):
@@ -48,9 +49,10 @@ def names(group_, text, **kw):
 
 
 M, D, N = "Management", "Data", "NetworkActivity"
-PROCESS, MEMORY, CREDENTIAL, SIGNAL, TIME = (group(n, M) for n in ("process", "memory", "credential", "signal", "time"))
-FILE, NETWORK, MOUNT, NAMESPACE, BPF = group("file", D), group("network", M), group("mount", M), group("namespace", M), group("bpf", M)
-MODULE, SYSTEM, DEVICE, KEY, IOURING, IPC = (group(n, M) for n in ("module", "system", "device", "key", "iouring", "ipc"))
+PROCESS, MEMORY, CREDENTIAL, SIGNAL, TIME, NETWORK, MOUNT, NAMESPACE, BPF, MODULE, SYSTEM, DEVICE, KEY, IOURING, IPC = (
+    group(n, M, ROWS) for n in ("process", "memory", "credential", "signal", "time", "network", "mount", "namespace", "bpf", "module", "system",
+                                "device", "key", "iouring", "ipc"))
+FILE = group("file", D, ROWS)
 
 
 def opens(n):

@@ -19,6 +19,7 @@ import invariant  # noqa: E402
 import oracle  # noqa: E402
 import pathcases  # noqa: E402
 import racecases  # noqa: E402
+import rowcheck  # noqa: E402
 import rulecases  # noqa: E402
 import stracelog  # noqa: E402
 import tap  # noqa: E402
@@ -37,6 +38,7 @@ ORACLE = {  # name: (setup, command)
 }
 PIPES = "cd /tmp\nfor i in 1 2 3; do cat /etc/passwd | grep root | cut -d: -f1 | sort >out.$i; done\ncat out.* | wc -l; rm out.?\nmkdir -p q/r; mv q/r q/s; rmdir q/s q; (exit 3)\n"
 FLOOD = 20000
+ROWS = {"rows32": 45}  # workload: calls that are made both ways at least
 
 
 def rule_commands():
@@ -57,6 +59,8 @@ def jobs():
     yield "verified", "/w/verified", 60
     for name in ("rules", "oracle"):
         yield name, "exec /bin/hosttrail trace -o /out/%s.trail -- /bin/sh /%s.sh" % (name, name), 300
+    for name in ROWS:
+        yield name, "mkdir -p /tmp/rows/%s; exec /w/smallrings /out/%s.trail 16777216 16777216 16777216 all /w/%s /tmp/rows/%s" % ((name,) * 4), 300
     yield "flood", "cd /tmp; exec /w/smallrings /out/flood.trail 0 0 16384 -- /w/opens %d 2 /none/n" % FLOOD, 120
 
 
@@ -141,6 +145,16 @@ def oracle_case(machine, title, command):
     return run
 
 
+def rows_case(machine, workload, least):
+    def run(t):
+        job = machine.result().job(workload)
+        trace = trail.Trace(records_of(machine.result(), workload), *last_line(job), job.rc, job.out, job.err)
+        t.equal((trace.status, trace.lost), (0, 0), "exit status, lost (%s)" % trace.err[-300:])
+        rowcheck.check(t, trace, least)
+    run.title = "every field of %s" % workload
+    return run
+
+
 def cases(kernel):
     machine = Machine(kernel)
 
@@ -169,4 +183,5 @@ def cases(kernel):
     verifier.title = "verifier budget"
     probes_load.title, flood.title, kernel_is_quiet.title = "probes load and attach", "flood of opens, small ring", "the kernel is quiet"
     return [probes_load, verifier] + [rule_case(machine, c) for c in RULES] \
-        + [oracle_case(machine, title, command) for title, (_, command) in ORACLE.items()] + [flood, kernel_is_quiet]
+        + [oracle_case(machine, title, command) for title, (_, command) in ORACLE.items()] \
+        + [rows_case(machine, workload, least) for workload, least in ROWS.items()] + [flood, kernel_is_quiet]

@@ -40,7 +40,7 @@
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <utime.h>
-#include "all_calls_say.h"
+#include "all_calls_run.h"
 #include "work.h"
 
 #ifndef SYS_fchmodat2
@@ -68,32 +68,7 @@
 #define SYS_file_getattr 468
 #define SYS_file_setattr 469
 #endif
-#define PENDING INT64_MIN
-#define CALL(name, ...) sys(SYS_##name, #__VA_ARGS__, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define IMPOSSIBLE(reason) (why = (reason), 0)
-
-static const char *why;
-static char buffer[4096];
 static char *self = "/proc/self/exe", *leaf[] = { "leaf", "--leaf", NULL }, *none[] = { NULL };
-
-/* One call. Whether it came back is seen in shared memory at once, for whatever becomes of this process after. */
-static long sys(long nr, const char *text, ...)
-{
-	va_list ap;
-	long a[6], r;
-
-	va_start(ap, text);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-	say_before(nr, text, a);
-	said->result = PENDING;
-	r = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-	if (r == -1)
-		r = -errno;
-	say_after(nr, r, buffer);
-	return r;
-}
 
 static long forked(long r)
 {
@@ -250,10 +225,6 @@ static const struct timeval bad_vals[2] = { { -1, -1 }, { 0, 0 } };
 
 #include "all_calls_ground.h"
 
-struct try {
-	const char *name;
-	long (*fn)(void);
-};
 #define TRY(name, good, bad) TRY_AS(name, name, good, bad)
 #define TRY_AS(id, name, good, bad)                      \
 	static long id##_good(void) { return (good); }   \
@@ -264,64 +235,16 @@ struct try {
 #undef TRY_AS
 #undef FCNTL
 #undef IOCTL
-#define TRY_AS(id, name, good, bad) { #name, id##_good }, { #name, id##_bad },
+#define TRY_AS(id, name, good, bad) { #name, id##_good, true }, { #name, id##_bad, false },
 static const struct try tries[] = {
 #include "all_calls.h"
 #include "all_calls_asked.h"
 #include "all_calls_commands.h"
 };
 
-static void run_one(const struct try *t)
-{
-	pid_t pid;
-
-	said->result = PENDING;
-	pid = fork();
-	if (pid < 0)
-		die("fork");
-	if (!pid) {
-		int64_t r = t->fn();
-
-		if (why)
-			printf("none %s\n", why);
-		fflush(stdout);
-		said->result = why ? INT64_MAX : r;
-		_exit(0);
-	}
-	waitpid(pid, NULL, 0);
-	if (said->result == PENDING)
-		say_line(t->name, pid, false);
-	else if (said->result != INT64_MAX)
-		say_line(t->name, pid, true);
-	fflush(stdout);
-}
-
 int main(int argc, char **argv)
 {
-	int fd;
-
 	if (argc == 2 && !strcmp(argv[1], "--leaf"))
 		_exit(0);
-	if (argc < 2)
-		usage("all_calls DIR [NAME]");
-	said = mmap(NULL, sizeof(*said), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (said == MAP_FAILED || chdir(argv[1]))
-		die(argv[1]);
-	umask(0);
-	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
-		if (argc > 2 && strcmp(tries[i].name, argv[2]))
-			continue;
-		/* the ground that every call finds: a file, an empty folder, a symlink */
-		unlink("g");
-		rmdir("g");
-		unlink("f");
-		fd = open("f", O_CREAT | O_RDWR, 0644);
-		if (fd >= 0)
-			close(fd);
-		mkdir("d", 0755);
-		if (symlink("f", "l") && errno != EEXIST)
-			die("symlink");
-		run_one(&tries[i]);
-	}
-	return 0;
+	return run_all(argc, argv, tries, sizeof(tries) / sizeof(tries[0]));
 }

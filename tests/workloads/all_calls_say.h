@@ -159,14 +159,14 @@ static void print_object(const struct object *o)
 	printf("}");
 }
 
-static void say_line(const char *name, int pid, bool returned)
+static void say_line(const char *name, int pid, bool returned, bool good)
 {
 	printf("%s %d ", name, pid);
 	if (returned)
 		printf("%" PRId64, said->result);
 	else
 		printf("never");
-	printf(" {\"text\": ");
+	printf(" {\"bits\": %zu, \"good\": %s, \"text\": ", 8 * sizeof(long), good ? "true" : "false");
 	print_text(said->text ? said->text : "");
 	printf(", \"cwd\": ");
 	print_text(said->cwd);
