@@ -22,23 +22,6 @@ class _Any:
 ANY = _Any()
 
 
-class OneOf:
-    """Equal to any of these."""
-
-    def __init__(self, *values):
-        self.values = values
-
-    def __eq__(self, other):
-        return other in self.values
-
-    def __repr__(self):
-        return " or ".join(map(repr, self.values))
-EINPROGRESS = -115
-# what the workload's own variables hold, by their names
-LITERALS = {"self": "/proc/self/exe"}
-FAMILIES = {1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6"}
-
-
 def split_arguments(text):
     """At the commas outside of parentheses, braces and strings."""
     out, depth, quoted, at = [], 0, False, 0
@@ -367,7 +350,7 @@ def executed(n, at=None):
         want.first_path = want.first_path or field
         if m.failed:
             put_asked(m, want, field, n, at)
-            want.more["unverified"] = OneOf(["path"], ["argv", "path"])  # argv is the caller's memory, too
+            want.unverified("argv")  # it was read in the caller's memory, as the path was
             return
         want.more["cwd"] = m.cwd
         put_object(m, want, field, m.program)
