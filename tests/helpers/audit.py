@@ -19,7 +19,10 @@ NETLINK_AUDIT = 9
 AUDIT_GET, AUDIT_SET = 1000, 1001
 STATUS = "=IIIIIIIIIIII"	# struct audit_status
 MASK_ENABLED, MASK_PID, MASK_BACKLOG = 0x1, 0x4, 0x10
-SYSCALL, PATH, SOCKADDR, EXECVE, CWD, EOE = 1300, 1302, 1306, 1309, 1307, 1320
+SYSCALL, PATH, SOCKADDR, EXECVE, CWD, EOE, URINGOP = 1300, 1302, 1306, 1309, 1307, 1320, 1336
+ADD_RULE, DEL_RULE = 1011, 1012
+RULE = "=III64I64I64I64II"	# struct audit_rule_data without strings
+FILTER_URING_EXIT, ALWAYS, LOGINUID, EQUAL = 7, 2, 9, 0x40000000
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 SO_RCVBUFFORCE = 33
 
@@ -55,9 +58,21 @@ class Event:
         return None
 
 
+class Operation:
+    """One audited operation of io_uring. Audit does not know its result: it looks when the operation is begun."""
+
+    def __init__(self, fields):
+        self.fields, self.paths, self.saddr = fields, [], None
+        self.opcode, self.pid = int(fields["uring_op"]), int(fields["pid"])
+
+    path = Event.path
+
+
 class Listener:
-    def __init__(self, calls, auid):
-        self.calls, self.auid = calls, auid
+    """calls: system calls by their names. rings: every operation of io_uring as well."""
+
+    def __init__(self, calls, auid, rings=False):
+        self.calls, self.auid, self.rings = calls, auid, rings
         self.raw, self.seq, self.stopping = [], 0, False
 
     def __enter__(self):
@@ -87,9 +102,18 @@ class Listener:
         argv = ["auditctl", what, "always,exit", "-F", "arch=b64", "-F", "auid=%d" % self.auid]
         for c in self.calls:
             argv += ["-S", c]
-        r = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if r.returncode and what == "-a":
-            raise tap.Failed("auditctl: " + r.stderr.strip())
+        if self.calls:
+            r = subprocess.run(argv, capture_output=True, text=True, check=False)
+            if r.returncode and what == "-a":
+                raise tap.Failed("auditctl: " + r.stderr.strip())
+        if self.rings:
+            self.ring_rule(ADD_RULE if what == "-a" else DEL_RULE)
+
+    def ring_rule(self, kind):
+        """As `auditctl -a always,io_uring -S all -F auid=...` does, which Debian's does not know."""
+        first = [0] * 63
+        self.send(kind, struct.pack(RULE, FILTER_URING_EXIT, ALWAYS, 1, *[0xffffffff] * 64, LOGINUID, *first, self.auid, *first,
+                                    EQUAL, *first, 0))
 
     def send(self, kind, payload):
         self.seq += 1
@@ -135,6 +159,8 @@ class Listener:
             serial, fields = int(m.group(2)), dict(re.findall(r'(\w+)=("[^"]*"|\S+)', m.group(3)))
             if kind == SYSCALL and int(fields["auid"]) == self.auid:
                 found[serial] = Event(fields)
+            elif kind == URINGOP:
+                found[serial] = Operation(fields)
             elif kind == PATH and serial in found:
                 found[serial].paths.append(fields)
             elif kind == SOCKADDR and serial in found:

@@ -75,11 +75,29 @@ def compare(t, calls, trace, command):
     return n
 
 
+def opcodes(ours, theirs):
+    """As difflib's, which takes the square of the length, so only between what is the same at both ends."""
+    n = min(len(ours), len(theirs))
+    head = next((i for i in range(n) if ours[i] != theirs[i]), n)
+    tail = next((i for i in range(n - head) if ours[-1 - i] != theirs[-1 - i]), n - head)
+    middle = difflib.SequenceMatcher(None, ours[head:len(ours) - tail], theirs[head:len(theirs) - tail], autojunk=False)
+    yield "equal", 0, head, 0, head
+    for tag, a1, a2, b1, b2 in middle.get_opcodes():
+        yield tag, a1 + head, a2 + head, b1 + head, b2 + head
+    yield "equal", len(ours) - tail, len(ours), len(theirs) - tail, len(theirs)
+
+
+def unseen_end(want, got):
+    """strace does not see the end of a call in which its task was killed; the kernel did end it, and we say how."""
+    if want and got and (want[-1].ret, want[-1].error) == (None, None) and key_of_record(got[-1])[0] == want[-1].name:
+        want[-1].error = got[-1].error
+
+
 def compare_task(t, want, got):
     """One task's calls in order; differences in number are found as a diff, so that one missing call is one failure."""
-    matcher = difflib.SequenceMatcher(None, [key_of_call(c) for c in want], [key_of_record(r) for r in got], autojunk=False)
     n = 0
-    for tag, a1, a2, b1, b2 in matcher.get_opcodes():
+    unseen_end(want, got)
+    for tag, a1, a2, b1, b2 in opcodes([key_of_call(c) for c in want], [key_of_record(r) for r in got]):
         if tag == "equal":
             for c, r in zip(want[a1:a2], got[b1:b2]):
                 compare_call(t, c, r)
