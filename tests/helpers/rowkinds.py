@@ -20,6 +20,10 @@ class _Any:
 
 
 ANY = _Any()
+EINPROGRESS = -115
+# what the workload's own variables hold, by their names
+LITERALS = {"self": "/proc/self/exe"}
+FAMILIES = {1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6"}
 
 
 def split_arguments(text):

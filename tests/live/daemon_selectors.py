@@ -11,12 +11,13 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers")]
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import daemon  # noqa: E402
 import tap  # noqa: E402
 from event_selectors import selector  # noqa: E402
+from sizes import size  # noqa: E402
 
-OPENS = 200000 if tap.LONG else 20000
+OPENS = size("selectors.opens")
 
 
 class Agent(daemon.Agent):
@@ -196,7 +197,7 @@ def numbers(records, prefix):
 def reload(t):
     """Under load, there and back: what both select is there once and whole; what one selects is there while it was in force, without
     a hole; that by the times of the records themselves."""
-    count, seconds, turns = (20000, 20, 20) if tap.LONG else (6000, 5, 6)
+    count, seconds, turns = size("selectors.paced"), size("selectors.seconds"), size("selectors.turns")
     with tap.Workdir() as d:
         a_only, b_only, both = d + "/a", d + "/b", d + "/c"
         sets = [[selector(eventCategory="Data", eventName="openat", path={"StartsWith": x}) for x in (both, one)] for one in (a_only, b_only)]

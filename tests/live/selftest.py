@@ -23,9 +23,12 @@ def children(pid):
 def prober(agent):
     """Of the agent's children, the one with that name."""
     for pid in children(agent.proc.pid):
-        with open("/proc/%d/cmdline" % pid, "rb") as c:
-            if b"--prober" in c.read().split(b"\0"):
-                return pid
+        try:
+            with open("/proc/%d/cmdline" % pid, "rb") as c:
+                if b"--prober" in c.read().split(b"\0"):
+                    return pid
+        except (FileNotFoundError, ProcessLookupError):  # it ended since it was listed
+            pass
     return None
 
 
