@@ -39,6 +39,8 @@ SIZES = {
     "flood.each": (100, 1_000, "opens of each of 400 users in a flood"),
     "strace.files": (200, 20_000, "files of the repository that is cloned"),
     "strace.sources": (4, 100, "C files of the package that is built"),
+    "strace.python_tests": (1, 9, "files of Python's own tests"),
+    "strace.stressors": (8, 24, "stress-ng's stressors"),
     "strace.stress_ops": (5, 20, "operations of each of stress-ng's stressors"),
     "audit.files": (50, 1_000, "files that the audited program makes, renames and removes"),
     "store.lookup_records": (200_000, 10_000_000, "records behind one lookup"),

@@ -35,7 +35,7 @@ CLASSES = ("control", "process", "data")
 def truth_cases():
     opens = size("races.opens")
     cases = attackcases.cases(size("attacks.swaps"), size("attacks.processes"), min(opens, ROUND))
-    if not tap.LONG:
+    if opens <= ROUND:  # everyday: one trace for all
         return onetrace.runnables(cases, rulerun.W)
     return [repeated(c, -(-opens // ROUND) if c.title in ("paths: symlink", "paths: parents") else 1) for c in cases]
 

@@ -79,15 +79,14 @@ def package(d):
 
 
 # Python's own tests of what asks the kernel for much; and stress-ng's stressors that make calls which nothing else here makes
-PYTHON_TESTS = ["test_stat"]
-PYTHON_TESTS_LONG = ["test_glob", "test_tempfile", "test_shutil", "test_mmap", "test_fcntl", "test_select", "test_zipfile", "test_subprocess"]
-STRESSORS = ["handle", "kcmp", "landlock", "mq", "pidfd", "seal", "seccomp", "userfaultfd"]
-STRESSORS_LONG = ["dup", "eventfd", "fanotify", "fcntl", "inotify", "lease", "lockf", "membarrier", "mlock", "prctl", "sem-sysv",
-                  "shm-sysv", "sigq", "splice", "unshare", "xattr"]
+PYTHON_TESTS = ["test_stat", "test_glob", "test_tempfile", "test_shutil", "test_mmap", "test_fcntl", "test_select", "test_zipfile",
+                "test_subprocess"]
+STRESSORS = ["handle", "kcmp", "landlock", "mq", "pidfd", "seal", "seccomp", "userfaultfd", "dup", "eventfd", "fanotify", "fcntl",
+             "inotify", "lease", "lockf", "membarrier", "mlock", "prctl", "sem-sysv", "shm-sysv", "sigq", "splice", "unshare", "xattr"]
 
 
 def python_tests(_):
-    return ["/usr/bin/python3", "-m", "test", "-q", *PYTHON_TESTS, *(PYTHON_TESTS_LONG if tap.LONG else [])]
+    return ["/usr/bin/python3", "-m", "test", "-q", *PYTHON_TESTS[:size("strace.python_tests")]]
 
 
 def stress(name):
@@ -109,7 +108,7 @@ CASES = [
     oracle.case("git clone", ["git", "-c", "core.fsync=all", "clone", "-q", "--no-local", "large", "clone"], history, size("strace.files")),
     oracle.case("package build", ["make", "-s", "-j2"], package, 20 * size("strace.sources")),
     oracle.case("python's own tests", python_tests, least=100),
-    *map(stress, STRESSORS + (STRESSORS_LONG if tap.LONG else [])),
+    *map(stress, STRESSORS[:size("strace.stressors")]),
 ]
 
 if __name__ == "__main__":
