@@ -155,7 +155,7 @@ def under_a_flood(t):
         a.go()
         a.tree.stdin.write(uid.encode() + b"\n")
         a.tree.stdin.flush()
-        for _ in range(10):
+        for _ in range(5):
             runs, pid = tested(a)["runs"], prober(a)
             os.kill(pid, signal.SIGKILL)
             a.wait(lambda: tested(a)["runs"] > runs, 20, "no prober comes back")
