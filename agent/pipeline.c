@@ -224,10 +224,8 @@ static bool find_idmin(const struct ht_call *ev, uint32_t n, struct ht_idmin *re
 /* True: at least the minimal one. */
 static bool poor_of(struct pipeline *p, const struct ht_call *ev, uint32_t n, struct record_identity *ret_i)
 {
-	struct ht_idmin m;
-
-	if (find_idmin(ev, n, &m)) {
-		identity_minimal(&p->env, &ev->h, &m, &p->text, ret_i);
+	if (find_idmin(ev, n, &p->minimal)) {
+		identity_minimal(&p->env, &ev->h, &p->minimal, &p->text, ret_i);
 		return true;
 	}
 	p->want_epoch = true;

@@ -22,6 +22,7 @@ struct pipeline {
 	uint64_t filtered[CHAIN__MAX];	/* when the open frame settled the first number that is no record; 0: none */
 	struct identity_env env;
 	struct identity_text text;
+	struct ht_idmin minimal;	/* with text: what the identity at hand points into */
 	struct idcache *identities;
 	struct cgroups *cgroups;
 	uint64_t world;			/* grows when a name or an address becomes known */
