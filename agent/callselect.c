@@ -6,16 +6,6 @@
 #include "calls_internal.h"
 #include "calls.h"
 
-static bool has_bit(const uint64_t *calls, unsigned call)
-{
-	return calls[call / 64] >> call % 64 & 1;
-}
-
-static void set_bit(uint64_t *calls, unsigned call)
-{
-	calls[call / 64] |= 1ull << call % 64;
-}
-
 /* Does the selector ask for names, rather than rule some out? */
 static bool asks_for_names(const struct selector *s)
 {
@@ -51,6 +41,35 @@ static bool may_be_management(const struct call *row)
 	return false;
 }
 
+/* What selectors say of every record of the call: with `ok` of those of a call that succeeded. MAYBE: they differ, or more would
+ * have to be known. */
+static enum select_answer say(const struct selectors *s, const struct call *row, enum record_category category, bool ok)
+{
+	struct select_view v;
+
+	show_row(row, category, &v);
+	if (ok)
+		select_view_text(&v, SELECT_ERROR, NULL);
+	return selectors_match(s, &v);
+}
+
+static bool always_said(const struct selectors *s, unsigned call, bool ok, enum select_answer answer)
+{
+	const struct call *row = calls_row(call);
+
+	return row && say(s, row, row->category, ok) == answer && (!may_be_management(row) || say(s, row, CATEGORY_MANAGEMENT, ok) == answer);
+}
+
+bool callselect_sure(const struct selectors *s, unsigned call)
+{
+	return always_said(s, call, false, SELECT_YES);
+}
+
+bool callselect_failed(const struct selectors *s, unsigned call)
+{
+	return always_said(s, call, true, SELECT_NO);
+}
+
 bool callselect_wants(const struct selector *s, unsigned call)
 {
 	const struct call *row = calls_row(call);
@@ -63,36 +82,6 @@ bool callselect_wants(const struct selector *s, unsigned call)
 		return true;
 	show_row(row, may_be_management(row) ? CATEGORY_MANAGEMENT : row->category, &v);
 	return selector_match(s, &v) != SELECT_NO;
-}
-
-bool callselect_sure(const struct selectors *s, unsigned call)
-{
-	const struct call *row = calls_row(call);
-	struct select_view v;
-
-	if (!row)
-		return false;
-	show_row(row, row->category, &v);
-	if (selectors_match(s, &v) != SELECT_YES)
-		return false;
-	show_row(row, may_be_management(row) ? CATEGORY_MANAGEMENT : row->category, &v);
-	return selectors_match(s, &v) == SELECT_YES;
-}
-
-bool callselect_failed(const struct selectors *s, unsigned call)
-{
-	const struct call *row = calls_row(call);
-	struct select_view v;
-
-	if (!row)
-		return false;
-	show_row(row, row->category, &v);
-	select_view_text(&v, SELECT_ERROR, NULL);
-	if (selectors_match(s, &v) != SELECT_NO)
-		return false;
-	show_row(row, may_be_management(row) ? CATEGORY_MANAGEMENT : row->category, &v);
-	select_view_text(&v, SELECT_ERROR, NULL);
-	return selectors_match(s, &v) == SELECT_NO;
 }
 
 enum callselect_where callselect_where(enum select_field field)
@@ -119,8 +108,8 @@ static void add_multiplexers(uint64_t *calls)
 
 	for (unsigned m = 0; m < HT_MULTIPLEXERS; m++)
 		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++)
-			if (has_bit(calls, calls_behind(m, nr)) && calls_behind(m, nr))
-				set_bit(calls, calls_lookup(names[m]));
+			if (probes_calls_has(calls, calls_behind(m, nr)) && calls_behind(m, nr))
+				probes_calls_add(calls, calls_lookup(names[m]));
 }
 
 void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS])
@@ -129,6 +118,6 @@ void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS
 	for (unsigned i = 1; i < calls_count(); i++)
 		for (unsigned k = 0; k < s->n; k++)
 			if (callselect_wants(&s->v[k], i))
-				set_bit(ret_calls, i);
+				probes_calls_add(ret_calls, i);
 	add_multiplexers(ret_calls);
 }

@@ -25,6 +25,15 @@ struct probes_calls {
 	uint64_t failed[PROBES_CALLS_WORDS];	/* of these: only when they fail. Where that is not known soon enough, they all come */
 };
 
+static inline bool probes_calls_has(const uint64_t *calls, unsigned call)
+{
+	return calls[call / 64] >> call % 64 & 1;
+}
+static inline void probes_calls_add(uint64_t *calls, unsigned call)
+{
+	calls[call / 64] |= 1ull << call % 64;
+}
+
 struct probes_config {
 	const char *instance;		/* pins under /sys/fs/bpf/hosttrail/<instance>; NULL: nothing is pinned */
 	enum ht_scope scope;

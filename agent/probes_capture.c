@@ -13,18 +13,9 @@
 #include "lib/cleanup.h"
 #include "probes_internal.h"
 
-#define INDEX_ENTER 0x8000	/* as in bpf/maps.bpf.h */
-#define INDEX_TEST 0x4000
-#define INDEX_FAILED 0x2000
-
-static bool has_bit(const uint64_t *calls, unsigned call)
-{
-	return calls[call / 64] >> call % 64 & 1;
-}
-
 static bool wanted(const struct probes_calls *c, unsigned call)
 {
-	return c ? has_bit(c->captured, call) : !calls_high_rate(call);
+	return c ? probes_calls_has(c->captured, call) : !calls_high_rate(call);
 }
 
 static uint16_t entry_of(const struct probes_calls *c, unsigned call)
@@ -34,18 +25,18 @@ static uint16_t entry_of(const struct probes_calls *c, unsigned call)
 	if (!call || !wanted(c, call))
 		return 0;
 	if (flags & (HT_CALL_F_ENTER | HT_CALL_F_EXEC))
-		entry |= INDEX_ENTER;
-	if (c && has_bit(c->test, call))
-		entry |= INDEX_TEST;
-	if (c && has_bit(c->failed, call))
-		entry |= INDEX_FAILED;
+		entry |= HT_INDEX_ENTER;
+	if (c && probes_calls_has(c->test, call))
+		entry |= HT_INDEX_TEST;
+	if (c && probes_calls_has(c->failed, call))
+		entry |= HT_INDEX_FAILED;
 	return entry;
 }
 
 /* What has no flag for it comes for everybody, or not at all. */
 static uint16_t plain_of(const struct probes_calls *c, unsigned call)
 {
-	return !call || !wanted(c, call) || (c && has_bit(c->test, call)) ? 0 : (uint16_t)call;
+	return !call || !wanted(c, call) || (c && probes_calls_has(c->test, call)) ? 0 : (uint16_t)call;
 }
 
 static void fill_abi(const struct probes_calls *c, enum ht_abi abi, captured_map *m)
@@ -57,7 +48,7 @@ static void fill_abi(const struct probes_calls *c, enum ht_abi abi, captured_map
 		uint16_t entry = index[nr] < calls_count() ? entry_of(c, index[nr]) : 0;
 
 		if (name && !strcmp(name, "restart_syscall"))
-			entry = INDEX_RESTART;
+			entry = HT_INDEX_RESTART;
 		m->ht_index[abi * HT_NR_MAX + nr] = entry;
 	}
 }
@@ -78,7 +69,7 @@ void probes_captured_fill(const struct probes_calls *c, captured_map *m)
 static void widen(const volatile uint16_t *before, volatile uint16_t *now, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		now[i] = !before[i] ? now[i] : !now[i] ? before[i] : (uint16_t)(now[i] & (before[i] | (uint16_t)~(INDEX_TEST | INDEX_FAILED)));
+		now[i] = !before[i] ? now[i] : !now[i] ? before[i] : (uint16_t)(now[i] & (before[i] | (uint16_t)~(HT_INDEX_TEST | HT_INDEX_FAILED)));
 }
 
 int probes_capture(struct probes *p, const struct probes_calls *calls, bool wide)

@@ -11,7 +11,6 @@
 
 #define LINKS_MAX HT_PROGRAMS_MAX
 #define OWN_DIRS_MAX 64
-#define INDEX_RESTART (HT_CALLS_MAX - 1)	/* as in bpf/maps.bpf.h */
 #define CPUS_PER_GROUP_SHIFT 3
 
 /* Pinned with the rest: says whether an earlier run's pins are ours to go on with. */

@@ -25,7 +25,7 @@ static unsigned group_shift(const struct probes *p)
 
 static int fill_rodata(struct probes *p, const struct probes_config *c, struct hosttrail_bpf *s)
 {
-	if (calls_count() > INDEX_RESTART)
+	if (calls_count() > HT_INDEX_RESTART)
 		return -E2BIG;
 	s->rodata->ht_have_cast = p->features.have_cast;
 	s->rodata->ht_scope = c->scope;

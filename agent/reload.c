@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -38,16 +39,18 @@ static int capture(struct parent *p, const struct selection *s, bool widen)
 	return r;
 }
 
-static int keep(const struct parent *p)
+/* Where there is no room none is better than the wrong one: see former(). */
+static void keep(const struct parent *p)
 {
 	char path[PATH_MAX];
 	int r;
 
 	file_of(p, path);
 	r = fsx_replace(path, p->selection->text.p, p->selection->text.n, 0600);
-	if (r < 0)
+	if (r < 0) {
 		log_err(r, "cannot write %s", path);
-	return r;
+		unlink(path);
+	}
 }
 
 /* Those of the run before. Without them, all that it captured is judged by those of now. */
@@ -76,8 +79,7 @@ int reload_begin(struct parent *p)
 		r = capture(p, p->selection, true);
 		p->selection->from = clock_boot();
 	}
-	if (!r)
-		r = keep(p);
+	keep(p);
 	return r ?: capture(p, p->selection, false);
 }
 
@@ -141,6 +143,7 @@ void reload_tick(struct parent *p)
 int reload_answered(struct parent *p, uint64_t from)
 {
 	struct selection *s = TAKE_PTR(p->coming);
+	uint64_t now = clock_boot();
 
 	if (!s)
 		return -EBADMSG;
@@ -148,7 +151,7 @@ int reload_answered(struct parent *p, uint64_t from)
 	s->before = p->selection;
 	p->selection = s;
 	p->asked = false;
-	selection_forget(s, clock_boot() - (clock_boot() < IN_RINGS ? clock_boot() : IN_RINGS));
+	selection_forget(s, now > IN_RINGS ? now - IN_RINGS : 0);
 	keep(p);
 	capture(p, s, false);
 	log_info("event selectors in force: %s (SHA-256 %s)", s->source, s->sha256);

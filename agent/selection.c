@@ -12,16 +12,6 @@
 #include "proto/keys.h"
 #include "selfcalls.h"
 
-static void set_bit(uint64_t *calls, unsigned call)
-{
-	calls[call / 64] |= 1ull << call % 64;
-}
-
-static bool has_bit(const uint64_t *calls, unsigned call)
-{
-	return call < HT_CALLS_MAX && calls[call / 64] >> call % 64 & 1;
-}
-
 int selection_of(const char *source, const void *text, size_t n, struct selection **ret_s, char why[SELECTORS_WHY_MAX])
 {
 	_cleanup_(selection_free) struct selection *s = calloc(1, sizeof(*s));
@@ -42,7 +32,7 @@ int selection_of(const char *source, const void *text, size_t n, struct selectio
 		r = selectors_parse(text, n, &s->selectors, why);
 	for (unsigned i = 1; !r && s->selectors && i < calls_count(); i++)
 		if (callselect_sure(s->selectors, i))
-			set_bit(s->sure, i);
+			probes_calls_add(s->sure, i);
 	if (!r)
 		*ret_s = TAKE_PTR(s);
 	return r;
@@ -91,16 +81,16 @@ void selection_calls(const struct selection *s, struct probes_calls *c)
 		callselect(s->selectors, c->captured);
 	for (unsigned i = 1; i < calls_count(); i++) {
 		if (s->selectors ? calls_descs()[i].flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC) : !calls_high_rate(i))
-			set_bit(c->captured, i);
-		else if (s->selectors && has_bit(c->captured, i) && callselect_failed(s->selectors, i))
-			set_bit(c->failed, i);
+			probes_calls_add(c->captured, i);
+		else if (s->selectors && probes_calls_has(c->captured, i) && callselect_failed(s->selectors, i))
+			probes_calls_add(c->failed, i);
 	}
 	for (const struct selfcall *f = selfcalls; f->family; f++) {
 		unsigned call = calls_lookup(f->call);
 
-		if (!has_bit(c->captured, call))
-			set_bit(c->test, call);
-		set_bit(c->captured, call);
+		if (!probes_calls_has(c->captured, call))
+			probes_calls_add(c->test, call);
+		probes_calls_add(c->captured, call);
 	}
 }
 
@@ -120,5 +110,5 @@ void selection_forget(struct selection *s, uint64_t time)
 
 bool selection_sure(const struct selection *s, unsigned call)
 {
-	return !s->selectors || has_bit(s->sure, call);
+	return !s->selectors || (call < HT_CALLS_MAX && probes_calls_has(s->sure, call));
 }

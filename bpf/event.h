@@ -41,6 +41,12 @@ enum ht_abi {
 #define HT_CALLS_MAX 1024	/* descriptors; index 0 means "not captured" */
 #define HT_CALL_UNKNOWN 1	/* descriptor of numbers that no table knows */
 #define HT_OPS_MAX 6
+/* an entry of the table of captured calls: a descriptor's index (HT_INDEX_MASK) and these */
+#define HT_INDEX_ENTER 0x8000	/* this call is looked at when it is entered */
+#define HT_INDEX_TEST 0x4000	/* captured of the self-test's process alone */
+#define HT_INDEX_FAILED 0x2000	/* captured when it fails, not else */
+#define HT_INDEX_MASK (HT_CALLS_MAX - 1)
+#define HT_INDEX_RESTART (HT_CALLS_MAX - 1)	/* restart_syscall: continues a held call */
 #define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */
 #define HT_BEHIND_MAX 32	/* numbers of one multiplexer that have a slot */
 #define HT_GROUPS_MAX 16	/* rings per class (CPU groups) */

@@ -7,11 +7,6 @@
 
 #define OUT_MAX (sizeof(struct ht_ident) + HT_DATA_MAX)	/* an entry never gets longer */
 #define STRS_MAX 4000	/* two of them and the storage's own header stay below 8 KiB (kmalloc_nolock's limit) */
-#define INDEX_ENTER 0x8000	/* in ht_index: this call is looked at when it is entered */
-#define INDEX_TEST 0x4000	/* in ht_index: captured of the self-test's process alone */
-#define INDEX_FAILED 0x2000	/* in ht_index: captured when it fails, not else */
-#define INDEX_MASK (HT_CALLS_MAX - 1)
-#define INDEX_RESTART (HT_CALLS_MAX - 1)	/* in ht_index: restart_syscall, continues a held call */
 #define OWN_DIR_DEPTH 5
 
 /* ---- set by the loader, constant for the verifier */

@@ -115,7 +115,7 @@ static __always_inline void exec_call(struct task *t, struct task_struct *task, 
 		return;
 	}
 	nr = arch_nr(task, regs, &in->abi);
-	call = call_index(nr, in->abi) & INDEX_MASK;
+	call = call_index(nr, in->abi) & HT_INDEX_MASK;
 	in->flags |= HT_EV_F_ENTER_MISSED;
 	in->nr = nr;
 	in->call = call;
@@ -184,10 +184,10 @@ static __always_inline void exit_call(struct task *t, struct task_struct *task)
 	}
 	nr = arch_nr(task, regs, &in.abi);
 	in.nr = nr;
-	in.call = call_index(nr, in.abi) & INDEX_MASK;
+	in.call = call_index(nr, in.abi) & HT_INDEX_MASK;
 	if (t && t->held.call)
 		restart_join(t, &in, regs);
-	if (!in.call || in.call == INDEX_RESTART)
+	if (!in.call || in.call == HT_INDEX_RESTART)
 		return;
 	if (desc_of(in.call)->flags & HT_CALL_F_NORETURN)
 		in.flags = 0;

@@ -14,7 +14,7 @@ struct call_in {		/* a call as a hook found it */
 	__u16 flags;		/* enum ht_event_flag */
 };
 
-/* The descriptor index of a call with flags (INDEX_ENTER), 0 if it is not captured. */
+/* The descriptor index of a call with flags (HT_INDEX_ENTER), 0 if it is not captured. */
 static __always_inline __u32 call_index(__s64 nr, __u32 abi)
 {
 	if (nr < 0)
@@ -160,7 +160,7 @@ static __always_inline bool look_behind(struct call_in *in, __u64 *args)
 		return true;
 	call = arch_behind(in->nr, args, &in->ret);
 	if (call >= 0)
-		in->call = call & INDEX_MASK;
+		in->call = call & HT_INDEX_MASK;
 	return call != 0;
 }
 

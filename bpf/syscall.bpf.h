@@ -92,7 +92,7 @@ static __always_inline void restart_join(struct task *t, struct call_in *in, str
 	__u64 args[6];
 
 	arch_args(regs, in->abi, args);
-	if (in->call == INDEX_RESTART) {
+	if (in->call == HT_INDEX_RESTART) {
 		in->nr = t->held.nr;
 		in->call = t->held.call;
 	} else if (!held_is(&t->held, in->nr, in->abi, args)) {
@@ -125,18 +125,18 @@ static __always_inline void refused(struct task_struct *task, struct pt_regs *re
 /* Decided by who makes it and how it ended: nobody selects this one. Only where the entry that was looked up is the call's own. */
 static __always_inline bool unselected(const struct task *t, __u32 entry, __u32 call, __s64 ret)
 {
-	if (!(entry & (INDEX_TEST | INDEX_FAILED)) || call != (entry & INDEX_MASK))
+	if (!(entry & (HT_INDEX_TEST | HT_INDEX_FAILED)) || call != (entry & HT_INDEX_MASK))
 		return false;
 	if (t && (t->flags & HT_TASK_PROBE))
 		return false;
-	return (entry & INDEX_TEST) || ret >= 0 || ret < -4095;
+	return (entry & HT_INDEX_TEST) || ret >= 0 || ret < -4095;
 }
 
 /* A captured call came back. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call_in in = { .ret = ret, .nr = nr, .abi = abi_call >> 16, .call = abi_call & INDEX_MASK };
+	struct call_in in = { .ret = ret, .nr = nr, .abi = abi_call >> 16, .call = abi_call & HT_INDEX_MASK };
 	__u32 flags = desc_of(in.call)->flags;
 	const __u64 *args = NULL;
 	struct task *t;
@@ -152,7 +152,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	}
 	if (t) {
 		if (is_restart(ret)) {
-			if (in.call != INDEX_RESTART)
+			if (in.call != HT_INDEX_RESTART)
 				return restart_hold(t, &in, regs);
 			if (t->held.call) {
 				t->held.code = ret;
@@ -166,14 +166,14 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 			t->exec.call = 0;
 		if (unselected(t, abi_call & 0xffff, in.call, ret))
 			return 0;
-		if (in.call != INDEX_RESTART && (arch_multiplexer(in.nr, in.abi) || may_be_filtered(t, in.call))) {
+		if (in.call != HT_INDEX_RESTART && (arch_multiplexer(in.nr, in.abi) || may_be_filtered(t, in.call))) {
 			args = t->args;
 			arch_args(regs, in.abi, t->args);
 			if (!look_behind(&in, t->args) || filtered(t, in.call, ret, in.abi, t->args))
 				return 0;
 		}
 	}
-	if (in.call == INDEX_RESTART)
+	if (in.call == HT_INDEX_RESTART)
 		return 0;
 	if (is_restart(ret))	/* no storage to hold it in, and it has no result to record */
 		return record_lost(in.call, HT_CAUSE_STORAGE);
@@ -187,7 +187,7 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 	__s64 nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
 
 	call = call_index(nr, abi);
-	if (!(call & INDEX_MASK))
+	if (!(call & HT_INDEX_MASK))
 		return 0;
 	return exit_captured(regs, ret, nr, abi << 16 | call);
 }
@@ -226,7 +226,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task *t;
 
-	call &= INDEX_MASK;
+	call &= HT_INDEX_MASK;
 	if (!task_in_scope(task, &t))
 		return 0;
 	if (!(desc_of(call)->flags & HT_CALL_F_EXEC)) {
@@ -247,7 +247,7 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 	__s64 nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
 
 	call = call_index(nr, abi);
-	if (!(call & INDEX_ENTER))
+	if (!(call & HT_INDEX_ENTER))
 		return 0;
 	return enter_wanted(regs, nr, abi, call);
 }

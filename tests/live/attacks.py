@@ -308,7 +308,7 @@ def without_room_on_its_disk(t):
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "hosttrail-test", a.dir + "/spool"], check=True)
             try:
                 a.start()
-                fill(a.dir + "/spool/ballast")
+                daemon.fill(a.dir + "/spool/ballast")
                 a.go()
                 a.tree.wait(120)
                 time.sleep(1)
@@ -320,15 +320,6 @@ def without_room_on_its_disk(t):
                 t.ok(any(r.name == "RecordsLost" and r.fields["cause"] == "diskFull" for r in records), "its cause")
             finally:
                 subprocess.run(["umount", "-l", a.dir + "/spool"], check=False)
-
-
-def fill(path):
-    with open(path, "wb", buffering=0) as f:
-        try:
-            while f.write(bytes(4096)):
-                pass
-        except OSError:
-            pass
 
 
 without_room_on_its_disk.title = "agent without room on its disk"

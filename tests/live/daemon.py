@@ -285,6 +285,16 @@ def idle(t):
         a.stop()
 
 
+def fill(path):
+    """A file that takes what is left of its filesystem."""
+    with open(path, "wb", buffering=0) as f:
+        try:
+            while f.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+
+
 def a_full_disk(t):
     """Records become counted losses, and one RecordsLost says so when there is space again."""
     with tap.Workdir() as d, Agent(flood(d + "/f")) as a:
@@ -293,12 +303,7 @@ def a_full_disk(t):
         try:
             a.start()
             ballast = a.dir + "/spool/ballast"
-            with open(ballast, "wb", buffering=0) as f:
-                try:
-                    while f.write(bytes(4096)):
-                        pass
-                except OSError:
-                    pass
+            fill(ballast)
             a.go()
             a.tree.wait(120)
             time.sleep(1)

@@ -38,8 +38,10 @@ class Agent(daemon.Agent):
         with open(self.file, "rb") as f:
             return hashlib.sha256(f.read()).hexdigest()
 
-    def run(self):
+    def run(self, self_test=False):
         self.start()
+        if self_test:
+            self.wait(lambda: self.status()["self_test"]["state"] == "passed", 15, "the self-test does not pass")
         self.go()
         self.tree.wait(120)
         self.stop()
@@ -118,12 +120,7 @@ def by_user(t):
 def nothing(t):
     """No selector: nothing but the trail's own records, the self-test's among them."""
     with tap.Workdir() as d, Agent(sh(opens(d + "/x")), [], self_test=True) as a:
-        a.start()
-        a.wait(lambda: a.status()["self_test"]["state"] == "passed", 15, "the self-test does not pass")
-        a.go()
-        a.tree.wait(60)
-        a.stop()
-        frames, records = a.everything()
+        frames, records = a.run(self_test=True)
         daemon.check_once(t, frames, records)
         t.equal([r.name for r in calls(records) if not r.fields.get("selfTest")], [], "calls")
         t.equal(daemon.lost_of(records, "data"), 0, "lost")
@@ -228,6 +225,28 @@ def reload(t):
             t.ok(any(s == a.file for s in (r.fields["selectors"] for r in changed)), "the record says which")
 
 
+def reload_of_a_slow_worker(t):
+    """Until it answers, what the old selectors want goes on being captured, and is judged by them."""
+    with tap.Workdir() as d, Agent(sh(paced(d + "/a", 1000, 0)), [selector(eventCategory="Data", eventName="openat")]) as a:
+        a.start()
+        worker = a.worker()
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            a.select([selector(eventCategory="Management", eventName="mount")])
+            a.proc.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+            a.go()
+            a.tree.wait(60)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        a.wait(lambda: in_force(a) == a.sha256(), 30, "the selectors do not come into force")
+        a.stop()
+        frames, records = a.everything()
+        daemon.check_once(t, frames, records)
+        t.equal(len(numbers(records, d + "/a")), 900, "opens")
+        t.equal([r.name for r in records if r.name == "mount"], [], "mounts, which were not selected yet")
+
+
 def turn_of(starts, at):
     return max(i for i, s in enumerate(starts) if s <= at)
 
@@ -301,12 +320,7 @@ def cut_in_the_kernel(t):
                                    [selector(eventCategory="Data", errorCode="ENOENT")], self_test=True) as a:
         with open(d + "/made", "w"):
             pass
-        a.start()
-        a.wait(lambda: a.status()["self_test"]["state"] == "passed", 15, "the self-test does not pass")
-        a.go()
-        a.tree.wait(60)
-        a.stop()
-        frames, records = a.everything()
+        frames, records = a.run(self_test=True)
         daemon.check_once(t, frames, records)
         t.ok(any(r.fields.get("requestedPath", r.fields.get("path")) == d + "/none" for r in records), "the open that failed")
         data = sum(last - first + 1 for f in frames for c, _, first, last in f.ranges if c == 2)
@@ -335,6 +349,32 @@ def refused(t):
         t.ok(p.returncode == 1 and "absolute path" in p.stderr, "a relative path: %r" % p.stderr)
 
 
+def without_room_for_state(t):
+    """A full state directory keeps no agent from starting again."""
+    with Agent(["/bin/true"], [selector(eventCategory="Management")]) as a:
+        keys = {}
+        for name in os.listdir(a.dir + "/key"):
+            with open(a.dir + "/key/" + name, "rb") as f:
+                keys[name] = f.read()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "hosttrail-test", a.dir + "/key"], check=True)
+        try:
+            for name, text in keys.items():
+                with open(a.dir + "/key/" + name, "wb") as f:
+                    f.write(text)
+                os.chmod(a.dir + "/key/" + name, 0o600)
+            a.start()
+            a.stop()
+            daemon.fill(a.dir + "/key/ballast")
+            for other in (False, True):
+                if other:
+                    a.select([selector(eventCategory="Data", readOnly="false")])
+                a.start()
+                t.equal(a.status()["selectors"]["sha256"], a.sha256(), "in force, changed: %s" % other)
+                a.stop()
+        finally:
+            subprocess.run(["umount", "-l", a.dir + "/key"], check=False)
+
+
 by_path.title = "selected by path: recorded once, the others filtered"
 high_rate.title = "high-rate calls that a selector names"
 failures.title = "failed calls only"
@@ -344,12 +384,15 @@ default.title = "the default selectors"
 killed.title = "filtered numbers over SIGKILL and restart"
 refused.title = "bad selectors at the start"
 reload.title = "reload under load"
+reload_of_a_slow_worker.title = "reload while the worker does not answer"
 refused_reload.title = "a reload that is refused"
 restarted.title = "another start with other selectors"
+without_room_for_state.title = "another start without room for what is in force"
 cut_in_the_kernel.title = "failures alone, and the self-test's alone, are cut in the kernel"
 
 if __name__ == "__main__":
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([by_path, high_rate, failures, by_user, nothing, default, killed, refused, reload, refused_reload, restarted, cut_in_the_kernel])
+    tap.main([by_path, high_rate, failures, by_user, nothing, default, killed, refused, reload, reload_of_a_slow_worker,
+              refused_reload, restarted, without_room_for_state, cut_in_the_kernel])

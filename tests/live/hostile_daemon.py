@@ -173,7 +173,7 @@ def a_full_disk_at_start(t):
         os.mkdir(a.dir + "/spool")
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "hosttrail-test", a.dir + "/spool"], check=True)
         try:
-            fill(a.dir + "/spool/ballast")
+            daemon.fill(a.dir + "/spool/ballast")
             with open(a.dir + "/log", "a") as log:
                 a.proc = subprocess.Popen([tap.program("hosttraild"), "--config", a.dir + "/agent.yaml"], stderr=log,
                                           stdin=subprocess.DEVNULL, cwd="/")
@@ -194,15 +194,6 @@ def a_full_disk_at_start(t):
             t.ok(len(a.log()) < 20000, "the log stays short (%d bytes)" % len(a.log()))
         finally:
             subprocess.run(["umount", "-l", a.dir + "/spool"], check=False)
-
-
-def fill(path):
-    with open(path, "wb", buffering=0) as f:
-        try:
-            while f.write(bytes(4096)):
-                pass
-        except OSError:
-            pass
 
 
 def a_deleted_spool(t):

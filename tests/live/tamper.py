@@ -5,6 +5,7 @@ what was changed behind the agent's back is noticed. Each attack is carried out 
 import ctypes
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -106,6 +107,34 @@ def bpf_objects(t):
         t.equal(len(a.records("bpf")), 5, "every bpf call is a record")
 
 
+def empty_map(pin, size):
+    """Zeroes the only element of a pinned array, with bpf(2) itself: no tool takes so long a value."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    path, key, value = (ctypes.create_string_buffer(x) for x in (pin.encode(), bytes(4), bytes(size)))
+    attr = ctypes.create_string_buffer(struct.pack("QII", ctypes.addressof(path), 0, 0), 128)
+    fd = libc.syscall(321, 7, attr, 128)
+    attr = ctypes.create_string_buffer(struct.pack("IIQQQ", fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0), 128)
+    if fd < 0 or libc.syscall(321, 2, attr, 128):
+        raise tap.Failed("bpf(2): " + os.strerror(ctypes.get_errno()))
+    os.close(fd)
+
+
+def captured(t):
+    """The table of captured calls, emptied by its number: it is put back, said, and calls are recorded again."""
+    with tap.Workdir() as d, Attack(REMOTE) as a:
+        out = subprocess.run(["bpftool", "-j", "map", "show", "pinned", "%s/%s/captured" % (daemon.PINS, a.name)], capture_output=True,
+                             text=True, check=True).stdout
+        size = json.loads(out)["bytes_value"]
+        empty_map("%s/%s/captured" % (daemon.PINS, a.name), size)
+        a.run("open('%s/blind', 'w')" % d)
+        a.wait(lambda: a.said("map"), 10, "nothing is said")
+        a.run("open('%s/seen', 'w')" % d)
+        a.finish()
+        a.stop()
+        t.equal(a.said("map"), [("captured", "written to by somebody else")], "TrailTampered")
+        t.equal([r.fields.get("path") for r in a.records("openat") if d in str(r.fields.get("path"))], [d + "/seen"], "opens")
+
+
 def files(t):
     with Attack(REMOTE) as a:
         spool, key = a.dir + "/spool", a.dir + "/key"
@@ -202,4 +231,4 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([signals, tracing, bpf_objects, files, spool, mounts])
+    tap.main([signals, tracing, bpf_objects, captured, files, spool, mounts])
