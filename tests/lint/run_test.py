@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Tests of tests/run.py: what counts as passed, failed and skipped."""
+import collections
+import contextlib
 import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -94,6 +97,15 @@ def other_cases(folder):
     yield "an extra test runs when it is named", chosen, [False, True, False, True]
     env = run.Test("live", "env", ["/bin/sh", "-c", 'echo 1..1; [ "$HT_LONG$HT_BUILD" = "0%s" ] && echo ok' % folder], folder)
     yield "environment", runner(folder).execute(env).passed, 1
+    queue = [run.Test("live", "q%d" % n, ["/bin/sh", "-c", "echo 1..1; echo ok 1 - a"], folder) for n in range(20)]
+    two, shared = runner(folder), collections.deque(queue)
+    with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
+        lanes = [threading.Thread(target=two.drain, args=(shared,)) for _ in range(2)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+    yield "two lanes run each test of a queue once", (two.total.passed, two.total.failed), (20, 0)
     yield from resumed_cases(folder)
     script = os.path.join(folder, "x.sh")
     with open(script, "w") as f:

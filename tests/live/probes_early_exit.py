@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import tap  # noqa: E402
 
-LIMIT = 40
+LIMIT = 30
 PINS = "/sys/fs/bpf/hosttrail-early-exit-%d" % os.getpid()
 LINE = re.compile(r"^\s*(\d+): \(([0-9a-f]{2})\) (.*)$")
 GOTO = re.compile(r"goto pc([+-]\d+)")
