@@ -2,8 +2,9 @@
 /*
  * emit.bpf.h - counting and the one way into a ring.
  *
- * A number is taken before anything can fail, and every failure after that is counted by cause,
- * so that for every class and CPU: numbers taken = entries in the ring + lost.
+ * What is to be recorded takes a number when its entry is ready for the ring, or when something before that fails; every failure
+ * is counted by cause, so that for every class and CPU: numbers taken = entries in the ring + lost. So what turns out to be filtered
+ * or merged in the kernel, however late, takes none, and leaves nothing to settle.
  */
 #ifndef HOSTTRAIL_EMIT_BPF_H
 #define HOSTTRAIL_EMIT_BPF_H
@@ -30,6 +31,13 @@ static __always_inline void count_lost(struct ht_counters *c, __u32 cause)
 		c->lost_first = now;
 	c->lost_last = now;
 	__sync_fetch_and_add(&c->lost[cause & (HT_CAUSE__MAX - 1)], 1);
+}
+
+/* The same of something that has no number yet. */
+static __always_inline void number_lost(struct ht_counters *c, __u32 cause)
+{
+	__sync_fetch_and_add(&c->seq, 1);
+	count_lost(c, cause);
 }
 
 /* The CPU's scratch, or NULL while an interrupted probe on this CPU uses it. */

@@ -61,7 +61,7 @@ static __always_inline void record_body(struct scratch *s, struct task *t, struc
 	}
 }
 
-/* A function of its own, so that its stack is not its caller's too: 6.1 allows 512 bytes down to a walk's last step. */
+/* Numbers what lies in s->b and sends it. A function of its own, so that its stack is not its caller's too: 6.1 allows 512 bytes down to a walk's last step. */
 __noinline int record_end(struct scratch *s)
 {
 	struct ht_counters *n;
@@ -74,6 +74,7 @@ __noinline int record_end(struct scratch *s)
 	n = counters_of(class, cpu);
 	if (!n)
 		return 0;
+	((struct ht_event *)s->b)->seq = __sync_fetch_and_add(&n->seq, 1);
 	((struct ht_event *)s->b)->flags = s->evflags;
 	if (scratch_put(s, class, cpu, n)) {
 		count_lost(n, HT_CAUSE_RING_FULL);
@@ -102,33 +103,30 @@ static __always_inline __u32 call_class(const struct call_in *in, struct pt_regs
 	return d->class & (HT_CLASS__MAX - 1);
 }
 
-/* Takes a number; then the scratch, with s->c filled but for the arguments. NULL: counted as lost, or cut. */
+/* The scratch, with s->c filled but for number and arguments. NULL: counted as lost, or cut. */
 static __always_inline struct scratch *record_begin(struct task *t, const struct call_in *in, __u32 class,
 						    struct ht_counters **ret_n)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct ht_counters *n = counters_of(class, cpu);
 	struct scratch *s;
-	__u64 seq;
 
 	if (!n)
 		return NULL;
 	*ret_n = n;
-	seq = __sync_fetch_and_add(&n->seq, 1);
 	if (!t)
 		n->storage_failed++;
 	if (ring_pressed(n, class) && !(t && (t->flags & HT_TASK_PROBE)) && flood_cut(class, cpu, in->call)) {
-		count_lost(n, HT_CAUSE_FLOOD);
+		number_lost(n, HT_CAUSE_FLOOD);
 		return NULL;
 	}
 	s = scratch_take(cpu);
 	if (!s) {
-		count_lost(n, HT_CAUSE_SCRATCH);
+		number_lost(n, HT_CAUSE_SCRATCH);
 		return NULL;
 	}
 	header_fill(&s->c.h, HT_EV_CALL, class, cpu);
 	s->c.h.abi = in->abi;
-	s->c.h.seq = seq;
 	s->c.ret = in->ret;
 	s->c.nr = in->nr;
 	s->c.call = in->call;
@@ -144,10 +142,8 @@ static __always_inline int record_lost(__u32 call, __u32 cause)
 	__u32 class = desc_of(call)->class & (HT_CLASS__MAX - 1);
 	struct ht_counters *n = counters_of(class, bpf_get_smp_processor_id());
 
-	if (!n)
-		return 0;
-	__sync_fetch_and_add(&n->seq, 1);
-	count_lost(n, cause);
+	if (n)
+		number_lost(n, cause);
 	return 0;
 }
 

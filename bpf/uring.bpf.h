@@ -254,8 +254,7 @@ static __always_inline bool op_cut(struct scratch *s)
 
 	if (!n || !ring_pressed(n, class) || !flood_cut(class, cpu, s->c.call))
 		return false;
-	__sync_fetch_and_add(&n->seq, 1);
-	count_lost(n, HT_CAUSE_FLOOD);
+	number_lost(n, HT_CAUSE_FLOOD);
 	return true;
 }
 
