@@ -39,6 +39,7 @@ static const struct ht_call_desc descs[] = {
 #define NEWPEER HT_CALL_F_NEWPEER
 #define FSUID HT_CALL_F_FSUID
 #define SETID HT_CALL_F_SETID
+#define EXEFILE HT_CALL_F_EXEFILE
 #define HIGHRATE HT_CALL_F_HIGHRATE
 #define DESC(cls, fl, regs, mode, ops)                                                               \
 	{                                                                                            \
@@ -58,6 +59,7 @@ static const struct ht_call_desc descs[] = {
 #undef FORK
 #undef NORETURN
 #undef NEWPEER
+#undef EXEFILE
 #undef FSUID
 #undef SETID
 #undef HIGHRATE

@@ -22,9 +22,11 @@ static uint16_t entry_of(const struct probes_calls *c, unsigned call)
 {
 	uint16_t flags = calls_descs()[call].flags, entry = (uint16_t)call;
 
-	if (!call || !wanted(c, call))
+	if (!call)
 		return 0;
-	if (flags & (HT_CALL_F_ENTER | HT_CALL_F_EXEC))
+	if (!wanted(c, call))	/* the self-test does not make it: nobody's is captured */
+		return flags & HT_CALL_F_EXEFILE ? entry | HT_INDEX_ENTER | HT_INDEX_TEST : 0;
+	if (flags & (HT_CALL_F_ENTER | HT_CALL_F_EXEC | HT_CALL_F_EXEFILE))
 		entry |= HT_INDEX_ENTER;
 	if (c && probes_calls_has(c->test, call))
 		entry |= HT_INDEX_TEST;

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 3
+#define HT_EVENT_VERSION 4
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -68,6 +68,8 @@ enum ht_call_flag {
 					 * did not send to last (sendto, sendmsg, sendmmsg) */
 	HT_CALL_F_HIGHRATE = 1 << 5,	/* only when a selector names it */
 	HT_CALL_F_FSUID = 1 << 6,	/* identity compares fsuid (file calls) */
+	HT_CALL_F_EXEFILE = 1 << 8,	/* may tell the kernel that the process runs another file: looked at when it
+					 * is entered, captured or not */
 	HT_CALL_F_SETID = 1 << 7,	/* class control instead when args[mode_arg] has S_ISUID or S_ISGID */
 };
 

@@ -18,6 +18,7 @@
 #include HT_ARCH_H	/* "bpf/arch_x86.bpf.h", or the one of another architecture */
 #include "bpf/emit.bpf.h"
 #include "bpf/walk.bpf.h"
+#include "bpf/keptexe.bpf.h"
 #include "bpf/ident.bpf.h"
 #include "bpf/fields.bpf.h"
 #include "bpf/flood.bpf.h"

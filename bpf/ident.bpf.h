@@ -330,8 +330,9 @@ __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
 		exe = (__u64)mm->exe_file;
 	if (exe) {
 		inode_exe(KREAD(struct file, exe, f_inode), &d->exe);
-		walk_emit(s, KREAD(struct file, exe, f_path.mnt), KREAD(struct file, exe, f_path.dentry),
-			  HT_ARG_TASK | HT_WALK_EXE << 8, 0);
+		if (!exe_kept_emit(s, (__u64)mm, &d->exe))
+			walk_emit(s, KREAD(struct file, exe, f_path.mnt), KREAD(struct file, exe, f_path.dentry),
+				  HT_ARG_TASK | HT_WALK_EXE << 8, 0);
 	}
 	cgroup_emit(s);
 	r = scratch_put(s, class, cpu, c);

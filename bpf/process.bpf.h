@@ -17,6 +17,7 @@ int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_fla
 	struct ht_shared *w;
 	struct ht_counters *n;
 
+	exe_inherit((__u64)bpf_get_current_task_btf()->mm, (__u64)child->mm);
 	if (ht_scope != HT_SCOPE_TREE)
 		return 0;
 	t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
@@ -129,6 +130,7 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	struct scratch *s;
 	struct task *t;
 
+	exe_inherit(0, (__u64)task->mm);
 	if (!task_in_scope(task, &t))
 		return 0;
 	exec_call(t, task, &in);

@@ -224,12 +224,19 @@ static __always_inline void enter_strings(struct task_struct *task, struct pt_re
 static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __u32 call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 flags;
 	struct task *t;
+	__u64 args[6];
 
 	call &= HT_INDEX_MASK;
+	flags = desc_of(call)->flags;
+	if (flags & HT_CALL_F_EXEFILE) {	/* by anybody: who is not recorded may be later */
+		arch_args(regs, abi, args);
+		return exe_keep(args[0], args[1]);
+	}
 	if (!task_in_scope(task, &t))
 		return 0;
-	if (!(desc_of(call)->flags & HT_CALL_F_EXEC)) {
+	if (!(flags & HT_CALL_F_EXEC)) {
 		enter_strings(task, regs, nr, abi, call);
 	} else if (t) {
 		t->exec.nr = nr;

@@ -177,11 +177,12 @@ def exec_of(t, trace, d, how):
 
 
 def exefile(t, trace, d, w):
-    """The kernel itself says afterwards that it runs the decoy (docs/gaps.md); that it was made so is a record."""
+    """The kernel itself says afterwards that it runs the decoy; that it was made so is a record, and what it executed stays known."""
     exec_of(t, trace, d, "exefile")
     changes = [r for r in trace.calls("prctl") if r.request.get("option") == "PR_SET_MM"]
     t.equal([(r.error, r.request.get("arg2")) for r in changes], [(None, "0xe")], "PR_SET_MM_MAP")
-    opens_by(t, trace, d)
+    for who, r in opens_by(t, trace, d):
+        check_who(t, who, r, None)
 
 
 def memfd(t, trace, d, w):

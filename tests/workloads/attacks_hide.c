@@ -7,7 +7,7 @@
  *     reuse    COUNT children, one after the other, all with the same pid: by fork, as other users, as another program, and
  *              killed while they open DIR/fifo
  *     spoof    a program that calls itself sshd: in its argv's memory and as its comm
- *     exefile  the same, after it has made DIR/decoy its executable (PR_SET_MM_MAP)
+ *     exefile  the same, after it has made DIR/decoy its executable (PR_SET_MM_MAP); then a child, and what that executes
  *     memfd    COUNT execs of a memfd, by execveat with no name and through /proc
  *     deleted  a program that removes its file, and puts DIR/decoy in its place
  * Ends with 77 where the kernel lacks what the attack needs.
@@ -277,6 +277,20 @@ static void take_decoy(void)
 	}
 }
 
+/* What was known of the parent is known of the child, until that executes DIR/evil2. */
+static void child_of_decoy(long n, const char *executable)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		here(n + 1, executable);
+		if (link(below("evil"), below("evil2")))
+			die("link");
+		become(AT_FDCWD, below("evil2"), 0, "plain", n + 2, below("evil2"));
+	}
+	ends(pid);
+}
+
 /* In the new program. */
 static int arrived(char **argv)
 {
@@ -293,6 +307,8 @@ static int arrived(char **argv)
 	if (!strcmp(how, "exefile"))
 		take_decoy();
 	here(n, executable);
+	if (!strcmp(how, "exefile"))
+		child_of_decoy(n, executable);
 	return 0;
 }
 
