@@ -100,6 +100,16 @@ static bool has_tracepoint(const struct btf *btf, const char *name)
 	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
 }
 
+/* Since 6.16 its program is given a third word, and runs while the task still has its memory and executable. */
+static bool exit_has_mm(const struct btf *btf)
+{
+	const struct btf_type *t = btf__type_by_id(btf, (__u32)btf__find_by_name_kind(btf, "btf_trace_sched_process_exit", BTF_KIND_TYPEDEF));
+
+	while (t && (btf_is_typedef(t) || btf_is_ptr(t)))
+		t = btf__type_by_id(btf, t->type);
+	return t && btf_is_func_proto(t) && btf_vlen(t) > 2;
+}
+
 static void find_hooks(struct features *f, const struct btf *btf)
 {
 	for (const struct hook *h = hooks; h->prog; h++) {
@@ -176,6 +186,7 @@ int features_find(struct features *f, char why[256])
 		return -EOPNOTSUPP;
 	}
 	find_hooks(f, btf);
+	f->exit_has_mm = exit_has_mm(btf);
 	uring_kernel_find(btf, &f->uring);
 	f->have_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	set(add(f, "bpf_rdonly_cast", false), f->have_cast, "older than 6.2: kernel memory is read by calls, which costs more");

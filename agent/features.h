@@ -12,6 +12,7 @@ struct features {
 	struct probes_feature v[FEATURES_MAX];
 	unsigned n;
 	bool have_cast;		/* bpf_rdonly_cast() */
+	bool exit_has_mm;	/* sched_process_exit comes before a task gives up its memory */
 	struct uring_kernel uring;
 	uint32_t older;		/* bit per hook: it goes by its older name */
 };

@@ -28,6 +28,7 @@ static int fill_rodata(struct probes *p, const struct probes_config *c, struct h
 	if (calls_count() > HT_INDEX_RESTART)
 		return -E2BIG;
 	s->rodata->ht_have_cast = p->features.have_cast;
+	s->rodata->ht_exit_has_mm = p->features.exit_has_mm;
 	s->rodata->ht_scope = c->scope;
 	s->rodata->ht_scope_level = p->scope_level;
 	s->rodata->ht_ncpu = p->fds.ncpu;

@@ -63,7 +63,8 @@ enum ht_call_flag {
 	HT_CALL_F_ENTER = 1 << 0,	/* stash at sys_enter (exec; strings read twice) */
 	HT_CALL_F_EXEC = 1 << 1,	/* success is recorded at sched_process_exec */
 	HT_CALL_F_FORK = 1 << 2,	/* a return of 0 is the child's: no call */
-	HT_CALL_F_NORETURN = 1 << 3,	/* recorded at sched_process_exit (exit, exit_group) */
+	HT_CALL_F_NORETURN = 1 << 3,	/* recorded at sched_process_exit (exit, exit_group); looked at when it is
+					 * entered, where the executable is no longer known by then */
 	HT_CALL_F_NEWPEER = 1 << 4,	/* only with an explicit address that this socket
 					 * did not send to last (sendto, sendmsg, sendmmsg) */
 	HT_CALL_F_HIGHRATE = 1 << 5,	/* only when a selector names it */

@@ -15,8 +15,8 @@
 #define CRED_BYTES (CRED_END - CRED_FIRST)	/* 76 before 6.3, then 80 */
 
 /*
- * Gathers what is compared; `other` are credentials that stand for the task's, if not 0. An exiting task has no mm: then
- * the executable is taken as it was.
+ * Gathers what is compared; `other` are credentials that stand for the task's, if not 0. Before 6.16 an exiting task has no mm:
+ * then executable and parent are taken as they were, because an identity that is made now would lack the first.
  */
 static __always_inline void compared_now(struct compared *n, const struct compared *was, __u64 other)
 {
@@ -43,7 +43,7 @@ static __always_inline void compared_now(struct compared *n, const struct compar
 	n->css_set = (__u64)set;
 	n->cgroup_id = set->dfl_cgrp->kn->id;
 	n->exe_file = mm ? (__u64)mm->exe_file : was->exe_file;
-	n->parent = (__u64)task->real_parent;
+	n->parent = mm || !was->parent ? (__u64)task->real_parent : was->parent;
 	n->sid = (__u64)sig->pids[PIDTYPE_SID];
 	n->tty = (__u64)sig->tty;
 	barrier();	/* from here on these are numbers: the verifier allows no arithmetic on pointers */
@@ -325,7 +325,7 @@ __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
 	ident_cred(s, d, &s->now);
 	ident_namespaces(d);
 	d->cgroup_id = cgroup_id_shown(task);
-	mm = task->mm;
+	mm = task->mm ?: task->active_mm;	/* of an exiting one: what it had, if another thread still has it */
 	if (mm)
 		exe = (__u64)mm->exe_file;
 	if (exe) {
@@ -358,6 +358,28 @@ static __always_inline bool ident_deliver(struct scratch *s, struct task *t, __u
 	scratch_charge(s, class, cpu, n);
 	t->delivered |= bit;
 	return true;
+}
+
+/*
+ * Where a task has no executable any more when its end is seen, whoever may be about to die sends its identity now: to the ring
+ * of the call in which that will be said.
+ */
+__noinline int ident_ahead(__u32 call)
+{
+	__u32 class = desc_of(call)->class & (HT_CLASS__MAX - 1), cpu = bpf_get_smp_processor_id();
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	struct ht_counters *n = counters_of(class, cpu);
+	struct scratch *s;
+
+	if (!t || !n)
+		return 0;
+	s = scratch_take(cpu);
+	if (!s)
+		return 0;
+	s->c.call = call;
+	ident_deliver(s, t, class, cpu, n);
+	scratch_give(s);
+	return 0;
 }
 
 /* The least that tells who, in s->wait.min; a function of its own, for the room on the stack. */

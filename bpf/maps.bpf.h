@@ -11,6 +11,7 @@
 
 /* ---- set by the loader, constant for the verifier */
 const volatile bool ht_have_cast;
+const volatile bool ht_exit_has_mm;	/* sched_process_exit comes before the task gives up its memory */
 const volatile __u32 ht_scope;		/* enum ht_scope */
 const volatile __u32 ht_scope_level;	/* depth of the recorded cgroup */
 const volatile __u32 ht_ncpu = 1;

@@ -83,7 +83,7 @@ static __always_inline int restart_hold(struct task *t, const struct call_in *in
 	t->held.code = in->ret;
 	if (t->held.restarts < 0xffff)
 		t->held.restarts++;
-	return 0;
+	return ht_exit_has_mm ? 0 : in->call;	/* a signal stopped it, perhaps the last one */
 }
 
 /* A result while a call is held: is it that call's? */
@@ -132,7 +132,7 @@ static __always_inline bool unselected(const struct task *t, __u32 entry, __u32 
 	return (entry & HT_INDEX_TEST) || ret >= 0 || ret < -4095;
 }
 
-/* A captured call came back. */
+/* A captured call came back. Returns one for which ident_ahead() is due, or 0: here the stack is too deep for it. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -189,7 +189,10 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 	call = call_index(nr, abi);
 	if (!(call & HT_INDEX_MASK))
 		return 0;
-	return exit_captured(regs, ret, nr, abi << 16 | call);
+	call = exit_captured(regs, ret, nr, abi << 16 | call);
+	if (call)
+		ident_ahead(call);
+	return 0;
 }
 
 /* The strings of a call whose paths can be changed under it, read a first time. */
@@ -234,8 +237,12 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 		arch_args(regs, abi, args);
 		return exe_keep(args[0], args[1]);
 	}
+	if ((flags & HT_CALL_F_NORETURN) && ht_exit_has_mm)
+		return 0;
 	if (!task_in_scope(task, &t))
 		return 0;
+	if (flags & HT_CALL_F_NORETURN)
+		return ident_ahead(call);
 	if (!(flags & HT_CALL_F_EXEC)) {
 		enter_strings(task, regs, nr, abi, call);
 	} else if (t) {

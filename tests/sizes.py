@@ -26,7 +26,7 @@ SIZES = {
     "attacks.counted": (1_000, 50_000, "calls of each attack over rings that are too small for it"),
     "attacks.flood": (20_000, 500_000, "calls among which a thousandth is hidden"),
     "attacks.bomb": (1_000, 50_000, "attempts of a fork bomb"),
-    "attacks.short": (30_000, 1_000_000, "short-lived processes while the agent's memory is watched"),
+    "attacks.short": (100_000, 1_000_000, "short-lived processes while the agent's memory is watched"),
     "attacks.agent_opens": (5_000, 200_000, "opens of one thread while the agent is attacked"),
     "attacks.agent_execs": (150, 3_000, "execs of one process meanwhile"),
     "attacks.agent_kills": (3, 20, "times that all of the agent is killed"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """redis-benchmark against a redis-server of our own, with everything on (agent, forwarder, store; both of redis's programs are
-recorded) and without. One server for all turns; who begins a round changes with each, so that what drifts goes out."""
+recorded), without, and under programs that do nothing, which is what any look at every call costs. One server for all turns; who begins a round changes with each, so that what drifts goes out."""
 import os
 import re
 import shutil
@@ -62,10 +62,16 @@ class Redis:
 
 
 def run(instance, say):
-    plain, recorded, lost, records, agent = [], [], 0, 0, Agent(instance)
+    plain, empty, recorded, lost, records, agent = [], [], [], 0, 0, Agent(instance)
 
     def without():
         plain.append(redis.benchmark())
+
+    def with_empty():
+        programs = subprocess.Popen([os.path.join(tap.BUILD, "tests/bench/empty"), "/bin/cat"], stdin=subprocess.PIPE)
+        time.sleep(1)
+        empty.append(redis.benchmark())
+        programs.communicate()
 
     def with_us():
         nonlocal lost, records
@@ -78,10 +84,14 @@ def run(instance, say):
     with tap.Workdir() as d, Redis(d) as redis:
         redis.benchmark()
         for i in range(size("bench.redis_rounds")):
-            for turn in (without, with_us) if i % 2 else (with_us, without):
+            turns = (without, with_empty, with_us)
+            for turn in turns if i % 2 else reversed(turns):
                 turn()
-    slower = ratio(recorded, plain)
+    slower, floor = ratio(recorded, plain), ratio(empty, plain)
     say("redis-benchmark alone", Sample([len(TESTS) / s for s in plain]).text("requests/s"))
+    say("  with empty programs", "%s; %.1f %% slower (quartiles %.1f to %.1f)" % (
+        Sample([len(TESTS) / s for s in empty]).text("requests/s"), percent(floor.median), percent(floor.quantile(0.25)),
+        percent(floor.quantile(0.75))))
     say("  with everything on", "%s; %.1f %% slower (quartiles %.1f to %.1f); %d records, %d lost  goal: at most 3, %s" % (
         Sample([len(TESTS) / s for s in recorded]).text("requests/s"), percent(slower.median), percent(slower.quantile(0.25)),
         percent(slower.quantile(0.75)), records, lost, verdict(slower)))

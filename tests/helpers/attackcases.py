@@ -158,6 +158,7 @@ def reuse(t, trace, d, w):
     killed = [r for r in trace.calls("openat") if r.pid == found[0][0].pid and died_in(r, d + "/fifo")]
     children = [r for r in trace.calls("clone3") if r.response.get("pid") == found[0][0].pid]
     t.equal(len(killed) + len(found), len(children), "children")
+    t.equal({r.process.get("executable", {}).get("path") for r in killed} - {w + "/attacks_hide"}, set(), "what the killed ones ran")
     t.equal({(r.errno, bool(r.response)) for r in killed} - {(None, False), (4, False)}, set(), "opens that never came back")
     t.equal(len({r.process["startTime"] for r in killed} | set(map(str, starts))), len(children), "processes of that pid")
 

@@ -21,6 +21,7 @@ def runnable(case):
             t.equal(trace.status, 0, "exit status (%s)" % trace.err)
             t.equal(trace.lost, 0, "lost")
             t.equal(trace.recorded, len(trace.records), "records counted")
+            t.equal([r for r in trace.calls() if not r.executable], [], "calls of nobody knows what program")
             case.check(t, trace, d, W)
     run.title = case.title
     return run

@@ -127,6 +127,7 @@ def rule_case(machine, case):
                 raise tap.Failed("not possible in the guest, although it was booted for it: %s" % case.why)
             raise tap.Skip(case.why)
         t.equal((trace.status, trace.lost), (0, 0), "exit status, lost (%s)" % trace.err[-300:])
+        t.equal([r for r in trace.calls() if not r.executable], [], "calls of nobody knows what program")
         case.check(t, trace, "/tmp/" + slug(case.title), W)
     run.title = case.title
     return run
