@@ -41,9 +41,11 @@ static const struct ht_call_desc descs[] = {
 #define SETID HT_CALL_F_SETID
 #define EXEFILE HT_CALL_F_EXEFILE
 #define HIGHRATE HT_CALL_F_HIGHRATE
+#define HOOK(kind) (HT_HOOK_##kind << HOOK_SHIFT)
+#define HOOK_SHIFT 16	/* behind the flags */
 #define DESC(cls, fl, regs, mode, ops)                                                               \
 	{                                                                                            \
-		.flags = (fl), .class = HT_CLASS_##cls, .nargs = (regs), .mode_arg = (mode),         \
+		.flags = (fl) & ((1 << HOOK_SHIFT) - 1), .hook = (fl) >> HOOK_SHIFT, .class = HT_CLASS_##cls, .nargs = (regs), .mode_arg = (mode),         \
 		.nops = sizeof((struct ht_op[]){ UNPAREN ops{ 0, 0, 0, 0, 0, 0 } }) / sizeof(struct ht_op) - 1,     \
 		.op = { UNPAREN ops },                                                               \
 	},
@@ -63,6 +65,7 @@ static const struct ht_call_desc descs[] = {
 #undef FSUID
 #undef SETID
 #undef HIGHRATE
+#undef HOOK
 };
 _Static_assert(ARRAY_SIZE(descs) <= HT_CALLS_MAX, "more calls than the probes have descriptors for");
 

@@ -167,7 +167,8 @@ static void put_path_truth(struct decoder *d, const struct path_fields *f, const
 	batch_int(d->b, f->mount_id, p->w.mnt_id);
 	s = device_text(d, p->w.dev >> 20, p->w.dev & 0xfffff);
 	batch_string(d->b, f->device, s.p, s.n);
-	batch_int(d->b, f->inode, (int64_t)p->w.ino);
+	if (p->w.ino || p->w.mode)	/* what the call was about to make had none */
+		batch_int(d->b, f->inode, (int64_t)p->w.ino);
 }
 
 static void put_list(struct decoder *d, enum common_field field, const struct str *v, unsigned n)

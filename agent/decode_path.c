@@ -2,7 +2,7 @@
 /*
  * decode_path.c - which path a call was about, and how sure that is.
  *
- * A descriptor's walk is the kernel's own answer. A user string is joined with the kernel's path of its directory:
+ * A descriptor's walk is the kernel's own answer, and so is one that a hook made inside the call. A user string is joined with the kernel's path of its directory:
  * "." and doubled slashes go, ".." stays as it is, because what it leads to depends on symbolic links that the probe
  * did not follow; so a joined path is what was asked for, never a claim about where it led.
  *
@@ -121,13 +121,14 @@ static struct str last_name(struct str s)
 	return s;
 }
 
-static bool contradicts(const struct view *v, const struct call *row, const struct walk_view *w, struct str requested)
+/* Only where nobody followed a link at the last name. */
+static bool contradicts(const struct walk_view *w, struct str requested)
 {
 	struct str last = last_name(requested);
 
 	if (w->w.flags & (HT_WALK_F_TRUNCATED | HT_WALK_F_DELETED | HT_WALK_F_DETACHED | HT_WALK_F_PSEUDO) || !w->w.ncomp)
 		return false;
-	if (!last.n || (last.n == 1 && last.p[0] == '.') || (last.n == 2 && !memcmp(last.p, "..", 2)) || could_follow(v, row))
+	if (!last.n || (last.n == 1 && last.p[0] == '.') || (last.n == 2 && !memcmp(last.p, "..", 2)))
 		return false;
 	return last.n != w->last.n || strncasecmp(last.p, w->last.p, last.n);
 }
@@ -232,6 +233,45 @@ static void path_user(const struct view *v, const struct call *row, const struct
 
 /* ---- the other kinds of path arguments ---- */
 
+/* Is the last name of this path itself what the call is about, so that nobody follows a link there? */
+static bool names_entry(const struct view *v, const struct call *row, const struct call_arg *a)
+{
+	switch ((enum ht_hook)calls_descs()[v->c.call].hook) {
+	case HT_HOOK_REMOVE:
+	case HT_HOOK_MKDIR:
+	case HT_HOOK_SYMLINK:
+	case HT_HOOK_MKNOD:
+	case HT_HOOK_RENAME:
+		return true;
+	case HT_HOOK_LINK:
+		return strcmp(a->name, "path");
+	default:
+		return a->kind == ARG_OPENED && !could_follow(v, row);
+	}
+}
+
+/* A hook in the call saw what the string led to. */
+static bool path_hooked(const struct view *v, const struct call *row, const struct call_arg *a, char (*room)[PATH_ROOM],
+			struct path_result *p)
+{
+	unsigned arg = a->arg == HT_ARG_RET ? SLOT_RET : a->arg;
+	const struct slot *at_exit = view_slot(v, SLOT_STR, arg), *at_enter = view_slot(v, SLOT_STR_ENTER, arg);
+	struct walk_view w;
+
+	if (!walk_usable(view_slot(v, SLOT_WALK_OBJECT, arg), room[0], &w))
+		return false;
+	path_is_object(p, &w);
+	if (slot_readable(at_exit)) {
+		p->requested = slot_str(at_exit);
+		p->changed = names_entry(v, row, a) && contradicts(&w, p->requested);
+	}
+	if (slot_readable(at_enter)) {
+		p->at_enter = slot_str(at_enter);
+		p->changed = true;
+	}
+	return true;
+}
+
 static bool path_opened(const struct view *v, const struct call *row, const struct call_arg *a, char (*room)[PATH_ROOM],
 			struct path_result *p)
 {
@@ -245,7 +285,7 @@ static bool path_opened(const struct view *v, const struct call *row, const stru
 	p->unverified |= !!(v->c.h.flags & HT_EV_F_SHARED_FILES);
 	if (slot_readable(s)) {
 		p->requested = slot_str(s);
-		p->changed = contradicts(v, row, &w, p->requested);
+		p->changed = !could_follow(v, row) && contradicts(&w, p->requested);
 	}
 	return true;
 }
@@ -297,6 +337,8 @@ void path_of_arg(const struct view *v, const struct call *row, const struct call
 		 struct path_result *ret_p)
 {
 	memset(ret_p, 0, sizeof(*ret_p));
+	if (path_hooked(v, row, a, room, ret_p))
+		return;
 	if (a->kind == ARG_FDPATH)
 		path_fd(v, a, room, ret_p);
 	else if (path_executed(v, room, ret_p) || (a->kind == ARG_OPENED && path_opened(v, row, a, room, ret_p)) ||

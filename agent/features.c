@@ -4,11 +4,13 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 
@@ -27,8 +29,22 @@ const struct hook hooks[] = {
 	{ "ht_uring_req_failed", "tp_btf/io_uring_req_failed", "io_uring_req_failed", NULL, false },
 	{ "ht_uring_fail_link", "tp_btf/io_uring_fail_link", "io_uring_fail_link", NULL, false },
 	{ "ht_uring_cqe_overflow", "tp_btf/io_uring_cqe_overflow", "io_uring_cqe_overflow", NULL, false },
+	{ "ht_file_open", "fentry/security_file_open", "security_file_open", NULL, false },
+	{ "ht_path_unlink", "fentry/security_path_unlink", "security_path_unlink", NULL, false },
+	{ "ht_path_rmdir", "fentry/security_path_rmdir", "security_path_rmdir", NULL, false },
+	{ "ht_path_mkdir", "fentry/security_path_mkdir", "security_path_mkdir", NULL, false },
+	{ "ht_path_symlink", "fentry/security_path_symlink", "security_path_symlink", NULL, false },
+	{ "ht_path_mknod", "fentry/security_path_mknod", "security_path_mknod", NULL, false },
+	{ "ht_path_link", "fentry/security_path_link", "security_path_link", NULL, false },
+	{ "ht_path_rename", "fentry/security_path_rename", "security_path_rename", NULL, false },
 	{},
 };
+
+bool hook_is_fentry(const struct hook *h)
+{
+	return !strncmp(h->name, "fentry/", 7);
+}
+
 
 static void btf_cleanup(struct btf **b)
 {
@@ -76,6 +92,14 @@ void features_off(struct features *f, const char *name, const char *fmt, ...)
 	va_end(ap);
 }
 
+void features_unhook(struct features *f, const char *why)
+{
+	f->hooked = false;
+	for (const struct hook *h = hooks; h->prog; h++)
+		if (hook_is_fentry(h))
+			features_off(f, h->name, "%s", why);
+}
+
 static int check_floor(struct features *f, char why[256])
 {
 	struct probes_feature *e = add(f, "kernel 6.1 or newer", true);
@@ -112,8 +136,8 @@ static bool exit_has_mm(const struct btf *btf)
 
 static void find_hooks(struct features *f, const struct btf *btf)
 {
-	for (const struct hook *h = hooks; h->prog; h++) {
-		bool now = has_tracepoint(btf, h->tracepoint), before = !now && h->older && has_tracepoint(btf, h->older);
+	for (const struct hook *h = hooks; h->prog && !hook_is_fentry(h); h++) {
+		bool now = has_tracepoint(btf, h->target), before = !now && h->older && has_tracepoint(btf, h->older);
 
 		f->older |= before ? 1u << (h - hooks) : 0;
 		set(add(f, h->name, h->required), now || before, "this kernel has no such tracepoint");
@@ -142,15 +166,63 @@ static int trial(const struct btf *btf, enum bpf_attach_type attach, enum bpf_pr
 	return link < 0 ? -errno : 0;
 }
 
-static void find_trampolines(struct features *f, const struct btf *btf)
+static bool file_says(const char *path, const char *word)
 {
-	struct probes_feature *e;
+	char text[4096];
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return false;
+	text[n] = 0;
+	return strstr(text, word);
+}
+
+/* Are tasks taken from the CPU while they are inside the kernel, programs of fentry among it? */
+static bool kernel_preempts(void)
+{
+	struct utsname u;
+
+	if (uname(&u) < 0 || strstr(u.version, "PREEMPT_RT"))
+		return true;
+	if (strstr(u.version, "PREEMPT_DYNAMIC"))
+		return file_says("/proc/cmdline", "preempt=full") || file_says("/sys/kernel/debug/sched/preempt", "(full)");
+	return strstr(u.version, "PREEMPT");
+}
+
+/* What the hooks need beside the function: that programs may be put into functions at all, and are not preempted there. */
+static const char *hooks_missing(struct features *f, int trial_result)
+{
+	if (trial_result)
+		return strerror(-trial_result);
+	if (!f->have_preempt && kernel_preempts())
+		return "this kernel preempts programs, and has no bpf_preempt_disable()";
+	return NULL;
+}
+
+static void find_fentry(struct features *f, const struct btf *btf)
+{
+	int r = trial(btf, BPF_TRACE_FENTRY, BPF_PROG_TYPE_TRACING, "security_file_open");
+	const char *missing;
+
+	set(add(f, "fentry", false), !r, strerror(-r));
+	f->have_preempt = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
+	missing = hooks_missing(f, r);
+	for (const struct hook *h = hooks; h->prog; h++) {
+		bool there = btf__find_by_name_kind(btf, h->target, BTF_KIND_FUNC) > 0;
+
+		if (!hook_is_fentry(h))
+			continue;
+		set(add(f, h->name, false), there && !missing, missing ? missing : "this kernel has no such function");
+		f->hooked |= there && !missing;
+	}
+}
+
+static void find_lsm(struct features *f, const struct btf *btf)
+{
+	struct probes_feature *e = add(f, "lsm", false);
 	int r;
 
-	e = add(f, "fentry", false);
-	r = trial(btf, BPF_TRACE_FENTRY, BPF_PROG_TYPE_TRACING, "security_file_open");
-	set(e, !r, strerror(-r));
-	e = add(f, "lsm", false);
 	r = trial(btf, BPF_LSM_MAC, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open");
 	set(e, !r, strerror(-r));
 }
@@ -192,7 +264,8 @@ int features_find(struct features *f, char why[256])
 	set(add(f, "bpf_rdonly_cast", false), f->have_cast, "older than 6.2: kernel memory is read by calls, which costs more");
 	set(add(f, "iter/task_file", true), btf__find_by_name_kind(btf, "bpf_iter__task_file", BTF_KIND_STRUCT) > 0,
 	    "this kernel has no such iterator");
-	find_trampolines(f, btf);
+	find_fentry(f, btf);
+	find_lsm(f, btf);
 	find_files(f);
 	return 0;
 }

@@ -6,32 +6,37 @@
 #include "probes.h"
 #include "uring.h"
 
-#define FEATURES_MAX 32
+#define FEATURES_MAX 64
 
 struct features {
 	struct probes_feature v[FEATURES_MAX];
 	unsigned n;
 	bool have_cast;		/* bpf_rdonly_cast() */
 	bool exit_has_mm;	/* sched_process_exit comes before a task gives up its memory */
+	bool have_preempt;	/* bpf_preempt_disable() */
+	bool hooked;		/* some hook below is on that sees the objects of paths */
 	struct uring_kernel uring;
 	uint32_t older;		/* bit per hook: it goes by its older name */
 };
 
-/* One hook of the skeleton: its program, and the tracepoint it needs. */
+/* One hook of the skeleton: its program, and the tracepoint or function it needs. */
 struct hook {
 	const char *prog;	/* name in the BPF object */
 	const char *name;	/* as shown: "tp_btf/sys_exit" */
-	const char *tracepoint;
+	const char *target;	/* a tracepoint, or the function of "fentry/..." */
 	const char *older;	/* its name on older kernels, NULL if it always had this one */
 	bool required;
 };
 
-extern const struct hook hooks[];	/* ends with a NULL prog */
+extern const struct hook hooks[];	/* tracepoints, then functions; ends with a NULL prog */
+bool hook_is_fentry(const struct hook *h);
 
 /* 0, or -EOPNOTSUPP with a line in why: a kernel below the floor, or one without BTF. */
 int features_find(struct features *f, char why[256]);
 /* The entry of that name, NULL if there is none. */
 struct probes_feature *features_get(struct features *f, const char *name);
+/* All hooks of functions are off, because of that. */
+void features_unhook(struct features *f, const char *why);
 void features_off(struct features *f, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

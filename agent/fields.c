@@ -58,7 +58,7 @@ static int field_check(const struct ht_field *f, const uint8_t *data)
 {
 	if (f->arg > 5 && f->arg != HT_ARG_RET && f->arg != HT_ARG_TASK)
 		return -EBADMSG;
-	if (f->kind == HT_FIELD_WALK && (f->role < HT_WALK_FD || f->role > HT_WALK_CWD))
+	if (f->kind == HT_FIELD_WALK && (f->role < HT_WALK_FD || f->role > HT_WALK_OBJECT))
 		return -EBADMSG;
 	if (f->flags & HT_FIELD_F_FAULT)
 		return f->len || !f->kind || f->kind >= HT_FIELD__MAX ? -EBADMSG : 0;

@@ -114,9 +114,9 @@ static int find_own_dirs(struct probes *p, const struct probes_config *c, char w
 static void hash_config(struct probes *p, const struct probes_config *c)
 {
 	struct {
-		uint64_t scope, cgroup, level, cast;
+		uint64_t scope, cgroup, level, cast, preempt, hooked;
 		struct dir_key own[OWN_DIRS_MAX];
-	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, {} };
+	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, p->features.have_preempt, p->features.hooked, {} };
 
 	memcpy(k.own, p->own, sizeof(k.own));
 	sha256(&k, sizeof(k), p->meta.config);

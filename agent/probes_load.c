@@ -29,6 +29,8 @@ static int fill_rodata(struct probes *p, const struct probes_config *c, struct h
 		return -E2BIG;
 	s->rodata->ht_have_cast = p->features.have_cast;
 	s->rodata->ht_exit_has_mm = p->features.exit_has_mm;
+	s->rodata->ht_have_preempt = p->features.have_preempt;
+	s->rodata->ht_hooked = p->features.hooked;
 	s->rodata->ht_scope = c->scope;
 	s->rodata->ht_scope_level = p->scope_level;
 	s->rodata->ht_ncpu = p->fds.ncpu;
@@ -135,6 +137,10 @@ int probes_load(struct probes *p, const struct probes_config *c, char why[256])
 		}
 	}
 	r = try_load(p, c);
+	if (r && p->features.hooked) {
+		features_unhook(&p->features, "the probes do not load with it");
+		r = try_load(p, c);
+	}
 	if (r && p->features.have_cast) {
 		p->features.have_cast = false;
 		features_off(&p->features, "bpf_rdonly_cast", "the probes do not load with it");

@@ -16,6 +16,7 @@ static const uint8_t slot_of_kind[HT_FIELD__MAX] = {
 static const uint8_t slot_of_role[] = {
 	[HT_WALK_FD] = SLOT_WALK_FD + 1,     [HT_WALK_RET] = SLOT_WALK_RET + 1, [HT_WALK_BASE] = SLOT_WALK_BASE + 1,
 	[HT_WALK_ROOT] = SLOT_WALK_ROOT + 1, [HT_WALK_EXE] = SLOT_WALK_EXE + 1, [HT_WALK_CWD] = SLOT_WALK_CWD + 1,
+	[HT_WALK_OBJECT] = SLOT_WALK_OBJECT + 1,
 };
 
 static unsigned slot_arg(uint8_t arg)

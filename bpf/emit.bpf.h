@@ -48,6 +48,7 @@ static __always_inline struct scratch *scratch_take(__u32 cpu)
 	if (!s || __sync_lock_test_and_set(&s->busy, 1))
 		return NULL;
 	s->evflags = 0;
+	s->object = 0;
 	s->cred = 0;
 	return s;
 }

@@ -50,7 +50,7 @@ enum ht_abi {
 #define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */
 #define HT_BEHIND_MAX 32	/* numbers of one multiplexer that have a slot */
 #define HT_GROUPS_MAX 16	/* rings per class (CPU groups) */
-#define HT_PROGRAMS_MAX 16	/* kernel programs, one a hook */
+#define HT_PROGRAMS_MAX 64	/* kernel programs, one a hook */
 #define HT_DATA_MAX 131072	/* bytes of fields in one event */
 #define HT_WALK_MAX 32768	/* bytes of names of one walk */
 #define HT_PATH_MAX 4096	/* a path string with its NUL */
@@ -93,6 +93,30 @@ enum ht_op_kind {
 	HT_OP__MAX,
 };
 
+/* Which kernel function sees the objects of a call's paths, where it can be hooked (fentry): WALK(arg, OBJECT) of each then
+ * takes the place of BASE, ROOT and RET. A call whose paths lie between two hooks, or that no hook sees, has NONE. */
+enum ht_hook {
+	HT_HOOK_NONE = 0,
+	HT_HOOK_OPEN,
+	HT_HOOK_REMOVE,
+	HT_HOOK_MKDIR,
+	HT_HOOK_SYMLINK,
+	HT_HOOK_MKNOD,
+	HT_HOOK_LINK,
+	HT_HOOK_RENAME,
+	HT_HOOK_TRUNCATE,
+	HT_HOOK_CHMOD,
+	HT_HOOK_CHOWN,
+	HT_HOOK_UTIMES,
+	HT_HOOK_CHROOT,
+	HT_HOOK_MOUNT,
+	HT_HOOK_UMOUNT,
+	HT_HOOK_MOVE_MOUNT,
+	HT_HOOK_PIVOT_ROOT,
+	HT_HOOK_NOTIFY,
+	HT_HOOK__MAX,
+};
+
 #define HT_AUX_CWD 0xff
 #define HT_AUX_CONST 0xfe
 #define HT_ARG_RET 0xff		/* field's arg: the call's result */
@@ -119,7 +143,8 @@ struct ht_call_desc {
 	__u8 nops;
 	__u8 nargs;	/* meaningful argument registers */
 	__u8 mode_arg;	/* HT_CALL_F_SETID: register with the mode */
-	__u8 pad[2];
+	__u8 hook;	/* enum ht_hook */
+	__u8 pad;
 	struct ht_op op[HT_OPS_MAX];
 };
 
@@ -254,6 +279,8 @@ enum ht_walk_role {
 	HT_WALK_ROOT,		/* the task's root (chroot), for absolute strings */
 	HT_WALK_EXE,
 	HT_WALK_CWD,
+	HT_WALK_OBJECT,		/* what the kernel found for the path argument, as a hook in the call saw it. One that the
+				 * call is about to make has no inode yet: ino and mode 0 */
 };
 
 struct ht_field {

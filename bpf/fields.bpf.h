@@ -359,7 +359,7 @@ static __always_inline void path_emit(struct scratch *s, const volatile struct h
 		enter_compare(s, at, n, arg);
 	if (n >= 0 && at < OUT_MAX)
 		first = s->b[at];
-	if (n < 0)
+	if (n < 0 || s->object)
 		return;
 	if (first != '/') {
 		base_emit(s, op, false);
@@ -501,6 +501,19 @@ static __always_inline void argv_emit(struct scratch *s, __u32 arg)
 	s->pos = (a.pos + 7) & ~7u;
 }
 
+/* What a hook saw of this call: n bytes of WALK fields, which are the first ones of the event. */
+static __always_inline void object_emit(struct scratch *s, __u32 n)
+{
+	struct object *o = bpf_task_storage_get(&objects, bpf_get_current_task_btf(), 0, 0);
+	__u32 pos = s->pos;
+
+	barrier_var(n);
+	if (!o || n > OBJECT_MAX || pos > OUT_MAX - OBJECT_MAX - 64 || bpf_probe_read_kernel(s->b + pos, n, o->b))
+		return;
+	s->pos = pos + n;
+	s->object = 1;
+}
+
 /* ---- one operation ------------------------------------------------------------------ */
 
 __noinline int op_run(struct scratch *s, __u32 i)
@@ -531,7 +544,7 @@ __noinline int op_run(struct scratch *s, __u32 i)
 			fd_emit(s, s->c.args[arg], arg, HT_WALK_FD);
 		break;
 	case HT_OP_RETFD:
-		if (s->c.ret >= 0)
+		if (s->c.ret >= 0 && !s->object)
 			fd_emit(s, s->c.ret, HT_ARG_RET, HT_WALK_RET);
 		break;
 	case HT_OP_STR:

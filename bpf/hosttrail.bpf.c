@@ -26,6 +26,7 @@
 
 #include "bpf/filter.bpf.h"
 #include "bpf/syscall.bpf.h"
+#include "bpf/hooks.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/uring_args.bpf.h"
 #include "bpf/uring.bpf.h"

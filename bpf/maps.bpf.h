@@ -7,11 +7,14 @@
 
 #define OUT_MAX (sizeof(struct ht_ident) + HT_DATA_MAX)	/* an entry never gets longer */
 #define STRS_MAX 4000	/* two of them and the storage's own header stay below 8 KiB (kmalloc_nolock's limit) */
+#define OBJECT_MAX 8000	/* the same for walks of the objects that a hook saw */
 #define OWN_DIR_DEPTH 5
 
 /* ---- set by the loader, constant for the verifier */
 const volatile bool ht_have_cast;
 const volatile bool ht_exit_has_mm;	/* sched_process_exit comes before the task gives up its memory */
+const volatile bool ht_have_preempt;	/* bpf_preempt_disable() */
+const volatile bool ht_hooked;		/* the hooks of hooks.bpf.h are attached */
 const volatile __u32 ht_scope;		/* enum ht_scope */
 const volatile __u32 ht_scope_level;	/* depth of the recorded cgroup */
 const volatile __u32 ht_ncpu = 1;
@@ -80,6 +83,7 @@ struct task {
 	struct held held;
 	struct stash exec;
 	__u64 args[6];		/* of the call that is being looked at, where they are not the registers */
+	__u64 object;		/* bytes in `objects` that a hook left for the call the task is in; OBJECT_NONE: a hook came, and could not */
 };
 
 struct {
@@ -105,6 +109,17 @@ struct {
 	__type(key, int);
 	__type(value, struct strs);
 } strs SEC(".maps");
+
+struct object {			/* WALK fields, as they go into the event */
+	__u8 b[OBJECT_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct object);
+} objects SEC(".maps");
 
 struct walk {			/* state of a path walk, see walk.bpf.h */
 	__u64 vfsmnt;		/* in: struct vfsmount * */
@@ -146,7 +161,7 @@ struct scratch {
 	__u32 busy;
 	__u32 pos;		/* bytes used in b */
 	__u32 evflags;		/* enum ht_event_flag gathered while fields are written */
-	__u32 pad;
+	__u32 object;		/* a hook's objects are in the event already */
 	__u64 cred;		/* struct cred * that the identity is made of; 0: the task's */
 	struct ht_call c;	/* the call being recorded */
 	struct walk w;

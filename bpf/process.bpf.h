@@ -143,6 +143,7 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		__builtin_memset(s->c.args, 0, sizeof(s->c.args));
 	if (t) {
 		t->exec.call = 0;
+		t->object = 0;
 		t->gen = 0;	/* another program is another identity, even with the same file */
 	}
 	if (!s)
@@ -201,8 +202,6 @@ static __always_inline void exit_call(struct task *t, struct task_struct *task)
 	if (look_behind(&in, t->args))
 		record_call(t, &in, regs, t->args);
 }
-
-#define PF_NOT_USER 0x00200010	/* PF_KTHREAD | PF_IO_WORKER: no registers of their own */
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(ht_exit, struct task_struct *task)

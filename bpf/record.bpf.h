@@ -12,6 +12,7 @@ struct call_in {		/* a call as a hook found it */
 	__u16 call;		/* descriptor index */
 	__u16 restarts;
 	__u16 flags;		/* enum ht_event_flag */
+	__u16 object;		/* bytes that a hook left for it */
 };
 
 /* The descriptor index of a call with flags (HT_INDEX_ENTER), 0 if it is not captured. */
@@ -175,6 +176,8 @@ static __always_inline int record_call(struct task *t, const struct call_in *in,
 	else
 		arch_args(regs, in->abi, s->c.args);
 	record_body(s, t, n, HT_CAUSE_STORAGE);
+	if (ht_hooked && in->object)
+		object_emit(s, in->object);
 	nops = desc_of(in->call)->nops;
 	for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
 		op_run(s, i);

@@ -145,6 +145,10 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 		return 0;	/* the child's return; an exec that sched_process_exec recorded */
 	if (!task_in_scope(task, &t))
 		return 0;
+	if (ht_hooked && t) {
+		in.object = t->object;
+		t->object = 0;
+	}
 	if (t && arch_looks_unfinished(regs)) {
 		refused(task, regs, &in);
 		ret = in.ret;

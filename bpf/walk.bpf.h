@@ -210,11 +210,8 @@ static __always_inline void walk_names(struct scratch *s, __u64 mnt_ns, __u64 ma
 	}
 }
 
-/*
- * Appends WALK of the vfsmount and dentry that lie in s->w. what: argument | role << 8. Returns the flags.
- * Global, so that the verifier looks at it once; addresses come by memory because such a function takes only numbers.
- */
-__noinline int walk_run(struct scratch *s, __u32 what, __u32 f_flags)
+/* Appends WALK of the vfsmount and dentry that lie in s->w. what: argument | role << 8. Returns the flags. */
+static __always_inline int walk_append(struct scratch *s, __u32 what, __u32 f_flags)
 {
 	__u64 inode, sb, mnt, dentry;
 	struct ht_field *f;
@@ -222,8 +219,6 @@ __noinline int walk_run(struct scratch *s, __u32 what, __u32 f_flags)
 	struct walk *w;
 	__u32 pos;
 
-	if (!s)
-		return 0;
 	pos = s->pos;
 	if (pos > OUT_MAX - HT_PATH_MAX - 1024) {
 		s->evflags |= HT_EV_F_TRUNCATED;
@@ -247,7 +242,7 @@ __noinline int walk_run(struct scratch *s, __u32 what, __u32 f_flags)
 	h->dev = KREAD(struct super_block, sb, s_dev);
 	h->mnt_id = KREAD(struct mount, mnt, mnt_id);
 	h->f_flags = f_flags;
-	if (dentry != w->mnt_root &&
+	if (dentry != w->mnt_root && inode &&
 	    (!KREAD(struct inode, inode, i_nlink) || !KREAD(struct dentry, dentry, d_hash.pprev)))
 		w->flags |= HT_WALK_F_DELETED;
 	walk_task_root(w);
@@ -265,6 +260,12 @@ __noinline int walk_run(struct scratch *s, __u32 what, __u32 f_flags)
 		*(__u64 *)(s->b + w->pos) = 0;
 	s->pos = (w->pos + 7) & ~7u;
 	return w->flags;
+}
+
+/* Global, so that the verifier looks at it once; addresses come by memory because such a function takes only numbers. */
+__noinline int walk_run(struct scratch *s, __u32 what, __u32 f_flags)
+{
+	return s ? walk_append(s, what, f_flags) : 0;
 }
 
 static __always_inline void walk_emit(struct scratch *s, __u64 vfsmnt, __u64 dentry, __u32 what, __u32 f_flags)

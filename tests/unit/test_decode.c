@@ -1144,7 +1144,7 @@ static void lying_lengths(void)
 	((struct ht_walk *)(ev.bytes + sizeof(struct ht_call) + sizeof(struct ht_field)))->ncomp = 3;
 	ok_int(checked(), -EBADMSG);
 	begin("openat", 3);
-	event_field(&ev, HT_FIELD_WALK, 0, HT_WALK_CWD + 1, 0, &w, sizeof(w));
+	event_field(&ev, HT_FIELD_WALK, 0, HT_WALK_OBJECT + 1, 0, &w, sizeof(w));
 	ok_int(checked(), -EBADMSG);
 	begin("openat", 3);
 	event_field(&ev, HT_FIELD_WALK, 0, 255, HT_FIELD_F_FAULT, NULL, 0);
