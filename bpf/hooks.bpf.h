@@ -216,4 +216,70 @@ int ht_path_rename(__u64 *ctx)
 	return hook_names(ctx[0], ctx[1], ctx[2], ctx[3], HT_HOOK_RENAME);
 }
 
+/* ---- what is done to an object, or at one: struct path ---- */
+
+static __always_inline int hook_path(__u64 path, __u32 kind)
+{
+	__u32 entry = hook_entry(kind);
+	struct hooked h;
+
+	if (!entry)
+		return 0;
+	hook_set(&h, 0, KREAD(struct path, path, mnt), KREAD(struct path, path, dentry));
+	return hook_now(&h, entry);
+}
+
+#define HOOK_PATH(name, function, arg, kind)				\
+	SEC("fentry/" #function)					\
+	int ht_##name(__u64 *ctx)					\
+	{								\
+		return hook_path(ctx[arg], HT_HOOK_##kind);		\
+	}
+
+HOOK_PATH(path_truncate, security_path_truncate, 0, TRUNCATE)
+HOOK_PATH(path_chmod, security_path_chmod, 0, CHMOD)
+HOOK_PATH(path_chown, security_path_chown, 0, CHOWN)
+HOOK_PATH(path_chroot, security_path_chroot, 0, CHROOT)
+HOOK_PATH(path_notify, security_path_notify, 0, NOTIFY)
+HOOK_PATH(utimes, vfs_utimes, 0, UTIMES)
+HOOK_PATH(sb_mount, security_sb_mount, 1, MOUNT)
+
+/* A mount, which is removed: where it is. */
+SEC("fentry/security_sb_umount")
+int ht_sb_umount(__u64 *ctx)
+{
+	__u32 entry = hook_entry(HT_HOOK_UMOUNT);
+	struct hooked h;
+
+	if (!entry)
+		return 0;
+	hook_set(&h, 0, ctx[0], KREAD(struct vfsmount, ctx[0], mnt_root));
+	return hook_now(&h, entry);
+}
+
+static __always_inline int hook_paths(__u64 a, __u64 b, __u32 kind)
+{
+	__u32 entry = hook_entry(kind);
+	struct hooked h;
+
+	if (!entry)
+		return 0;
+	hook_set(&h, 0, KREAD(struct path, a, mnt), KREAD(struct path, a, dentry));
+	hook_set(&h, 1, KREAD(struct path, b, mnt), KREAD(struct path, b, dentry));
+	return hook_now(&h, entry);
+}
+
+SEC("fentry/security_move_mount")
+int ht_move_mount(__u64 *ctx)
+{
+	return hook_paths(ctx[0], ctx[1], HT_HOOK_MOVE_MOUNT);
+}
+
+/* It gets the second argument first. */
+SEC("fentry/security_sb_pivotroot")
+int ht_sb_pivotroot(__u64 *ctx)
+{
+	return hook_paths(ctx[1], ctx[0], HT_HOOK_PIVOT_ROOT);
+}
+
 #endif

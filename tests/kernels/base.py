@@ -15,6 +15,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, ".
 import attackcases  # noqa: E402
 import budget  # noqa: E402
 import guest  # noqa: E402
+import hookcases  # noqa: E402
 import invariant  # noqa: E402
 import oracle  # noqa: E402
 import pathcases  # noqa: E402
@@ -31,7 +32,7 @@ W = "/w"
 NEEDED_ABIS = {"int 0x80", "32-bit program", "x32 numbers", "64-bit to 32-bit and back", "calls behind socketcall and ipc"}
 # a race that the native kernel runs, too, tells nothing new here
 ATTACKS = [c for c in attackcases.cases(10, 4, 100) if not c.title.startswith("swap by race")]
-RULES = rulecases.CASES + pathcases.CASES + uringcases.CASES + racecases.cases(200, 4, 31) + ATTACKS
+RULES = rulecases.CASES + pathcases.CASES + list(hookcases.cases(True)) + uringcases.CASES + racecases.cases(200, 4, 31) + ATTACKS
 ORACLE = {  # name: (setup, command)
     "strace of a 32-bit program": ("", "/w/hello32 {D}/f"),
     "strace of int 0x80": ("echo x >{D}/f", "/w/int80 {D}/f"),

@@ -7,6 +7,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
+import hookcases  # noqa: E402
 import pathcases  # noqa: E402
 import racecases  # noqa: E402
 import rulerun  # noqa: E402
@@ -32,5 +33,5 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     opens = size("races.opens")
-    tap.main([rulerun.runnable(c) for c in pathcases.CASES] +
+    tap.main([rulerun.runnable(c) for c in [*pathcases.CASES, *hookcases.cases(hookcases.are_on())]] +
              [rounds(c, -(-opens // ROUND)) for c in racecases.cases(min(opens, ROUND))])
