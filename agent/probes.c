@@ -451,6 +451,15 @@ const struct probes_feature *probes_features(const struct probes *p, unsigned *r
 	return p->features.v;
 }
 
+/* What a hook of a function misses is a path's grade, not a record. */
+static bool makes_records(const char *prog)
+{
+	for (const struct hook *h = hooks; h->prog; h++)
+		if (!strcmp(h->prog, prog))
+			return !hook_is_fentry(h);
+	return true;
+}
+
 unsigned probes_misses(const struct probes *p, struct probes_miss *ret_v, unsigned max)
 {
 	unsigned found = 0;
@@ -461,7 +470,7 @@ unsigned probes_misses(const struct probes *p, struct probes_miss *ret_v, unsign
 		__u32 n = sizeof(link);
 		_cleanup_close_ int fd = -1;
 
-		if (bpf_obj_get_info_by_fd(p->links[i], &link, &n) < 0)
+		if (!makes_records(p->link_name[i]) || bpf_obj_get_info_by_fd(p->links[i], &link, &n) < 0)
 			continue;
 		fd = bpf_prog_get_fd_by_id(link.prog_id);
 		n = sizeof(prog);

@@ -87,7 +87,7 @@ void probes_check(struct probes *p, probes_lost_fn lost, void *ctx);
 enum probes_object { PROBES_MAP, PROBES_PROG, PROBES_LINK };
 typedef void (*probes_object_fn)(void *ctx, enum probes_object kind, uint32_t id, const char *name);
 void probes_objects(struct probes *p, probes_object_fn fn, void *ctx);
-/* How often the kernel did not run a program because it was running on that CPU already, since it was loaded. How many
+/* How often the kernel did not run a program that makes records because it was running on that CPU already, since it was loaded. How many
  * programs (at most max). The kernel counts by program alone: not by CPU, and not what the runs were for. */
 unsigned probes_misses(const struct probes *p, struct probes_miss *ret_v, unsigned max);
 /* The kernel's numbers of an open file, for checking executables before hashing: fills dev, ino, gen, size, ctime. */

@@ -124,6 +124,30 @@ static int try_load(struct probes *p, const struct probes_config *c)
 	return r;
 }
 
+/* With everything that this kernel has; else without what its verifier may not like, one thing at a time. */
+static int load_some(struct probes *p, const struct probes_config *c)
+{
+	bool cast = p->features.have_cast;
+	int r = try_load(p, c);
+
+	if (r && cast) {
+		p->features.have_cast = false;
+		r = try_load(p, c);
+	}
+	if (r && p->features.hooked) {
+		features_unhook(&p->features, "the probes do not load with it");
+		p->features.have_cast = cast;
+		r = try_load(p, c);
+		if (r && cast) {
+			p->features.have_cast = false;
+			r = try_load(p, c);
+		}
+	}
+	if (cast && !p->features.have_cast)
+		features_off(&p->features, "bpf_rdonly_cast", "the probes do not load with it");
+	return r;
+}
+
 int probes_load(struct probes *p, const struct probes_config *c, char why[256])
 {
 	int r;
@@ -136,16 +160,7 @@ int probes_load(struct probes *p, const struct probes_config *c, char why[256])
 			return -EOPNOTSUPP;
 		}
 	}
-	r = try_load(p, c);
-	if (r && p->features.hooked) {
-		features_unhook(&p->features, "the probes do not load with it");
-		r = try_load(p, c);
-	}
-	if (r && p->features.have_cast) {
-		p->features.have_cast = false;
-		features_off(&p->features, "bpf_rdonly_cast", "the probes do not load with it");
-		r = try_load(p, c);
-	}
+	r = load_some(p, c);
 	if (r)
 		return probes_fail(why, r, "loading the probes");
 	p->tasks = fcntl(bpf_map__fd(p->skel->maps.tasks), F_DUPFD_CLOEXEC, 3);

@@ -240,7 +240,8 @@ static __always_inline __u64 fixed_file(__u64 ctx, __u32 slot)
 	if (bpf_core_field_exists(((struct io_ring_ctx___old *)0)->file_table.files)) {
 		if (slot >= KREAD(struct io_ring_ctx___old, ctx, nr_user_files))
 			return 0;
-		p = KREAD_PTR(KREAD(struct io_ring_ctx___old, ctx, file_table.files) + (__u64)slot * 8);
+		/* as a number: its low bits are flags */
+		bpf_probe_read_kernel(&p, sizeof(p), (void *)(KREAD(struct io_ring_ctx___old, ctx, file_table.files) + (__u64)slot * 8));
 	}
 	return p & ~7ull;
 }

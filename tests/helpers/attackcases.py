@@ -94,10 +94,19 @@ def executed(r):
     return not r.error and r.request.get("argv", [None])[:2] == ["attacks_swap", "said"]
 
 
+def victims(hooks):
+    """hooks: the kernel has those that see what the calls lead to."""
+    seen = SURE if hooks else False
+    return [*VICTIMS,
+            Victim("truncate", ("truncate",), "path", path_of, seen),
+            Victim("unlink", ("unlink",), "path", path_of, seen),
+            Victim("mkdir", ("mkdir",), "path", path_of, seen, says="{d}/%s-none"),
+            Victim("rename", ("rename",), "path", path_of, seen, lambda r: r.request["newPath"].endswith("/renamed"))]
+
+
 VICTIMS = [
     Victim("open", ("openat",), "path", path_of, SURE, attacks_open),
     Victim("missing", ("openat",), "path", path_of, False, attacks_open),
-    Victim("truncate", ("truncate",), "path", path_of, False),
     Victim("sqpoll", ("openat",), "path", path_of, True, attacks_open),  # the ring's thread shares the descriptors
     Victim("connect", ("connect",), "address", address_of, SURE),
     Victim("refused", ("connect",), "address", address_of, False),
@@ -108,9 +117,9 @@ VICTIMS = [
 ]
 
 
-def swaps(count, processes):
+def swaps(count, processes, hooks):
     for how in ("fault", "race"):
-        for v in VICTIMS:
+        for v in victims(hooks):
             n = processes if v.name in ("argv", "program") else count
             yield Case("swap by %s: %s" % (how, v.name), "{W}/attacks_swap %s %s {D} %d" % (how, v.name, n), v.check, "", ABSENT, WHY)
         yield Case("swap by %s: nofollow" % how, "{W}/attacks_swap %s nofollow {D} %d" % (how, count), nofollow, "", ABSENT, WHY)
@@ -257,5 +266,5 @@ def moved(count):
     yield Case("paths: mounts", "{W}/attacks_paths mounts {D} 1", mounts, "", ABSENT, WHY)
 
 
-def cases(count, processes, opens):
-    return [*swaps(count, processes), *hidden(processes), *moved(opens)]
+def cases(count, processes, opens, hooks):
+    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens)]

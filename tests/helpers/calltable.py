@@ -15,6 +15,7 @@ class Row:
     def __init__(self, name, family, category, ring, flags, body):
         self.name, self.family, self.category, self.ring = name, family, category, ring
         self.flags = set(re.findall(r"\w+", flags)) - {"0"}
+        self.hooked = "HOOK" in self.flags  # where the kernel has hooks, its paths are the objects
         self.result = (re.findall(r"\bRET_(\w+)", body) or ["NONE"])[-1]
         self.argv = [int(arg) for arg in re.findall(r'ARGV\("argv",\s*(\d+)', body)]
         # fields that every record of the call has

@@ -19,6 +19,7 @@ import attackcases  # noqa: E402
 import calltable  # noqa: E402
 import daemon  # noqa: E402
 import flood  # noqa: E402
+import hookcases  # noqa: E402
 import invariant  # noqa: E402
 import onetrace  # noqa: E402
 import rulerun  # noqa: E402
@@ -34,7 +35,7 @@ CLASSES = ("control", "process", "data")
 
 def truth_cases():
     opens = size("races.opens")
-    cases = attackcases.cases(size("attacks.swaps"), size("attacks.processes"), min(opens, ROUND))
+    cases = attackcases.cases(size("attacks.swaps"), size("attacks.processes"), min(opens, ROUND), hookcases.are_on())
     if opens <= ROUND:  # everyday: one trace for all
         return onetrace.runnables(cases, rulerun.W)
     return [repeated(c, -(-opens // ROUND) if c.title in ("paths: symlink", "paths: parents") else 1) for c in cases]

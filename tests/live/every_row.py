@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import hookcases  # noqa: E402
 import rowcheck  # noqa: E402
 import tap  # noqa: E402
 import trail  # noqa: E402
@@ -31,7 +32,7 @@ def every_row(t):
     with tap.Workdir() as d:
         trace = traced(d)
         t.equal((trace.status, trace.lost), (0, 0), "exit status, lost (%s)" % trace.err[-300:])
-        rowcheck.check(t, trace)
+        rowcheck.check(t, trace, hooks=hookcases.are_on())
 
 
 if __name__ == "__main__":

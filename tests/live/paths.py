@@ -14,6 +14,7 @@ import rulerun  # noqa: E402
 import tap  # noqa: E402
 from sizes import size  # noqa: E402
 
+HOOKS = hookcases.are_on()
 ROUND = 20_000  # opens in one trace
 
 
@@ -33,5 +34,5 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     opens = size("races.opens")
-    tap.main([rulerun.runnable(c) for c in [*pathcases.CASES, *hookcases.cases(hookcases.are_on())]] +
+    tap.main([rulerun.runnable(c) for c in [*pathcases.cases(HOOKS), *hookcases.cases(HOOKS)]] +
              [rounds(c, -(-opens // ROUND)) for c in racecases.cases(min(opens, ROUND))])

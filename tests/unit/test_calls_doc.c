@@ -41,14 +41,21 @@ static const char *hook_text(uint16_t flags)
 
 static const char *grade_of(const struct call *c, const struct call_arg *a)
 {
+	const struct ht_call_desc *d = &calls_descs()[calls_lookup(c->name)];
+
 	switch (a->kind) {
 	case ARG_PATH:
-		return calls_descs()[calls_lookup(c->name)].flags & HT_CALL_F_EXEC ? " (object; user when refused)" : " (user)";
+		if (d->flags & HT_CALL_F_EXEC)
+			return " (object; user when refused, object where hooked)";
+		return d->hook ? " (user; object where hooked)" : " (user)";
 	case ARG_OPENED:
+		if (d->hook)
+			return " (fdAtExit; user when refused; object where hooked)";
+		return " (fdAtExit; user when refused)";
 	case ARG_ENTERED:
 		return " (fdAtExit; user when refused)";
 	case ARG_FDPATH:
-		return a->arg == HT_ARG_RET ? " (fdAtExit)" : " (object)";
+		return a->arg != HT_ARG_RET ? " (object)" : d->hook ? " (fdAtExit; object where hooked)" : " (fdAtExit)";
 	case ARG_PEER:
 	case ARG_BOUND:
 		return " (object; user where the socket does not know it)";
@@ -144,7 +151,8 @@ static void listing(struct buf *b)
 		 "checkout writes this file; the unit test of that name fails when it is not current). %u rows; a row marked i386 holds for\n"
 		 "32-bit calls whose arguments have other widths than their namesake's. Behind a path or an address stands how true it\n"
 		 "is: `object` by the kernel's own object, `fdAtExit` by the descriptor that the call returned, `user` by the string in the\n"
-		 "program's memory. Arguments without a grade are register values or structures in the program's memory. setxattr and its\n"
+		 "program's memory; `object where hooked`: hosttrail doctor lists the kernel's functions (fentry) that have a hook, and what fails\n"
+		 "before it came there keeps its grade. Arguments without a grade are register values or structures in the program's memory. setxattr and its\n"
 		 "kin are Management where the attribute is a permission (security.*, system.posix_acl_*, trusted.*). Numbers that no\n"
 		 "table knows are `unknown_syscall`.\n\n"
 		 "%u rows show by name and type every register that the call takes. The others leave out what the kernel is to fill in, and\n"

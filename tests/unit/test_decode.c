@@ -167,6 +167,73 @@ static void opened_relative_and_created(void)
 	done(o);
 }
 
+static void hooked_open_is_the_object(void)
+{
+	begin("openat", 3);
+	ev.c.args[0] = (uint32_t)AT_FDCWD;
+	ev.c.h.flags = HT_EV_F_SHARED_FILES;
+	event_walk(&ev, HT_WALK_OBJECT, 1, "etc/shadow", walk_of(77, 0));
+	event_str(&ev, 1, "s");
+	event_walk(&ev, HT_WALK_RET, HT_ARG_RET, "etc/decoy", walk_of(78, 0));
+	decode_into(o);
+	field(o, REQ "path", "\"/etc/shadow\"");
+	field(o, REQ "requestedPath", "\"s\"");
+	field(o, ADD "sources", "");
+	field(o, ADD "unverified", "");
+	field(o, ADD "argumentChanged", "");
+	field(o, ADD "inode", "77");
+	done(o);
+}
+
+static void hooked_refused_open(void)
+{
+	begin("openat", -ENXIO);
+	ev.c.args[0] = (uint32_t)AT_FDCWD;
+	event_walk(&ev, HT_WALK_OBJECT, 1, "d/fifo", walk_of(77, 0));
+	event_str(&ev, 1, "l");
+	decode_into(o);
+	field(o, REQ "path", "\"/d/fifo\"");
+	field(o, ADD "sources", "");
+	field(o, ADD "unverified", "");
+	done(o);
+}
+
+/* Both names, in the order of the arguments; what is made has no inode; another last name was never asked for. */
+static void hooked_names(void)
+{
+	begin("rename", 0);
+	event_walk(&ev, HT_WALK_OBJECT, 0, "d/real", walk_of(77, 0));
+	event_walk(&ev, HT_WALK_OBJECT, 1, "d/new", walk_of(0, 0));
+	event_str(&ev, 0, "l/fake");
+	event_str(&ev, 1, "l/new");
+	decode_into(o);
+	field(o, REQ "path", "\"/d/real\"");
+	field(o, REQ "requestedPath", "\"l/fake\"");
+	field(o, REQ "newPath", "\"/d/new\"");
+	field(o, ADD "sources", "");
+	field(o, ADD "unverified", "");
+	field(o, ADD "argumentChanged", "true");
+	field(o, ADD "inode", "77");
+	done(o);
+}
+
+static void hooked_new_name(void)
+{
+	struct ht_walk none_yet = walk_of(0, HT_WALK_F_MOVED);
+
+	none_yet.mode = 0;
+	begin("mkdir", 0);
+	event_walk(&ev, HT_WALK_OBJECT, 0, "d/new", none_yet);
+	event_str(&ev, 0, "l/new/");
+	decode_into(o);
+	field(o, REQ "path", "\"/d/new\"");
+	field(o, ADD "unverified", "[\"path\"]");
+	field(o, ADD "argumentChanged", "");
+	field(o, ADD "device", "\"8:1\"");
+	field(o, ADD "inode", "");
+	done(o);
+}
+
 static void opened(const char *asked, uint64_t flags, const char *walked, unsigned walk_flags)
 {
 	begin("open", 3);
@@ -1217,7 +1284,8 @@ static void walks_in_small_rooms(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(opened_by_descriptor), CASE(opened_relative_and_created), CASE(contradiction_only_where_it_can_be_told),
+	CASE(opened_by_descriptor), CASE(hooked_open_is_the_object), CASE(hooked_refused_open), CASE(hooked_names), CASE(hooked_new_name),
+	CASE(opened_relative_and_created), CASE(contradiction_only_where_it_can_be_told),
 	CASE(what_kind_of_object), CASE(entered_directory), CASE(arguments_by_command), CASE(truncated_walk_looks_it), CASE(walk_that_never_held_is_unverified),
 	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
 	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),

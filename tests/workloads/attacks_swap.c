@@ -6,8 +6,8 @@
  *     fault  the second page is missing, and userfaultfd tells the other process when the kernel comes to it: that one
  *            changes the first page, which the kernel has copied, before it gives the second
  *     race   the other process exchanges the first part all the time
- * VICTIM: open, nofollow, missing, truncate, sqpoll (an open by a ring's kernel thread), connect, refused, sendto, argv, noexec,
- * program. The truth is a letter a call, from what the kernel did: r (real), f (fake), e (it failed, or nobody can tell).
+ * VICTIM: open, nofollow, missing, truncate, unlink, mkdir, rename, sqpoll (an open by a ring's kernel thread), connect, refused,
+ * sendto, argv, noexec, program. The truth is a letter a call, from what the kernel did: r (real), f (fake), e (it failed, or nobody can tell).
  * Ends with 77 where the kernel lacks what the attack needs.
  */
 #include <fcntl.h>
@@ -103,6 +103,16 @@ static pid_t begin(void (*attack)(int), int fd)
 
 /* ---- victims: each makes its call and says what it was about ---- */
 
+static void copy_of(const char *from, const char *name)
+{
+	int in = open(from, O_RDONLY), out = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0755);
+
+	while (sendfile(out, in, NULL, 1 << 20) > 0)
+		;
+	close(in);
+	close(out);
+}
+
 static char which(dev_t dev, ino_t ino)
 {
 	struct stat st;
@@ -156,6 +166,44 @@ static char do_truncate(void)
 	if (truncate(bait(), ++made))
 		return 'e';
 	return !stat("realpart-file", &st) && st.st_size == made ? 'r' : 'f';
+}
+
+/* Which of the two files is gone. */
+static char do_unlink(void)
+{
+	struct stat st;
+	char c;
+
+	did("unlink");
+	if (unlink(bait()))
+		return 'e';
+	c = stat("realpart-file", &st) ? 'r' : 'f';
+	copy_of("/dev/null", c == 'r' ? "realpart-file" : "fakepart-file");
+	return c;
+}
+
+/* The new directory is removed again by a name that nobody exchanges. */
+static char do_mkdir(void)
+{
+	did("mkdir");
+	if (mkdir(bait(), 0700))
+		return 'e';
+	if (!rmdir("realpart-none"))
+		return 'r';
+	return rmdir("fakepart-none") ? 'e' : 'f';
+}
+
+static char do_rename(void)
+{
+	char c;
+
+	did("rename");
+	if (rename(bait(), "renamed"))
+		return 'e';
+	c = access("realpart-file", F_OK) ? 'r' : 'f';
+	if (rename("renamed", c == 'r' ? "realpart-file" : "fakepart-file"))
+		die("rename");
+	return c;
 }
 
 static int sock(int type)
@@ -252,16 +300,6 @@ static int said(const char *argument)
 
 /* ---- what they need ---- */
 
-static void copy_of(const char *from, const char *name)
-{
-	int in = open(from, O_RDONLY), out = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0755);
-
-	while (sendfile(out, in, NULL, 1 << 20) > 0)
-		;
-	close(in);
-	close(out);
-}
-
 static void files(void)
 {
 	copy_of("/proc/self/exe", "realpart-file");
@@ -300,7 +338,8 @@ static const struct {
 	char (*once)(void);
 } victims[] = {
 	{ "open", files, do_open },		{ "nofollow", files, do_nofollow },	{ "missing", no_file, do_open },
-	{ "truncate", files, do_truncate },	{ "sqpoll", ring_and_files, do_sqpoll }, { "connect", addresses, do_connect },
+	{ "truncate", files, do_truncate },	{ "unlink", files, do_unlink },		{ "mkdir", no_file, do_mkdir },
+	{ "rename", files, do_rename },		{ "sqpoll", ring_and_files, do_sqpoll }, { "connect", addresses, do_connect },
 	{ "refused", addresses, do_refused },	{ "sendto", addresses, do_sendto },	{ "argv", files, do_argv },
 	{ "noexec", files, do_noexec },		{ "program", files, do_program },
 };
@@ -329,7 +368,7 @@ static void attack(bool faults, char (*once)(void), long count)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "clone", "openat", "uring_openat", "truncate", "socket", "connect", "sendto", "vfork", "execve",
+	static const char *const names[] = { "clone", "openat", "uring_openat", "truncate", "unlink", "mkdir", "rename", "socket", "connect", "sendto", "vfork", "execve",
 					     "exit_group", NULL };
 	long count;
 
