@@ -87,6 +87,7 @@ int probes_capture(struct probes *p, const struct probes_calls *calls, bool wide
 		widen(before.ht_behind, now.ht_behind, ARRAY_SIZE(now.ht_behind));
 		widen(before.ht_uring_index, now.ht_uring_index, ARRAY_SIZE(now.ht_uring_index));
 	}
+	now.ht_captured_gen = before.ht_captured_gen + 1;
 	if (bpf_map_update_elem(p->captured, &zero, &now, BPF_ANY) < 0)
 		return -errno;
 	p->capture = now;

@@ -98,6 +98,7 @@ static void check_captured(struct probes *p, probes_lost_fn lost, void *ctx)
 
 	if (bpf_map_lookup_elem(p->captured, &zero, &now) < 0 || !memcmp(&now, &p->capture, sizeof(now)))
 		return;
+	p->capture.ht_captured_gen++;
 	lost(ctx, "map", PROBES_CAPTURED, "written to by somebody else",
 	     bpf_map_update_elem(p->captured, &zero, &p->capture, BPF_ANY) == 0);
 }

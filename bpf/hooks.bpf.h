@@ -92,7 +92,7 @@ static __noinline int hook_keep(const struct hooked *h, __u32 entry)
 	struct task *t;
 	__u32 n = 0;
 
-	if (!task_in_scope(task, &t) || !t || t->object)
+	if (!task_in_scope(task, &t) || !t || (t->object && t->object_gen == ht_captured_gen))
 		return 0;
 	if ((entry & HT_INDEX_TEST) && !(t->flags & HT_TASK_PROBE))
 		return 0;
@@ -101,6 +101,7 @@ static __noinline int hook_keep(const struct hooked *h, __u32 entry)
 	if (hook_behind(h->mnt[0]))
 		return 0;
 	t->object = OBJECT_NONE;
+	t->object_gen = ht_captured_gen;
 	o = bpf_task_storage_get(&objects, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	s = o ? scratch_take(bpf_get_smp_processor_id()) : NULL;
 	if (!s)

@@ -33,6 +33,7 @@ const volatile __u64 ht_uring_multishot;
 volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX] CAPTURED = {};
 volatile __u16 ht_behind[HT_MULTIPLEXERS * HT_BEHIND_MAX] CAPTURED = {};	/* as ht_index: the calls that a multiplexer stands for */
 volatile __u16 ht_uring_index[256] CAPTURED = {};	/* descriptor of an io_uring opcode; 0: not captured */
+volatile __u32 ht_captured_gen CAPTURED = 0;		/* another number each time that the table is written */
 
 static __always_inline const volatile struct ht_call_desc *desc_of(__u32 call)
 {
@@ -83,7 +84,8 @@ struct task {
 	struct held held;
 	struct stash exec;
 	__u64 args[6];		/* of the call that is being looked at, where they are not the registers */
-	__u64 object;		/* bytes in `objects` that a hook left for the call the task is in; OBJECT_NONE: a hook came, and could not */
+	__u32 object;		/* bytes in `objects` that a hook left for the call the task is in; OBJECT_NONE: a hook came, and could not */
+	__u32 object_gen;	/* the table then: where the call is no longer captured when it ends, nobody takes what was left */
 };
 
 struct {

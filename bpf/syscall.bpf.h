@@ -146,7 +146,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	if (!task_in_scope(task, &t))
 		return 0;
 	if (ht_hooked && t) {
-		in.object = t->object;
+		in.object = t->object_gen == ht_captured_gen ? t->object : 0;
 		t->object = 0;
 	}
 	if (t && arch_looks_unfinished(regs)) {
