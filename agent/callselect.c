@@ -84,6 +84,29 @@ bool callselect_wants(const struct selector *s, unsigned call)
 	return selector_match(s, &v) != SELECT_NO;
 }
 
+/* One selector, one category. Also what the flags of an open and the outcome say. */
+static bool may_want(const struct selector *s, const struct call *row, enum record_category category, bool failed, bool changes)
+{
+	struct select_view v;
+
+	show_row(row, category, &v);
+	if (row->read_only == RO_OPEN)
+		select_view_text(&v, SELECT_READ_ONLY, changes ? "false" : "true");
+	if (!failed)
+		select_view_text(&v, SELECT_ERROR, NULL);
+	return selector_match(s, &v) != SELECT_NO;
+}
+
+bool callselect_may(const struct selector *s, unsigned call, bool failed, bool changes)
+{
+	const struct call *row = calls_row(call);
+
+	if (!callselect_wants(s, call))
+		return false;
+	return may_want(s, row, row->category, failed, changes) ||
+	       (may_be_management(row) && may_want(s, row, CATEGORY_MANAGEMENT, failed, changes));
+}
+
 enum callselect_where callselect_where(enum select_field field)
 {
 	switch (field) {
@@ -96,6 +119,16 @@ enum callselect_where callselect_where(enum select_field field)
 	case SELECT_CATEGORY:
 	case SELECT_READ_ONLY:
 		return CALLSELECT_EITHER;
+	case SELECT_ERROR:
+		return CALLSELECT_OUTCOME;
+	case SELECT_EUID:
+	case SELECT_LOGINUID:
+		return CALLSELECT_WHO;
+	case SELECT_CGROUP:
+	case SELECT_CONTAINER:
+		return CALLSELECT_WHERE;
+	case SELECT_PATH:
+		return CALLSELECT_FILE;
 	default:
 		return CALLSELECT_RECORD;
 	}

@@ -70,6 +70,23 @@ static uint8_t judge_of(unsigned call, uint8_t *ret_at)
 	return !strcmp(row->source, "file.linux") ? JUDGE_FILE : JUDGE_NONE;
 }
 
+bool guard_by_path(unsigned call)
+{
+	uint8_t at;
+
+	return judge_of(call, &at) == JUDGE_FILE;
+}
+
+bool guard_may_aim(unsigned call, bool changes)
+{
+	const struct call *row = calls_row(call);
+	uint8_t at, judge = judge_of(call, &at);
+
+	if (judge != JUDGE_FILE)
+		return judge != JUDGE_NONE;
+	return row->read_only != RO_YES && (row->read_only != RO_OPEN || changes);
+}
+
 int guard_new(struct guard **ret_g)
 {
 	struct guard *g = calloc(1, sizeof(*g));

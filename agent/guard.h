@@ -10,6 +10,7 @@
 #define HOSTTRAIL_GUARD_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "idcache.h"
@@ -42,6 +43,10 @@ struct guard_hit {
 
 struct guard;
 struct decoder;
+
+/* Can the call be aimed at us at all? `changes`: what the flags of an open say. And if so, only by the path of a file? */
+bool guard_may_aim(unsigned call, bool changes);
+bool guard_by_path(unsigned call);
 
 int guard_new(struct guard **ret_g);
 void guard_free(struct guard **g);		/* NULL-safe */

@@ -61,6 +61,8 @@ int reload_answered(struct parent *p, uint64_t from);
 void reload_new_worker(struct parent *p);
 /* watch.c: what is ours, to the worker; whether it is as it was. 0 or -errno. */
 int tell_guards(struct parent *p);
+#define OWN_FILES_MAX 6
+unsigned own_files(const struct parent *p, char (*ret_path)[PATH_MAX]);	/* whose changes are aimed at us; how many. The last: below it the forwarder writes */
 int tell_process(struct parent *p, const char *name, pid_t pid);
 void watch_start(struct parent *p);
 void watch_check(struct parent *p);

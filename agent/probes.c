@@ -172,11 +172,15 @@ static int adopt_maps(struct probes *p)
 
 	p->tasks = pins_get(p->dir, "tasks");
 	p->captured = pins_get(p->dir, PROBES_CAPTURED);
+	p->rule_ids = pins_get(p->dir, PROBES_RULE_IDS);
+	p->rule_paths = pins_get(p->dir, PROBES_RULE_PATHS);
 	p->fds.counters = pins_get(p->dir, "counters");
 	p->fds.shared = pins_get(p->dir, "shared");
 	p->fds.principals = pins_get(p->dir, "principals");
 	p->fds.settled = pins_get(p->dir, "settled");
-	if (p->tasks < 0 || p->captured < 0 || p->fds.counters < 0 || p->fds.shared < 0 || p->fds.principals < 0 || p->fds.settled < 0)
+	if (p->tasks < 0 || p->captured < 0 || p->rule_ids < 0 || p->rule_paths < 0)
+		return -ENOENT;
+	if (p->fds.counters < 0 || p->fds.shared < 0 || p->fds.principals < 0 || p->fds.settled < 0)
 		return -ENOENT;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < p->fds.ngroups; g++) {
@@ -212,6 +216,8 @@ static void drop_fds(struct probes *p)
 	p->nlinks = 0;
 	cleanup_close(&p->tasks);
 	cleanup_close(&p->captured);
+	cleanup_close(&p->rule_ids);
+	cleanup_close(&p->rule_paths);
 	cleanup_close(&p->fds.counters);
 	cleanup_close(&p->fds.shared);
 	cleanup_close(&p->fds.principals);
@@ -273,6 +279,10 @@ static int pin_maps(struct probes *p, char why[256])
 		r = pins_put(p->dir, "tasks", p->tasks);
 	if (!r)
 		r = pins_put(p->dir, PROBES_CAPTURED, p->captured);
+	if (!r)
+		r = pins_put(p->dir, PROBES_RULE_IDS, p->rule_ids);
+	if (!r)
+		r = pins_put(p->dir, PROBES_RULE_PATHS, p->rule_paths);
 	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
 		for (unsigned g = 0; g < p->fds.ngroups && !r; g++) {
 			probes_ring_name(name, c, g);
@@ -362,7 +372,7 @@ static struct probes *probes_alloc(void)
 
 	if (!p)
 		return NULL;
-	p->tasks = p->captured = p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = p->lock = p->meta_fd = -1;
+	p->tasks = p->captured = p->rule_ids = p->rule_paths = p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = p->lock = p->meta_fd = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;
@@ -506,6 +516,8 @@ void probes_close(struct probes **pp, bool unpin)
 	cleanup_close(&p->lock);
 	hosttrail_bpf__destroy(p->skel);
 	exefile_free(&p->exefile);
+	kernelrules_free(&p->rules);
+	free(p->cgroups);
 	free(p);
 	*pp = NULL;
 }

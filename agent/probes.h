@@ -15,6 +15,7 @@
 #include "bpf/event.h"
 
 struct probes;
+struct kernelrules;
 
 #define PROBES_CALLS_WORDS (HT_CALLS_MAX / 64)
 
@@ -76,6 +77,11 @@ int probes_mark(struct probes *p, int pidfd, uint32_t flags);
 /* While the probes run: from now on these calls are captured, and with `widen` those that were before, too. A call that was
  * captured and stays so is at every moment. 0 or -errno. */
 int probes_capture(struct probes *p, const struct probes_calls *calls, bool widen);
+/* What of the calls that are captured the kernel drops (kernelrules.h). Taken, also on failure, and freed when others come; NULL: nothing.
+ * probes_capture() takes them away before it changes anything. 0 or -errno: nothing is dropped. */
+int probes_rules(struct probes *p, struct kernelrules *rules);
+/* New cgroups and those that are gone. */
+void probes_cgroups(struct probes *p);
 /* Features as found; *ret_n of them, owned by p. probes_survey() asks the kernel without attaching (doctor). */
 const struct probes_feature *probes_features(const struct probes *p, unsigned *ret_n);
 int probes_survey(struct probes_feature *ret_v, unsigned max, unsigned *ret_n);

@@ -78,7 +78,11 @@ int probes_capture(struct probes *p, const struct probes_calls *calls, bool wide
 {
 	captured_map now, before;
 	__u32 zero = 0;
+	int r;
 
+	r = probes_rules(p, NULL);
+	if (r < 0)
+		return r;
 	if (bpf_map_lookup_elem(p->captured, &zero, &before) < 0)
 		return -errno;
 	probes_captured_fill(calls, &now);

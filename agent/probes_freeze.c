@@ -18,6 +18,7 @@
 
 static const char *const written[] = {
 	".data.captured",	/* which calls are captured: probes_capture() */
+	"rule_ids", "rule_paths",	/* what the kernel drops of that: probes_rules() */
 	"tasks",	/* marks: probes_mark() */
 	"shared",	/* the reader's epoch and whether it sleeps */
 	"settled",	/* the reader's: which floods' losses are on disk */

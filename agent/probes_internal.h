@@ -6,6 +6,7 @@
 #include "exefile.h"
 #include "features.h"
 #include "gen/hosttrail.skel.h"
+#include "kernelrules.h"
 #include "pins.h"
 #include "probes.h"
 
@@ -26,13 +27,15 @@ struct meta {
 _Static_assert(sizeof(struct meta) == 256, "meta map's value");
 
 #define PROBES_CAPTURED "captured"	/* its pin */
+#define PROBES_RULE_IDS "rule_ids"
+#define PROBES_RULE_PATHS "rule_paths"
 typedef struct hosttrail_bpf__data_captured captured_map;
 
 struct dir_key {			/* as struct dir in bpf/maps.bpf.h */
 	uint64_t ino, dev;
 };
 
-#define WATCHED_MAX (7 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
+#define WATCHED_MAX (9 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
 struct watched {		/* a pin: what it was when the agent started */
 	char name[32];
 	int fd;			/* borrowed */
@@ -46,6 +49,10 @@ struct probes {
 	struct hosttrail_bpf *skel;	/* NULL when adopted */
 	int tasks, captured;
 	captured_map capture;		/* what lies in that map */
+	int rule_ids, rule_paths;
+	struct kernelrules *rules;	/* what lies in those; NULL: nothing is dropped */
+	struct rule_id *cgroups;	/* and of the cgroups that there are, by id */
+	unsigned ncgroups;
 	uint32_t task_size;
 	int links[LINKS_MAX];
 	const char *link_name[LINKS_MAX];	/* the program's, which is the pin's */
@@ -69,6 +76,8 @@ void probes_ring_name(char name[32], unsigned class, unsigned group);
 uint32_t probes_value_size(int map);			/* 0: not to be had */
 /* Loads the object and makes the rings: p->skel, p->tasks and the descriptors in p->fds are set. */
 int probes_load(struct probes *p, const struct probes_config *c, char why[256]);
+/* probes_rules.c: are the rules still what they were? What is not is put back and told. */
+void probes_rules_check(struct probes *p, probes_lost_fn lost, void *ctx);
 void probes_captured_fill(const struct probes_calls *c, captured_map *ret_m);
 /* probes_freeze.c: nobody in user space writes to the maps any more but to those that probes_map_written() names. */
 int probes_freeze(struct probes *p, char why[256]);

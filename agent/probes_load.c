@@ -27,6 +27,8 @@ static int fill_rodata(struct probes *p, const struct probes_config *c, struct h
 {
 	if (calls_count() > HT_INDEX_RESTART)
 		return -E2BIG;
+	if (bpf_map__value_size(s->maps.data_captured) != sizeof(captured_map))	/* it is read and written whole */
+		return -EINVAL;
 	s->rodata->ht_have_cast = p->features.have_cast;
 	s->rodata->ht_exit_has_mm = p->features.exit_has_mm;
 	s->rodata->ht_have_preempt = p->features.have_preempt;
@@ -165,6 +167,8 @@ int probes_load(struct probes *p, const struct probes_config *c, char why[256])
 		return probes_fail(why, r, "loading the probes");
 	p->tasks = fcntl(bpf_map__fd(p->skel->maps.tasks), F_DUPFD_CLOEXEC, 3);
 	p->captured = fcntl(bpf_map__fd(p->skel->maps.data_captured), F_DUPFD_CLOEXEC, 3);
+	p->rule_ids = fcntl(bpf_map__fd(p->skel->maps.rule_ids), F_DUPFD_CLOEXEC, 3);
+	p->rule_paths = fcntl(bpf_map__fd(p->skel->maps.rule_paths), F_DUPFD_CLOEXEC, 3);
 	p->fds.counters = fcntl(bpf_map__fd(p->skel->maps.counters), F_DUPFD_CLOEXEC, 3);
 	p->fds.shared = fcntl(bpf_map__fd(p->skel->maps.shared), F_DUPFD_CLOEXEC, 3);
 	p->fds.principals = fcntl(bpf_map__fd(p->skel->maps.principals), F_DUPFD_CLOEXEC, 3);

@@ -49,6 +49,8 @@ void probes_watch(struct probes *p)
 	note(p, "settled", p->fds.settled);
 	note(p, "tasks", p->tasks);
 	note(p, PROBES_CAPTURED, p->captured);
+	note(p, PROBES_RULE_IDS, p->rule_ids);
+	note(p, PROBES_RULE_PATHS, p->rule_paths);
 	note(p, "meta", p->meta_fd);
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < p->fds.ngroups; g++) {
@@ -90,7 +92,7 @@ static void check_pin(struct probes *p, struct watched *w, probes_lost_fn lost, 
 		w->ino = 0;	/* it could not be put back: said once */
 }
 
-/* The one map that would stop records and that others than we could write to: somebody who found it by its number. */
+/* A map that would stop records and that others than we could write to: somebody who found it by its number. */
 static void check_captured(struct probes *p, probes_lost_fn lost, void *ctx)
 {
 	captured_map now;
@@ -106,6 +108,7 @@ static void check_captured(struct probes *p, probes_lost_fn lost, void *ctx)
 void probes_check(struct probes *p, probes_lost_fn lost, void *ctx)
 {
 	check_captured(p, lost, ctx);
+	probes_rules_check(p, lost, ctx);
 	for (unsigned i = 0; *p->dir && i < p->nwatched; i++)
 		check_pin(p, &p->watched[i], lost, ctx);
 	for (unsigned i = 0; i < p->nlinks; i++) {

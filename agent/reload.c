@@ -5,7 +5,8 @@
  * First the kernel captures what the old ones or the new ones want. Then the worker, which alone knows what it has judged
  * already, puts the new ones in force and says since when: calls from then on are judged by them, calls before by the old ones.
  * Then the kernel captures what the new ones want. So each call is judged once, by the selectors that were in force
- * when it was made, and was captured if they want it.
+ * when it was made, and was captured if they want it. What of the captured calls the kernel drops (kernelrules.h) is given up
+ * with the first step, and comes with the last.
  *
  * <state_dir>/selectors.in-force has the text of those in force, for who adopts the rings of an agent that was killed.
  */
@@ -18,6 +19,7 @@
 #include "lib/clock.h"
 #include "lib/fsx.h"
 #include "lib/log.h"
+#include "kernelrules.h"
 #include "parent_internal.h"
 
 #define IN_RINGS (600 * NS_PER_SEC)	/* no entry waits longer than that for a worker */
@@ -25,6 +27,22 @@
 static void file_of(const struct parent *p, char path[PATH_MAX])
 {
 	snprintf(path, PATH_MAX, "%s/selectors.in-force", p->config->state_dir);
+}
+
+/* What the new ones never want is dropped in the kernel. It is not an error if it cannot: the worker decides all of it. */
+static void drop(struct parent *p, const struct selection *s)
+{
+	char text[OWN_FILES_MAX][PATH_MAX];
+	const char *own[OWN_FILES_MAX + 1] = { 0 };
+	struct kernelrules *rules;
+	unsigned n = own_files(p, text);
+	int r;
+
+	for (unsigned i = 0; i < n; i++)
+		own[i] = text[i];
+	r = kernelrules_new(s->selectors, own, &rules) ?: probes_rules(p->probes, rules);
+	if (r < 0)
+		log_warn(r, "cannot drop unwanted events in the kernel");
 }
 
 static int capture(struct parent *p, const struct selection *s, bool widen)
@@ -36,6 +54,8 @@ static int capture(struct parent *p, const struct selection *s, bool widen)
 	r = probes_capture(p->probes, &calls, widen);
 	if (r < 0)
 		log_err(r, "cannot change which calls are captured");
+	else if (!widen && s->selectors)
+		drop(p, s);
 	return r;
 }
 

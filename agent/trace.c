@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "callselect.h"
+#include "kernelrules.h"
 #include "exehash.h"
 #include "exeopen.h"
 #include "hostinfo.h"
@@ -170,6 +171,7 @@ static int open_kernel_side(struct trace *t, char why[256])
 {
 	struct probes_config pc = { .scope = HT_SCOPE_TREE, };
 	struct probes_calls calls = { 0 };
+	struct kernelrules *rules;
 	int r;
 
 	if (t->o->calls)
@@ -184,6 +186,12 @@ static int open_kernel_side(struct trace *t, char why[256])
 	r = probes_open(&pc, &t->probes, why);
 	if (r < 0)
 		return r;
+	if (t->o->selectors && !t->o->calls) {
+		r = kernelrules_new(t->o->selectors, NULL, &rules);
+		if (r < 0)
+			return r;
+		probes_rules(t->probes, rules);		/* where it cannot be, all of it is decided here */
+	}
 	r = rings_open(probes_fds(t->probes), &t->rings);
 	if (r < 0)
 		snprintf(why, 256, "cannot read the rings: %s", strerror(-r));

@@ -55,14 +55,6 @@ static uint64_t ino_of(const char *path)
 	return stat(path, &st) < 0 ? 0 : st.st_ino;
 }
 
-/* As the kernel's walks show it. */
-static int tell_path(struct parent *p, uint32_t kind, const char *path)
-{
-	_cleanup_free_ char *real = realpath(path, NULL);
-
-	return tell(p, kind, 0, 0, real ?: path);
-}
-
 static int tell_forward(struct parent *p)
 {
 	char path[PATH_MAX + 32];
@@ -99,28 +91,56 @@ static int tell_mounts(struct parent *p)
 	return r;
 }
 
-int tell_guards(struct parent *p)
+/* As the kernel's walks show it. */
+static unsigned add_own(const char *path, char (*to)[PATH_MAX], unsigned n)
+{
+	_cleanup_free_ char *real = path && *path ? realpath(path, NULL) : NULL;
+
+	if (!path || !*path)
+		return n;
+	snprintf(to[n], PATH_MAX, "%s", real ?: path);
+	return n + 1;
+}
+
+/* Of the forwarder's cursor; "" where it lies in none of its own. */
+static void cursor_dir(const struct parent *p, char dir[PATH_MAX])
+{
+	char *slash;
+
+	snprintf(dir, PATH_MAX, "%s", p->config->cursor);
+	slash = strrchr(dir, '/');
+	dir[slash ? slash - dir : 0] = 0;
+}
+
+unsigned own_files(const struct parent *p, char (*to)[PATH_MAX])
 {
 	const struct agent_config *c = p->config;
-	char cursor[PATH_MAX], *slash;
+	char cursor[PATH_MAX];
+	unsigned n = 0;
+
+	n = add_own(c->spool_dir, to, n);
+	n = add_own(c->state_dir, to, n);
+	n = add_own(c->path, to, n);
+	n = add_own(c->selectors[0] == '/' ? c->selectors : NULL, to, n);
+	n = add_own(probes_dir(p->probes), to, n);
+	cursor_dir(p, cursor);
+	return add_own(cursor, to, n);
+}
+
+int tell_guards(struct parent *p)
+{
+	char own[OWN_FILES_MAX][PATH_MAX], cursor[PATH_MAX];
+	unsigned n = own_files(p, own);
 	int r;
 
+	cursor_dir(p, cursor);
 	r = tell(p, GUARD_NAMESPACES, (uint32_t)ino_of("/proc/self/ns/pid"), ino_of("/proc/self/ns/mnt"), "") ?:
 	    tell(p, GUARD_GROUP, (uint32_t)getpgrp(), 0, "") ?: tell_process(p, "parent", getpid()) ?:
-	    tell_process(p, "worker", p->worker) ?: tell_process(p, "resolver", p->resolver) ?:
-	    tell_former(p) ?: tell_mounts(p) ?: tell_path(p, GUARD_FILES, c->spool_dir) ?: tell_path(p, GUARD_FILES, c->state_dir);
-	if (!r && c->path)
-		r = tell_path(p, GUARD_FILES, c->path);
-	if (!r && c->selectors[0] == '/')
-		r = tell_path(p, GUARD_FILES, c->selectors);
-	if (!r && *probes_dir(p->probes))
-		r = tell(p, GUARD_FILES, 0, 0, probes_dir(p->probes));
-	snprintf(cursor, sizeof(cursor), "%s", c->cursor);
-	slash = strrchr(cursor, '/');
-	if (!r && slash && slash != cursor) {
-		*slash = 0;
-		r = tell_path(p, GUARD_FILES, cursor) ?: tell_forward(p);
-	}
+	    tell_process(p, "worker", p->worker) ?: tell_process(p, "resolver", p->resolver) ?: tell_former(p) ?: tell_mounts(p);
+	for (unsigned i = 0; i < n && !r; i++)
+		r = tell(p, GUARD_FILES, 0, 0, own[i]);
+	if (!r && *cursor)
+		r = tell_forward(p);
 	if (!r)
 		probes_objects(p->probes, tell_object, p);
 	return r;
@@ -192,6 +212,7 @@ void watch_check(struct parent *p)
 	char path[WATCHED_FILES][PATH_MAX];
 	unsigned n = files_of(p, path);
 
+	probes_cgroups(p->probes);
 	probes_check(p->probes, lost, p);
 	for (unsigned i = 0; i < n; i++) {
 		struct file_sign now;

@@ -148,6 +148,37 @@ struct ht_call_desc {
 	struct ht_op op[HT_OPS_MAX];
 };
 
+/* ---- what of event selectors the probes decide (agent/kernelrules.h): a rule is a bit, one a selector. A call goes out where some
+ *      rule is left of those that its call, outcome, user, cgroup and path leave ---- */
+
+#define HT_RULE_SETS 256	/* 0: every such call goes out */
+#define HT_RULE_TEXT 128	/* bytes of a path that are looked at from its beginning, with the letter before them */
+#define HT_RULE_END 32		/* and from its end */
+#define HT_RULE_BEGINS 'b'	/* key of a text from the beginning; NUL-terminated: of the whole path */
+#define HT_RULE_ENDS 'e'	/* key of a text from the end, last byte first */
+
+struct ht_rules {		/* those that can want a call */
+	__u64 may[2][2];	/* [it failed][it changes something] */
+	__u64 walked;		/* of these: ask for the path of the descriptor */
+	__u8 fd_arg;		/* which descriptor: a register, or HT_ARG_RET */
+	__u8 flags_arg;		/* register with an open's flags, which tell what it changes; HT_ARG_RET: not known */
+	__u8 pad[6];
+};
+
+enum ht_rule_kind { HT_RULE_EUID = 0, HT_RULE_LOGINUID, HT_RULE_CGROUP, HT_RULE__MAX };
+struct ht_rule_id {		/* key of map rule_ids: whom rules name. Value: __u64, the rules that are left */
+	__u64 id;
+	__u32 kind;		/* enum ht_rule_kind */
+	__u32 pad;
+};
+struct ht_rule_path {		/* key of map rule_paths, a trie of bits */
+	__u32 bits;
+	__u8 text[HT_RULE_TEXT];
+};
+struct ht_rule_paths {		/* its value: of all texts that the longest one begins with */
+	__u64 may, never;
+};
+
 /* ---- ring entries ------------------------------------------------------- */
 
 enum ht_event_kind {

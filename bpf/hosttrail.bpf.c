@@ -25,6 +25,7 @@
 #include "bpf/record.bpf.h"
 
 #include "bpf/filter.bpf.h"
+#include "bpf/rules.bpf.h"
 #include "bpf/syscall.bpf.h"
 #include "bpf/hooks.bpf.h"
 #include "bpf/process.bpf.h"

@@ -34,6 +34,11 @@ volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX] CAPTURED = {};
 volatile __u16 ht_behind[HT_MULTIPLEXERS * HT_BEHIND_MAX] CAPTURED = {};	/* as ht_index: the calls that a multiplexer stands for */
 volatile __u16 ht_uring_index[256] CAPTURED = {};	/* descriptor of an io_uring opcode; 0: not captured */
 volatile __u32 ht_captured_gen CAPTURED = 0;		/* another number each time that the table is written */
+volatile __u8 ht_rules_of[HT_CALLS_MAX] CAPTURED = {};	/* by descriptor: in ht_rules. All 0 while rules are exchanged */
+volatile struct ht_rules ht_rules[HT_RULE_SETS] CAPTURED = {};
+volatile __u64 ht_rules_other[HT_RULE__MAX] CAPTURED = {};	/* what is left for who is not in rule_ids; all ones: rules do not ask */
+volatile __u64 ht_rules_path CAPTURED = 0;	/* what asks for no beginning or end of a path */
+volatile __u64 ht_rules_asked CAPTURED = 0;	/* a bit per kind that is in rule_ids */
 
 static __always_inline const volatile struct ht_call_desc *desc_of(__u32 call)
 {
@@ -248,6 +253,22 @@ struct {
 	__type(key, struct dir);
 	__type(value, __u32);
 } own_dirs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct ht_rule_id);
+	__type(value, __u64);
+} rule_ids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct ht_rule_path);
+	__type(value, struct ht_rule_paths);
+} rule_paths SEC(".maps");
 
 /* Pinned with the rest, written and read by the loader only (agent/probes.c). */
 struct {

@@ -140,6 +140,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	__u32 flags = desc_of(in.call)->flags;
 	const __u64 *args = NULL;
 	struct task *t;
+	__u32 rules;
 
 	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)))
 		return 0;	/* the child's return; an exec that sched_process_exec recorded */
@@ -174,6 +175,14 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 			args = t->args;
 			arch_args(regs, in.abi, t->args);
 			if (!look_behind(&in, t->args) || filtered(t, in.call, ret, in.abi, t->args))
+				return 0;
+		}
+		rules = ht_rules_of[in.call & HT_INDEX_MASK];
+		if (rules) {
+			if (!args)
+				arch_args(regs, in.abi, t->args);
+			args = t->args;
+			if (unwanted(t, rules, in.ret))
 				return 0;
 		}
 	}

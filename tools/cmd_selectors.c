@@ -56,9 +56,13 @@ static void print_values(const struct select_list *l)
 static void print_condition(const struct select_condition *c)
 {
 	static const char *const where[] = {
-		[CALLSELECT_CALL] = "in the kernel, by the call",
 		[CALLSELECT_RECORD] = "by the whole record",
-		[CALLSELECT_EITHER] = "in the kernel, or by the whole record where a call's arguments decide it",
+		[CALLSELECT_CALL] = "in the kernel, by the call",
+		[CALLSELECT_EITHER] = "in the kernel, by the call and an open's flags; by the whole record where other arguments decide it",
+		[CALLSELECT_OUTCOME] = "in the kernel, whether the call failed; by the whole record, how",
+		[CALLSELECT_WHO] = "in the kernel, by the user's number",
+		[CALLSELECT_WHERE] = "in the kernel, by the cgroup; by the whole record in the first 2 seconds of a new one",
+		[CALLSELECT_FILE] = "in the kernel, where it is the path of a descriptor (all that an open returns); else by the whole record",
 	};
 
 	for (unsigned op = 0; op < SELECT_OP__MAX; op++) {
@@ -68,6 +72,17 @@ static void print_condition(const struct select_condition *c)
 		print_values(&c->op[op]);
 		printf("\n      decided %s\n", where[callselect_where(c->field)]);
 	}
+}
+
+/* Calls that are captured for the selector, but not when they succeed. */
+static unsigned only_failed(const struct selector *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 1; i < calls_count(); i++)
+		n += callselect_wants(s, i) && calls_lookup(calls_name(i)) == i && !callselect_may(s, i, false, false) &&
+		     !callselect_may(s, i, false, true);
+	return n;
 }
 
 /* Names of one kind of calls that are captured for the selector. An i386 row may have the name of its namesake. */
@@ -101,6 +116,8 @@ static void print_captured(const struct selector *s)
 		print_calls(s, true, true);
 		printf("\n");
 	}
+	if (only_failed(s))
+		printf("  %u of these only when they fail\n", only_failed(s));
 }
 
 /* ---- how much that is --------------------------------------------------------------------- */
@@ -208,6 +225,7 @@ static int check(const char *file, const char *dir, unsigned long max)
 		print_volume(&sample, i);
 	}
 	printf("all %u selectors together\n", s->n);
+	printf("  hosttraild takes a changed file at SIGHUP, without losing an event\n");
 	if (none)
 		printf("  volume not estimated: %s\n", none);
 	else

@@ -56,7 +56,7 @@ LIBRARIES = [
     ("libseccomp", r"seccomp\.h$"),
     ("libaudit", r"(libaudit|auparse)\.h$"),
     ("libc", r"(sys|linux|asm|asm-generic|net|netinet|netpacket|arpa|bits)/.*"),
-    ("libc", r"(assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|"
+    ("libc", r"(assert|complex|ctype|errno|fenv|float|fts|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|"
              r"stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|wchar|wctype|"
              r"alloca|argp|byteswap|cpuid|dirent|dlfcn|elf|endian|err|error|fcntl|fnmatch|ftw|getopt|glob|grp|ifaddrs|"
              r"immintrin|nmmintrin|link|libgen|malloc|mntent|netdb|paths|poll|pthread|pty|pwd|regex|sched|search|"

@@ -109,7 +109,7 @@ static void maps_are_frozen(void)
 		if (info.map_flags & BPF_F_MMAPABLE)
 			ok(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(m), 0) == MAP_FAILED);
 	}
-	ok_int(written, 4);
+	ok_int(written, 6);
 	ok(frozen >= 8);
 	/* and the programs write to them as before */
 	ok_int(lab_run(&l, 0, use_maps, NULL), 0);
