@@ -35,6 +35,8 @@ SIZES = {
     "selectors.paced": (6_000, 20_000, "calls, evenly over the seconds below, while selectors are exchanged"),
     "selectors.seconds": (5, 20, "seconds"),
     "selectors.turns": (6, 20, "exchanges"),
+    "rules.every": (5, 1, "every how manyth set of selectors is compared, with the kernel's help and without"),
+    "rules.opens": (20_000, 2_000_000, "opens that no event selector wants, each way"),
     "flood.opens": (60_000, 1_000_000, "opens of one user in a flood"),
     "flood.each": (100, 1_000, "opens of each of 400 users in a flood"),
     "strace.files": (100, 20_000, "files of the repository that is cloned"),

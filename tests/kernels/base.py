@@ -42,6 +42,8 @@ ORACLE = {  # name: (setup, command)
 }
 PIPES = "cd /tmp\nfor i in 1 2 3; do cat /etc/passwd | grep root | cut -d: -f1 | sort >out.$i; done\ncat out.* | wc -l; rm out.?\nmkdir -p q/r; mv q/r q/s; rmdir q/s q; (exit 3)\n"
 FLOOD = 20000
+SELECTORS = """[{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "process.euid", "Equals": ["0"]},
+    {"Field": "path", "StartsWith": ["/etc/pass"], "EndsWith": [".pem"], "NotEquals": ["/etc/passwd-"]}]}]"""
 ROWS = {"rows32": 45}  # workload: calls that are made both ways at least
 
 
@@ -65,6 +67,7 @@ def jobs():
         yield name, "exec /bin/hosttrail trace -o /out/%s.trail -- /bin/sh /%s.sh" % (name, name), 300
     for name in ROWS:
         yield name, "mkdir -p /tmp/rows/%s; exec /w/smallrings /out/%s.trail 16777216 16777216 16777216 all /w/%s /tmp/rows/%s" % ((name,) * 4), 300
+    yield "selectors", "exec /w/smallrings /out/selectors.trail 0 0 65536 kernel=/selectors.json /bin/sh -c '/w/opens 3000 2 /tmp/n create; cat /etc/passwd'", 120
     yield "flood", "cd /tmp; exec /w/smallrings /out/flood.trail 0 0 16384 -- /w/opens %d 2 /none/n" % FLOOD, 120
 
 
@@ -114,7 +117,7 @@ class Machine:
         with tap.Workdir() as d:
             files = []
             for name, text in (("pipes.sh", PIPES), ("rules.sh", script_of(rule_commands())),
-                               ("oracle.sh", script_of(oracle_commands()))):
+                               ("oracle.sh", script_of(oracle_commands())), ("selectors.json", SELECTORS)):
                 files.append((os.path.join(d, name), "/" + name))
                 with open(files[-1][0], "w") as f:
                     f.write(text)
@@ -181,12 +184,18 @@ def cases(kernel):
         t.equal(got["data"] + gone["data"], made, "recorded %d + lost %d against generated" % (got["data"], gone["data"]))
         t.ok(gone["data"] > 0, "the ring was not overrun")
 
+    def selectors(t):
+        job = machine.result().job("selectors")
+        got = records_of(machine.result(), "selectors")
+        t.equal(([r.request.get("path") for r in got if r.call], last_line(job)[1]), (["/etc/passwd"], 0), "recorded opens, lost")
+
     def kernel_is_quiet(t):
         bad = re.findall(r"^.*\b(?:BUG|WARNING|Oops|Call Trace)\b.*$", machine.result().text("dmesg"), re.M)
         t.equal(bad, [], "the kernel complained")
 
     verifier.title = "verifier budget"
+    selectors.title = "unwanted opens are dropped in the kernel"
     probes_load.title, flood.title, kernel_is_quiet.title = "probes load and attach", "flood of opens, small ring", "the kernel is quiet"
     return [probes_load, verifier] + [rule_case(machine, c) for c in RULES] \
         + [oracle_case(machine, title, command) for title, (_, command) in ORACLE.items()] \
-        + [rows_case(machine, workload, least) for workload, least in ROWS.items()] + [flood, kernel_is_quiet]
+        + [rows_case(machine, workload, least) for workload, least in ROWS.items()] + [selectors, flood, kernel_is_quiet]

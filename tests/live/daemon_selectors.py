@@ -167,8 +167,8 @@ def killed(t):
         t.equal(len(calls(records)), kept, "other records")
 
 
-def paced(prefix, count, seconds):
-    return "%s %d %s %s </dev/null" % (tap.workload("paced"), count, seconds, prefix)
+def paced(prefix, count, seconds, *more):
+    return " ".join([tap.workload("paced"), str(count), str(seconds), prefix, *more, "</dev/null"])
 
 
 def in_force(agent):
@@ -192,14 +192,14 @@ def numbers(records, prefix):
 
 
 def reload(t):
-    """Under load, there and back: what both select is there once and whole; what one selects is there while it was in force, without
-    a hole; that by the times of the records themselves."""
+    """Under load, there and back, of opens that the kernel drops where they are not selected: what both select is there once and
+    whole; what one selects is there while it was in force, without a hole; that by the times of the records themselves."""
     count, seconds, turns = size("selectors.paced"), size("selectors.seconds"), size("selectors.turns")
     with tap.Workdir() as d:
         a_only, b_only, both = d + "/a", d + "/b", d + "/c"
         sets = [[selector(eventCategory="Data", eventName="openat", path={"StartsWith": x}) for x in (both, one)] for one in (a_only, b_only)]
         sets[1].append(selector(eventCategory="Management", eventName="mount"))  # not captured at all by the other one
-        with Agent(sh(" & ".join(paced(p, count, seconds) for p in (a_only, b_only, both)) + " & wait"), sets[0], ring_data="64M") as a:
+        with Agent(sh(" & ".join(paced(p, count, seconds, "create") for p in (a_only, b_only, both)) + " & wait"), sets[0], ring_data="64M") as a:
             a.start()
             a.go()
             turn = 0
@@ -323,8 +323,41 @@ def cut_in_the_kernel(t):
         frames, records = a.run(self_test=True)
         daemon.check_once(t, frames, records)
         t.ok(any(r.fields.get("requestedPath", r.fields.get("path")) == d + "/none" for r in records), "the open that failed")
-        data = sum(last - first + 1 for f in frames for c, _, first, last in f.ranges if c == 2)
-        t.ok(data < 150, "numbers taken by calls on files: %d" % data)
+        t.ok(numbers_taken(frames) < 150, "numbers taken by calls on files: %d" % numbers_taken(frames))
+
+
+def numbers_taken(frames):
+    return sum(last - first + 1 for f in frames for c, _, first, last in f.ranges if c == 2)
+
+
+def containers(t):
+    """A container that begins while the agent runs, and is not wanted: once it is known, what it does takes no number."""
+    root = next((r for r in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified") if os.path.exists(r + "/cgroup.controllers")), None)
+    if not root:
+        raise tap.Skip("no cgroup2 here")
+    cgroup = "%s/ht-selectors-%d" % (root, os.getpid())
+    inside = cgroup + "/docker-%s.scope" % ("cd" * 32)
+    try:
+        with tap.Workdir() as d, Agent(sh("echo $$ >%s/cgroup.procs" % inside, opens(d + "/in", 5000), "echo $$ >%s/cgroup.procs" % root, opens(d + "/out", 1000)),
+                                       [selector(**{"eventCategory": "Data", "process.container": {"NotEquals": "cd" * 32},
+                                                    "path": {"StartsWith": d}})]) as a:
+            a.start()
+            os.makedirs(inside)
+            want = os.stat(inside).st_ino.to_bytes(8, "little")
+            pin = "%s/%s/rule_ids" % (daemon.PINS, a.name)
+            a.wait(lambda: want in b"".join(bytes(int(x, 16) for x in e["key"][:8]) for e in json.loads(
+                subprocess.run(["bpftool", "-j", "map", "dump", "pinned", pin], capture_output=True, check=True).stdout)), 20, "the cgroup is not seen")
+            a.go()
+            a.tree.wait(60)
+            a.stop()
+            frames, records = a.everything()
+            daemon.check_once(t, frames, records)
+            t.equal((daemon.opens_of(records, d + "/in"), daemon.opens_of(records, d + "/out")), (0, 1000), "opens inside and outside")
+            t.ok(1000 <= numbers_taken(frames) < 1500, "numbers taken: %d" % numbers_taken(frames))
+    finally:
+        for c in (inside, cgroup):
+            if os.path.exists(c):
+                os.rmdir(c)
 
 
 BAD = (('[{"FieldSelectors":[{"Field":"eventNam","Equals":["x"]}]}]', "eventNam"), ("[{", "selectors.json"), ("", "selectors.json"),
@@ -388,6 +421,7 @@ reload_of_a_slow_worker.title = "reload while the worker does not answer"
 refused_reload.title = "a reload that is refused"
 restarted.title = "another start with other selectors"
 without_room_for_state.title = "another start without room for what is in force"
+containers.title = "a container that is not wanted"
 cut_in_the_kernel.title = "failures alone, and the self-test's alone, are cut in the kernel"
 
 if __name__ == "__main__":
@@ -395,4 +429,4 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     tap.main([by_path, high_rate, failures, by_user, nothing, default, killed, refused, reload, reload_of_a_slow_worker,
-              refused_reload, restarted, without_room_for_state, cut_in_the_kernel])
+              refused_reload, restarted, without_room_for_state, cut_in_the_kernel, containers])

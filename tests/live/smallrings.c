@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* smallrings FILE CONTROL PROCESS DATA -- CMD ARG...: like `hosttrail trace -o FILE`, with rings of so many bytes (0: the
- * default), so that a flood overruns them. "all" for "--": the high-rate calls are captured, too. Says the same last line, and exits with CMD's status. */
+ * default), so that a flood overruns them. For "--": "all": the high-rate calls are captured, too; "kernel=SELECTORS": with these, as
+ * `hosttrail trace --selectors`; "agent=SELECTORS": the same, but the kernel drops nothing. Says the same last line, and exits with CMD's status. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "agent/callselect.h"
 #include "agent/trace.h"
 #include "bpf/event.h"
 #include "lib/buf.h"
@@ -24,17 +26,33 @@ static int write_record(void *ctx, struct reader *reader, unsigned i)
 	return r;
 }
 
+/* 0: not such a mode, or bad selectors. */
+static int with_selectors(const char *mode, struct trace_options *o, uint64_t *calls)
+{
+	struct selectors *s;
+	char why[SELECTORS_WHY_MAX];
+	bool agent = !strncmp(mode, "agent=", 6);
+
+	if ((!agent && strncmp(mode, "kernel=", 7) != 0) || selectors_load(strchr(mode, '=') + 1, &s, why) < 0)
+		return 0;
+	o->selectors = s;
+	callselect(s, calls);
+	if (agent)
+		o->calls = calls;
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct trace_options o = { .argv = argv + 6 };
 	struct trace_result result = { 0 };
-	uint64_t every[HT_CALLS_MAX / 64];
+	uint64_t every[HT_CALLS_MAX / 64], chosen[HT_CALLS_MAX / 64];
 	char why[256] = "";
 	FILE *out;
 	int r;
 
-	if (argc < 7 || (strcmp(argv[5], "--") && strcmp(argv[5], "all"))) {
-		fprintf(stderr, "usage: smallrings FILE CONTROL PROCESS DATA {--|all} CMD ARG...\n");
+	if (argc < 7 || (strcmp(argv[5], "--") && strcmp(argv[5], "all") && !with_selectors(argv[5], &o, chosen))) {
+		fprintf(stderr, "usage: smallrings FILE CONTROL PROCESS DATA {--|all|kernel=SELECTORS|agent=SELECTORS} CMD ARG...\n");
 		return 2;
 	}
 	memset(every, 0xff, sizeof(every));

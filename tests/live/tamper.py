@@ -135,6 +135,39 @@ def captured(t):
         t.equal([r.fields.get("path") for r in a.records("openat") if d in str(r.fields.get("path"))], [d + "/seen"], "opens")
 
 
+def bpf(command, *words):
+    """words: numbers and buffers, as the command has them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attr = ctypes.create_string_buffer(b"".join(struct.pack("Q", w if isinstance(w, int) else ctypes.addressof(w)) for w in words), 128)
+    return libc.syscall(321, command, attr, 128)
+
+
+def rules(t):
+    """What the kernel is told to drop, made to drop what is wanted: entries removed, changed and added are put back, said, and count again."""
+    with tap.Workdir() as d:
+        with open(d + "/selectors.json", "w") as f:
+            json.dump([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "process.euid", "NotEquals": ["1"]},
+                                           {"Field": "path", "StartsWith": [d + "/wanted"]}]}], f)
+        with Attack(REMOTE, selectors=d + "/selectors.json") as a:
+            for pin, key_size, zeros in (("rule_ids", 16, bytes(8)), ("rule_paths", 132, bytes(16))):
+                path, key, value = (ctypes.create_string_buffer(x, len(x) + 1)
+                                    for x in (("%s/%s/%s" % (daemon.PINS, a.name, pin)).encode(), bytes(key_size), zeros))
+                fd = bpf(7, path)
+                t.ok(fd >= 0 and not bpf(4, fd, 0, key), "%s has an entry" % pin)
+                bpf(3, fd, key)         # removed
+                bpf(2, fd, ctypes.create_string_buffer(bytes(16) if key_size == 16 else struct.pack("I", 8) + b"b" + bytes(127)), value)  # added: uid 0, every path
+                os.close(fd)
+                a.wait(lambda: [x for x, _ in a.said("map") if x == pin], 10, "nothing is said of %s" % pin)  # noqa: B023
+                a.run("open('%s/wanted-%s', 'w')" % (d, pin))
+            a.run("open('%s/key/host_id', 'a'); open('%s/key/host_id')" % (a.dir, a.dir))
+            a.finish()
+            a.stop()
+            t.equal(a.said("map"), [(x, "written to by somebody else") for x in ("rule_ids", "rule_paths")], "TrailTampered")
+            t.equal([r.fields.get("path") for r in a.records("openat")],
+                    [d + "/wanted-rule_ids", d + "/wanted-rule_paths", a.dir + "/key/host_id"], "opens, one of them aimed at us")
+            t.equal(a.tampers("openat"), [("file", a.dir + "/key")], "the open for writing of what is ours, which no selector wants")
+
+
 def files(t):
     with Attack(REMOTE) as a:
         spool, key = a.dir + "/spool", a.dir + "/key"
@@ -231,4 +264,4 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([signals, tracing, bpf_objects, captured, files, spool, mounts])
+    tap.main([signals, tracing, bpf_objects, captured, rules, files, spool, mounts])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* paced COUNT SECONDS PREFIX: COUNT calls, spread over SECONDS in short bursts, each with a name of its own: nine opens of
- * PREFIX-<number>, then a mount on it (all fail), and so on. Waits for a line on standard input first. Prints what it did,
+/* paced COUNT SECONDS PREFIX [create]: COUNT calls, spread over SECONDS in short bursts, each with a name of its own: nine opens of
+ * PREFIX-<number>, then a mount on it (all fail, or with `create` the opens make their file), and so on. Waits for a line on standard input first. Prints what it did,
  * by ring class. */
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -15,8 +15,8 @@ int main(int argc, char **argv)
 	double seconds;
 	char name[4096];
 
-	if (argc != 4)
-		usage("paced COUNT SECONDS PREFIX");
+	if (argc < 4)
+		usage("paced COUNT SECONDS PREFIX [create]");
 	count = atol(argv[1]);
 	seconds = atof(argv[2]);
 	if (read(STDIN_FILENO, name, sizeof(name)) < 0)
@@ -29,7 +29,12 @@ int main(int argc, char **argv)
 			mount("none", name, "tmpfs", 0, NULL);
 			mounts++;
 		} else {
-			open(name, O_RDONLY);
+			int fd = open(name, argc > 4 ? O_RDONLY | O_CREAT : O_RDONLY, 0600);
+
+			if (fd >= 0)
+				close(fd);
+			else if (argc > 4)
+				die(name);
 			opens++;
 		}
 		if (i % BURST == BURST - 1)
