@@ -126,10 +126,10 @@ bench: bench-deps all $(bench) $(workloads) $(helpers)
 ## fuzz: build libFuzzer targets and fuzz each for SECONDS (60)
 fuzz: deps
 	$(Q)tests/fuzz/fuzz.sh $(or $(SECONDS),60)
-## run: store, forwarder and agent on this host, until Ctrl-C. SCOPE=tree CMD='...': only that command's tree
+## run: store, forwarder and agent on this host, until Ctrl-C. SCOPE=tree CMD='...': only that command's tree. SELECTORS=all: every call
 run: deps
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all
-	$(Q)exec $(O)/bin/hosttrail up --dir $(O)/run $(if $(SCOPE),--scope $(SCOPE)) $(if $(CMD),-- sh -c "$$CMD")
+	$(Q)exec $(O)/bin/hosttrail up --dir $(O)/run $(if $(SCOPE),--scope $(SCOPE)) $(if $(SELECTORS),--selectors $(SELECTORS)) $(if $(CMD),-- sh -c "$$CMD")
 ## deps: install missing Debian packages (apt-get)
 deps:
 	$(Q)tools/deps.sh

@@ -24,7 +24,7 @@ const struct conf_key agent_keys[] = {
 	  .help = "pins lie below /sys/fs/bpf/hosttrail/<instance>" },
 	{ .key = "scope", .type = CONF_STRING, .offset = AT(scope), .fallback = "host",
 	  .help = "what is recorded: host, cgroup PATH, or tree PID" },
-	{ .key = "selectors", .type = CONF_STRING, .offset = AT(selectors), .fallback = SELECTION_ALL,
+	{ .key = "selectors", .type = CONF_STRING, .offset = AT(selectors), .fallback = SELECTION_DEFAULT,
 	  .help = "which of that: a file of event selectors, \"default\" (management, network, file changes, sensitive files) or \"all\"" },
 	{ .key = "user", .type = CONF_STRING, .offset = AT(user), .fallback = "64101",
 	  .help = "user (name or number) that worker and resolver run as" },

@@ -19,11 +19,13 @@
 #include "tail.h"
 #include "up.h"
 
-enum { OPT_SCOPE = OPT_LONG + 1, OPT_API, OPT_INGEST, OPT_QUIET };
+enum { OPT_SCOPE = OPT_LONG + 1, OPT_SELECTORS, OPT_API, OPT_INGEST, OPT_QUIET };
 enum { READY_SECONDS = 30, STOP_SECONDS = 20, DRAIN_MS = 15000 };
 
 static const struct opt opts[] = {
 	{ OPT_SCOPE, "scope", "SCOPE", "host (default), tree (only CMD and its descendants), or \"cgroup PATH\"" },
+	{ OPT_SELECTORS, "selectors", "WHICH", "which calls: all, default (management, network, file changes, sensitive files), or a file of event\n"
+	  "selectors; of a tree all, else default" },
 	{ OPT_API, "api", "ADDR:PORT", "the API's address (default 127.0.0.1:7480; port 0: any)" },
 	{ OPT_INGEST, "ingest", "ADDR:PORT", "where the store takes frames (default 127.0.0.1:7481; port 0: any)" },
 	{ 'q', "quiet", NULL, "do not print the live trail" },
@@ -298,6 +300,8 @@ static void options(struct up *u, const struct command *c, int argc, char **argv
 	while ((id = command_option(c, argc, argv, &arg, &at))) {
 		if (id == OPT_SCOPE)
 			u->options.scope = arg;
+		else if (id == OPT_SELECTORS)
+			u->options.selectors = arg;
 		else if (id == OPT_API)
 			u->options.api_listen = arg;
 		else if (id == OPT_INGEST)
@@ -337,6 +341,24 @@ static void check_options(struct up *u, const struct command *c)
 		command_misused(c, "--format: json or compact, not \"%s\"", u->format);
 }
 
+/* A file by its absolute path. Who asks for one command's tree wants to see what it does. */
+static int find_selectors(struct up *u)
+{
+	static char path[PATH_MAX];
+	const char **which = &u->options.selectors;
+
+	if (!*which)
+		*which = strcmp(u->options.scope, "tree") ? "default" : "all";
+	if (!strcmp(*which, "all") || !strcmp(*which, "default"))
+		return 0;
+	if (!realpath(*which, path)) {
+		complain("%s: %m", *which);
+		return -ENOENT;
+	}
+	*which = path;
+	return 0;
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
 	static struct up u = { .signals = -1, .lock = -1, .gate.fd = -1 };
@@ -350,6 +372,8 @@ static int run(const struct command *c, int argc, char **argv)
 	if (geteuid())
 		return complain("up: must be root");
 	if (up_setup(&u.options, &u.instance) < 0 || take_lock(&u) < 0)
+		return EXIT_FAILED;
+	if (find_selectors(&u) < 0)
 		return EXIT_FAILED;
 	child_init(&u, &u.store, "hosttrail-store", "etc/hosttrail-store.yaml", "store/ports");
 	child_init(&u, &u.forward, "hosttrail-forward", "etc/hosttrail-forward.yaml", "run/hosttrail-forward.sock");
@@ -370,7 +394,7 @@ static int run(const struct command *c, int argc, char **argv)
 
 const struct command cmd_up = {
 	.name = "up",
-	.usage = "[--dir DIR] [--scope host|tree|cgroup PATH] [-- CMD [ARG...]]",
+	.usage = "[--dir DIR] [--scope host|tree|cgroup PATH] [--selectors all|default|FILE] [-- CMD [ARG...]]",
 	.summary = "start store, forwarder and agent on this host and print the live trail",
 	.details = "Makes DIR with keys, certificates, credentials and configuration if it is not there, starts the three programs,\n"
 		   "watches over them, and tests that a call made now is found in the trail. Ctrl-C stops everything in order and\n"

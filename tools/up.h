@@ -21,6 +21,7 @@ struct up_options {
 	const char *dir;
 	const char *api_listen, *ingest_listen;
 	const char *scope;		/* "host", "tree", "cgroup PATH" */
+	const char *selectors;		/* "all", "default", a file's absolute path */
 	const char *region, *account;
 };
 

@@ -92,6 +92,7 @@ int up_config_agent(const struct instance *i, const struct up_options *o, pid_t 
 	put_text(&b, "instance", text);
 	snprintf(text, sizeof(text), "tree %d", (int)tree);
 	put_text(&b, "scope", tree ? text : o->scope);
+	put_text(&b, "selectors", o->selectors);
 	put_text(&b, "region", o->region);
 	put_text(&b, "account", o->account);
 	buf_addf(&b, "user: \"%d\"\ngroup: \"%d\"\n", UP_UID_AGENT, UP_GID);

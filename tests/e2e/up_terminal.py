@@ -88,7 +88,7 @@ def cgroup_scope(folder):
     os.mkdir(root + name)
     inside, outside = ("/tmp/ht-inside-" + uuid.uuid4().hex, "/tmp/ht-outside-" + uuid.uuid4().hex)
     try:
-        t = Terminal(up(folder, "--scope", "cgroup " + name))
+        t = Terminal(up(folder, "--scope", "cgroup " + name, "--selectors", "all"))
         check("cgroup scope: it starts and its self-test passes", t.expect(r"stop +Ctrl-C"), t.text)
         subprocess.run(["/bin/cat", outside], check=False, stderr=subprocess.DEVNULL)
         in_cgroup(root + name, inside)

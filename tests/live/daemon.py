@@ -44,12 +44,13 @@ class Agent:
 
     def configure(self, **config):
         keys = {"state_dir": self.dir + "/key", "spool_dir": self.dir + "/spool", "cursor": self.dir + "/cursor/cursor",
-                "instance": self.name, "scope": "tree %d" % self.tree.pid, "status_socket": self.dir + "/status.sock",
+                "instance": self.name, "scope": "tree %d" % self.tree.pid, "selectors": "all", "status_socket": self.dir + "/status.sock",
                 "self_test": False}  # its calls would be among those that tests count: selftest.py
         keys.update(config)
         with open(self.dir + "/agent.yaml", "w") as f:
             for k, v in keys.items():
-                f.write("%s: %s\n" % (k, json.dumps(v)))
+                if v is not None:  # the program's own default
+                    f.write("%s: %s\n" % (k, json.dumps(v)))
 
     def __enter__(self):
         return self

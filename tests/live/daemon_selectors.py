@@ -21,17 +21,17 @@ OPENS = size("selectors.opens")
 
 
 class Agent(daemon.Agent):
-    """With selectors in a file of its own; words: "all" or "default"."""
+    """With selectors in a file of its own; or "all"; None: nothing is said of them."""
 
     def __init__(self, command, selectors, **config):
         super().__init__(command, **config)
         self.file = self.dir + "/selectors.json"
         self.select(selectors)
-        self.configure(selectors=selectors if isinstance(selectors, str) else self.file, **config)
+        self.configure(selectors=self.file if isinstance(selectors, list) else selectors, **config)
 
     def select(self, selectors):
         with open(self.file + ".new", "w") as f:
-            f.write(selectors if isinstance(selectors, str) else json.dumps(selectors))
+            f.write(selectors if isinstance(selectors, str) else json.dumps(selectors or []))
         os.rename(self.file + ".new", self.file)
 
     def sha256(self):
@@ -127,14 +127,16 @@ def nothing(t):
 
 
 def default(t):
-    """Management, network, changes of files and reads of sensitive ones; nothing else."""
-    with tap.Workdir() as d, Agent(sh("cat /etc/hostname", "cat /etc/shadow", "echo x >%s/made" % d, "mkdir %s/dir" % d), "default") as a:
+    """Where nothing is said: management, network, changes of files and reads of sensitive ones; nothing else. Most never gets a number."""
+    with tap.Workdir() as d, Agent(sh("cat /etc/hostname", "cat /etc/shadow", "echo x >%s/made" % d, "mkdir %s/dir" % d, opens(d + "/x", 2000) + " create", "cat %s/x-0-* %s/x-1-*" % (d, d)), None) as a:
         frames, records = a.run()
         daemon.check_once(t, frames, records)
         paths = {(r.name, r.fields.get("path")) for r in calls(records)}
         for want in (("openat", "/etc/shadow"), ("openat", d + "/made"), ("mkdir", d + "/dir"), ("execve", "/usr/bin/cat")):
             t.ok(want in paths, "recorded: %s %s" % want)
         t.ok(("openat", "/etc/hostname") not in paths, "an open of a file that is not sensitive")
+        t.equal(daemon.opens_of(records, d + "/x"), 2000, "files made; not read")
+        t.ok(numbers_taken(frames) < 2400, "numbers taken: %d" % numbers_taken(frames))
         t.equal(own(records, "AgentStarted")[0].fields["selectors"], "default", "AgentStarted")
 
 
