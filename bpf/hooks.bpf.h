@@ -87,19 +87,21 @@ static __noinline int hook_keep(const struct hooked *h, __u32 entry)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 mark = call_mark(regs);
 	struct scratch *s;
 	struct object *o;
 	struct task *t;
 	__u32 n = 0;
 
-	if (!task_in_scope(task, &t) || !t || (t->object && t->object_gen == ht_captured_gen))
+	if (!task_in_scope(task, &t) || !t || (t->object && t->object_gen == ht_captured_gen && t->object_of == mark))
 		return 0;
 	if ((entry & HT_INDEX_TEST) && !(t->flags & HT_TASK_PROBE))
 		return 0;
-	if (t->returned == call_mark(regs))	/* perhaps it has its result */
+	if (t->returned == mark)	/* perhaps it has its result */
 		return 0;
 	if (hook_behind(h->mnt[0]))
 		return 0;
+	t->object_of = mark;
 	t->object = OBJECT_NONE;
 	t->object_gen = ht_captured_gen;
 	o = bpf_task_storage_get(&objects, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -89,7 +89,8 @@ struct task {
 	struct held held;
 	struct stash exec;
 	__u64 args[6];		/* of the call that is being looked at, where they are not the registers */
-	__u32 object;		/* bytes in `objects` that a hook left for the call the task is in; OBJECT_NONE: a hook came, and could not */
+	__u64 object_of;	/* mark of the call for which a hook left something, see call_mark() */
+	__u32 object;		/* bytes in `objects` that it left; OBJECT_NONE: a hook came, and could not */
 	__u32 object_gen;	/* the table then: where the call is no longer captured when it ends, nobody takes what was left */
 };
 

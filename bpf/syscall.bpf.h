@@ -146,8 +146,9 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 		return 0;	/* the child's return; an exec that sched_process_exec recorded */
 	if (!task_in_scope(task, &t))
 		return 0;
-	if (ht_hooked && t) {
-		in.object = t->object_gen == ht_captured_gen ? t->object : 0;
+	if (ht_hooked && t && t->object) {
+		if (t->object_gen == ht_captured_gen && t->object_of == call_mark(regs))	/* else of one whose end was missed */
+			in.object = t->object;
 		t->object = 0;
 	}
 	if (t && arch_looks_unfinished(regs)) {
