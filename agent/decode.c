@@ -238,7 +238,7 @@ static void put_additional(struct decoder *d)
 static void forget(struct decoder *d)
 {
 	d->npaths = d->nunverified = d->nunreadable = d->ncut = 0;
-	d->changed = false;
+	d->changed = d->path_doubted = false;
 	d->address_source = SOURCE_OBJECT;
 	d->peer.family = d->own.family = 0;
 	d->peer.address.p = d->own.address.p = NULL;
@@ -313,6 +313,11 @@ int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct 
 bool decoder_aimed(const struct decoder *d)
 {
 	return d->tamper.kind;
+}
+
+bool decoder_path_doubted(const struct decoder *d)
+{
+	return d->path_doubted;
 }
 
 int decode_call_of_test(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity)

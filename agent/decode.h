@@ -30,6 +30,9 @@ int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct 
 /* Was the call decoded last aimed at the trail itself? */
 bool decoder_aimed(const struct decoder *d);
 
+/* May what the call decoded last stated as path be another file's, put there meanwhile? Not if it is just what was asked for. */
+bool decoder_path_doubted(const struct decoder *d);
+
 /* The same for a call of the trail's self-test: additionalEventData says so. */
 int decode_call_of_test(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity);
 

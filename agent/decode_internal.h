@@ -150,6 +150,7 @@ struct decoder {
 	struct str unverified[LIST_MAX], unreadable[LIST_MAX], cut[LIST_MAX];
 	unsigned nunverified, nunreadable, ncut;
 	bool changed, self_test;
+	bool path_doubted;		/* another path may be the true one, and it is not the one that was asked for */
 	struct guard *guard;		/* NULL: nothing is ours */
 	const struct ident *who;	/* made the call, where known */
 	struct guard_hit tamper;

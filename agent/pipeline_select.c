@@ -4,6 +4,7 @@
 
 #include "pipeline_internal.h"
 
+#define PATHS (1u << SELECT_PATH | 1u << SELECT_RESOURCE_ARN)
 #define PATIENCE (5 * 1000000000ull)	/* ns from a call's time to when its entry is in the ring: never so long */
 
 int pipeline_select(struct pipeline *p, struct selection *s)
@@ -33,7 +34,8 @@ void select_pass_began(struct pipeline *p, uint64_t now)
 		selection_forget(p->selection, now - PATIENCE);
 }
 
-/* The record as it would be, shown to the selectors. What is not known of who made it decides nothing. */
+/* The record as it would be, shown to the selectors. What is not known of who made it decides nothing, and neither does a path
+ * behind which the true one may be hidden. */
 static int ask(struct pipeline *p, const struct selectors *s, const struct ht_call *ev, uint32_t n)
 {
 	struct record_identity id;
@@ -48,7 +50,7 @@ static int ask(struct pipeline *p, const struct selectors *s, const struct ht_ca
 		r = sketch_view(p->sketch, p->config.host, s->uses & SKETCH_OF_IDENTITY ? &id : NULL, s->uses, &v);
 	if (r < 0)
 		return r;
-	v.known &= ~unknown;
+	v.known &= ~(unknown | (decoder_path_doubted(p->decoder) ? PATHS : 0));
 	return decoder_aimed(p->decoder) || selectors_match(s, &v) != SELECT_NO;
 }
 

@@ -20,7 +20,6 @@
 #include "lib/clock.h"
 #include "own.h"
 #include "pipeline.h"
-#include "proto/recordselect.h"
 #include "spawn.h"
 #include "trace.h"
 #include "traceorder.h"
@@ -45,7 +44,7 @@ struct trace {
 	int epoll, signals;
 	sigset_t mask;			/* the caller's */
 	struct traceorder *order;
-	struct buf text;		/* for the selectors */
+	struct selection *selection;	/* until the pipeline has it */
 	bool ended, stop;		/* the command ended; the callback or a second signal wants no more */
 	int error;
 };
@@ -83,30 +82,10 @@ static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
 
 /* ---- batches to the callback -------------------------------------------------------------- */
 
-/* Is the record one that was asked for? What the trail says of itself, losses above all, always is. */
-static bool selected(struct trace *t, struct reader *r, unsigned i)
-{
-	struct record_summary s;
-	int k;
-
-	if (!t->o->selectors)
-		return true;
-	k = reader_summary(r, i, &s);
-	if (!k && s.ring_class == HT_CLASS_USER)
-		return true;
-	if (!k)
-		k = reader_selected(r, i, t->o->selectors, &t->text);
-	if (k < 0)
-		t->error = k;
-	return k > 0;
-}
-
 static void give(void *ctx, struct reader *r, unsigned i)
 {
 	struct trace *t = ctx;
 
-	if (!selected(t, r, i))
-		return;
 	t->result.records++;
 	if (!t->stop && t->fn(t->ctx, r, i))
 		t->stop = true;
@@ -171,14 +150,15 @@ static int open_kernel_side(struct trace *t, char why[256])
 {
 	struct probes_config pc = { .scope = HT_SCOPE_TREE, };
 	struct probes_calls calls = { 0 };
+	const struct selectors *wanted = t->o->selection ? t->o->selection->selectors : NULL;
 	struct kernelrules *rules;
 	int r;
 
 	if (t->o->calls)
 		memcpy(calls.captured, t->o->calls, sizeof(calls.captured));
-	else if (t->o->selectors)
-		callselect(t->o->selectors, calls.captured);
-	if (t->o->calls || t->o->selectors)
+	else if (wanted)
+		callselect(wanted, calls.captured);
+	if (t->o->calls || wanted)
 		pc.calls = &calls;
 	memcpy(pc.ring_bytes, t->o->ring_bytes, sizeof(pc.ring_bytes));
 	if (!pc.ring_bytes[HT_CLASS_DATA])
@@ -186,8 +166,8 @@ static int open_kernel_side(struct trace *t, char why[256])
 	r = probes_open(&pc, &t->probes, why);
 	if (r < 0)
 		return r;
-	if (t->o->selectors && !t->o->calls) {
-		r = kernelrules_new(t->o->selectors, NULL, &rules);
+	if (wanted && !t->o->calls) {
+		r = kernelrules_new(wanted, NULL, &rules);
 		if (r < 0)
 			return r;
 		probes_rules(t->probes, rules);		/* where it cannot be, all of it is decided here */
@@ -217,6 +197,8 @@ static int open_user_side(struct trace *t)
 		r = pipeline_principals(t->rings, t->settle);
 	if (!r)
 		r = pipeline_new(&pc, &ops, t->rings, t->settle, &t->pipeline);
+	if (!r && t->selection)
+		r = pipeline_select(t->pipeline, TAKE_PTR(t->selection));
 	if (!r)
 		proctab_scan(pipeline_procs(t->pipeline), NULL, NULL);
 	return r;
@@ -360,9 +342,9 @@ static void trace_close(struct trace *t)
 	if (t->child.pid > 0 && !t->ended)
 		waitpid(t->child.pid, &t->result.status, 0);
 	traceorder_free(&t->order);
-	buf_free(&t->text);
 	pipeline_free(&t->pipeline);
 	exehash_free(&t->hash);
+	selection_free(&t->selection);
 	settle_free(&t->settle);
 	rings_free(&t->rings);
 	if (t->probes)
@@ -377,7 +359,7 @@ static void trace_close(struct trace *t)
 
 int trace_run(const struct trace_options *o, trace_record_fn fn, void *ctx, struct trace_result *ret_t, char why[256])
 {
-	struct trace t = { .o = o, .fn = fn, .ctx = ctx, .child = { 0, -1, -1 }, .epoll = -1, .signals = -1 };
+	struct trace t = { .o = o, .fn = fn, .ctx = ctx, .child = { 0, -1, -1 }, .epoll = -1, .signals = -1, .selection = o->selection };
 	int r;
 
 	why[0] = 0;

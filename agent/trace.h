@@ -9,13 +9,13 @@
 #include <stdint.h>
 
 #include "proto/recordread.h"
-#include "proto/selectors.h"
+#include "selection.h"
 
 struct trace_options {
 	char *const *argv;		/* command, NULL-terminated */
 	bool no_wait;			/* end with the command, not with the last marked descendant */
 	const char *region, *account;	/* NULL: defaults */
-	const struct selectors *selectors;	/* borrowed: only these calls, and the trail's own records; NULL: all but high-rate ones */
+	struct selection *selection;	/* taken over: only these calls, and the trail's own records; NULL: all but high-rate ones */
 	const uint64_t *calls;		/* as in probes.h; NULL: what the selectors need */
 	uint32_t ring_bytes[4];		/* 0: defaults (tests use small ones) */
 };

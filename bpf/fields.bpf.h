@@ -189,6 +189,14 @@ static __always_inline void enter_compare(struct scratch *s, __u32 at, long n, _
 
 /* ---- descriptors ---------------------------------------------------------- */
 
+/* Can somebody else exchange the task's descriptors? A thread that gave up the common table just now, having changed it, still counts. */
+static __always_inline bool files_shared(struct task_struct *task)
+{
+	struct files_struct *files = task->files;
+
+	return files && (files->count.counter > 1 || task->signal->nr_threads > 1);
+}
+
 /* struct file * of a descriptor of the current task, 0 if there is none. */
 static __always_inline __u64 file_of(struct scratch *s, __u64 fd)
 {
@@ -198,8 +206,7 @@ static __always_inline __u64 file_of(struct scratch *s, __u64 fd)
 
 	if (!files)
 		return 0;
-	/* a thread that gave up the common table just now, having changed it, still counts */
-	if (files->count.counter > 1 || task->signal->nr_threads > 1)
+	if (files_shared(task))
 		s->evflags |= HT_EV_F_SHARED_FILES;
 	fdt = files->fdt;
 	if ((__u32)fd >= fdt->max_fds)

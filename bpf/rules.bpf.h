@@ -151,8 +151,8 @@ static __noinline bool unwanted(struct task *t, __u32 set, __s64 ret)
 	if (!may || may & ~r->walked)
 		return !may;
 	barrier_var(arg);
-	if (arg == HT_ARG_RET)
-		return !failed && !rules_want_file(ret, may);
+	if (arg == HT_ARG_RET)		/* what may have been exchanged is compared with what was asked for: by the agent */
+		return !failed && !files_shared(bpf_get_current_task_btf()) && !rules_want_file(ret, may);
 	if (arg > 5)
 		return false;
 	barrier_var(arg);

@@ -130,11 +130,3 @@ int reader_select_view(struct reader *r, unsigned i, uint32_t uses, struct buf *
 	x.loginuid = id->loginuid;
 	return select_view_of(&x, uses, text, v);
 }
-
-int reader_selected(struct reader *r, unsigned i, const struct selectors *s, struct buf *text)
-{
-	struct select_view v;
-	int k = reader_select_view(r, i, s->uses, text, &v);
-
-	return k < 0 ? k : selectors_match(s, &v) != SELECT_NO;
-}

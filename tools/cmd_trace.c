@@ -73,7 +73,6 @@ static int trace_to(FILE *out, const char *format, const struct command *c, cons
 static int run(const struct command *c, int argc, char **argv)
 {
 	_cleanup_(cleanup_file) FILE *out = NULL;
-	_cleanup_selectors_ struct selectors *selectors = NULL;
 	const char *arg, *format = NULL, *path = NULL, *rules = NULL;
 	char why[SELECTORS_WHY_MAX];
 	struct trace_options o = { 0 };
@@ -92,14 +91,15 @@ static int run(const struct command *c, int argc, char **argv)
 	if (at >= argc)
 		command_misused(c, "which command?");
 	o.argv = argv + at;
-	if (rules && selectors_load(rules, &selectors, why) < 0) {
-		complain("%s: %s", rules, why);
+	if (rules && selection_load(rules, &o.selection, why) < 0) {
+		complain("%s", why);
 		return 2;
 	}
-	o.selectors = selectors;
 	out = path ? fopen(path, "we") : stdout;
-	if (!out)
+	if (!out) {
+		selection_free(&o.selection);
 		return complain("%s: %s", path, strerror(errno));
+	}
 	return trace_to(out, format, c, &o);
 }
 

@@ -72,6 +72,14 @@ def executable(t):
         t.equal([r.process["executable"]["path"] for r in got.calls()], [d + "/" + n for n in ("evil", "evil", "evil2")], "who opened")
 
 
+def exchanged(t):
+    """Who exchanges the descriptor of what was opened for another one does not rule the open out by that."""
+    with tap.Workdir() as d:
+        got = traced([selector(eventCategory="Data", eventName="openat", path=d + "/real")], tap.workload("pathraces"), "dup", d, "3000")
+        opens = [r for r in got.calls("openat") if r.asked() in ("real", d + "/real") and "O_NOFOLLOW" in r.request["flags"]]
+        t.equal((len(opens), got.lost), (3000, 0), "opens of it, lost")
+
+
 def unwanted(t):
     """Calls that no selector wants do not go through the rings: a flood of them loses nothing in rings of one page."""
     got = traced([selector(eventCategory="Management")], "/bin/sh", "-c", "cat /etc/hostname; exit 3")
@@ -102,9 +110,10 @@ def refused(t):
 named.title = "high-rate calls that a selector names"
 by_prefix.title = "named by a beginning, not by what is ruled out"
 by_outcome.title = "what only the result tells"
+exchanged.title = "a descriptor that is exchanged meanwhile"
 executable.title = "what was executed, whatever is claimed later"
 unwanted.title = "unwanted calls cost no ring space"
 refused.title = "bad selectors are refused"
 
 if __name__ == "__main__":
-    tap.main([named, by_prefix, by_outcome, executable, unwanted, refused])
+    tap.main([named, by_prefix, by_outcome, executable, exchanged, unwanted, refused])

@@ -143,7 +143,7 @@ def same(t):
 
 
 def flood(prefix, *more):
-    return [tap.workload("opens"), str(size("rules.opens") // 2), "2", prefix, *more]
+    return [tap.workload("opens"), str(size("rules.opens")), "0", prefix, *more]
 
 
 def floods(t):

@@ -29,14 +29,12 @@ static int write_record(void *ctx, struct reader *reader, unsigned i)
 /* 0: not such a mode, or bad selectors. */
 static int with_selectors(const char *mode, struct trace_options *o, uint64_t *calls)
 {
-	struct selectors *s;
 	char why[SELECTORS_WHY_MAX];
 	bool agent = !strncmp(mode, "agent=", 6);
 
-	if ((!agent && strncmp(mode, "kernel=", 7) != 0) || selectors_load(strchr(mode, '=') + 1, &s, why) < 0)
+	if ((!agent && strncmp(mode, "kernel=", 7) != 0) || selection_load(strchr(mode, '=') + 1, &o->selection, why) < 0)
 		return 0;
-	o->selectors = s;
-	callselect(s, calls);
+	callselect(o->selection->selectors, calls);
 	if (agent)
 		o->calls = calls;
 	return 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* opens COUNT THREADS PREFIX [create]: every thread opens COUNT names of its own, PREFIX-<thread>-<number>, spread over all
+/* opens COUNT THREADS PREFIX [create]: every thread (0: the program itself) opens COUNT names of its own, PREFIX-<thread>-<number>, spread over all
  * CPUs. They do not exist, or with `create` each is made and closed. Prints what it did, by ring class. */
 #include <fcntl.h>
 #include <string.h>
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 	threads = atol(argv[2]);
 	prefix = argv[3];
 	create = argc > 4 && !strcmp(argv[4], "create");
-	done = work_threads(threads, opener);
+	done = threads ? work_threads(threads, opener) : (long)opener(0);
 	printf("data %ld\nthreads %ld\n", done, threads);
 	return 0;
 }
