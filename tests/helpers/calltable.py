@@ -15,7 +15,6 @@ class Row:
     def __init__(self, name, family, category, ring, flags, body):
         self.name, self.family, self.category, self.ring = name, family, category, ring
         self.flags = set(re.findall(r"\w+", flags)) - {"0"}
-        self.hooked = "HOOK" in self.flags  # where the kernel has hooks, its paths are the objects
         self.result = (re.findall(r"\bRET_(\w+)", body) or ["NONE"])[-1]
         self.argv = [int(arg) for arg in re.findall(r'ARGV\("argv",\s*(\d+)', body)]
         # fields that every record of the call has
@@ -25,11 +24,16 @@ class Row:
         self.paths = {field: int(arg) for kind, field, arg in PATH.findall(body) if field and kind in ("PATH", "OPENED", "ENTERED")}
 
 
-def load():
+def text_of_table():
     text = ""
     for name in ("calls", "calls_file", "calls_task", "calls_rest"):
         with open(os.path.join(tap.TOP, "agent", name + ".def")) as f:
             text += f.read()
+    return text
+
+
+def load():
+    text = text_of_table()
     rows, found = {}, list(ROW.finditer(text))
     for i, m in enumerate(found):
         end = found[i + 1].start() if i + 1 < len(found) else len(text)
@@ -43,6 +47,8 @@ def load():
 
 
 TABLE = load()
+# where the kernel has hooks, the paths of these are the objects; rows of i386 alone among them
+HOOKED = {m.group(2) for m in ROW.finditer(text_of_table()) if "HOOK(" in m.group(7)}
 HIGHRATE = {n for n, r in TABLE.items() if "HIGHRATE" in r.flags}
 NEWPEER = {n for n, r in TABLE.items() if "NEWPEER" in r.flags}
 # what a trace records without being asked

@@ -41,7 +41,7 @@ def resources_of(record):
 def raise_grades(t, m, want, got):
     """Where hooks see what a call's paths led to, a path is the object, with its numbers, as soon as the kernel had found it."""
     sources, first = want.more.get("sources", {}), want.first_path
-    for field in [f for f in sources if f in want.request and sources[f] in ("user", "fdAtExit") and calltable.TABLE[m.name].hooked]:
+    for field in [f for f in sources if f in want.request and sources[f] in ("user", "fdAtExit") and m.name in calltable.HOOKED]:
         if field in got.get("sources", {}):
             t.ok(m.failed, "%s: %s is known by %s, although a hook sees it" % (m, field, got["sources"][field]))
             continue
