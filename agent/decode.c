@@ -68,6 +68,21 @@ static const char *error_of(const struct view *v)
 	return view_failed(v) ? errno_name((int)-ret) : NULL;
 }
 
+/* One event for several equal calls: its time is the last one's. A count that says nothing is not believed. */
+static void head_repeat(const struct view *v, struct record_head *h)
+{
+	const struct slot *s = view_slot(v, SLOT_REPEAT, SLOT_TASK);
+	struct ht_repeat r;
+
+	if (!s || s->flags & HT_FIELD_F_FAULT)
+		return;
+	memcpy(&r, s->p, sizeof(r));
+	if (r.count < 2 || r.first > h->time)
+		return;
+	h->repeat_count = r.count;
+	h->first_time = r.first;
+}
+
 static struct record_head head_of(struct decoder *d, uint32_t identity)
 {
 	const struct ht_call *c = &d->v.c;
@@ -75,6 +90,8 @@ static struct record_head head_of(struct decoder *d, uint32_t identity)
 		.ring_class = c->h.class, .cpu = c->h.cpu, .seq = c->h.seq, .time = c->h.time, .identity = identity,
 		.request = c->task_calls, .error = error_of(&d->v), .restarts = c->restarts,
 	};
+
+	head_repeat(&d->v, &h);
 
 	if (d->row->ret == RET_ADDRESS && view_ok(&d->v)) {
 		address_of_sock(view_slot(&d->v, SLOT_SOCK, SLOT_RET), true, &d->peer);

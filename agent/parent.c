@@ -18,6 +18,7 @@
 #define HEALTHY (10 * NS_PER_SEC)	/* a worker that lived so long starts the backoff anew */
 #define STOP_PATIENCE (10 * NS_PER_SEC)
 #define COUNTS_EVERY (10 * NS_PER_SEC)
+#define FLUSH_EVERY (250 * NS_PER_MS)
 #define WATCH_EVERY (2 * NS_PER_SEC)
 
 static int open_signals(struct parent *p)
@@ -118,12 +119,27 @@ static void restart(struct parent *p)
 
 /* ---- stop ------------------------------------------------------------------------------------------ */
 
+/* What the kernel merged goes into the rings; all of it when we stop, as long as there is somebody to read it. */
+static void flush_merged(struct parent *p)
+{
+	uint64_t now = clock_boot();
+	int64_t r;
+
+	if (!p->worker || (!p->stopping && now < p->flush_at))
+		return;
+	r = probes_flush(p->probes, p->stopping ? UINT64_MAX : now - PROBES_MERGE_NS);
+	if (r < 0)
+		log_limited(LOG_LEVEL_ERROR, (int)r, "merged calls cannot be sent");
+	p->flush_at = now + FLUSH_EVERY;
+}
+
 static void begin_stop(struct parent *p)
 {
 	if (p->stopping)
 		return;
 	p->stopping = true;
 	p->stop_until = clock_boot() + STOP_PATIENCE;
+	flush_merged(p);
 	if (p->worker && !send_counts(p))
 		msg_send(p->ctl, MSG_STOP, NULL, 0, -1);
 }
@@ -184,6 +200,8 @@ static int timeout_ms(const struct parent *p)
 		until = p->prober_at;
 	if (p->coming && !p->asked && until > now + NS_PER_SEC / 10)
 		until = now + NS_PER_SEC / 10;
+	if (p->worker && until > now + FLUSH_EVERY)
+		until = now + FLUSH_EVERY;
 	return until <= now ? 0 : (int)((until - now) / NS_PER_MS) + 1;
 }
 
@@ -204,6 +222,7 @@ static void serve(struct parent *p)
 	if (f[0].revents)
 		take_signals(p);
 	reload_tick(p);
+	flush_merged(p);
 	if (p->ctl >= 0 && clock_boot() >= p->watch_at) {
 		watch_check(p);
 		p->watch_at = clock_boot() + WATCH_EVERY;

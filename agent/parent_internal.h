@@ -35,7 +35,7 @@ struct parent {
 	int probe;			/* the prober's socket, until it has said that it is there; -1 */
 	bool hello;			/* the first worker says what was replaced; later ones adopt */
 	uint64_t worker_at, resolver_at, prober_at, backoff;	/* when to start them again; ns */
-	uint64_t worker_started, restarts, count_at, watch_at;
+	uint64_t worker_started, restarts, count_at, watch_at, flush_at;
 	struct file_sign files[WATCHED_FILES];
 	bool stopping;
 	uint64_t stop_until;

@@ -174,11 +174,12 @@ static int adopt_maps(struct probes *p)
 	p->captured = pins_get(p->dir, PROBES_CAPTURED);
 	p->rule_ids = pins_get(p->dir, PROBES_RULE_IDS);
 	p->rule_paths = pins_get(p->dir, PROBES_RULE_PATHS);
+	p->flush = pins_get(p->dir, "flush");
 	p->fds.counters = pins_get(p->dir, "counters");
 	p->fds.shared = pins_get(p->dir, "shared");
 	p->fds.principals = pins_get(p->dir, "principals");
 	p->fds.settled = pins_get(p->dir, "settled");
-	if (p->tasks < 0 || p->captured < 0 || p->rule_ids < 0 || p->rule_paths < 0)
+	if (p->tasks < 0 || p->captured < 0 || p->rule_ids < 0 || p->rule_paths < 0 || p->flush < 0)
 		return -ENOENT;
 	if (p->fds.counters < 0 || p->fds.shared < 0 || p->fds.principals < 0 || p->fds.settled < 0)
 		return -ENOENT;
@@ -218,6 +219,7 @@ static void drop_fds(struct probes *p)
 	cleanup_close(&p->captured);
 	cleanup_close(&p->rule_ids);
 	cleanup_close(&p->rule_paths);
+	cleanup_close(&p->flush);
 	cleanup_close(&p->fds.counters);
 	cleanup_close(&p->fds.shared);
 	cleanup_close(&p->fds.principals);
@@ -283,6 +285,8 @@ static int pin_maps(struct probes *p, char why[256])
 		r = pins_put(p->dir, PROBES_RULE_IDS, p->rule_ids);
 	if (!r)
 		r = pins_put(p->dir, PROBES_RULE_PATHS, p->rule_paths);
+	if (!r)
+		r = pins_put(p->dir, "flush", p->flush);
 	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
 		for (unsigned g = 0; g < p->fds.ngroups && !r; g++) {
 			probes_ring_name(name, c, g);
@@ -372,7 +376,8 @@ static struct probes *probes_alloc(void)
 
 	if (!p)
 		return NULL;
-	p->tasks = p->captured = p->rule_ids = p->rule_paths = p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = p->lock = p->meta_fd = -1;
+	p->tasks = p->captured = p->rule_ids = p->rule_paths = p->flush = p->lock = p->meta_fd = -1;
+	p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;
@@ -511,6 +516,7 @@ void probes_close(struct probes **pp, bool unpin)
 		return;
 	if (unpin && *p->dir)
 		pins_remove(p->dir);
+	probes_flush_end(p);
 	drop_fds(p);
 	cleanup_close(&p->meta_fd);
 	cleanup_close(&p->lock);

@@ -64,6 +64,16 @@ struct probes_fds {
 	uint64_t made;				/* boot-time ns when the rings were made */
 };
 
+/* Calls that the kernel merged and has not sent yet, of n CPUs' and classes' counters. */
+static inline uint64_t counters_merged_waiting(const volatile struct ht_counters *c, unsigned n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += __atomic_load_n(&c[i].merged, __ATOMIC_ACQUIRE) - __atomic_load_n(&c[i].merged_sent, __ATOMIC_ACQUIRE);
+	return sum;
+}
+
 struct probes_miss {
 	char program[16];			/* "ht_sys_exit" */
 	uint64_t count;
@@ -98,6 +108,10 @@ void probes_objects(struct probes *p, probes_object_fn fn, void *ctx);
 unsigned probes_misses(const struct probes *p, struct probes_miss *ret_v, unsigned max);
 /* The kernel's numbers of an open file, for checking executables before hashing: fills dev, ino, gen, size, ctime. */
 int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e);
+/* Sends merged calls to the rings that began to wait before this boot-time ns; UINT64_MAX: all, as long as there is room. Costs
+ * nothing where none wait. How many calls still wait, or -errno. */
+int64_t probes_flush(struct probes *p, uint64_t before);
+#define PROBES_MERGE_NS 250000000ull	/* how long equal calls are merged before they go out */
 const char *probes_dir(const struct probes *p);	/* where its pins are; "": nothing is pinned */
 /* unpin: the pins go, and with them capture; else pinned probes keep recording after the process ends. */
 void probes_close(struct probes **p, bool unpin);

@@ -35,7 +35,7 @@ struct dir_key {			/* as struct dir in bpf/maps.bpf.h */
 	uint64_t ino, dev;
 };
 
-#define WATCHED_MAX (9 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
+#define WATCHED_MAX (10 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
 struct watched {		/* a pin: what it was when the agent started */
 	char name[32];
 	int fd;			/* borrowed */
@@ -48,6 +48,8 @@ struct probes {
 	struct exefile *exefile;
 	struct hosttrail_bpf *skel;	/* NULL when adopted */
 	int tasks, captured;
+	int flush;			/* the program that sends merged calls */
+	const volatile struct ht_counters *counters;	/* mapped when they are first looked at */
 	captured_map capture;		/* what lies in that map */
 	int rule_ids, rule_paths;
 	struct kernelrules *rules;	/* what lies in those; NULL: nothing is dropped */
@@ -82,6 +84,8 @@ void probes_captured_fill(const struct probes_calls *c, captured_map *ret_m);
 /* probes_freeze.c: nobody in user space writes to the maps any more but to those that probes_map_written() names. */
 int probes_freeze(struct probes *p, char why[256]);
 bool probes_map_written(const char *name);
+/* probes_merge.c: forgets what probes_flush() mapped. */
+void probes_flush_end(struct probes *p);
 /* Attaches every hook that is on, and pins it where p->dir says so. */
 int probes_attach(struct probes *p, char why[256]);
 

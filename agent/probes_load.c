@@ -169,6 +169,7 @@ int probes_load(struct probes *p, const struct probes_config *c, char why[256])
 	p->captured = fcntl(bpf_map__fd(p->skel->maps.data_captured), F_DUPFD_CLOEXEC, 3);
 	p->rule_ids = fcntl(bpf_map__fd(p->skel->maps.rule_ids), F_DUPFD_CLOEXEC, 3);
 	p->rule_paths = fcntl(bpf_map__fd(p->skel->maps.rule_paths), F_DUPFD_CLOEXEC, 3);
+	p->flush = fcntl(bpf_program__fd(p->skel->progs.ht_flush), F_DUPFD_CLOEXEC, 3);
 	p->fds.counters = fcntl(bpf_map__fd(p->skel->maps.counters), F_DUPFD_CLOEXEC, 3);
 	p->fds.shared = fcntl(bpf_map__fd(p->skel->maps.shared), F_DUPFD_CLOEXEC, 3);
 	p->fds.principals = fcntl(bpf_map__fd(p->skel->maps.principals), F_DUPFD_CLOEXEC, 3);

@@ -51,6 +51,7 @@ void probes_watch(struct probes *p)
 	note(p, PROBES_CAPTURED, p->captured);
 	note(p, PROBES_RULE_IDS, p->rule_ids);
 	note(p, PROBES_RULE_PATHS, p->rule_paths);
+	note(p, "flush", p->flush);
 	note(p, "meta", p->meta_fd);
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < p->fds.ngroups; g++) {
@@ -143,6 +144,15 @@ static void give_link(int fd, const char *name, probes_object_fn fn, void *ctx)
 	fn(ctx, PROBES_PROG, info.prog_id, name);
 }
 
+static void give_prog(int fd, const char *name, probes_object_fn fn, void *ctx)
+{
+	struct bpf_prog_info info = {};
+	__u32 n = sizeof(info);
+
+	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &n) == 0)
+		fn(ctx, PROBES_PROG, info.id, name);
+}
+
 /* Maps that only the programs hold: from a program that uses them all. */
 static void give_maps_of(int link, probes_object_fn fn, void *ctx)
 {
@@ -167,6 +177,7 @@ void probes_objects(struct probes *p, probes_object_fn fn, void *ctx)
 		for (unsigned g = 0; g < p->fds.ngroups; g++)
 			give_map(p->fds.ring[c][g], fn, ctx);
 	give_map(p->meta_fd, fn, ctx);
+	give_prog(p->flush, "ht_flush", fn, ctx);
 	if (p->nlinks)
 		give_maps_of(p->links[0], fn, ctx);
 	for (unsigned i = 0; i < p->nlinks; i++)

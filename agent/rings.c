@@ -437,6 +437,20 @@ unsigned rings_ncpu(const struct rings *r)
 	return r->ncpu;
 }
 
+uint64_t rings_merged(const struct rings *r, unsigned class)
+{
+	uint64_t sum = 0;
+
+	for (unsigned cpu = 0; cpu < r->ncpu && r->counters && class < HT_CLASS__MAX; cpu++)
+		sum += __atomic_load_n(&r->counters[class * r->ncpu + cpu].merged, __ATOMIC_ACQUIRE);
+	return sum;
+}
+
+uint64_t rings_merged_waiting(const struct rings *r)
+{
+	return r->counters ? counters_merged_waiting(r->counters, HT_CLASS__MAX * r->ncpu) : 0;
+}
+
 uint64_t rings_marked_tasks(const struct rings *r)
 {
 	return r->shared ? __atomic_load_n(&r->shared->marked, __ATOMIC_SEQ_CST) : 0;

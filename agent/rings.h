@@ -51,6 +51,9 @@ unsigned rings_group_of(const struct rings *r, unsigned cpu);	/* the group that 
 uint64_t rings_missed_said(const struct rings *r, unsigned program);
 void rings_missed_say(struct rings *r, unsigned program, uint64_t count);
 unsigned rings_ncpu(const struct rings *r);
+/* Calls that the kernel merged, of a class; and how many of all wait for the parent to have them sent (probes_flush()). */
+uint64_t rings_merged(const struct rings *r, unsigned class);
+uint64_t rings_merged_waiting(const struct rings *r);
 uint64_t rings_marked_tasks(const struct rings *r);	/* tree scope: marked tasks alive */
 
 #endif

@@ -293,6 +293,7 @@ static int run(struct trace *t)
 			return -errno;
 		take_signals(t);
 		reap(t);
+		probes_flush(t->probes, clock_boot() - PROBES_MERGE_NS);
 		r = pass(t);
 		if (r < 0)
 			return r;
@@ -320,11 +321,13 @@ static int say_missed(struct trace *t)
 static int finish(struct trace *t)
 {
 	uint64_t end = clock_boot() + END_PATIENCE;
+	int64_t merged;
 	int r;
 
 	do {
+		merged = probes_flush(t->probes, UINT64_MAX);
 		r = pass(t);
-		if (r < 0 || (!exehash_pending(t->hash) && (!settle_unsettled(t->settle) || t->o->no_wait)))
+		if (r < 0 || (!exehash_pending(t->hash) && ((!merged && !settle_unsettled(t->settle)) || t->o->no_wait)))
 			break;
 		usleep(2000);
 	} while (clock_boot() < end);

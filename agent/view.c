@@ -11,6 +11,7 @@ static const uint8_t slot_of_kind[HT_FIELD__MAX] = {
 	[HT_FIELD_STR] = SLOT_STR + 1,	 [HT_FIELD_STR_ENTER] = SLOT_STR_ENTER + 1, [HT_FIELD_MEM] = SLOT_MEM + 1,
 	[HT_FIELD_SOCKADDR] = SLOT_SOCKADDR + 1, [HT_FIELD_SOCK] = SLOT_SOCK + 1, [HT_FIELD_ARGV] = SLOT_ARGV + 1,
 	[HT_FIELD_KSTR] = SLOT_KSTR + 1, [HT_FIELD_URING] = SLOT_URING + 1,
+	[HT_FIELD_REPEAT] = SLOT_REPEAT + 1,
 };
 
 static const uint8_t slot_of_role[] = {

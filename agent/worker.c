@@ -329,7 +329,7 @@ static int finish(struct worker *w)
 
 	do {
 		r = pipeline_drain(w->pipeline, clock_boot());
-		if (r < 0 || (r == 0 && !settle_unsettled(w->settle) && !w->hashes))
+		if (r < 0 || (r == 0 && !rings_merged_waiting(w->rings) && !settle_unsettled(w->settle) && !w->hashes))
 			break;
 		r = wait_events(w, STOP_PAUSE_MS);
 	} while (r >= 0 && !w->parent_gone && clock_boot() < end);

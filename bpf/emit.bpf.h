@@ -50,6 +50,7 @@ static __always_inline struct scratch *scratch_take(__u32 cpu)
 	s->evflags = 0;
 	s->object = 0;
 	s->cred = 0;
+	s->cut = 0;
 	return s;
 }
 

@@ -294,6 +294,7 @@ enum ht_field_kind {
 	HT_FIELD_CGROUP,	/* cgroup names, leaf first, each NUL-terminated */
 	HT_FIELD_KSTR,		/* kernel's copy of a string (bprm filename; arg 0 filename, 1 interp) */
 	HT_FIELD_URING,		/* struct ht_uring */
+	HT_FIELD_REPEAT,	/* struct ht_repeat: the event stands for several equal calls; its time is the last one's */
 	HT_FIELD__MAX,
 };
 
@@ -386,6 +387,11 @@ struct ht_uring {
 	__u32 pad;
 };
 
+struct ht_repeat {
+	__u64 count;		/* at least 2 */
+	__u64 first;		/* boot-time ns of the first */
+};
+
 /* ---- counters and shared words (BPF_F_MMAPABLE arrays) -------------------- */
 
 enum ht_cause {
@@ -407,7 +413,8 @@ struct ht_counters {
 	__u64 storage_failed;		/* task-storage creations that failed */
 	__u64 bytes;			/* bytes that went into the ring, all entries */
 	__u64 used;			/* bytes waiting in the ring when this CPU last asked: every 1/64 that it writes */
-	__u64 pad[4];
+	__u64 merged, merged_sent;	/* calls that were merged (no numbers of their own), and those of them whose entry went out */
+	__u64 pad[2];
 };
 _Static_assert(sizeof(struct ht_counters) == 128, "counters");
 
@@ -454,6 +461,12 @@ struct ht_shared {
 	__u64 scope_cgroup;
 	__u64 missed_said[HT_PROGRAMS_MAX];	/* reader's: how many of each program's recursion misses are in records on disk */
 	__u64 pad[4];
+};
+
+/* What the flush program is told: sends merged calls that began before this boot-time ns; `all`: as long as there is any room. */
+struct ht_flush {
+	__u64 before;
+	__u32 all, pad;
 };
 
 /* user-visible part of task storage `tasks` (first word), for marking a tree

@@ -7,7 +7,7 @@
  * little always finds room. How much it holds is its share of the last half ring's bytes, times what is in the ring.
  * A principal over its bound loses the calls that it makes most of; a call that is under a quarter of what it holds goes on
  * until it holds thrice what is free, so that a flood of one call does not hide another. The self-test's calls are never cut:
- * they are few, and what they are to tell is whether calls arrive.
+ * they are few, and what they are to tell is whether calls arrive. What is to be cut is merged where it can be: merge.bpf.h.
  */
 #ifndef HOSTTRAIL_FLOOD_BPF_H
 #define HOSTTRAIL_FLOOD_BPF_H
@@ -131,11 +131,7 @@ __noinline int flood_charge(__u32 class, __u32 cpu, __u32 call, __u32 len)
 	return 0;
 }
 
-/*
- * Is the event that took a number just now to be cut? Then it is counted to its principal: to the call's slot, or the
- * principal's own where the call has none. (A task that is preempted between finding the slot and counting in it, while the whole
- * ring goes round, may count to the slot's next owner: the sum stays right.)
- */
+/* 0, or 1 + the index of the principal's slot that the call is to be counted in: the call's, or its own where the call has none. */
 __noinline int flood_cut(__u32 class, __u32 cpu, __u32 call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -160,8 +156,26 @@ __noinline int flood_cut(__u32 class, __u32 cpu, __u32 call)
 		part = whole;
 	else if (holds <= 3 * room && principal_holds(part, &r) * 4 <= holds)
 		return 0;
-	__sync_fetch_and_add(&part->cut, 1);
-	return 1;
+	return part - all->slot + 1;	/* `others` lies behind the slots */
+}
+
+/* What flood_cut() said of is cut, and counted to its principal. (A task that is preempted between the two while the whole ring
+ * goes round may count to the slot's next owner: the sum stays right.) */
+__noinline int flood_lost(__u32 class, __u32 cpu, __u32 cut)
+{
+	__u32 key = (class & (HT_CLASS__MAX - 1)) * ht_ngroups + (cpu >> (ht_group_shift & 31));
+	struct ht_principals *all = bpf_map_lookup_elem(&principals, &key);
+	struct ht_counters *n = counters_of(class, cpu);
+	__u32 at = cut - 1;
+
+	if (!all || !n)
+		return 0;
+	if (at < HT_PRINCIPALS)
+		__sync_fetch_and_add(&all->slot[at].cut, 1);
+	else
+		__sync_fetch_and_add(&all->others.cut, 1);
+	number_lost(n, HT_CAUSE_FLOOD);
+	return 0;
 }
 
 #endif

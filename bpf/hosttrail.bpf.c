@@ -22,6 +22,7 @@
 #include "bpf/ident.bpf.h"
 #include "bpf/fields.bpf.h"
 #include "bpf/flood.bpf.h"
+#include "bpf/merge.bpf.h"
 #include "bpf/record.bpf.h"
 
 #include "bpf/filter.bpf.h"

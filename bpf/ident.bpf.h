@@ -353,6 +353,8 @@ static __always_inline bool ident_deliver(struct scratch *s, struct task *t, __u
 	ident_update(s, t, shared_words());
 	if (t->delivered & bit)
 		return true;
+	if (s->cut)	/* who is over the bound gets no identities into the ring, either */
+		return false;
 	if (ident_send(s, class, cpu, t->gen))
 		return false;
 	scratch_charge(s, class, cpu, n);

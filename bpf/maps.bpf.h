@@ -170,6 +170,9 @@ struct scratch {
 	__u32 pos;		/* bytes used in b */
 	__u32 evflags;		/* enum ht_event_flag gathered while fields are written */
 	__u32 object;		/* a hook's objects are in the event already */
+	__u32 cut;		/* what flood_cut() said: 0, or whose the call is that is to be merged or cut */
+	__u32 pad3;
+	__u64 content;		/* digest of such a call */
 	__u64 cred;		/* struct cred * that the identity is made of; 0: the task's */
 	struct ht_call c;	/* the call being recorded */
 	struct walk w;
@@ -219,6 +222,26 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ht_settled);
 } settled SEC(".maps");
+
+#define HT_MERGE_SLOTS 256
+#define HT_MERGE_WAYS 8
+#define HT_MERGE_MAX 1024	/* longer events are not merged */
+#define HT_MERGE_TAKEN 1	/* tag of a slot that somebody works on; 0: free */
+
+struct merged {			/* equal calls, see merge.bpf.h */
+	__u64 tag;		/* digest of its content */
+	__u64 count, first, last;
+	__u64 calls;		/* the first one's number among the task's */
+	__u32 len, pad;
+	__u8 b[HT_MERGE_MAX + sizeof(struct ht_field) + sizeof(struct ht_repeat)];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HT_MERGE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct merged);
+} merged SEC(".maps");
 
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -72,6 +72,8 @@ __noinline int record_end(struct scratch *s)
 		return 0;
 	class = s->c.h.class;
 	cpu = s->c.h.cpu;
+	if (s->cut)
+		return merge_or_cut(s);
 	n = counters_of(class, cpu);
 	if (!n)
 		return 0;
@@ -111,14 +113,17 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct ht_counters *n = counters_of(class, cpu);
 	struct scratch *s;
+	__u32 cut = 0;
 
 	if (!n)
 		return NULL;
 	*ret_n = n;
 	if (!t)
 		n->storage_failed++;
-	if (ring_pressed(n, class) && !(t && (t->flags & HT_TASK_PROBE)) && flood_cut(class, cpu, in->call)) {
-		number_lost(n, HT_CAUSE_FLOOD);
+	if (ring_pressed(n, class) && !(t && (t->flags & HT_TASK_PROBE)))
+		cut = flood_cut(class, cpu, in->call);
+	if (cut && class == HT_CLASS_CONTROL) {		/* each is a record of its own, or lost */
+		flood_lost(class, cpu, cut);
 		return NULL;
 	}
 	s = scratch_take(cpu);
@@ -126,6 +131,7 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 		number_lost(n, HT_CAUSE_SCRATCH);
 		return NULL;
 	}
+	s->cut = cut;
 	header_fill(&s->c.h, HT_EV_CALL, class, cpu);
 	s->c.h.abi = in->abi;
 	s->c.ret = in->ret;

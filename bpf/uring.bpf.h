@@ -252,10 +252,11 @@ static __always_inline bool op_cut(struct scratch *s)
 	__u32 class = s->c.h.class, cpu = s->c.h.cpu;
 	struct ht_counters *n = counters_of(class, cpu);
 
-	if (!n || !ring_pressed(n, class) || !flood_cut(class, cpu, s->c.call))
-		return false;
-	number_lost(n, HT_CAUSE_FLOOD);
-	return true;
+	__u32 cut = n && ring_pressed(n, class) ? flood_cut(class, cpu, s->c.call) : 0;
+
+	if (cut)
+		flood_lost(class, cpu, cut);
+	return cut;
 }
 
 /* ---- waiting ------------------------------------------------------------------------------ */
