@@ -166,14 +166,17 @@ __noinline int flood_lost(__u32 class, __u32 cpu, __u32 cut)
 	__u32 key = (class & (HT_CLASS__MAX - 1)) * ht_ngroups + (cpu >> (ht_group_shift & 31));
 	struct ht_principals *all = bpf_map_lookup_elem(&principals, &key);
 	struct ht_counters *n = counters_of(class, cpu);
+	struct ht_principal *p;
 	__u32 at = cut - 1;
 
 	if (!all || !n)
 		return 0;
-	if (at < HT_PRINCIPALS)
-		__sync_fetch_and_add(&all->slot[at].cut, 1);
-	else
-		__sync_fetch_and_add(&all->others.cut, 1);
+	p = &all->others;
+	if (at < HT_PRINCIPALS) {
+		barrier_var(at);	/* the mask is for the verifier */
+		p = &all->slot[at & (HT_PRINCIPALS - 1)];
+	}
+	__sync_fetch_and_add(&p->cut, 1);
 	number_lost(n, HT_CAUSE_FLOOD);
 	return 0;
 }

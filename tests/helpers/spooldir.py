@@ -18,7 +18,7 @@ FIXED = struct.Struct("<4sHHBBH16sQ32s32sIIIQQqH")
 RANGE = struct.Struct("<BHQQ")
 TRAILER = 68
 Frame = collections.namedtuple("Frame", "chain kind stream number previous hash records ranges wall_offset first_time message")
-Record = collections.namedtuple("Record", "ring_class cpu seq name source time fields executable type identity arn")
+Record = collections.namedtuple("Record", "ring_class cpu seq name source time fields executable type identity arn repeats first_time")
 
 
 def _schema():
@@ -115,7 +115,7 @@ def records(frame):
         time += r.time_delta
         yield Record(ring.ring_class, ring.cpu, seq, text(batch, shape.event_name), text(batch, shape.event_source), time,
                      _values(batch, shape, r), text(batch, batch.processes[who.process].executable), who.type, who,
-                     text(batch, who.arn_tail))
+                     text(batch, who.arn_tail), r.repeat_count or 1, time + r.first_time_delta)
 
 
 def everything(spool, holes=False):

@@ -43,6 +43,11 @@ class Record:
         return int(self.more.get("eventTimeNanos", "0"))
 
     @property
+    def repeats(self):
+        """How many calls it stands for."""
+        return int(self.more.get("repeatCount", 1))
+
+    @property
     def call(self):
         """A call of a program, not one of the trail's own events."""
         return self.raw.get("eventType") == "HostApiCall"

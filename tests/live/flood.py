@@ -41,7 +41,7 @@ def together(*commands):
 
 def asked(records, prefix, *names):
     """Calls of these names whose string begins with the prefix."""
-    return sum(1 for r in records if r.name in names and (r.asked() or r.asked("target") or "").startswith(prefix))
+    return sum(r.repeats for r in records if r.name in names and (r.asked() or r.asked("target") or "").startswith(prefix))
 
 
 def losses(records):
