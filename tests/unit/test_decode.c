@@ -1012,6 +1012,44 @@ static void kernel(void)
 	done(c);
 }
 
+/* ---- one event for many equal calls ---- */
+
+static int64_t nanos_of(json_object *o, const char *path)
+{
+	return strtoll(at(o, path) + 1, NULL, 10);	/* behind the quote */
+}
+
+static void merged(void)
+{
+	struct ht_repeat r = { .count = 4711 };
+
+	begin("close", 0);
+	r.first = ev.c.h.time - 250000000;
+	event_field(&ev, HT_FIELD_REPEAT, HT_ARG_TASK, 0, 0, &r, sizeof(r));
+	decode_into(o);
+	field(o, ADD "repeatCount", "4711");
+	int64_t last = nanos_of(o, ADD "eventTimeNanos");
+	int64_t first = nanos_of(o, ADD "firstEventTimeNanos");
+	ok_int(last - first, 250000000);
+	done(o);
+}
+
+static void merged_wrongly(void)
+{
+	struct ht_repeat r = { .count = 4711 };
+
+	begin("close", 0);	/* a first time behind the last one's is believed in nothing */
+	r.first = ev.c.h.time + 1;
+	event_field(&ev, HT_FIELD_REPEAT, HT_ARG_TASK, 0, 0, &r, sizeof(r));
+	decode_into(o);
+	field(o, ADD "repeatCount", "");
+	done(o);
+
+	begin("close", 0);
+	event_field(&ev, HT_FIELD_REPEAT, HT_ARG_TASK, 0, 0, &r, sizeof(r) - 1);
+	ok_int(event_check(&ev, ev.n), -EBADMSG);
+}
+
 /* ---- operations of io_uring ---- */
 
 static void ring_field(uint32_t opcode, uint32_t flags, uint32_t slot)
@@ -1290,7 +1328,7 @@ static const struct tap_case cases[] = {
 	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
 	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),
 	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(argv_with_a_gap), CASE(connects), CASE(unix_and_others),
-	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(operations_of_a_ring), CASE(results_of_operations),
+	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(merged), CASE(merged_wrongly), CASE(operations_of_a_ring), CASE(results_of_operations),
 	CASE(unknown_number), CASE(compat),
 	CASE(died_and_interrupted), CASE(lying_lengths), CASE(lies_append_nothing), CASE(every_row_decodes_bare), CASE(walks_in_small_rooms),
 };
