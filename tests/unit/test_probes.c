@@ -114,22 +114,55 @@ static void many_opens(void *n)
 		close((int)syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY));
 }
 
+static void distinct_opens(void *n)
+{
+	char name[64];
+
+	for (long i = 0; i < (long)n; i++) {
+		snprintf(name, sizeof(name), "/etc/no-%ld", i);
+		syscall(SYS_openat, AT_FDCWD, name, O_RDONLY);
+	}
+}
+
+static struct probes_config small_rings = { .ring_bytes = { 4096, 65536, 4096, 4096 } };
+
 static void losses_are_counted(void)
 {
 	_cleanup_lab_ struct lab l = {};
-	struct probes_config c = { .ring_bytes = { 4096, 65536, 4096, 4096 } };
 	uint64_t seq, in, lost;
 
-	if (!lab_open_with(&l, &c))
+	if (!lab_open_with(&l, &small_rings))
 		return;
-	ok_int(lab_run(&l, 0, many_opens, (void *)1000), 0);
+	ok_int(lab_run(&l, 0, distinct_opens, (void *)2000), 0);
 	lab_counts(&l, HT_CLASS_DATA, &seq, &in, &lost);
-	ok_int(seq, 1000);
-	ok(lost > 900);
+	ok_int(seq + rings_merged(l.rings, HT_CLASS_DATA), 2000);
+	ok(lost > 1500);	/* but those that found a place among the merged ones */
 	ok_int(seq, in + lost);
 	ok_int(in, lab_count(&l, "openat"));
 	lab_counts(&l, HT_CLASS_PROCESS, &seq, &in, &lost);
 	ok_int(seq, in);
+}
+
+static void repeats_are_merged(void)
+{
+	_cleanup_lab_ struct lab l = {};
+	uint64_t seq, in, lost, merged, count;
+
+	if (!lab_open_with(&l, &small_rings))
+		return;
+	ok_int(lab_run(&l, 0, many_opens, (void *)1000), 0);
+	lab_counts(&l, HT_CLASS_DATA, &seq, &in, &lost);
+	merged = rings_merged(l.rings, HT_CLASS_DATA);
+	ok_int(seq + merged, 1000);
+	ok(merged > 900);
+	ok_int(seq, in + lost);
+	ok_int(rings_merged_waiting(l.rings), merged);
+	count = seq;
+	ok_int(probes_flush(l.probes, 0), merged);		/* none has waited since before that */
+	ok_int(probes_flush(l.probes, UINT64_MAX), 0);
+	lab_counts(&l, HT_CLASS_DATA, &seq, &in, &lost);
+	ok(seq > count && seq <= count + 4);	/* a number for each CPU that it ran on */
+	ok_int(seq, in + lost);
 }
 
 static void *thread_opens(void *n)
@@ -544,6 +577,7 @@ static const struct tap_case cases[] = {
 	CASE(kernel_memory_is_read_directly), CASE(paths_are_the_kernels),
 	CASE(identity_follows_credentials),
 	CASE(losses_are_counted),
+	CASE(repeats_are_merged),
 	CASE(numbers_have_no_holes),
 	CASE(entries_across_the_end_are_whole),
 	CASE(pseudo_deleted_chroot),
