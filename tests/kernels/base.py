@@ -67,8 +67,9 @@ def jobs():
         yield name, "exec /bin/hosttrail trace -o /out/%s.trail -- /bin/sh /%s.sh" % (name, name), 300
     for name in ROWS:
         yield name, "mkdir -p /tmp/rows/%s; exec /w/smallrings /out/%s.trail 16777216 16777216 16777216 all /w/%s /tmp/rows/%s" % ((name,) * 4), 300
-    yield "selectors", "exec /w/smallrings /out/selectors.trail 0 0 65536 kernel=/selectors.json /bin/sh -c '/w/opens 3000 2 /tmp/n create; cat /etc/passwd'", 120
+    yield "selectors", "exec /w/smallrings /out/selectors.trail 0 0 65536 kernel=/selectors.json /bin/sh -c '/w/opens 6000 0 /tmp/n create; cat /etc/passwd'", 120
     yield "flood", "cd /tmp; exec /w/smallrings /out/flood.trail 0 0 16384 -- /w/opens %d 2 /none/n" % FLOOD, 120
+    yield "merge", "cd /tmp; exec /w/smallrings /out/merge.trail 0 0 65536 -- /w/repeats %d 1000 0 /none/n" % FLOOD, 120
 
 
 def last_line(job):
@@ -189,13 +190,22 @@ def cases(kernel):
         got = records_of(machine.result(), "selectors")
         t.equal(([r.request.get("path") for r in got if r.call], last_line(job)[1]), (["/etc/passwd"], 0), "recorded opens, lost")
 
+    def merge(t):
+        job = machine.result().job("merge")
+        trace = trail.Trace(records_of(machine.result(), "merge"), *last_line(job), job.rc, job.out, job.err)
+        same = [r for r in trace.calls("openat") if r.asked() == "/none/n-same"]
+        gone = invariant.lost(trace)["data"]
+        t.equal(trace.status, 0, "exit status")
+        t.ok(any(r.repeats > 1 for r in same), "nothing was merged")
+        t.equal(sum(r.repeats for r in same) + gone, FLOOD, "%d records and %d lost stand for" % (len(same), gone))
+
     def kernel_is_quiet(t):
         bad = re.findall(r"^.*\b(?:BUG|WARNING|Oops|Call Trace)\b.*$", machine.result().text("dmesg"), re.M)
         t.equal(bad, [], "the kernel complained")
 
     verifier.title = "verifier budget"
     selectors.title = "unwanted opens are dropped in the kernel"
-    probes_load.title, flood.title, kernel_is_quiet.title = "probes load and attach", "flood of opens, small ring", "the kernel is quiet"
+    probes_load.title, flood.title, merge.title, kernel_is_quiet.title = "probes load and attach", "flood of opens, small ring", "flood of equal opens, small ring", "the kernel is quiet"
     return [probes_load, verifier] + [rule_case(machine, c) for c in RULES] \
         + [oracle_case(machine, title, command) for title, (_, command) in ORACLE.items()] \
-        + [rows_case(machine, workload, least) for workload, least in ROWS.items()] + [selectors, flood, kernel_is_quiet]
+        + [rows_case(machine, workload, least) for workload, least in ROWS.items()] + [selectors, flood, merge, kernel_is_quiet]
