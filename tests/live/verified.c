@@ -9,21 +9,20 @@
 #include "agent/probes_internal.h"
 #include "lib/cleanup.h"
 
-static int say(int link)
+static void say(void *ctx, enum probes_object kind, uint32_t id, const char *name)
 {
-	struct bpf_link_info l = {};
 	struct bpf_prog_info p = {};
-	__u32 n = sizeof(l);
+	__u32 n = sizeof(p);
 	_cleanup_close_ int fd = -1;
+	int *error = ctx;
 
-	if (bpf_obj_get_info_by_fd(link, &l, &n) < 0)
-		return -1;
-	fd = bpf_prog_get_fd_by_id(l.prog_id);
-	n = sizeof(p);
+	if (kind != PROBES_PROG)
+		return;
+	fd = bpf_prog_get_fd_by_id(id);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &p, &n) < 0)
-		return -1;
-	printf("%s %u\n", p.name, p.verified_insns);
-	return 0;
+		*error = -1;
+	else
+		printf("%s %u\n", p.name, p.verified_insns);
 }
 
 int main(void)
@@ -37,8 +36,7 @@ int main(void)
 		fprintf(stderr, "verified: %s\n", *why ? why : strerror(-r));
 		return 1;
 	}
-	for (unsigned i = 0; i < p->nlinks && !r; i++)
-		r = say(p->links[i]);
+	probes_objects(p, say, &r);
 	probes_close(&p, true);
 	if (r)
 		fprintf(stderr, "verified: the kernel does not tell\n");
