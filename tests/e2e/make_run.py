@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=180
+# ht-test: timeout=300
 """`hosttrail up --scope tree`, as `make run SCOPE=tree CMD=...` starts it, up to the unmodified AWS CLI that answers while
 the command still runs; then what is left of it: nothing. Also that each of its programs comes back when killed."""
 import json
@@ -16,8 +16,12 @@ import urllib.request
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import tap  # noqa: E402
 import upkit  # noqa: E402
 from upkit import HOSTTRAIL, check, pins  # noqa: E402
+
+
+PAGED = 1000  # events, and more, behind one answer
 
 
 class Up:
@@ -100,6 +104,51 @@ def ask_while_it_runs(up, path):
     subprocess.run(["/bin/cat", outside], stderr=subprocess.DEVNULL, check=False)
     time.sleep(1.5)
     check("a call of a process outside the tree is not recorded", up.records("ResourceName=" + outside) == [])
+
+
+def attributes(event):
+    """What LookupEvents can ask of an event, as the event itself says it."""
+    yield from ((key, event.get(key)) for key in ("EventId", "EventName", "ReadOnly", "Username", "EventSource", "AccessKeyId"))
+    for resource in event.get("Resources", []):
+        yield from (("ResourceType", resource["ResourceType"]), ("ResourceName", resource["ResourceName"]))
+
+
+def ask_every_attribute(up, path):
+    """By each key: all that a list of everything showed before, and nothing else."""
+    one = (up.aws("--lookup-attributes", "AttributeKey=ResourceName,AttributeValue=" + path) or [None])[0]
+    all_of_it = up.aws()
+    check("aws lookup-events pages over more than 1,000 events", len(all_of_it) > PAGED, str(all_of_it)[:500])
+    check("none of them twice", len({e["EventId"] for e in all_of_it}) == len(all_of_it))
+    asked = dict(attributes(one), AccessKeyId="AKIAIOSFODNN7EXAMPLE")
+    check("the event has every attribute but an access key", len(asked) == 8 and all(asked.values()), str(asked))
+    for key, value in asked.items():
+        found = up.aws("--lookup-attributes", "AttributeKey=%s,AttributeValue=%s" % (key, value))
+        known = {e["EventId"] for e in all_of_it if (key, value) in attributes(e)}
+        check("by %s" % key, isinstance(found, list) and known <= {e["EventId"] for e in found} and
+              all((key, value) in attributes(e) for e in found) and bool(found) == (key != "AccessKeyId"),
+              "%s: %d known, %s" % (value, len(known), str(found)[:500]))
+    for words, error in ((("--lookup-attributes", "AttributeKey=Nonsense,AttributeValue=x"), "InvalidLookupAttributesException"),
+                         (("--max-results", "51", "--no-paginate"), "InvalidMaxResultsException"),
+                         (("--next-token", "x", "--no-paginate"), "InvalidNextTokenException"),
+                         (("--start-time", "2026-02-02", "--end-time", "2026-02-01"), "InvalidTimeRangeException")):
+        said = up.aws(*words)
+        check("%s is refused with %s" % (" ".join(words), error), isinstance(said, str) and error in said, str(said)[:500])
+
+
+def ask_boto3(up):
+    """The same pages by boto3, as another process, so that nobody's settings are used."""
+    script = """
+import boto3, sys
+c = boto3.client("cloudtrail", endpoint_url=sys.argv[1], region_name="local")
+ids = [e["EventId"] for p in c.get_paginator("lookup_events").paginate(PaginationConfig={"PageSize": 50}) for e in p["Events"]]
+print(len(ids), len(set(ids)))
+"""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    env.update(AWS_SHARED_CREDENTIALS_FILE=os.path.join(up.dir, "credentials"), AWS_CONFIG_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true")
+    r = subprocess.run(["/usr/bin/python3", "-c", script, "http://127.0.0.1:%d" % up.port()], env=env, capture_output=True, text=True, check=False)
+    numbers = [int(x) for x in r.stdout.split()]
+    check("boto3 pages over more than 1,000 events, none twice", r.returncode == 0 and numbers[0] > PAGED and numbers[0] == numbers[1],
+          r.stdout + r.stderr)
 
 
 def ask_with_hosttrail(up, path):
@@ -197,7 +246,7 @@ def run(folder):
     path = os.path.join(folder, "marked-%s" % uuid.uuid4().hex)
     with open(path, "w") as f:
         f.write("x\n")
-    up = Up(folder, "cat %s" % path)
+    up = Up(folder, "cat %s; %s %d 0 /none/paged" % (path, tap.workload("opens"), PAGED + 100))
     try:
         ready = up.wait_for(lambda: "self-test" in up.said() and os.path.exists(os.path.join(up.dir, "store/ports")))
         check("it starts, and its self-test passes", bool(ready), up.said())
@@ -205,6 +254,8 @@ def run(folder):
             check("its pins are there", pins(up.dir))
             self_test(up)
             ask_while_it_runs(up, path)
+            ask_every_attribute(up, path)
+            ask_boto3(up)
             ask_with_hosttrail(up, path)
             estimate(up)
             second_up(up)
