@@ -167,7 +167,7 @@ def a_flood_hides_no_exec(how, ring, ring_bytes, count):
             t.equal(told, [str(i) for i in range(said["execve"])], "the execs")
             t.equal({r.process["uids"]["uid"] for r in trace.calls("execve") if r.request["argv"][1:2] == ["flood"]}, {64321}, "whose")
             settled(t, trace, generated_by(command, d, trace.out))
-            t.ok(sum(by_who.values()), "the ring was not pressed: nothing was tested")
+            t.ok(sum(by_who.values()) or any(r.repeats > 1 for r in trace.records), "the ring was not pressed: nothing was tested")
             t.equal({w for w in by_who if w[1] == "execve"}, set(), "execs that were cut")
     run.title = "a flood hides no exec: " + how
     return run
