@@ -246,7 +246,7 @@ def run(folder):
     path = os.path.join(folder, "marked-%s" % uuid.uuid4().hex)
     with open(path, "w") as f:
         f.write("x\n")
-    up = Up(folder, "cat %s; %s %d 0 /none/paged" % (path, tap.workload("opens"), PAGED + 100))
+    up = Up(folder, "cat %s /etc/debian_version; %s %d 0 /none/paged" % (path, tap.workload("opens"), PAGED + 100))
     try:
         ready = up.wait_for(lambda: "self-test" in up.said() and os.path.exists(os.path.join(up.dir, "store/ports")))
         check("it starts, and its self-test passes", bool(ready), up.said())
