@@ -154,9 +154,13 @@ def blinking(pid):
         time.sleep(0.003)
 
 
+FLOOD_TRIES = 8
+
+
 def a_flood_hides_no_exec(how, ring, ring_bytes, count):
-    """The execs between the flooder's own calls are there, each with its argument, although the flood itself is cut."""
-    def run(t):
+    """The execs between the flooder's own calls are there, each with its argument, although the flood itself is cut or merged. On a
+    busy machine the flood may be too slow for the ring: then again."""
+    def once(t):
         with tap.Workdir() as d:
             command = [tap.workload("attacks_flood"), how, d, str(count)]
             trace = invariant.run_small(command, {ring: ring_bytes}, d, blinking)
@@ -167,8 +171,11 @@ def a_flood_hides_no_exec(how, ring, ring_bytes, count):
             t.equal(told, [str(i) for i in range(said["execve"])], "the execs")
             t.equal({r.process["uids"]["uid"] for r in trace.calls("execve") if r.request["argv"][1:2] == ["flood"]}, {64321}, "whose")
             settled(t, trace, generated_by(command, d, trace.out))
-            t.ok(sum(by_who.values()) or any(r.repeats > 1 for r in trace.records), "the ring was not pressed: nothing was tested")
             t.equal({w for w in by_who if w[1] == "execve"}, set(), "execs that were cut")
+            return sum(by_who.values()) or any(r.repeats > 1 for r in trace.records)
+
+    def run(t):
+        t.ok(any(once(t) for _ in range(FLOOD_TRIES)), "the ring was never pressed: nothing was tested")
     run.title = "a flood hides no exec: " + how
     return run
 
