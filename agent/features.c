@@ -56,7 +56,6 @@ bool hook_is_fentry(const struct hook *h)
 	return !strncmp(h->name, "fentry/", 7);
 }
 
-
 static void btf_cleanup(struct btf **b)
 {
 	btf__free(*b);

@@ -99,6 +99,25 @@ class Agent:
         self.tree.stdin.write(b"\n")
         self.tree.stdin.flush()
 
+    def killed_by_turns(self):
+        """Kills worker and agent in turns, four times or until the tree has ended, and waits for what comes back. How many kills."""
+        kills = 0
+        while kills < 4:
+            time.sleep(0.3)
+            if self.tree.poll() is not None:
+                break
+            if kills % 2:
+                self.proc.kill()
+                self.proc.wait()
+                self.start()
+            else:
+                os.kill(self.worker(), signal.SIGKILL)
+                self.wait(self.worker, 30, "no worker comes back")
+            kills += 1
+        self.tree.wait(120)
+        self.wait(self.worker, 60, "no worker comes back")
+        return kills
+
     def stop(self):
         self.proc.send_signal(signal.SIGTERM)
         return self.proc.wait(30)

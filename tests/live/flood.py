@@ -140,25 +140,13 @@ def killed_agent(t):
             a.start()
             a.go()
             a.go()  # `paced` waits for a line too
-            for kill in range(4):
-                time.sleep(0.3)
-                if a.tree.poll() is not None:
-                    break
-                if kill % 2:
-                    a.proc.kill()
-                    a.proc.wait()
-                    a.start()
-                else:
-                    os.kill(a.worker(), signal.SIGKILL)
-                    a.wait(a.worker, 30, "no worker comes back")
-            a.tree.wait(120)
-            a.wait(a.worker, 60, "no worker comes back")
+            kills = a.killed_by_turns()
             a.stop()
             frames, records = a.everything()
         daemon.check_once(t, frames, records)
         lost = [r for r in records if r.name == "RecordsLost"]
         causes = {r.fields["cause"] for r in lost}
-        t.note("%d kills, %d cut" % (kill + 1, sum(r.fields["count"] for r in lost)))
+        t.note("%d kills, %d cut" % (kills, sum(r.fields["count"] for r in lost)))
         t.equal(causes, {"flood"}, "causes")
         t.equal({r.fields.get("uid") for r in lost}, {FLOODER}, "whose it was")
         t.equal(daemon.opens_of(records, d + "/f") + daemon.lost_of(records, "data"), OPENS * 4, "the flooder's opens, recorded + cut")
