@@ -117,6 +117,52 @@ enum ht_hook {
 	HT_HOOK__MAX,
 };
 
+/* ---- functions of TLS libraries (agent/tls/stacks.h has the table): one row each, a probe's cookie is its index ---- */
+
+#define HT_TLS_FUNCS_MAX 256
+
+enum ht_tls_op {
+	HT_TLS_NONE = 0,
+	HT_TLS_WRITE,		/* plaintext goes out */
+	HT_TLS_READ,		/* plaintext came in: in the buffer when the function returns */
+	HT_TLS_SENDFILE,	/* plaintext goes out of a file: no buffer, a length */
+	HT_TLS_HANDSHAKE,
+	HT_TLS_FREE,		/* the object ends */
+	HT_TLS_UNCORK,		/* what earlier writes left goes out */
+	HT_TLS_SET_FD,		/* the object's descriptor is argument `buf` */
+	HT_TLS_H2_REQUEST,	/* nghttp2_submit_request*: header fields in `buf` (nghttp2_nv), `len` of them; result: the stream */
+	HT_TLS_H2_RESPONSE,	/* nghttp2_submit_response*: the stream is argument `done` */
+};
+
+enum ht_tls_ok {
+	HT_TLS_OK_COUNT = 0,	/* a positive result (as an int, or ssize_t with HT_TLS_F_LONG) is the number of bytes */
+	HT_TLS_OK_ONE,		/* 1 is success, and the number of bytes is *done */
+	HT_TLS_OK_ZERO,		/* 0 is success, and the number of bytes is *done, or all of `len` */
+	HT_TLS_OK_GO,		/* number in the first result register; success unless it is 0 */
+	HT_TLS_OK_ALWAYS,	/* no result */
+	HT_TLS_OK_RESULT2,	/* Rust's Result<usize>: 0 in the first register, the number in the second */
+};
+
+enum ht_tls_abi { HT_TLS_ABI_C = 0, HT_TLS_ABI_GO_REGS, HT_TLS_ABI_GO_STACK };
+
+enum ht_tls_func_flag {
+	HT_TLS_F_LONG = 1 << 0,		/* the result is 64 bits wide */
+	HT_TLS_F_PEEK = 1 << 1,		/* what is read will be read again: no data */
+	HT_TLS_F_FOREIGN = 1 << 2,	/* also called for what is not TLS (NSPR): only with TLS records on the socket */
+};
+
+/* Arguments count from 1; 0: none. The TLS object is argument `obj`. */
+struct ht_tls_func {
+	__u8 op;	/* enum ht_tls_op */
+	__u8 abi;	/* enum ht_tls_abi */
+	__u8 ok;	/* enum ht_tls_ok */
+	__u8 obj;
+	__u8 buf;
+	__u8 len;
+	__u8 done;	/* pointer to a size_t */
+	__u8 flags;	/* enum ht_tls_func_flag */
+};
+
 #define HT_AUX_CWD 0xff
 #define HT_AUX_CONST 0xfe
 #define HT_ARG_RET 0xff		/* field's arg: the call's result */
