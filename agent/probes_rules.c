@@ -156,82 +156,79 @@ int probes_rules(struct probes *p, struct kernelrules *rules)
 
 /* ---- looking after them ---------------------------------------------------------------------- */
 
-static bool same(int map, const void *key, const void *value, size_t n)
-{
-	struct ht_rule_paths now;
+/* Entries that a map is to have: an array of structures that begin with the key. */
+struct wanted {
+	const void *v;
+	size_t n, each, key, value_at, value;	/* key, value: their bytes */
+	int (*order)(const void *, const void *);	/* of the array; NULL: none */
+};
 
-	return !bpf_map_lookup_elem(map, key, &now) && !memcmp(&now, value, n);
+static const void *wanted_at(const struct wanted *w, size_t i)
+{
+	return (const uint8_t *)w->v + i * w->each;
 }
 
-/* Entries that are missing or changed are put back. */
-static bool put_back(int map, const void *key, const void *value, size_t n)
+static bool wanted_has(const struct wanted *w, const void *key)
 {
-	if (same(map, key, value, n))
+	if (w->order) {
+		const void *found = w->n ? bsearch(key, w->v, w->n, w->each, w->order) : NULL;
+
+		return found && !memcmp(found, key, w->key);
+	}
+	for (size_t i = 0; i < w->n; i++)
+		if (!memcmp(wanted_at(w, i), key, w->key))
+			return true;
+	return false;
+}
+
+/* An entry that is missing or changed is put back. */
+static bool put_back(int map, const struct wanted *w, size_t i)
+{
+	const uint8_t *key = wanted_at(w, i), *value = key + w->value_at;
+	struct ht_rule_paths now;	/* the larger of the values */
+
+	if (!bpf_map_lookup_elem(map, key, &now) && !memcmp(&now, value, w->value))
 		return false;
 	bpf_map_update_elem(map, key, value, BPF_ANY);
 	return true;
 }
 
-static bool has_id(const struct probes *p, const struct ht_rule_id *key)
+/* Makes the map have just the entries of v (n arrays). Had it others? */
+static bool check_map(int map, const struct wanted *v, unsigned n)
 {
-	struct rule_id what = { .key = *key };
-
-	for (unsigned i = 0; i < p->rules->nids; i++)
-		if (!memcmp(&p->rules->ids[i].key, key, sizeof(*key)))
-			return true;
-	return key->kind == HT_RULE_CGROUP && cgroup_known(p->cgroups, p->ncgroups, &what);
-}
-
-static bool has_path(const struct probes *p, const struct ht_rule_path *key)
-{
-	for (unsigned i = 0; i < p->rules->npaths; i++)
-		if (!memcmp(&p->rules->paths[i].key, key, sizeof(*key)))
-			return true;
-	return false;
-}
-
-static bool check_ids(struct probes *p)
-{
-	struct ht_rule_id key, next;
+	struct rule_path key, next;	/* the larger of the entries */
 	bool more, changed = false;
 
-	for (unsigned i = 0; i < p->rules->nids; i++)
-		changed |= put_back(p->rule_ids, &p->rules->ids[i].key, &p->rules->ids[i].may, sizeof(uint64_t));
-	for (unsigned i = 0; i < p->ncgroups; i++)
-		changed |= put_back(p->rule_ids, &p->cgroups[i].key, &p->cgroups[i].may, sizeof(uint64_t));
-	more = !bpf_map_get_next_key(p->rule_ids, NULL, &key);
+	for (unsigned w = 0; w < n; w++)
+		for (size_t i = 0; i < v[w].n; i++)
+			changed |= put_back(map, &v[w], i);
+	more = !bpf_map_get_next_key(map, NULL, &key);
 	while (more) {
-		more = !bpf_map_get_next_key(p->rule_ids, &key, &next);
-		if (!has_id(p, &key))
-			changed |= !bpf_map_delete_elem(p->rule_ids, &key);
+		bool known = false;
+
+		more = !bpf_map_get_next_key(map, &key, &next);
+		for (unsigned w = 0; w < n && !known; w++)
+			known = wanted_has(&v[w], &key);
+		if (!known)
+			changed |= !bpf_map_delete_elem(map, &key);
 		key = next;
 	}
 	return changed;
 }
 
-static bool check_paths(struct probes *p)
-{
-	struct ht_rule_path key, next;
-	bool more, changed = false;
-
-	for (unsigned i = 0; i < p->rules->npaths; i++)
-		changed |= put_back(p->rule_paths, &p->rules->paths[i].key, &p->rules->paths[i].value, sizeof(struct ht_rule_paths));
-	more = !bpf_map_get_next_key(p->rule_paths, NULL, &key);
-	while (more) {
-		more = !bpf_map_get_next_key(p->rule_paths, &key, &next);
-		if (!has_path(p, &key))
-			changed |= !bpf_map_delete_elem(p->rule_paths, &key);
-		key = next;
-	}
-	return changed;
-}
+#define WANTED_IDS(at, count, by) \
+	{ at, count, sizeof(struct rule_id), sizeof(struct ht_rule_id), offsetof(struct rule_id, may), sizeof(uint64_t), by }
+#define WANTED_PATHS(at, count) \
+	{ at, count, sizeof(struct rule_path), sizeof(struct ht_rule_path), offsetof(struct rule_path, value), sizeof(struct ht_rule_paths), NULL }
 
 void probes_rules_check(struct probes *p, probes_lost_fn lost, void *ctx)
 {
-	if (!p->rules)
+	const struct kernelrules *k = p->rules;
+
+	if (!k)
 		return;
-	if (check_ids(p))
+	if (check_map(p->rule_ids, (struct wanted[]){ WANTED_IDS(k->ids, k->nids, NULL), WANTED_IDS(p->cgroups, p->ncgroups, by_id) }, 2))
 		lost(ctx, "map", PROBES_RULE_IDS, "written to by somebody else", true);
-	if (check_paths(p))
+	if (check_map(p->rule_paths, (struct wanted[]){ WANTED_PATHS(k->paths, k->npaths) }, 1))
 		lost(ctx, "map", PROBES_RULE_PATHS, "written to by somebody else", true);
 }
