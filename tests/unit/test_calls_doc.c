@@ -66,20 +66,34 @@ static const char *grade_of(const struct call *c, const struct call_arg *a)
 	}
 }
 
-static void arguments(struct buf *b, const struct call *c)
+/* The names of one section of what a structure is shown as, behind others if there are any. Are there now? */
+static bool structure(struct buf *b, const struct call *c, const struct call_arg *a, enum field_section section, bool any)
 {
 	struct shape_field v[RECORD_FIELDS_MAX];
-	const char *comma = "";
+	unsigned n = mem_fields(a->aux, v);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (v[i].section != section)
+			continue;
+		buf_addf(b, "%s%s%s", any ? ", " : "", v[i].name, section == SECTION_REQUEST ? grade_of(c, a) : "");
+		any = true;
+	}
+	return any;
+}
+
+static void arguments(struct buf *b, const struct call *c)
+{
+	bool any = false;
 
 	for (const struct call_arg *a = c->args; a->name; a++) {
-		unsigned n = a->kind == ARG_MEM ? mem_fields(a->aux, v) : 1;
-
-		if (a->kind != ARG_MEM)
-			v[0].name = a->name;
-		for (unsigned i = 0; i < n; i++, comma = ", ")
-			buf_addf(b, "%s%s%s", comma, v[i].name, grade_of(c, a));
+		if (a->kind == ARG_MEM) {
+			any = structure(b, c, a, SECTION_REQUEST, any);
+			continue;
+		}
+		buf_addf(b, "%s%s%s", any ? ", " : "", a->name, grade_of(c, a));
+		any = true;
 	}
-	if (!*comma)
+	if (!any)
 		buf_adds(b, "-");
 }
 
@@ -94,6 +108,19 @@ static const char *result_text(const struct call *c)
 	return v[c->ret];
 }
 
+static void responses(struct buf *b, const struct call *c)
+{
+	bool any = c->ret != RET_NONE;
+
+	if (any)
+		buf_adds(b, result_text(c));
+	for (const struct call_arg *a = c->args; a->name; a++)
+		if (a->kind == ARG_MEM)
+			any = structure(b, c, a, SECTION_RESPONSE, any);
+	if (!any)
+		buf_adds(b, "-");
+}
+
 static void rows_of(struct buf *b, const char *source)
 {
 	buf_addf(b, "\n## %s\n\n| call | category | ring | readOnly | hooks | requestParameters | responseElements |\n|---|---|---|---|---|---|---|\n", source);
@@ -106,7 +133,9 @@ static void rows_of(struct buf *b, const char *source)
 		buf_addf(b, "| %s%s | %s | %s | %s | %s | ", c->name, c->i386 ? " (i386)" : "", categories[c->category], class_text(d),
 			 read_only_text(c), hook_text(d->flags));
 		arguments(b, c);
-		buf_addf(b, " | %s |\n", result_text(c));
+		buf_adds(b, " | ");
+		responses(b, c);
+		buf_adds(b, " |\n");
 	}
 }
 
