@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "preempt.h"
 
 #define FLOOR_MAJOR 6
 #define FLOOR_MINOR 1
@@ -176,48 +176,32 @@ static int trial(const struct btf *btf, enum bpf_attach_type attach, enum bpf_pr
 	return link < 0 ? -errno : 0;
 }
 
-static bool file_says(const char *path, const char *word)
-{
-	char text[4096];
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n < 0)
-		return false;
-	text[n] = 0;
-	return strstr(text, word);
-}
-
-/* Are tasks taken from the CPU while they are inside the kernel, programs of fentry among it? */
-static bool kernel_preempts(void)
-{
-	struct utsname u;
-
-	if (uname(&u) < 0 || strstr(u.version, "PREEMPT_RT"))
-		return true;
-	if (strstr(u.version, "PREEMPT_DYNAMIC"))
-		return file_says("/proc/cmdline", "preempt=full") || file_says("/sys/kernel/debug/sched/preempt", "(full)");
-	return strstr(u.version, "PREEMPT");
-}
-
 /* What the hooks need beside the function: that programs may be put into functions at all, and are not preempted there. */
-static const char *hooks_missing(struct features *f, int trial_result)
+static const char *hooks_missing(const struct features *f, int trial_result, char why[160])
 {
+	char said[96];
+	enum preempt p;
+
 	if (trial_result)
 		return strerror(-trial_result);
-	if (!f->have_preempt && kernel_preempts())
-		return "this kernel preempts programs, and has no bpf_preempt_disable()";
-	return NULL;
+	if (f->have_preempt)
+		return NULL;
+	p = preempt_find("", said);
+	if (p == PREEMPT_NO)
+		return NULL;
+	snprintf(why, 160, "this kernel %s (%.80s), and has no bpf_preempt_disable()", p == PREEMPT_YES ? "preempts programs" : "may preempt programs", said);
+	return why;
 }
 
 static void find_fentry(struct features *f, const struct btf *btf)
 {
 	int r = trial(btf, BPF_TRACE_FENTRY, BPF_PROG_TYPE_TRACING, "security_file_open");
 	const char *missing;
+	char why[160];
 
 	set(add(f, "fentry", false), !r, strerror(-r));
 	f->have_preempt = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
-	missing = hooks_missing(f, r);
+	missing = hooks_missing(f, r, why);
 	for (const struct hook *h = hooks; h->prog; h++) {
 		bool there = btf__find_by_name_kind(btf, h->target, BTF_KIND_FUNC) > 0;
 

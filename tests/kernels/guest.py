@@ -179,6 +179,8 @@ def boot(kernel, jobs, programs=(), files=(), timeout=240, extra=""):
             initramfs.file(source, path)
         initramfs.file(os.path.join(TOP, "tests/kernels/init"), "/init")
         os.chmod(initramfs.at("/init"), 0o755)
+        config = image.replace("vmlinuz-", "config-")
+        initramfs.file(config, "/boot/" + os.path.basename(config))  # as on any Debian: it tells whether this kernel preempts
         initramfs.text("/jobs.sh", script_of(jobs))
         initramfs.pack(os.path.join(work, "initrd"))
         console = qemu(image, work, " ".join((COMMAND_LINE, KERNELS[kernel][1], extra)), timeout)

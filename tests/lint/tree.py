@@ -23,7 +23,8 @@ FOLDERS = {
     "lib": (("lib/",), ("libc", "yaml", "uthash")),
     "proto": (("proto/", "lib/"), ("libc", "uthash", "protobuf-c", "json-c", "zstd", "libcrypto")),
     "agent": (("agent/", "proto/", "lib/", "bpf/event.h"),
-              ("libc", "uthash", "libbpf", "libelf", "json-c", "libseccomp", "libaudit")),
+              ("libc", "uthash", "libbpf", "libelf", "json-c", "libseccomp", "libaudit",
+               "zlib")),  # zlib: /proc/config.gz
     "forwarder": (("forwarder/", "proto/", "lib/"), ("libc", "uthash", "nghttp2", "libcrypto", "libssl")),
     "store": (("store/", "proto/", "lib/"),
               ("libc", "uthash", "nghttp2", "libcrypto", "libssl", "libmicrohttpd", "sqlite", "duckdb", "libcurl",
@@ -54,6 +55,7 @@ LIBRARIES = [
     ("yaml", r"(yaml|cyaml/.*)\.?h?$"),
     ("uthash", r"(uthash|utarray|utlist|utstring|utringbuffer)\.h$"),
     ("libseccomp", r"seccomp\.h$"),
+    ("zlib", r"zlib\.h$"),
     ("libaudit", r"(libaudit|auparse)\.h$"),
     ("libc", r"(sys|linux|asm|asm-generic|net|netinet|netpacket|arpa|bits)/.*"),
     ("libc", r"(assert|complex|ctype|errno|fenv|float|fts|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|"
