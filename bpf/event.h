@@ -128,7 +128,7 @@ enum ht_tls_op {
 	HT_TLS_SENDFILE,	/* plaintext goes out of a file: no buffer, a length */
 	HT_TLS_HANDSHAKE,
 	HT_TLS_FREE,		/* the object ends */
-	HT_TLS_UNCORK,		/* what earlier writes left goes out */
+	HT_TLS_UNCORK,		/* what earlier writes left goes out: writes that it makes itself were counted before */
 	HT_TLS_SET_FD,		/* the object's descriptor is argument `buf` */
 	HT_TLS_H2_REQUEST,	/* nghttp2_submit_request*: header fields in `buf` (nghttp2_nv), `len` of them; result: the stream */
 	HT_TLS_H2_RESPONSE,	/* nghttp2_submit_response*: the stream is argument `done` */
@@ -141,6 +141,7 @@ enum ht_tls_ok {
 	HT_TLS_OK_GO,		/* number in the first result register; success unless it is 0 */
 	HT_TLS_OK_ALWAYS,	/* no result */
 	HT_TLS_OK_RESULT2,	/* Rust's Result<usize>: 0 in the first register, the number in the second */
+	HT_TLS_OK_RUSTLS,	/* 7000 (RUSTLS_RESULT_OK) is success, and the number of bytes is *done */
 };
 
 enum ht_tls_abi { HT_TLS_ABI_C = 0, HT_TLS_ABI_GO_REGS, HT_TLS_ABI_GO_STACK };
@@ -149,9 +150,14 @@ enum ht_tls_func_flag {
 	HT_TLS_F_LONG = 1 << 0,		/* the result is 64 bits wide */
 	HT_TLS_F_PEEK = 1 << 1,		/* what is read will be read again: no data */
 	HT_TLS_F_FOREIGN = 1 << 2,	/* also called for what is not TLS (NSPR): only with TLS records on the socket */
+	HT_TLS_F_OBJ_REF = 1 << 3,	/* the object is what argument `obj` points to: the argument itself lives for one call (rustls) */
 };
 
-/* Arguments count from 1; 0: none. The TLS object is argument `obj`. */
+/*
+ * Arguments count from 1; 0: none. The TLS object is argument `obj`. A read or write without `buf` tells a length alone.
+ * Of calls that are open on one thread for one object only the outermost counts, whatever libraries call of themselves.
+ * Go's stack ABI: argument n lies at 8 * n(%rsp), at a function's entry and at its RET; the first result is "argument" `done`.
+ */
 struct ht_tls_func {
 	__u8 op;	/* enum ht_tls_op */
 	__u8 abi;	/* enum ht_tls_abi */
