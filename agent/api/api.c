@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api.c - the list of rules, and what is the same for all of them. */
+#include "api.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "rules.h"
+
+#define NAME_MAX_BYTES 255	/* SHAPE_SOURCE_MAX */
+#define USER_AGENT_MAX 1024
+#define FORWARDED_MAX 512
+
+/* In the order in which they are asked. */
+static const struct api_rule *const rules[] = {
+	&api_rule_http,		/* fits every call */
+};
+
+static const struct api_rule *rule_of(const struct api_peer *peer, const struct http_call *call)
+{
+	unsigned i = 0;
+
+	if (call->flags & HTTP_NO_REQUEST)
+		return &api_rule_http;
+	while (rules[i] != &api_rule_http && !rules[i]->match(peer, call))
+		i++;
+	return rules[i];
+}
+
+/* ---- what rules share */
+
+struct str api_field(const struct http_head *h, const char *name)
+{
+	for (unsigned i = 0; i < h->nfields; i++)
+		if (str_is(h->fields[i].name, name))
+			return h->fields[i].value;
+	return (struct str){ 0 };
+}
+
+bool api_content_type(const struct http_head *h, const char *type)
+{
+	struct str value = api_field(h, "content-type");
+
+	return str_is_nocase(str_trim(str_cut(&value, ';')), type);
+}
+
+bool api_method_reads(struct str method)
+{
+	return str_among(method, "GET HEAD OPTIONS TRACE");
+}
+
+struct str api_join(struct api_arena *a, ...)
+{
+	char *p = api_arena_get(a, NAME_MAX_BYTES + 1);
+	struct str part;
+	size_t n = 0;
+	va_list ap;
+
+	va_start(ap, a);
+	while (p && (part = va_arg(ap, struct str), part.p))
+		for (size_t i = 0; i < part.n && n < NAME_MAX_BYTES; i++)
+			p[n++] = part.p[i];
+	va_end(ap);
+	return p ? (struct str){ p, n } : (struct str){ 0 };
+}
+
+static void put_bytes(struct jsontext *j, const char *key, const struct http_message *m)
+{
+	if (m->body.length)
+		jsontext_uint(j, str_of(key), m->body.length);
+}
+
+void api_additional(struct jsontext *j, const struct http_call *call)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} flags[] = {
+		{ HTTP_TRUNCATED, "truncated" }, { HTTP_UNKNOWN_NAMES, "fieldsUnknown" }, { HTTP_LENGTH_UNKNOWN, "lengthUnknown" },
+		{ HTTP_NO_RESPONSE, "responseMissing" }, { HTTP_NO_REQUEST, "requestMissing" }, { HTTP_PUSHED, "pushed" },
+		{ HTTP_UPGRADED, "upgraded" },
+	};
+	uint32_t all = call->flags | call->request.head.flags | call->response.head.flags;
+	static const char *const versions[] = { [HTTP_1_0] = "1.0", [HTTP_1_1] = "1.1", [HTTP_2] = "2" };
+	enum http_version version = call->request.head.version ? call->request.head.version : call->response.head.version;
+
+	if (version <= HTTP_2)
+		jsontext_string(j, "httpVersion", versions[version]);
+	if (call->response.head.status)
+		jsontext_uint(j, STR("httpStatus"), call->response.head.status);
+	put_bytes(j, "bytesTransferredIn", &call->request);
+	put_bytes(j, "bytesTransferredOut", &call->response);
+	jsontext_text(j, STR("authorizationScheme"), secret_scheme(api_field(&call->request.head, "authorization")));
+	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (all & flags[i].flag)
+			jsontext_bool(j, str_of(flags[i].name), true);
+}
+
+/* ---- errors by status */
+
+static const struct {
+	unsigned status;
+	const char *code;
+} codes[] = {
+	{ 400, "BadRequest" }, { 401, "Unauthorized" }, { 402, "PaymentRequired" }, { 403, "Forbidden" }, { 404, "NotFound" },
+	{ 405, "MethodNotAllowed" }, { 406, "NotAcceptable" }, { 407, "ProxyAuthenticationRequired" }, { 408, "RequestTimeout" },
+	{ 409, "Conflict" }, { 410, "Gone" }, { 411, "LengthRequired" }, { 412, "PreconditionFailed" }, { 413, "ContentTooLarge" },
+	{ 415, "UnsupportedMediaType" }, { 416, "RangeNotSatisfiable" }, { 422, "UnprocessableContent" }, { 423, "Locked" },
+	{ 429, "TooManyRequests" }, { 500, "InternalServerError" }, { 501, "NotImplemented" }, { 502, "BadGateway" },
+	{ 503, "ServiceUnavailable" }, { 504, "GatewayTimeout" }, { 507, "InsufficientStorage" },
+};
+
+static int error_by_status(const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
+{
+	unsigned status = call->response.head.status;
+	char text[32];
+	int n = snprintf(text, sizeof(text), "HTTP status %u", status);
+
+	if (call->flags & HTTP_RESET)
+		ret_call->error_code = STR("StreamReset");
+	else if (call->flags & HTTP_NO_RESPONSE && !status)
+		ret_call->error_code = STR("NoResponse");
+	if (ret_call->error_code.p || status < 400)
+		return 0;
+	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i].status == status)
+			ret_call->error_code = str_of(codes[i].code);
+	if (!ret_call->error_code.p)
+		ret_call->error_code = status < 500 ? STR("ClientError") : STR("ServerError");
+	ret_call->error_message = api_arena_str(a, (struct str){ text, (size_t)n });
+	return ret_call->error_message.p ? 0 : -ENOMEM;
+}
+
+/* ---- fields of all calls */
+
+/* A header's value that a stranger chose: bounded, and without secrets. */
+static struct str safe_value(struct str s, size_t max, struct api_arena *a)
+{
+	s = str_first(s, max);
+	return secret_form(s) ? STR(REDACT_HIDDEN) : api_arena_str(a, s);
+}
+
+static struct str request_id(const struct http_call *call)
+{
+	static const char *const names[] = {
+		"x-amzn-requestid", "x-amz-request-id", "x-github-request-id", "x-ms-request-id", "x-goog-request-id", "x-request-id", "request-id",
+		"x-correlation-id", "audit-id",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct str s = api_field(&call->response.head, names[i]);
+
+		if (s.n && s.n <= 128)
+			return s;
+	}
+	return (struct str){ 0 };
+}
+
+static int common(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
+{
+	*ret_call = (struct api_call){ .event_type = "HostTlsApiCall", .category = CATEGORY_DATA };
+	ret_call->event_source = uri_host(peer, call, a);
+	ret_call->user_agent = safe_value(api_field(&call->request.head, "user-agent"), USER_AGENT_MAX, a);
+	ret_call->request_id = api_arena_str(a, request_id(call));
+	if (call->role == HTTP_SERVER)
+		ret_call->forwarded_for = safe_value(api_field(&call->request.head, "x-forwarded-for"), FORWARDED_MAX, a);
+	return error_by_status(call, a, ret_call);
+}
+
+/* Names go into places of 255 printable bytes without quotes (proto/record.h). */
+static struct str printable(struct str s, struct api_arena *a)
+{
+	bool good = s.n <= NAME_MAX_BYTES;
+	char *p;
+
+	for (size_t i = 0; i < s.n && good; i++)
+		good = s.p[i] >= ' ' && s.p[i] <= '~' && s.p[i] != '"' && s.p[i] != '\\';
+	if (good)
+		return s;
+	s = str_first(s, NAME_MAX_BYTES);
+	p = api_arena_get(a, s.n + 1);
+	for (size_t i = 0; p && i < s.n; i++)
+		p[i] = s.p[i] >= ' ' && s.p[i] <= '~' && s.p[i] != '"' && s.p[i] != '\\' ? s.p[i] : '?';
+	return p ? (struct str){ p, s.n } : (struct str){ 0 };
+}
+
+static int finish(const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
+{
+	struct jsontext j;
+
+	ret_call->event_name = printable(ret_call->event_name, a);
+	ret_call->event_source = printable(ret_call->event_source, a);
+	if (!ret_call->event_name.p || !ret_call->event_source.p)
+		return -ENOMEM;
+	if (ret_call->additional.p)
+		return 0;
+	jsontext_begin(&j, a);
+	api_additional(&j, call);
+	return jsontext_end(&j, &ret_call->additional);
+}
+
+void api_wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants)
+{
+	*ret_wants = (struct http_wants){ 0 };
+	rule_of(peer, call)->wants(peer, call, ret_wants);
+	if (ret_wants->request > HTTP_BODY_MAX)
+		ret_wants->request = HTTP_BODY_MAX;
+	if (ret_wants->response > HTTP_BODY_MAX)
+		ret_wants->response = HTTP_BODY_MAX;
+}
+
+int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
+{
+	const struct api_rule *rule = rule_of(peer, call);
+	int r = common(peer, call, a, ret_call);
+
+	ret_call->rule = rule->name;
+	if (!r)
+		r = rule->describe(peer, call, a, ret_call);
+	return r ? r : finish(call, a, ret_call);
+}

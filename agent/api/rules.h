@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules.h - for the rules in this folder: the rules of each, and what they share. Nobody else includes it.
+ *
+ * api_describe() has filled in what is the same for all (event type, source, user agent, request id, error by status); a rule's
+ * describe changes what it knows better, and may leave `additional` absent: it then becomes what api_additional() writes.
+ */
+#ifndef HOSTTRAIL_API_RULES_H
+#define HOSTTRAIL_API_RULES_H
+
+#include "api.h"
+#include "jsontext.h"
+#include "secret.h"
+#include "text.h"
+#include "uri.h"
+
+extern const struct api_rule api_rule_http;
+
+/* The first field of a head (lower-case name), or an absent one. */
+struct str api_field(const struct http_head *h, const char *name);
+/* Is the content type this one, whatever parameters follow it? */
+bool api_content_type(const struct http_head *h, const char *type);
+/* What every record has in additionalEventData: method, status, bytes, scheme of authorization, what is missing. */
+void api_additional(struct jsontext *j, const struct http_call *call);
+/* GET, HEAD, OPTIONS, TRACE. */
+bool api_method_reads(struct str method);
+/* One printable text out of several, at most 255 bytes. The parts end with an absent one. Absent: no memory. */
+struct str api_join(struct api_arena *a, ...);
+
+#endif

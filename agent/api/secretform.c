@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* secretform.c - which texts are secrets by how they look: known tokens, and letters and digits in the order of dice. */
+#include <ctype.h>
+
+#include "proto/redact_rules.h"
+#include "secret.h"
+#include "text.h"
+
+#define HEX_SECRET 32	/* hexadecimal digits of 128 bits */
+#define SCAN_MAX 4096	/* of a value that is looked through for random text */
+
+struct census {
+	unsigned n, lower, upper, digits;
+	unsigned changes, numbers;	/* neighbours of different kinds; digits in a row */
+};
+
+static int kind(unsigned char c)
+{
+	return islower(c) ? 1 : isupper(c) ? 2 : isdigit(c) ? 3 : 0;
+}
+
+static struct census count(struct str s)
+{
+	struct census c = { 0 };
+	int last = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		int k = kind((unsigned char)s.p[i]);
+
+		if (!k)
+			continue;
+		c.n++;
+		c.lower += k == 1;
+		c.upper += k == 2;
+		c.digits += k == 3;
+		c.changes += last && k != last;
+		c.numbers += k == 3 && k != last;
+		last = k;
+	}
+	return c;
+}
+
+static bool all_hex(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isxdigit((unsigned char)s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
+static bool is_uuid(struct str s)
+{
+	if (s.n == 38 && s.p[0] == '{' && s.p[37] == '}')
+		s = str_first(str_from(s, 1), 36);
+	for (size_t i = 0; i < s.n; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? s.p[i] != '-' : !isxdigit((unsigned char)s.p[i]))
+			return false;
+	return s.n == 36;
+}
+
+/* Letters and digits without anything between. Of dice, neighbours differ in kind in two of three places, in names made of words in one of
+ * five; and numbers stand here and there, in names at most at two places. */
+static bool run_is_random(struct str s)
+{
+	struct census c = count(s);
+	unsigned kinds = !!c.lower + !!c.upper + !!c.digits;
+
+	if (all_hex(s))
+		return false;
+	if (kinds == 3)
+		return c.n >= 16 && (c.changes * 100 >= c.n * 42 || (c.numbers >= 2 && c.changes * 100 >= c.n * 27));
+	if (kinds == 2 && c.digits)
+		return c.n >= 20 && (c.numbers >= 4 || (c.numbers == 3 && c.changes * 100 >= c.n * 15));
+	return kinds == 2 && c.n >= 24 && c.changes * 100 >= c.n * 42;
+}
+
+static bool joins(char c)
+{
+	return c == '-' || c == '_' || c == '+' || c == '~';
+}
+
+/* The same with what base64 has between: all three kinds, or it is taken for words and numbers. */
+static bool word_is_random(struct str s)
+{
+	struct census c = count(s);
+
+	return c.n >= 20 && c.lower && c.upper && c.digits && c.changes * 100 >= c.n * (c.numbers > 2 ? 38 : 42);
+}
+
+/* Looks at every run, and at every word of runs that base64 may have made. */
+static bool has_random(struct str s)
+{
+	size_t run = 0, word = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		bool alnum = i < s.n && isalnum((unsigned char)s.p[i]);
+
+		if (alnum)
+			continue;
+		if (i - run >= 16 && run_is_random((struct str){ s.p + run, i - run }))
+			return true;
+		run = i + 1;
+		if (i < s.n && joins(s.p[i]))
+			continue;
+		if (i - word >= 20 && word_is_random((struct str){ s.p + word, i - word }))
+			return true;
+		word = i + 1;
+	}
+	return false;
+}
+
+/* "https://user:password@host", "https://token@host" */
+static bool has_userinfo(struct str s)
+{
+	const char *at = memmem(s.p, s.n, "://", 3);
+	size_t from = at ? (size_t)(at + 3 - s.p) : s.n;
+
+	for (size_t i = from; i < s.n && s.p[i] != '/' && s.p[i] != ' '; i++)
+		if (s.p[i] == '@')
+			return true;
+	return false;
+}
+
+/* A known token anywhere where a word begins. */
+static bool has_token(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((!i || !isalnum((unsigned char)s.p[i - 1])) && redact_has_token_form(str_from(s, i)))
+			return true;
+	return false;
+}
+
+bool secret_form(struct str value)
+{
+	if (value.n < 16)
+		return value.n > 3 && has_userinfo(value);
+	return has_token(value) || has_userinfo(value) || has_random(str_first(value, SCAN_MAX));
+}
+
+/* A part of a name that is of one thing: four and more digits, eight and more hexadecimal ones. */
+static bool has_number(struct str s)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		struct str run = { s.p + from, i - from };
+
+		if (i < s.n && isalnum((unsigned char)s.p[i]))
+			continue;
+		if ((run.n >= 4 && str_digits(run)) || (run.n >= 8 && all_hex(run) && count(run).digits))
+			return true;
+		from = i + 1;
+	}
+	return false;
+}
+
+enum secret_segment secret_segment(struct str s)
+{
+	if (memchr(s.p ? s.p : "", ';', s.n) || secret_form(s) || (s.n >= HEX_SECRET && all_hex(s) && !str_digits(s)))
+		return SEGMENT_SECRET;
+	if (str_digits(s) || is_uuid(s) || has_number(s) || (s.n && memchr(s.p, '@', s.n)))
+		return SEGMENT_ID;
+	return SEGMENT_WORD;
+}
