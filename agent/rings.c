@@ -451,6 +451,11 @@ uint64_t rings_merged_waiting(const struct rings *r)
 	return r->counters ? counters_merged_waiting(r->counters, HT_CLASS__MAX * r->ncpu) : 0;
 }
 
+uint64_t rings_ops_waiting(const struct rings *r)
+{
+	return r->shared ? __atomic_load_n(&r->shared->ops_waiting, __ATOMIC_SEQ_CST) : 0;
+}
+
 uint64_t rings_marked_tasks(const struct rings *r)
 {
 	return r->shared ? __atomic_load_n(&r->shared->marked, __ATOMIC_SEQ_CST) : 0;

@@ -55,5 +55,6 @@ unsigned rings_ncpu(const struct rings *r);
 uint64_t rings_merged(const struct rings *r, unsigned class);
 uint64_t rings_merged_waiting(const struct rings *r);
 uint64_t rings_marked_tasks(const struct rings *r);	/* tree scope: marked tasks alive */
+uint64_t rings_ops_waiting(const struct rings *r);	/* io_uring operations that are recorded when they end */
 
 #endif

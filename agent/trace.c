@@ -317,17 +317,21 @@ static int say_missed(struct trace *t)
 	return r ?: take_batches(t);
 }
 
-/* What was numbered has come or is lost, and what was executed is hashed. */
+/* What was numbered has come or is lost, and what was executed is hashed. An io_uring outlives its owner: the kernel ends what
+ * waits in it by and by, so after the last one has ended the rings are looked at once more. */
 static int finish(struct trace *t)
 {
 	uint64_t end = clock_boot() + END_PATIENCE;
+	bool ops = false, waited;
 	int64_t merged;
 	int r;
 
 	do {
+		waited = ops;
+		ops = rings_ops_waiting(t->rings) > 0;
 		merged = probes_flush(t->probes, UINT64_MAX);
 		r = pass(t);
-		if (r < 0 || (!exehash_pending(t->hash) && ((!merged && !settle_unsettled(t->settle)) || t->o->no_wait)))
+		if (r < 0 || (!exehash_pending(t->hash) && ((!merged && !ops && !waited && !settle_unsettled(t->settle)) || t->o->no_wait)))
 			break;
 		usleep(2000);
 	} while (clock_boot() < end);

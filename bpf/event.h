@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 4
+#define HT_EVENT_VERSION 5
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -511,8 +511,9 @@ struct ht_shared {
 	__u64 armed;		/* reader sleeps: the next event wakes it and clears this */
 	__u64 marked;		/* tasks alive that carry the scope mark (tree scope) */
 	__u64 scope_cgroup;
+	__u64 ops_waiting;	/* io_uring operations that are recorded when they end */
 	__u64 missed_said[HT_PROGRAMS_MAX];	/* reader's: how many of each program's recursion misses are in records on disk */
-	__u64 pad[4];
+	__u64 pad[3];
 };
 
 /* What the flush program is told: sends merged calls that began before this boot-time ns; `all`: as long as there is any room. */

@@ -63,8 +63,6 @@ struct {
 	__type(value, __u64);
 } ops_multi SEC(".maps");
 
-__u64 ht_ops_waiting;	/* in ops_short and ops_long */
-
 /* ---- submission: the event ----------------------------------------------------------- */
 
 static __always_inline void op_addr_field(struct scratch *s, const volatile struct ht_op *op)
@@ -261,6 +259,14 @@ static __always_inline bool op_cut(struct scratch *s)
 
 /* ---- waiting ------------------------------------------------------------------------------ */
 
+static __always_inline void ops_waiting_add(__s64 n)
+{
+	struct ht_shared *w = shared_words();
+
+	if (w)
+		__sync_fetch_and_add(&w->ops_waiting, n);
+}
+
 /* Into a map. 0, or there is no room. */
 static __always_inline int op_keep(struct scratch *s, __u64 key)
 {
@@ -276,7 +282,7 @@ static __always_inline int op_keep(struct scratch *s, __u64 key)
 		r = -1;
 	if (r)
 		return r;
-	__sync_fetch_and_add(&ht_ops_waiting, 1);
+	ops_waiting_add(1);
 	if (s->wait.u.flags & HT_URING_F_MULTISHOT)
 		bpf_map_update_elem(&ops_multi, &d, &key, BPF_ANY);
 	return 0;
@@ -296,7 +302,7 @@ static __always_inline void op_drop(__u64 key, const struct op_wait *w)
 	if (w->u.flags & HT_URING_F_MULTISHOT)
 		bpf_map_delete_elem(&ops_multi, &d);
 	if (!bpf_map_delete_elem(&ops_short, &key) || !bpf_map_delete_elem(&ops_long, &key))
-		__sync_fetch_and_add(&ht_ops_waiting, -1);
+		ops_waiting_add(-1);
 }
 
 /* The map's copy back into the scratch. */
@@ -669,8 +675,9 @@ SEC("tp_btf/io_uring_cqe_overflow")
 int ht_uring_cqe_overflow(__u64 *args)
 {
 	struct op_search o = { .user_data = args[1], .res = args[2] };
+	const struct ht_shared *w = shared_words();
 
-	if (!ht_ops_waiting)
+	if (!w || !w->ops_waiting)
 		return 0;
 	o.ctx = arg_number(args, 0);
 	if ((__u32)args[3] & CQE_F_MORE)
