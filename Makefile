@@ -13,7 +13,7 @@ MACHINE := $(shell uname -m)
 ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
 PKGS := libbpf libelf json-c libprotobuf-c libzstd libcrypto libssl libnghttp2 libmicrohttpd yaml-0.1 libseccomp libcurl audit zlib
 
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(filter 1,$(SAN)),-O1 -g1,-O2 -g)
 HT_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter \
 	-fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -DHOSTTRAIL_VERSION='"$(VERSION)"' \
 	-I. -I$(O)/gen -I$(O)

@@ -12,7 +12,8 @@ A script may say things to this runner in one of its first 20 lines:
     # ht-test: timeout=600 san long
 timeout in seconds (default 300, four times that with --long); `san`: the end-to-end test to repeat with the sanitized build;
 `long`: it has a larger size, which --long runs and whose result goes to docs/long-runs.md; `extra`: only where --only names it or
-its stage, and with --long, because the everyday run has no time for it.
+its stage, and with --long, because the everyday run has no time for it; `san-long`: a unit test that is built with sanitizers every day,
+but run so as if it were `extra`, because what it waits for is the kernel.
 
 The last line is exactly "N passed, N failed, N skipped". Exit status 1 if anything failed.
 """
@@ -144,7 +145,10 @@ def sources(folder, prefix):
 
 def unit_tests(build, stage="unit"):
     for name in sources("unit", "test_"):
-        yield Test(stage, name, [os.path.join(build, "tests/unit", name)], build, 120)
+        timeout, tags = directives(os.path.join(TOP, "tests/unit", name + ".c"))
+        if stage == "san" and "san-long" in tags:
+            tags.add("extra")
+        yield Test(stage, name, [os.path.join(build, "tests/unit", name)], build, timeout or 120, tags)
 
 
 def fuzz_replays(build, stage="fuzz"):

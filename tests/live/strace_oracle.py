@@ -105,11 +105,14 @@ CASES = [
     oracle.case("ssh-keygen", ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key"]),
     oracle.case("shell with pipes", ["sh", "-c", PIPES], least=200),
     oracle.case("every call of the table", lambda d: [tap.workload("all_calls"), "calls"], calls_dir, 200),
+    *map(stress, STRESSORS[:size("strace.stressors")]),
+]
+# minutes of work under strace
+LARGE = [
     oracle.case("git clone", ["git", "-c", "core.fsync=all", "clone", "-q", "--no-local", "large", "clone"], history, size("strace.files")),
     oracle.case("package build", ["make", "-s", "-j2"], package, 20 * size("strace.sources")),
     oracle.case("python's own tests", python_tests, least=100),
-    *map(stress, STRESSORS[:size("strace.stressors")]),
 ]
 
 if __name__ == "__main__":
-    tap.main(CASES)
+    tap.main(CASES + LARGE * size("strace.large"))

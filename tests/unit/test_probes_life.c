@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// ht-test: san-long
 /* What the probes tell of a task's life: exec, fork, death, restarted calls, marks; and of their own: pins. */
 #include <linux/io_uring.h>
 #include <pthread.h>
