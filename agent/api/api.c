@@ -14,6 +14,7 @@
 
 /* In the order in which they are asked. */
 static const struct api_rule *const rules[] = {
+	&api_rule_kube,
 	&api_rule_http,		/* fits every call */
 };
 
@@ -43,6 +44,11 @@ bool api_content_type(const struct http_head *h, const char *type)
 	struct str value = api_field(h, "content-type");
 
 	return str_is_nocase(str_trim(str_cut(&value, ';')), type);
+}
+
+uint32_t api_error_wants(const struct http_call *call, uint32_t n)
+{
+	return !call->response.head.status || call->response.head.status >= 400 ? n : 0;
 }
 
 bool api_method_reads(struct str method)
@@ -185,7 +191,8 @@ static struct str printable(struct str s, struct api_arena *a)
 	return p ? (struct str){ p, s.n } : (struct str){ 0 };
 }
 
-static int finish(const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
+/* `host`: the source before the rule named another. */
+static int finish(const struct http_call *call, struct str host, struct api_arena *a, struct api_call *ret_call)
 {
 	struct jsontext j;
 
@@ -196,6 +203,8 @@ static int finish(const struct http_call *call, struct api_arena *a, struct api_
 	if (ret_call->additional.p)
 		return 0;
 	jsontext_begin(&j, a);
+	if (!str_equal(host, ret_call->event_source))
+		jsontext_text(&j, STR("host"), host);
 	api_additional(&j, call);
 	return jsontext_end(&j, &ret_call->additional);
 }
@@ -213,10 +222,12 @@ void api_wants(const struct api_peer *peer, const struct http_call *call, struct
 int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
 {
 	const struct api_rule *rule = rule_of(peer, call);
+	struct str host;
 	int r = common(peer, call, a, ret_call);
 
+	host = ret_call->event_source;
 	ret_call->rule = rule->name;
 	if (!r)
 		r = rule->describe(peer, call, a, ret_call);
-	return r ? r : finish(call, a, ret_call);
+	return r ? r : finish(call, host, a, ret_call);
 }

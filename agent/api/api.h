@@ -61,7 +61,7 @@ void *api_arena_get(struct api_arena *a, size_t n);
 /* A copy with a NUL behind it; absent stays absent. */
 struct str api_arena_str(struct api_arena *a, struct str s);
 
-/* Of a call whose request's head is known. */
+/* Of a call whose request's head is known. Asked again when the response's head is (http_sink.answer), less may be wanted of its body. */
 void api_wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants);
 /* Of a call that has ended. 0, or -ENOMEM. */
 int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call);

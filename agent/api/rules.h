@@ -14,7 +14,7 @@
 #include "text.h"
 #include "uri.h"
 
-extern const struct api_rule api_rule_http;
+extern const struct api_rule api_rule_kube, api_rule_http;
 
 /* The first field of a head (lower-case name), or an absent one. */
 struct str api_field(const struct http_head *h, const char *name);
@@ -22,6 +22,8 @@ struct str api_field(const struct http_head *h, const char *name);
 bool api_content_type(const struct http_head *h, const char *type);
 /* What every record has in additionalEventData: method, status, bytes, scheme of authorization, what is missing. */
 void api_additional(struct jsontext *j, const struct http_call *call);
+/* How much of a response's body is wanted where only a failed call's is read: n, until the status is known to be another. */
+uint32_t api_error_wants(const struct http_call *call, uint32_t n);
 /* GET, HEAD, OPTIONS, TRACE. */
 bool api_method_reads(struct str method);
 /* One printable text out of several, at most 255 bytes. The parts end with an absent one. Absent: no memory. */
