@@ -23,7 +23,7 @@ HT_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(HT_CFLAGS)) -fsanitize=address,u
 HT_LDFLAGS += -fsanitize=address,undefined
 endif
 HT_CFLAGS += -fPIE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -lpthread -lm
 
 ifeq ($(V),1)
 Q :=
@@ -101,7 +101,7 @@ $(proto-o) $(agent-o) $(forwarder-o) $(store-o) $(tools-o) $(unit:%=%.o) $(fuzz:
 # ---- tests
 ALL_A := $(O)/tools/libtools.a $(O)/agent/libagent.a $(O)/forwarder/libforwarder.a $(O)/store/libstore.a $(A)
 $(unit) $(bench) $(live): %: %.o $(ALL_A); $(link)
-$(helpers): %: %.o $(O)/store/libstore.a $(A); $(link)
+$(helpers): %: %.o $(ALL_A); $(link)
 $(fuzz): %: %.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
 # workloads: small programs that the live tests run; static where they must run in a bare guest
 $(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)

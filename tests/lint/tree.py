@@ -23,7 +23,7 @@ FOLDERS = {
     "lib": (("lib/",), ("libc", "yaml", "uthash")),
     "proto": (("proto/", "lib/"), ("libc", "uthash", "protobuf-c", "json-c", "zstd", "libcrypto")),
     "agent": (("agent/", "proto/", "lib/", "bpf/event.h"),
-              ("libc", "uthash", "libbpf", "libelf", "json-c", "libseccomp", "libaudit",
+              ("libc", "uthash", "libbpf", "libelf", "json-c", "libseccomp", "libaudit", "zydis",
                "zlib")),  # zlib: /proc/config.gz
     "forwarder": (("forwarder/", "proto/", "lib/"), ("libc", "uthash", "nghttp2", "libcrypto", "libssl")),
     "store": (("store/", "proto/", "lib/"),
@@ -57,6 +57,7 @@ LIBRARIES = [
     ("libseccomp", r"seccomp\.h$"),
     ("zlib", r"zlib\.h$"),
     ("libaudit", r"(libaudit|auparse)\.h$"),
+    ("zydis", r"Zydis/.*"),
     ("libc", r"(sys|linux|asm|asm-generic|net|netinet|netpacket|arpa|bits)/.*"),
     ("libc", r"(assert|complex|ctype|errno|fenv|float|fts|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|"
              r"stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|wchar|wctype|"

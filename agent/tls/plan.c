@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "plan_internal.h"
+
+#define MARK_SEARCH_MAX (64U << 20)	/* of constants that are searched for TLS without symbols */
+
+void tls_plan_done(struct tls_plan *plan)
+{
+	free(plan->sites);
+	memset(plan, 0, sizeof(*plan));
+}
+
+static int keep_symbol(const char *name, uint64_t addr, uint64_t size, void *arg)
+{
+	struct plan_work *w = arg;
+	uint16_t func = plan_row_of(name, &w->boring);
+
+	if (func && tls_funcs[func].k.abi == HT_TLS_ABI_C)
+		plan_found_add(w, func, addr, size);
+	return 0;
+}
+
+/* OpenSSL's names that turned out to be BoringSSL's: its own rows, and what has none is not asked for. */
+static void take_boring_rows(struct plan_work *w)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < w->nfound; i++) {
+		struct found *f = &w->found[i];
+
+		if (!strcmp(tls_funcs[f->func].stack, "openssl"))
+			f->func = plan_row_named("boringssl", tls_funcs[f->func].symbol);
+		if (f->func)
+			w->found[kept++] = *f;
+	}
+	w->nfound = kept;
+}
+
+static int by_func(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	return x->func != y->func ? x->func - y->func : x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+static int plan_c(struct plan_work *w)
+{
+	int r = 0;
+
+	image_symbols(&w->m, keep_symbol, w);
+	if (w->boring)
+		take_boring_rows(w);
+	plan_add_inner(w);
+	qsort(w->found, w->nfound, sizeof(w->found[0]), by_func);
+	plan_drop_covered(w);
+	for (unsigned i = 0; !r && i < w->nfound; i++)
+		if (!w->found[i].dropped)
+			r = plan_sites_of(w, &w->found[i]);
+	return r;
+}
+
+/*
+ * TLS 1.3 signs "TLS 1.3, server CertificateVerify": every library that speaks it has these words, compilers keep at least their
+ * first 16 bytes together.
+ */
+static bool speaks_tls(const struct image *m)
+{
+	static const char mark[] = "TLS 1.3, server ";
+	struct image_section s;
+
+	for (size_t i = 1; i < m->nsections; i++) {
+		_cleanup_free_ uint8_t *p = NULL;
+
+		if (!image_section(m, i, &s) || s.type != SHT_PROGBITS || (s.flags & (SHF_ALLOC | SHF_EXECINSTR | SHF_WRITE)) != SHF_ALLOC)
+			continue;
+		if (s.size > MARK_SEARCH_MAX)
+			s.size = MARK_SEARCH_MAX;
+		if (!image_section_read(m, &s, &p) && memmem(p, s.size, mark, sizeof(mark) - 1))
+			return true;
+	}
+	return false;
+}
+
+static bool is_found(const struct plan_work *w, uint8_t op)
+{
+	for (unsigned i = 0; i < w->nfound; i++)
+		if (tls_funcs[w->found[i].func].k.op == op)
+			return true;
+	return false;
+}
+
+/* What the plan says besides its sites. */
+static void describe(struct plan_work *w)
+{
+	struct tls_plan *p = &w->plan;
+	bool reads = is_found(w, HT_TLS_READ), writes = is_found(w, HT_TLS_WRITE);
+
+	if (w->nfound && !p->stack[0])
+		snprintf(p->stack, sizeof(p->stack), "%s", tls_funcs[w->found[0].func].stack);
+	p->uses_tls |= reads || writes;
+	if (!w->nfound && !p->uses_tls && speaks_tls(&w->m)) {
+		p->uses_tls = true;
+		snprintf(p->why, sizeof(p->why), "speaks TLS, but none of its functions has a symbol: stripped, or of a stack that is not in the table");
+	} else if (reads != writes && !p->why[0]) {
+		snprintf(p->why, sizeof(p->why), "no function that %s was found", reads ? "writes" : "reads");
+	}
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct tls_site *x = a, *y = b;
+
+	return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : (int)x->kind - (int)y->kind;
+}
+
+static void sort_sites(struct tls_plan *p)
+{
+	unsigned kept = 0;
+
+	if (p->nsites)
+		qsort(p->sites, p->nsites, sizeof(p->sites[0]), by_offset);
+	for (unsigned i = 0; i < p->nsites; i++)
+		if (!kept || by_offset(&p->sites[kept - 1], &p->sites[i]))
+			p->sites[kept++] = p->sites[i];
+	p->nsites = kept;
+}
+
+int tls_plan_file(int fd, struct tls_plan *ret_plan)
+{
+	_cleanup_free_ struct plan_work *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	r = image_open(fd, &w->m);
+	if (r < 0)
+		return r;
+	image_build_id(&w->m, w->plan.build_id, sizeof(w->plan.build_id));
+	r = plan_c(w);
+	if (!r)
+		describe(w);
+	image_close(&w->m);
+	if (r < 0) {
+		tls_plan_done(&w->plan);
+		return r;
+	}
+	sort_sites(&w->plan);
+	*ret_plan = w->plan;
+	return 0;
+}

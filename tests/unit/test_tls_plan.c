@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is probed: in small libraries made of assembler, where the right answer is known, and in the installed OpenSSL. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <openssl/ssl.h>
+
+#include "agent/tls/plan.h"
+#include "agent/tls/stacks.h"
+#include "lib/cleanup.h"
+#include "tests/tap.h"
+
+#define FUNC(name, body) ".globl " name "\n.type " name ",@function\n" name ":\n" body "\n.size " name ",.-" name "\n"
+#define INNER(name, body) ".type " name ",@function\n" name ":\n" body "\n.size " name ",.-" name "\n"
+#define PADDING ".p2align 6,0xcc\n"
+
+static char dir[] = "/tmp/test_tls_plan.XXXXXX";
+
+/* Assembles `text` into a shared library. Returns it opened, and its path for symbol_at(). */
+static int build(const char *text, char *ret_path, size_t n)
+{
+	static unsigned made;
+	char command[512], source[128];
+	FILE *f;
+
+	if (!made && !mkdtemp(dir))
+		return -1;
+	snprintf(ret_path, n, "%s/lib%u.so", dir, ++made);
+	snprintf(source, sizeof(source), "%s/lib%u.s", dir, made);
+	f = fopen(source, "w");
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		return -1;
+	snprintf(command, sizeof(command), "gcc -shared -nostdlib -Wl,--build-id -o %s %s", ret_path, source);
+	if (system(command))
+		return -1;
+	return open(ret_path, O_RDONLY | O_CLOEXEC);
+}
+
+static struct tls_plan plan_of(const char *text)
+{
+	struct tls_plan p = { 0 };
+	char path[128];
+	_cleanup_close_ int fd = build(text, path, sizeof(path));
+
+	ok(fd >= 0);
+	ok_int(tls_plan_file(fd, &p), 0);
+	return p;
+}
+
+/* Says of a site what a test names it by: "SSL_read+3 entry emulated". */
+static const char *site_text(const struct tls_site *s)
+{
+	static const char *const kinds[] = { "", "entry", "return", "ret" }, *const classes[] = { "unknown", "nop5", "emulated", "stepped" };
+	static char b[160];
+
+	snprintf(b, sizeof(b), "%s %s %s", s->symbol, kinds[s->kind], classes[s->insn]);
+	return b;
+}
+
+/* The plan has exactly these sites, in any order; NULL ends them. */
+static void check_sites(struct tls_plan *p, const char *const *wanted)
+{
+	unsigned n = 0;
+
+	for (; wanted[n]; n++) {
+		unsigned have = 0;
+
+		for (unsigned i = 0; i < p->nsites; i++)
+			have += !strcmp(site_text(&p->sites[i]), wanted[n]);
+		if (have != 1)
+			printf("# %u of %s\n", have, wanted[n]);
+		ok_int(have, 1);
+	}
+	if (n != p->nsites)
+		for (unsigned i = 0; i < p->nsites; i++)
+			printf("# has %s\n", site_text(&p->sites[i]));
+	ok_int(p->nsites, n);
+	for (unsigned i = 1; i < p->nsites; i++)
+		ok(p->sites[i - 1].offset < p->sites[i].offset ||
+		   (p->sites[i - 1].offset == p->sites[i].offset && p->sites[i - 1].kind < p->sites[i].kind));
+}
+#define SITES(p, ...) check_sites(p, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void emulated_is_preferred(void)
+{
+	struct tls_plan p = plan_of(FUNC("SSL_read", "test %rdi,%rdi\nje 1f\nsub $8,%rsp\n1: ret") PADDING
+				    FUNC("SSL_write", "endbr64\npush %rbx\nmov %rdi,%rbx\npop %rbx\nret") PADDING
+				    FUNC("SSL_free", "sub $8,%rsp\ncall 1f\n1: add $8,%rsp\nret") PADDING
+				    FUNC("SSL_set_fd", ".byte 0x0f,0x1f,0x44,0,0\nret"));
+
+	SITES(&p, "SSL_read+3 entry emulated", "SSL_read+3 return emulated", "SSL_write+4 entry emulated", "SSL_write+4 return emulated",
+	      "SSL_free+4 entry emulated", "SSL_set_fd+0 entry nop5");
+	ok_str(p.stack, "openssl");
+	ok_str(p.why, "");
+	ok(p.uses_tls);
+	ok_int(strlen(p.build_id), 40);
+	tls_plan_done(&p);
+	ok(!p.sites && !p.nsites);
+}
+
+/* Nothing that was moved, and no return address that is not on top of the stack. */
+static void arguments_stay_where_they_are(void)
+{
+	struct tls_plan p = plan_of(FUNC("SSL_read", "mov %rdx,%rsi\npush %rbx\npop %rbx\nret") PADDING
+				    FUNC("SSL_write", "sub $8,%rsp\npush %rbx\npop %rbx\nadd $8,%rsp\nret") PADDING
+				    FUNC("SSL_free", "xor %edi,%edi\njmp 1f\n1: ret") PADDING
+				    FUNC("SSL_peek", "mov %ecx,%eax\nmov $1,%ecx\njmp 1f\n1: ret"));
+
+	SITES(&p, "SSL_read+0 entry stepped", "SSL_read+0 return stepped", "SSL_write+0 entry stepped", "SSL_write+0 return stepped",
+	      "SSL_free+0 entry stepped", "SSL_peek+7 entry emulated", "SSL_peek+7 return emulated");
+	tls_plan_done(&p);
+}
+
+/* An instruction that the function jumps back to would be hit twice, with another stack. */
+static void loops_are_not_probed(void)
+{
+	struct tls_plan p = plan_of(FUNC("SSL_read", "test %rdi,%rdi\n1: push %rbx\npop %rbx\ndec %rsi\njne 1b\nret") PADDING
+				    FUNC("SSL_write", "push %rbx\npop %rbx\ndec %rsi\njne SSL_write\nret"));
+
+	SITES(&p, "SSL_read+0 entry stepped", "SSL_read+0 return stepped", "SSL_write+0 entry emulated", "SSL_write+0 return emulated");
+	tls_plan_done(&p);
+}
+
+#define OUTER(inner) "sub $24,%rsp\ntest %edx,%edx\njs 1f\nmov %rsp,%rcx\nmovslq %edx,%rdx\ncall " inner "\n1: add $24,%rsp\nret"
+#define OUTER_EX(inner) "sub $8,%rsp\ncall " inner "\nadd $8,%rsp\nret"
+
+static void one_pair_for_both(void)
+{
+	struct tls_plan p = plan_of(INNER("ri", "push %rbx\npop %rbx\nret") PADDING INNER("wi", "push %r12\npop %r12\nret") PADDING
+				    INNER("pi", "push %r12\npop %r12\nret") PADDING
+				    FUNC("SSL_read", OUTER("ri")) FUNC("SSL_read_ex", OUTER_EX("ri")) FUNC("SSL_peek", OUTER("pi"))
+				    FUNC("SSL_peek_ex", OUTER_EX("pi")) FUNC("SSL_write", OUTER("wi")) FUNC("SSL_write_ex", OUTER_EX("wi"))
+				    FUNC("SSL_read_early_data", "push %rbx\ncall SSL_read_ex@plt\npop %rbx\nret"));
+
+	SITES(&p, "SSL_read_ex -> ssl_read_internal+0 entry emulated", "SSL_read_ex -> ssl_read_internal+0 return emulated",
+	      "SSL_write_ex -> ssl_write_internal+0 entry emulated", "SSL_write_ex -> ssl_write_internal+0 return emulated",
+	      "SSL_peek_ex -> ssl_peek_internal+0 entry emulated", "SSL_peek_ex -> ssl_peek_internal+0 return emulated");
+	for (unsigned i = 0; i < p.nsites; i++)
+		ok(!strstr(p.sites[i].symbol, "peek") == !(tls_funcs[p.sites[i].func].k.flags & HT_TLS_F_PEEK));
+	tls_plan_done(&p);
+}
+
+/* 3.2: SSL_write_ex is SSL_write_ex2 without flags, and the inner function's fifth argument says how much. */
+static void flags_move_the_arguments(void)
+{
+	struct tls_plan p = plan_of(INNER("wi", "push %r12\npop %r12\nret") PADDING
+				    FUNC("SSL_write_ex2", OUTER_EX("wi")) FUNC("SSL_write_ex", "mov %rcx,%r8\nxor %ecx,%ecx\njmp SSL_write_ex2@plt")
+				    FUNC("SSL_write", "sub $24,%rsp\nmov %rsp,%r8\nxor %ecx,%ecx\ncall wi\nadd $24,%rsp\nret")
+				    FUNC("SSL_read", "push %rbx\npop %rbx\nret"));
+
+	SITES(&p, "SSL_write_ex2 -> ssl_write_internal+0 entry emulated", "SSL_write_ex2 -> ssl_write_internal+0 return emulated",
+	      "SSL_read+0 entry emulated", "SSL_read+0 return emulated");
+	for (unsigned i = 0; i < p.nsites; i++)
+		if (tls_funcs[p.sites[i].func].k.op == HT_TLS_WRITE)
+			ok_int(tls_funcs[p.sites[i].func].k.done, 5);
+	tls_plan_done(&p);
+}
+
+/* What peeks go through too cannot be the place where reads are counted. */
+static void peeks_are_no_data(void)
+{
+	struct tls_plan p = plan_of(INNER("ri", "push %rbx\npop %rbx\nret") PADDING FUNC("SSL_read", OUTER("ri")) FUNC("SSL_read_ex", OUTER_EX("ri"))
+				    FUNC("SSL_peek", OUTER("ri")) FUNC("SSL_write", "push %rbx\npop %rbx\nret"));
+
+	SITES(&p, "SSL_read+0 entry stepped", "SSL_read+0 return stepped", "SSL_read_ex+0 entry stepped", "SSL_read_ex+0 return stepped",
+	      "SSL_peek+0 entry stepped", "SSL_peek+0 return stepped", "SSL_write+0 entry emulated", "SSL_write+0 return emulated");
+	tls_plan_done(&p);
+}
+
+static void boringssl_reads_are_peeks(void)
+{
+	const char *text = FUNC("SSL_peek", "push %rbx\npop %rbx\nret") PADDING FUNC("SSL_read", "push %rbx\ncall SSL_peek\npop %rbx\nret") PADDING
+			   FUNC("SSL_write", "push %rbx\npop %rbx\nret") FUNC("SSL_CTX_set_custom_verify", "ret");
+	struct tls_plan p = plan_of(text);
+
+	SITES(&p, "SSL_read+0 entry emulated", "SSL_read+0 return emulated", "SSL_write+0 entry emulated", "SSL_write+0 return emulated");
+	ok_str(p.stack, "boringssl");
+	tls_plan_done(&p);
+	/* the same without the function that tells it: the peek that a read is made of is left out too */
+	p = plan_of(FUNC("SSL_peek", "push %rbx\npop %rbx\nret") PADDING FUNC("SSL_read", "push %rbx\ncall SSL_peek@plt\npop %rbx\nret"));
+	SITES(&p, "SSL_read+0 entry emulated", "SSL_read+0 return emulated");
+	ok_str(p.why, "no function that writes was found");
+	tls_plan_done(&p);
+}
+
+static void gnutls_sends_once(void)
+{
+	struct tls_plan p = plan_of(FUNC("gnutls_record_send2", "push %rbx\npop %rbx\nret") PADDING
+				    FUNC("gnutls_record_send", "xor %r8d,%r8d\nxor %ecx,%ecx\njmp gnutls_record_send2@plt") PADDING
+				    FUNC("gnutls_record_uncork", "push %rbx\ncall gnutls_record_send@plt\npop %rbx\nret") PADDING
+				    FUNC("gnutls_record_send_file", "push %rbx\ncall gnutls_record_send@plt\npop %rbx\nret") PADDING
+				    FUNC("gnutls_record_recv", "push %rbx\npop %rbx\nret"));
+
+	SITES(&p, "gnutls_record_send2+0 entry emulated", "gnutls_record_send2+0 return emulated", "gnutls_record_uncork+0 entry emulated",
+	      "gnutls_record_uncork+0 return emulated", "gnutls_record_recv+0 entry emulated", "gnutls_record_recv+0 return emulated");
+	ok_str(p.stack, "gnutls");
+	tls_plan_done(&p);
+}
+
+static void rust_by_its_names(void)
+{
+	struct tls_plan p = plan_of(FUNC("_ZN67_$LT$rustls..conn..Writer$u20$as$u20$std..io..Write$GT$5write17h0123456789abcdefE", "push %rbx\npop %rbx\nret")
+				    FUNC("_ZN67_$LT$rustls..conn..Writer$u20$as$u20$std..io..Write$GT$14write_vectored17h0123456789abcdefE", "push %rbx\nret")
+				    FUNC("_ZN67_$LT$rustls..conn..Reader$u20$as$u20$std..io..Read$GT$4read17h0123456789abcdefE", "push %rax\npop %rax\nret"));
+
+	SITES(&p, "rustls::Writer::write+0 entry emulated", "rustls::Writer::write+0 return emulated", "rustls::Reader::read+0 entry emulated",
+	      "rustls::Reader::read+0 return emulated");
+	tls_plan_done(&p);
+}
+
+static void says_why_nothing(void)
+{
+	struct tls_plan p = plan_of(".section .rodata\n.asciz \"TLS 1.3, server CertificateVerify\"\n");
+
+	ok_int(p.nsites, 0);
+	ok(p.uses_tls && strstr(p.why, "stripped"));
+	tls_plan_done(&p);
+	p = plan_of(FUNC("SSL_something", "ret") ".section .rodata\n.asciz \"SSL_read\"\n");
+	ok_int(p.nsites, 0);
+	ok(!p.uses_tls && !p.why[0] && !p.stack[0] && p.build_id[0]);
+	tls_plan_done(&p);
+}
+
+/* The real one: whatever its version, reads and writes are found, and no call is counted twice. */
+static void installed_openssl(void)
+{
+	struct tls_plan p = { 0 };
+	unsigned reads = 0, writes = 0, frees = 0;
+	Dl_info info;
+	_cleanup_close_ int fd = dladdr((void *)(uintptr_t)SSL_read, &info) ? open(info.dli_fname, O_RDONLY | O_CLOEXEC) : -1;
+
+	must(fd >= 0);
+	ok_int(tls_plan_file(fd, &p), 0);
+	ok_str(p.stack, "openssl");
+	for (unsigned i = 0; i < p.nsites; i++) {
+		const struct ht_tls_func *k = &tls_funcs[p.sites[i].func].k;
+
+		printf("# 0x%llx %s\n", (unsigned long long)p.sites[i].offset, site_text(&p.sites[i]));
+		reads += p.sites[i].kind == TLS_SITE_RETURN && k->op == HT_TLS_READ && !(k->flags & HT_TLS_F_PEEK);
+		writes += p.sites[i].kind == TLS_SITE_RETURN && k->op == HT_TLS_WRITE;
+		frees += k->op == HT_TLS_FREE;
+	}
+	ok(reads == 1 || reads == 2);
+	ok(writes == 1 || writes == 2);
+	ok_int(frees, 1);
+	tls_plan_done(&p);
+}
+
+static int plan_bytes(const uint8_t *b, size_t n)
+{
+	_cleanup_close_ int fd = memfd_create("elf", MFD_CLOEXEC);
+	struct tls_plan p = { 0 };
+	int r;
+
+	if (fd < 0 || write(fd, b, n) != (ssize_t)n)
+		return -EIO;
+	r = tls_plan_file(fd, &p);
+	tls_plan_done(&p);
+	return r;
+}
+
+static void what_is_no_elf(void)
+{
+	static const char script[] = "#!/bin/sh\nexit 0\n";
+	_cleanup_close_ int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tls_plan p = { .nsites = 77 };
+	uint8_t b[4096] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
+
+	ok_int(plan_bytes((const uint8_t *)script, sizeof(script)), -EBADMSG);
+	ok_int(plan_bytes(b, 0), -EBADMSG);
+	ok_int(plan_bytes(b, 20), -EBADMSG);
+	b[16] = 3;
+	b[18] = 183; /* aarch64 */
+	b[20] = 1;
+	b[52] = 64;
+	ok_int(plan_bytes(b, sizeof(b)), -ENOEXEC);
+	ok_int(tls_plan_file(folder, &p), -EBADMSG);
+	ok_int(p.nsites, 77);
+}
+
+/* A library cut short anywhere, and one with any bit of its tables turned: an error or a plan, never a crash. */
+static void broken_files(void)
+{
+	static uint8_t b[1 << 20];
+	char path[128];
+	_cleanup_close_ int fd = build(INNER("ri", "push %rbx\npop %rbx\nret") PADDING FUNC("SSL_read", OUTER("ri")) FUNC("SSL_read_ex", OUTER_EX("ri"))
+				       FUNC("SSL_write", "jmp SSL_read@plt"), path, sizeof(path));
+	ssize_t n = fd < 0 ? -1 : read(fd, b, sizeof(b));
+	unsigned plans = 0, errors = 0;
+
+	must(n > 4096);
+	for (ssize_t cut = 0; cut < n; cut += 61)
+		*(plan_bytes(b, (size_t)cut) < 0 ? &errors : &plans) += 1;
+	ok(errors > 50);
+	for (ssize_t bit = 0; bit < 64 * 8; bit++) {
+		b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		*(plan_bytes(b, (size_t)n) < 0 ? &errors : &plans) += 1;
+		b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	for (ssize_t at = n - 64 * 20; at < n; at++) {
+		b[at] ^= 0xff;
+		*(plan_bytes(b, (size_t)n) < 0 ? &errors : &plans) += 1;
+		b[at] ^= 0xff;
+	}
+	ok(plans > 100);
+}
+
+static void names(void)
+{
+	static const char *const yes[] = { "libssl.so.3", "libssl.so.1.1", "libssl-41ee2b3b.so.1.1", "libgnutls.so.30.34.3", "libnspr4.so", "libnode.so.108",
+					   "libwolfssl.so.35", "libmbedtls.so.14", "libnghttp2.so.14.24.1", "_ssl.cpython-312-x86_64-linux-gnu.so",
+					   "libnetty_tcnative_linux_x86_64123.so", "_openssl.abi3.so", "libpython3.12.so.1.0" };
+	static const char *const no[] = { "libc.so.6", "libssl.conf", "ls", "libz.so.1", "", "libss.so.2", "ld-linux-x86-64.so.2" };
+
+	for (unsigned i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		ok(tls_plan_name(yes[i]));
+	for (unsigned i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		ok(!tls_plan_name(no[i]));
+}
+
+static void directory_is_removed(void)
+{
+	char command[96];
+
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	ok_int(system(command), 0);
+}
+
+static const struct tap_case cases[] = {
+	CASE(emulated_is_preferred), CASE(arguments_stay_where_they_are), CASE(loops_are_not_probed), CASE(one_pair_for_both),
+	CASE(flags_move_the_arguments), CASE(peeks_are_no_data), CASE(boringssl_reads_are_peeks), CASE(gnutls_sends_once), CASE(rust_by_its_names),
+	CASE(says_why_nothing), CASE(installed_openssl), CASE(what_is_no_elf), CASE(broken_files), CASE(names), CASE(directory_is_removed),
+};
+TAP_MAIN(cases)
