@@ -39,6 +39,9 @@ void json_key(struct json *j, const char *key);			/* comma and key; a value must
 
 /* Undoes the byte escape in text that a JSON parser has already decoded. 0 or -EINVAL/-ENOMEM. */
 int json_unescape(const void *p, size_t n, struct buf *out);
+/* Is it one JSON value in valid UTF-8, no white space around it, nested at most JSON_DEPTH_MAX deep? */
+#define JSON_DEPTH_MAX 64
+bool json_sound(const void *p, size_t n);
 /* How many bytes the valid UTF-8 sequence at p has: 0 if there is none. */
 unsigned utf8_sequence(const uint8_t *p, size_t n);
 

@@ -46,7 +46,8 @@ struct reader_ring {
 
 /* One record's own fields. */
 struct reader_record {
-	uint32_t shape, identity, ring, error, source_ip, error_message, user_agent, access_key, restarts;
+	uint32_t shape, identity, ring, error, source_ip, error_message, user_agent, access_key, restarts,
+		region, request_id, api_version;
 	uint64_t seq_delta, request, repeat_count;
 	int64_t time_delta, first_time_delta;
 	struct wire_span values;

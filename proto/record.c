@@ -25,7 +25,7 @@ enum { BATCH_HOST = 1, BATCH_START, BATCH_STRING, BATCH_SHAPE, BATCH_PROCESS, BA
 
 #define RING_CLASSES 16
 #define RING_CPUS 4096			/* eventID has twelve bits for the CPU */
-#define RECORD_HEAD_MAX (16 * WIRE_FIELD_MAX)
+#define RECORD_HEAD_MAX (19 * WIRE_FIELD_MAX)
 
 struct shape_slot {
 	UT_hash_handle hh;
@@ -472,7 +472,10 @@ static uint8_t *tail_put(struct batch *b, const struct record_head *h, uint8_t *
 	}
 	p = wire_number(p, 13, str_or(b, h->user_agent, error));
 	p = wire_number(p, 14, str_or(b, h->access_key, error));
-	return wire_number(p, 15, h->restarts);
+	p = wire_number(p, 15, h->restarts);
+	p = wire_number(p, 16, str_or(b, h->region, error));
+	p = wire_number(p, 17, str_or(b, h->request_id, error));
+	return wire_number(p, 18, str_or(b, h->api_version, error));
 }
 
 static int tapped_begin(struct batch *b, const struct shape *shape, const struct record_head *h)
@@ -571,7 +574,7 @@ void batch_string(struct batch *b, unsigned field, const void *p, size_t n)
 
 	if (f)
 		b->tap->text(b->tap->ctx, f, (struct str){ p, p ? n : 0 });
-	if (field_put(b, field, 1u << FIELD_STRING, WIRE_VARINT_MAX))
+	if (field_put(b, field, 1u << FIELD_STRING | 1u << FIELD_JSON, WIRE_VARINT_MAX))
 		value_put(b, str_or(b, (struct str){ p, n }, &b->error));
 }
 

@@ -32,8 +32,9 @@
 #define SHAPE_SOURCE_MAX 255		/* likewise event source, name and type */
 
 enum record_category { CATEGORY_MANAGEMENT = 1, CATEGORY_DATA, CATEGORY_NETWORK, CATEGORY_INSIGHT };
-enum field_section { SECTION_REQUEST = 1, SECTION_RESPONSE, SECTION_ADDITIONAL, SECTION_SERVICE };
-enum field_kind { FIELD_INT = 1, FIELD_UINT, FIELD_OCTAL, FIELD_HEX, FIELD_BOOL, FIELD_STRING, FIELD_STRINGS, FIELD_INTS };
+enum field_section { SECTION_REQUEST = 1, SECTION_RESPONSE, SECTION_ADDITIONAL, SECTION_SERVICE, SECTION_RESOURCE };
+enum field_kind { FIELD_INT = 1, FIELD_UINT, FIELD_OCTAL, FIELD_HEX, FIELD_BOOL, FIELD_STRING, FIELD_STRINGS, FIELD_INTS, FIELD_JSON };
+#define FIELD_WHOLE "*"		/* name of a FIELD_JSON: its members are the section's */
 enum identity_type { IDENTITY_UNKNOWN = 0, IDENTITY_ROOT, IDENTITY_IAM_USER, IDENTITY_ASSUMED_ROLE, IDENTITY_AWS_SERVICE, IDENTITY_FEDERATED };
 
 struct shape_field {
@@ -110,6 +111,9 @@ struct record_head {
 	uint16_t restarts;		/* how often the kernel restarted the call */
 	struct str user_agent;		/* empty: the executable's path */
 	struct str access_key;		/* TLS-level AWS calls */
+	struct str region;		/* empty: the host's */
+	struct str request_id;		/* as the service gave it; empty: task key and `request` */
+	struct str api_version;
 };
 
 /* 0, or -EINVAL and why: too many fields, an empty, overlong, doubled, reserved or too deep name, an unknown kind,
@@ -149,6 +153,7 @@ int64_t batch_identity(struct batch *b, uint64_t key, const struct record_identi
  * and the record is as if cancelled. -E2BIG of begin: the batch is full. */
 int batch_begin(struct batch *b, const struct shape *shape, const struct record_head *head);
 void batch_int(struct batch *b, unsigned field, int64_t value);	/* INT UINT OCTAL HEX BOOL */
+/* STRING, and JSON: a text that is not sound JSON is shown as a string. */
 void batch_string(struct batch *b, unsigned field, const void *p, size_t n);
 void batch_strings(struct batch *b, unsigned field, const struct str *v, unsigned n);
 void batch_ints(struct batch *b, unsigned field, const int64_t *v, unsigned n);

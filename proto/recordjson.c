@@ -91,6 +91,26 @@ static void array(struct render *v, const char *key, enum field_kind kind, struc
 	json_close(&v->j, ']');
 }
 
+/* JSON text as it is; what is longer than it may be is left out, and `omitted` says so. */
+static void raw(struct render *v, const char *key, struct str s, size_t cap)
+{
+	bool whole = !strcmp(key, FIELD_WHOLE);
+
+	if (s.n > cap)
+		return;
+	if (!json_sound(s.p, s.n) || (whole && s.p[0] != '{')) {
+		json_text_cut(&v->j, whole ? "text" : key, s.p, s.n, cap);
+	} else if (!whole) {
+		json_key(&v->j, key);
+		buf_add(v->j.out, s.p, s.n);
+	} else if (s.n > 2) {
+		if (v->j.comma)
+			buf_addc(v->j.out, ',');
+		buf_add(v->j.out, s.p + 1, s.n - 2);
+		v->j.comma = true;
+	}
+}
+
 static void value(struct render *v, const char *key, unsigned field, size_t cap)
 {
 	enum field_kind kind = v->shape->fields[field].kind;
@@ -116,6 +136,10 @@ static void value(struct render *v, const char *key, unsigned field, size_t cap)
 	case FIELD_STRING:
 		s = reader_str(v->r, (uint32_t)reader_value(&at));
 		json_text_cut(&v->j, key, s.p, s.n, cap);
+		break;
+	case FIELD_JSON:
+		s = reader_str(v->r, (uint32_t)reader_value(&at));
+		raw(v, key, s, cap);
 		break;
 	case FIELD_STRINGS:
 	case FIELD_INTS:
@@ -345,7 +369,7 @@ static void event_time(struct render *v)
 
 static void head(struct render *v)
 {
-	struct str agent = reader_str(v->r, v->x.user_agent), ip = reader_source_ip(v->r, &v->x, v->id);
+	struct str s, agent = reader_str(v->r, v->x.user_agent), ip = reader_source_ip(v->r, &v->x, v->id);
 
 	if (!agent.n)
 		agent = reader_str(v->r, v->r->processes[v->id->process].executable);
@@ -353,7 +377,11 @@ static void head(struct render *v)
 	event_time(v);
 	json_string(&v->j, "eventSource", v->shape->event_source);
 	json_string(&v->j, "eventName", v->shape->event_name);
-	json_string(&v->j, "awsRegion", v->r->host.region);
+	s = reader_str(v->r, v->x.region);
+	if (s.n)
+		json_text_cut(&v->j, "awsRegion", s.p, s.n, TEXT_MAX);
+	else
+		json_string(&v->j, "awsRegion", v->r->host.region);
 	json_text_cut(&v->j, "sourceIPAddress", ip.p, ip.n, TEXT_MAX);
 	if (agent.n)
 		json_text_cut(&v->j, "userAgent", agent.p, agent.n, TEXT_MAX);
@@ -364,21 +392,27 @@ static void head(struct render *v)
 static void tail(struct render *v)
 {
 	static const char *const categories[] = { "", "Management", "Data", "NetworkActivity", "Insight" };
+	struct str version = reader_str(v->r, v->x.api_version), request = reader_str(v->r, v->x.request_id);
 	uint8_t id[16];
 	char text[80];
 
 	json_boolean(&v->j, "readOnly", v->shape->read_only);
 	json_string(&v->j, "eventType", v->shape->event_type);
-	if (!strcmp(v->shape->event_type, "HostApiCall") && *v->r->host.kernel_release)
+	if (version.n)
+		json_text_cut(&v->j, "apiVersion", version.p, version.n, TEXT_MAX);
+	else if (!strcmp(v->shape->event_type, "HostApiCall") && *v->r->host.kernel_release)
 		json_string(&v->j, "apiVersion", v->r->host.kernel_release);
 	json_boolean(&v->j, "managementEvent", v->shape->category == CATEGORY_MANAGEMENT);
 	json_string(&v->j, "eventCategory", categories[v->shape->category]);
 	event_id_make(v->r->frame.stream, v->ring->ring_class, v->ring->cpu, v->seq, id);
 	uuid_text(id, text);
 	json_string(&v->j, "eventID", text);
-	json_text(&v->j, "requestID", text,
-		  (size_t)snprintf(text, sizeof(text), "%u.%llu-%llu", v->id->tid, (unsigned long long)v->id->tid_start,
-				   (unsigned long long)v->x.request));
+	if (request.n)
+		json_text_cut(&v->j, "requestID", request.p, request.n, TEXT_MAX);
+	else
+		json_text(&v->j, "requestID", text,
+			  (size_t)snprintf(text, sizeof(text), "%u.%llu-%llu", v->id->tid, (unsigned long long)v->id->tid_start,
+					   (unsigned long long)v->x.request));
 	json_string(&v->j, "recipientAccountId", v->r->host.account);
 }
 

@@ -93,6 +93,9 @@ static const struct member record_members[] = {
 	[13] = M(STR, reader_record, user_agent),
 	[14] = M(STR, reader_record, access_key),
 	[15] = M(U32, reader_record, restarts),
+	[16] = M(STR, reader_record, region),
+	[17] = M(STR, reader_record, request_id),
+	[18] = M(STR, reader_record, api_version),
 };
 
 /* A shape and a field as they lie in the batch: string indices. */
@@ -421,7 +424,7 @@ static bool value_skip(const struct reader *r, enum field_kind kind, struct wire
 {
 	uint64_t v, n;
 
-	if (kind == FIELD_STRING)
+	if (kind == FIELD_STRING || kind == FIELD_JSON)
 		return string_ok(r, at);
 	if (!wire_get_varint(at, &n))
 		return false;

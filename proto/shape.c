@@ -66,12 +66,14 @@ static const char *field_fault(const struct shape *s, unsigned i)
 {
 	const struct shape_field *f = &s->fields[i];
 
-	if (f->section < SECTION_REQUEST || f->section > SECTION_SERVICE)
+	if (f->section < SECTION_REQUEST || f->section > SECTION_RESOURCE)
 		return "unknown section";
-	if (f->kind < FIELD_INT || f->kind > FIELD_INTS)
+	if (f->kind < FIELD_INT || f->kind > FIELD_JSON)
 		return "unknown kind of field";
 	if (!name_ok(f->name) || (f->resource_type && !text_ok(f->resource_type, SHAPE_NAME_MAX)))
 		return "bad field name or resource type";
+	if (f->section == SECTION_RESOURCE && !f->resource_type)
+		return "a resource without a type";
 	if (name_reserved(f))
 		return "reserved field name";
 	for (unsigned j = 0; j < i; j++)

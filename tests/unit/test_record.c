@@ -265,7 +265,7 @@ static void bad_shapes(void)
 	static const struct shape_field reserved[] = { { SECTION_ADDITIONAL, "process.pid", FIELD_INT, NULL } };
 	static const struct shape_field empty[] = { { SECTION_REQUEST, "a..b", FIELD_INT, NULL } };
 	static const struct shape_field quote[] = { { SECTION_REQUEST, "a\"b", FIELD_INT, NULL } };
-	static const struct shape_field kind[] = { { SECTION_REQUEST, "a", 9, NULL } };
+	static const struct shape_field kind[] = { { SECTION_REQUEST, "a", 10, NULL } };
 	static const struct {
 		unsigned n;
 		const struct shape_field *fields;
