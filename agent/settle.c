@@ -22,13 +22,13 @@ int settle_new(unsigned ncpu, struct settle **ret_s)
 {
 	struct settle *s;
 
-	if (!ncpu || ncpu > UINT16_MAX)
+	if (!ncpu || ncpu > SETTLE_TLS_CPU)
 		return -EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->ncpu = ncpu;
-	s->slots = calloc(USER_SLOT(s) + 1, sizeof(*s->slots));
+	s->slots = calloc(TLS_SLOT(s) + 1, sizeof(*s->slots));
 	if (!s->slots) {
 		free(s);
 		return -ENOMEM;
@@ -45,7 +45,7 @@ void settle_free(struct settle **s)
 {
 	if (!*s)
 		return;
-	for (unsigned i = 0; i <= USER_SLOT(*s); i++) {
+	for (unsigned i = 0; i <= TLS_SLOT(*s); i++) {
 		seqset_free(&(*s)->slots[i].seen);
 		seqset_free(&(*s)->slots[i].disk);
 	}
@@ -60,6 +60,8 @@ struct slot *settle_slot(struct settle *s, unsigned class, unsigned cpu)
 {
 	if (class == HT_CLASS_USER)
 		return cpu ? NULL : &s->slots[USER_SLOT(s)];
+	if (class == HT_CLASS_TLS && cpu == SETTLE_TLS_CPU)
+		return &s->slots[TLS_SLOT(s)];
 	if (class >= HT_CLASS__MAX || cpu >= s->ncpu)
 		return NULL;
 	return &s->slots[class * s->ncpu + cpu];
@@ -344,12 +346,21 @@ uint64_t settle_user_seq(struct settle *s)
 	return seq;
 }
 
+uint64_t settle_tls_seq(struct settle *s)
+{
+	struct slot *o = &s->slots[TLS_SLOT(s)];
+	uint64_t seq = o->seen.next;
+
+	seqset_add(&o->seen, seq, seq);
+	open_add(s, HT_CLASS_TLS, SETTLE_TLS_CPU, seq, seq, RECORDED, 0);
+	return seq;
+}
+
 void settle_user_ahead(struct settle *s, uint64_t seq)
 {
-	struct slot *o = &s->slots[USER_SLOT(s)];
-
-	if (seq > o->seen.next)
-		seqset_add(&o->seen, 0, seq - 1);
+	for (struct slot *o = &s->slots[USER_SLOT(s)]; o <= &s->slots[TLS_SLOT(s)]; o++)
+		if (seq > o->seen.next)
+			seqset_add(&o->seen, 0, seq - 1);
 }
 
 /* ---- losses into frames ---------------------------------------------------- */

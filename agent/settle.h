@@ -64,8 +64,6 @@ int settle_lost_frame(struct settle *s, const struct frame_header *h);
 /* State as bytes; load: 0 or -EBADMSG (nothing changed). */
 int settle_save(const struct settle *s, struct buf *out);
 int settle_load(struct settle *s, const void *p, size_t n);
-/* Of this class's and CPU's numbers below limit, how many no frame on disk has settled. */
-uint64_t settle_open_below(const struct settle *s, unsigned class, unsigned cpu, uint64_t limit);
 
 /* ---- a pass */
 void settle_observe(struct settle *s, unsigned class, unsigned cpu, const volatile struct ht_counters *c);
@@ -82,8 +80,11 @@ int settle_pass_end(struct settle *s, uint64_t now);
 /* Numbers observed that are neither seen nor lost yet: 0 when all is accounted for. */
 uint64_t settle_unsettled(const struct settle *s);
 
-/* ---- own records (class 15) */
+/* ---- numbers that are given here: own records (class 15) and calls inside TLS */
 uint64_t settle_user_seq(struct settle *s);	/* takes the next number, notes it in the open control frame */
+/* The next number of a call inside TLS, noted in the open tls frame: these are numbered here, in class 3 with a CPU that none is. */
+#define SETTLE_TLS_CPU 4095
+uint64_t settle_tls_seq(struct settle *s);
 void settle_user_ahead(struct settle *s, uint64_t seq);	/* the next one is at least this: earlier ones may be used, unknown to us */
 
 /* ---- losses */

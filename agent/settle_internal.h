@@ -8,6 +8,7 @@
 
 #define RECORDED 0xff
 #define USER_SLOT(s) ((s)->ncpu * HT_CLASS__MAX)
+#define TLS_SLOT(s) (USER_SLOT(s) + 1)	/* of calls inside TLS: class 3, CPU SETTLE_TLS_CPU */
 #define NOBODY (-1)		/* a loss that is no principal's */
 
 struct flood;			/* settle_flood.c */
@@ -50,7 +51,7 @@ struct lost {
 
 struct settle {
 	unsigned ncpu;
-	struct slot *slots;		/* class * ncpu + cpu, then one for class 15 */
+	struct slot *slots;		/* class * ncpu + cpu, then those of numbers that are given here */
 	struct open_frame open[CHAIN__MAX];
 	struct lost *lost;
 	unsigned nlost, lost_cap;

@@ -42,7 +42,7 @@ int settle_lost_frame(struct settle *s, const struct frame_header *h)
 	return 0;
 }
 
-#define STATE_MAGIC 0x31544553u		/* "SET1" */
+#define STATE_MAGIC 0x32544553u		/* "SET2" */
 #define STATE_ABOVE_MAX 4096
 
 static void put(struct buf *b, uint64_t v)
@@ -54,11 +54,11 @@ int settle_save(const struct settle *s, struct buf *out)
 {
 	put(out, STATE_MAGIC);
 	put(out, s->ncpu);
-	for (unsigned i = 0; i <= USER_SLOT(s); i++) {
+	for (unsigned i = 0; i <= TLS_SLOT(s); i++) {
 		const struct slot *o = &s->slots[i];
 		unsigned n = o->disk.n < STATE_ABOVE_MAX ? o->disk.n : STATE_ABOVE_MAX;
 
-		put(out, i == USER_SLOT(s) ? o->seen.next : o->disk.next);
+		put(out, i >= USER_SLOT(s) ? o->seen.next : o->disk.next);
 		put(out, n);
 		buf_add(out, o->disk.above, n * sizeof(*o->disk.above));
 	}
@@ -110,7 +110,7 @@ int settle_load(struct settle *s, const void *p, size_t n)
 
 		if (!take(&w, &magic) || magic != STATE_MAGIC || !take(&w, &ncpu) || ncpu != s->ncpu)
 			return -EBADMSG;
-		for (unsigned i = 0; i <= USER_SLOT(s); i++) {
+		for (unsigned i = 0; i <= TLS_SLOT(s); i++) {
 			r = load_slot(&s->slots[i], &w, apply);
 			if (r < 0)
 				return r;
@@ -119,9 +119,4 @@ int settle_load(struct settle *s, const void *p, size_t n)
 			return -EBADMSG;
 	}
 	return 0;
-}
-
-uint64_t settle_open_below(const struct settle *s, unsigned class, unsigned cpu, uint64_t limit)
-{
-	return class < HT_CLASS__MAX && cpu < s->ncpu ? seqset_missing(&s->slots[class * s->ncpu + cpu].disk, limit) : limit;
 }
