@@ -102,12 +102,6 @@ $(proto-o) $(agent-o) $(forwarder-o) $(store-o) $(tools-o) $(unit:%=%.o) $(fuzz:
 ALL_A := $(O)/tools/libtools.a $(O)/agent/libagent.a $(O)/forwarder/libforwarder.a $(O)/store/libstore.a $(A)
 $(unit) $(bench) $(live): %: %.o $(ALL_A); $(link)
 $(helpers): %: %.o $(ALL_A); $(link)
-# HTTP/1's oracle, which Debian ships as source
-$(O)/tests/unit/test_http1.o: HT_CFLAGS += -isystem /usr/share/include/llhttp
-$(O)/tests/unit/test_http1: $(patsubst %,$(O)/tests/unit/llhttp_%.o,api http llhttp)
-$(O)/tests/unit/llhttp_%.o: /usr/share/llhttp/%.c
-	$(say) CC $<
-	$(Q)mkdir -p $(@D); $(CC) -O1 -w -fPIE -I/usr/share/include/llhttp -c -o $@ $<
 $(fuzz): %: %.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
 # workloads: small programs that the live tests run; static where they must run in a bare guest
 $(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)

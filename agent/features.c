@@ -234,6 +234,29 @@ static void find_files(struct features *f)
 		set(add(f, v[i].name, false), !access(v[i].path, F_OK), v[i].why);
 }
 
+/* The repair is in 6.14 and in later 6.12 ones; which 6.12 had it first is not relied on, 6.13 is given up. */
+bool features_uretprobes_safe(const char *release)
+{
+	int major = 0, minor = 0, patch = 0;
+
+	if (sscanf(release, "%d.%d.%d", &major, &minor, &patch) < 2)
+		return false;
+	if (major != 6 || minor < 11 || minor > 13)
+		return true;
+	return minor == 12 && patch >= 30;
+}
+
+static void find_uprobes(struct features *f, const struct btf *btf)
+{
+	struct utsname u;
+	bool safe = uname(&u) == 0 && features_uretprobes_safe(u.release);
+
+	f->uprobes = !access("/sys/bus/event_source/devices/uprobe", F_OK) && safe;
+	f->uprobe_multi = btf__find_by_name_kind(btf, "bpf_uprobe_multi_link", BTF_KIND_STRUCT) > 0;
+	set(add(f, "uretprobe", false), safe, "on this kernel return probes crash programs that have seccomp filters: no API calls inside TLS are recorded");
+	set(add(f, "uprobe_multi", false), f->uprobe_multi, "older than 6.6: a link for each probe");
+}
+
 int features_find(struct features *f, char why[256])
 {
 	_cleanup_(btf_cleanup) struct btf *btf = NULL;
@@ -261,6 +284,7 @@ int features_find(struct features *f, char why[256])
 	find_fentry(f, btf);
 	find_lsm(f, btf);
 	find_files(f);
+	find_uprobes(f, btf);
 	return 0;
 }
 

@@ -14,6 +14,8 @@ struct features {
 	bool have_cast;		/* bpf_rdonly_cast() */
 	bool exit_has_mm;	/* sched_process_exit comes before a task gives up its memory */
 	bool have_preempt;	/* bpf_preempt_disable() */
+	bool uprobes;		/* and return probes of them, without harm */
+	bool uprobe_multi;	/* many in one link */
 	bool hooked;		/* some hook below is on that sees the objects of paths */
 	struct uring_kernel uring;
 	uint32_t older;		/* bit per hook: it goes by its older name */
@@ -37,6 +39,9 @@ int features_find(struct features *f, char why[256]);
 struct probes_feature *features_get(struct features *f, const char *name);
 /* All hooks of functions are off, because of that. */
 void features_unhook(struct features *f, const char *why);
+/* May return probes be put into programs of this kernel (uname's release)? From 6.11 on they return by a system call, which seccomp
+ * filters refused until that was repaired: then the program crashes. */
+bool features_uretprobes_safe(const char *release);
 void features_off(struct features *f, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

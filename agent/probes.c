@@ -25,6 +25,8 @@ static const uint32_t default_bytes[HT_CLASS__MAX] = {
 	[HT_CLASS_CONTROL] = 4 << 20, [HT_CLASS_PROCESS] = 4 << 20, [HT_CLASS_DATA] = 8 << 20, [HT_CLASS_TLS] = 1 << 16,
 };
 
+#define TLS_BYTES (4u << 20)	/* of plaintext, at most; it is overwritten by use */
+
 int probes_fail(char why[256], int r, const char *what)
 {
 	snprintf(why, 256, "%.180s: %.60s", what, strerror(-r));
@@ -84,8 +86,9 @@ static int plan(struct probes *p, const struct probes_config *c, char why[256])
 	while ((((unsigned)n - 1) >> shift) + 1 > HT_GROUPS_MAX)
 		shift++;
 	p->fds.ngroups = (((unsigned)n - 1) >> shift) + 1;
+	p->tls = c->tls && p->features.uprobes;
 	for (unsigned i = 0; i < HT_CLASS__MAX; i++) {
-		p->fds.ring_bytes[i] = c->ring_bytes[i] ? c->ring_bytes[i] : default_bytes[i];
+		p->fds.ring_bytes[i] = c->ring_bytes[i] ? c->ring_bytes[i] : i == HT_CLASS_TLS && p->tls ? TLS_BYTES : default_bytes[i];
 		if (!size_good(p->fds.ring_bytes[i]))
 			return probes_fail(why, -EINVAL, "ring size is not a power of two of at least one page");
 	}
@@ -114,9 +117,9 @@ static int find_own_dirs(struct probes *p, const struct probes_config *c, char w
 static void hash_config(struct probes *p, const struct probes_config *c)
 {
 	struct {
-		uint64_t scope, cgroup, level, cast, preempt, hooked;
+		uint64_t scope, cgroup, level, cast, preempt, hooked, tls;
 		struct dir_key own[OWN_DIRS_MAX];
-	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, p->features.have_preempt, p->features.hooked, {} };
+	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, p->features.have_preempt, p->features.hooked, p->tls, {} };
 
 	memcpy(k.own, p->own, sizeof(k.own));
 	sha256(&k, sizeof(k), p->meta.config);
@@ -124,9 +127,9 @@ static void hash_config(struct probes *p, const struct probes_config *c)
 
 static int hash_object(struct probes *p)
 {
-	size_t n, descs = calls_count() * sizeof(struct ht_call_desc), index = HT_NR_MAX * sizeof(uint16_t);
+	size_t n, descs = calls_count() * sizeof(struct ht_call_desc), index = HT_NR_MAX * sizeof(uint16_t), at, k = sizeof(tls_funcs[0].k);
 	const void *elf = hosttrail_bpf__elf_bytes(&n);
-	_cleanup_free_ uint8_t *all = malloc(n + descs + HT_ABI__MAX * index);
+	_cleanup_free_ uint8_t *all = malloc(n + descs + HT_ABI__MAX * index + tls_nfuncs * k);
 
 	if (!all)
 		return -ENOMEM;
@@ -134,7 +137,10 @@ static int hash_object(struct probes *p)
 	memcpy(all + n, calls_descs(), descs);
 	for (unsigned a = 0; a < HT_ABI__MAX; a++)
 		memcpy(all + n + descs + a * index, calls_index(a), index);
-	sha256(all, n + descs + HT_ABI__MAX * index, p->meta.object);
+	at = n + descs + HT_ABI__MAX * index;
+	for (unsigned i = 0; i < tls_nfuncs; i++, at += k)
+		memcpy(all + at, &tls_funcs[i].k, k);
+	sha256(all, at, p->meta.object);
 	return 0;
 }
 
@@ -179,12 +185,14 @@ static int adopt_maps(struct probes *p)
 	p->fds.shared = pins_get(p->dir, "shared");
 	p->fds.principals = pins_get(p->dir, "principals");
 	p->fds.settled = pins_get(p->dir, "settled");
+	if (probes_tls_adopt(p))
+		return -ENOENT;
 	if (p->tasks < 0 || p->captured < 0 || p->rule_ids < 0 || p->rule_paths < 0 || p->flush < 0)
 		return -ENOENT;
 	if (p->fds.counters < 0 || p->fds.shared < 0 || p->fds.principals < 0 || p->fds.settled < 0)
 		return -ENOENT;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		for (unsigned g = 0; g < p->fds.ngroups; g++) {
+		for (unsigned g = 0; g < probes_rings(&p->fds, c); g++) {
 			probes_ring_name(name, c, g);
 			p->fds.ring[c][g] = pins_get(p->dir, name);
 			if (p->fds.ring[c][g] < 0)
@@ -220,6 +228,9 @@ static void drop_fds(struct probes *p)
 	cleanup_close(&p->rule_ids);
 	cleanup_close(&p->rule_paths);
 	cleanup_close(&p->flush);
+	cleanup_close(&p->tls_entry);
+	cleanup_close(&p->tls_return);
+	cleanup_close(&p->fds.tls_wanted);
 	cleanup_close(&p->fds.counters);
 	cleanup_close(&p->fds.shared);
 	cleanup_close(&p->fds.principals);
@@ -236,7 +247,6 @@ static int adopt(struct probes *p)
 	const char *differs = "incomplete";
 	struct meta old;
 	__u32 zero = 0;
-	bool known;
 
 	if (fd < 0) {
 		_cleanup_close_ int counters = pins_get(p->dir, "counters");
@@ -245,8 +255,7 @@ static int adopt(struct probes *p)
 			snprintf(p->fds.replaced, sizeof(p->fds.replaced), "an interrupted start");
 		return 0;
 	}
-	known = probes_value_size(fd) == sizeof(old) && bpf_map_lookup_elem(fd, &zero, &old) == 0;
-	if (known)
+	if (probes_value_size(fd) == sizeof(old) && bpf_map_lookup_elem(fd, &zero, &old) == 0)
 		differs = meta_differs(&old, &p->meta);
 	if (!differs && (adopt_maps(p) || adopt_links(p))) {
 		drop_fds(p);
@@ -254,8 +263,6 @@ static int adopt(struct probes *p)
 	}
 	if (differs) {
 		snprintf(p->fds.replaced, sizeof(p->fds.replaced), "%s", differs);
-		if (known)
-			probes_left_take(p, &old);
 		return 0;
 	}
 	p->meta = old;
@@ -291,8 +298,10 @@ static int pin_maps(struct probes *p, char why[256])
 		r = pins_put(p->dir, PROBES_RULE_PATHS, p->rule_paths);
 	if (!r)
 		r = pins_put(p->dir, "flush", p->flush);
+	if (!r)
+		r = probes_tls_pin(p);
 	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
-		for (unsigned g = 0; g < p->fds.ngroups && !r; g++) {
+		for (unsigned g = 0; g < probes_rings(&p->fds, c) && !r; g++) {
 			probes_ring_name(name, c, g);
 			r = pins_put(p->dir, name, p->fds.ring[c][g]);
 		}
@@ -382,7 +391,7 @@ static struct probes *probes_alloc(void)
 		return NULL;
 	p->tasks = p->captured = p->rule_ids = p->rule_paths = p->flush = p->lock = p->meta_fd = -1;
 	p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = -1;
-	probes_left_begin(&p->left);
+	p->fds.tls_wanted = p->tls_entry = p->tls_return = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;
@@ -523,7 +532,6 @@ void probes_close(struct probes **pp, bool unpin)
 		pins_remove(p->dir);
 	probes_flush_end(p);
 	drop_fds(p);
-	probes_left_end(p);
 	cleanup_close(&p->meta_fd);
 	cleanup_close(&p->lock);
 	hosttrail_bpf__destroy(p->skel);

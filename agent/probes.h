@@ -41,6 +41,7 @@ struct probes_config {
 	const char *scope_cgroup;	/* cgroup v2 path, for HT_SCOPE_CGROUP */
 	uint32_t ring_bytes[HT_CLASS__MAX];	/* power of two, page multiple; 0: that class's default */
 	const struct probes_calls *calls;	/* NULL: all but high-rate ones. An adopted run goes on with its own: probes_capture() */
+	bool tls;			/* the programs of TLS capture are loaded, too: tlsattach.h */
 	const char *const *own_dirs;	/* NULL-terminated: HT_TASK_SELF tasks' data-path calls below these are not recorded */
 };
 
@@ -58,18 +59,18 @@ struct probes_fds {
 	int ring[HT_CLASS__MAX][HT_GROUPS_MAX];	/* -1 beyond ngroups; owned by struct probes */
 	uint32_t ring_bytes[HT_CLASS__MAX];
 	int counters, shared, principals, settled;	/* mmapable arrays; of these, shared and settled for writing */
+	int tls_wanted;				/* hash, struct ht_tls_wanted by connection, for writing; -1: no TLS capture */
 	bool adopted;				/* an earlier run's pins go on; nothing was lost meanwhile but what counters say */
 	char replaced[128];			/* another build's pins were replaced: why; else "" */
 	uint8_t stream[16];			/* random, made with the rings and pinned with them */
 	uint64_t made;				/* boot-time ns when the rings were made */
 };
 
-/* Pins of another build that were replaced: what lies in their rings is nobody's to read any more, but can be counted. */
-struct probes_left {
-	struct probes_fds fds;			/* of its fields: ncpu, ngroups, ring, ring_bytes, counters, shared, principals, settled, stream */
-	uint32_t counters, counters_each;	/* elements of fds.counters, and bytes of each: their first word is struct ht_counters' */
-	bool readable;				/* entries and all counters are laid out as ours; else there are no descriptors but of the counters */
-};
+/* Rings of a class. TLS has one: its entries must keep their order. */
+static inline unsigned probes_rings(const struct probes_fds *f, unsigned class)
+{
+	return class == HT_CLASS_TLS ? 1 : f->ngroups;
+}
 
 /* Calls that the kernel merged and has not sent yet, of n CPUs' and classes' counters. */
 static inline uint64_t counters_merged_waiting(const volatile struct ht_counters *c, unsigned n)
@@ -89,9 +90,6 @@ struct probes_miss {
 /* 0 or -errno; `why` (256 bytes) gets one line for people. Kernels below 6.1 or without BTF: -EOPNOTSUPP. */
 int probes_open(const struct probes_config *config, struct probes **ret_p, char why[256]);
 const struct probes_fds *probes_fds(const struct probes *p);
-/* NULL: nothing was replaced, or what it was cannot be told (fds.replaced says whether). */
-const struct probes_left *probes_left(const struct probes *p);
-void probes_left_end(struct probes *p);		/* it was said: their memory is given back */
 /* Marks one task (its storage) with HT_TASK_* flags before its next instruction that counts. */
 int probes_mark(struct probes *p, int pidfd, uint32_t flags);
 /* While the probes run: from now on these calls are captured, and with `widen` those that were before, too. A call that was
@@ -122,6 +120,8 @@ int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e);
  * nothing where none wait. How many calls still wait, or -errno. */
 int64_t probes_flush(struct probes *p, uint64_t before);
 #define PROBES_MERGE_NS 250000000ull	/* how long equal calls are merged before they go out */
+/* The two programs of TLS capture, at a function's entry and return; -1 where they are not loaded. multi: attach by uprobe_multi. */
+void probes_tls(const struct probes *p, int *ret_entry, int *ret_return, bool *ret_multi);
 const char *probes_dir(const struct probes *p);	/* where its pins are; "": nothing is pinned */
 /* unpin: the pins go, and with them capture; else pinned probes keep recording after the process ends. */
 void probes_close(struct probes **p, bool unpin);

@@ -41,7 +41,18 @@ static uint16_t plain_of(const struct probes_calls *c, unsigned call)
 	return !call || !wanted(c, call) || (c && probes_calls_has(c->test, call)) ? 0 : (uint16_t)call;
 }
 
-static void fill_abi(const struct probes_calls *c, enum ht_abi abi, captured_map *m)
+/* Calls that carry the records of TLS. */
+static bool socket_io(const char *name)
+{
+	static const char *const names[] = { "read", "write", "readv", "writev", "sendto", "recvfrom", "sendmsg", "recvmsg" };
+
+	for (size_t i = 0; name && i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+static void fill_abi(const struct probes_calls *c, enum ht_abi abi, bool tls, captured_map *m)
 {
 	const uint16_t *index = calls_index(abi);
 
@@ -51,15 +62,17 @@ static void fill_abi(const struct probes_calls *c, enum ht_abi abi, captured_map
 
 		if (name && !strcmp(name, "restart_syscall"))
 			entry = HT_INDEX_RESTART;
+		if (tls && abi == HT_ABI_NATIVE && socket_io(name))
+			entry |= HT_INDEX_ENTER | HT_INDEX_TLS;
 		m->ht_index[abi * HT_NR_MAX + nr] = entry;
 	}
 }
 
-void probes_captured_fill(const struct probes_calls *c, captured_map *m)
+void probes_captured_fill(const struct probes_calls *c, bool tls, captured_map *m)
 {
 	memset(m, 0, sizeof(*m));
 	for (unsigned a = 0; a < HT_ABI__MAX; a++)
-		fill_abi(c, a, m);
+		fill_abi(c, a, tls, m);
 	for (unsigned k = 0; k < HT_MULTIPLEXERS; k++)
 		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++)
 			m->ht_behind[k * HT_BEHIND_MAX + nr] = plain_of(c, calls_behind(k, nr));
@@ -85,7 +98,7 @@ int probes_capture(struct probes *p, const struct probes_calls *calls, bool wide
 		return r;
 	if (bpf_map_lookup_elem(p->captured, &zero, &before) < 0)
 		return -errno;
-	probes_captured_fill(calls, &now);
+	probes_captured_fill(calls, p->tls, &now);
 	if (wide) {
 		widen(before.ht_index, now.ht_index, ARRAY_SIZE(now.ht_index));
 		widen(before.ht_behind, now.ht_behind, ARRAY_SIZE(now.ht_behind));

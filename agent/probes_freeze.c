@@ -21,6 +21,7 @@ static const char *const written[] = {
 	"rule_ids", "rule_paths",	/* what the kernel drops of that: probes_rules() */
 	"tasks",	/* marks: probes_mark() */
 	"shared",	/* the reader's epoch and whether it sleeps */
+	"tls_wanted",	/* the reader's: what of connections is not to be sent */
 	"settled",	/* the reader's: which floods' losses are on disk */
 };
 

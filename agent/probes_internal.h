@@ -9,12 +9,13 @@
 #include "kernelrules.h"
 #include "pins.h"
 #include "probes.h"
+#include "tls/stacks.h"
 
 #define LINKS_MAX HT_PROGRAMS_MAX
 #define OWN_DIRS_MAX 64
 #define CPUS_PER_GROUP_SHIFT 3
 
-/* Pinned with the rest: says whether an earlier run's pins are ours to go on with. Other versions' is the same as far as the size is. */
+/* Pinned with the rest: says whether an earlier run's pins are ours to go on with. */
 struct meta {
 	uint32_t version, ncpu, ngroups, pad;
 	uint32_t ring_bytes[HT_CLASS__MAX];
@@ -35,7 +36,7 @@ struct dir_key {			/* as struct dir in bpf/maps.bpf.h */
 	uint64_t ino, dev;
 };
 
-#define WATCHED_MAX (10 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
+#define WATCHED_MAX (13 + HT_CLASS__MAX * HT_GROUPS_MAX + LINKS_MAX)
 struct watched {		/* a pin: what it was when the agent started */
 	char name[32];
 	int fd;			/* borrowed */
@@ -44,11 +45,12 @@ struct watched {		/* a pin: what it was when the agent started */
 
 struct probes {
 	struct probes_fds fds;
-	struct probes_left left;
 	struct features features;
 	struct exefile *exefile;
 	struct hosttrail_bpf *skel;	/* NULL when adopted */
 	int tasks, captured;
+	bool tls;
+	int tls_entry, tls_return;	/* programs; -1: not loaded */
 	int flush;			/* the program that sends merged calls */
 	const volatile struct ht_counters *counters;	/* mapped when they are first looked at */
 	captured_map capture;		/* what lies in that map */
@@ -81,13 +83,15 @@ uint32_t probes_value_size(int map);			/* 0: not to be had */
 int probes_load(struct probes *p, const struct probes_config *c, char why[256]);
 /* probes_rules.c: are the rules still what they were? What is not is put back and told. */
 void probes_rules_check(struct probes *p, probes_lost_fn lost, void *ctx);
-void probes_captured_fill(const struct probes_calls *c, captured_map *ret_m);
+void probes_captured_fill(const struct probes_calls *c, bool tls, captured_map *ret_m);
+/* probes_tls.c: what TLS capture needs of the object before it is loaded, and after. */
+void probes_tls_size(struct probes *p, struct hosttrail_bpf *s);
+int probes_tls_fill(struct probes *p);
+int probes_tls_pin(struct probes *p);
+int probes_tls_adopt(struct probes *p);
 /* probes_freeze.c: nobody in user space writes to the maps any more but to those that probes_map_written() names. */
 int probes_freeze(struct probes *p, char why[256]);
 bool probes_map_written(const char *name);
-/* probes_left.c: opens what lies below p->dir, of that kind, before it is cleared. */
-void probes_left_begin(struct probes_left *l);
-void probes_left_take(struct probes *p, const struct meta *old);
 /* probes_merge.c: forgets what probes_flush() mapped. */
 void probes_flush_end(struct probes *p);
 /* Attaches every hook that is on, and pins it where p->dir says so. */

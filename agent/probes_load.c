@@ -45,7 +45,8 @@ static int fill_rodata(struct probes *p, const struct probes_config *c, struct h
 	s->rodata->ht_uring_cqe = p->features.uring.cqe;
 	s->rodata->ht_uring_creds = p->features.uring.creds;
 	s->rodata->ht_uring_multishot = p->features.uring.multishot;
-	probes_captured_fill(c->calls, &p->capture);
+	s->rodata->ht_tls_on = p->tls;
+	probes_captured_fill(c->calls, p->tls, &p->capture);
 	*s->data_captured = p->capture;
 	memcpy((void *)s->rodata->ht_calls, calls_descs(), calls_count() * sizeof(struct ht_call_desc));
 	return 0;
@@ -59,7 +60,7 @@ static int make_rings(struct probes *p)
 	char name[32];
 
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		for (unsigned g = 0; g < p->fds.ngroups; g++) {
+		for (unsigned g = 0; g < probes_rings(&p->fds, c); g++) {
 			__u32 key = c * HT_GROUPS_MAX + g;
 			int fd;
 
@@ -84,15 +85,15 @@ static int fill_maps(struct probes *p)
 	for (unsigned i = 0; i < p->nown; i++)
 		if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.own_dirs), &p->own[i], &one, BPF_ANY) < 0)
 			return -errno;
-	return make_rings(p);
+	return probes_tls_fill(p) ?: make_rings(p);
 }
 
 static void size_maps(struct probes *p, struct hosttrail_bpf *s)
 {
-	bpf_map__set_max_entries(s->maps.scratch, p->fds.ncpu);
 	bpf_map__set_max_entries(s->maps.counters, HT_CLASS__MAX * p->fds.ncpu);
 	bpf_map__set_max_entries(s->maps.principals, HT_CLASS__MAX * p->fds.ngroups);
 	bpf_map__set_max_entries(s->maps.settled, HT_CLASS__MAX * p->fds.ngroups);
+	probes_tls_size(p, s);
 	bpf_map__set_autocreate(s->maps.exe_query, false);
 	bpf_program__set_autoload(s->progs.ht_iter_file, false);
 	for (const struct hook *h = hooks; h->prog; h++) {
@@ -144,6 +145,11 @@ static int load_some(struct probes *p, const struct probes_config *c)
 			p->features.have_cast = false;
 			r = try_load(p, c);
 		}
+	}
+	if (r && p->tls) {		/* rather calls alone than nothing */
+		p->tls = false;
+		features_off(&p->features, "uprobe", "the programs of TLS capture do not load");
+		return load_some(p, c);
 	}
 	if (cast && !p->features.have_cast)
 		features_off(&p->features, "bpf_rdonly_cast", "the probes do not load with it");

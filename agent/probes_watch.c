@@ -52,9 +52,14 @@ void probes_watch(struct probes *p)
 	note(p, PROBES_RULE_IDS, p->rule_ids);
 	note(p, PROBES_RULE_PATHS, p->rule_paths);
 	note(p, "flush", p->flush);
+	if (p->tls) {
+		note(p, "tls_entry", p->tls_entry);
+		note(p, "tls_return", p->tls_return);
+		note(p, "tls_wanted", p->fds.tls_wanted);
+	}
 	note(p, "meta", p->meta_fd);
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		for (unsigned g = 0; g < p->fds.ngroups; g++) {
+		for (unsigned g = 0; g < probes_rings(&p->fds, c); g++) {
 			probes_ring_name(name, c, g);
 			note(p, name, p->fds.ring[c][g]);
 		}
@@ -174,10 +179,12 @@ static void give_maps_of(int link, probes_object_fn fn, void *ctx)
 void probes_objects(struct probes *p, probes_object_fn fn, void *ctx)
 {
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		for (unsigned g = 0; g < p->fds.ngroups; g++)
+		for (unsigned g = 0; g < probes_rings(&p->fds, c); g++)
 			give_map(p->fds.ring[c][g], fn, ctx);
 	give_map(p->meta_fd, fn, ctx);
 	give_prog(p->flush, "ht_flush", fn, ctx);
+	give_prog(p->tls_entry, "ht_tls_entry", fn, ctx);
+	give_prog(p->tls_return, "ht_tls_return", fn, ctx);
 	if (p->nlinks)
 		give_maps_of(p->links[0], fn, ctx);
 	for (unsigned i = 0; i < p->nlinks; i++)

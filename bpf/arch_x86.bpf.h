@@ -180,6 +180,59 @@ static __noinline int arch_behind(__u32 nr, __u64 *args, __s64 *ret)
 	return r < 0 ? -1 : (int)i;
 }
 
+/* Argument n (from 1) of a function that was just called, by enum ht_tls_abi. */
+static __always_inline __u64 arch_func_arg(struct pt_regs *regs, __u32 abi, __u32 n)
+{
+	__u64 v = 0;
+
+	if (abi == HT_TLS_ABI_GO_STACK) {
+		bpf_probe_read_user(&v, 8, (void *)(regs->sp + 8 * (n & 15)));
+		return v;
+	}
+	if (abi == HT_TLS_ABI_GO_REGS)
+		return n == 1 ? regs->ax : n == 2 ? regs->bx : n == 3 ? regs->cx : n == 4 ? regs->di : n == 5 ? regs->si : 0;
+	switch (n) {
+	case 1: return regs->di;
+	case 2: return regs->si;
+	case 3: return regs->dx;
+	case 4: return regs->cx;
+	case 5: return regs->r8;
+	case 6: return regs->r9;
+	}
+	return 0;
+}
+
+#define IO_SEND 1
+#define IO_IOV 2	/* the buffer is the first of an array */
+#define IO_MSG 4	/* that a struct msghdr names */
+#define IO_ANY 8
+
+/* What a native call on a socket does with the bytes; 0: nothing. */
+static __always_inline __u32 arch_socket_io(__u32 nr)
+{
+	switch (nr) {
+	case 0: case 45: return IO_ANY;			/* read, recvfrom */
+	case 1: case 44: return IO_ANY | IO_SEND;	/* write, sendto */
+	case 19: return IO_ANY | IO_IOV;		/* readv */
+	case 20: return IO_ANY | IO_SEND | IO_IOV;	/* writev */
+	case 46: return IO_ANY | IO_SEND | IO_IOV | IO_MSG;	/* sendmsg */
+	case 47: return IO_ANY | IO_IOV | IO_MSG;	/* recvmsg */
+	}
+	return 0;
+}
+
+/* What it returns; with Go's stack ABI as if it were an argument. */
+static __always_inline __u64 arch_func_result(struct pt_regs *regs, __u32 abi, __u32 n)
+{
+	return abi == HT_TLS_ABI_GO_STACK ? arch_func_arg(regs, abi, n) : regs->ax;
+}
+
+/* The goroutine; 0 where it has no register. */
+static __always_inline __u64 arch_goroutine(struct pt_regs *regs, __u32 abi)
+{
+	return abi == HT_TLS_ABI_GO_REGS ? regs->r14 : 0;
+}
+
 static __always_inline __u32 arch_pointer_size(__u32 abi)
 {
 	return abi == HT_ABI_NATIVE ? 8 : 4;

@@ -61,7 +61,7 @@ static __always_inline void scratch_give(struct scratch *s)
 
 static __always_inline __u32 ring_of(__u32 class, __u32 cpu)
 {
-	__u32 group = cpu >> (ht_group_shift & 31);
+	__u32 group = class == HT_CLASS_TLS ? 0 : cpu >> (ht_group_shift & 31);	/* there is one: a connection's entries stay in order */
 
 	return (class & (HT_CLASS__MAX - 1)) * HT_GROUPS_MAX + (group & (HT_GROUPS_MAX - 1));
 }

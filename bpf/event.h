@@ -45,6 +45,7 @@ enum ht_abi {
 #define HT_INDEX_ENTER 0x8000	/* this call is looked at when it is entered */
 #define HT_INDEX_TEST 0x4000	/* captured of the self-test's process alone */
 #define HT_INDEX_FAILED 0x2000	/* captured when it fails, not else */
+#define HT_INDEX_TLS 0x1000	/* reads or writes a socket, perhaps for a TLS library: looked at when it is entered, captured or not */
 #define HT_INDEX_MASK (HT_CALLS_MAX - 1)
 #define HT_INDEX_RESTART (HT_CALLS_MAX - 1)	/* restart_syscall: continues a held call */
 #define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */
@@ -169,6 +170,20 @@ struct ht_tls_func {
 	__u8 flags;	/* enum ht_tls_func_flag */
 };
 
+/* A probe's cookie: the index of its function, and whether no probe tells of its return: then it is taken to succeed. */
+#define HT_TLS_COOKIE_FUNC (HT_TLS_FUNCS_MAX - 1)
+#define HT_TLS_COOKIE_NO_RETURN 0x10000
+
+#define HT_TLS_CHUNK 16384		/* bytes of plaintext in one entry */
+#define HT_TLS_CALL_MAX (16 * HT_TLS_CHUNK)	/* and of one call of a library; of the rest the length is told */
+
+enum ht_tls_dir { HT_TLS_SENT = 0, HT_TLS_RECEIVED = 1 };
+
+/* Value of map `tls_wanted`, by connection; the reader's. */
+struct ht_tls_wanted {
+	__u64 until[2];		/* by direction: bytes of the stream before this need not be sent. All ones: none of the rest */
+};
+
 #define HT_AUX_CWD 0xff
 #define HT_AUX_CONST 0xfe
 #define HT_ARG_RET 0xff		/* field's arg: the call's result */
@@ -237,6 +252,8 @@ enum ht_event_kind {
 	HT_EV_CALL = 1,		/* struct ht_call + fields; counted (has a sequence number) */
 	HT_EV_IDENT = 2,	/* struct ht_ident + fields; not counted */
 	HT_EV_EXIT = 3,		/* struct ht_event only: a process (last thread) ended; not counted */
+	HT_EV_TLS = 4,		/* struct ht_tls + plaintext; not counted, but one that is lost is (class tls). seq: among its
+				 * connection's entries */
 	HT_EV__MAX,
 };
 
@@ -409,6 +426,27 @@ struct ht_sock {
 	__u64 ino;
 };
 
+/* What happened on a TLS connection. Entries of a connection come in order of seq; one that is missing was lost. */
+enum ht_tls_what {
+	HT_TLS_DATA = 1,	/* `full` bytes of a direction from `offset` on; the first `captured` of them follow. What lies
+				 * between two entries with following numbers was not wanted */
+	HT_TLS_SOCKET,		/* struct ht_sock follows: its socket became known */
+	HT_TLS_END,		/* its object is gone, or has another socket now */
+};
+
+struct ht_tls {
+	struct ht_event h;	/* gen 0: the task's identity could not be delivered */
+	__u64 conn;		/* number of the connection, never used again */
+	__u64 offset;
+	__u64 full;
+	__u32 captured;
+	__u8 what;		/* enum ht_tls_what */
+	__u8 dir;		/* enum ht_tls_dir */
+	__u8 fault;		/* the bytes could not be read */
+	__u8 fresh;		/* seen from its handshake on */
+};
+_Static_assert(sizeof(struct ht_tls) == 48 + 32, "TLS event");
+
 struct ht_idmin {		/* carried inline when the identity could not be delivered */
 	__u64 leader_start;
 	__u32 ppid;
@@ -457,7 +495,7 @@ enum ht_cause {
 /* map `counters`, index class * ncpu + cpu; written by that CPU alone.
  * Invariant when quiet: seq == submitted + sum(lost). */
 struct ht_counters {
-	__u64 seq;			/* next sequence number = numbers taken. In every version the first word: pins that are replaced are counted by it */
+	__u64 seq;			/* next sequence number = numbers taken */
 	__u64 submitted;		/* entries that went into the ring */
 	__u64 lost[HT_CAUSE__MAX];
 	__u64 lost_first, lost_last;	/* boot-time ns of the first and latest loss */

@@ -27,11 +27,13 @@
 
 #include "bpf/filter.bpf.h"
 #include "bpf/rules.bpf.h"
+#include "bpf/tls_socket.bpf.h"
 #include "bpf/syscall.bpf.h"
 #include "bpf/hooks.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/uring_args.bpf.h"
 #include "bpf/uring.bpf.h"
 #include "bpf/iter.bpf.h"
+#include "bpf/tls.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

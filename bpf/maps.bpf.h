@@ -23,6 +23,8 @@ const volatile __u32 ht_ngroups = 1;
 const volatile __u64 ht_flood_seed;	/* random: nobody can choose whose slot a user shares */
 const volatile __u32 ht_ring_shift[HT_CLASS__MAX];	/* log2 of a ring's bytes */
 const volatile struct ht_call_desc ht_calls[HT_CALLS_MAX];
+const volatile bool ht_tls_on;		/* the programs of tls.bpf.h are loaded */
+const volatile __u32 ht_tls_scratch = 1;	/* how many scratches they have, behind those of the CPUs */
 const volatile bool ht_uring_cqe = true;	/* io_uring_complete has the CQE, not its parts */
 const volatile __u64 ht_uring_creds;		/* REQ_F_CREDS, REQ_F_APOLL_MULTISHOT of this kernel; 0: unknown */
 const volatile __u64 ht_uring_multishot;
@@ -293,6 +295,86 @@ struct {
 	__type(key, struct ht_rule_path);
 	__type(value, struct ht_rule_paths);
 } rule_paths SEC(".maps");
+
+/* ---- TLS (tls.bpf.h) */
+
+struct tls_key {		/* a library's object */
+	__u64 obj;
+	__u32 tgid;
+	__u32 life;		/* of this program: start of the process and how often it made an exec */
+};
+
+struct tls_conn {
+	__u64 id;
+	__u64 off[2];		/* bytes so far, by direction */
+	__u64 seq;		/* entries so far */
+	__u64 sock;		/* inode number of its socket; 0: not known */
+	__u32 flags;		/* TLS_CONN_* */
+	__s32 fd;		/* what the program or the object says; -1: nothing */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tls_key);
+	__type(value, struct tls_conn);
+} tls_conns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct ht_tls_wanted);
+} tls_wanted SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HT_TLS_FUNCS_MAX);
+	__type(key, __u32);
+	__type(value, struct ht_tls_func);
+} tls_funcs SEC(".maps");
+
+struct tls_open {		/* a library's function between its entry and its return */
+	struct tls_key key;
+	__u64 sp, buf, len, done;
+	__u64 when;
+	__u32 func;		/* 0: none */
+	__u32 pad;
+};
+
+#define TLS_WROTE 4
+
+struct tls_wrote {		/* a write that the socket has not seen yet */
+	struct tls_key key;
+	__u64 n;		/* 0: none */
+};
+
+struct tls_task {
+	struct tls_open open;
+	struct tls_wrote wrote[TLS_WROTE];
+	__u32 next;		/* of these is written next */
+	__s32 recv_fd;		/* the last read outside a library's function, and where it put the bytes */
+	__u64 recv_buf;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tls_task);
+} tls_tasks SEC(".maps");
+
+struct tls_go {			/* goroutines change threads */
+	__u64 g;
+	__u32 tgid, func;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tls_go);
+	__type(value, struct tls_open);
+} tls_gos SEC(".maps");
 
 /* Pinned with the rest, written and read by the loader only (agent/probes.c). */
 struct {

@@ -245,8 +245,12 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 	struct task *t;
 	__u64 args[6];
 
+	if (ht_tls_on && (call & HT_INDEX_TLS))
+		tls_syscall(regs, nr);
 	call &= HT_INDEX_MASK;
 	flags = desc_of(call)->flags;
+	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER)))
+		return 0;
 	if (flags & HT_CALL_F_EXEFILE) {	/* by anybody: who is not recorded may be later */
 		arch_args(regs, abi, args);
 		return exe_keep(args[0], args[1]);

@@ -27,7 +27,7 @@ static void say(void *ctx, enum probes_object kind, uint32_t id, const char *nam
 
 int main(void)
 {
-	struct probes_config c = { .scope = HT_SCOPE_TREE };
+	struct probes_config c = { .scope = HT_SCOPE_TREE, .tls = true };
 	struct probes *p = NULL;
 	char why[256] = "";
 	int r = probes_open(&c, &p, why);

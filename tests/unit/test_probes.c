@@ -247,7 +247,7 @@ static void odd_files(void *dir)
 		_exit(3);
 	open("/in/x", O_CREAT | O_WRONLY, 0600);
 	mkdir("/in/y", 0700);
-	fchmod(77, 0);
+	fchmod(1013, 0);
 }
 
 static void pseudo_deleted_chroot(void)

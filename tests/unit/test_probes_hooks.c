@@ -10,6 +10,7 @@
 #include "tests/unit/probes_lab.h"
 
 #define OURS "syscall"			/* no hook: the agent runs it itself */
+#define UPROBE "uprobe"	/* TLS capture's: at the places of a plan (agent/tls/plan.h) */
 #define FILE_ITERATOR "iter/task_file"	/* loaded by exefile.c, apart from the hooks */
 
 static void drop_object(struct hosttrail_bpf **s)
@@ -37,7 +38,7 @@ static void every_program_is_listed(void)
 {
 	__attribute__((cleanup(drop_object))) struct hosttrail_bpf *s = hosttrail_bpf__open();
 	struct probes_feature v[FEATURES_MAX];
-	unsigned n = 0, programs = 0, hooked = 0;
+	unsigned n = 0, programs = 0, hooked = 0, uprobes = 0;
 	struct bpf_program *prog;
 
 	must(s);
@@ -50,7 +51,9 @@ static void every_program_is_listed(void)
 		if (!strcmp(section, OURS))
 			continue;
 		programs++;
-		if (!h)
+		if (!h && !strcmp(section, UPROBE))
+			uprobes++;
+		else if (!h)
 			ok_str(section, FILE_ITERATOR);
 		else
 			ok_str(section, h->name);
@@ -61,7 +64,8 @@ static void every_program_is_listed(void)
 	}
 	for (const struct hook *h = hooks; h->prog; h++)
 		hooked++;
-	ok_int(programs, hooked + 1);
+	ok_int(uprobes, 2);
+	ok_int(programs, hooked + uprobes + 1);
 }
 
 /* Looks as an attacker would: by id, with a value that changes nothing. */
@@ -88,6 +92,21 @@ static void use_maps(void *unused)
 		sendto(s, "x", 1, 0, (struct sockaddr *)&a, sizeof(a));
 }
 
+static void uretprobes_are_where_they_do_no_harm(void)
+{
+	static const struct {
+		const char *release;
+		bool safe;
+	} v[] = {
+		{ "6.1.0-41-cloud-amd64", true }, { "6.10.14", true },	    { "6.11.0", false },	  { "6.11.11-1-amd64", false },
+		{ "6.12.3", false },		  { "6.12.29", false }, { "6.12.57+deb13-cloud-amd64", true }, { "6.13.12", false },
+		{ "6.14.0", true },		  { "6.18.44-fc-v657", true }, { "7.0.1", true },	  { "unknown", false },
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		ok_int(features_uretprobes_safe(v[i].release), v[i].safe);
+}
+
 static void maps_are_frozen(void)
 {
 	_cleanup_lab_ struct lab l = {};
@@ -112,7 +131,7 @@ static void maps_are_frozen(void)
 		if (info.map_flags & BPF_F_MMAPABLE)
 			ok(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(m), 0) == MAP_FAILED);
 	}
-	ok_int(written, 6);
+	ok_int(written, 7);
 	ok(frozen >= 8);
 	/* and the programs write to them as before */
 	ok_int(lab_run(&l, 0, use_maps, NULL), 0);
@@ -123,5 +142,6 @@ static void maps_are_frozen(void)
 static const struct tap_case cases[] = {
 	CASE(every_program_is_listed),
 	CASE(maps_are_frozen),
+	CASE(uretprobes_are_where_they_do_no_harm),
 };
 TAP_MAIN(cases)

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * tls.bpf.h - what TLS libraries send and receive, as plaintext: one program at the entry of their functions, one at the return.
+ *
+ * Which function it is says the probe's cookie, an index into tls_funcs (the table: agent/tls/stacks.h). Data counts when the
+ * function has succeeded: a retry is none. Bytes are numbered by connection and direction, so what is not sent, for nobody
+ * wants it or for the ring is full, leaves a hole of known size.
+ *
+ * These programs can be preempted and change nothing per CPU; scratches for identities are a pool of their own.
+ */
+#ifndef HOSTTRAIL_TLS_BPF_H
+#define HOSTTRAIL_TLS_BPF_H
+
+#define TLS_SCRATCH_TRIES 4
+#define TLS_NEST_MAX 128	/* bytes of stack between a function's entry and its return */
+#define TLS_CHUNKS (HT_TLS_CALL_MAX / HT_TLS_CHUNK + 4)
+
+/* ---- who: the identity, once per generation, as for calls */
+
+static __always_inline struct scratch *tls_scratch_take(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct scratch *s = NULL;
+
+	for (__u32 i = 0; i < TLS_SCRATCH_TRIES && !s; i++)
+		s = scratch_take(ht_ncpu + (cpu + i) % ht_tls_scratch);
+	return s;
+}
+
+/* The generation that the ring knows this task by; 0: it could not be told. */
+__noinline int tls_identity(__u32 pad)
+{
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	__u32 cpu = bpf_get_smp_processor_id(), gen = 0;
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
+	struct scratch *s;
+
+	if (!t || !n)
+		return 0;
+	s = tls_scratch_take();
+	if (!s)
+		return 0;
+	s->c.call = HT_CALL_UNKNOWN;
+	if (ident_deliver(s, t, HT_CLASS_TLS, cpu, n))
+		gen = t->gen;
+	scratch_give(s);
+	return gen;
+}
+
+/* ---- plaintext into the ring */
+
+struct tls_piece {		/* what a call gave or took */
+	struct tls_conn *c;
+	__u64 buf;		/* 0: there is none to read */
+	__u64 n, at, off;	/* bytes, of which `at` are done; where in the stream they begin */
+	__u64 until;		/* in the stream: not wanted before that */
+	__u64 sent;
+	__u32 dir, gen;
+};
+
+static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u32 len, __u64 full, __u32 want)
+{
+	tls_head(e, p->c, HT_TLS_DATA, len);
+	e->h.gen = p->gen;
+	e->dir = p->dir;
+	e->offset = p->off + p->at;
+	e->full = full;
+	e->captured = want;
+}
+
+/* Room comes in sizes that the verifier knows. */
+#define TLS_SEND(room)                                                                                 \
+	do {                                                                                           \
+		struct ht_tls *e = bpf_ringbuf_reserve(ring, sizeof(*e) + (room), 0);                  \
+                                                                                                       \
+		if (!e)                                                                                \
+			return -1;                                                                     \
+		tls_fill(e, p, sizeof(*e) + (room), full, want);                                       \
+		if ((room) && want && bpf_probe_read_user(e + 1, want > (room) ? (room) : want, (void *)(p->buf + p->at))) { \
+			e->captured = 0;                                                               \
+			e->fault = 1;                                                                  \
+		}                                                                                      \
+		bpf_ringbuf_submit(e, wake_flags(ring, n, HT_CLASS_TLS, sizeof(*e) + (room)));         \
+		return 0;                                                                              \
+	} while (0)
+
+static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), key = ring_of(HT_CLASS_TLS, cpu);
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
+	void *ring = bpf_map_lookup_elem(&rings, &key);
+
+	if (!p || !n || !ring || !p->c)
+		return -1;
+	barrier_var(want);
+	if (!want)
+		TLS_SEND(0);
+	if (want <= 256)
+		TLS_SEND(256);
+	if (want <= 1024)
+		TLS_SEND(1024);
+	if (want <= 4096)
+		TLS_SEND(4096);
+	TLS_SEND(HT_TLS_CHUNK);
+}
+
+static long tls_step(__u32 i, void *ctx)
+{
+	struct tls_piece *p = ctx;
+	__u64 left = p->n - p->at, here = p->off + p->at;
+	__u32 want = 0, cpu;
+	struct ht_counters *n;
+
+	if (p->at >= p->n)
+		return 1;
+	if (here < p->until) {
+		if (p->until - here > left) {	/* the next entry's offset tells */
+			p->at = p->n;
+			return 1;
+		}
+		left = p->until - here;
+	} else if (p->buf && p->sent < HT_TLS_CALL_MAX) {
+		left = left > HT_TLS_CHUNK ? HT_TLS_CHUNK : left;
+		want = left;
+		if (!p->sent)
+			p->gen = tls_identity(0);
+	}
+	if (tls_send(p, left, want)) {
+		cpu = bpf_get_smp_processor_id();
+		__sync_fetch_and_add(&p->c->seq, 1);
+		n = counters_of(HT_CLASS_TLS, cpu);
+		if (n)
+			number_lost(n, HT_CAUSE_RING_FULL);
+	}
+	p->sent += want;
+	p->at += left;
+	return 0;
+}
+
+/* ---- is it HTTP? */
+
+#define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/* A method's first letters, a response, HTTP/2's preface or its first frame (SETTINGS on stream 0). */
+static __always_inline bool tls_looks_http(const __u8 b[8])
+{
+	__u32 w = WORD(b[0], b[1], b[2], b[3]);
+
+	switch (w) {
+	case WORD('G', 'E', 'T', ' '): case WORD('H', 'E', 'A', 'D'): case WORD('P', 'O', 'S', 'T'): case WORD('P', 'U', 'T', ' '):
+	case WORD('P', 'A', 'T', 'C'): case WORD('D', 'E', 'L', 'E'): case WORD('O', 'P', 'T', 'I'): case WORD('C', 'O', 'N', 'N'):
+	case WORD('T', 'R', 'A', 'C'): case WORD('P', 'R', 'I', ' '): case WORD('H', 'T', 'T', 'P'): case WORD('L', 'I', 'S', 'T'):
+	case WORD('P', 'R', 'O', 'P'): case WORD('M', 'K', 'C', 'O'): case WORD('C', 'O', 'P', 'Y'): case WORD('M', 'O', 'V', 'E'):
+	case WORD('L', 'O', 'C', 'K'): case WORD('U', 'N', 'L', 'O'): case WORD('R', 'E', 'P', 'O'): case WORD('S', 'E', 'A', 'R'):
+	case WORD('M', 'E', 'R', 'G'): case WORD('P', 'U', 'R', 'G'): case WORD('M', '-', 'S', 'E'): case WORD('Q', 'U', 'E', 'R'):
+		return true;
+	}
+	return !b[0] && b[3] == 4 && !(b[4] & ~1) && !b[5] && !b[6] && !b[7];
+}
+
+/* A connection that we know from its handshake on, and that begins with something else, costs one lookup from now on. */
+static __always_inline bool tls_foreign(struct tls_conn *c, __u64 buf, __u64 n, __u64 off)
+{
+	__u8 b[8] = {};
+
+	if (c->flags & (TLS_CONN_FOREIGN | TLS_CONN_HTTP))
+		return c->flags & TLS_CONN_FOREIGN;
+	if (!(c->flags & TLS_CONN_FRESH) || off || !buf || n < sizeof(b) || bpf_probe_read_user(b, sizeof(b), (void *)buf))
+		return false;
+	c->flags |= tls_looks_http(b) ? TLS_CONN_HTTP : TLS_CONN_FOREIGN;
+	return c->flags & TLS_CONN_FOREIGN;
+}
+
+/* ---- a call of the library that succeeded */
+
+/* Who hands records over by memory: what was read must be in the thread's last read from a socket. */
+static __always_inline void tls_match_read(struct tls_conn *c, struct tls_task *k, __u64 n)
+{
+	struct tls_found f;
+
+	if (k && k->recv_buf && tls_records_have(k->recv_buf, n) && tls_socket_of((__u32)k->recv_fd, &f))
+		tls_bind(c, &f);
+}
+
+static __always_inline void tls_wrote_add(struct tls_task *k, const struct tls_key *key, __u64 n)
+{
+	struct tls_wrote *w;
+
+	if (!k)
+		return;
+	w = &k->wrote[k->next & (TLS_WROTE - 1)];
+	w->key = *key;
+	w->n = n;
+	k->next++;
+}
+
+static __noinline int tls_data(struct tls_open *o, __u32 dir, __u64 n)
+{
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	struct tls_piece p = { .dir = dir, .n = n };
+	struct ht_tls_wanted *wanted;
+	struct tls_conn *c;
+
+	if (!o)
+		return 0;
+	c = tls_conn_of(&o->key);
+	if (!c || (c->flags & TLS_CONN_FOREIGN))
+		return 0;
+	tls_bind_hint(c);
+	if (!c->sock && dir == HT_TLS_RECEIVED)
+		tls_match_read(c, k, n);
+	else if (!c->sock)
+		tls_wrote_add(k, &o->key, n);
+	p.off = __sync_fetch_and_add(&c->off[dir & 1], n);
+	if (tls_foreign(c, o->buf, n, p.off))
+		return 0;
+	wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
+	if (wanted) {
+		p.until = wanted->until[dir & 1];
+		if (wanted->until[0] == ~0ull && wanted->until[1] == ~0ull) {
+			c->flags |= TLS_CONN_FOREIGN;
+			return 0;
+		}
+	}
+	p.c = c;
+	p.buf = o->buf;
+	bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
+	return 0;
+}
+
+#define RUSTLS_OK 7000
+
+/* How many bytes it was; 0: it failed, or has to be called again. */
+static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tls_func *d, const struct tls_open *o)
+{
+	__u64 ret = arch_func_result(regs, d->abi, d->done), n = 0;
+	bool said = d->abi == HT_TLS_ABI_C && o->done && !bpf_probe_read_user(&n, 8, (void *)o->done);
+
+	switch (d->ok) {
+	case HT_TLS_OK_COUNT:
+		if (!(d->flags & HT_TLS_F_LONG))
+			ret = (__u64)(__s64)(__s32)ret;
+		return (__s64)ret > 0 ? ret : 0;
+	case HT_TLS_OK_ONE:
+		return (__s32)ret == 1 && said ? n : 0;
+	case HT_TLS_OK_ZERO:
+		return (__s32)ret ? 0 : said ? n : o->len;
+	case HT_TLS_OK_GO:
+		return (__s64)ret > 0 ? ret : 0;
+	case HT_TLS_OK_RESULT2:
+		return ret ? 0 : regs->dx;
+	case HT_TLS_OK_RUSTLS:
+		return (__u32)ret == RUSTLS_OK && said ? n : 0;
+	case HT_TLS_OK_ALWAYS:
+		return o->len;
+	}
+	return 0;
+}
+
+#define TLS_ONE_CALL_MAX (1ull << 40)	/* no call moves more: a result beyond it is none */
+
+static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_open *o, __u64 n)
+{
+	if (!n || n > TLS_ONE_CALL_MAX)
+		return;
+	if (d->flags & HT_TLS_F_FOREIGN) {	/* also called for plain files and sockets */
+		struct tls_conn *c = bpf_map_lookup_elem(&tls_conns, &o->key);
+
+		if (!c || !(c->flags & TLS_CONN_RECORDS))
+			return;
+	}
+	if (d->op == HT_TLS_READ)
+		tls_data(o, HT_TLS_RECEIVED, n);
+	else if (d->op == HT_TLS_WRITE || d->op == HT_TLS_SENDFILE)
+		tls_data(o, HT_TLS_SENT, n);
+}
+
+/* ---- entry */
+
+static __noinline int tls_gone(struct tls_key *key)
+{
+	struct tls_conn *c;
+
+	if (!key)
+		return 0;
+	c = bpf_map_lookup_elem(&tls_conns, key);
+	if (!c)
+		return 0;
+	if (!(c->flags & TLS_CONN_FOREIGN))
+		tls_say_end(c);
+	bpf_map_delete_elem(&tls_wanted, &c->id);
+	bpf_map_delete_elem(&tls_conns, key);
+	return 0;
+}
+
+/* Go: Conn.conn is an interface; its data is a *net.TCPConn, whose first word is a *netFD, which has the descriptor behind its lock. */
+static __always_inline __s32 tls_go_fd(__u64 conn)
+{
+	__u64 tcp = 0, netfd = 0;
+	__s32 fd = -1;
+
+	if (bpf_probe_read_user(&tcp, 8, (void *)(conn + 8)) || bpf_probe_read_user(&netfd, 8, (void *)tcp) ||
+	    bpf_probe_read_user(&fd, 4, (void *)(netfd + 16)))
+		return -1;
+	return fd;
+}
+
+static __always_inline void tls_enter_go(struct pt_regs *regs, const struct ht_tls_func *d, struct tls_open *o)
+{
+	struct tls_go g = { .g = arch_goroutine(regs, d->abi), .tgid = o->key.tgid, .func = o->func };
+	struct tls_conn *c = tls_conn_of(&o->key);
+
+	if (c && !c->sock && c->fd < 0)
+		c->fd = tls_go_fd(o->key.obj);
+	if (!g.g)
+		g.g = bpf_get_current_pid_tgid();	/* no register says it: the thread, while it lasts */
+	bpf_map_update_elem(&tls_gos, &g, o, BPF_ANY);
+}
+
+#define TLS_NESTED_FOR 60000000000ull	/* ns: a function whose return was missed hides others no longer than this */
+
+/*
+ * The outermost function counts: libraries call their own functions, and TLS within TLS gives its records to another object inside
+ * it. One that jumps to another at its end has the same stack: then the later one counts.
+ */
+static __always_inline void tls_enter_c(struct tls_open *o)
+{
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!k)
+		return;
+	o->when = bpf_ktime_get_boot_ns();
+	if (k->open.func && k->open.sp > o->sp && k->open.key.life == o->key.life && o->when - k->open.when < TLS_NESTED_FOR) {
+		k->open.when = o->when;
+		return;
+	}
+	k->open = *o;
+}
+
+static __always_inline bool tls_in_scope(void)
+{
+	struct task *t;
+
+	return task_in_scope(bpf_get_current_task_btf(), &t) && t && !(t->flags & HT_TASK_SELF);
+}
+
+SEC("uprobe")
+int ht_tls_entry(struct pt_regs *regs)
+{
+	__u64 cookie = bpf_get_attach_cookie(regs);
+	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
+	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
+	struct tls_open o = { .func = func, .sp = regs->sp };
+	struct tls_conn *c;
+	__u64 obj;
+
+	if (!d || d->op >= HT_TLS_H2_REQUEST || (d->flags & HT_TLS_F_PEEK) || !tls_in_scope())
+		return 0;
+	obj = arch_func_arg(regs, d->abi, d->obj);
+	if ((d->flags & HT_TLS_F_OBJ_REF) && bpf_probe_read_user(&obj, 8, (void *)obj))
+		return 0;
+	tls_key_fill(&o.key, obj);
+	if (d->op == HT_TLS_FREE)
+		return tls_gone(&o.key);
+	if (d->op == HT_TLS_SET_FD) {
+		c = tls_conn_of(&o.key);
+		if (c)
+			c->fd = (__s32)arch_func_arg(regs, d->abi, d->buf);
+		return 0;
+	}
+	if (d->op == HT_TLS_HANDSHAKE) {
+		c = tls_conn_of(&o.key);
+		if (c && !c->off[0] && !c->off[1])
+			c->flags |= TLS_CONN_FRESH;
+	}
+	if (d->op == HT_TLS_READ || d->op == HT_TLS_WRITE)
+		o.buf = arch_func_arg(regs, d->abi, d->buf);
+	o.len = arch_func_arg(regs, d->abi, d->len);
+	if (d->done)
+		o.done = arch_func_arg(regs, d->abi, d->done);
+	if (cookie & HT_TLS_COOKIE_NO_RETURN) {
+		tls_done(d, &o, o.len);
+		return 0;
+	}
+	if (d->abi == HT_TLS_ABI_C)
+		tls_enter_c(&o);
+	else
+		tls_enter_go(regs, d, &o);
+	return 0;
+}
+
+/* ---- return */
+
+static __always_inline void tls_return_go(struct pt_regs *regs, const struct ht_tls_func *d, __u32 func)
+{
+	struct tls_go g = { .g = arch_goroutine(regs, d->abi), .tgid = bpf_get_current_task_btf()->tgid, .func = func };
+	struct tls_open *open, o;
+
+	if (!g.g)
+		g.g = bpf_get_current_pid_tgid();
+	open = bpf_map_lookup_elem(&tls_gos, &g);
+	if (!open)
+		return;
+	o = *open;
+	bpf_map_delete_elem(&tls_gos, &g);
+	tls_done(d, &o, tls_result(regs, d, &o));
+}
+
+SEC("uprobe")
+int ht_tls_return(struct pt_regs *regs)
+{
+	__u32 func = bpf_get_attach_cookie(regs) & HT_TLS_COOKIE_FUNC;
+	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
+	struct tls_task *k;
+	struct tls_open o;
+
+	if (!d || (d->flags & HT_TLS_F_PEEK))
+		return 0;
+	if (d->abi != HT_TLS_ABI_C) {
+		tls_return_go(regs, d, func);
+		return 0;
+	}
+	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	if (!k || k->open.func != func || regs->sp < k->open.sp || regs->sp - k->open.sp > TLS_NEST_MAX)
+		return 0;
+	o = k->open;
+	k->open.func = 0;
+	tls_done(d, &o, tls_result(regs, d, &o));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * tls_socket.bpf.h - the TLS connections that are known, and which socket each of them has.
+ *
+ * A connection is a library's object (a pointer) in one program. Its socket is found, in this order: by the call on an inet stream
+ * socket that is made inside the library's function; for who hands the bytes over later (memory BIOs), by the length of the
+ * TLS record in the next or the last call of the same thread; by the descriptor that the program told the library. A
+ * thread's calls alone say nothing. An object that shows another socket is another connection: pointers are used again.
+ */
+#ifndef HOSTTRAIL_TLS_SOCKET_BPF_H
+#define HOSTTRAIL_TLS_SOCKET_BPF_H
+
+#define TLS_CONN_FRESH 1	/* known since its handshake */
+#define TLS_CONN_FOREIGN 2	/* nothing of it is wanted */
+#define TLS_CONN_HTTP 4		/* its first bytes are HTTP's */
+#define TLS_CONN_RECORDS 8	/* TLS records were seen on its socket */
+
+#define TLS_RECORD_HEAD 5
+#define TLS_RECORD_DATA 0x17
+#define TLS_OVERHEAD_MIN 16	/* of a record with data: an AEAD's tag; CBC with SHA-384: IV, MAC, padding */
+#define TLS_OVERHEAD_MAX 81
+#define TLS_PLAIN_MAX 16384
+#define TLS_RECORDS 6		/* looked at in one call: the end of a handshake comes with the first data */
+
+#define SOCK_STREAM_ 1
+
+__u64 ht_tls_last;		/* number of the last connection */
+
+static __always_inline __u32 tls_life(void)
+{
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+
+	return (__u32)(leader->start_boottime >> 6) ^ (__u32)bpf_get_current_task_btf()->self_exec_id;
+}
+
+static __always_inline void tls_key_fill(struct tls_key *k, __u64 obj)
+{
+	k->obj = obj;
+	k->tgid = bpf_get_current_task_btf()->tgid;
+	k->life = tls_life();
+}
+
+static __always_inline void tls_conn_begin(struct tls_conn *c)
+{
+	__builtin_memset(c, 0, sizeof(*c));
+	c->id = __sync_fetch_and_add(&ht_tls_last, 1) + 1;
+	c->fd = -1;
+}
+
+/* The connection of an object, made if it is new. NULL: no memory. */
+static __always_inline struct tls_conn *tls_conn_of(const struct tls_key *k)
+{
+	struct tls_conn *c = bpf_map_lookup_elem(&tls_conns, k), fresh;
+
+	if (c)
+		return c;
+	tls_conn_begin(&fresh);
+	bpf_map_update_elem(&tls_conns, k, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tls_conns, k);
+}
+
+/* ---- entries without plaintext */
+
+static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32 what, __u32 len)
+{
+	header_fill(&e->h, HT_EV_TLS, HT_CLASS_TLS, bpf_get_smp_processor_id());
+	e->h.len = len;
+	e->h.seq = __sync_fetch_and_add(&c->seq, 1);
+	e->conn = c->id;
+	e->offset = e->full = 0;
+	e->captured = 0;
+	e->what = what;
+	e->dir = e->fault = 0;
+	e->fresh = !!(c->flags & TLS_CONN_FRESH);
+}
+
+static __always_inline void tls_put(void *e, __u32 len)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
+
+	if (n && ring_put(HT_CLASS_TLS, cpu, n, e, len))
+		number_lost(n, HT_CAUSE_RING_FULL);
+}
+
+/* Only of one that the reader knows. */
+static __noinline int tls_say_end(struct tls_conn *c)
+{
+	struct ht_tls e;
+
+	if (!c || !c->seq)
+		return 0;
+	tls_head(&e, c, HT_TLS_END, sizeof(e));
+	e.offset = c->off[HT_TLS_SENT];
+	e.full = c->off[HT_TLS_RECEIVED];
+	tls_put(&e, sizeof(e));
+	return 0;
+}
+
+struct tls_socket {
+	struct ht_tls e;
+	struct ht_sock s;
+};
+
+static __noinline int tls_say_socket(struct tls_conn *c, __u64 sk)
+{
+	struct tls_socket o;
+
+	if (!c)
+		return 0;
+	tls_head(&o.e, c, HT_TLS_SOCKET, sizeof(o));
+	__builtin_memset(&o.s, 0, sizeof(o.s));
+	o.s.type = SOCK_STREAM_;
+	o.s.ino = c->sock;
+	sock_addresses(&o.s, sk);
+	tls_put(&o, sizeof(o));
+	return 0;
+}
+
+/* ---- a descriptor's socket */
+
+struct tls_found {
+	__u64 sk, ino;
+};
+
+/* True: the descriptor is an inet stream socket. */
+static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
+{
+	struct files_struct *files = bpf_get_current_task_btf()->files;
+	__u64 file, inode, socket, sk, family;
+	struct fdtable *fdt;
+
+	if (!files)
+		return false;
+	fdt = files->fdt;
+	if ((__u32)fd >= fdt->max_fds)
+		return false;
+	file = KREAD_PTR((__u64)fdt->fd + (__u64)(__u32)fd * 8);
+	if (!file)
+		return false;
+	inode = KREAD(struct file, file, f_inode);
+	if ((KREAD(struct inode, inode, i_mode) & S_IFMT_) != S_IFSOCK_)
+		return false;
+	socket = KREAD(struct file, file, private_data);
+	sk = socket ? KREAD(struct socket, socket, sk) : 0;
+	if (!sk || KREAD(struct socket, socket, type) != SOCK_STREAM_)
+		return false;
+	family = KREAD(struct sock, sk, __sk_common.skc_family);
+	ret->sk = sk;
+	ret->ino = KREAD(struct inode, inode, i_ino);
+	return family == 2 || family == 10;
+}
+
+/* The connection has this socket. With another one than before it is another connection. */
+static __noinline int tls_bind(struct tls_conn *c, struct tls_found *f)
+{
+	if (!c || !f)
+		return 0;
+	if (c->sock == f->ino)
+		return 0;
+	if (c->sock) {
+		tls_say_end(c);
+		tls_conn_begin(c);
+	}
+	c->sock = f->ino;
+	return tls_say_socket(c, f->sk);
+}
+
+/* Where nothing better is known: the descriptor that the program gave the library. */
+static __always_inline void tls_bind_hint(struct tls_conn *c)
+{
+	struct tls_found f;
+
+	if (!c->sock && c->fd >= 0 && tls_socket_of((__u32)c->fd, &f))
+		tls_bind(c, &f);
+}
+
+/* ---- TLS records in user memory */
+
+/* The first buffer of a call. */
+static __always_inline __u64 tls_buffer(struct pt_regs *regs, __u32 io)
+{
+	__u64 at = regs->si, buf = 0;
+
+	if (!(io & IO_IOV))
+		return at;
+	if ((io & IO_MSG) && bpf_probe_read_user(&at, 8, (void *)(at + 16)))	/* msg_iov */
+		return 0;
+	bpf_probe_read_user(&buf, 8, (void *)at);
+	return buf;
+}
+
+struct tls_record {
+	__u8 type, major, minor, len[2];
+};
+
+/* The record at *at, which moves behind it. Its length, or 0: there is none. */
+static __always_inline __u32 tls_record_next(__u64 *at, __u8 *ret_type)
+{
+	struct tls_record r = {};
+	__u32 n;
+
+	if (bpf_probe_read_user(&r, TLS_RECORD_HEAD, (void *)*at))
+		return 0;
+	n = (__u32)r.len[0] << 8 | r.len[1];
+	if (r.type < 0x14 || r.type > 0x18 || r.major != 3 || r.minor > 4 || n > TLS_PLAIN_MAX + 2048)
+		return 0;
+	*ret_type = r.type;
+	*at += TLS_RECORD_HEAD + n;
+	return n;
+}
+
+static __always_inline bool tls_is_records(__u64 at)
+{
+	__u8 type;
+
+	return at && tls_record_next(&at, &type);
+}
+
+/* Is a record with n bytes of plaintext among those at `at`? */
+static __noinline int tls_records_have(__u64 at, __u64 n)
+{
+	if (n > TLS_PLAIN_MAX)
+		n = TLS_PLAIN_MAX;
+	for (int i = 0; i < TLS_RECORDS; i++) {
+		__u8 type = 0;
+		__u32 len = tls_record_next(&at, &type);
+
+		if (!len)
+			return 0;
+		if (type == TLS_RECORD_DATA && len >= n + TLS_OVERHEAD_MIN && len <= n + TLS_OVERHEAD_MAX)
+			return 1;
+	}
+	return 0;
+}
+
+/* ---- calls on sockets */
+
+/* Made inside a library's function. */
+static __always_inline void tls_nested(struct tls_task *k, __u64 fd, __u64 buf, __u32 io)
+{
+	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &k->open.func);
+	bool foreign = d && (d->flags & HT_TLS_F_FOREIGN), records;
+	struct tls_conn *c = bpf_map_lookup_elem(&tls_conns, &k->open.key);
+	struct tls_found f;
+
+	if (!tls_socket_of(fd, &f))
+		return;
+	if (c && c->sock == f.ino && (!foreign || (c->flags & TLS_CONN_RECORDS)))
+		return;
+	records = (io & IO_SEND) && tls_is_records(buf);
+	if ((foreign || (c && c->sock) || (io & IO_SEND)) && !records)
+		return;
+	c = tls_conn_of(&k->open.key);
+	if (!c)
+		return;
+	tls_bind(c, &f);
+	if (records)
+		c->flags |= TLS_CONN_RECORDS;
+}
+
+/* Outside: is it what an earlier write left, or does it bring what a later read will give? */
+static __always_inline void tls_outside(struct tls_task *k, __u64 fd, __u64 buf, __u32 io)
+{
+	struct tls_found f;
+
+	if (!(io & IO_SEND)) {
+		k->recv_fd = fd;
+		k->recv_buf = buf;
+		return;
+	}
+	for (__u32 i = 0; i < TLS_WROTE; i++) {
+		struct tls_wrote *w = &k->wrote[(k->next + i) & (TLS_WROTE - 1)];	/* the oldest first */
+		struct tls_conn *c;
+
+		if (!w->n || !tls_records_have(buf, w->n) || !tls_socket_of(fd, &f))
+			continue;
+		c = bpf_map_lookup_elem(&tls_conns, &w->key);
+		w->n = 0;
+		if (c)
+			tls_bind(c, &f);
+		return;
+	}
+}
+
+static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr)
+{
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	__u32 io = arch_socket_io(nr);
+	__u64 fd, buf;
+
+	if (!k || !io)
+		return 0;
+	fd = regs->di;
+	buf = tls_buffer(regs, io);
+	if (k->open.func)
+		tls_nested(k, fd, buf, io);
+	else
+		tls_outside(k, fd, buf, io);
+	return 0;
+}
+
+#endif
