@@ -48,6 +48,7 @@ SIZES = {
     "audit.files": (50, 1_000, "files that the audited program makes, renames and removes"),
     "store.lookup_records": (200_000, 10_000_000, "records behind one lookup"),
     "store.paging_events": (1_200, 5_000, "events that AWS CLI and boto3 page over"),
+    "tlsplan.go": (0, 1, "whether Go's programs are linked in all six ways"),
     "bench.open_pairs": (100_000, 500_000, "open+close pairs a round"),
     "bench.getppids": (300_000, 2_000_000, "uncaptured calls a round"),
     "bench.process_pairs": (300, 3_000, "pairs of blocks of fork+exec+exit, recorded and not"),

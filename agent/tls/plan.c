@@ -143,6 +143,8 @@ int tls_plan_file(int fd, struct tls_plan *ret_plan)
 	image_build_id(&w->m, w->plan.build_id, sizeof(w->plan.build_id));
 	r = plan_c(w);
 	if (!r)
+		r = plan_go(w);
+	if (!r)
 		describe(w);
 	image_close(&w->m);
 	if (r < 0) {
