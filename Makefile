@@ -11,7 +11,7 @@ CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 MACHINE := $(shell uname -m)
 ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
-PKGS := libbpf libelf json-c libprotobuf-c libzstd libcrypto libssl libnghttp2 libmicrohttpd yaml-0.1 libseccomp libcurl audit zlib
+PKGS := libbpf libelf json-c expat libprotobuf-c libzstd libcrypto libssl libnghttp2 libmicrohttpd yaml-0.1 libseccomp libcurl audit zlib
 
 CFLAGS ?= $(if $(filter 1,$(SAN)),-O1 -g1,-O2 -g)
 HT_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter \
@@ -101,6 +101,8 @@ $(proto-o) $(agent-o) $(forwarder-o) $(store-o) $(tools-o) $(unit:%=%.o) $(fuzz:
 # ---- tests
 ALL_A := $(O)/tools/libtools.a $(O)/agent/libagent.a $(O)/forwarder/libforwarder.a $(O)/store/libstore.a $(A)
 $(unit) $(bench) $(live): %: %.o $(ALL_A); $(link)
+# awskit describes HTTP calls as the agent does
+$(O)/tests/helpers/awskit: $(O)/agent/libagent.a
 $(helpers): %: %.o $(ALL_A); $(link)
 $(fuzz): %: %.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
 # workloads: small programs that the live tests run; static where they must run in a bare guest

@@ -14,6 +14,7 @@
 
 /* In the order in which they are asked. */
 static const struct api_rule *const rules[] = {
+	&api_rule_aws,
 	&api_rule_kube,
 	&api_rule_http,		/* fits every call */
 };

@@ -21,6 +21,8 @@ bool secret_name(struct str name);
 /* A value that shows by its form that it is a secret, wherever it stands: tokens of known issuers, JWTs, private keys, URLs with a
  * password, long random text. Long hexadecimal text is not: digests look like that. */
 bool secret_form(struct str value);
+/* The same without the random text, for values of which a model says that they are none: identifiers look like that. And signed URLs. */
+bool secret_token(struct str value);
 
 /* One segment of a path, decoded. */
 enum secret_segment {

@@ -130,6 +130,11 @@ static bool has_token(struct str s)
 	return false;
 }
 
+bool secret_token(struct str value)
+{
+	return value.n > 3 && (has_token(value) || has_userinfo(value) || memmem(value.p, value.n, "Signature=", 10));
+}
+
 bool secret_form(struct str value)
 {
 	if (value.n < 16)

@@ -23,7 +23,7 @@ FOLDERS = {
     "lib": (("lib/",), ("libc", "yaml", "uthash")),
     "proto": (("proto/", "lib/"), ("libc", "uthash", "protobuf-c", "json-c", "zstd", "libcrypto")),
     "agent": (("agent/", "proto/", "lib/", "bpf/event.h"),
-              ("libc", "uthash", "libbpf", "libelf", "json-c", "libseccomp", "libaudit", "zydis",
+              ("libc", "uthash", "libbpf", "libelf", "json-c", "expat", "libseccomp", "libaudit", "zydis",
                "zlib")),  # zlib: /proc/config.gz
     "forwarder": (("forwarder/", "proto/", "lib/"), ("libc", "uthash", "nghttp2", "libcrypto", "libssl")),
     "store": (("store/", "proto/", "lib/"),
@@ -54,6 +54,7 @@ LIBRARIES = [
     ("libcurl", r"curl/.*"),
     ("yaml", r"(yaml|cyaml/.*)\.?h?$"),
     ("uthash", r"(uthash|utarray|utlist|utstring|utringbuffer)\.h$"),
+    ("expat", r"expat\.h$"),
     ("libseccomp", r"seccomp\.h$"),
     ("zlib", r"zlib\.h$"),
     ("libaudit", r"(libaudit|auparse)\.h$"),
