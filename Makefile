@@ -104,6 +104,12 @@ $(unit) $(bench) $(live): %: %.o $(ALL_A); $(link)
 # awskit describes HTTP calls as the agent does
 $(O)/tests/helpers/awskit: $(O)/agent/libagent.a
 $(helpers): %: %.o $(ALL_A); $(link)
+# HTTP/1's oracle, which Debian ships as source
+$(O)/tests/unit/test_http1.o: HT_CFLAGS += -isystem /usr/share/include/llhttp
+$(O)/tests/unit/test_http1: $(patsubst %,$(O)/tests/unit/llhttp_%.o,api http llhttp)
+$(O)/tests/unit/llhttp_%.o: /usr/share/llhttp/%.c
+	$(say) CC $<
+	$(Q)mkdir -p $(@D); $(CC) -O1 -w -fPIE -I/usr/share/include/llhttp -c -o $@ $<
 $(fuzz): %: %.o $(O)/tests/fuzz/replay.o $(ALL_A); $(link)
 # workloads: small programs that the live tests run; static where they must run in a bare guest
 $(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)

@@ -208,24 +208,32 @@ int start_worker(struct parent *p)
 
 /* ---- what a worker needs ---------------------------------------------------------------------------- */
 
-static int send_fd(struct parent *p, enum msg_ring_kind kind, unsigned class, unsigned group, int fd)
+static int send_fd(struct parent *p, uint32_t kind, unsigned class, unsigned group, int fd)
 {
 	struct msg_ring m = { .kind = kind, .class = class, .group = group };
 
 	return fd < 0 ? 0 : msg_send(p->ctl, MSG_RING, &m, sizeof(m), fd);
 }
 
-static int send_fds(struct parent *p)
+static int send_rings(struct parent *p, const struct probes_fds *f, uint32_t whose)
 {
-	const struct probes_fds *f = probes_fds(p->probes);
 	int r = 0;
 
 	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
-		for (unsigned g = 0; g < f->ngroups && !r; g++)
-			r = send_fd(p, MSG_RING_DATA, c, g, f->ring[c][g]);
-	return r ?: send_fd(p, MSG_RING_COUNTERS, 0, 0, f->counters) ?: send_fd(p, MSG_RING_SHARED, 0, 0, f->shared) ?:
-	       send_fd(p, MSG_RING_PRINCIPALS, 0, 0, f->principals) ?: send_fd(p, MSG_RING_SETTLED, 0, 0, f->settled) ?:
-	       send_fd(p, MSG_RING_STATUS_SOCKET, 0, 0, p->status_socket) ?: send_fd(p, MSG_RING_LOCK, 0, 0, p->lock);
+		for (unsigned g = 0; g < HT_GROUPS_MAX && !r; g++)
+			r = send_fd(p, MSG_RING_DATA | whose, c, g, f->ring[c][g]);
+	return r ?: send_fd(p, MSG_RING_COUNTERS | whose, 0, 0, f->counters) ?: send_fd(p, MSG_RING_SHARED | whose, 0, 0, f->shared) ?:
+	       send_fd(p, MSG_RING_PRINCIPALS | whose, 0, 0, f->principals) ?: send_fd(p, MSG_RING_SETTLED | whose, 0, 0, f->settled);
+}
+
+static int send_fds(struct parent *p)
+{
+	const struct probes_left *left = probes_left(p->probes);
+	int r = send_rings(p, probes_fds(p->probes), 0);
+
+	if (!r && left)
+		r = send_rings(p, &left->fds, MSG_RING_LEFT);
+	return r ?: send_fd(p, MSG_RING_STATUS_SOCKET, 0, 0, p->status_socket) ?: send_fd(p, MSG_RING_LOCK, 0, 0, p->lock);
 }
 
 static int send_features(struct parent *p)
@@ -252,6 +260,19 @@ static int send_selections(struct parent *p, const struct selection *s)
 	return r ?: send_selection(p, s);
 }
 
+static void put_left(const struct probes_left *l, struct msg_setup *s)
+{
+	if (!l)
+		return;
+	memcpy(s->left.stream, l->fds.stream, sizeof(s->left.stream));
+	memcpy(s->left.ring_bytes, l->fds.ring_bytes, sizeof(s->left.ring_bytes));
+	s->left.ncpu = l->fds.ncpu;
+	s->left.ngroups = l->fds.ngroups;
+	s->left.counters = l->counters;
+	s->left.counters_each = l->counters_each;
+	s->left.readable = l->readable;
+}
+
 int send_setup(struct parent *p)
 {
 	const struct agent_config *c = p->config;
@@ -268,6 +289,7 @@ int send_setup(struct parent *p)
 	if (p->hello)
 		snprintf(s.replaced, sizeof(s.replaced), "%s", f->replaced);
 	p->hello = false;
+	put_left(probes_left(p->probes), &s);
 	if (!c->unpin_on_stop)
 		snprintf(s.pinned, sizeof(s.pinned), "%s", probes_dir(p->probes));
 	snprintf(s.scope, sizeof(s.scope), "%s", c->scope);

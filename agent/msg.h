@@ -64,6 +64,12 @@ struct msg_setup {
 	uint32_t adopted, log_level;
 	uint32_t self_test, pad;
 	int64_t pid;			/* the parent's */
+	struct {			/* struct probes_left; its descriptors come as MSG_RING_LEFT */
+		uint8_t stream[16];
+		uint32_t ncpu, ngroups, counters, counters_each;
+		uint32_t ring_bytes[HT_CLASS__MAX];
+		uint32_t readable, pad;
+	} left;
 	char replaced[128], scope[160];
 	char pinned[160];		/* what stays when it stops: a directory of pins, or "" */
 	char spool_dir[PATH_MAX / 2], cursor[PATH_MAX / 2];
@@ -71,6 +77,7 @@ struct msg_setup {
 
 enum msg_ring_kind { MSG_RING_DATA, MSG_RING_COUNTERS, MSG_RING_SHARED, MSG_RING_STATUS_SOCKET, MSG_RING_LOCK,
 		     MSG_RING_PRINCIPALS, MSG_RING_SETTLED };
+#define MSG_RING_LEFT 16	/* with a kind: of the rings that were replaced */
 struct msg_ring {
 	uint32_t kind, class, group, pad;
 };

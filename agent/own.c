@@ -35,8 +35,9 @@ static const struct shape_field lost_fields[] = {
 	SERVICE("lastTime", FIELD_STRING),     SERVICE("others", FIELD_BOOL),   SERVICE("uid", FIELD_UINT),
 	SERVICE("userName", FIELD_STRING),     SERVICE("cgroupId", FIELD_UINT),	     SERVICE("cgroup", FIELD_STRING),
 	SERVICE("container", FIELD_STRING),    SERVICE("call", FIELD_STRING),	     SERVICE("program", FIELD_STRING),
-	SERVICE("total", FIELD_UINT),
+	SERVICE("total", FIELD_UINT),	       SERVICE("stream", FIELD_STRING),
 };
+enum { LOST_CLASS, LOST_CPU, LOST_COUNT, LOST_CAUSE, LOST_FIRST_TIME = 6, LOST_LAST_TIME = 8, LOST_STREAM = 19 };
 static const struct shape_field hashed_fields[] = {
 	SERVICE("executableId", FIELD_STRING),
 	{ SECTION_SERVICE, "path", FIELD_STRING, "Linux::File" },
@@ -210,15 +211,32 @@ int own_runs_missed(struct pipeline *p, const char *program, uint64_t count, uin
 	return end(p);
 }
 
+static const char *const ring_classes[HT_CLASS__MAX] = { "control", "process", "data", "tls" };
+
+int own_replaced(struct pipeline *p, const struct own_replaced *l)
+{
+	int r = begin(p, &lost_shape);
+
+	if (r < 0)
+		return r;
+	put(p, LOST_CLASS, l->ring_class < HT_CLASS__MAX ? ring_classes[l->ring_class] : NULL);
+	if (l->count != UINT64_MAX)
+		batch_int(p->batch[CHAIN_CONTROL], LOST_COUNT, (int64_t)l->count);
+	put(p, LOST_CAUSE, "replaced");
+	put_time(p, LOST_FIRST_TIME, l->first_time);
+	put_time(p, LOST_LAST_TIME, l->last_time);
+	put(p, LOST_STREAM, l->stream);
+	return end(p);
+}
+
 int own_records_lost(struct pipeline *p, const struct settle_report *l)
 {
-	static const char *const classes[HT_CLASS__MAX] = { "control", "process", "data", "tls" };
 	struct batch *b = p->batch[CHAIN_CONTROL];
 	int r = begin(p, &lost_shape);
 
 	if (r < 0)
 		return r;
-	put(p, 0, l->ring_class < HT_CLASS__MAX ? classes[l->ring_class] : "own");
+	put(p, 0, l->ring_class < HT_CLASS__MAX ? ring_classes[l->ring_class] : "own");
 	batch_int(b, 1, l->cpu);
 	batch_int(b, 2, (int64_t)l->count);
 	put(p, 3, settle_cause_name(l->cause));

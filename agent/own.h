@@ -36,6 +36,13 @@ int own_selectors_changed(struct pipeline *p, const struct own_selectors *s);
 /* With what pipeline and settle have counted since they began, this record included. */
 int own_agent_stopped(struct pipeline *p, const struct own_stopped *s);
 int own_records_lost(struct pipeline *p, const struct settle_report *r);
+/* Of a stream whose rings were replaced, what nobody had read: so many of that class (HT_CLASS__MAX: of any; count UINT64_MAX: not known). */
+struct own_replaced {
+	const char *stream;		/* NULL: not known */
+	unsigned ring_class;
+	uint64_t count, first_time, last_time;	/* boot-time ns; 0: not known */
+};
+int own_replaced(struct pipeline *p, const struct own_replaced *l);
 /* Runs of a kernel program that did not happen: new ones, and all since it was loaded. */
 int own_runs_missed(struct pipeline *p, const char *program, uint64_t count, uint64_t total);
 int own_executable_hashed(struct pipeline *p, const struct ht_exe *exe, const char *path, const uint8_t sha256[32]);

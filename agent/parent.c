@@ -229,6 +229,8 @@ static void serve(struct parent *p)
 	}
 	if (p->ctl >= 0 && clock_boot() >= p->count_at) {
 		served(p, send_counts(p));
+		if (p->worker && clock_boot() - p->worker_started >= COUNTS_EVERY)	/* it has said what was lost with them */
+			probes_left_end(p->probes);
 		p->count_at = clock_boot() + COUNTS_EVERY;
 	}
 }

@@ -71,6 +71,7 @@ int pipeline_new(const struct pipeline_config *config, const struct pipeline_ops
 	p->settle = settle;
 	p->world = 1;
 	p->env.host_id = config->host->host_id;
+	p->env.wall_offset = clock_wall_offset();	/* records are made before the first pass, too */
 	r = make_tables(p);
 	if (r < 0)
 		return r;

@@ -247,6 +247,7 @@ static int adopt(struct probes *p)
 	const char *differs = "incomplete";
 	struct meta old;
 	__u32 zero = 0;
+	bool known;
 
 	if (fd < 0) {
 		_cleanup_close_ int counters = pins_get(p->dir, "counters");
@@ -255,7 +256,8 @@ static int adopt(struct probes *p)
 			snprintf(p->fds.replaced, sizeof(p->fds.replaced), "an interrupted start");
 		return 0;
 	}
-	if (probes_value_size(fd) == sizeof(old) && bpf_map_lookup_elem(fd, &zero, &old) == 0)
+	known = probes_value_size(fd) == sizeof(old) && bpf_map_lookup_elem(fd, &zero, &old) == 0;
+	if (known)
 		differs = meta_differs(&old, &p->meta);
 	if (!differs && (adopt_maps(p) || adopt_links(p))) {
 		drop_fds(p);
@@ -263,6 +265,8 @@ static int adopt(struct probes *p)
 	}
 	if (differs) {
 		snprintf(p->fds.replaced, sizeof(p->fds.replaced), "%s", differs);
+		if (known)
+			probes_left_take(p, &old);
 		return 0;
 	}
 	p->meta = old;
@@ -391,6 +395,7 @@ static struct probes *probes_alloc(void)
 		return NULL;
 	p->tasks = p->captured = p->rule_ids = p->rule_paths = p->flush = p->lock = p->meta_fd = -1;
 	p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = -1;
+	probes_left_begin(&p->left);
 	p->fds.tls_wanted = p->tls_entry = p->tls_return = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
@@ -532,6 +537,7 @@ void probes_close(struct probes **pp, bool unpin)
 		pins_remove(p->dir);
 	probes_flush_end(p);
 	drop_fds(p);
+	probes_left_end(p);
 	cleanup_close(&p->meta_fd);
 	cleanup_close(&p->lock);
 	hosttrail_bpf__destroy(p->skel);

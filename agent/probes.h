@@ -66,6 +66,13 @@ struct probes_fds {
 	uint64_t made;				/* boot-time ns when the rings were made */
 };
 
+/* Pins of another build that were replaced: what lies in their rings is nobody's to read any more, but can be counted. */
+struct probes_left {
+	struct probes_fds fds;			/* of its fields: ncpu, ngroups, ring, ring_bytes, counters, shared, principals, settled, stream */
+	uint32_t counters, counters_each;	/* elements of fds.counters, and bytes of each: their first word is struct ht_counters' */
+	bool readable;				/* entries and all counters are laid out as ours; else there are no descriptors but of the counters */
+};
+
 /* Rings of a class. TLS has one: its entries must keep their order. */
 static inline unsigned probes_rings(const struct probes_fds *f, unsigned class)
 {
@@ -90,6 +97,9 @@ struct probes_miss {
 /* 0 or -errno; `why` (256 bytes) gets one line for people. Kernels below 6.1 or without BTF: -EOPNOTSUPP. */
 int probes_open(const struct probes_config *config, struct probes **ret_p, char why[256]);
 const struct probes_fds *probes_fds(const struct probes *p);
+/* NULL: nothing was replaced, or what it was cannot be told (fds.replaced says whether). */
+const struct probes_left *probes_left(const struct probes *p);
+void probes_left_end(struct probes *p);		/* it was said: their memory is given back */
 /* Marks one task (its storage) with HT_TASK_* flags before its next instruction that counts. */
 int probes_mark(struct probes *p, int pidfd, uint32_t flags);
 /* While the probes run: from now on these calls are captured, and with `widen` those that were before, too. A call that was

@@ -15,7 +15,7 @@
 #define OWN_DIRS_MAX 64
 #define CPUS_PER_GROUP_SHIFT 3
 
-/* Pinned with the rest: says whether an earlier run's pins are ours to go on with. */
+/* Pinned with the rest: says whether an earlier run's pins are ours to go on with. Other versions' is the same as far as the size is. */
 struct meta {
 	uint32_t version, ncpu, ngroups, pad;
 	uint32_t ring_bytes[HT_CLASS__MAX];
@@ -45,6 +45,7 @@ struct watched {		/* a pin: what it was when the agent started */
 
 struct probes {
 	struct probes_fds fds;
+	struct probes_left left;
 	struct features features;
 	struct exefile *exefile;
 	struct hosttrail_bpf *skel;	/* NULL when adopted */
@@ -92,6 +93,9 @@ int probes_tls_adopt(struct probes *p);
 /* probes_freeze.c: nobody in user space writes to the maps any more but to those that probes_map_written() names. */
 int probes_freeze(struct probes *p, char why[256]);
 bool probes_map_written(const char *name);
+/* probes_left.c: opens what lies below p->dir, of that kind, before it is cleared. */
+void probes_left_begin(struct probes_left *l);
+void probes_left_take(struct probes *p, const struct meta *old);
 /* probes_merge.c: forgets what probes_flush() mapped. */
 void probes_flush_end(struct probes *p);
 /* Attaches every hook that is on, and pins it where p->dir says so. */

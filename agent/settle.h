@@ -64,6 +64,8 @@ int settle_lost_frame(struct settle *s, const struct frame_header *h);
 /* State as bytes; load: 0 or -EBADMSG (nothing changed). */
 int settle_save(const struct settle *s, struct buf *out);
 int settle_load(struct settle *s, const void *p, size_t n);
+/* Of this class's and CPU's numbers below limit, how many no frame on disk has settled. */
+uint64_t settle_open_below(const struct settle *s, unsigned class, unsigned cpu, uint64_t limit);
 
 /* ---- a pass */
 void settle_observe(struct settle *s, unsigned class, unsigned cpu, const volatile struct ht_counters *c);

@@ -120,3 +120,8 @@ int settle_load(struct settle *s, const void *p, size_t n)
 	}
 	return 0;
 }
+
+uint64_t settle_open_below(const struct settle *s, unsigned class, unsigned cpu, uint64_t limit)
+{
+	return class < HT_CLASS__MAX && cpu < s->ncpu ? seqset_missing(&s->slots[class * s->ncpu + cpu].disk, limit) : limit;
+}

@@ -19,7 +19,7 @@ struct worker {
 	struct msg_setup setup;
 	struct msg_count count;
 	uint64_t missed_said[HT_PROGRAMS_MAX];	/* of each program's misses, in RecordsLost of this worker or an earlier one */
-	struct probes_fds fds;
+	struct probes_fds fds, left;	/* left: of rings that were replaced, see probes_left() */
 	struct probes_feature features[FEATURES_MAX];
 	char feature_names[FEATURES_MAX][62];
 	unsigned nfeatures;
@@ -55,6 +55,8 @@ struct str;
 unsigned worker_test_names(uint32_t calls, char (*text)[48], struct str *ret_v);
 /* Event selectors that the parent sent, in w->m; its descriptor is closed. 0 or -errno. */
 int worker_selectors(struct worker *w);
+/* worker_left.c: what was lost with rings that were replaced becomes RecordsLost, once. 0 or -errno. */
+int worker_left(struct worker *w);
 /* What is new in w->count becomes RecordsLost. 0 or -errno. */
 int worker_missed(struct worker *w);
 uint64_t worker_missed_total(const struct worker *w);

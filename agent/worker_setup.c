@@ -21,23 +21,25 @@
 
 static int take_ring(struct worker *w, const struct msg_ring *m, int fd)
 {
-	switch (m->kind) {
+	struct probes_fds *f = m->kind & MSG_RING_LEFT ? &w->left : &w->fds;
+
+	switch (m->kind & ~(uint32_t)MSG_RING_LEFT) {
 	case MSG_RING_DATA:
 		if (m->class >= HT_CLASS__MAX || m->group >= HT_GROUPS_MAX)
 			return -EBADMSG;
-		w->fds.ring[m->class][m->group] = fd;
+		f->ring[m->class][m->group] = fd;
 		return 0;
 	case MSG_RING_COUNTERS:
-		w->fds.counters = fd;
+		f->counters = fd;
 		return 0;
 	case MSG_RING_SHARED:
-		w->fds.shared = fd;
+		f->shared = fd;
 		return 0;
 	case MSG_RING_PRINCIPALS:
-		w->fds.principals = fd;
+		f->principals = fd;
 		return 0;
 	case MSG_RING_SETTLED:
-		w->fds.settled = fd;
+		f->settled = fd;
 		return 0;
 	case MSG_RING_STATUS_SOCKET:
 		w->status_socket = fd;
@@ -72,6 +74,9 @@ static void take_setup(struct worker *w)
 	memcpy(w->fds.ring_bytes, w->setup.ring_bytes, sizeof(w->fds.ring_bytes));
 	w->fds.ncpu = w->setup.ncpu;
 	w->fds.ngroups = w->setup.ngroups;
+	memcpy(w->left.ring_bytes, w->setup.left.ring_bytes, sizeof(w->left.ring_bytes));
+	w->left.ncpu = w->setup.left.ncpu;
+	w->left.ngroups = w->setup.left.ngroups;
 	log_setlevel((enum log_level)w->setup.log_level);
 }
 
@@ -138,10 +143,12 @@ int worker_receive(struct worker *w)
 	int r;
 
 	memset(w->fds.ring, -1, sizeof(w->fds.ring));
+	w->left = w->fds;
 	r = guard_new(&w->guard);
 	if (r < 0)
 		return r;
 	w->fds.counters = w->fds.shared = w->fds.principals = w->fds.settled = -1;
+	w->left.counters = w->left.shared = w->left.principals = w->left.settled = -1;
 	for (;;) {
 		r = msg_recv(w->ctl, &w->m);
 		if (r <= 0)
@@ -331,7 +338,7 @@ static int say_started(struct worker *w)
 	}
 	for (unsigned i = 0; i < HT_PROGRAMS_MAX; i++)
 		w->missed_said[i] = rings_missed_said(w->rings, i);
-	return own_agent_started(w->pipeline, &s) ?: say_previous(w) ?: worker_missed(w);
+	return own_agent_started(w->pipeline, &s) ?: say_previous(w) ?: worker_left(w) ?: worker_missed(w);
 }
 
 int worker_open(struct worker *w)

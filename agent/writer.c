@@ -31,6 +31,11 @@ const uint8_t *writer_previous(const struct writer *w)
 	return w->has_previous && writer_first_frame(w) ? w->previous.stream : NULL;
 }
 
+const struct buf *writer_previous_settled(const struct writer *w)
+{
+	return &w->previous_settled;
+}
+
 const char *writer_skipped(const struct writer *w, unsigned chain)
 {
 	return w->skipped[chain][0] ? w->skipped[chain] : NULL;

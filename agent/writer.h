@@ -57,6 +57,9 @@ const char *writer_skipped(const struct writer *w, unsigned chain);
 /* The host's stream before this one, 16 bytes, while this one is new; else NULL. */
 const uint8_t *writer_previous(const struct writer *w);
 
+/* What of that stream's numbers was settled, for settle_load(); empty where nothing tells. */
+const struct buf *writer_previous_settled(const struct writer *w);
+
 struct writer_stats {
 	uint64_t frames, bytes, raw_bytes, failed_frames, tombstones, bad_segments, syncs;
 	uint64_t spool_bytes[CHAIN__MAX];

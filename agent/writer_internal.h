@@ -24,6 +24,7 @@ struct writer {
 	struct idlog *ids;
 	struct spoolstate_head head, previous;
 	uint8_t previous_hash[32];	/* last control frame of the previous stream */
+	struct buf previous_settled;
 	bool has_previous;
 	struct buf frame;
 	struct frame_header h;		/* large: not for the stack */

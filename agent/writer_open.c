@@ -190,6 +190,8 @@ static int load_state(struct writer *w)
 		w->head = was;
 	} else {
 		find_previous(w, &was);
+		w->previous_settled = settled;
+		settled = (struct buf){ 0 };
 	}
 	if (r == -EBADMSG)
 		r = 0;
@@ -240,6 +242,7 @@ void writer_free(struct writer **w)
 	spoolstate_free(&(*w)->state);
 	cursor_free(&(*w)->cursor);
 	buf_free(&(*w)->frame);
+	buf_free(&(*w)->previous_settled);
 	free(*w);
 	*w = NULL;
 }

@@ -495,7 +495,7 @@ enum ht_cause {
 /* map `counters`, index class * ncpu + cpu; written by that CPU alone.
  * Invariant when quiet: seq == submitted + sum(lost). */
 struct ht_counters {
-	__u64 seq;			/* next sequence number = numbers taken */
+	__u64 seq;			/* next sequence number = numbers taken. In every version the first word: pins that are replaced are counted by it */
 	__u64 submitted;		/* entries that went into the ring */
 	__u64 lost[HT_CAUSE__MAX];
 	__u64 lost_first, lost_last;	/* boot-time ns of the first and latest loss */

@@ -16,6 +16,10 @@
 static const struct api_rule *const rules[] = {
 	&api_rule_aws,
 	&api_rule_kube,
+	&api_rule_vault,
+	&api_rule_git,
+	&api_rule_docker,
+	&api_rule_oci,
 	&api_rule_http,		/* fits every call */
 };
 

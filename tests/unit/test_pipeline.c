@@ -317,14 +317,17 @@ static void own_records(void)
 	char want[8192];
 
 	open_all();
+	p->env.wall_offset = 0;
 	ok_int(own_agent_started(p, &(struct own_started){ .version = "1", .kernel = "6", .scope = "host", .replaced = "",
 							   .on = &on, .non = 1, .self = "me" }), 0);
 	ok_int(own_records_lost(p, &lost), 0);
 	ok_int(own_executable_hashed(p, &exe, "/bin/x", sha), 0);
 	ok_int(own_name_resolved(p, 7, "joe"), 0);
 	ok_int(own_stream_ended(p, "00", "boot"), 0);
+	ok_int(own_replaced(p, &(struct own_replaced){ .stream = "00", .ring_class = HT_CLASS_PROCESS, .count = 9, .last_time = NS_PER_SEC }), 0);
+	ok_int(own_replaced(p, &(struct own_replaced){ .ring_class = HT_CLASS__MAX, .count = UINT64_MAX }), 0);
 	ok_int(own_agent_stopped(p, &(struct own_stopped){ .reason = "stopped", .uptime_ms = 12, .malformed = 3, .pinned = "/x" }), 0);
-	ok_int(batch_count(pipeline_batch(p, CHAIN_CONTROL)), 6);
+	ok_int(batch_count(pipeline_batch(p, CHAIN_CONTROL)), 8);
 	json = json_of(CHAIN_CONTROL);
 	ok(has(json, "\"eventName\":\"AgentStarted\""));
 	ok(has(json, "\"eventSource\":\"trail.hosttrail\""));
@@ -333,9 +336,12 @@ static void own_records(void)
 	ok(has(json, "\"cause\":\"ringFull\""));
 	ok(has(json, "\"firstTime\":\"1970-01-01T00:00:01Z\""));
 	ok(has(json, "\"sha256\":\"01"));
+	ok(has(json, "\"serviceEventDetails\":{\"ringClass\":\"process\",\"count\":9,\"cause\":\"replaced\",\"lastBootTime\":1000000000,"
+		     "\"lastTime\":\"1970-01-01T00:00:01Z\",\"stream\":\"00\"}"));
+	ok(has(json, "\"serviceEventDetails\":{\"cause\":\"replaced\"}"));
 	ok(has(json, "\"invokedBy\":\"test\""));
 	ok(has(json, "\"serviceEventDetails\":{\"reason\":\"stopped\",\"uptimeMillis\":12,\"records\":{\"control\":0,\"process\":0,"
-		     "\"data\":0,\"tls\":0,\"own\":6},\"lost\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},"
+		     "\"data\":0,\"tls\":0,\"own\":8},\"lost\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},"
 		"\"filtered\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},\"malformed\":3,"
 		     "\"recursionMisses\":0,\"workerRestarts\":0,\"pinned\":\"/x\"}"));
 	/* who says it: this process */
@@ -344,10 +350,10 @@ static void own_records(void)
 		 "\"executable\":{\"path\":\"%s\"},", (int)getpid(), (unsigned long long)self.start, (int)getppid(),
 		 (unsigned long long)self.parent_start, self.executable);
 	ok(self.start && self.parent_start && has(json, want));
-	snprintf(want, sizeof(want), "\"requestID\":\"%d.%llu-6\"", (int)getpid(), (unsigned long long)self.start);
+	snprintf(want, sizeof(want), "\"requestID\":\"%d.%llu-8\"", (int)getpid(), (unsigned long long)self.start);
 	ok(has(json, want));
 	settle_frame_done(settle, CHAIN_CONTROL);
-	ok_int(settle_user_seq(settle), 6);
+	ok_int(settle_user_seq(settle), 8);
 	close_all();
 }
 

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdlib.h>
+
+#include "agent/http/internal.h"
+#include "lib/cleanup.h"
+
+int http_conn_new(const struct http_sink *sink, struct http_conn **ret_c)
+{
+	struct http_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->sink = *sink;
+	for (unsigned i = 0; i < 2; i++)
+		c->lanes[i].dir = (enum http_dir)i;
+	*ret_c = c;
+	return 0;
+}
+
+static void lane_free(struct lane *l)
+{
+	zbuf_free(&l->held);
+	zbuf_free(&l->line);
+	zbuf_free(&l->found);
+}
+
+void http_conn_free(struct http_conn **pc)
+{
+	struct http_conn *c = *pc;
+
+	if (!c)
+		return;
+	calls_free(c);
+	for (unsigned i = 0; i < 2; i++)
+		lane_free(&c->lanes[i]);
+	explicit_bzero(c, sizeof(*c));
+	free(c);
+	*pc = NULL;
+}
+
+static int result(const struct http_conn *c)
+{
+	return c->memory.failed ? -ENOMEM : 0;
+}
+
+/* ---- a protocol's parsers */
+
+struct protocol {
+	void (*feed)(struct http_conn *c, struct lane *l, const char *p, size_t n);
+	void (*skip)(struct http_conn *c, struct lane *l, uint64_t n);
+	void (*end)(struct http_conn *c);
+	uint64_t (*unwanted)(const struct http_conn *c, const struct lane *l);
+};
+
+static const struct protocol protocols[] = {
+	[PROTOCOL_1] = { h1_feed, h1_skip, h1_end, h1_unwanted },
+};
+
+/* What was held back while nobody knew what it was, at its times. */
+void lane_replay(struct http_conn *c, struct lane *l, size_t from)
+{
+	const struct protocol *protocol = &protocols[c->protocol];
+	struct zbuf held = l->held;
+	uint64_t when = l->when;
+
+	l->held = (struct zbuf){ 0 };
+	for (unsigned i = 0; i < l->nmarks; i++) {
+		size_t at = l->marks[i].at, end = i + 1 < l->nmarks ? l->marks[i + 1].at : held.n;
+
+		at = at < from ? from : at;
+		l->when = l->marks[i].when;
+		if (end > at && c->state == HTTP_PARSING)
+			protocol->feed(c, l, held.p + at, end - at);
+	}
+	l->nmarks = 0;
+	l->when = when;
+	zbuf_free(&held);
+}
+
+int http_conn_feed(struct http_conn *c, enum http_dir dir, uint64_t when, const void *p, size_t n)
+{
+	struct lane *l = &c->lanes[dir];
+	const char *q = p;
+
+	if (c->over)
+		return result(c);
+	l->when = when;
+	if (c->state == HTTP_DETECTING) {
+		size_t k = detect_feed(c, l, q, n);
+
+		q += k;
+		n -= k;
+	}
+	if (n && c->state == HTTP_PARSING)
+		protocols[c->protocol].feed(c, l, q, n);
+	return result(c);
+}
+
+int http_conn_skip(struct http_conn *c, enum http_dir dir, uint64_t when, uint64_t n)
+{
+	struct lane *l = &c->lanes[dir];
+
+	if (c->over || !n)
+		return result(c);
+	l->when = when;
+	if (c->state == HTTP_DETECTING)
+		detect_skip(l);
+	else if (c->state == HTTP_PARSING)
+		protocols[c->protocol].skip(c, l, n);
+	return result(c);
+}
+
+uint64_t http_conn_unwanted(const struct http_conn *c, enum http_dir dir)
+{
+	const struct lane *l = &c->lanes[dir];
+
+	if (c->state == HTTP_DETECTING)
+		return l->exhausted ? UINT64_MAX : 0;
+	if (c->state == HTTP_PARSING && !c->over)
+		return protocols[c->protocol].unwanted(c, l);
+	return UINT64_MAX;
+}
+
+void http_conn_end(struct http_conn *c, uint64_t when)
+{
+	if (c->over)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		c->lanes[i].when = when;
+	if (c->state == HTTP_PARSING)
+		protocols[c->protocol].end(c);
+	c->over = true;
+	while (c->open && !c->memory.failed)
+		call_give(c, c->open);
+}
+
+enum http_state http_conn_state(const struct http_conn *c)
+{
+	return c->state;
+}
+
+enum http_role http_conn_role(const struct http_conn *c)
+{
+	return c->role;
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which response of HTTP/1 answers which request. In order, as long as no message was lost. When some were:
+ *
+ *   a connection on which no request was ever sent before the response to the one before it had ended is taken not to pipeline. There
+ *   at most one response is owed, so the next one is found again;
+ *   where requests were pipelined, how many are missing cannot be told: from then on they are given without one another.
+ */
+#include <utlist.h>
+
+#include "agent/http/internal.h"
+
+bool h1_requests(const struct http_conn *c, const struct lane *l)
+{
+	return (l->dir == HTTP_SENT) == (c->role == HTTP_CLIENT);
+}
+
+/* Its response will not be seen. */
+static void answer_lost(struct http_conn *c, struct call *call)
+{
+	call->response.begun = call->response.ended = call->response.uncounted = true;
+	call->response.head.flags |= HTTP_TRUNCATED;
+	call_check(c, call);
+}
+
+static void answers_lost(struct http_conn *c)
+{
+	struct call *call, *next;
+
+	DL_FOREACH_SAFE(c->open, call, next)
+		if (call->request.begun && !call->response.begun)
+			answer_lost(c, call);
+}
+
+static void doubt(struct http_conn *c)
+{
+	c->doubt = true;
+	answers_lost(c);
+}
+
+static bool owed(const struct http_conn *c)
+{
+	const struct call *call;
+
+	DL_FOREACH(c->open, call)
+		if (!call->response.ended && !call->waits)
+			return true;
+	return false;
+}
+
+static struct call *waiting(struct http_conn *c)
+{
+	struct call *call;
+
+	DL_FOREACH(c->open, call)
+		if (call->waits)
+			return call;
+	return NULL;
+}
+
+/* One more request, while others may have no response yet. */
+static void ask_more(struct http_conn *c)
+{
+	if (c->doubt || !owed(c))
+		return;
+	if (c->response_lost && !c->pipelined)
+		answers_lost(c);
+	else
+		c->pipelined = true;
+	c->response_lost = false;
+	if ((c->pipelined && c->request_lost) || c->nopen == HTTP_CALLS_MAX)
+		doubt(c);
+}
+
+struct call *h1_ask(struct http_conn *c)
+{
+	struct call *call = waiting(c);
+
+	if (call) {
+		call->waits = false;
+		call->flags &= ~(uint32_t)HTTP_NO_REQUEST;
+	} else {
+		ask_more(c);
+		call = call_new(c, 0);
+	}
+	if (!call)
+		return NULL;
+	call->request.begun = true;
+	if (c->doubt && !call->response.begun)
+		answer_lost(c, call);	/* its request has not ended: it stays */
+	return call;
+}
+
+struct call *h1_answer(struct http_conn *c)
+{
+	struct call *call;
+
+	DL_FOREACH(c->open, call)
+		if (call->request.begun && !call->response.begun)
+			break;
+	if (call) {
+		c->paired = true;
+		c->request_lost = c->response_lost = false;
+		return call;
+	}
+	call = call_new(c, 0);
+	if (!call)
+		return NULL;
+	call->flags |= HTTP_NO_REQUEST;
+	/* two threads: what one read may be told before what the other wrote */
+	call->waits = c->paired && !c->request_lost && !c->doubt;
+	call->request.ended = !call->waits;
+	return call;
+}
+
+void h1_lost(struct http_conn *c, const struct lane *l)
+{
+	if (h1_requests(c, l))
+		c->request_lost = true;
+	else
+		c->response_lost = true;
+	if (c->pipelined && !c->doubt && (h1_requests(c, l) || owed(c)))
+		doubt(c);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* internal.h - what the files of agent/http/ share: memory that is wiped, messages and calls, the two lanes of a connection. */
+#ifndef HOSTTRAIL_HTTP_INTERNAL_H
+#define HOSTTRAIL_HTTP_INTERNAL_H
+
+#include <uthash.h>
+
+#include "agent/http/http.h"
+
+#define HTTP_MEMORY_MAX (8u << 20)	/* of heads and bodies of one connection together; what does not fit is left out, and said so */
+#define DETECT_MAX (48u << 10)		/* bytes of a direction in which a beginning is looked for */
+#define MARKS_MAX 16
+#define SPARE_CALLS 2
+
+/* ---- memory.c: what it hands out is zeroed before it is used again or freed */
+struct memory {
+	size_t used;
+	bool failed;	/* malloc() did: -ENOMEM from then on */
+};
+
+struct arena_block;
+struct arena {
+	struct arena_block *blocks;	/* the newest first */
+};
+
+/* NULL: beyond HTTP_MEMORY_MAX, or no memory (then m->failed). */
+void *arena_get(struct memory *m, struct arena *a, size_t n);
+void arena_reset(struct memory *m, struct arena *a);	/* keeps a small block */
+void arena_free(struct memory *m, struct arena *a);
+
+/* Bytes that grow. Not counted as memory: every user has a bound of his own. */
+struct zbuf {
+	char *p;
+	size_t n, cap;
+};
+
+bool zbuf_add(struct memory *m, struct zbuf *b, const void *p, size_t n);	/* false: no memory */
+void zbuf_drop(struct zbuf *b, size_t n);	/* takes n bytes off the front */
+void zbuf_reset(struct zbuf *b);
+void zbuf_free(struct zbuf *b);
+
+/* ---- message.c */
+struct head {
+	struct arena text;
+	struct http_field *fields;
+	unsigned nfields, cap;
+	size_t kept;		/* bytes of HTTP_HEAD_MAX that are taken */
+	uint32_t flags;
+	enum http_version version;
+	struct str method, scheme, authority, target;
+	unsigned status;
+	bool done;		/* all of it that there will be has been read */
+	bool dropped;		/* the last field was */
+	bool pseudo;		/* HTTP/2: a pseudo-header field could be read */
+};
+
+struct message {
+	struct head head, trailers;
+	struct zbuf prefix;
+	uint32_t want;
+	uint64_t length, start, end;
+	bool begun, ended;
+	bool hole;		/* in the prefix: it ends before that */
+	bool uncounted;		/* not all bytes of the body are in length */
+};
+
+struct call {
+	struct http_call shown;
+	struct message request, response;
+	struct call *prev, *next;
+	UT_hash_handle hh;	/* HTTP/2: by stream */
+	uint32_t stream, flags, reset_code;
+	uint64_t number;
+	unsigned informational;
+	bool headed, answered;	/* the sink was asked */
+	bool waits;		/* for its request: the response was seen first */
+	bool head_method, connect;
+};
+
+struct http_conn;
+
+void head_reset(struct memory *m, struct head *h);
+void head_move(struct memory *m, struct head *to, struct head *from);	/* leaves `from` empty */
+/* A copy that lives as long as the head; absent, and HTTP_TRUNCATED, where it does not fit. */
+struct str head_text(struct memory *m, struct head *h, struct str s);
+void head_field(struct memory *m, struct head *h, struct str name, struct str value, bool sensitive);
+void head_continue(struct memory *m, struct head *h, struct str more);	/* HTTP/1: the last field's value goes on */
+
+void message_body(struct memory *m, struct message *msg, const char *p, size_t n);
+void message_skip(struct message *msg, uint64_t n);		/* n bytes of the body that were not captured */
+uint64_t message_unwanted(const struct message *msg, uint64_t n);	/* how many of the next n bytes of the body */
+
+struct call *call_new(struct http_conn *c, uint32_t stream);	/* NULL: no memory */
+void call_headed(struct http_conn *c, struct call *call);	/* the request's head is there, or will never be */
+void call_answered(struct http_conn *c, struct call *call);	/* the response's head is there */
+void call_check(struct http_conn *c, struct call *call);	/* gives it if both have ended */
+void call_give(struct http_conn *c, struct call *call);
+void call_free(struct http_conn *c, struct call *call);
+void calls_free(struct http_conn *c);
+
+/* ---- h1_start.c */
+struct start {
+	bool response;
+	enum http_version version;
+	struct str method, target;	/* method absent: where it begins could not be told */
+	unsigned status;
+};
+
+bool start_read(const char *p, size_t n, struct start *ret_s);		/* a whole line is one */
+bool start_find(const char *p, size_t n, struct start *ret_s);		/* a line ends with one, behind who knows what */
+bool start_known_method(struct str s);
+bool line_is_field(const char *p, size_t n);	/* "token:" */
+
+/* ---- one direction */
+enum h1_state { H1_START = 0, H1_FIELDS, H1_LENGTH, H1_CHUNK, H1_DATA, H1_DATA_END, H1_TRAILERS, H1_CLOSE, H1_MAYBE, H1_RESYNC, H1_CONFIRM, H1_WAIT, H1__MAX };
+
+struct framing {	/* what a head of HTTP/1 says of its body's length */
+	uint64_t length;
+	bool has_length, coded, chunked, bad;
+};
+
+struct mark {
+	size_t at;
+	uint64_t when;
+};
+
+struct lane {
+	enum http_dir dir;
+	uint64_t when;		/* of the piece that is being read */
+	struct zbuf held;	/* bytes that nobody understands yet */
+	struct mark marks[MARKS_MAX];
+	unsigned nmarks;
+	size_t line_at;		/* in held: where the line begins */
+	bool found_at, found_response;	/* the line before it may be a start line */
+	bool seen, skipped, exhausted;	/* anything at all; bytes are missing; more than DETECT_MAX of it */
+
+	struct zbuf line, found;	/* a line that has not ended; a start line that is to be confirmed */
+	uint64_t line_when, found_when;
+	bool line_lost;			/* it was too long */
+	bool begun;			/* a message did */
+	enum h1_state h1, after;	/* after: H1_MAYBE's state if it is a body */
+	struct framing framing;
+	uint64_t left;			/* bytes of a body or chunk */
+	struct call *call;
+};
+
+enum http_protocol { PROTOCOL_UNKNOWN = 0, PROTOCOL_1, PROTOCOL_2 };
+
+struct http_conn {
+	struct http_sink sink;
+	struct memory memory;
+	enum http_protocol protocol;
+	enum http_state state;
+	enum http_role role;
+	bool over;
+	struct lane lanes[2];
+	struct call *open, *spare, *streams;	/* utlist, in order of their beginning; uthash */
+	unsigned nopen, nspare;
+	uint64_t next_number;
+	/* HTTP/1: whose response is this? */
+	bool paired, pipelined, request_lost, response_lost, doubt;
+};
+
+/* ---- conn.c, detect.c */
+void lane_replay(struct http_conn *c, struct lane *l, size_t from);	/* what it held back, to the parser */
+size_t detect_feed(struct http_conn *c, struct lane *l, const char *p, size_t n);	/* how much of it was taken */
+void detect_skip(struct lane *l);
+
+/* ---- h1.c */
+void h1_feed(struct http_conn *c, struct lane *l, const char *p, size_t n);
+void h1_skip(struct http_conn *c, struct lane *l, uint64_t n);
+void h1_end(struct http_conn *c);
+uint64_t h1_unwanted(const struct http_conn *c, const struct lane *l);
+
+/* ---- h1_pair.c */
+bool h1_requests(const struct http_conn *c, const struct lane *l);	/* does it carry the requests? */
+struct call *h1_ask(struct http_conn *c);	/* a request begins */
+struct call *h1_answer(struct http_conn *c);	/* a response begins: to which? */
+void h1_lost(struct http_conn *c, const struct lane *l);	/* messages may have been */
+
+static inline struct str str_of(const char *p, size_t n)
+{
+	return (struct str){ p, n };
+}
+
+static inline struct message *lane_message(const struct http_conn *c, const struct lane *l)
+{
+	return h1_requests(c, l) ? &l->call->request : &l->call->response;
+}
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * httpkit.h - streams for an http_conn and what must come out of them, as facts: a line each, of what one call says. What was
+ * generated states its facts; what was parsed states its own; a parser may know less, but nothing else.
+ */
+#ifndef HOSTTRAIL_TESTS_HTTPKIT_H
+#define HOSTTRAIL_TESTS_HTTPKIT_H
+
+#include <ctype.h>
+
+#include "agent/http/http.h"
+#include "lib/buf.h"
+
+#define KIT_CALLS_MAX 4096
+
+/* ---- chance, from a seed */
+
+static inline uint32_t chance(uint64_t *seed, uint32_t n)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return (uint32_t)((*seed >> 11) % n);
+}
+
+/* ---- facts */
+
+static inline void fact_bytes(struct buf *b, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (isprint((unsigned char)p[i]) && p[i] != '\\')
+			buf_addc(b, (uint8_t)p[i]);
+		else
+			buf_addf(b, "\\%02x", (unsigned char)p[i]);
+}
+
+static inline void fact(struct buf *b, const char *what, const char *p, size_t n)
+{
+	buf_adds(b, what);
+	fact_bytes(b, p, n);
+	buf_addc(b, '\n');
+}
+
+static inline void fact_str(struct buf *b, const char *what, struct str s)
+{
+	if (s.p)
+		fact(b, what, s.p, s.n);
+}
+
+static inline void fact_field(struct buf *b, const char *what, struct str name, struct str value)
+{
+	buf_adds(b, what);
+	fact_bytes(b, name.p, name.n);
+	buf_adds(b, ": ");
+	fact_bytes(b, value.p, value.n);
+	buf_addc(b, '\n');
+}
+
+static inline void facts_of_message(struct buf *b, const char *prefix, const struct http_message *m, bool counted)
+{
+	char what[64];
+#define WHAT(s) (snprintf(what, sizeof(what), "%s %s ", prefix, s), what)
+	fact_str(b, WHAT("method"), m->head.method);
+	fact_str(b, WHAT("scheme"), m->head.scheme);
+	fact_str(b, WHAT("authority"), m->head.authority);
+	fact_str(b, WHAT("target"), m->head.target);
+	if (m->head.status)
+		buf_addf(b, "%s status %u\n", prefix, m->head.status);
+	for (unsigned i = 0; i < m->head.nfields; i++)
+		fact_field(b, WHAT("field"), m->head.fields[i].name, m->head.fields[i].value);
+	for (unsigned i = 0; i < m->ntrailers; i++)
+		fact_field(b, WHAT("trailer"), m->trailers[i].name, m->trailers[i].value);
+	if (m->body.prefix.n)
+		fact_str(b, WHAT("body"), m->body.prefix);
+	if (counted)
+		buf_addf(b, "%s length %llu\n", prefix, (unsigned long long)m->body.length);
+#undef WHAT
+}
+
+/* Everything in `given` is in `truth`; a body may be shorter. */
+static inline bool facts_within(const char *given, const char *truth)
+{
+	while (*given) {
+		size_t n = strcspn(given, "\n");
+		const char *t = truth;
+		bool body = n > 7 && !strncmp(given + 2, "body ", 5), there = false;
+
+		while (*t && !there) {
+			size_t k = strcspn(t, "\n");
+
+			there = (k == n || (body && k > n)) && !strncmp(t, given, n);
+			t += k + 1;
+		}
+		if (!there)
+			return false;
+		given += n + 1;
+	}
+	return true;
+}
+
+/* ---- a sink that writes facts down */
+
+struct kit {
+	struct http_wants wants;
+	bool late;			/* what is wanted of the response is said at its head */
+	bool flags;			/* they are facts, too */
+	struct buf calls[KIT_CALLS_MAX];	/* facts, NUL-terminated */
+	uint32_t call_flags[KIT_CALLS_MAX];
+	enum http_role role;
+	unsigned n, heads, answers;
+	uint64_t fed, skipped;
+};
+
+static inline void kit_head(void *ctx, const struct http_call *call, struct http_wants *ret_wants)
+{
+	struct kit *k = ctx;
+
+	k->heads++;
+	*ret_wants = k->late ? (struct http_wants){ k->wants.request, 0 } : k->wants;
+}
+
+static inline void kit_answer(void *ctx, const struct http_call *call, struct http_wants *wants)
+{
+	struct kit *k = ctx;
+
+	k->answers++;
+	wants->response = k->wants.response;
+}
+
+static inline void kit_call(void *ctx, const struct http_call *call)
+{
+	bool counted = !(call->flags & (HTTP_LENGTH_UNKNOWN | HTTP_NO_RESPONSE | HTTP_RESET));
+	struct kit *k = ctx;
+	struct buf *b;
+
+	if (k->n == KIT_CALLS_MAX)
+		return;
+	k->role = call->role;
+	k->call_flags[k->n] = call->flags;
+	b = &k->calls[k->n++];
+	buf_reset(b);
+	if (k->flags)
+		buf_addf(b, "flags %x\nnumber %llu\ninformational %u\n", call->flags, (unsigned long long)call->number, call->informational);
+	facts_of_message(b, "q", &call->request, counted && !(call->flags & HTTP_NO_REQUEST));
+	facts_of_message(b, "r", &call->response, counted);
+	buf_addc(b, '\0');
+}
+
+static inline struct http_conn *kit_conn(struct kit *k)
+{
+	struct http_sink sink = { k, kit_head, kit_answer, kit_call };
+	struct http_conn *c = NULL;
+
+	k->n = k->heads = k->answers = 0;
+	k->fed = k->skipped = 0;
+	if (http_conn_new(&sink, &c))
+		abort();
+	return c;
+}
+
+static inline void kit_free(struct kit *k)
+{
+	for (unsigned i = 0; i < KIT_CALLS_MAX; i++)
+		buf_free(&k->calls[i]);
+	free(k);
+}
+
+/* ---- streams: pieces in the order in which they were sent and received */
+
+struct piece {
+	enum http_dir dir;
+	size_t at, n;	/* in the stream's bytes */
+	bool gap;
+};
+
+struct stream {
+	struct buf bytes;
+	struct piece *pieces;
+	unsigned n, cap;
+};
+
+static inline void stream_free(struct stream *s)
+{
+	buf_free(&s->bytes);
+	free(s->pieces);
+	*s = (struct stream){ 0 };
+}
+
+static inline void stream_add(struct stream *s, enum http_dir dir, const void *p, size_t n)
+{
+	if (!n)
+		return;
+	if (s->n == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->pieces = realloc(s->pieces, s->cap * sizeof(*s->pieces));
+	}
+	s->pieces[s->n++] = (struct piece){ dir, s->bytes.n, n, false };
+	buf_add(&s->bytes, p, n);
+}
+
+static inline void stream_text(struct stream *s, enum http_dir dir, const char *text)
+{
+	stream_add(s, dir, text, strlen(text));
+}
+
+/* How a stream is fed: in pieces of at most `piece` bytes (0: as they are; with a seed: by chance), and where `skip` what is unwanted is not. */
+struct feeding {
+	size_t piece;
+	uint64_t seed;
+	bool skip, swap;	/* swap: the other side of the connection looks at it */
+};
+
+static inline void kit_feed_piece(struct kit *k, struct http_conn *c, enum http_dir dir, const char *p, size_t n, bool skip)
+{
+	uint64_t unwanted = skip ? http_conn_unwanted(c, dir) : 0;
+	size_t s = unwanted < n ? (size_t)unwanted : n;
+	char *copy;
+
+	if (s && http_conn_skip(c, dir, 1, s))
+		abort();
+	k->skipped += s;
+	k->fed += n - s;
+	copy = malloc(n - s + 1);	/* of its own: reading beyond it is seen by ASan */
+	memcpy(copy, p + s, n - s);
+	if (http_conn_feed(c, dir, 1, copy, n - s))
+		abort();
+	memset(copy, 0xee, n - s);
+	free(copy);
+	if (skip && s && s < n && http_conn_unwanted(c, dir) == unwanted && unwanted == UINT64_MAX)
+		abort();
+}
+
+static inline void kit_feed(struct kit *k, struct http_conn *c, const struct stream *s, const struct feeding *f)
+{
+	uint64_t seed = f->seed;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct piece *piece = &s->pieces[i];
+		enum http_dir dir = f->swap ? (enum http_dir)!piece->dir : piece->dir;
+		size_t done = 0;
+
+		if (piece->gap)
+			http_conn_skip(c, dir, 1, piece->n);
+		while (!piece->gap && done < piece->n) {
+			size_t n = seed ? 1 + chance(&seed, (uint32_t)(f->piece ? f->piece : 300)) : f->piece ? f->piece : piece->n;
+
+			n = n > piece->n - done ? piece->n - done : n;
+			kit_feed_piece(k, c, dir, (const char *)s->bytes.p + piece->at + done, n, f->skip);
+			done += n;
+		}
+	}
+}
+
+static inline struct kit *kit_run(const struct stream *s, const struct feeding *f, struct http_wants wants, bool flags)
+{
+	struct kit *k = calloc(1, sizeof(*k));
+	struct http_conn *c;
+
+	k->wants = wants;
+	k->flags = flags;
+	c = kit_conn(k);
+	kit_feed(k, c, s, f);
+	http_conn_end(c, 2);
+	http_conn_free(&c);
+	return k;
+}
+
+/* Both gave the same. */
+static inline bool kit_same(const struct kit *a, const struct kit *b)
+{
+	for (unsigned i = 0; i < a->n || i < b->n; i++)
+		if (i >= a->n || i >= b->n || strcmp((char *)a->calls[i].p, (char *)b->calls[i].p)) {
+			printf("# call %u of %u, %u:\n%s# but:\n%s", i, a->n, b->n, i < a->n ? (char *)a->calls[i].p : "",
+			       i < b->n ? (char *)b->calls[i].p : "");
+			return false;
+		}
+	return true;
+}
+
+/* However a stream is cut, and whether what is unwanted is fed or not: the same comes out. */
+static inline bool kit_cuts(const struct stream *s, struct http_wants wants, uint64_t seed)
+{
+	const struct feeding ways[] = {
+		{ 0 }, { .piece = 1 }, { .seed = seed }, { .seed = seed + 1, .piece = 20 }, { .skip = true }, { .piece = 1, .skip = true },
+		{ .seed = seed + 2, .skip = true }, { .piece = 7 },
+	};
+	struct kit *whole = kit_run(s, &ways[0], wants, true);
+	bool same = true;
+
+	for (unsigned i = 1; same && i < sizeof(ways) / sizeof(*ways); i++) {
+		struct kit *k = kit_run(s, &ways[i], wants, true);
+
+		same = kit_same(whole, k);
+		if (!same)
+			printf("# way %u\n", i);
+		kit_free(k);
+	}
+	kit_free(whole);
+	return same;
+}
+
+#endif
