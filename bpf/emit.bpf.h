@@ -45,8 +45,9 @@ static __always_inline struct scratch *scratch_take(__u32 cpu)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &cpu);
 
-	if (!s || __sync_lock_test_and_set(&s->busy, 1))
+	if (!s || *(volatile __u32 *)&s->busy)
 		return NULL;
+	*(volatile __u32 *)&s->busy = 1;	/* nobody but this CPU looks, and what interrupts us here gives it back first */
 	s->evflags = 0;
 	s->object = 0;
 	s->cred = 0;

@@ -281,42 +281,28 @@ static __always_inline void fd_emit(struct scratch *s, __u64 fd, __u32 arg, __u3
 
 /* ---- paths ------------------------------------------------------------------ */
 
-/* Is the task's root another directory than its mount namespace's? Kept in task storage per root. */
-static __always_inline bool task_chrooted(struct task *t)
+/* Is the task's root another directory than its mount namespace's? Four loads where it is not, which costs less than keeping the answer. */
+static __always_inline bool task_chrooted(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fs_struct *fs = task->fs;
-	struct nsproxy *ns = task->nsproxy;
-	__u64 mnt, dentry, m, up;
+	__u64 dentry, m, up;
 
-	if (!fs || !ns)
+	if (!fs)
 		return false;
-	mnt = (__u64)fs->root.mnt;
 	dentry = (__u64)fs->root.dentry;
-	if (t && t->root_mnt == mnt && t->root_dentry == dentry && t->root_ns == (__u64)ns->mnt_ns)
-		return t->chrooted;
-	m = MOUNT_OF(mnt);
+	m = MOUNT_OF((__u64)fs->root.mnt);
 	up = KREAD(struct mount, m, mnt_parent);
 	/* the namespace's root, or a mount that covers it (stacked: its parent is the root or covers it too) */
-	if (t) {
-		t->root_mnt = mnt;
-		t->root_dentry = dentry;
-		t->root_ns = (__u64)ns->mnt_ns;
-	}
 	for (int i = 0; i < 8; i++) {
 		if (dentry != KREAD(struct mount, m, mnt.mnt_root))
 			break;
-		if (up == m) {
-			if (t)
-				t->chrooted = 0;
+		if (up == m)
 			return false;
-		}
 		dentry = KREAD(struct mount, m, mnt_mountpoint);
 		m = up;
 		up = KREAD(struct mount, m, mnt_parent);
 	}
-	if (t)
-		t->chrooted = 1;
 	return true;
 }
 
@@ -355,7 +341,6 @@ static __always_inline void base_emit(struct scratch *s, const volatile struct h
 static __always_inline void path_emit(struct scratch *s, const volatile struct ht_op *op, __u32 flags)
 {
 	__u32 arg = op->arg, at = s->pos + sizeof(struct ht_field);
-	struct task *t;
 	char first = 0;
 	long n;
 
@@ -372,8 +357,7 @@ static __always_inline void path_emit(struct scratch *s, const volatile struct h
 		base_emit(s, op, false);
 		return;
 	}
-	t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
-	if (task_chrooted(t))
+	if (task_chrooted())
 		base_emit(s, op, true);
 }
 

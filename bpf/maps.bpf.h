@@ -86,8 +86,6 @@ struct task {
 	__u64 calls;
 	__u64 returned;		/* mark of the last call whose result looks like none, see call_mark() */
 	struct compared was;
-	__u64 root_mnt, root_dentry, root_ns;	/* the root that `chrooted` was found for */
-	__u64 chrooted;
 	struct held held;
 	struct stash exec;
 	__u64 args[6];		/* of the call that is being looked at, where they are not the registers */
@@ -131,6 +129,11 @@ struct {
 	__type(value, struct object);
 } objects SEC(".maps");
 
+struct walk_dentry {
+	__u64 parent, name;
+	__u32 len, seq;
+};
+
 struct walk {			/* state of a path walk, see walk.bpf.h */
 	__u64 vfsmnt;		/* in: struct vfsmount * */
 	__u64 dentry, mnt;	/* in: struct dentry *; struct mount * */
@@ -146,7 +149,8 @@ struct walk {			/* state of a path walk, see walk.bpf.h */
 	__u16 flags;
 	__u8 top;		/* the walk got to a root */
 	__u8 odd;		/* met a dentry that was just being renamed */
-	__u8 d[128];		/* a dentry from d_seq to the end of its inline name */
+	struct walk_dentry at;	/* the dentry that is looked at */
+	__u8 copy[128];		/* without direct loads: it from d_seq to the end of its inline name */
 };
 
 struct op_wait {		/* an io_uring operation between submission and completion: what lies before its event */

@@ -119,7 +119,7 @@ static __always_inline void op_path_field(struct scratch *s, const volatile stru
 		first = s->b[at];
 	if (first != '/')
 		base_emit(s, op, false);
-	else if (task_chrooted(bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0)))
+	else if (task_chrooted())
 		base_emit(s, op, true);
 }
 

@@ -22,11 +22,29 @@
 /* Bytes from d_seq: all of a dentry that a walk needs is read at once. */
 #define D_AT(field) (bpf_core_field_offset(struct dentry, field) - bpf_core_field_offset(struct dentry, d_seq))
 #define D_INAME_AT (dentry_iname_offset() - bpf_core_field_offset(struct dentry, d_seq))
-#define D_PARENT(w) (*(__u64 *)((w)->d + D_AT(d_parent)))
+#define INLINE_NAME 40	/* bytes read of a name in its dentry: what may be behind a shorter one does no harm */
 
+/* The counter first: what is read behind it belongs to that count or to a later one. Without direct loads all is copied at once. */
 static __always_inline long walk_read_dentry(struct walk *w)
 {
-	return bpf_probe_read_kernel(w->d, D_INAME_AT + 40, (void *)(w->dentry + bpf_core_field_offset(struct dentry, d_seq)));
+	struct walk_dentry *d = &w->at;
+	__u64 at = w->dentry;
+
+	if (ht_have_cast) {
+		d->seq = (__u32)KREAD(struct dentry, at, d_seq.seqcount.sequence);
+		barrier();
+		d->parent = KREAD(struct dentry, at, d_parent);
+		d->name = KREAD(struct dentry, at, d_name.name);
+		d->len = (__u32)KREAD(struct dentry, at, d_name.len);
+		return 0;
+	}
+	if (bpf_probe_read_kernel(w->copy, D_INAME_AT + INLINE_NAME, (void *)(at + bpf_core_field_offset(struct dentry, d_seq))))
+		return -1;
+	d->seq = *(__u32 *)(w->copy + D_AT(d_seq.seqcount.sequence));
+	d->parent = *(__u64 *)(w->copy + D_AT(d_parent));
+	d->name = *(__u64 *)(w->copy + D_AT(d_name.name));
+	d->len = *(__u32 *)(w->copy + D_AT(d_name.len));
+	return 0;
 }
 
 /* What lies in memory as the number that it is: the verifier computes with no pointer that it just saw read. */
@@ -45,11 +63,17 @@ static __always_inline void walk_set_mount(struct walk *w, __u64 m)
 	w->mnt_mountpoint = KREAD(struct mount, m, mnt_mountpoint);
 }
 
-/* Copies the name of the dentry in w->d to s->b. 0, or -1 when there is no room. */
+/* The i-th word of a name that lies in the dentry itself. */
+static __always_inline __u64 walk_inline_word(const struct walk *w, __u64 name, __u32 i)
+{
+	return ht_have_cast ? KREAD_PTR(name + i * 8) : *(__u64 *)(w->copy + D_INAME_AT + i * 8);
+}
+
+/* Copies the dentry's name to s->b. 0, or -1 when there is no room. */
 static __always_inline int walk_name(struct scratch *s, struct walk *w)
 {
-	__u32 len = *(__u32 *)(w->d + D_AT(d_name.len));
-	__u64 name = *(__u64 *)(w->d + D_AT(d_name.name));
+	__u32 len = w->at.len;
+	__u64 name = w->at.name;
 	__u32 pos = w->pos;
 	__u8 *out;
 
@@ -59,15 +83,13 @@ static __always_inline int walk_name(struct scratch *s, struct walk *w)
 	if (pos > OUT_MAX - 512 || pos - w->names > HT_WALK_MAX - 512)
 		return -1;
 	out = s->b + pos;
-	if (name == w->dentry + dentry_iname_offset() && len < 40) {
-		__u64 *in = (__u64 *)(w->d + D_INAME_AT);
-
-		((__u64 *)out)[0] = in[0];
-		((__u64 *)out)[1] = in[1];
+	if (name == w->dentry + dentry_iname_offset() && len < INLINE_NAME) {
+		((__u64 *)out)[0] = walk_inline_word(w, name, 0);
+		((__u64 *)out)[1] = walk_inline_word(w, name, 1);
 		if (len >= 16) {
-			((__u64 *)out)[2] = in[2];
-			((__u64 *)out)[3] = in[3];
-			((__u64 *)out)[4] = in[4];
+			((__u64 *)out)[2] = walk_inline_word(w, name, 2);
+			((__u64 *)out)[3] = walk_inline_word(w, name, 3);
+			((__u64 *)out)[4] = walk_inline_word(w, name, 4);
 		}
 	} else if (bpf_probe_read_kernel(out, len, (void *)name)) {
 		return -1;
@@ -91,7 +113,6 @@ static long walk_step(__u32 i, void *ctx)
 	struct scratch *s = *(struct scratch **)ctx;
 	struct walk *w = &s->w;
 	__u64 dentry = w->dentry;
-	__u32 seq;
 
 	if (w->root_dentry == dentry && w->root_mnt == w->mnt && !(w->flags & HT_WALK_F_IN_ROOT)) {
 		w->flags |= HT_WALK_F_IN_ROOT;
@@ -109,17 +130,16 @@ static long walk_step(__u32 i, void *ctx)
 	}
 	if (walk_read_dentry(w))
 		return 1;
-	if (D_PARENT(w) == dentry) {	/* a root that is not its mount's: the directory was moved out of a bind mount */
+	if (w->at.parent == dentry) {	/* a root that is not its mount's: the directory was moved out of a bind mount */
 		w->flags |= HT_WALK_F_DETACHED;
 		w->top = 1;
 		return 1;
 	}
 	if (walk_name(s, w))
 		return 1;
-	seq = *(__u32 *)(w->d + D_AT(d_seq.seqcount.sequence));
-	w->odd |= seq & 1;
-	w->dentry = D_PARENT(w);
-	w->seen = walk_saw(w->seen, NUMBER(w->dentry), seq);
+	w->odd |= w->at.seq & 1;
+	w->dentry = w->at.parent;
+	w->seen = walk_saw(w->seen, NUMBER(w->dentry), w->at.seq);
 	w->steps++;
 	return 0;
 }
