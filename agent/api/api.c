@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "jsonread.h"
 #include "rules.h"
 
 #define NAME_MAX_BYTES 255	/* SHAPE_SOURCE_MAX */
@@ -17,7 +18,10 @@ static const struct api_rule *const rules[] = {
 	&api_rule_aws,
 	&api_rule_kube,
 	&api_rule_vault,
+	&api_rule_github,
 	&api_rule_git,
+	&api_rule_azure,
+	&api_rule_google,
 	&api_rule_docker,
 	&api_rule_oci,
 	&api_rule_http,		/* fits every call */
@@ -141,6 +145,22 @@ static int error_by_status(const struct http_call *call, struct api_arena *a, st
 		ret_call->error_code = status < 500 ? STR("ClientError") : STR("ServerError");
 	ret_call->error_message = api_arena_str(a, (struct str){ text, (size_t)n });
 	return ret_call->error_message.p ? 0 : -ENOMEM;
+}
+
+/* A code, not a sentence: anything else may hold what was sent. */
+void api_error_word(struct str word, struct api_arena *a, struct api_call *ret_call)
+{
+	for (size_t i = 0; i < word.n; i++)
+		if (word.p[i] <= ' ' || word.p[i] > '~' || word.p[i] == '"' || word.p[i] == '\\')
+			return;
+	if (word.n && word.n <= 64 && secret_segment(word) == SEGMENT_WORD)
+		ret_call->error_code = api_arena_str(a, word);
+}
+
+void api_json_error(const struct http_call *call, const char *path, struct api_arena *a, struct api_call *ret_call)
+{
+	if (call->response.head.status >= 400)
+		api_error_word(jsonread_text(a, jsonread_at(call->response.body.prefix, path)), a, ret_call);
 }
 
 /* ---- fields of all calls */

@@ -14,7 +14,8 @@
 #include "text.h"
 #include "uri.h"
 
-extern const struct api_rule api_rule_kube, api_rule_docker, api_rule_oci, api_rule_vault, api_rule_git, api_rule_http;
+extern const struct api_rule api_rule_kube, api_rule_docker, api_rule_oci, api_rule_vault, api_rule_git, api_rule_github,
+	api_rule_azure, api_rule_google, api_rule_http;
 
 /* The first field of a head (lower-case name), or an absent one. */
 struct str api_field(const struct http_head *h, const char *name);
@@ -24,6 +25,10 @@ bool api_content_type(const struct http_head *h, const char *type);
 void api_additional(struct jsontext *j, const struct http_call *call);
 /* How much of a response's body is wanted where only a failed call's is read: n, until the status is known to be another. */
 uint32_t api_error_wants(const struct http_call *call, uint32_t n);
+/* Of a failed call whose body is JSON: its error code, if a word stands at that path (jsonread_at()). Nothing else changes. */
+void api_json_error(const struct http_call *call, const char *path, struct api_arena *a, struct api_call *ret_call);
+/* The same of a word that was found elsewhere. */
+void api_error_word(struct str word, struct api_arena *a, struct api_call *ret_call);
 /* GET, HEAD, OPTIONS, TRACE. */
 bool api_method_reads(struct str method);
 /* One printable text out of several, at most 255 bytes. The parts end with an absent one. Absent: no memory. */

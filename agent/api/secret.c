@@ -93,7 +93,7 @@ static bool named_secret(struct str before, struct str s)
 {
 	bool word = s.n <= 20;
 
-	if (!secret_name(before))
+	if (!secret_name(before) || memchr(before.p, '.', before.n))	/* "Microsoft.Authorization" */
 		return false;
 	for (size_t i = 0; i < s.n; i++)
 		word &= (s.p[i] >= 'a' && s.p[i] <= 'z') || s.p[i] == '_' || s.p[i] == '-';
