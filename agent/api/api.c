@@ -16,14 +16,17 @@
 /* In the order in which they are asked. */
 static const struct api_rule *const rules[] = {
 	&api_rule_aws,
+	&api_rule_grpc,
 	&api_rule_kube,
 	&api_rule_vault,
 	&api_rule_github,
 	&api_rule_git,
+	&api_rule_llm,		/* before Google's other APIs */
 	&api_rule_azure,
 	&api_rule_google,
 	&api_rule_docker,
 	&api_rule_oci,
+	&api_rule_rpc,		/* may find that it is not */
 	&api_rule_http,		/* fits every call */
 };
 

@@ -15,7 +15,7 @@
 #include "uri.h"
 
 extern const struct api_rule api_rule_kube, api_rule_docker, api_rule_oci, api_rule_vault, api_rule_git, api_rule_github,
-	api_rule_azure, api_rule_google, api_rule_http;
+	api_rule_azure, api_rule_google, api_rule_llm, api_rule_grpc, api_rule_rpc, api_rule_http;
 
 /* The first field of a head (lower-case name), or an absent one. */
 struct str api_field(const struct http_head *h, const char *name);
