@@ -229,7 +229,7 @@ int aws_s3_parameters(const struct http_call *call, const struct aws_found *f, s
 		jsontext_text(&e.j, STR("bucketName"), uri_decode(a, f->bucket, false));
 	if (f->key.n)
 		jsontext_text(&e.j, STR("key"), uri_decode(a, f->key, false));
-	jsontext_text(&e.j, STR("Host"), call->request.head.authority);
+	jsontext_text(&e.j, STR("Host"), uri_authority(call));
 	put_query(&e, f);
 	if (f->op) {
 		aws_s3_headers(&e, &call->request.head, f->op->input);

@@ -111,8 +111,9 @@ static bool readable(const struct http_head *h)
 {
 	struct str encoding = api_field(h, "content-encoding");
 
-	return (!encoding.p || str_is_nocase(encoding, "identity")) && (!h->status || api_content_type(h, "application/json") ||
-									 api_content_type(h, "text/event-stream"));
+	if (encoding.p && !str_is_nocase(encoding, "identity"))
+		return false;
+	return !h->status || api_content_type(h, "application/json") || api_content_type(h, "text/event-stream");
 }
 
 static void wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants)

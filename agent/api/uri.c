@@ -140,9 +140,14 @@ static bool host_ok(struct str s)
 	return s.n > 0 && s.n <= HOST_MAX;
 }
 
+struct str uri_authority(const struct http_call *call)
+{
+	return without_userinfo(call->request.head.authority);
+}
+
 struct str uri_host_raw(const struct api_peer *peer, const struct http_call *call)
 {
-	struct str s = without_userinfo(call->request.head.authority);
+	struct str s = uri_authority(call);
 	struct uri u;
 
 	if (s.n)

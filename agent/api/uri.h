@@ -37,6 +37,9 @@ bool uri_query_get(struct str query, const char *name, struct str *ret_value);
 /* %XX becomes its byte, and '+' a blank where asked for; a bad escape stays as it is. The same bytes when nothing is encoded. */
 struct str uri_decode(struct api_arena *a, struct str s, bool plus);
 
+/* Host or :authority with its port, without userinfo; absent: there is none. */
+struct str uri_authority(const struct http_call *call);
+
 /* The host called, lower case, without userinfo and port, only of letters, digits and ".-_:[]" and at most 253 bytes: what the request
  * says, else the server name of TLS, else the address of the end that serves; "unknown" if there is none. */
 struct str uri_host(const struct api_peer *peer, const struct http_call *call, struct api_arena *a);
