@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <uthash.h>
+
+#include "discover.h"
+#include "ldcache.h"
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/fsx.h"
+#include "plan.h"
+
+#define CACHE_MAX (16U << 20)
+#define MAPS_LINES_MAX (1U << 18)	/* of one process; the kernel allows 65530 mappings unless told otherwise */
+#define MOUNTINFO_MAX (4U << 20)
+#define NAMESPACES_MAX 4096
+
+struct key {
+	uint64_t dev, ino;
+};
+
+struct known {
+	struct key key;
+	UT_hash_handle hh;
+};
+
+struct tls_discovery {
+	struct known *known;
+	unsigned max;
+	uint64_t memory_dev;	/* of memfds, which no list of mounts has */
+	struct tls_discovery_stats stats;
+};
+
+/* One search: where it is, and who is told. */
+struct search {
+	struct tls_discovery *d;
+	tls_discover_fn *fn;
+	void *arg;
+	uint32_t pid;
+	int root;		/* what a cache's paths are looked up in */
+	struct buf mounts;	/* mountinfo of the process, once it is asked for */
+	bool have_mounts;
+};
+
+static uint64_t memory_device(void)
+{
+	_cleanup_close_ int fd = memfd_create("dev", MFD_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && !fstat(fd, &st) ? st.st_dev : 0;
+}
+
+int tls_discovery_new(unsigned max, struct tls_discovery **ret_d)
+{
+	struct tls_discovery *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->max = max;
+	d->memory_dev = memory_device();
+	*ret_d = d;
+	return 0;
+}
+
+void tls_discovery_free(struct tls_discovery **d)
+{
+	struct known *k, *next;
+
+	if (!*d)
+		return;
+	HASH_ITER(hh, (*d)->known, k, next) {
+		HASH_DEL((*d)->known, k);
+		free(k);
+	}
+	free(*d);
+	*d = NULL;
+}
+
+const struct tls_discovery_stats *tls_discovery_stats(const struct tls_discovery *d)
+{
+	return &d->stats;
+}
+
+void tls_discovery_forget(struct tls_discovery *d, uint64_t dev, uint64_t ino)
+{
+	struct key key = { dev, ino };
+	struct known *k;
+
+	HASH_FIND(hh, d->known, &key, sizeof(key), k);
+	if (!k)
+		return;
+	HASH_DEL(d->known, k);
+	free(k);
+}
+
+/* 1: it is new and noted, 0: known, or no room for it. */
+static int know(struct tls_discovery *d, struct key key)
+{
+	struct known *k;
+
+	HASH_FIND(hh, d->known, &key, sizeof(key), k);
+	if (k)
+		return 0;
+	if (HASH_COUNT(d->known) >= d->max) {
+		d->stats.full++;
+		return 0;
+	}
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	k->key = key;
+	HASH_ADD(hh, d->known, key, sizeof(k->key), k);
+	return 1;
+}
+
+/* File systems whose server may be a hostile process, or gone. */
+static bool may_block(const char *type)
+{
+	static const char *const types[] = { "fuse", "nfs", "cifs", "smb", "afs", "ceph", "coda", "glusterfs", "autofs", "lustre" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strncmp(type, types[i], strlen(types[i])))
+			return true;
+	return false;
+}
+
+/*
+ * The file system that a device without a disk is, by the process' list of mounts:
+ * 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+ * One that is not in it (unmounted, of another namespace) may be anything.
+ */
+static bool device_may_block(struct search *s, unsigned major_no, unsigned minor_no)
+{
+	char path[64], *save = NULL;
+
+	if (major_no || makedev(major_no, minor_no) == s->d->memory_dev)
+		return false;
+	if (!s->have_mounts) {
+		if (s->pid)
+			snprintf(path, sizeof(path), "/proc/%u/mountinfo", s->pid);
+		else
+			snprintf(path, sizeof(path), "/proc/self/mountinfo");
+		buf_reset(&s->mounts);
+		fsx_read(path, MOUNTINFO_MAX, &s->mounts);
+		s->have_mounts = true;
+	}
+	_cleanup_free_ char *text = strdup(buf_text(&s->mounts));
+
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
+		char *type = strstr(line, " - ");
+		unsigned ma, mi;
+
+		if (type && sscanf(line, "%*u %*u %u:%u", &ma, &mi) == 2 && ma == major_no && mi == minor_no)
+			return may_block(type + 3);
+	}
+	return true;
+}
+
+/*
+ * What `at` (O_PATH, closed by the caller) refers to, if it is a file that is new and may be read without waiting. Attributes are asked of
+ * the kernel alone: a FUSE server is not asked. 0, what fn returned, -ENOMEM.
+ */
+static int give(struct search *s, int at, const char *path)
+{
+	_cleanup_close_ int fd = -1;
+	char self[64];
+	struct statx st;
+	struct key key;
+	int r;
+
+	if (statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) < 0 || !S_ISREG(st.stx_mode))
+		return 0;
+	key = (struct key){ makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino };
+	r = know(s->d, key);
+	if (r <= 0)
+		return r;
+	if (device_may_block(s, st.stx_dev_major, st.stx_dev_minor)) {
+		s->d->stats.left_out++;
+		return 0;
+	}
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		tls_discovery_forget(s->d, key.dev, key.ino);
+		return 0;
+	}
+	s->d->stats.given++;
+	return s->fn(fd, &(struct tls_found){ key.dev, key.ino, s->pid, path }, s->arg);
+}
+
+static int give_path(struct search *s, const char *proc, const char *path)
+{
+	_cleanup_close_ int at = open(proc, O_PATH | O_CLOEXEC);
+
+	return at < 0 ? 0 : give(s, at, path);
+}
+
+static bool worth_by_path(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	return tls_plan_name(base ? base + 1 : path);
+}
+
+/* A line of /proc/PID/maps: 7f00-7f10 r-xp 00001000 fd:01 1234    /usr/lib/libssl.so.3 (deleted) */
+static int give_mapping(struct search *s, const char *line)
+{
+	unsigned long start, end, ino;
+	char perms[8], proc[96];
+	int name = 0;
+
+	if (sscanf(line, "%lx-%lx %7s %*x %*x:%*x %lu %n", &start, &end, perms, &ino, &name) < 4 || !name || !ino || perms[2] != 'x')
+		return 0;
+	if (line[name] != '/' || !worth_by_path(line + name))
+		return 0;
+	snprintf(proc, sizeof(proc), "/proc/%u/map_files/%lx-%lx", s->pid, start, end);
+	return give_path(s, proc, line + name);
+}
+
+static int give_mappings(struct search *s)
+{
+	_cleanup_free_ char *line = NULL;
+	char path[64];
+	size_t room = 0;
+	ssize_t n;
+	FILE *f;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", s->pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	for (unsigned i = 0; !r && i < MAPS_LINES_MAX && (n = getline(&line, &room, f)) > 0; i++) {
+		if (line[n - 1] == '\n')
+			line[n - 1] = 0;
+		r = give_mapping(s, line);
+	}
+	fclose(f);
+	return r;
+}
+
+static int give_executable(struct search *s)
+{
+	char proc[64], path[PATH_MAX] = "";
+	ssize_t n;
+
+	snprintf(proc, sizeof(proc), "/proc/%u/exe", s->pid);
+	n = readlink(proc, path, sizeof(path) - 1);
+	if (n <= 0)
+		return 0; /* a kernel thread, or gone */
+	path[n] = 0;
+	return give_path(s, proc, path);
+}
+
+static int search_process(struct search *s)
+{
+	int r = give_executable(s);
+
+	return r ? r : give_mappings(s);
+}
+
+static void search_end(struct search *s)
+{
+	buf_free(&s->mounts);
+	if (s->root >= 0)
+		close(s->root);
+}
+
+int tls_discover_process(struct tls_discovery *d, uint32_t pid, tls_discover_fn *fn, void *arg)
+{
+	_cleanup_(search_end) struct search s = { .d = d, .fn = fn, .arg = arg, .pid = pid, .root = -1 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	if (!pid || access(path, F_OK) < 0)
+		return -ESRCH;
+	return search_process(&s);
+}
+
+/* Inside the root, on its own file system, whatever links say. */
+static int open_in_root(int root, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+static int give_library(const char *name, const char *path, void *arg)
+{
+	struct search *s = arg;
+	_cleanup_close_ int at = -1;
+
+	if (!tls_plan_name(name))
+		return 0;
+	at = open_in_root(s->root, path);
+	return at < 0 ? 0 : give(s, at, path);
+}
+
+/* Libraries that the linker's cache of a root names. */
+static int search_cache(struct search *s)
+{
+	_cleanup_(buf_free) struct buf cache = { 0 };
+	_cleanup_close_ int at = -1;
+	struct statx st;
+	char self[64];
+	int r;
+
+	if (statx(s->root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return 0;
+	if (device_may_block(s, st.stx_dev_major, st.stx_dev_minor)) {
+		s->d->stats.left_out++;
+		return 0;
+	}
+	at = open_in_root(s->root, "/etc/ld.so.cache");
+	if (at < 0 || statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 || !S_ISREG(st.stx_mode))
+		return 0;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+	if (fsx_read(self, CACHE_MAX, &cache) < 0)
+		return 0;
+	r = ldcache_each(cache.p, cache.n, give_library, s);
+	return r == -EBADMSG ? 0 : r;
+}
+
+/* The roots that were searched: a mount namespace may have several (chroot). */
+struct roots {
+	struct known *seen;
+	unsigned n;
+};
+
+static bool root_is_new(struct roots *roots, int root)
+{
+	struct known *k;
+	struct statx st;
+	struct key key;
+
+	if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) < 0 || roots->n == NAMESPACES_MAX)
+		return false;
+	key = (struct key){ makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino };
+	HASH_FIND(hh, roots->seen, &key, sizeof(key), k);
+	k = k ? NULL : calloc(1, sizeof(*k));
+	if (!k)
+		return false;
+	k->key = key;
+	HASH_ADD(hh, roots->seen, key, sizeof(k->key), k);
+	roots->n++;
+	return true;
+}
+
+static void roots_end(struct roots *roots)
+{
+	struct known *k, *next;
+
+	HASH_ITER(hh, roots->seen, k, next) {
+		HASH_DEL(roots->seen, k);
+		free(k);
+	}
+}
+
+static int search_root(struct search *s, struct roots *roots, const char *path)
+{
+	s->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->root < 0 || !root_is_new(roots, s->root))
+		return 0;
+	return search_cache(s);
+}
+
+static int search_one(struct tls_discovery *d, uint32_t pid, struct roots *roots, tls_discover_fn *fn, void *arg)
+{
+	_cleanup_(search_end) struct search s = { .d = d, .fn = fn, .arg = arg, .pid = pid, .root = -1 };
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%u/root", pid);
+	r = search_root(&s, roots, pid ? path : "/");
+	return r || !pid ? r : search_process(&s);
+}
+
+int tls_discover_host(struct tls_discovery *d, tls_discover_fn *fn, void *arg)
+{
+	_cleanup_(roots_end) struct roots roots = { 0 };
+	struct dirent *e;
+	DIR *proc;
+	int r = search_one(d, 0, &roots, fn, arg);
+
+	if (r)
+		return r;
+	proc = opendir("/proc");
+	if (!proc)
+		return -errno;
+	while (!r && (e = readdir(proc))) {
+		unsigned long pid = strtoul(e->d_name, NULL, 10);
+
+		if (pid && pid <= UINT32_MAX)
+			r = search_one(d, (uint32_t)pid, &roots, fn, arg);
+	}
+	closedir(proc);
+	return r;
+}
