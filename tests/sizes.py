@@ -8,6 +8,7 @@ import os
 
 SIZES = {
     # name: (everyday, full, what it counts)
+    "aws.operations": (300, 20_000, "operations of AWS of which a request is made, all there are at most"),
     "kill.calls": (10_000, 100_000, "calls made while the four programs are killed and restarted"),
     "kill.rounds": (8, 60, "kills"),
     "invariant.opens": (60_000, 1_000_000, "opens of one thread in a flood"),

@@ -18,6 +18,7 @@ import aws_rules
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = "/usr/lib/python3/dist-packages/botocore/data"
 PROTOCOLS = {"query": "AWS_QUERY", "ec2": "AWS_EC2", "json": "AWS_JSON", "rest-json": "AWS_REST_JSON", "rest-xml": "AWS_REST_XML"}
+XML = ("query", "ec2", "rest-xml")
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
 LOCATIONS = {None: 0, "header": 1, "headers": 2, "uri": 3, "querystring": 4, "statusCode": 5}
 ATTRIBUTE = 6
@@ -25,6 +26,7 @@ SCALARS = {"string": 1, "character": 1, "integer": 2, "long": 2, "short": 2, "by
            "boolean": 4, "timestamp": 5, "blob": 6}
 SECRET, DOCUMENT, STREAM, FIRST, EXTRA = 7, 8, 9, 16, 0x8000
 STRUCTURE, LIST, MAP = 0, 1, 2
+FILES = {n: "aws_tables_%s.c" % n for n in ("names", "shapes", "ops")}
 
 
 def models(data):
@@ -55,7 +57,7 @@ class Shapes:
     """All shapes that operations reach, as nodes; alike() numbers them so that those that look alike have one number."""
 
     def __init__(self):
-        self.nodes = {}     # (service, shape, flat, ec2 request) -> description with other nodes in it
+        self.nodes = {}     # (service, shape, flat, in a request or not) -> description with other nodes in it
 
     def add(self, service, model, name, flat=False, request=True):
         protocol = model["metadata"]["protocol"]
@@ -66,7 +68,7 @@ class Shapes:
         if scalar is not None:
             return scalar
         flat = flat or bool(shape.get("flattened"))
-        key = (service, name, flat, request and protocol == "ec2")
+        key = (service, name, flat, request and protocol in XML)
         if key in self.nodes:
             return key
         self.nodes[key] = None
@@ -100,8 +102,8 @@ class Shapes:
         wire = ref.get("locationName", shape.get("locationName", name))
         if protocol == "ec2" and request:
             wire = ref.get("queryName", wire[:1].upper() + wire[1:])
-        if protocol == "query" and request and self.flat_list(model, ref):
-            # a flattened list is called as its elements are, when those have a name
+        if protocol in XML and (protocol == "query" or not request) and self.flat_list(model, ref):
+            # a flattened list is called as its elements are, when those have a name; but not in requests of REST
             wire = model["shapes"][ref["shape"]]["member"].get("locationName", wire)
         location = ATTRIBUTE if ref.get("xmlAttribute") else LOCATIONS[ref.get("location")]
         if ref.get("streaming"):
@@ -285,32 +287,44 @@ def version(data):
         return next(line.split("'")[1] for line in f if line.startswith("__version__"))
 
 
+def written(data):
+    """{file's name: its text}"""
+    tables, release = Tables(data), version(data)
+    return {FILES[n]: HEAD % (n, release) + write(tables) for n, write in (("names", names_file), ("shapes", shapes_file), ("ops", ops_file))}
+
+
+def same_version(data, out):
+    with open(os.path.join(out, FILES["ops"]), encoding="utf-8") as f:
+        return "botocore %s;" % version(data) in f.read(400)
+
+
+def differing(texts, out):
+    """Names of files in `out` that are not as they would be written."""
+    found = []
+    for name, text in texts.items():
+        with open(os.path.join(out, name), encoding="utf-8") as f:
+            found += [name] if f.read() != text else []
+    return found
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--data", default=DATA)
     p.add_argument("--out", default=os.path.join(TOP, "agent/api"))
     p.add_argument("--check", action="store_true")
     a = p.parse_args()
-    release = version(a.data)
-    names = {n: os.path.join(a.out, "aws_tables_%s.c" % n) for n in ("names", "shapes", "ops")}
+    if a.check and not same_version(a.data, a.out):
+        print("the models are botocore %s's, the tables are not" % version(a.data))
+        sys.exit(2)
+    texts = written(a.data)
     if a.check:
-        with open(names["ops"], encoding="utf-8") as f:
-            if "botocore %s;" % release not in f.read(400):
-                print("the models are botocore %s's, the tables are not" % release)
-                sys.exit(2)
-    tables = Tables(a.data)
-    differing = 0
-    for name, write in (("names", names_file), ("shapes", shapes_file), ("ops", ops_file)):
-        text = HEAD % (name, release) + write(tables)
-        if a.check:
-            with open(names[name], encoding="utf-8") as f:
-                if f.read() != text:
-                    print("%s: differs from what the models give" % names[name])
-                    differing = 1
-        else:
-            with open(names[name], "w", encoding="utf-8") as f:
-                f.write(text)
-    sys.exit(differing)
+        wrong = differing(texts, a.out)
+        for name in wrong:
+            print("%s: differs from what the models give" % name)
+        sys.exit(bool(wrong))
+    for name, text in texts.items():
+        with open(os.path.join(a.out, name), "w", encoding="utf-8") as f:
+            f.write(text)
 
 
 if __name__ == "__main__":

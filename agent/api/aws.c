@@ -5,14 +5,18 @@
 #include "agent/api/aws_internal.h"
 
 /* Signed as AWS signs, but also APIs of customers: only the host tells them from AWS's own. */
-#define NOT_AWS "execute-api appsync vpc-lattice-svcs vpc-lattice aoss neptune-db"
+#define NOT_AWS "execute-api vpc-lattice-svcs vpc-lattice aoss neptune-db"
 
 static bool match(const struct api_peer *peer, const struct http_call *call)
 {
 	struct aws_sign sign;
 	struct aws_host host;
+	struct uri u;
 
 	aws_sign_get(call, &sign);
+	uri_split(call->request.head.target, &u);
+	if (str_is(sign.service, "appsync") && str_is(u.path, "/graphql"))
+		return false;
 	if (sign.version && !str_among(sign.service, NOT_AWS))
 		return true;
 	aws_host_get(uri_host_raw(peer, call), &host);

@@ -143,7 +143,7 @@ static bool has_output(const struct http_call *call, const struct aws_found *f)
 static struct aws_node *result_of(struct aws_node *root)
 {
 	for (struct aws_node *c = root->first; c; c = c->next)
-		if (str_ends(c->name, "Result") && c->kind == NODE_OBJECT && str_ends(root->name, "Response"))
+		if (str_ends(c->name, "Result") && str_ends(root->name, "Response"))
 			return c;
 	return root;
 }
@@ -169,7 +169,7 @@ static void put_payload(struct aws_emit *e, struct aws_node *n, struct aws_shape
 	for (unsigned i = 0; i < s.payload; i++)
 		if (!aws_member_next(&s, &m))
 			return;
-	if (aws_shape_get(m.shape, &inner))
+	if (aws_shape_get(m.shape, &inner) || m.shape == AWS_SECRET)
 		aws_emit_value(e, aws_member_key(e, &m), n, m.shape);
 }
 

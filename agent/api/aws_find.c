@@ -14,9 +14,10 @@ static bool is_word(struct str s)
 	return true;
 }
 
+/* One whose operations paths tell; S3 itself has aws_s3.c. */
 static bool rest(const struct aws_service *s)
 {
-	return s->protocol == AWS_REST_JSON || s->protocol == AWS_REST_XML;
+	return s->protocol == AWS_REST_JSON || (s->protocol == AWS_REST_XML && strcmp(s->prefix, "s3"));
 }
 
 /* The services that the signature's scope, or else the host, may mean. */
@@ -121,9 +122,10 @@ static void by_path(const struct http_call *call, struct aws_found *f)
 	if (f->host.service && rest(f->host.service) && aws_route(f->host.service, call->request.head.method, &f->uri, f))
 		return;
 	for (unsigned i = first; i < first + n; i++)
-		if (rest(&aws_services[i]) && aws_route(&aws_services[i], call->request.head.method, &f->uri, f))
-			return;
-	by_name(f);
+		if (rest(&aws_services[i]))
+			aws_route(&aws_services[i], call->request.head.method, &f->uri, f);
+	if (!f->op)
+		by_name(f);
 }
 
 void aws_find(const struct api_peer *peer, const struct http_call *call, struct aws_found *ret)

@@ -77,6 +77,7 @@ struct aws_found {
 		struct str value;		/* still encoded */
 	} labels[AWS_LABELS_MAX];
 	unsigned nlabels;
+	uint64_t fit;				/* how well the path fits its template */
 	struct aws_sign sign;
 	struct aws_host host;
 	struct uri uri;
@@ -84,7 +85,8 @@ struct aws_found {
 };
 /* By head, and of forms by what of the request's body is there. */
 void aws_find(const struct api_peer *peer, const struct http_call *call, struct aws_found *ret);
-bool aws_route(const struct aws_service *s, struct str method, const struct uri *u, struct aws_found *ret);
+/* Takes the service's operation whose template fits better than what is found already. */
+bool aws_route(const struct aws_service *s, struct str method, const struct uri *u, struct aws_found *f);
 void aws_s3_find(const struct http_call *call, struct aws_found *f);
 /* The name that CloudTrail has for it. */
 struct str aws_event_name(const struct aws_service *s, struct str op);

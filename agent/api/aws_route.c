@@ -13,6 +13,12 @@ struct fit {
 	struct aws_found labels;	/* only its labels */
 };
 
+/* Larger is better: one of another version is the worst. */
+static uint64_t fit_value(const struct fit *f)
+{
+	return f->score | (uint64_t)!f->dated << 63;
+}
+
 static bool is_date(struct str s)
 {
 	if (s.n != 10)
@@ -82,7 +88,7 @@ static bool fit_segment(struct str t, struct str s, struct fit *f)
 
 static bool fit_path(struct str t, struct str path, struct fit *f)
 {
-	unsigned shift = 62;
+	unsigned shift = 60;
 
 	while (t.p || path.p) {
 		struct str part = str_cut(&t, '/'), segment;
@@ -142,10 +148,9 @@ static bool fits(const struct aws_op *op, const struct uri *u, struct fit *ret)
 	return fit_path(trimmed(path), trimmed(u->path), ret) && fit_query(query, u->query, ret);
 }
 
-bool aws_route(const struct aws_service *s, struct str method, const struct uri *u, struct aws_found *ret)
+bool aws_route(const struct aws_service *s, struct str method, const struct uri *u, struct aws_found *f)
 {
-	struct fit best = { 0 }, now;
-	const struct aws_op *found = NULL;
+	struct fit now;
 	unsigned m = 0;
 
 	while (m < AWS_METHODS && !str_is(method, methods[m]))
@@ -153,16 +158,13 @@ bool aws_route(const struct aws_service *s, struct str method, const struct uri 
 	for (unsigned i = s->first; i < (unsigned)s->first + s->count; i++) {
 		if (aws_ops[i].method != m || !fits(&aws_ops[i], u, &now))
 			continue;
-		if (found && (now.dated > best.dated || (now.dated == best.dated && now.score <= best.score)))
+		if (f->op && fit_value(&now) <= f->fit)
 			continue;
-		best = now;
-		found = &aws_ops[i];
+		f->service = s;
+		f->op = &aws_ops[i];
+		f->fit = fit_value(&now);
+		f->nlabels = now.labels.nlabels;
+		memcpy(f->labels, now.labels.labels, sizeof(f->labels));
 	}
-	if (!found)
-		return false;
-	ret->service = s;
-	ret->op = found;
-	ret->nlabels = best.labels.nlabels;
-	memcpy(ret->labels, best.labels.labels, sizeof(ret->labels));
-	return true;
+	return f->op;
 }

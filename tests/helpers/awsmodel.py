@@ -116,9 +116,9 @@ class Maker:
                 continue
             if depth > 12:
                 raise Unmakeable("recursion")
-            if member.serialization.get("location") == "headers" or (member.serialization.get("jsonvalue") and depth > 0):
+            if member.serialization.get("location") == "headers" or (member.serialization.get("jsonvalue") and (depth > 0 or self.answer)):
                 continue
-            made[name] = {PLANTED: PLANTED} if member.serialization.get("jsonvalue") and not self.answer else \
+            made[name] = {PLANTED: PLANTED} if member.serialization.get("jsonvalue") else \
                 self.value(member, depth + 1, secret or hidden(self.folder, shape.name, name, member))
         return made
 
