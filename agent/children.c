@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "parent_internal.h"
+#include "planner.h"
 #include "resolver.h"
 #include "sandbox.h"
 #include "selfcalls.h"
@@ -61,8 +62,9 @@ int child_main(char **argv)
 		const char *role, *name;
 	} roles[] = {
 		{ ROLE_WORKER, "hosttraild[worker]" }, { ROLE_RESOLVER, "hosttraild[resolver]" }, { ROLE_PROBER, "hosttraild[prober]" },
+		{ ROLE_PLANNER, "hosttraild[planner]" },
 	};
-	bool worker = !strcmp(argv[1], ROLE_WORKER), prober = !strcmp(argv[1], ROLE_PROBER);
+	bool worker = !strcmp(argv[1], ROLE_WORKER), prober = !strcmp(argv[1], ROLE_PROBER), planner = !strcmp(argv[1], ROLE_PLANNER);
 	uid_t uid = (uid_t)strtoul(argv[2], NULL, 10);
 	gid_t gid = (gid_t)strtoul(argv[3], NULL, 10);
 	int r;
@@ -75,7 +77,9 @@ int child_main(char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	umask(worker ? 027 : 077);
 	r = sandbox_drop(uid, gid, (pid_t)strtol(argv[4], NULL, 10));
-	if (!r && !worker && !prober)
+	if (!r && planner)
+		r = sandbox_planner();
+	else if (!r && !worker && !prober)
 		r = sandbox_resolver();
 	if (r < 0) {
 		log_err(r, "cannot give up privileges");
@@ -83,6 +87,8 @@ int child_main(char **argv)
 	}
 	if (prober)
 		return prober_run(FD_CTL);
+	if (planner)
+		return planner_run(FD_CTL);
 	return worker ? worker_run(FD_CTL, FD_ASK, FD_RESOLVER) : resolver_run(FD_CTL);
 }
 
@@ -163,6 +169,23 @@ int start_prober(struct parent *p)
 	p->prober = pid;
 	p->probe = TAKE_FD(s[0]);
 	return 0;
+}
+
+pid_t start_planner(struct parent *p, int *ret_sock)
+{
+	_cleanup_(close_pair) int s[2] = { -1, -1 };
+	int r = msg_pair(s);
+	pid_t pid;
+
+	if (r < 0)
+		return r;
+	fcntl(s[0], F_SETFL, O_NONBLOCK);
+	pid = start(p, ROLE_PLANNER, &s[1], 1);
+	if (pid < 0)
+		return pid;
+	mark_self(p, pid);
+	*ret_sock = TAKE_FD(s[0]);
+	return pid;
 }
 
 void stop_prober(struct parent *p)
@@ -280,7 +303,8 @@ int send_setup(struct parent *p)
 	struct msg_setup s = {
 		.host = p->host, .made = f->made, .ncpu = f->ncpu, .ngroups = f->ngroups, .pid = getpid(),
 		.spool_bytes = { c->spool_control, c->spool_data, c->spool_tls },
-		.adopted = f->adopted || !p->hello, .log_level = (uint32_t)c->log_level, .self_test = c->self_test,
+		.adopted = f->adopted || !p->hello, .log_level = (uint32_t)c->log_level,
+		.self_test = c->self_test, .tls = f->tls_wanted >= 0,
 	};
 	int r;
 

@@ -26,6 +26,8 @@ const struct conf_key agent_keys[] = {
 	  .help = "what is recorded: host, cgroup PATH, or tree PID" },
 	{ .key = "selectors", .type = CONF_STRING, .offset = AT(selectors), .fallback = SELECTION_DEFAULT,
 	  .help = "which of that: a file of event selectors, \"default\" (management, network, file changes, sensitive files) or \"all\"" },
+	{ .key = "tls", .type = CONF_BOOL, .offset = AT(tls), .fallback = "true",
+	  .help = "record API calls inside TLS, too: probes in TLS libraries and programs that have one in them" },
 	{ .key = "user", .type = CONF_STRING, .offset = AT(user), .fallback = "64101",
 	  .help = "user (name or number) that worker and resolver run as" },
 	{ .key = "group", .type = CONF_STRING, .offset = AT(group), .fallback = "64100",

@@ -16,7 +16,7 @@ struct agent_config {
 	uint64_t ring_control, ring_process, ring_data;
 	uint64_t spool_control, spool_data, spool_tls;
 	int log_level;
-	bool self_test;
+	bool self_test, tls;
 	bool unpin_on_stop;
 };
 

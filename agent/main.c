@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 {
 	const struct options_about about = {
 		.program = "hosttraild",
-		.what = "Records what programs on this host do. Needs root; keeps it in one of its four processes.",
+		.what = "Records what programs on this host do. Needs root; keeps it in one of its five processes.",
 		.config = "/etc/hosttrail/hosttraild.yaml",
 		.keys = agent_keys,
 		.nkeys = agent_nkeys,
@@ -37,7 +37,8 @@ int main(int argc, char **argv)
 	struct options o;
 	int r;
 
-	if (argc == 5 && (!strcmp(argv[1], ROLE_WORKER) || !strcmp(argv[1], ROLE_RESOLVER) || !strcmp(argv[1], ROLE_PROBER)))
+	if (argc == 5 && (!strcmp(argv[1], ROLE_WORKER) || !strcmp(argv[1], ROLE_RESOLVER) || !strcmp(argv[1], ROLE_PROBER) ||
+			  !strcmp(argv[1], ROLE_PLANNER)))
 		return child_main(argv);
 	r = options_read(argc, argv, &about, &o);
 	if (r >= 0)

@@ -49,6 +49,10 @@ enum msg_type {
 	MSG_PROBED,		/* prober -> worker: struct msg_probe: they were made (to the parent, none: here I am) */
 	MSG_SELECTORS,		/* parent -> worker: struct msg_selectors + the text; after MSG_START answered by MSG_SELECTED */
 	MSG_SELECTED,		/* worker -> parent: struct msg_selected: they are in force */
+	MSG_TLS_FILE,		/* parent -> planner: struct msg_tls_file and the file's descriptor */
+	MSG_TLS_PLAN,		/* planner -> parent: struct msg_tls_plan, and struct msg_tls_site as many as it says */
+	MSG_TLS_WANTED,		/* worker -> parent: struct msg_tls_wanted */
+	MSG_TLS_LIBRARY,	/* worker -> parent: struct msg_tls_library: somebody opened this */
 	MSG__MAX,
 };
 
@@ -62,7 +66,7 @@ struct msg_setup {
 	uint32_t ncpu, ngroups;
 	uint32_t ring_bytes[HT_CLASS__MAX];
 	uint32_t adopted, log_level;
-	uint32_t self_test, pad;
+	uint32_t self_test, tls;
 	int64_t pid;			/* the parent's */
 	struct {			/* struct probes_left; its descriptors come as MSG_RING_LEFT */
 		uint8_t stream[16];
@@ -156,6 +160,36 @@ struct msg_probe {
 	uint32_t pad;
 };
 
+struct msg_tls_file {
+	uint64_t id;
+};
+
+struct msg_tls_site {
+	uint64_t offset;
+	uint16_t func;
+	uint8_t kind, insn;
+	uint32_t pad;
+};
+
+struct msg_tls_plan {			/* texts end with NUL */
+	uint64_t id;
+	int32_t error;			/* 0 or -errno */
+	uint32_t nsites;
+	uint32_t uses_tls, pad;
+	char stack[32], build_id[48], why[160];
+};
+#define MSG_TLS_SITES_MAX 512
+
+struct msg_tls_wanted {
+	uint64_t conn;
+	struct ht_tls_wanted wanted;
+};
+
+struct msg_tls_library {
+	uint32_t pid, pad;
+	char path[PATH_MAX];
+};
+
 struct msg {
 	uint32_t type;
 	uint32_t n;			/* bytes of body */
@@ -179,6 +213,13 @@ struct msg {
 		struct msg_probe probe;
 		struct msg_guard guard;
 		struct msg_tampered tampered;
+		struct msg_tls_file tls_file;
+		struct {
+			struct msg_tls_plan head;
+			struct msg_tls_site site[MSG_TLS_SITES_MAX];
+		} tls_plan;
+		struct msg_tls_wanted tls_wanted;
+		struct msg_tls_library tls_library;
 		uint8_t bytes[MSG_BODY_MAX];
 	} body;
 };

@@ -90,6 +90,8 @@ static void reap(struct parent *p)
 			if (!p->stopping)
 				say_ended("prober", status);
 			p->prober_at = clock_boot() + NS_PER_SEC;
+		} else if (tls_ended(p, pid) && !p->stopping) {
+			say_ended("planner", status);
 		}
 	}
 }
@@ -207,8 +209,8 @@ static int timeout_ms(const struct parent *p)
 
 static void serve(struct parent *p)
 {
-	struct pollfd f[4] = {
-		{ p->signals, POLLIN, 0 }, { p->ask, POLLIN, 0 }, { p->ctl, POLLIN, 0 }, { p->probe, POLLIN, 0 },
+	struct pollfd f[5] = {
+		{ p->signals, POLLIN, 0 }, { p->ask, POLLIN, 0 }, { p->ctl, POLLIN, 0 }, { p->probe, POLLIN, 0 }, { tls_fd(p), POLLIN, 0 },
 	};
 
 	if (poll(f, ARRAY_SIZE(f), timeout_ms(p)) < 0)
@@ -219,6 +221,9 @@ static void serve(struct parent *p)
 		served(p, serve_ctl(p));
 	if (f[3].revents && p->probe >= 0 && p->ctl >= 0)
 		served(p, serve_prober(p));
+	if (f[4].revents)
+		tls_serve(p);
+	tls_tick(p);
 	if (f[0].revents)
 		take_signals(p);
 	reload_tick(p);
@@ -248,10 +253,12 @@ int parent_run(const struct agent_config *c)
 		r = parent_open(&p);
 	if (!r) {
 		watch_start(&p);
+		tls_open(&p);
 		r = start_worker(&p);
 	}
 	if (r < 0) {
 		end_children(&p);
+		tls_close(&p);
 		parent_close(&p);
 		return 1;
 	}
@@ -261,6 +268,7 @@ int parent_run(const struct agent_config *c)
 		restart(&p);
 	}
 	end_children(&p);
+	tls_close(&p);
 	parent_close(&p);
 	return 0;
 }

@@ -15,6 +15,7 @@ int parent_run(const struct agent_config *c);
 #define ROLE_WORKER "--worker"
 #define ROLE_RESOLVER "--resolver"
 #define ROLE_PROBER "--prober"
+#define ROLE_PLANNER "--planner"
 /* argv: program, role, uid, gid, the parent's pid. Exit status. */
 int child_main(char **argv);
 

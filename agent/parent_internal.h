@@ -37,6 +37,7 @@ struct parent {
 	uint64_t worker_at, resolver_at, prober_at, backoff;	/* when to start them again; ns */
 	uint64_t worker_started, restarts, count_at, watch_at, flush_at;
 	struct file_sign files[WATCHED_FILES];
+	struct parent_tls *tls;		/* NULL: no TLS capture */
 	bool stopping;
 	uint64_t stop_until;
 	struct msg m;
@@ -51,6 +52,7 @@ int start_worker(struct parent *p);	/* with a new resolver */
 int start_resolver(struct parent *p);	/* for the running worker */
 int start_prober(struct parent *p);	/* for the running worker, which gets it when it is ready: serve_prober() */
 void stop_prober(struct parent *p);
+pid_t start_planner(struct parent *p, int *ret_sock);	/* or -errno */
 int mark_as(const struct parent *p, pid_t pid, uint32_t flags);
 int send_setup(struct parent *p);
 /* reload.c: event selectors at the start; on SIGHUP; what waits; the worker's answer; a worker that begins. */
@@ -66,6 +68,15 @@ unsigned own_files(const struct parent *p, char (*ret_path)[PATH_MAX]);	/* whose
 int tell_process(struct parent *p, const char *name, pid_t pid);
 void watch_start(struct parent *p);
 void watch_check(struct parent *p);
+/* parent_tls.c: which files are probed. A failure is said, and costs no more than TLS capture. */
+void tls_open(struct parent *p);
+void tls_close(struct parent *p);
+void tls_offer(struct parent *p, int fd, const char *path);	/* a file that is executed or mapped; the descriptor stays the caller's */
+int tls_fd(const struct parent *p);				/* readable: tls_serve() */
+void tls_serve(struct parent *p);
+void tls_tick(struct parent *p);
+bool tls_ended(struct parent *p, pid_t pid);			/* was that the planner? */
+int tls_message(struct parent *p);				/* the worker's, in p->m */
 /* serve.c: one message of the worker; 0 or -errno (end it). */
 int serve_ctl(struct parent *p);
 int serve_ask(struct parent *p);

@@ -118,6 +118,7 @@ static int open_probes(struct parent *p)
 	struct probes_config pc = {
 		.instance = c->instance, .scope = p->scope.kind, .scope_cgroup = p->scope.cgroup, .own_dirs = own,
 		.ring_bytes = { (uint32_t)c->ring_control, (uint32_t)c->ring_process, (uint32_t)c->ring_data, 0 },
+		.tls = c->tls,
 	};
 	struct probes_calls calls;
 	unsigned n = 1;

@@ -88,6 +88,9 @@ int pipeline_new(const struct pipeline_config *config, const struct pipeline_ops
 		if (r < 0)
 			return r;
 	}
+	r = config->tls ? pipeline_tls_new(p, &p->tls) : 0;
+	if (r < 0)
+		return r;
 	*ret_p = TAKE_PTR(p);
 	return 0;
 }
@@ -96,6 +99,7 @@ void pipeline_free(struct pipeline **p)
 {
 	if (!*p)
 		return;
+	pipeline_tls_free(&(*p)->tls);
 	names_free(&(*p)->env.names);
 	exes_free(&(*p)->env.exes);
 	logins_free(&(*p)->env.logins);
@@ -118,8 +122,12 @@ struct batch *pipeline_batch(struct pipeline *p, unsigned chain)
 
 int pipeline_restart(struct pipeline *p, unsigned chain)
 {
+	int r = batch_reset(p->batch[chain], p->config.host);
+
 	p->opened[chain] = p->filtered[chain] = 0;
-	return batch_reset(p->batch[chain], p->config.host);
+	if (p->tls && chain == CHAIN_TLS)
+		pipeline_tls_restart(p->tls);
+	return r;
 }
 
 void pipeline_limit(struct pipeline *p, unsigned chain, size_t bytes)
@@ -205,6 +213,20 @@ static int64_t known_identity(struct pipeline *p, struct batch *b, struct ident 
 		return at;
 	identity_of(&p->env, id, by_fsuid, &p->text, &r);
 	return batch_identity(b, key, &r);
+}
+
+int64_t pipeline_known_identity(struct pipeline *p, struct batch *b, struct ident *id)
+{
+	return known_identity(p, b, id, false);
+}
+
+int64_t pipeline_unknown_identity(struct pipeline *p, struct batch *b, const struct ht_event *h)
+{
+	struct record_identity r;
+
+	p->stats.unknown_identity++;
+	identity_unknown(&p->env, h, "the kernel's identity of this generation did not arrive", &p->text, &r);
+	return batch_identity(b, idcache_serial(p->identities) * 2, &r);
 }
 
 static bool find_idmin(const struct ht_call *ev, uint32_t n, struct ht_idmin *ret_m)
@@ -445,7 +467,18 @@ static int take_call(struct pipeline *p, unsigned class, const struct ht_event *
 		return malformed(p, class, ev);
 	if (!r)
 		note_call(p, class, call, n);
+	if (!r && p->tls)
+		pipeline_tls_note(p->tls, call, n);
 	return r;
+}
+
+static int take_tls(struct pipeline *p, const struct ht_event *ev, uint32_t n)
+{
+	int r = p->tls ? pipeline_tls_take(p->tls, ev, n) : -EBADMSG;
+
+	if (r == -EBADMSG)
+		p->stats.malformed++;
+	return r == -EBADMSG ? 0 : r;
 }
 
 static int take(struct pipeline *p, unsigned class, const struct ht_event *ev, uint32_t n, uint64_t now)
@@ -455,7 +488,11 @@ static int take(struct pipeline *p, unsigned class, const struct ht_event *ev, u
 		return take_call(p, class, ev, n);
 	case HT_EV_IDENT:
 		return take_identity(p, ev, n, now);
+	case HT_EV_TLS:
+		return take_tls(p, ev, n);
 	case HT_EV_EXIT:
+		if (p->tls)
+			pipeline_tls_gone(p->tls, ev->tgid, ev->time);
 		proctab_gone(p->env.procs, ev->tgid, ev->start);
 		return 0;
 	default:
@@ -497,7 +534,11 @@ static int look_at_clock(struct pipeline *p)
 /* Before an entry is read, so that what closes the frame may free every entry that was read. */
 static int make_room(struct pipeline *p, unsigned chain)
 {
-	if (!settle_frame_full(p->settle, chain) && batch_size(p->batch[chain]) < p->limit[chain])
+	bool kinds = p->tls && chain == CHAIN_TLS && pipeline_tls_full(p->tls);
+
+	if (kinds && !batch_count(p->batch[chain]))
+		return pipeline_restart(p, chain);
+	if (!kinds && !settle_frame_full(p->settle, chain) && batch_size(p->batch[chain]) < p->limit[chain])
 		return 0;
 	return p->ops.close(p->ops.ctx, chain);
 }
@@ -524,7 +565,16 @@ static int drain_class(struct pipeline *p, unsigned class, uint64_t now)
 
 static int end_pass(struct pipeline *p, uint64_t now)
 {
+	int r = p->tls ? pipeline_tls_pass_end(p->tls) : 0;
+
+	struct rings_mark mark;
+
 	p->in_pass = false;
+	if (r < 0)
+		return r;
+	/* Plaintext does not lie about, and no call is recorded twice: who is killed now loses what was not whole. */
+	rings_mark(p->rings, HT_CLASS_TLS, &mark);
+	rings_commit(p->rings, HT_CLASS_TLS, &mark);
 	if (p->want_epoch) {
 		rings_new_epoch(p->rings);
 		p->want_epoch = false;
@@ -591,6 +641,11 @@ void pipeline_guard(struct pipeline *p, struct guard *g)
 void pipeline_ask_again(struct pipeline *p)
 {
 	names_ask_again(p->env.names);
+}
+
+int pipeline_tls_end(struct pipeline *p)
+{
+	return p->tls ? pipeline_tls_finish(p->tls, clock_boot()) : 0;
 }
 
 int pipeline_lost(struct pipeline *p)

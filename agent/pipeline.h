@@ -35,11 +35,15 @@ struct pipeline_ops {
 	void (*keep_identity)(void *ctx, const void *event, uint32_t n);
 	/* Is this call one of the self-test's? It is going to be recorded. May be NULL. */
 	bool (*is_test)(void *ctx, const struct ht_call *call);
+	/* TLS capture: what the kernel need not send; a process opened a file that may be a TLS library. May be NULL. */
+	void (*tls_wanted)(void *ctx, uint64_t conn, const struct ht_tls_wanted *w);
+	void (*library)(void *ctx, uint32_t pid, struct str path);
 };
 
 struct pipeline_config {
 	const struct record_host *host;		/* outlives the pipeline */
 	size_t identity_bytes, process_bytes;	/* bounds of the tables; 0: defaults */
+	bool tls;				/* entries of TLS connections come */
 	const char *program;			/* who makes the trail's own records */
 	const struct procfs_self *self;		/* copied; NULL: this process, read by pipeline_new() */
 };
@@ -82,6 +86,8 @@ int pipeline_select(struct pipeline *p, struct selection *s);
 const struct selection *pipeline_selection(const struct pipeline *p);	/* NULL: none were given */
 /* An identity that an earlier process kept. */
 void pipeline_identity(struct pipeline *p, const void *event, uint32_t n);
+/* No more entries come: API calls that are open become records as they are. */
+int pipeline_tls_end(struct pipeline *p);
 /* Waiting losses become RecordsLost records of the open control batch; more may wait when its ranges are full. */
 int pipeline_lost(struct pipeline *p);
 

@@ -7,6 +7,7 @@
 #include "decode.h"
 #include "lib/clock.h"
 #include "pipeline.h"
+#include "pipeline_tls.h"
 #include "proto/sketch.h"
 #include "selection.h"
 
@@ -37,6 +38,7 @@ struct pipeline {
 	bool in_pass, want_epoch;
 	struct selection *selection;	/* NULL: whatever was captured is recorded */
 	struct sketch *sketch;
+	struct pipeline_tls *tls;	/* NULL: no TLS capture */
 	struct pipeline_stats stats;
 };
 
@@ -47,6 +49,9 @@ void select_pass_began(struct pipeline *p, uint64_t now);
 /* Who made the call, as far as it is known. A bit for each of the selectors' fields that may still turn out otherwise. */
 uint32_t pipeline_who(struct pipeline *p, const struct ht_call *ev, uint32_t n, struct record_identity *ret_i);
 
+/* Index of an identity in the batch; of one that never came. Or -errno. */
+int64_t pipeline_known_identity(struct pipeline *p, struct batch *b, struct ident *id);
+int64_t pipeline_unknown_identity(struct pipeline *p, struct batch *b, const struct ht_event *h);
 /* Index of the agent's own identity in the batch, or -errno. */
 int64_t pipeline_self(struct pipeline *p, struct batch *b);
 void pipeline_note(struct pipeline *p, unsigned chain);	/* a record was appended */

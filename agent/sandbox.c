@@ -115,6 +115,20 @@ int sandbox_worker(void)
 	return load(SCMP_ACT_KILL_PROCESS, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
 }
 
+int sandbox_planner(void)
+{
+	static const int allowed[] = {
+		SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(futex),
+		SCMP_SYS(clock_gettime), SCMP_SYS(getrandom), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigaction),
+		SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(getpid), SCMP_SYS(gettid),
+		SCMP_SYS(tgkill), SCMP_SYS(rseq), SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(lseek),
+		SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(fcntl), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendto),
+		SCMP_SYS(recvfrom), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	};
+
+	return load(SCMP_ACT_KILL_PROCESS, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+}
+
 int sandbox_resolver(void)
 {
 	static const int refused[] = {

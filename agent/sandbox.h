@@ -14,6 +14,8 @@ int sandbox_drop(uid_t uid, gid_t gid, pid_t parent);
 int sandbox_guard(void);
 /* System calls that the worker needs; any other kills it. After every descriptor is there. */
 int sandbox_worker(void);
+/* The planner's: memory, reading files that it was given, and answering. Any other call kills it. */
+int sandbox_planner(void);
 /* The resolver's: a list of what nobody needs who looks up names, refused with EPERM. */
 int sandbox_resolver(void);
 

@@ -56,6 +56,8 @@ static int serve_exe(struct parent *p)
 	q->path[sizeof(q->path) - 1] = 0;
 	fd = exe_open(p->probes, q->pid, q->path, &q->exe);
 	a.error = fd < 0 ? fd : 0;
+	if (fd >= 0)
+		tls_offer(p, fd, q->path);
 	return msg_send(p->ctl, MSG_EXE_FD, &a, sizeof(a), fd < 0 ? -1 : fd);
 }
 
@@ -91,6 +93,8 @@ int serve_ctl(struct parent *p)
 		r = serve_login(p);
 	else if (!r && p->m.type == MSG_SELECTED)
 		r = reload_answered(p, p->m.body.selected.from);
+	else if (!r && (p->m.type == MSG_TLS_WANTED || p->m.type == MSG_TLS_LIBRARY))
+		r = tls_message(p);
 	else if (!r)
 		r = -EBADMSG;
 	return r == -EAGAIN ? 0 : r;	/* an answer that the worker has no room for is not missed for ever */

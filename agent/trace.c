@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
 #include "callselect.h"
 #include "kernelrules.h"
 #include "exehash.h"
@@ -21,6 +23,7 @@
 #include "own.h"
 #include "pipeline.h"
 #include "spawn.h"
+#include "tlsfiles.h"
 #include "trace.h"
 #include "traceorder.h"
 
@@ -40,6 +43,7 @@ struct trace {
 	struct settle *settle;
 	struct pipeline *pipeline;
 	struct exehash *hash;
+	struct tlsfiles *files;		/* NULL: no TLS capture */
 	struct spawn child;
 	int epoll, signals;
 	sigset_t mask;			/* the caller's */
@@ -66,6 +70,8 @@ static void ask_exe(void *ctx, const struct exe_ref *ref)
 	struct trace *t = ctx;
 	_cleanup_close_ int fd = exe_open(t->probes, ref->pid, ref->path, &ref->exe);
 
+	if (fd >= 0 && t->files)
+		tlsfiles_take(t->files, fd, ref->path);
 	if (fd >= 0 && !exehash_submit(t->hash, fd, &ref->exe))
 		TAKE_FD(fd);
 }
@@ -78,6 +84,26 @@ static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
 	if (login_peer_of(pid, address) < 0)
 		address[0] = 0;
 	pipeline_login(t->pipeline, session, address);
+}
+
+static void tls_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
+{
+	struct trace *t = ctx;
+
+	bpf_map_update_elem(probes_fds(t->probes)->tls_wanted, &conn, w, BPF_ANY);	/* in vain: more bytes come than are needed */
+}
+
+/* As the process sees it, or, when that has ended, as we do. */
+static void library(void *ctx, uint32_t pid, struct str path)
+{
+	struct trace *t = ctx;
+	char full[HT_PATH_MAX];
+
+	snprintf(full, sizeof(full), "/proc/%u/root%.*s", pid, (int)path.n, path.p);
+	if (tlsfiles_path(t->files, full) < 0 && path.n < sizeof(full)) {
+		snprintf(full, sizeof(full), "%.*s", (int)path.n, path.p);
+		tlsfiles_path(t->files, full);
+	}
 }
 
 /* ---- batches to the callback -------------------------------------------------------------- */
@@ -146,9 +172,42 @@ static int pass(struct trace *t)
 
 /* ---- set-up ---------------------------------------------------------------------------------- */
 
+static const char *tls_missing(const struct trace *t)
+{
+	static const char *const names[] = { "uretprobe", "uprobe" };
+	const struct probes_feature *v;
+	unsigned n;
+
+	v = probes_features(t->probes, &n);
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < ARRAY_SIZE(names); k++)
+			if (!strcmp(v[i].name, names[k]) && !v[i].on)
+				return v[i].why;
+	return "the probes are not loaded";
+}
+
+/* Probes stand before the command's first instruction: in the libraries that the linker knows, and in the command's own file. */
+static int open_tls(struct trace *t, char why[256])
+{
+	int entry, ret, r;
+	bool multi;
+
+	probes_tls(t->probes, &entry, &ret, &multi);
+	if (entry < 0) {
+		snprintf(t->result.tls, sizeof(t->result.tls), "%s", tls_missing(t));
+		return 0;
+	}
+	r = tlsfiles_new(t->probes, &t->files);
+	if (r < 0)
+		return snprintf(why, 256, "TLS capture: %s", strerror(-r)), r;
+	tlsfiles_libraries(t->files);
+	tlsfiles_program(t->files, t->o->argv[0]);
+	return 0;
+}
+
 static int open_kernel_side(struct trace *t, char why[256])
 {
-	struct probes_config pc = { .scope = HT_SCOPE_TREE, };
+	struct probes_config pc = { .scope = HT_SCOPE_TREE, .tls = !t->o->no_tls };
 	struct probes_calls calls = { 0 };
 	const struct selectors *wanted = t->o->selection ? t->o->selection->selectors : NULL;
 	struct kernelrules *rules;
@@ -164,6 +223,8 @@ static int open_kernel_side(struct trace *t, char why[256])
 	if (!pc.ring_bytes[HT_CLASS_DATA])
 		pc.ring_bytes[HT_CLASS_DATA] = RING_DEFAULT_DATA;
 	r = probes_open(&pc, &t->probes, why);
+	if (!r && pc.tls)
+		r = open_tls(t, why);
 	if (r < 0)
 		return r;
 	if (wanted && !t->o->calls) {
@@ -182,8 +243,9 @@ static int open_user_side(struct trace *t)
 {
 	struct pipeline_ops ops = {
 		.ctx = t, .close = close_batch, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
+		.tls_wanted = tls_wanted, .library = t->files ? library : NULL,
 	};
-	struct pipeline_config pc = { .host = &t->host, .program = "hosttrail" };
+	struct pipeline_config pc = { .host = &t->host, .program = "hosttrail", .tls = t->files };
 	int r;
 
 	hostinfo_read(&t->info, t->o->region, t->o->account);
@@ -336,6 +398,10 @@ static int finish(struct trace *t)
 		usleep(2000);
 	} while (clock_boot() < end);
 	if (!r)
+		r = pipeline_tls_end(t->pipeline);
+	if (!r)
+		r = take_batches(t);
+	if (!r)
 		r = say_missed(t);
 	if (!r)
 		traceorder_give(t->order, UINT64_MAX, give, t);
@@ -351,6 +417,7 @@ static void trace_close(struct trace *t)
 	traceorder_free(&t->order);
 	pipeline_free(&t->pipeline);
 	exehash_free(&t->hash);
+	tlsfiles_free(&t->files);
 	selection_free(&t->selection);
 	settle_free(&t->settle);
 	rings_free(&t->rings);

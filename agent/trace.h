@@ -17,12 +17,14 @@ struct trace_options {
 	const char *region, *account;	/* NULL: defaults */
 	struct selection *selection;	/* taken over: only these calls, and the trail's own records; NULL: all but high-rate ones */
 	const uint64_t *calls;		/* as in probes.h; NULL: what the selectors need */
+	bool no_tls;			/* no API calls inside TLS */
 	uint32_t ring_bytes[4];		/* 0: defaults (tests use small ones) */
 };
 
 struct trace_result {
 	uint64_t records, lost;
 	int status;			/* wait status of the command */
+	char tls[200];			/* why there are no API calls inside TLS; "": they were recorded, or not asked for */
 };
 
 /* Called for every record, in order of time within a drain; the reader is valid during the call. Non-zero stops. */

@@ -68,11 +68,28 @@ static void keep_identity(void *ctx, const void *event, uint32_t n)
 	idlog_add(w->ids, event, n);
 }
 
+static void tls_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *wanted)
+{
+	struct worker *w = ctx;
+	struct msg_tls_wanted m = { .conn = conn, .wanted = *wanted };
+
+	msg_send(w->ctl, MSG_TLS_WANTED, &m, sizeof(m), -1);
+}
+
+static void library(void *ctx, uint32_t pid, struct str path)
+{
+	struct worker *w = ctx;
+	struct msg_tls_library m = { .pid = pid };
+
+	snprintf(m.path, sizeof(m.path), "%.*s", (int)path.n, path.p);
+	msg_send(w->ctl, MSG_TLS_LIBRARY, &m, sizeof(m), -1);
+}
+
 void worker_ops(struct worker *w, struct pipeline_ops *ret_ops)
 {
 	*ret_ops = (struct pipeline_ops){
 		.ctx = w, .close = close_frame, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
-		.keep_identity = keep_identity, .is_test = worker_is_test,
+		.keep_identity = keep_identity, .is_test = worker_is_test, .tls_wanted = tls_wanted, .library = library,
 	};
 }
 
@@ -333,6 +350,8 @@ static int finish(struct worker *w)
 			break;
 		r = wait_events(w, STOP_PAUSE_MS);
 	} while (r >= 0 && !w->parent_gone && clock_boot() < end);
+	if (r >= 0)
+		r = pipeline_tls_end(w->pipeline);
 	if (r >= 0)
 		r = say_stopped(w);
 	for (unsigned c = 0; c < CHAIN__MAX && r >= 0; c++)

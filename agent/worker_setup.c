@@ -244,7 +244,7 @@ static int open_spool(struct worker *w)
 
 static int open_pipeline(struct worker *w)
 {
-	struct pipeline_config pc = { .host = &w->host, .program = "hosttraild", .self = &w->self };
+	struct pipeline_config pc = { .host = &w->host, .program = "hosttraild", .self = &w->self, .tls = w->setup.tls };
 	struct pipeline_ops ops;
 	int r;
 

@@ -24,7 +24,11 @@ static const char text[] =
 	"      \"/.ssh/id_dsa\", \"/.ssh/id_ecdsa\", \"/.ssh/id_ed25519\", \"/.aws/credentials\", \"/.azure/credentials\",\n"
 	"      \"/.config/gcloud/credentials.db\", \"/.docker/config.json\", \"/.kube/config\", \"/.netrc\", \"/.pgpass\",\n"
 	"      \"/.git-credentials\", \"/.bash_history\"],\n"
-	"     \"NotStartsWith\": [\"/etc/ssl/certs/\", \"/usr/share/\", \"/usr/lib/\"]}]}\n"
+	"     \"NotStartsWith\": [\"/etc/ssl/certs/\", \"/usr/share/\", \"/usr/lib/\"]}]},\n"
+	"  {\"Name\": \"API calls inside TLS that read data\", \"FieldSelectors\": [\n"
+	"    {\"Field\": \"eventCategory\", \"Equals\": [\"Data\"]},\n"
+	"    {\"Field\": \"readOnly\", \"Equals\": [\"true\"]},\n"
+	"    {\"Field\": \"eventType\", \"Equals\": [\"AwsApiCall\", \"HostTlsApiCall\"]}]}\n"
 	"]\n";
 
 const char *selectors_default_text(void)

@@ -10,12 +10,13 @@
 #include "lib/cleanup.h"
 #include "show.h"
 
-enum { OPT_NO_WAIT = OPT_LONG + 1, OPT_SELECTORS };
+enum { OPT_NO_WAIT = OPT_LONG + 1, OPT_SELECTORS, OPT_NO_TLS };
 
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "write the records to FILE instead of standard output" },
 	OPT_FORMAT,
 	{ OPT_SELECTORS, "selectors", "FILE", "only the calls that the event selectors in FILE select" },
+	{ OPT_NO_TLS, "no-tls", NULL, "system calls alone: no API calls inside TLS" },
 	{ OPT_NO_WAIT, "no-wait", NULL, "end with CMD, not with the last process that it started" },
 	{ 0 },
 };
@@ -65,6 +66,8 @@ static int trace_to(FILE *out, const char *format, const struct command *c, cons
 	buf_free(&w.json);
 	if (r < 0 || w.error)
 		return complain("%s", r < 0 && *why ? why : strerror(-(w.error ? w.error : r)));
+	if (*result.tls)
+		fprintf(stderr, "hosttrail: API calls inside TLS are not recorded: %s\n", result.tls);
 	fprintf(stderr, "hosttrail: %llu records, %llu lost\n", (unsigned long long)result.records,
 		(unsigned long long)result.lost);
 	return status_of(result.status);
@@ -85,6 +88,8 @@ static int run(const struct command *c, int argc, char **argv)
 			format = arg;
 		else if (id == OPT_SELECTORS)
 			rules = arg;
+		else if (id == OPT_NO_TLS)
+			o.no_tls = true;
 		else if (id == OPT_NO_WAIT)
 			o.no_wait = true;
 	}
@@ -105,8 +110,8 @@ static int run(const struct command *c, int argc, char **argv)
 
 const struct command cmd_trace = {
 	.name = "trace",
-	.usage = "[-o FILE] [--selectors FILE] [--format json|compact] [--no-wait] -- CMD [ARG...]",
-	.summary = "run CMD and print a record for every call that it and its descendants make",
+	.usage = "[-o FILE] [--selectors FILE] [--format json|compact] [--no-tls] [--no-wait] -- CMD [ARG...]",
+	.summary = "run CMD and print a record for every call that it and its descendants make, API calls inside TLS among them",
 	.details = "Nothing else on the host is recorded. The exit status is CMD's. The last line on standard error\n"
 		   "is \"hosttrail: N records, N lost\".",
 	.opts = opts,

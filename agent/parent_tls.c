@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * parent_tls.c - the parent's part of TLS capture: finds files, has them planned by a process without privileges, attaches.
+ *
+ * Files are found in the dynamic linker's cache, in what runs already, as they are executed, and as libraries are opened by a
+ * name of theirs. The planner gets one at a time; one that kills it, or keeps it too long, is left alone.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "parent_internal.h"
+#include "tlscache.h"
+#include "tlsfiles.h"
+
+#define WAITING_MAX 256
+#define PATIENCE (10 * NS_PER_SEC)	/* for one plan */
+#define AGAIN (NS_PER_SEC)		/* after a planner that ended */
+#define SCAN_EVERY (30 * NS_PER_SEC)
+#define MAPS_MAX (8u << 20)
+
+struct waiting {
+	int fd;
+	char path[256];
+};
+
+struct parent_tls {
+	struct tlsfiles *files;
+	pid_t planner;			/* 0: none */
+	int sock;
+	struct waiting queue[WAITING_MAX];
+	unsigned first, n;		/* the first one is asked about, if `asked` */
+	bool asked;
+	uint64_t id, until, start_at, scan_at;
+	uint64_t dropped;		/* files for which the queue had no room */
+};
+
+/* ---- the queue ---------------------------------------------------------------------------------- */
+
+static struct waiting *head_of(struct parent_tls *t)
+{
+	return &t->queue[t->first];
+}
+
+static void drop_head(struct parent_tls *t)
+{
+	close(head_of(t)->fd);
+	t->first = (t->first + 1) % WAITING_MAX;
+	t->n--;
+	t->asked = false;
+}
+
+void tls_offer(struct parent *p, int fd, const char *path)
+{
+	struct parent_tls *t = p->tls;
+	struct waiting *w;
+
+	if (!t || tlsfiles_new_one(t->files, fd) <= 0)
+		return;
+	if (t->n == WAITING_MAX) {
+		t->dropped++;
+		log_limited(LOG_LEVEL_WARN, 0, "too many new files at once: %s is not looked at for TLS", path);
+		return;
+	}
+	w = &t->queue[(t->first + t->n) % WAITING_MAX];
+	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (w->fd < 0)
+		return;
+	snprintf(w->path, sizeof(w->path), "%s", path);
+	t->n++;
+}
+
+/* Through a descriptor that cannot block or act. */
+static void offer_path(struct parent *p, const char *path, const char *name)
+{
+	_cleanup_close_ int at = open(path, O_PATH | O_CLOEXEC), fd = -1;
+	char self[64];
+	struct stat st;
+
+	if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0)
+		tls_offer(p, fd, name);
+}
+
+/* ---- what there is ---------------------------------------------------------------------------------- */
+
+static int offer_library(void *ctx, const char *path, const char *name)
+{
+	if (tls_plan_name(name))
+		offer_path(ctx, path, path);
+	return 0;
+}
+
+/* A line of /proc/<pid>/maps: "7f00-7f10 r-xp 00001000 fe:00 1234   /usr/lib/x.so". By its addresses the file is opened, not by a name. */
+static void offer_mapping(struct parent *p, const char *pid, char *line, bool first)
+{
+	char *range = line, *perms = strchr(line, ' '), *path = strchr(line, '/'), link[320], *name;
+
+	if (!perms || !path || perms[3] != 'x')
+		return;
+	*perms = 0;
+	name = strrchr(path, '/') + 1;
+	if (!first && !tls_plan_name(name))
+		return;
+	snprintf(link, sizeof(link), "/proc/%.20s/map_files/%.40s", pid, range);
+	offer_path(p, link, path);
+}
+
+static void offer_process(struct parent *p, const char *pid)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	char path[64], *line, *rest;
+	bool first = true;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
+	if (fsx_read(path, MAPS_MAX, &b) < 0 || buf_addc(&b, 0))
+		return;
+	rest = (char *)b.p;
+	while ((line = strsep(&rest, "\n"))) {
+		bool code = strlen(line) > 20 && strstr(line, "xp ") && strchr(line, '/');
+
+		offer_mapping(p, pid, line, first && code);
+		first &= !code;
+	}
+}
+
+static void offer_running(struct parent *p)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (isdigit((unsigned char)e->d_name[0]) && atoi(e->d_name) != getpid())
+			offer_process(p, e->d_name);
+	if (d)
+		closedir(d);
+}
+
+/* ---- the planner ------------------------------------------------------------------------------------ */
+
+static void end_planner(struct parent_tls *t)
+{
+	if (t->sock >= 0)
+		close(t->sock);
+	t->sock = -1;
+	if (t->planner)
+		kill(t->planner, SIGKILL);
+}
+
+bool tls_ended(struct parent *p, pid_t pid)
+{
+	struct parent_tls *t = p->tls;
+
+	if (!t || pid != t->planner)
+		return false;
+	t->planner = 0;
+	end_planner(t);
+	t->start_at = clock_boot() + AGAIN;
+	if (t->asked) {
+		log_warnx("no plan for %s: it is not probed", head_of(t)->path);
+		drop_head(t);
+	}
+	return true;
+}
+
+static void ask_next(struct parent *p)
+{
+	struct parent_tls *t = p->tls;
+	struct msg_tls_file q;
+
+	if (!t->n || t->asked || t->sock < 0)
+		return;
+	q.id = ++t->id;
+	if (msg_send(t->sock, MSG_TLS_FILE, &q, sizeof(q), head_of(t)->fd) < 0) {
+		end_planner(t);
+		return;
+	}
+	t->asked = true;
+	t->until = clock_boot() + PATIENCE;
+}
+
+static void tell(const struct tlsfiles *f, const char *path, int r)
+{
+	if (r < 0)
+		log_limited(LOG_LEVEL_WARN, r, "TLS of %s is not recorded", path);
+	else if (r > 0)
+		log_debug("probed for TLS: %s", path);
+}
+
+/* An answer's sites as a plan; the sites' texts stay with the planner. */
+static int take_plan(struct parent_tls *t, struct msg *m)
+{
+	struct msg_tls_plan *h = &m->body.tls_plan.head;
+	_cleanup_free_ struct tls_site *sites = NULL;
+	struct tls_plan plan = { 0 };
+
+	if (h->nsites > MSG_TLS_SITES_MAX || m->n != sizeof(*h) + h->nsites * sizeof(struct msg_tls_site))
+		return -EBADMSG;
+	if (h->error || !h->nsites)
+		return h->error == -EBADMSG || h->error == -ENOEXEC ? 0 : h->error;
+	sites = calloc(h->nsites, sizeof(*sites));
+	if (!sites)
+		return -ENOMEM;
+	for (unsigned i = 0; i < h->nsites; i++) {
+		const struct msg_tls_site *s = &m->body.tls_plan.site[i];
+
+		sites[i] = (struct tls_site){ .offset = s->offset, .func = s->func, .kind = s->kind, .insn = s->insn };
+	}
+	plan.sites = sites;
+	plan.nsites = h->nsites;
+	plan.uses_tls = true;
+	memcpy(plan.stack, h->stack, sizeof(plan.stack) - 1);
+	memcpy(plan.build_id, h->build_id, sizeof(plan.build_id) - 1);
+	memcpy(plan.why, h->why, sizeof(plan.why) - 1);
+	return tlsfiles_planned(t->files, head_of(t)->fd, head_of(t)->path, &plan);
+}
+
+void tls_serve(struct parent *p)
+{
+	struct parent_tls *t = p->tls;
+	int r = msg_recv(t->sock, &p->m);
+
+	if (r == -EAGAIN)
+		return;
+	if (r > 0 && p->m.fd >= 0)
+		close(p->m.fd);
+	if (r <= 0 || p->m.fd >= 0 || p->m.type != MSG_TLS_PLAN || !t->asked || p->m.body.tls_plan.head.id != t->id) {
+		end_planner(t);		/* its end arrives as a signal */
+		return;
+	}
+	tell(t->files, head_of(t)->path, take_plan(t, &p->m));
+	drop_head(t);
+	ask_next(p);
+}
+
+int tls_fd(const struct parent *p)
+{
+	return p->tls ? p->tls->sock : -1;
+}
+
+void tls_tick(struct parent *p)
+{
+	struct parent_tls *t = p->tls;
+	uint64_t now = clock_boot();
+
+	if (!t || p->stopping)
+		return;
+	if (now >= t->scan_at) {
+		offer_running(p);
+		t->scan_at = now + SCAN_EVERY;
+	}
+	if (t->asked && now >= t->until)
+		end_planner(t);
+	if (t->n && !t->planner && now >= t->start_at) {
+		pid_t pid = start_planner(p, &t->sock);
+
+		t->planner = pid > 0 ? pid : 0;
+		t->start_at = now + AGAIN;
+		if (pid < 0)
+			log_limited(LOG_LEVEL_ERROR, pid, "cannot start the planner");
+	}
+	ask_next(p);
+}
+
+/* ---- the worker's messages ----------------------------------------------------------------------------- */
+
+int tls_message(struct parent *p)
+{
+	struct msg_tls_library *l = &p->m.body.tls_library;
+	char path[PATH_MAX + 32];
+
+	if (!p->tls)
+		return -EBADMSG;
+	if (p->m.type == MSG_TLS_WANTED) {
+		bpf_map_update_elem(probes_fds(p->probes)->tls_wanted, &p->m.body.tls_wanted.conn, &p->m.body.tls_wanted.wanted, BPF_ANY);
+		return 0;
+	}
+	l->path[sizeof(l->path) - 1] = 0;
+	if (l->path[0] != '/')
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%u/root%s", l->pid, l->path);
+	offer_path(p, path, l->path);
+	offer_path(p, l->path, l->path);
+	return 0;
+}
+
+/* ---- begin and end ---------------------------------------------------------------------------------------- */
+
+void tls_open(struct parent *p)
+{
+	struct parent_tls *t;
+	int r;
+
+	if (probes_fds(p->probes)->tls_wanted < 0)
+		return;
+	t = calloc(1, sizeof(*t));
+	r = t ? tlsfiles_new(p->probes, &t->files) : -ENOMEM;
+	if (r < 0) {
+		log_err(r, "TLS capture");
+		free(t);
+		return;
+	}
+	t->sock = -1;
+	p->tls = t;
+	tlscache_each(offer_library, p);
+	tls_tick(p);
+}
+
+void tls_close(struct parent *p)
+{
+	struct parent_tls *t = p->tls;
+
+	if (!t)
+		return;
+	end_planner(t);
+	while (t->n)
+		drop_head(t);
+	tlsfiles_free(&t->files);
+	free(t);
+	p->tls = NULL;
+}

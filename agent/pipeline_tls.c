@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * pipeline_tls.c - an API call inside TLS becomes a record of the tls chain.
+ *
+ * It carries the identity of the task that handled the request's first bytes, found by generation as for any call. It is numbered
+ * here: the kernel's entries are pieces of plaintext, not calls. Its shape is made for it, because services and operations are no
+ * fixed set; shapes live as long as the batch that refers to them.
+ */
+#include "pipeline_tls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(e) ((e)->unhashed = true)
+#include <uthash.h>
+
+#include "lib/cleanup.h"
+#include "pipeline_internal.h"
+#include "tls/plan.h"
+#include "fields.h"
+
+#define SHAPES_MAX (BATCH_SHAPES_MAX / 2)	/* one entry can end many calls */
+#define NAME_ROOM 256
+
+static const struct shape_field fields[] = {
+	{ SECTION_REQUEST, FIELD_WHOLE, FIELD_JSON, NULL },
+	{ SECTION_RESPONSE, FIELD_WHOLE, FIELD_JSON, NULL },
+	{ SECTION_ADDITIONAL, FIELD_WHOLE, FIELD_JSON, NULL },
+	{ SECTION_ADDITIONAL, "api", FIELD_STRING, NULL },
+	{ SECTION_ADDITIONAL, "durationNanos", FIELD_UINT, NULL },
+	{ SECTION_ADDITIONAL, "forwardedFor", FIELD_STRING, NULL },
+	{ SECTION_ADDITIONAL, "tls.connection", FIELD_UINT, NULL },
+	{ SECTION_ADDITIONAL, "tls.call", FIELD_UINT, NULL },
+	{ SECTION_ADDITIONAL, "tls.role", FIELD_STRING, NULL },
+	{ SECTION_ADDITIONAL, "tls.serverName", FIELD_STRING, NULL },
+	{ SECTION_ADDITIONAL, "tls.peer.address", FIELD_STRING, NULL },
+	{ SECTION_ADDITIONAL, "tls.peer.port", FIELD_UINT, NULL },
+	{ SECTION_ADDITIONAL, "tls.local.address", FIELD_STRING, NULL },
+	{ SECTION_ADDITIONAL, "tls.local.port", FIELD_UINT, NULL },
+	{ SECTION_ADDITIONAL, "tls.joinedLate", FIELD_BOOL, NULL },
+	{ SECTION_ADDITIONAL, "tls.piecesLost", FIELD_UINT, NULL },
+};
+enum { REQUEST, RESPONSE, ADDITIONAL, API, DURATION, FORWARDED, CONNECTION, CALL, ROLE, SERVER_NAME, PEER, PEER_PORT, LOCAL, LOCAL_PORT,
+       LATE, LOST, RESOURCES };
+_Static_assert(ARRAY_SIZE(fields) == RESOURCES, "a name for each field");
+
+static const char *const resource_names[API_RESOURCES_MAX] = { "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7" };
+
+struct made_shape {
+	UT_hash_handle hh;
+	bool unhashed;
+	struct shape shape;
+	struct shape_field fields[RESOURCES + API_RESOURCES_MAX];
+	size_t key_len;
+	char key[];			/* texts with their NULs, behind category and readOnly */
+};
+
+struct pipeline_tls {
+	struct pipeline *p;
+	struct tlscalls *calls;
+	struct made_shape *shapes;
+	unsigned nshapes;
+	struct buf key;
+};
+
+/* ---- shapes ------------------------------------------------------------------------------------------- */
+
+static void key_text(struct buf *b, struct str s)
+{
+	buf_add(b, s.p, s.p ? s.n : 0);
+	buf_addc(b, 0);
+}
+
+static const char *next_text(const char **at)
+{
+	const char *s = *at;
+
+	*at += strlen(s) + 1;
+	return s;
+}
+
+static void fill_shape(struct made_shape *m, const struct api_call *a)
+{
+	const char *at = m->key + 2;
+
+	memcpy(m->fields, fields, sizeof(fields));
+	m->shape = (struct shape){
+		.category = a->category, .read_only = a->read_only, .nfields = RESOURCES + a->nresources, .fields = m->fields,
+	};
+	m->shape.event_source = next_text(&at);
+	m->shape.event_name = next_text(&at);
+	m->shape.event_type = next_text(&at);
+	for (unsigned i = 0; i < a->nresources; i++)
+		m->fields[RESOURCES + i] = (struct shape_field){ SECTION_RESOURCE, resource_names[i], FIELD_STRING, next_text(&at) };
+}
+
+static struct str c_str(const char *s)
+{
+	return (struct str){ s, s ? strlen(s) : 0 };
+}
+
+static int make_key(struct buf *b, const struct api_call *a)
+{
+	buf_reset(b);
+	buf_addc(b, (uint8_t)a->category);
+	buf_addc(b, a->read_only);
+	key_text(b, a->event_source);
+	key_text(b, a->event_name);
+	key_text(b, c_str(a->event_type));
+	for (unsigned i = 0; i < a->nresources; i++)
+		key_text(b, a->resources[i].type);
+	return b->failed ? -ENOMEM : 0;
+}
+
+/* The shape of such a call; made if the open batch has none yet. */
+static int shape_of(struct pipeline_tls *t, const struct api_call *a, const struct shape **ret_s)
+{
+	struct made_shape *m;
+
+	if (a->nresources > API_RESOURCES_MAX || make_key(&t->key, a) < 0)
+		return -ENOMEM;
+	HASH_FIND(hh, t->shapes, t->key.p, t->key.n, m);
+	if (!m) {
+		m = calloc(1, sizeof(*m) + t->key.n);
+		if (!m)
+			return -ENOMEM;
+		m->key_len = t->key.n;
+		memcpy(m->key, t->key.p, t->key.n);
+		fill_shape(m, a);
+		HASH_ADD(hh, t->shapes, key, m->key_len, m);
+		if (m->unhashed) {
+			free(m);
+			return -ENOMEM;
+		}
+		t->nshapes++;
+	}
+	*ret_s = &m->shape;
+	return 0;
+}
+
+bool pipeline_tls_full(const struct pipeline_tls *t)
+{
+	return t->nshapes >= SHAPES_MAX;
+}
+
+void pipeline_tls_restart(struct pipeline_tls *t)
+{
+	struct made_shape *m, *next;
+
+	if (!pipeline_tls_full(t))
+		return;
+	HASH_ITER(hh, t->shapes, m, next) {
+		HASH_DEL(t->shapes, m);
+		free(m);
+	}
+	t->nshapes = 0;
+}
+
+/* ---- a record ------------------------------------------------------------------------------------------ */
+
+static void put(struct batch *b, unsigned field, struct str s)
+{
+	if (s.n)
+		batch_string(b, field, s.p, s.n);
+}
+
+static void put_number(struct batch *b, unsigned field, uint64_t v)
+{
+	if (v)
+		batch_int(b, field, (int64_t)v);
+}
+
+static void put_connection(struct batch *b, const struct tlscalls_call *c)
+{
+	const struct api_peer *peer = c->peer;
+
+	batch_int(b, CONNECTION, (int64_t)c->conn);
+	batch_int(b, CALL, (int64_t)c->http->number);
+	if (c->http->role)
+		put(b, ROLE, c_str(c->http->role == HTTP_CLIENT ? "client" : "server"));
+	put(b, SERVER_NAME, peer->server_name);
+	put(b, PEER, peer->address);
+	put_number(b, PEER_PORT, peer->port);
+	put(b, LOCAL, peer->local_address);
+	put_number(b, LOCAL_PORT, c->local_port);
+	put_number(b, LATE, !c->fresh);
+	put_number(b, LOST, c->lost);
+}
+
+static int put_record(struct batch *b, const struct shape *shape, const struct record_head *head, const struct tlscalls_call *c)
+{
+	const struct api_call *a = c->api;
+	const struct http_message *q = &c->http->request, *s = &c->http->response;
+	int r = batch_begin(b, shape, head);
+
+	if (r < 0)
+		return r;
+	put(b, REQUEST, a->request_parameters);
+	put(b, RESPONSE, a->response_elements);
+	put(b, ADDITIONAL, a->additional);
+	put(b, API, c_str(a->rule));
+	if (q->start && s->end > q->start)
+		batch_int(b, DURATION, (int64_t)(s->end - q->start));
+	put(b, FORWARDED, a->forwarded_for);
+	put_connection(b, c);
+	for (unsigned i = 0; i < a->nresources; i++)
+		put(b, RESOURCES + i, a->resources[i].arn);
+	return batch_end(b);
+}
+
+/* Text of the arena, as the head wants it. */
+static const char *terminated(struct str s, char room[NAME_ROOM])
+{
+	size_t n = s.n < NAME_ROOM - 1 ? s.n : NAME_ROOM - 1;
+
+	if (!s.n)
+		return NULL;
+	memcpy(room, s.p, n);
+	room[n] = 0;
+	return room;
+}
+
+static struct ident *actor(struct pipeline *p, const struct tlscalls_who *w)
+{
+	return w->gen ? idcache_find(p->identities, w->tid, w->start, w->gen) : NULL;
+}
+
+static int64_t identity_for(struct pipeline *p, struct batch *b, const struct tlscalls_who *w)
+{
+	struct ht_event h = { .tid = w->tid, .tgid = w->tgid, .start = w->start, .gen = w->gen };
+	struct ident *id = actor(p, w);
+
+	return id ? pipeline_known_identity(p, b, id) : pipeline_unknown_identity(p, b, &h);
+}
+
+/* Nobody selects it: it has taken no number, so nothing of it is left. */
+static int selected(struct pipeline_tls *t, const struct shape *shape, const struct record_head *head, const struct tlscalls_call *c)
+{
+	struct pipeline *p = t->p;
+	const struct selection *s = p->selection ? selection_at(p->selection, head->time) : NULL;
+	struct ident *id = actor(p, &c->who);
+	struct record_identity who;
+	struct select_view v;
+	int r;
+
+	if (!s || !s->selectors)
+		return 1;
+	r = put_record(sketch_batch(p->sketch), shape, head, c);
+	if (id)
+		identity_of(&p->env, id, false, &p->text, &who);
+	if (!r)
+		r = sketch_view(p->sketch, p->config.host, id ? &who : NULL, s->selectors->uses, &v);
+	return r < 0 ? r : selectors_match(s->selectors, &v) != SELECT_NO;
+}
+
+static int on_call(void *ctx, const struct tlscalls_call *c)
+{
+	struct pipeline_tls *t = ctx;
+	struct pipeline *p = t->p;
+	struct batch *b = p->batch[CHAIN_TLS];
+	const struct api_call *a = c->api;
+	char error[NAME_ROOM], message[NAME_ROOM];
+	struct record_head head = {
+		.ring_class = HT_CLASS_TLS, .cpu = SETTLE_TLS_CPU, .time = c->http->request.start ?: c->http->response.start ?: clock_boot(),
+		.error = terminated(a->error_code, error), .error_message = terminated(a->error_message, message),
+		.source_ip = c->http->role == HTTP_SERVER ? c->peer->address : c->peer->local_address,
+		.user_agent = a->user_agent, .access_key = a->access_key, .region = a->region, .request_id = a->request_id,
+		.api_version = a->api_version,
+	};
+	const struct shape *shape;
+	int64_t identity;
+	int r = shape_of(t, a, &shape);
+
+	if (r < 0)
+		return r;
+	r = selected(t, shape, &head, c);
+	if (r <= 0) {
+		p->stats.filtered[HT_CLASS_TLS] += !r;
+		return r;
+	}
+	identity = identity_for(p, b, &c->who);
+	if (identity < 0)
+		return (int)identity;
+	head.identity = (uint32_t)identity;
+	head.seq = settle_tls_seq(p->settle);
+	head.request = head.seq + 1;
+	r = put_record(b, shape, &head, c);
+	if (r < 0)
+		return r;
+	p->stats.records[HT_CLASS_TLS]++;
+	pipeline_note(p, CHAIN_TLS);
+	return 0;
+}
+
+static void on_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
+{
+	struct pipeline_tls *t = ctx;
+
+	if (t->p->ops.tls_wanted)
+		t->p->ops.tls_wanted(t->p->ops.ctx, conn, w);
+}
+
+/* ---- entries ---------------------------------------------------------------------------------------------- */
+
+int pipeline_tls_new(struct pipeline *p, struct pipeline_tls **ret_t)
+{
+	_cleanup_(pipeline_tls_free) struct pipeline_tls *t = calloc(1, sizeof(*t));
+	struct tlscalls_ops ops = { .ctx = t, .call = on_call, .wanted = on_wanted };
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	t->p = p;
+	r = tlscalls_new(&ops, &t->calls);
+	if (!r)
+		*ret_t = TAKE_PTR(t);
+	return r;
+}
+
+void pipeline_tls_free(struct pipeline_tls **t)
+{
+	if (!*t)
+		return;
+	tlscalls_free(&(*t)->calls);
+	(*t)->nshapes = SHAPES_MAX;
+	pipeline_tls_restart(*t);
+	buf_free(&(*t)->key);
+	free(*t);
+	*t = NULL;
+}
+
+int pipeline_tls_take(struct pipeline_tls *t, const struct ht_event *ev, uint32_t n)
+{
+	return tlscalls_event(t->calls, (const void *)ev, n);
+}
+
+void pipeline_tls_gone(struct pipeline_tls *t, uint32_t tgid, uint64_t when)
+{
+	tlscalls_gone(t->calls, tgid, when);
+}
+
+/* A file that was opened by a name that TLS libraries have: somebody may want to probe it. */
+static void note_library(struct pipeline *p, const struct ht_call *ev, uint32_t n)
+{
+	char text[HT_PATH_MAX * 2];
+	struct walk_view w;
+	struct field_iter i;
+	struct ht_field f;
+	const uint8_t *data;
+
+	fields_of_call(ev, n, &i);
+	while (field_next(&i, &f, &data)) {
+		const char *leaf = (const char *)data + sizeof(struct ht_walk);
+
+		if (f.kind != HT_FIELD_WALK || f.role != HT_WALK_RET || f.len <= sizeof(struct ht_walk) ||
+		    !memchr(leaf, 0, f.len - sizeof(struct ht_walk)) || !tls_plan_name(leaf))
+			continue;
+		if (walk_read(data, f.len, text, sizeof(text), &w) == 0)
+			p->ops.library(p->ops.ctx, ev->h.tgid, w.path);
+	}
+}
+
+void pipeline_tls_note(struct pipeline_tls *t, const struct ht_call *ev, uint32_t n)
+{
+	if (ev->h.flags & HT_EV_F_EXEC)
+		tlscalls_gone(t->calls, ev->h.tgid, ev->h.time);
+	else if (t->p->ops.library && ev->ret >= 0)
+		note_library(t->p, ev, n);
+}
+
+int pipeline_tls_pass_end(struct pipeline_tls *t)
+{
+	return tlscalls_pass_end(t->calls);
+}
+
+int pipeline_tls_finish(struct pipeline_tls *t, uint64_t when)
+{
+	return tlscalls_end(t->calls, when);
+}
+
+const struct tlscalls_stats *pipeline_tls_counts(const struct pipeline_tls *t)
+{
+	return tlscalls_stats(t->calls);
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tlsfiles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(e) ((e)->unhashed = true)
+#include <uthash.h>
+
+#include "lib/cleanup.h"
+#include "tls/stacks.h"
+#include "tlsattach.h"
+#include "tlscache.h"
+
+#define SEEN_MAX 65536		/* files that were looked at; then they are looked at again */
+#define SCRIPT_MAX 256
+
+struct file_key {
+	uint64_t dev, ino, size;
+	int64_t ctime, ctime_ns;	/* another file by the same number, or another content */
+};
+
+struct seen {
+	UT_hash_handle hh;
+	struct file_key key;
+	bool unhashed;
+};
+
+struct probed {
+	struct tlsfile file;
+	struct tls_links links;
+};
+
+struct tlsfiles {
+	const struct probes *probes;
+	struct seen *seen;
+	unsigned nseen, n, cap;
+	struct probed *v;
+	uint64_t refused;
+};
+
+int tlsfiles_new(const struct probes *p, struct tlsfiles **ret_f)
+{
+	struct tlsfiles *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->probes = p;
+	*ret_f = f;
+	return 0;
+}
+
+static void forget_seen(struct tlsfiles *f)
+{
+	struct seen *s, *next;
+
+	HASH_ITER(hh, f->seen, s, next) {
+		HASH_DEL(f->seen, s);
+		free(s);
+	}
+	f->nseen = 0;
+}
+
+void tlsfiles_free(struct tlsfiles **f)
+{
+	if (!*f)
+		return;
+	forget_seen(*f);
+	for (unsigned i = 0; i < (*f)->n; i++)
+		tls_detach(&(*f)->v[i].links);
+	free((*f)->v);
+	free(*f);
+	*f = NULL;
+}
+
+/* True: it was looked at before. */
+static bool seen_before(struct tlsfiles *f, const struct stat *st)
+{
+	struct file_key key;
+	struct seen *s;
+
+	memset(&key, 0, sizeof(key));
+	key.dev = st->st_dev;
+	key.ino = st->st_ino;
+	key.size = (uint64_t)st->st_size;
+	key.ctime = st->st_ctim.tv_sec;
+	key.ctime_ns = st->st_ctim.tv_nsec;
+	HASH_FIND(hh, f->seen, &key, sizeof(key), s);
+	if (s)
+		return true;
+	if (f->nseen >= SEEN_MAX)
+		return false;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return false;
+	s->key = key;
+	HASH_ADD(hh, f->seen, key, sizeof(s->key), s);
+	if (s->unhashed)
+		free(s);
+	else
+		f->nseen++;
+	return false;
+}
+
+static struct probed *room(struct tlsfiles *f)
+{
+	unsigned cap = f->cap ? f->cap * 2 : 16;
+	struct probed *v;
+
+	if (f->n < f->cap)
+		return &f->v[f->n];
+	v = realloc(f->v, cap * sizeof(*v));
+	if (!v)
+		return NULL;
+	f->v = v;
+	f->cap = cap;
+	return &f->v[f->n];
+}
+
+static void describe(struct tlsfile *o, const char *path, const struct tls_plan *plan)
+{
+	memset(o, 0, sizeof(*o));
+	snprintf(o->path, sizeof(o->path), "%s", path);
+	snprintf(o->stack, sizeof(o->stack), "%s", plan->stack);
+	snprintf(o->build_id, sizeof(o->build_id), "%s", plan->build_id);
+	snprintf(o->why, sizeof(o->why), "%s", plan->why);
+	for (unsigned i = 0; i < plan->nsites; i++)
+		o->emulated += plan->sites[i].insn == TLS_INSN_EMULATED || plan->sites[i].insn == TLS_INSN_NOP5;
+}
+
+/* HTTP/2's own hooks are not used: what comes on the wire is decoded. */
+static unsigned leave_out(struct tls_plan *plan)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < plan->nsites; i++)
+		if (strcmp(tls_funcs[plan->sites[i].func].stack, "nghttp2"))
+			plan->sites[n++] = plan->sites[i];
+	plan->nsites = n;
+	return n;
+}
+
+int tlsfiles_new_one(struct tlsfiles *f, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) && !seen_before(f, &st);
+}
+
+int tlsfiles_take(struct tlsfiles *f, int fd, const char *path)
+{
+	_cleanup_(tls_plan_done) struct tls_plan plan = { 0 };
+	int r = tlsfiles_new_one(f, fd);
+
+	if (r <= 0)
+		return r;
+	r = tls_plan_file(fd, &plan);
+	if (r < 0)
+		return r == -EBADMSG || r == -ENOEXEC ? 0 : r;
+	return tlsfiles_planned(f, fd, path, &plan);
+}
+
+int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_plan *plan)
+{
+	struct probed *o;
+
+	if (!leave_out(plan) && (!plan->uses_tls || !*plan->stack || !strcmp(plan->stack, "nghttp2")))
+		return 0;
+	if (f->n >= TLSFILES_MAX) {
+		f->refused++;
+		return -E2BIG;
+	}
+	o = room(f);
+	if (!o)
+		return -ENOMEM;
+	memset(o, 0, sizeof(*o));
+	describe(&o->file, path, plan);
+	if (f->probes && plan->nsites)
+		o->file.error = tls_attach(f->probes, fd, plan->sites, plan->nsites, &o->links);
+	o->file.sites = plan->nsites;
+	f->n++;
+	return o->file.error ?: plan->nsites > 0;
+}
+
+/* Looked at through a descriptor that cannot block or act. */
+static int open_regular(const char *path)
+{
+	_cleanup_close_ int at = open(path, O_PATH | O_CLOEXEC);
+	char self[64];
+	struct stat st;
+	int fd;
+
+	if (at < 0 || fstat(at, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+int tlsfiles_path(struct tlsfiles *f, const char *path)
+{
+	_cleanup_close_ int fd = open_regular(path);
+
+	return fd < 0 ? fd : tlsfiles_take(f, fd, path);
+}
+
+static int take_library(void *ctx, const char *path, const char *name)
+{
+	int *n = (int *)((void **)ctx)[1];
+
+	if (tls_plan_name(name) && tlsfiles_path(((void **)ctx)[0], path) > 0)
+		(*n)++;
+	return 0;
+}
+
+int tlsfiles_libraries(struct tlsfiles *f)
+{
+	int n = 0;
+	void *ctx[] = { f, &n };
+
+	tlscache_each(take_library, ctx);
+	return n;
+}
+
+/* "#!/usr/bin/python3 -u": the interpreter's path. False: it is no script. */
+static bool interpreter(const char *path, char ret_path[SCRIPT_MAX])
+{
+	_cleanup_close_ int fd = open_regular(path);
+	char head[SCRIPT_MAX], *at = head + 2;
+	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head) - 1);
+
+	if (n < 3 || head[0] != '#' || head[1] != '!')
+		return false;
+	head[n] = 0;
+	at += strspn(at, " \t");
+	at[strcspn(at, " \t\r\n")] = 0;
+	if (*at != '/')
+		return false;
+	snprintf(ret_path, SCRIPT_MAX, "%s", at);
+	return true;
+}
+
+static int take_program(struct tlsfiles *f, const char *path)
+{
+	char script[SCRIPT_MAX];
+	int r = tlsfiles_path(f, path);
+
+	if (interpreter(path, script))
+		tlsfiles_path(f, script);
+	return r;
+}
+
+int tlsfiles_program(struct tlsfiles *f, const char *name)
+{
+	const char *dirs = getenv("PATH") ?: "/usr/local/bin:/usr/bin:/bin", *end;
+	char path[PATH_MAX];
+
+	if (strchr(name, '/'))
+		return take_program(f, name);
+	for (; *dirs; dirs = *end ? end + 1 : end) {
+		end = strchrnul(dirs, ':');
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dirs), dirs, name);
+		if (!access(path, X_OK))
+			return take_program(f, path);
+	}
+	return -ENOENT;
+}
+
+const struct tlsfile *tlsfiles_at(const struct tlsfiles *f, unsigned i)
+{
+	return i < f->n ? &f->v[i].file : NULL;
+}
+
+uint64_t tlsfiles_refused(const struct tlsfiles *f)
+{
+	return f->refused;
+}

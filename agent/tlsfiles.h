@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tlsfiles.h - which files are probed: TLS libraries before anybody uses them, programs as they are executed.
+ *
+ * A file is known by device and inode, looked at once, and attached for whoever maps it by whatever name. Descriptors are what
+ * counts, not paths: neither mount namespaces nor renames mislead it. Bounded: TLSFILES_MAX files with probes; further ones are refused and
+ * counted, none is given up for another.
+ *
+ * Planning parses ELF files that strangers made: `hosttrail trace`, which has its user's own privileges anyway, does it here;
+ * hosttraild has a process without any for it (planner.h).
+ * Not thread-safe.
+ */
+#ifndef HOSTTRAIL_TLSFILES_H
+#define HOSTTRAIL_TLSFILES_H
+
+#include "probes.h"
+#include "tls/plan.h"
+
+#define TLSFILES_MAX 512	/* with probes */
+
+struct tlsfiles;
+
+struct tlsfile {		/* one that has TLS in it */
+	char path[256], stack[32], build_id[41], why[160];
+	unsigned sites, emulated;	/* of these: on instructions that cost no single step */
+	int error;			/* of attaching; 0: attached, or nothing to attach */
+};
+
+/* p NULL: only plans, attaches nothing (dry runs). */
+int tlsfiles_new(const struct probes *p, struct tlsfiles **ret_f);
+void tlsfiles_free(struct tlsfiles **f);	/* detaches; NULL-safe */
+
+/* 1: this file was not looked at yet (and is from now on); 0: it was, or it is no regular file; or -errno. */
+int tlsfiles_new_one(struct tlsfiles *f, int fd);
+/* Attaches what somebody else planned for it. As tlsfiles_take(). */
+int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_plan *plan);
+/* 1: new, and probed; 0: known, or nothing to probe in it; or -errno. */
+int tlsfiles_take(struct tlsfiles *f, int fd, const char *path);
+int tlsfiles_path(struct tlsfiles *f, const char *path);
+/* Whatever the dynamic linker's cache has by the names of TLS libraries. How many were probed. */
+int tlsfiles_libraries(struct tlsfiles *f);
+/* What is to be executed as argv[0], found as execvp(3) does, and the interpreter of a script. */
+int tlsfiles_program(struct tlsfiles *f, const char *name);
+
+/* Files with TLS in them, in the order in which they were found; NULL behind the last. */
+const struct tlsfile *tlsfiles_at(const struct tlsfiles *f, unsigned i);
+uint64_t tlsfiles_refused(const struct tlsfiles *f);
+
+#endif

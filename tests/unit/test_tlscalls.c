@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/* test_tlscalls.c - entries of TLS connections become calls: each once, by whoever began it, and none that was not there. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/tlscalls.h"
+#include "tests/tap.h"
+#include "tests/unit/tlspiece.h"
+
+struct seen {
+	unsigned n, fail_at;
+	char name[4][64], peer[4][64];
+	uint32_t tid[4], gen[4], flags[4];
+	unsigned status[4];
+	uint64_t lost[4], body[4];
+	unsigned told;
+	struct ht_tls_wanted wanted;
+};
+
+static int on_call(void *ctx, const struct tlscalls_call *c)
+{
+	struct seen *s = ctx;
+	unsigned i = s->n++ & 3;
+
+	if (s->n == s->fail_at)
+		return -ENOSPC;
+	snprintf(s->name[i], sizeof(s->name[i]), "%.*s", (int)c->api->event_name.n, c->api->event_name.p);
+	snprintf(s->peer[i], sizeof(s->peer[i]), "%.*s:%u", (int)c->peer->address.n, c->peer->address.p ?: "", c->peer->port);
+	s->tid[i] = c->who.tid;
+	s->gen[i] = c->who.gen;
+	s->flags[i] = c->http->flags;
+	s->status[i] = c->http->response.head.status;
+	s->body[i] = c->http->response.body.length;
+	s->lost[i] = c->lost;
+	return 0;
+}
+
+static void on_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
+{
+	struct seen *s = ctx;
+
+	s->told++;
+	s->wanted = *w;
+}
+
+static struct piece p;
+
+#define LAB(s, t)                                                                                     \
+	struct seen s = { 0 };                                                                        \
+	struct tlscalls_ops ops_of_##t = { .ctx = &s, .call = on_call, .wanted = on_wanted };         \
+	struct tlscalls *t = NULL;                                                                    \
+	must(tlscalls_new(&ops_of_##t, &t) == 0)
+#define GIVE(t, n)                                     \
+	do {                                           \
+		uint32_t given = (n);                  \
+		ok_int(tlscalls_event(t, &p.e, given), 0); \
+	} while (0)
+
+#define REQUEST "GET /a/b HTTP/1.1\r\nHost: example.com\r\n\r\n"
+#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+static void one_call_by_who_began_it(void)
+{
+	struct piece_conn c = { .id = 7, .tid = 100, .tgid = 100, .gen = 3 };
+	LAB(s, t);
+
+	GIVE(t, piece_socket(&p, &c, 40000, 443));
+	GIVE(t, piece_data(&p, &c, HT_TLS_SENT, REQUEST, 10, 10));
+	c.off[0] = 10;
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST + 10));
+	c.tid = 101;
+	c.gen = 4;
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	ok_int(s.n, 1);
+	ok_str(s.name[0], "GET /a/b");
+	ok_str(s.peer[0], "192.0.2.7:443");
+	ok_int(s.status[0], 200);
+	ok_int(s.tid[0], 100);
+	ok_int(s.gen[0], 3);
+	ok_int(s.lost[0], 0);
+	GIVE(t, piece_end(&p, &c));
+	ok_int(s.n, 1);
+	tlscalls_free(&t);
+}
+
+/* A gigabyte of body: told to the kernel, then one entry with the last byte. */
+static void body_is_not_wanted(void)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
+	uint64_t end = sizeof(head) - 1 + 1000000000;
+	struct piece_conn c = { .id = 8, .tid = 1, .tgid = 1, .gen = 1 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, head));
+	ok_int(s.n, 0);
+	ok(s.told >= 1);
+	ok(s.wanted.until[HT_TLS_RECEIVED] == end);
+	c.off[HT_TLS_RECEIVED] = end - 10;	/* all that was not sent */
+	GIVE(t, piece_data(&p, &c, HT_TLS_RECEIVED, "", 0, 10));
+	ok_int(s.n, 1);
+	ok(s.body[0] == 1000000000);
+	ok_int(s.flags[0] & (HTTP_TRUNCATED | HTTP_LENGTH_UNKNOWN | HTTP_NO_RESPONSE), 0);
+	ok_int(s.lost[0], 0);
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	ok_int(s.n, 2);
+	tlscalls_free(&t);
+}
+
+/* An entry inside the request's head is lost: what is left of it is never shown as if it were whole. */
+static void loss_is_seen(void)
+{
+	struct piece_conn c = { .id = 9, .tid = 1, .tgid = 1, .gen = 1 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, "GET /secret/"));
+	piece_text(&p, &c, HT_TLS_SENT, "path HTTP/1.1\r\nHost: h\r\n");
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, "X: y\r\n\r\n"));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	GIVE(t, piece_end(&p, &c));
+	ok_int(tlscalls_stats(t)->lost, 1);
+	for (unsigned i = 0; i < s.n; i++)
+		ok(strncmp(s.name[i], "GET /secret", 11) || (s.flags[i] & HTTP_TRUNCATED) || s.lost[i]);
+	tlscalls_free(&t);
+}
+
+static void ends_with_its_process(void)
+{
+	struct piece_conn c = { .id = 10, .tid = 50, .tgid = 50, .gen = 1 }, other = { .id = 11, .tid = 51, .tgid = 51, .gen = 1 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &other, HT_TLS_SENT, REQUEST));
+	tlscalls_gone(t, 50, 1000);
+	ok_int(tlscalls_pass_end(t), 0);
+	ok_int(s.n, 0);
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, "HTTP/1.1 204 No Content\r\n\r\n"));	/* was still in the ring */
+	ok_int(s.n, 1);
+	ok_int(s.status[0], 204);
+	ok_int(tlscalls_pass_end(t), 0);
+	ok_int(s.n, 1);
+	ok_int(tlscalls_end(t, 2000), 0);
+	ok_int(s.n, 2);
+	ok(s.flags[1] & HTTP_NO_RESPONSE);
+	ok_int(s.tid[1], 51);
+	tlscalls_free(&t);
+}
+
+/* What another program does on the same object later is its own. */
+static void newer_ones_live(void)
+{
+	struct piece_conn c = { .id = 12, .tid = 60, .tgid = 60, .gen = 1 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	tlscalls_gone(t, 60, 0);	/* ended before this was sent: another process by that number */
+	tlscalls_pass_end(t);
+	tlscalls_pass_end(t);
+	ok_int(s.n, 0);
+	tlscalls_free(&t);
+}
+
+static void foreign_costs_nothing_more(void)
+{
+	struct piece_conn c = { .id = 13, .tid = 1, .tgid = 1, .gen = 1 };
+	LAB(s, t);
+
+	for (unsigned i = 0; i < 20000 && s.wanted.until[0] != UINT64_MAX; i++)
+		GIVE(t, piece_text(&p, &c, i & 1, "\x01\x02\x03\x04 no web here, just some bytes of another protocol\n"));
+	ok(s.wanted.until[0] == UINT64_MAX && s.wanted.until[1] == UINT64_MAX);
+	ok_int(tlscalls_stats(t)->foreign, 1);
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_end(&p, &c));
+	ok_int(s.n, 0);
+	tlscalls_free(&t);
+}
+
+static void joined_late(void)
+{
+	struct piece_conn c = { .id = 14, .tid = 1, .tgid = 1, .gen = 1, .seq = 40, .off = { 5000, 70000 } };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	ok_int(s.n, 1);
+	ok_str(s.name[0], "GET /a/b");
+	ok_int(s.lost[0], 0);
+	tlscalls_free(&t);
+}
+
+static void refuse(struct tlscalls *t, uint32_t n)
+{
+	ok_int(tlscalls_event(t, &p.e, n), -EBADMSG);
+}
+
+static void nonsense_is_refused(void)
+{
+	struct piece_conn c = { .id = 15, .tid = 1, .tgid = 1, .gen = 1 };
+	uint32_t n;
+	LAB(s, t);
+
+	n = piece_text(&p, &c, HT_TLS_SENT, REQUEST);
+	refuse(t, n - 1);
+	refuse(t, sizeof(struct ht_event));
+	p.e.what = 9;
+	refuse(t, n);
+	p.e.what = HT_TLS_DATA;
+	p.e.dir = 2;
+	refuse(t, n);
+	p.e.dir = 0;
+	p.e.full = 1;
+	refuse(t, n);
+	p.e.full = UINT64_MAX;
+	refuse(t, n);
+	p.e.full = strlen(REQUEST);
+	ok_int(tlscalls_event(t, &p.e, n), 0);
+	refuse(t, n);			/* the same again */
+	p.e.h.seq = 1;
+	p.e.offset = 3;			/* was there before */
+	refuse(t, n);
+	ok_int(tlscalls_stats(t)->malformed, 7);
+	n = piece_socket(&p, &c, 1, 2);
+	refuse(t, n - 1);
+	tlscalls_free(&t);
+}
+
+static void connections_are_bounded(void)
+{
+	LAB(s, t);
+
+	for (uint64_t id = 1; id <= TLSCALLS_CONNS + 3; id++) {
+		struct piece_conn c = { .id = id, .tid = 1, .tgid = 1, .gen = 1 };
+
+		GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	}
+	ok_int(tlscalls_stats(t)->evicted, 3);
+	ok_int(s.n, 3);
+	ok(s.flags[0] & HTTP_NO_RESPONSE);
+	tlscalls_free(&t);
+}
+
+static void callbacks_errors_come_back(void)
+{
+	struct piece_conn c = { .id = 16, .tid = 1, .tgid = 1, .gen = 1 };
+	LAB(s, t);
+	uint32_t n;
+
+	s.fail_at = 1;
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	n = piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER);
+	ok_int(tlscalls_event(t, &p.e, n), -ENOSPC);
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	ok_int(s.n, 2);
+	tlscalls_free(&t);
+}
+
+static const struct tap_case cases[] = {
+	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(loss_is_seen), CASE(ends_with_its_process), CASE(newer_ones_live),
+	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(nonsense_is_refused), CASE(connections_are_bounded),
+	CASE(callbacks_errors_come_back),
+};
+TAP_MAIN(cases)
