@@ -56,6 +56,8 @@ int image_section_read(const struct image *m, const struct image_section *s, uin
 /* Every symbol of .dynsym and .symtab that is a function defined here. The name lives until fn returns; fn may stop it: not 0. */
 typedef int image_symbol_fn(const char *name, uint64_t addr, uint64_t size, void *arg);
 int image_symbols(const struct image *m, image_symbol_fn *fn, void *arg);
+/* The same of every symbol of .dynsym that other files are to define: address and size 0. */
+int image_imports(const struct image *m, image_symbol_fn *fn, void *arg);
 
 /* Every word that the loader sets to an address in this file: where it lies, and that address. fn may stop it: not 0. */
 typedef int image_relocation_fn(uint64_t slot, uint64_t value, void *arg);

@@ -55,25 +55,41 @@ static bool is_defined_function(const struct image *m, const struct table *t, co
 	       image_is_code(m, s->st_value);
 }
 
+static int symbols_of(const struct image *m, size_t index, const struct image_section *s, bool imports, image_symbol_fn *fn, void *arg)
+{
+	_cleanup_(table_done) struct table t = { 0 };
+	int r = 0;
+
+	if (table_read(m, index, s, &t) < 0)
+		return 0;
+	for (size_t n = 1; !r && n < t.n; n++) {
+		Elf64_Sym y = symbol_at(&t, n);
+
+		if (imports ? y.st_shndx == SHN_UNDEF && y.st_name < t.names_size : is_defined_function(m, &t, &y))
+			r = fn((const char *)t.names + y.st_name, imports ? 0 : y.st_value, imports ? 0 : y.st_size, arg);
+	}
+	return r;
+}
+
 int image_symbols(const struct image *m, image_symbol_fn *fn, void *arg)
 {
 	struct image_section s;
 	int r = 0;
 
-	for (size_t i = 1; !r && i < m->nsections; i++) {
-		_cleanup_(table_done) struct table t = { 0 };
+	for (size_t i = 1; !r && i < m->nsections; i++)
+		if (image_section(m, i, &s) && (s.type == SHT_DYNSYM || s.type == SHT_SYMTAB))
+			r = symbols_of(m, i, &s, false, fn, arg);
+	return r;
+}
 
-		if (!image_section(m, i, &s) || (s.type != SHT_DYNSYM && s.type != SHT_SYMTAB))
-			continue;
-		if (table_read(m, i, &s, &t) < 0)
-			continue;
-		for (size_t n = 0; !r && n < t.n; n++) {
-			Elf64_Sym y = symbol_at(&t, n);
+int image_imports(const struct image *m, image_symbol_fn *fn, void *arg)
+{
+	struct image_section s;
+	int r = 0;
 
-			if (is_defined_function(m, &t, &y))
-				r = fn((const char *)t.names + y.st_name, y.st_value, y.st_size, arg);
-		}
-	}
+	for (size_t i = 1; !r && i < m->nsections; i++)
+		if (image_section(m, i, &s) && s.type == SHT_DYNSYM)
+			r = symbols_of(m, i, &s, true, fn, arg);
 	return r;
 }
 

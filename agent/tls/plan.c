@@ -41,6 +41,39 @@ static void take_boring_rows(struct plan_work *w)
 	w->nfound = kept;
 }
 
+static int keep_import(const char *name, uint64_t addr, uint64_t size, void *arg)
+{
+	static const char *const wrapped[] = { "gnutls", "wolfssl", "mbedtls", "rustls-ffi" };
+	struct plan_work *w = arg;
+	bool boring = false;
+	uint16_t func = plan_row_of(name, &boring);
+
+	if (!func || (tls_funcs[func].k.op != HT_TLS_READ && tls_funcs[func].k.op != HT_TLS_WRITE))
+		return 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(wrapped) && !w->imports; i++)
+		if (!strcmp(tls_funcs[func].stack, wrapped[i]))
+			w->imports = wrapped[i];
+	return w->imports != NULL;
+}
+
+/*
+ * A library that puts OpenSSL's names before another library's functions (libgnutls-openssl): what goes through it is seen in that
+ * other library, and would be counted twice.
+ */
+static void drop_wrappers(struct plan_work *w)
+{
+	unsigned kept = 0;
+
+	if (!w->nfound || !image_imports(&w->m, keep_import, w))
+		return;
+	for (unsigned i = 0; i < w->nfound; i++)
+		if (strcmp(tls_funcs[w->found[i].func].stack, "openssl"))
+			w->found[kept++] = w->found[i];
+	if (kept < w->nfound)
+		snprintf(w->plan.why, sizeof(w->plan.why), "its functions are made of those of another library: %s", w->imports);
+	w->nfound = kept;
+}
+
 static int by_func(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
@@ -55,6 +88,7 @@ static int plan_c(struct plan_work *w)
 	image_symbols(&w->m, keep_symbol, w);
 	if (w->boring)
 		take_boring_rows(w);
+	drop_wrappers(w);
 	plan_add_inner(w);
 	qsort(w->found, w->nfound, sizeof(w->found[0]), by_func);
 	plan_drop_covered(w);

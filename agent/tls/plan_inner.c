@@ -9,13 +9,13 @@
  * nothing but pass its arguments on shows where they are; that its siblings call the same one is seen by decoding them.
  */
 static const struct {
-	const char *stack, *from, *unless, *inner;
-	unsigned nargs;
+	const char *stack, *from, *passes, *inner;	/* passes: for each argument of the inner one the outer one's, 0: its own matter */
 } inners[] = {
-	{ "openssl", "SSL_read_ex", NULL, "<ssl_read_internal>", 4 },
-	{ "openssl", "SSL_write_ex", "SSL_write_ex2", "<ssl_write_internal>", 4 },
-	{ "openssl", "SSL_write_ex2", NULL, "<ssl_write_internal, flags>", 5 },
-	{ "openssl", "SSL_peek_ex", NULL, "<ssl_peek_internal>", 4 },
+	{ "openssl", "SSL_read_ex", "1234", "<ssl_read_internal>" },
+	{ "openssl", "SSL_write_ex", "1234", "<ssl_write_internal>" },
+	{ "openssl", "SSL_write_ex2", "12345", "<ssl_write_internal, flags>" },
+	{ "openssl", "SSL_write_ex", "12304", "<ssl_write_internal, flags>" },
+	{ "openssl", "SSL_peek_ex", "1234", "<ssl_peek_internal>" },
 };
 
 static struct found *found_of(struct plan_work *w, uint16_t func)
@@ -26,8 +26,8 @@ static struct found *found_of(struct plan_work *w, uint16_t func)
 	return NULL;
 }
 
-/* Where the first call or jump of a function goes to, if its first `nargs` arguments go there as they came. 0: it does not. */
-static uint64_t passes_on(const struct plan_work *w, const struct found *f, unsigned nargs)
+/* Where the first call or jump of a function goes to, if its arguments go there so. 0: they do not. */
+static uint64_t passes_on(const struct plan_work *w, const struct found *f, const char *passes)
 {
 	uint64_t at = f->addr;
 	struct args a;
@@ -36,8 +36,8 @@ static uint64_t passes_on(const struct plan_work *w, const struct found *f, unsi
 	args_begin(HT_TLS_ABI_C, &a);
 	for (int n = 0; n < PROLOGUE_MAX && !plan_insn_at(&w->m, at, &i); n++) {
 		if (i.kind == INSN_CALL || i.kind == INSN_JMP) {
-			for (unsigned k = 1; k <= nargs; k++)
-				if (!args_hold(&a, HT_TLS_ABI_C, k))
+			for (unsigned k = 0; passes[k]; k++)
+				if (passes[k] != '0' && args_at(&a, HT_TLS_ABI_C, k + 1) != passes[k] - '0')
 					return 0;
 			return i.target;
 		}
@@ -66,9 +66,7 @@ void plan_add_inner(struct plan_work *w)
 		struct found *f = found_of(w, plan_row_named(inners[n].stack, inners[n].from)), *inner;
 		uint64_t target;
 
-		if (!f || (inners[n].unless && found_of(w, plan_row_named(inners[n].stack, inners[n].unless))))
-			continue;
-		target = passes_on(w, f, inners[n].nargs);
+		target = f ? passes_on(w, f, inners[n].passes) : 0;
 		if (!target || !is_code_of_its_own(w, target))
 			continue;
 		inner = plan_found_add(w, plan_row_named(inners[n].stack, inners[n].inner), target, 0);

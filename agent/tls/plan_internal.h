@@ -31,6 +31,7 @@ struct plan_work {
 	struct { uint64_t slot, value; } slots[SLOTS_MAX];	/* words that hold the address of a found function */
 	unsigned nslots;
 	bool boring;			/* marks of BoringSSL were among the symbols */
+	const char *imports;		/* the stack of a function that it has from another library */
 };
 
 /* plan_names.c: the row of a symbol, 0: none. `boring` is set when the name is one that only BoringSSL has. */
@@ -55,7 +56,7 @@ struct args {
 };
 void args_begin(uint8_t abi, struct args *a);
 void args_step(struct args *a, const struct insn *i);
-bool args_hold(const struct args *a, uint8_t abi, unsigned arg);	/* where a callee would look for it */
+uint8_t args_at(const struct args *a, uint8_t abi, unsigned arg);	/* what a callee would take for its argument `arg` */
 
 /* plan_go.c: the functions of crypto/tls and their returns. 0, or -errno for what ends the plan; a reason stands in plan.why. */
 int plan_go(struct plan_work *w);

@@ -44,17 +44,13 @@ void args_step(struct args *a, const struct insn *i)
 	a->sp_moved |= i->writes & (1U << REG_SP);
 }
 
-bool args_hold(const struct args *a, uint8_t abi, unsigned arg)
+uint8_t args_at(const struct args *a, uint8_t abi, unsigned arg)
 {
 	const uint8_t *regs;
 	unsigned n;
 
-	if (!arg)
-		return true;
 	regs = regs_of(abi, &n);
-	if (abi == HT_TLS_ABI_GO_STACK)
-		return !a->sp_moved;
-	return arg <= n && a->reg[regs[arg - 1]] == arg;
+	return arg && arg <= n ? a->reg[regs[arg - 1]] : 0;
 }
 
 int plan_insn_at(const struct image *m, uint64_t addr, struct insn *ret_i)
@@ -117,13 +113,18 @@ int plan_site_add(struct plan_work *w, const struct found *f, uint64_t addr, enu
 	return 0;
 }
 
+static bool arg_intact(const struct args *a, uint8_t abi, unsigned arg)
+{
+	return !arg || args_at(a, abi, arg) == arg;
+}
+
 static bool args_intact(const struct args *a, const struct ht_tls_func *k)
 {
 	if (k->abi == HT_TLS_ABI_GO_STACK)
 		return !a->sp_moved;
 	if (k->abi == HT_TLS_ABI_GO_REGS && a->reg[REG_14] != UINT8_MAX)
 		return false;
-	return args_hold(a, k->abi, k->obj) && args_hold(a, k->abi, k->buf) && args_hold(a, k->abi, k->len) && args_hold(a, k->abi, k->done);
+	return arg_intact(a, k->abi, k->obj) && arg_intact(a, k->abi, k->buf) && arg_intact(a, k->abi, k->len) && arg_intact(a, k->abi, k->done);
 }
 
 /* Whether nothing but the way from the function's first instruction comes to `addr`. What is known of a function without a size is endbr64. */

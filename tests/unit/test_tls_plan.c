@@ -161,6 +161,28 @@ static void flags_move_the_arguments(void)
 	tls_plan_done(&p);
 }
 
+/* The same in a static program that has no SSL_write_ex2. */
+static void flags_without_their_function(void)
+{
+	struct tls_plan p = plan_of(INNER("wi", "push %r12\npop %r12\nret") PADDING
+				    FUNC("SSL_write_ex", "sub $8,%rsp\nmov %rcx,%r8\nxor %ecx,%ecx\ncall wi\nadd $8,%rsp\nret")
+				    FUNC("SSL_write", "sub $24,%rsp\nmov %rsp,%r8\nxor %ecx,%ecx\ncall wi\nadd $24,%rsp\nret"));
+
+	SITES(&p, "SSL_write_ex -> ssl_write_internal+0 entry emulated", "SSL_write_ex -> ssl_write_internal+0 return emulated");
+	ok_int(tls_funcs[p.sites[0].func].k.done, 5);
+	tls_plan_done(&p);
+}
+
+static void wrappers_are_left_out(void)
+{
+	struct tls_plan p = plan_of(FUNC("SSL_read", "push %rbx\ncall gnutls_record_recv@plt\npop %rbx\nret") FUNC("SSL_write", "push %rbx\npop %rbx\nret"));
+
+	ok_int(p.nsites, 0);
+	ok(strstr(p.why, "gnutls"));
+	ok(!p.uses_tls);
+	tls_plan_done(&p);
+}
+
 /* What peeks go through too cannot be the place where reads are counted. */
 static void peeks_are_no_data(void)
 {
@@ -333,7 +355,8 @@ static void directory_is_removed(void)
 
 static const struct tap_case cases[] = {
 	CASE(emulated_is_preferred), CASE(arguments_stay_where_they_are), CASE(loops_are_not_probed), CASE(one_pair_for_both),
-	CASE(flags_move_the_arguments), CASE(peeks_are_no_data), CASE(boringssl_reads_are_peeks), CASE(gnutls_sends_once), CASE(rust_by_its_names),
+	CASE(flags_move_the_arguments), CASE(flags_without_their_function), CASE(wrappers_are_left_out),
+	CASE(peeks_are_no_data), CASE(boringssl_reads_are_peeks), CASE(gnutls_sends_once), CASE(rust_by_its_names),
 	CASE(says_why_nothing), CASE(installed_openssl), CASE(what_is_no_elf), CASE(broken_files), CASE(names), CASE(directory_is_removed),
 };
 TAP_MAIN(cases)
