@@ -3,6 +3,7 @@
 # ht-test: timeout=60
 """The four programs' command lines: help, usage errors, exit statuses; and that the man pages tell of every option and
 every configuration key, and of no other."""
+import json
 import os
 import re
 import subprocess
@@ -97,6 +98,10 @@ def below_floor(folder):
               len(r.stderr.splitlines()) == 1 and not r.stdout, "%d %s%s" % (r.returncode, r.stdout, r.stderr))
     r = subprocess.run(["setarch", "--uname-2.6", os.path.join(BUILD, "bin/hosttrail"), "doctor"], capture_output=True, text=True,
                        check=False, stdin=subprocess.DEVNULL, timeout=20)
+    tls = [json.loads(line) for line in r.stdout.splitlines() if line.startswith('{"name":"tls: ')]
+    mine = [f for f in tls if "libssl.so" in f["name"] and f["on"]]
+    check("doctor says what of TLS would be probed: hosttrail's own libssl, its reads and writes", bool(mine) and mine[0]["stack"] == "openssl" and
+          {"read", "write"} <= {w for s in mine[0]["sites"] for w in ("read", "write") if w in s["symbol"].lower()}, str(tls)[:2000])
     check("doctor says that a kernel below 6.1 is too old", r.returncode == 1 and '"on":false' in r.stdout and "is older than 6.1" in r.stdout,
           "%d %s%s" % (r.returncode, r.stdout, r.stderr))
 
