@@ -15,6 +15,7 @@
 
 /* In the order in which they are asked. */
 static const struct api_rule *const rules[] = {
+	&api_rule_files,	/* what the operator says, before what we know */
 	&api_rule_aws,
 	&api_rule_grpc,
 	&api_rule_kube,
@@ -30,15 +31,12 @@ static const struct api_rule *const rules[] = {
 	&api_rule_http,		/* fits every call */
 };
 
-static const struct api_rule *rule_of(const struct api_peer *peer, const struct http_call *call)
+/* The first rule from `i` on that the call's head fits. */
+static unsigned rule_from(unsigned i, const struct api_peer *peer, const struct http_call *call)
 {
-	unsigned i = 0;
-
-	if (call->flags & HTTP_NO_REQUEST)
-		return &api_rule_http;
-	while (rules[i] != &api_rule_http && !rules[i]->match(peer, call))
+	while (rules[i] != &api_rule_http && (call->flags & HTTP_NO_REQUEST || !rules[i]->match(peer, call)))
 		i++;
-	return rules[i];
+	return i;
 }
 
 /* ---- what rules share */
@@ -237,10 +235,22 @@ static int finish(const struct http_call *call, struct str host, struct api_aren
 	return jsontext_end(&j, &ret_call->additional);
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
 void api_wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants)
 {
+	unsigned i = rule_from(0, peer, call);
+	struct http_wants other = { 0 };
+
 	*ret_wants = (struct http_wants){ 0 };
-	rule_of(peer, call)->wants(peer, call, ret_wants);
+	rules[i]->wants(peer, call, ret_wants);
+	if (rules[i] == &api_rule_files)	/* it may turn out to be the next one's */
+		rules[i = rule_from(i + 1, peer, call)]->wants(peer, call, &other);
+	ret_wants->request = larger(ret_wants->request, other.request);
+	ret_wants->response = larger(ret_wants->response, other.response);
 	if (ret_wants->request > HTTP_BODY_MAX)
 		ret_wants->request = HTTP_BODY_MAX;
 	if (ret_wants->response > HTTP_BODY_MAX)
@@ -249,13 +259,17 @@ void api_wants(const struct api_peer *peer, const struct http_call *call, struct
 
 int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
 {
-	const struct api_rule *rule = rule_of(peer, call);
-	struct str host;
 	int r = common(peer, call, a, ret_call);
+	struct str host = ret_call->event_source;
+	unsigned i = rule_from(0, peer, call);
 
-	host = ret_call->event_source;
-	ret_call->rule = rule->name;
-	if (!r)
-		r = rule->describe(peer, call, a, ret_call);
+	while (!r) {
+		ret_call->rule = rules[i]->name;
+		r = rules[i]->describe(peer, call, a, ret_call);
+		if (r <= 0)
+			break;
+		i = rule_from(i + 1, peer, call);	/* the last one never passes on */
+		r = 0;
+	}
 	return r ? r : finish(call, host, a, ret_call);
 }

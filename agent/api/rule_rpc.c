@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rule_rpc.c - calls whose name stands in their body: JSON-RPC 2.0 (and with it MCP), and GraphQL. Of the body only the name, the id and
- * what of MCP names a thing; of a GraphQL text only its kind and name. A body that is neither: the call is rule_http.c's. */
+ * what of MCP names a thing; of a GraphQL text only its kind and name. A body that is neither: the call is the next rule's. */
 #include <errno.h>
 
 #include "jsonread.h"
@@ -207,10 +207,8 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 		r = graphql(call, a, ret_call);
 		ret_call->rule = "graphql";
 	}
-	if (!r) {
-		ret_call->rule = api_rule_http.name;
-		return api_rule_http.describe(peer, call, a, ret_call);
-	}
+	if (!r)
+		return 1;
 	ret_call->category = ret_call->read_only ? CATEGORY_DATA : CATEGORY_MANAGEMENT;
 	return r < 0 ? r : 0;
 }

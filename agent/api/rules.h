@@ -3,7 +3,8 @@
  * rules.h - for the rules in this folder: the rules of each, and what they share. Nobody else includes it.
  *
  * api_describe() has filled in what is the same for all (event type, source, user agent, request id, error by status); a rule's
- * describe changes what it knows better, and may leave `additional` absent: it then becomes what api_additional() writes.
+ * describe changes what it knows better, and may leave `additional` absent: it then becomes what api_additional() writes. It may also
+ * answer 1, having changed nothing: by its body the call is not this rule's, and the next is asked.
  */
 #ifndef HOSTTRAIL_API_RULES_H
 #define HOSTTRAIL_API_RULES_H
@@ -14,7 +15,7 @@
 #include "text.h"
 #include "uri.h"
 
-extern const struct api_rule api_rule_kube, api_rule_docker, api_rule_oci, api_rule_vault, api_rule_git, api_rule_github,
+extern const struct api_rule api_rule_files, api_rule_kube, api_rule_docker, api_rule_oci, api_rule_vault, api_rule_git, api_rule_github,
 	api_rule_azure, api_rule_google, api_rule_llm, api_rule_grpc, api_rule_rpc, api_rule_http;
 
 /* The first field of a head (lower-case name), or an absent one. */
