@@ -123,9 +123,11 @@ void aws_s3_find(const struct http_call *call, struct aws_found *f)
 	if (!f->bucket.p)
 		f->bucket = str_cut(&path, '/');
 	f->key = path;
-	/* WriteGetObjectResponse has no bucket */
-	f->name = str_is(f->uri.path, "/WriteGetObjectResponse") ? STR("WriteGetObjectResponse")
-								 : name_of(f, h->method, api_field(h, "x-amz-copy-source").p != NULL);
+	f->name = name_of(f, h->method, api_field(h, "x-amz-copy-source").p != NULL);
+	if (str_is(f->uri.path, "/WriteGetObjectResponse") && str_is(h->method, "POST")) {
+		f->bucket = f->key = NO_KEY;
+		f->name = STR("WriteGetObjectResponse");
+	}
 	for (unsigned i = 0, n = aws_services_signing(STR("s3"), &first); i < n; i++)
 		if (str_is(STR("2006-03-01"), aws_services[first + i].version))
 			f->service = &aws_services[first + i];
@@ -163,7 +165,7 @@ static void put_query(struct aws_emit *e, const struct aws_found *f)
 			continue;
 		if (f->op && aws_member_find(f->op->input, key, AWS_QUERYSTRING, &m))
 			aws_emit_text(e, key, value, m.shape == AWS_SECRET ? AWS_SECRET : AWS_STRING);
-		else if (is_subresource(key) || str_among(key, PRESIGNED) || str_is(key, "list-type") || str_is(key, "x-id"))
+		else if (is_subresource(key) || str_among(key, PRESIGNED) || str_among(key, "list-type select-type x-id"))
 			jsontext_text(&e->j, key, value);
 		else if (secret_form(key) || key.n > 64)
 			e->j.omitted = true;
