@@ -23,7 +23,8 @@
 #define CACHE_MAX (16U << 20)
 #define MAPS_LINES_MAX (1U << 18)	/* of one process; the kernel allows 65530 mappings unless told otherwise */
 #define MOUNTINFO_MAX (4U << 20)
-#define NAMESPACES_MAX 4096
+#define ROOTS_MAX 4096
+#define WANTED (STATX_TYPE | STATX_INO | STATX_SIZE | STATX_CTIME | STATX_MNT_ID)
 
 struct key {
 	uint64_t dev, ino;
@@ -48,7 +49,7 @@ struct search {
 	void *arg;
 	uint32_t pid;
 	int root;		/* what a cache's paths are looked up in */
-	struct buf mounts;	/* mountinfo of the process, once it is asked for */
+	struct buf mounts;	/* mountinfo of the process and of this one, once they are asked for */
 	bool have_mounts;
 };
 
@@ -134,36 +135,59 @@ static bool may_block(const char *type)
 	return false;
 }
 
-/*
- * The file system that a device without a disk is, by the process' list of mounts:
- * 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
- * One that is not in it (unmounted, of another namespace) may be anything.
- */
-static bool device_may_block(struct search *s, unsigned major_no, unsigned minor_no)
+/* The type of a mount, in a text as of /proc/PID/mountinfo: 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw */
+static bool type_in(const char *mounts, uint64_t mount, char *ret_type, size_t n)
 {
-	char path[64], *save = NULL;
+	for (const char *line = mounts, *end; *line; line = *end ? end + 1 : end) {
+		const char *type;
 
-	if (major_no || makedev(major_no, minor_no) == s->d->memory_dev)
-		return false;
+		end = strchrnul(line, '\n');
+		if (strtoull(line, NULL, 10) != mount)
+			continue;
+		type = memmem(line, (size_t)(end - line), " - ", 3);
+		if (!type)
+			return false;
+		snprintf(ret_type, n, "%.*s", (int)strcspn(type + 3, " \n"), type + 3);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * What kind of file system a file is on: "" one with a disk of its own, or memory. A process that was put into a root sees no mounts
+ * outside it, so this process' are looked through too. false: it is in neither list, and may be anything.
+ */
+static bool type_of(struct search *s, const struct statx *st, char *ret_type, size_t n)
+{
+	char path[64];
+
+	ret_type[0] = 0;
+	if (st->stx_dev_major || makedev(0, st->stx_dev_minor) == s->d->memory_dev)
+		return true;
 	if (!s->have_mounts) {
-		if (s->pid)
-			snprintf(path, sizeof(path), "/proc/%u/mountinfo", s->pid);
-		else
-			snprintf(path, sizeof(path), "/proc/self/mountinfo");
-		buf_reset(&s->mounts);
-		fsx_read(path, MOUNTINFO_MAX, &s->mounts);
 		s->have_mounts = true;
+		buf_reset(&s->mounts);
+		snprintf(path, sizeof(path), "/proc/%u/mountinfo", s->pid);
+		if (s->pid)
+			fsx_read(path, MOUNTINFO_MAX, &s->mounts);
+		fsx_read("/proc/self/mountinfo", MOUNTINFO_MAX, &s->mounts);
 	}
-	_cleanup_free_ char *text = strdup(buf_text(&s->mounts));
+	return type_in(buf_text(&s->mounts), st->stx_mnt_id, ret_type, n);
+}
 
-	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
-		char *type = strstr(line, " - ");
-		unsigned ma, mi;
+/*
+ * Who a file is. A file of a layer that several overlays show has a device in each, but the kernel probes the layer's: number, size and
+ * time of change, which a copy does not keep, tell it.
+ */
+static struct key key_of(const struct statx *st, const char *type)
+{
+	struct key key = { makedev(st->stx_dev_major, st->stx_dev_minor), st->stx_ino };
 
-		if (type && sscanf(line, "%*u %*u %u:%u", &ma, &mi) == 2 && ma == major_no && mi == minor_no)
-			return may_block(type + 3);
+	if (!strcmp(type, "overlay")) {
+		key.dev = TLS_DEV_OVERLAY;
+		key.ino ^= (uint64_t)st->stx_ctime.tv_sec << 34 ^ (uint64_t)st->stx_ctime.tv_nsec << 4 ^ st->stx_size << 20;
 	}
-	return true;
+	return key;
 }
 
 /*
@@ -173,18 +197,20 @@ static bool device_may_block(struct search *s, unsigned major_no, unsigned minor
 static int give(struct search *s, int at, const char *path)
 {
 	_cleanup_close_ int fd = -1;
-	char self[64];
+	char self[64], type[32];
 	struct statx st;
 	struct key key;
+	bool unknown;
 	int r;
 
-	if (statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) < 0 || !S_ISREG(st.stx_mode))
+	if (statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &st) < 0 || !S_ISREG(st.stx_mode))
 		return 0;
-	key = (struct key){ makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino };
+	unknown = !type_of(s, &st, type, sizeof(type));
+	key = key_of(&st, type);
 	r = know(s->d, key);
 	if (r <= 0)
 		return r;
-	if (device_may_block(s, st.stx_dev_major, st.stx_dev_minor)) {
+	if (unknown || may_block(type)) {
 		s->d->stats.left_out++;
 		return 0;
 	}
@@ -311,13 +337,13 @@ static int search_cache(struct search *s)
 {
 	_cleanup_(buf_free) struct buf cache = { 0 };
 	_cleanup_close_ int at = -1;
+	char self[64], type[32];
 	struct statx st;
-	char self[64];
 	int r;
 
-	if (statx(s->root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+	if (statx(s->root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &st) < 0)
 		return 0;
-	if (device_may_block(s, st.stx_dev_major, st.stx_dev_minor)) {
+	if (!type_of(s, &st, type, sizeof(type)) || may_block(type)) {
 		s->d->stats.left_out++;
 		return 0;
 	}
@@ -343,7 +369,7 @@ static bool root_is_new(struct roots *roots, int root)
 	struct statx st;
 	struct key key;
 
-	if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) < 0 || roots->n == NAMESPACES_MAX)
+	if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) < 0 || roots->n == ROOTS_MAX)
 		return false;
 	key = (struct key){ makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino };
 	HASH_FIND(hh, roots->seen, &key, sizeof(key), k);

@@ -4,7 +4,8 @@
  *
  * Sources: the linker's cache of this host and of every mount namespace that a process lives in (containers), executable mappings of
  * processes, their executables. Mapped files are opened through /proc/PID/map_files, so neither deletion nor mount namespaces matter.
- * A file is given once for each (device, inode), until it is forgotten.
+ * A file is given once for each (device, inode), until it is forgotten; one of an image's layer once for all containers over it, because
+ * a probe on it is one too.
  *
  * Nothing here waits for a file system that somebody's process serves: files on FUSE and on network file systems are left out, and
  * counted. What a container's cache names is looked up inside its root. Needs root. Not thread-safe.
@@ -14,8 +15,10 @@
 
 #include <stdint.h>
 
+#define TLS_DEV_OVERLAY UINT64_MAX
+
 struct tls_found {
-	uint64_t dev, ino;	/* as statx() says */
+	uint64_t dev, ino;	/* as statx() says; on an overlay TLS_DEV_OVERLAY, and a number that all overlays over a layer share */
 	uint32_t pid;		/* the process that led here; 0: this host's cache */
 	const char *path;	/* for people: in that process' view, maybe deleted */
 };

@@ -307,6 +307,64 @@ static void other_mount_namespace(void)
 	reap(pid);
 }
 
+static bool enter_overlay(const char *path)
+{
+	char command[512], inside[128];
+
+	snprintf(command, sizeof(command), "cd %s && mkdir upper work merged && mount -t overlay ht -o lowerdir=../lower,upperdir=upper,workdir=work merged", path);
+	snprintf(inside, sizeof(inside), "%s/merged/libssl.so.55", path);
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mkdir(path, 0755) || system(command))
+		return false;
+	return map_it(inside);
+}
+
+/* Copied up, it is another file. */
+static bool enter_overlay_and_change(const char *path)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "chmod 700 %s/merged/libssl.so.55", path);
+	return enter_overlay(path) && !system(command) && map_it(strcat(strcpy(command, path), "/merged/libssl.so.55"));
+}
+
+/* An image's layer in three containers, one of which has a copy of its own. */
+static void overlays_share_layers(void)
+{
+	static const char *const names[] = { "a", "b", "c" };
+	char path[256], lower[128];
+	struct tls_discovery *d;
+	struct wanted w = { 0 };
+	uint64_t before;
+	pid_t pids[3];
+
+	if (geteuid())
+		skip("mounting wants root");
+	snprintf(path, sizeof(path), "%s/layers", dir);
+	must(!mkdir(path, 0755));
+	if (mount("ht", path, "tmpfs", 0, NULL))
+		skip("no tmpfs");
+	snprintf(lower, sizeof(lower), "%s/layers/lower", dir);
+	must(!mkdir(lower, 0755));
+	must(copy_library(strcat(strcpy(path, lower), "/libssl.so.55")));
+	must(!tls_discovery_new(100, &d));
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/layers/%s", dir, names[i]);
+		pids[i] = spawn(i == 2 ? enter_overlay_and_change : enter_overlay, path);
+		must(pids[i] > 0);
+		before = tls_discovery_stats(d)->given;
+		ok_int(tls_discover_process(d, (uint32_t)pids[i], note_any, &w), 0);
+		printf("# %s: %llu more\n", names[i], (unsigned long long)(tls_discovery_stats(d)->given - before));
+		if (i)
+			ok_int(tls_discovery_stats(d)->given - before, i == 2);
+	}
+	ok_int(tls_discovery_stats(d)->left_out, 0);
+	tls_discovery_free(&d);
+	for (unsigned i = 0; i < 3; i++)
+		reap(pids[i]);
+	snprintf(path, sizeof(path), "%s/layers", dir);
+	ok(!umount(path));
+}
+
 /* A root with a library that nobody uses, named by its linker's cache; and with names that point out of it. */
 static bool enter_root(const char *path)
 {
@@ -401,6 +459,6 @@ static void ends(void)
 
 static const struct tap_case cases[] = {
 	CASE(begins), CASE(cache_is_what_ldconfig_says), CASE(broken_caches), CASE(deleted_library), CASE(forgotten_is_given_again),
-	CASE(other_mount_namespace), CASE(container_root), CASE(this_host), CASE(processes_that_are_none), CASE(ends),
+	CASE(other_mount_namespace), CASE(overlays_share_layers), CASE(container_root), CASE(this_host), CASE(processes_that_are_none), CASE(ends),
 };
 TAP_MAIN(cases)
