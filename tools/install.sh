@@ -23,6 +23,9 @@ for config in packaging/etc/*.yaml; do
 	[ -e "$to" ] || install -D -m 0644 "$config" "$to"
 	install -D -m 0644 "$config" "$dest$prefix/share/doc/hosttrail/examples/$(basename "$config")"
 done
+for rules in packaging/apis.d/*.yaml; do
+	install -D -m 0644 "$rules" "$dest$prefix/share/doc/hosttrail/examples/apis.d/$(basename "$rules")"
+done
 for doc in README.md LICENSE LICENSE.GPL-2.0 proto/hosttrail.proto; do
 	install -D -m 0644 "$doc" "$dest$prefix/share/doc/hosttrail/$(basename "$doc")"
 done
