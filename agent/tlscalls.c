@@ -124,6 +124,17 @@ static void on_head(void *ctx, const struct http_call *call, struct http_wants *
 	api_wants(&c->peer, call, ret_wants);
 }
 
+/* With the response's head known, less of its body may be wanted. */
+static void on_answer(void *ctx, const struct http_call *call, struct http_wants *wants)
+{
+	struct conn *c = ctx;
+	struct http_wants now;
+
+	api_wants(&c->peer, call, &now);
+	if (now.response < wants->response)
+		wants->response = now.response;
+}
+
 static void on_call(void *ctx, const struct http_call *call)
 {
 	struct conn *c = ctx;
@@ -165,7 +176,7 @@ static int conn_end(struct tlscalls *t, struct conn *c, uint64_t when)
 static int conn_new(struct tlscalls *t, uint64_t id, struct conn **ret_c)
 {
 	struct conn *c = calloc(1, sizeof(*c));
-	struct http_sink sink = { .ctx = c, .head = on_head, .call = on_call };
+	struct http_sink sink = { .ctx = c, .head = on_head, .answer = on_answer, .call = on_call };
 	int r;
 
 	if (!c)

@@ -226,6 +226,8 @@ static int finish(const struct http_call *call, struct str host, struct api_aren
 	ret_call->event_source = printable(ret_call->event_source, a);
 	if (!ret_call->event_name.p || !ret_call->event_source.p)
 		return -ENOMEM;
+	if (!ret_call->event_name.n)
+		ret_call->event_name = STR("UnknownRequest");
 	if (ret_call->additional.p)
 		return 0;
 	jsontext_begin(&j, a);

@@ -27,7 +27,7 @@ static struct str name_of(const struct http_call *call, struct str host, struct 
 		return STR("UnknownRequest");
 	if (is_websocket(call))
 		return STR("UpgradeToWebSocket");
-	if (!method.p)
+	if (!method.n)
 		return STR("UnknownMethod");
 	if (!path.p)
 		return method;

@@ -109,6 +109,23 @@ static void body_is_not_wanted(void)
 	tlscalls_free(&t);
 }
 
+/* A rule that reads only why a call failed wants nothing of an answer that tells of no failure. */
+static void body_is_wanted_by_status(void)
+{
+	static const char request[] = "GET /api/v1/namespaces/d/pods HTTP/1.1\r\nHost: k8s.test\r\n\r\n";
+	static const char *const heads[] = { "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n", "HTTP/1.1 404 No\r\nContent-Length: 1000000000\r\n\r\n" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct piece_conn c = { .id = 20 + i, .tid = 1, .tgid = 1, .gen = 1 };
+		LAB(s, t);
+
+		GIVE(t, piece_text(&p, &c, HT_TLS_SENT, request));
+		GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, heads[i]));
+		ok((s.wanted.until[HT_TLS_RECEIVED] == strlen(heads[i]) + 1000000000) == !i);
+		tlscalls_free(&t);
+	}
+}
+
 /* An entry inside the request's head is lost: what is left of it is never shown as if it were whole. */
 static void loss_is_seen(void)
 {
@@ -258,7 +275,7 @@ static void callbacks_errors_come_back(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(loss_is_seen), CASE(ends_with_its_process), CASE(newer_ones_live),
+	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(body_is_wanted_by_status), CASE(loss_is_seen), CASE(ends_with_its_process), CASE(newer_ones_live),
 	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(nonsense_is_refused), CASE(connections_are_bounded),
 	CASE(callbacks_errors_come_back),
 };
