@@ -319,6 +319,7 @@ int send_setup(struct parent *p)
 	snprintf(s.scope, sizeof(s.scope), "%s", c->scope);
 	snprintf(s.spool_dir, sizeof(s.spool_dir), "%s", c->spool_dir);
 	snprintf(s.cursor, sizeof(s.cursor), "%s", c->cursor);
+	snprintf(s.apis, sizeof(s.apis), "%s", c->apis ? c->apis : "");
 	r = msg_send(p->ctl, MSG_SETUP, &s, sizeof(s), -1);
 	return r ?: send_fds(p) ?: send_features(p) ?: send_selections(p, p->selection) ?: tell_guards(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/api/api.h"
 #include "config.h"
 #include "lib/privileges.h"
 
@@ -28,6 +29,8 @@ const struct conf_key agent_keys[] = {
 	  .help = "which of that: a file of event selectors, \"default\" (management, network, file changes, sensitive files) or \"all\"" },
 	{ .key = "tls", .type = CONF_BOOL, .offset = AT(tls), .fallback = "true",
 	  .help = "record API calls inside TLS, too: probes in TLS libraries and programs that have one in them" },
+	{ .key = "apis", .type = CONF_STRING, .offset = AT(apis), .fallback = API_RULES_DIR,
+	  .help = "rule files that name the calls of further APIs: a directory of *.yaml, or a file; empty: none" },
 	{ .key = "user", .type = CONF_STRING, .offset = AT(user), .fallback = "64101",
 	  .help = "user (name or number) that worker and resolver run as" },
 	{ .key = "group", .type = CONF_STRING, .offset = AT(group), .fallback = "64100",
@@ -77,6 +80,25 @@ int agent_config_selectors(const struct agent_config *c, struct selection **ret_
 	return r;
 }
 
+/* Every worker reads them again: here only whether it will be able to. */
+static int check_apis(const struct agent_config *c, char why[CONF_WHY_MAX])
+{
+	char what[API_WHY_MAX];
+	int r;
+
+	if (!c->apis)
+		return 0;
+	if (c->apis[0] != '/' || strlen(c->apis) >= PATH_MAX / 2) {
+		snprintf(why, CONF_WHY_MAX, "apis must be an absolute path of less than %d bytes", PATH_MAX / 2);
+		return -EINVAL;
+	}
+	r = api_rules_load(c->apis, what);
+	api_rules_free();
+	if (r < 0)
+		snprintf(why, CONF_WHY_MAX, "apis: %.500s", what);
+	return r < 0 ? r : 0;
+}
+
 static int check(const struct agent_config *c, char why[CONF_WHY_MAX])
 {
 	const uint64_t rings[] = { c->ring_control, c->ring_process, c->ring_data };
@@ -101,7 +123,7 @@ static int check(const struct agent_config *c, char why[CONF_WHY_MAX])
 	if (!r)
 		r = agent_config_selectors(c, &selection, why);
 	selection_free(&selection);
-	return r;
+	return r ?: check_apis(c, why);
 }
 
 int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WHY_MAX])

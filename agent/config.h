@@ -12,7 +12,7 @@
 
 struct agent_config {
 	const char *path;		/* the file that it was read from, NULL: none; the caller's */
-	char *state_dir, *spool_dir, *cursor, *instance, *scope, *user, *group, *region, *account, *status_socket, *selectors;
+	char *state_dir, *spool_dir, *cursor, *instance, *scope, *user, *group, *region, *account, *status_socket, *selectors, *apis;
 	uint64_t ring_control, ring_process, ring_data;
 	uint64_t spool_control, spool_data, spool_tls;
 	int log_level;

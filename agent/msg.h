@@ -77,6 +77,7 @@ struct msg_setup {
 	char replaced[128], scope[160];
 	char pinned[160];		/* what stays when it stops: a directory of pins, or "" */
 	char spool_dir[PATH_MAX / 2], cursor[PATH_MAX / 2];
+	char apis[PATH_MAX / 2];	/* rule files for APIs; "": none */
 };
 
 enum msg_ring_kind { MSG_RING_DATA, MSG_RING_COUNTERS, MSG_RING_SHARED, MSG_RING_STATUS_SOCKET, MSG_RING_LOCK,

@@ -13,6 +13,7 @@
 
 #include <bpf/bpf.h>
 
+#include "agent/api/api.h"
 #include "callselect.h"
 #include "kernelrules.h"
 #include "exehash.h"
@@ -189,6 +190,7 @@ static const char *tls_missing(const struct trace *t)
 /* Probes stand before the command's first instruction: in the libraries that the linker knows, and in the command's own file. */
 static int open_tls(struct trace *t, char why[256])
 {
+	char rules[API_WHY_MAX];
 	int entry, ret, r;
 	bool multi;
 
@@ -197,6 +199,9 @@ static int open_tls(struct trace *t, char why[256])
 		snprintf(t->result.tls, sizeof(t->result.tls), "%s", tls_missing(t));
 		return 0;
 	}
+	r = api_rules_load(NULL, rules);
+	if (r < 0)
+		return snprintf(why, 256, "%.255s", rules), r;
 	r = tlsfiles_new(t->probes, &t->files);
 	if (r < 0)
 		return snprintf(why, 256, "TLS capture: %s", strerror(-r)), r;
@@ -418,6 +423,7 @@ static void trace_close(struct trace *t)
 	pipeline_free(&t->pipeline);
 	exehash_free(&t->hash);
 	tlsfiles_free(&t->files);
+	api_rules_free();
 	selection_free(&t->selection);
 	settle_free(&t->settle);
 	rings_free(&t->rings);

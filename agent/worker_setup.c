@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/api/api.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -242,12 +243,22 @@ static int open_spool(struct worker *w)
 	return writer_open(&wc, w->settle, &w->writer);
 }
 
+/* In the sandbox. Without them calls have the names that they have without: no reason to record nothing. */
+static void load_apis(const struct worker *w)
+{
+	char why[API_WHY_MAX];
+
+	if (w->setup.tls && w->setup.apis[0] && api_rules_load(w->setup.apis, why) < 0)
+		log_errx("rule files for APIs are not used: %s", why);
+}
+
 static int open_pipeline(struct worker *w)
 {
 	struct pipeline_config pc = { .host = &w->host, .program = "hosttraild", .self = &w->self, .tls = w->setup.tls };
 	struct pipeline_ops ops;
 	int r;
 
+	load_apis(w);
 	worker_ops(w, &ops);
 	r = pipeline_new(&pc, &ops, w->rings, w->settle, &w->pipeline);
 	if (!r)

@@ -66,7 +66,7 @@ void api_wants(const struct api_peer *peer, const struct http_call *call, struct
 /* Of a call that has ended. 0, or -ENOMEM. */
 int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call);
 
-/* Reads rule files (docs/apis.md), a file or every *.yaml of a directory in the order of their names; NULL: API_RULES_DIR, which need not
+/* Reads rule files (docs/apis.md), a file or every *.yaml of a directory in the order of their names; NULL: API_RULES_DIR. That one need not
  * be there. They are asked before all other rules, and replace those that were loaded before. How many, or -errno and why
  * ("FILE:LINE: sentence"), and nothing has changed. Not while calls are described. */
 #define API_RULES_DIR "/etc/hosttrail/apis.d"

@@ -72,7 +72,7 @@ int api_rules_load(const char *path, char why[API_WHY_MAX])
 
 	why[0] = '\0';
 	if (stat(where, &st) < 0) {
-		if (!path && errno == ENOENT)
+		if (!strcmp(where, API_RULES_DIR) && errno == ENOENT)
 			return 0;
 		r = -errno;
 		snprintf(why, API_WHY_MAX, "%.300s: %s", where, strerror(-r));
