@@ -268,7 +268,9 @@ def ops_file(t):
                 uris[uri] = at
                 at += len(uri) + 1
             ops.append("{%d,%d,%d,%d,%d,%d}," % (t.name_at[name], t.ref(given), t.ref(back), method, flags, uris[uri]))
+    by_prefix = sorted(range(len(t.services)), key=lambda i: (t.services[i][1], i))
     return "\n".join(["const struct aws_service aws_services[] = {\n%s};\nconst unsigned aws_nservices = %d;\n" % ("".join(services), len(services)),
+                      array("const uint16_t aws_by_prefix[]", ["%d," % i for i in by_prefix]),
                       array("const struct aws_op aws_ops[]", ops),
                       literals("const char aws_uri_text[]", [c_text(u) + "\\0" for u in uris])])
 

@@ -185,7 +185,10 @@ static void put_body(struct aws_emit *e, struct aws_tree *t, const struct http_c
 		return;
 	if (call->response.body.prefix.p[0] == '<' && !f->cbor) {
 		e->protocol = AWS_REST_XML;
+		e->items = e->wire_names = f->service->protocol == AWS_EC2;
 		take_request_id(n, e->call);
+		if (e->items)
+			jsontext_text(&e->j, STR("requestId"), e->call->request_id);
 		if (!s.payload)
 			n = f->form ? result_of(n) : n;
 	}

@@ -17,6 +17,8 @@ static bool in_form(const struct aws_emit *e)
 
 struct str aws_member_key(struct aws_emit *e, const struct aws_member *m)
 {
+	if (e->items && str_is(aws_name(m->wire), "return"))
+		return STR("_return");	/* as CloudTrail has it */
 	return e->wire_names ? aws_name(m->wire) : aws_lower_camel(e->arena, aws_name(m->name));
 }
 
@@ -155,6 +157,22 @@ static struct aws_node *numbers_of(struct aws_node *n, unsigned item, const char
 	return inner ? inner : n;
 }
 
+unsigned aws_form_elements(struct aws_emit *e, struct aws_node *n, const struct aws_shape *s, struct aws_node ***ret)
+{
+	return numbered(e, numbers_of(n, s->item, s->kind == AWS_LIST ? "member" : "entry"), ret);
+}
+
+static void put_items(struct aws_emit *e, struct str key, struct aws_node *n, const struct aws_shape *s)
+{
+	jsontext_open(&e->j, key, '{');
+	if (n->first) {
+		jsontext_open(&e->j, STR("items"), '[');
+		list_of_children(e, n, s->element);
+		jsontext_close(&e->j);
+	}
+	jsontext_close(&e->j);
+}
+
 static void put_list(struct aws_emit *e, struct str key, struct aws_node *n, const struct aws_shape *s)
 {
 	struct aws_node **elements;
@@ -164,9 +182,13 @@ static void put_list(struct aws_emit *e, struct str key, struct aws_node *n, con
 		e->j.omitted = true;
 		return;
 	}
+	if (e->items) {
+		put_items(e, key, n, s);
+		return;
+	}
 	jsontext_open(&e->j, key, '[');
 	if (in_form(e)) {
-		count = numbered(e, numbers_of(n, s->item, "member"), &elements);
+		count = aws_form_elements(e, n, s, &elements);
 		for (unsigned i = 0; i < count; i++)
 			aws_emit_value(e, NO_KEY, elements[i], s->element);
 	} else if (n->kind == NODE_ARRAY || n->kind == NODE_OBJECT) {
@@ -195,7 +217,7 @@ static void put_map(struct aws_emit *e, struct str key, struct aws_node *n, cons
 
 	jsontext_open(&e->j, key, '{');
 	if (in_form(e)) {
-		count = numbered(e, numbers_of(n, s->item, "entry"), &entries);
+		count = aws_form_elements(e, n, s, &entries);
 		for (unsigned i = 0; i < count; i++)
 			put_entry(e, entries[i], s);
 	} else if (e->protocol == AWS_REST_XML) {
@@ -289,6 +311,7 @@ void aws_emit_members(struct aws_emit *e, struct aws_node *n, unsigned shape)
 	struct aws_member m;
 	struct aws_shape s;
 
+	e->level++;
 	for (struct aws_node *c = n->first; c; c = c->next) {
 		if (c->taken)
 			continue;
@@ -298,12 +321,15 @@ void aws_emit_members(struct aws_emit *e, struct aws_node *n, unsigned shape)
 		}
 		if (e->protocol == AWS_REST_XML && aws_shape_get(m.shape, &s) && s.kind != AWS_STRUCTURE && s.flat)
 			put_flat(e, aws_member_key(e, &m), c, &s);
+		else if (e->protocol == AWS_EC2)
+			aws_ec2_member(e, &m, c);
 		else
 			aws_emit_value(e, aws_member_key(e, &m), c, m.shape);
 		for (struct aws_node *again = c->next; again && e->protocol == AWS_REST_XML; again = again->next)
 			if (str_equal(again->name, c->name))
 				again->taken = true;
 	}
+	e->level--;
 }
 
 void aws_emit_any(struct aws_emit *e, struct str key, const struct aws_node *n)

@@ -128,7 +128,9 @@ struct aws_emit {
 	struct api_arena *arena;
 	enum aws_protocol protocol;
 	struct api_call *call;	/* takes the ARNs that are met as its resources; NULL: none */
-	bool wire_names;	/* members as they are called on the wire (S3) */
+	bool wire_names;	/* members as they are called on the wire (S3, and EC2's answers) */
+	bool items;		/* EC2's answers: a list is an object, its elements are called items */
+	unsigned level;		/* structures that are open */
 };
 void aws_emit_value(struct aws_emit *e, struct str key, struct aws_node *n, unsigned shape);
 /* The members of a structure, into the object that is open. */
@@ -137,6 +139,11 @@ void aws_emit_members(struct aws_emit *e, struct aws_node *n, unsigned shape);
 void aws_emit_text(struct aws_emit *e, struct str key, struct str value, unsigned shape);
 /* Anything, as it is. */
 void aws_emit_any(struct aws_emit *e, struct str key, const struct aws_node *n);
+/* The elements of a form's list or map, in the order of their numbers. */
+unsigned aws_form_elements(struct aws_emit *e, struct aws_node *n, const struct aws_shape *s, struct aws_node ***ret);
+/* A member of a request to EC2, and what of RunInstances stands elsewhere (aws_ec2.c). */
+void aws_ec2_member(struct aws_emit *e, const struct aws_member *m, struct aws_node *n);
+void aws_ec2_run(struct aws_emit *e, struct aws_node *n, unsigned shape);
 struct str aws_member_key(struct aws_emit *e, const struct aws_member *m);
 
 int aws_request_parameters(const struct http_call *call, const struct aws_found *f, struct api_arena *a, struct api_call *ret_call);

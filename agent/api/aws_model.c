@@ -109,27 +109,63 @@ const struct aws_op *aws_op_find(const struct aws_service *s, struct str name)
 	return NULL;
 }
 
+/* As strcmp() of the text with a NUL behind it. */
+static int compare(struct str s, const char *text)
+{
+	int d = strncmp(s.p, text, s.n);
+
+	return d ? d : text[s.n] ? -1 : 0;
+}
+
+static const struct aws_service *by_signing(unsigned i)
+{
+	return &aws_services[i];
+}
+
+static const struct aws_service *by_prefix(unsigned i)
+{
+	return &aws_services[aws_by_prefix[i]];
+}
+
+/* The first service in an order whose name there is not less. */
+static unsigned lower_bound(struct str name, const struct aws_service *(*order)(unsigned i), bool prefix)
+{
+	unsigned low = 0, high = aws_nservices;
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+
+		if (compare(name, prefix ? order(mid)->prefix : order(mid)->signing) > 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 unsigned aws_services_signing(struct str name, unsigned *ret_first)
 {
-	unsigned n = 0;
+	unsigned first, n = 0;
+	const struct aws_service *s;
 
-	for (unsigned i = 0; i < aws_nservices; i++)
-		if (str_is(name, aws_services[i].signing) && !n++)
-			*ret_first = i;
-	for (unsigned i = 0; i < aws_nservices && !n; i++)
-		if (str_is(name, aws_services[i].prefix)) {
-			*ret_first = i;
-			n = 1;
-		}
-	return n;
+	if (!name.n)
+		return 0;
+	first = lower_bound(name, by_signing, false);
+	while (first + n < aws_nservices && str_is(name, aws_services[first + n].signing))
+		n++;
+	*ret_first = first;
+	if (n)
+		return n;
+	s = aws_service_prefix(name);
+	*ret_first = s ? (unsigned)(s - aws_services) : 0;
+	return s != NULL;
 }
 
 const struct aws_service *aws_service_prefix(struct str prefix)
 {
-	for (unsigned i = 0; i < aws_nservices; i++)
-		if (str_is(prefix, aws_services[i].prefix))
-			return &aws_services[i];
-	return NULL;
+	unsigned i = prefix.n ? lower_bound(prefix, by_prefix, true) : aws_nservices;
+
+	return i < aws_nservices && str_is(prefix, by_prefix(i)->prefix) ? by_prefix(i) : NULL;
 }
 
 const struct aws_service *aws_service_target(struct str target)

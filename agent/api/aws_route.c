@@ -140,6 +140,18 @@ static struct str trimmed(struct str path)
 	return path;
 }
 
+/* A quick no for most: what stands before the first label is another text, but for the digits of a date. */
+static bool may_fit(const char *t, struct str path)
+{
+	for (size_t i = 0; t[i] && t[i] != '{' && t[i] != '?'; i++) {
+		if (i >= path.n)
+			return t[i] == '/' && (!t[i + 1] || t[i + 1] == '?');
+		if (t[i] != path.p[i] && !(t[i] >= '0' && t[i] <= '9' && path.p[i] >= '0' && path.p[i] <= '9'))
+			return false;
+	}
+	return true;
+}
+
 static bool fits(const struct aws_op *op, const struct uri *u, struct fit *ret)
 {
 	struct str query = str_of(aws_uri_text + op->uri), path = str_cut(&query, '?');
@@ -156,7 +168,7 @@ bool aws_route(const struct aws_service *s, struct str method, const struct uri 
 	while (m < AWS_METHODS && !str_is(method, methods[m]))
 		m++;
 	for (unsigned i = s->first; i < (unsigned)s->first + s->count; i++) {
-		if (aws_ops[i].method != m || !fits(&aws_ops[i], u, &now))
+		if (aws_ops[i].method != m || !may_fit(aws_uri_text + aws_ops[i].uri, u->path) || !fits(&aws_ops[i], u, &now))
 			continue;
 		if (f->op && fit_value(&now) <= f->fit)
 			continue;

@@ -62,6 +62,7 @@ extern const unsigned aws_nshapes;
 extern const struct aws_extra aws_extras[];
 extern const struct aws_service aws_services[];			/* by signing name */
 extern const unsigned aws_nservices;
+extern const uint16_t aws_by_prefix[];				/* services, by prefix */
 extern const struct aws_op aws_ops[];
 extern const char aws_uri_text[];
 

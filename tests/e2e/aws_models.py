@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long
+# ht-test: timeout=600 long
 """AWS calls of every protocol, as botocore makes them, and what agent/api says that they are: against the model itself.
 
 Requests are botocore's own bytes; answers are ours, and botocore's parsers say that they are right. What must come out is computed here
@@ -19,7 +19,7 @@ import awsmodel  # noqa: E402
 import awss3  # noqa: E402
 import botocore.parsers  # noqa: E402
 import tap  # noqa: E402
-from awsmodel import HIDDEN, PLANTED, Expect, Kit, Maker, Unmakeable  # noqa: E402
+from awsmodel import HIDDEN, PLANTED, Expect, ExpectEc2, Kit, Maker, Unmakeable  # noqa: E402
 from sizes import size  # noqa: E402
 
 EVERYDAY = ["acm", "apigateway", "autoscaling", "cloudformation", "cloudfront", "cloudtrail", "cloudwatch", "cognito-idp", "dynamodb", "ec2", "ecr", "ecs",
@@ -64,6 +64,8 @@ def query_leaves_out(v):
 
 
 def expected(folder, model, op, params):
+    if folder == "ec2" and op.input_shape:
+        return query_leaves_out(ExpectEc2(op).request(op.input_shape, query_leaves_out(params))) or None
     want = Expect(folder).structure(op.input_shape, params) if op.input_shape else {}
     if model.metadata["protocol"] in ("query", "ec2"):
         want = query_leaves_out(want)
@@ -159,6 +161,8 @@ def answers_to_what_writes(t):
             t.equal(got["responseWanted"], 0, what)
             continue
         want = without_payload(op, Expect(folder).structure(op.output_shape, output))
+        if folder == "ec2":
+            want = {"requestId": awsanswer.REQUEST_ID, **ExpectEc2(op).answer(op.output_shape, output)}
         t.ok(part_of(have or {}, want) if length > got["responseWanted"] else (have or {}) == want, "%s: got %r, want %r" % (what, have, want))
         told += bool(want)
     t.ok(PLANTED not in kit.text, "a planted secret came out")

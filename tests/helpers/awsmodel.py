@@ -166,6 +166,64 @@ class Expect:
         return out
 
 
+# lists of requests to EC2 that CloudTrail calls otherwise than by their names in the form and "Set": name, and that of plain values
+EC2_SETS = {
+    "BlockDeviceMapping": ("blockDeviceMapping", None), "ExecutableBy": ("executableBySet", "user"), "GroupId": ("securityGroupIdSet", "groupId"),
+    "GroupName": ("securityGroupSet", "groupName"), "ImageId": ("imagesSet", "imageId"), "InstanceId": ("instancesSet", "instanceId"),
+    "IpPermissions": ("ipPermissions", None), "KeyName": ("keySet", "keyName"), "Owner": ("ownersSet", "owner"),
+    "RegionName": ("regionSet", "regionName"), "ResourceId": ("resourcesSet", "resourceId"), "SecurityGroup": ("securityGroupSet", "groupName"),
+    "SecurityGroupId": ("groupSet", "groupId"), "SnapshotId": ("snapshotSet", "snapshotId"), "SubnetId": ("subnetSet", "subnetId"),
+    "VolumeId": ("volumeSet", "volumeId"), "VpcId": ("vpcSet", "vpcId"), "ZoneName": ("availabilityZoneSet", "zoneName"),
+}
+
+
+class ExpectEc2(Expect):
+    """EC2 as CloudTrail has it: lists are {"items": [...]}."""
+
+    def __init__(self, op):
+        super().__init__("ec2")
+        self.op = op
+
+    def request(self, shape, v, top=True):
+        out = {}
+        for name, x in v.items():
+            m = shape.members[name]
+            wire = m.serialization.get("queryName") or m.serialization.get("name", name)
+            wire = wire[:1].upper() + wire[1:]
+            key, value = camel(wire), HIDDEN if hidden("ec2", shape.name, name, m) else None
+            if value is None and m.type_name == "list":
+                key, value = self.request_list(m, x, wire, top)
+            elif value is None:
+                value = self.request(m, x, False) if m.type_name == "structure" else self.value(m, x)
+            if key in out:
+                raise KeyError("%s: two members are %s" % (shape.name, key))
+            out[key] = value
+        if top and self.op.name == "RunInstances":
+            out["instancesSet"] = {"items": [{k: out.pop(k) for k in ("imageId", "minCount", "maxCount", "keyName")}]}
+        return out
+
+    def request_list(self, m, x, wire, top):
+        plain = m.member.type_name != "structure"
+        if not top and wire == "Tag":
+            return "tags", [self.request(m.member, e, False) for e in x]
+        key, item = EC2_SETS.get(wire, (camel(wire) + "Set", None)) if top else (camel(wire), None)
+        if wire == "Value":
+            key = "valueSet"
+        return key, {"items": [{item or camel(wire): self.value(m.member, e)} if plain else self.request(m.member, e, False) for e in x]}
+
+    def answer(self, shape, v):
+        if hasattr(shape, "members"):
+            out = {}
+            for name, x in v.items():
+                m = shape.members[name]
+                key = m.serialization.get("name", name)
+                out["_return" if key == "return" else key] = HIDDEN if hidden("ec2", shape.name, name, m) else self.answer(m, x)
+            return out
+        if shape.type_name == "list":
+            return {"items": [self.answer(shape.member, x) for x in v]}
+        return self.value(shape, v)
+
+
 def source(model):
     """eventSource: the service's endpoint prefix, but for what CloudTrail calls otherwise."""
     prefix, signing = model.endpoint_prefix, model.signing_name

@@ -32,8 +32,18 @@ static const struct {
 	{ "POST https://ec2.eu-west-1.amazonaws.com/", FORM SIGNED("ec2"),
 	  "Action=DescribeInstances&Version=2016-11-15&InstanceId.2=i-b&InstanceId.1=i-a&Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1&MaxResults=5&DryRun=false",
 	  "ec2.amazonaws.com", "DescribeInstances",
-	  "{\"instanceIds\":[\"i-a\",\"i-b\"],\"filters\":[{\"name\":\"vpc-id\",\"values\":[\"vpc-1\"]}],\"maxResults\":5,\"dryRun\":false}", true,
-	  CATEGORY_MANAGEMENT },
+	  "{\"instancesSet\":{\"items\":[{\"instanceId\":\"i-a\"},{\"instanceId\":\"i-b\"}]},\"filterSet\":{\"items\":[{\"name\":\"vpc-id\","
+	  "\"valueSet\":{\"items\":[{\"value\":\"vpc-1\"}]}}]},\"maxResults\":5,\"dryRun\":false}", true, CATEGORY_MANAGEMENT },
+	{ "POST https://ec2.eu-west-1.amazonaws.com/", FORM SIGNED("ec2"),
+	  "Action=AuthorizeSecurityGroupIngress&Version=2016-11-15&GroupId=sg-1&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=22&IpPermissions.1.ToPort=22"
+	  "&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0", "ec2.amazonaws.com", "AuthorizeSecurityGroupIngress",
+	  "{\"groupId\":\"sg-1\",\"ipPermissions\":{\"items\":[{\"ipProtocol\":\"tcp\",\"fromPort\":22,\"toPort\":22,\"ipRanges\":{\"items\":[{\"cidrIp\":\"0.0.0.0/0\"}]}}]}}",
+	  false, CATEGORY_MANAGEMENT },
+	{ "POST https://ec2.eu-west-1.amazonaws.com/", FORM SIGNED("ec2"),
+	  "Action=RunInstances&Version=2016-11-15&ImageId=ami-1&MinCount=1&MaxCount=2&InstanceType=t3.nano&TagSpecification.1.ResourceType=instance"
+	  "&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b&UserData=eA", "ec2.amazonaws.com", "RunInstances",
+	  "{\"instancesSet\":{\"items\":[{\"imageId\":\"ami-1\",\"minCount\":1,\"maxCount\":2}]},\"instanceType\":\"t3.nano\",\"tagSpecificationSet\":{\"items\":["
+	  "{\"resourceType\":\"instance\",\"tags\":[{\"key\":\"a\",\"value\":\"b\"}]}]},\"userData\":\"" REDACT_HIDDEN "\"}", false, CATEGORY_MANAGEMENT },
 	{ "POST https://dynamodb.eu-west-1.amazonaws.com/", "x-amz-target: DynamoDB_20120810.PutItem\ncontent-type: application/x-amz-json-1.0\n" SIGNED("dynamodb"),
 	  "{\"TableName\":\"t\",\"Item\":{\"id\":{\"S\":\"content\"}}}", "dynamodb.amazonaws.com", "PutItem",
 	  "{\"tableName\":\"t\",\"item\":\"" REDACT_HIDDEN "\"}", false, CATEGORY_DATA },
@@ -331,6 +341,10 @@ static void writes_tell_what_came_of_them(void)
 	ok_str(OUT(request_parameters), "{\"secretId\":\"s\"}");
 	ok_str(OUT(response_elements), "(absent)");
 	ok(!m.call.response.body.prefix.n);
+	describe("POST https://ec2.amazonaws.com/", FORM SIGNED("ec2"), "Action=AuthorizeSecurityGroupEgress&Version=2016-11-15&GroupId=sg-1", 200, NULL,
+		 "<AuthorizeSecurityGroupEgressResponse><requestId>r1</requestId><return>true</return><securityGroupRuleSet><item><isEgress>true</isEgress></item>"
+		 "</securityGroupRuleSet></AuthorizeSecurityGroupEgressResponse>");
+	ok_str(OUT(response_elements), "{\"requestId\":\"r1\",\"_return\":true,\"securityGroupRuleSet\":{\"items\":[{\"isEgress\":true}]}}");
 	describe("POST https://cloudtrail.eu-west-1.amazonaws.com/", "x-amz-target: CloudTrail_20131101.CreateTrail\n" JSON11 SIGNED("cloudtrail"), "{\"Name\":\"t\"}", 200, NULL,
 		 "{\"Name\":\"t\",\"IsMultiRegionTrail\":true}");
 	ok_str(OUT(response_elements), "{\"name\":\"t\",\"isMultiRegionTrail\":true}");
