@@ -19,17 +19,16 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/fsx.h"
 #include "lib/log.h"
 #include "parent_internal.h"
-#include "tlscache.h"
+#include "tls/discover.h"
 #include "tlsfiles.h"
 
 #define WAITING_MAX 256
 #define PATIENCE (10 * NS_PER_SEC)	/* for one plan */
 #define AGAIN (NS_PER_SEC)		/* after a planner that ended */
 #define SCAN_EVERY (30 * NS_PER_SEC)
-#define MAPS_MAX (8u << 20)
+#define FOUND_MAX 65536		/* files that one scan can tell apart */
 
 struct waiting {
 	int fd;
@@ -99,56 +98,30 @@ static void offer_path(struct parent *p, const char *path, const char *name)
 
 /* ---- what there is ---------------------------------------------------------------------------------- */
 
-static int offer_library(void *ctx, const char *path, const char *name)
+static void offer_library(const char *path, void *arg)
 {
-	if (tls_plan_name(name))
-		offer_path(ctx, path, path);
+	offer_path(arg, path, path);
+}
+
+static int offer_mapped(int fd, const struct tls_found *f, void *arg)
+{
+	tls_offer(arg, fd, f->path);
 	return 0;
 }
 
-/* A line of /proc/<pid>/maps: "7f00-7f10 r-xp 00001000 fe:00 1234   /usr/lib/x.so". By its addresses the file is opened, not by a name. */
-static void offer_mapping(struct parent *p, const char *pid, char *line, bool first)
-{
-	char *range = line, *perms = strchr(line, ' '), *path = strchr(line, '/'), link[320], *name;
-
-	if (!perms || !path || perms[3] != 'x')
-		return;
-	*perms = 0;
-	name = strrchr(path, '/') + 1;
-	if (!first && !tls_plan_name(name))
-		return;
-	snprintf(link, sizeof(link), "/proc/%.20s/map_files/%.40s", pid, range);
-	offer_path(p, link, path);
-}
-
-static void offer_process(struct parent *p, const char *pid)
-{
-	_cleanup_buf_ struct buf b = { 0 };
-	char path[64], *line, *rest;
-	bool first = true;
-
-	snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
-	if (fsx_read(path, MAPS_MAX, &b) < 0 || buf_addc(&b, 0))
-		return;
-	rest = (char *)b.p;
-	while ((line = strsep(&rest, "\n"))) {
-		bool code = strlen(line) > 20 && strstr(line, "xp ") && strchr(line, '/');
-
-		offer_mapping(p, pid, line, first && code);
-		first &= !code;
-	}
-}
-
+/* What runs, and what it has mapped. Caches of containers are not read here: that would be parsing what strangers wrote. */
 static void offer_running(struct parent *p)
 {
-	DIR *d = opendir("/proc");
+	struct tls_discovery *d = NULL;
+	DIR *dir = tls_discovery_new(FOUND_MAX, &d) < 0 ? NULL : opendir("/proc");
 	struct dirent *e;
 
-	while (d && (e = readdir(d)))
+	while (dir && (e = readdir(dir)))
 		if (isdigit((unsigned char)e->d_name[0]) && atoi(e->d_name) != getpid())
-			offer_process(p, e->d_name);
-	if (d)
-		closedir(d);
+			tls_discover_process(d, (uint32_t)atoi(e->d_name), offer_mapped, p);
+	if (dir)
+		closedir(dir);
+	tls_discovery_free(&d);
 }
 
 /* ---- the planner ------------------------------------------------------------------------------------ */
@@ -317,7 +290,7 @@ void tls_open(struct parent *p)
 	}
 	t->sock = -1;
 	p->tls = t;
-	tlscache_each(offer_library, p);
+	tlsfiles_each_library(offer_library, p);
 	tls_tick(p);
 }
 

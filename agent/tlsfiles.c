@@ -14,13 +14,17 @@
 #define uthash_nonfatal_oom(e) ((e)->unhashed = true)
 #include <uthash.h>
 
+#include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/fsx.h"
 #include "tls/stacks.h"
 #include "tlsattach.h"
-#include "tlscache.h"
+#include "tls/ldcache.h"
 
 #define SEEN_MAX 65536		/* files that were looked at; then they are looked at again */
 #define SCRIPT_MAX 256
+#define LINKER_CACHE "/etc/ld.so.cache"	/* the host's own */
+#define LINKER_CACHE_MAX (16u << 20)
 
 struct file_key {
 	uint64_t dev, ino, size;
@@ -215,22 +219,48 @@ int tlsfiles_path(struct tlsfiles *f, const char *path)
 	return fd < 0 ? fd : tlsfiles_take(f, fd, path);
 }
 
-static int take_library(void *ctx, const char *path, const char *name)
-{
-	int *n = (int *)((void **)ctx)[1];
+struct libraries {
+	void (*fn)(const char *path, void *arg);
+	void *arg;
+};
 
-	if (tls_plan_name(name) && tlsfiles_path(((void **)ctx)[0], path) > 0)
-		(*n)++;
+static int one_library(const char *name, const char *path, void *arg)
+{
+	struct libraries *l = arg;
+	const char *last = strrchr(path, '/');
+
+	if (tls_plan_name(name) || (last && tls_plan_name(last + 1)))
+		l->fn(path, l->arg);
 	return 0;
+}
+
+void tlsfiles_each_library(void (*fn)(const char *path, void *arg), void *arg)
+{
+	struct libraries l = { fn, arg };
+	_cleanup_buf_ struct buf b = { 0 };
+
+	if (fsx_read(LINKER_CACHE, LINKER_CACHE_MAX, &b) == 0)
+		ldcache_each(b.p, b.n, one_library, &l);
+}
+
+struct taken {
+	struct tlsfiles *f;
+	int n;
+};
+
+static void take_library(const char *path, void *arg)
+{
+	struct taken *t = arg;
+
+	t->n += tlsfiles_path(t->f, path) > 0;
 }
 
 int tlsfiles_libraries(struct tlsfiles *f)
 {
-	int n = 0;
-	void *ctx[] = { f, &n };
+	struct taken t = { f, 0 };
 
-	tlscache_each(take_library, ctx);
-	return n;
+	tlsfiles_each_library(take_library, &t);
+	return t.n;
 }
 
 /* "#!/usr/bin/python3 -u": the interpreter's path. False: it is no script. */

@@ -39,6 +39,8 @@ int tlsfiles_take(struct tlsfiles *f, int fd, const char *path);
 int tlsfiles_path(struct tlsfiles *f, const char *path);
 /* Whatever the dynamic linker's cache has by the names of TLS libraries. How many were probed. */
 int tlsfiles_libraries(struct tlsfiles *f);
+/* The same, each to fn(path, arg). */
+void tlsfiles_each_library(void (*fn)(const char *path, void *arg), void *arg);
 /* What is to be executed as argv[0], found as execvp(3) does, and the interpreter of a script. */
 int tlsfiles_program(struct tlsfiles *f, const char *name);
 

@@ -199,12 +199,14 @@ static int open_tls(struct trace *t, char why[256])
 		snprintf(t->result.tls, sizeof(t->result.tls), "%s", tls_missing(t));
 		return 0;
 	}
-	r = api_rules_load(NULL, rules);
-	if (r < 0)
-		return snprintf(why, 256, "%.255s", rules), r;
+	r = api_rules_load(t->o->apis, rules);
+	if (r < 0) {
+		snprintf(why, 256, "%.255s", rules);
+		return r;
+	}
 	r = tlsfiles_new(t->probes, &t->files);
 	if (r < 0)
-		return snprintf(why, 256, "TLS capture: %s", strerror(-r)), r;
+		return r;
 	tlsfiles_libraries(t->files);
 	tlsfiles_program(t->files, t->o->argv[0]);
 	return 0;

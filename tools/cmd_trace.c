@@ -5,17 +5,19 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "agent/api/api.h"
 #include "agent/trace.h"
 #include "command.h"
 #include "lib/cleanup.h"
 #include "show.h"
 
-enum { OPT_NO_WAIT = OPT_LONG + 1, OPT_SELECTORS, OPT_NO_TLS };
+enum { OPT_NO_WAIT = OPT_LONG + 1, OPT_SELECTORS, OPT_NO_TLS, OPT_APIS };
 
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "write the records to FILE instead of standard output" },
 	OPT_FORMAT,
 	{ OPT_SELECTORS, "selectors", "FILE", "only the calls that the event selectors in FILE select" },
+	{ OPT_APIS, "apis", "FILE", "rule files that say what HTTP calls mean, a file or a directory (default: " API_RULES_DIR ")" },
 	{ OPT_NO_TLS, "no-tls", NULL, "system calls alone: no API calls inside TLS" },
 	{ OPT_NO_WAIT, "no-wait", NULL, "end with CMD, not with the last process that it started" },
 	{ 0 },
@@ -88,6 +90,8 @@ static int run(const struct command *c, int argc, char **argv)
 			format = arg;
 		else if (id == OPT_SELECTORS)
 			rules = arg;
+		else if (id == OPT_APIS)
+			o.apis = arg;
 		else if (id == OPT_NO_TLS)
 			o.no_tls = true;
 		else if (id == OPT_NO_WAIT)
@@ -110,7 +114,7 @@ static int run(const struct command *c, int argc, char **argv)
 
 const struct command cmd_trace = {
 	.name = "trace",
-	.usage = "[-o FILE] [--selectors FILE] [--format json|compact] [--no-tls] [--no-wait] -- CMD [ARG...]",
+	.usage = "[-o FILE] [--selectors FILE] [--format json|compact] [--apis FILE] [--no-tls] [--no-wait] -- CMD [ARG...]",
 	.summary = "run CMD and print a record for every call that it and its descendants make, API calls inside TLS among them",
 	.details = "Nothing else on the host is recorded. The exit status is CMD's. The last line on standard error\n"
 		   "is \"hosttrail: N records, N lost\".",

@@ -1,0 +1,185 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=900 long
+"""API calls inside TLS, of real clients and servers on loopback: every request of the server's access log is a record, once, with method,
+path, status, and both ports, and none is invented. Planted secrets are in nothing that was written."""
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "helpers")]
+import tap  # noqa: E402
+import tlsweb  # noqa: E402
+
+LONG = os.environ.get("HT_LONG") == "1"
+PYTHON = "/usr/bin/python3"
+
+URLLIB = "import ssl,sys,urllib.request as u\nfor p in sys.argv[1:]:\n u.urlopen(p,context=ssl._create_unverified_context()).read()"
+ASYNCIO = """
+import asyncio, ssl, sys
+async def main(port):
+    c = ssl._create_unverified_context()
+    async def one(k):
+        r, w = await asyncio.open_connection("127.0.0.1", port, ssl=c)
+        for i in range(3):
+            w.write(b"GET /asyncio/%c/%d HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n" % (97 + k, i)); await w.drain()
+            await r.readuntil(b"hello\\n")
+        w.close()
+    await asyncio.gather(*[one(k) for k in range(4)])
+asyncio.run(main(int(sys.argv[1])))
+"""
+NODE = """
+const https = require("https"), agent = new https.Agent({keepAlive: true, maxSockets: 2});
+let left = 6;
+for (let i = 0; i < 6; i++)
+  https.get({port: process.argv[1], host: "127.0.0.1", path: "/node/" + "abcdef"[i], agent, rejectUnauthorized: false},
+    r => { r.resume(); r.on("end", () => { if (!--left) agent.destroy(); }); });
+"""
+
+
+def check_client(t, web, d, name, argv, paths=True, env=None, least=1):
+    web.log()
+    status, err, records = tlsweb.trace(argv, d + "/out", env=env)
+    log = web.log()
+    t.ok(len(log) >= least, "%s made %d requests: %s" % (name, len(log), err[-300:]))
+    n = tlsweb.compare(t, tlsweb.calls(records), log, "client", paths)
+    t.ok(err.rstrip().endswith("records, 0 lost"), "%s: %s" % (name, err[-200:]))
+    t.note("%s: %d calls" % (name, n))
+
+
+def clients(t):
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        u = web.url
+        check_client(t, web, d, "curl", ["curl", "-sk", "--http1.1", u("/a/b?x=1"), u("/missing/c"), u("/d")], least=3)
+        check_client(t, web, d, "curl, post", ["curl", "-sk", "--http1.1", "-d", "k=v", u("/store/x")])
+        check_client(t, web, d, "wget", ["wget", "-q", "--no-check-certificate", "-O", "/dev/null", u("/w/a"), u("/w/b")], least=2)
+        check_client(t, web, d, "python", [PYTHON, "-c", URLLIB, u("/py/a"), u("/py/b")], least=2)
+        check_client(t, web, d, "asyncio", [PYTHON, "-c", ASYNCIO, str(web.port)], least=12)
+        if shutil.which("node"):
+            check_client(t, web, d, "node", ["node", "-e", NODE, str(web.port)], least=6)
+        check_client(t, web, d, "git", ["git", "-c", "http.sslVerify=false", "ls-remote", u("/repo.git")], paths=False)
+        check_client(t, web, d, "openssl", ["sh", "-c", "printf 'GET /s/client HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -connect 127.0.0.1:%d" % web.port])
+
+
+def first_use(t):
+    """A program that is the first and only user of its connection, many times."""
+    n = 100 if LONG else 12
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        check_client(t, web, d, "curl after curl", ["sh", "-c", "for i in $(seq %d); do curl -sk --http1.1 %s; done" % (n, web.url("/first"))], least=n)
+
+
+def full_speed(t):
+    n = 10000 if LONG else 2000
+    if not shutil.which("h2load"):
+        raise tap.Skip("no h2load")
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        check_client(t, web, d, "%d requests" % n, ["h2load", "--h1", "-n", str(n), "-c", "8", "-t", "2", web.url("/fast")], least=n)
+
+
+def large_bodies(t):
+    size = (1000 if LONG else 64) << 20
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        with open(d + "/files/big", "wb") as f:
+            f.truncate(size)
+        for name, argv, key in (("down", ["curl", "-sk", "--http1.1", "-o", "/dev/null", web.url("/files/big")], "bytesTransferredOut"),
+                                ("up", ["curl", "-sk", "--http1.1", "-T", d + "/files/big", web.url("/store/big")], "bytesTransferredIn")):
+            status, err, records = tlsweb.trace(argv, d + "/out")
+            found = tlsweb.calls(records)
+            t.equal(len(found), 1, name + ": calls")
+            t.equal([r["additionalEventData"].get(key) for r in found], [size], name + ": bytes")
+            t.ok(err.rstrip().endswith(", 0 lost"), err[-200:])
+            t.equal([k for r in found for k in ("truncated", "lengthUnknown") if k in r["additionalEventData"]], [], name + ": flags")
+
+
+def served(t):
+    with tap.Workdir() as d:
+        web = tlsweb.Nginx(d, [tap.program("hosttrail"), "trace", "-o", d + "/records", "--"])
+        with web:
+            subprocess.run(["curl", "-sk", "--http1.1", web.url("/served/a"), web.url("/missing/b"), web.url("/served/c")], check=True, stdout=subprocess.DEVNULL)
+            for i in range(3):
+                subprocess.run(["wget", "-q", "--no-check-certificate", "-O", "/dev/null", web.url("/served/w/%c" % (97 + i))], check=True)
+            web.stop()
+            with open(d + "/records") as f:
+                records = [json.loads(line) for line in f]
+            n = tlsweb.compare(t, tlsweb.calls(records), web.log(), "server")
+            t.equal(n, 6, "calls that nginx served")
+            t.ok(all(r["sourceIPAddress"] == "127.0.0.1" for r in tlsweb.calls(records)), "sourceIPAddress of what is served is the peer's")
+
+
+SECRETS = {"header": "c2VjcmV0LWhlYWRlci1WYWx1ZQ", "query": "qs-5ecretQuery7Value", "body": "b0dy-5ecretValue-91", "cookie": "ck-Sess10nSecret55",
+           "basic": "dXNlcjpQYTU1dzByZC1wbGFudGVk", "answer": "answer-5ecret-44"}
+
+
+def secrets(t):
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        with open(d + "/files/answer", "w") as f:
+            f.write('{"token":"%s"}' % SECRETS["answer"])
+        with open(d + "/curl.cfg", "w") as f:	# not in argv: that is another way to redact
+            f.write('insecure\nhttp1.1\nsilent\noutput="/dev/null"\nheader="X-Api-Key: %(header)s"\nheader="Authorization: Basic %(basic)s"\n'
+                    'header="Cookie: s=%(cookie)s"\nheader="Content-Type: application/json"\ndata="{\\"password\\":\\"%(body)s\\"}"\n' % SECRETS)
+            f.write('url="%s"\nnext\ninsecure\nhttp1.1\nsilent\noutput="/dev/null"\nurl="%s"\n'
+                    % (web.url("/store/login?access_token=" + SECRETS["query"]), web.url("/files/answer")))
+        out = d + "/written"
+        os.mkdir(out)
+        status, err, records = tlsweb.trace(["curl", "-K", d + "/curl.cfg"], out + "/records")
+        with open(out + "/stderr", "w") as f:
+            f.write(err)
+        t.equal(len(tlsweb.calls(records)), 2, "calls")
+        for path in glob.glob(out + "/*"):
+            with open(path, "rb") as f:
+                text = f.read()
+            for name, value in SECRETS.items():
+                t.ok(value.encode() not in text, "the secret of %s is in %s" % (name, os.path.basename(path)))
+
+
+def turned_off(t):
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        status, err, records = tlsweb.trace(["curl", "-sk", web.url("/off")], d + "/out", "--no-tls")
+        t.equal(len(web.log()), 1, "requests")
+        t.equal(tlsweb.calls(records), [], "API calls with --no-tls")
+        t.ok(any(r["eventName"] == "connect" for r in records), "system calls are recorded all the same")
+
+
+AWS = """
+import sys, botocore.session, botocore.config
+s = botocore.session.get_session()
+s.set_credentials("AKIAIOSFODNN7EXAMPLE", "secret-of-nobody-0123456789")
+for service, op, args in [("s3", "list_buckets", {}), ("s3", "get_object", dict(Bucket="b", Key="k/x")), ("sts", "get_caller_identity", {}),
+                          ("dynamodb", "list_tables", {}), ("ec2", "describe_instances", {}), ("lambda", "list_functions", {}), ("sqs", "list_queues", {})]:
+    c = s.create_client(service, region_name="eu-west-3", endpoint_url=sys.argv[1], verify=False,
+                        config=botocore.config.Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}))
+    try:
+        getattr(c, op)(**args)
+    except Exception as e:
+        pass
+"""
+AWS_WANT = [("s3.amazonaws.com", "ListBuckets"), ("s3.amazonaws.com", "GetObject"), ("sts.amazonaws.com", "GetCallerIdentity"),
+            ("dynamodb.amazonaws.com", "ListTables"), ("ec2.amazonaws.com", "DescribeInstances"), ("lambda.amazonaws.com", "ListFunctions20150331"),
+            ("sqs.amazonaws.com", "ListQueues")]
+
+
+def aws(t):
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        with open(d + "/aws.py", "w") as f:	# not in argv, where its secret key would be
+            f.write(AWS)
+        status, err, records = tlsweb.trace([PYTHON, "-W", "ignore", d + "/aws.py", web.url("")], d + "/out")
+        got = tlsweb.calls(records)
+        t.equal([(r["eventSource"], r["eventName"]) for r in got], AWS_WANT, "services and operations")
+        t.equal({(r["eventType"], r["awsRegion"], r["userIdentity"].get("accessKeyId")) for r in got},
+                {("AwsApiCall", "eu-west-3", "AKIAIOSFODNN7EXAMPLE")}, "type, region and key")
+        with open(d + "/out") as f:
+            t.ok("secret-of-nobody" not in f.read(), "the secret key was written")
+
+
+if __name__ == "__main__":
+    if os.geteuid():
+        print("1..0 # SKIP needs root")
+        sys.exit(0)
+    if not os.path.exists("/usr/sbin/nginx"):
+        print("1..0 # SKIP needs nginx")
+        sys.exit(0)
+    tap.main([clients, first_use, full_speed, large_bodies, served, secrets, turned_off, aws])
