@@ -18,8 +18,9 @@ int http_conn_new(const struct http_sink *sink, struct http_conn **ret_c)
 	return 0;
 }
 
-static void lane_free(struct lane *l)
+static void lane_free(struct memory *m, struct lane *l)
 {
+	h2_lane_free(m, l);
 	zbuf_free(&l->held);
 	zbuf_free(&l->line);
 	zbuf_free(&l->found);
@@ -33,7 +34,7 @@ void http_conn_free(struct http_conn **pc)
 		return;
 	calls_free(c);
 	for (unsigned i = 0; i < 2; i++)
-		lane_free(&c->lanes[i]);
+		lane_free(&c->memory, &c->lanes[i]);
 	explicit_bzero(c, sizeof(*c));
 	free(c);
 	*pc = NULL;
@@ -55,6 +56,7 @@ struct protocol {
 
 static const struct protocol protocols[] = {
 	[PROTOCOL_1] = { h1_feed, h1_skip, h1_end, h1_unwanted },
+	[PROTOCOL_2] = { h2_feed, h2_skip, h2_end, h2_unwanted },
 };
 
 /* What was held back while nobody knew what it was, at its times. */
@@ -63,17 +65,21 @@ void lane_replay(struct http_conn *c, struct lane *l, size_t from)
 	const struct protocol *protocol = &protocols[c->protocol];
 	struct zbuf held = l->held;
 	uint64_t when = l->when;
+	struct mark marks[MARKS_MAX];
+	unsigned n = l->nmarks;
 
+	/* the parser may hold some of it back again */
+	memcpy(marks, l->marks, sizeof(marks));
 	l->held = (struct zbuf){ 0 };
-	for (unsigned i = 0; i < l->nmarks; i++) {
-		size_t at = l->marks[i].at, end = i + 1 < l->nmarks ? l->marks[i + 1].at : held.n;
+	l->nmarks = 0;
+	for (unsigned i = 0; i < n; i++) {
+		size_t at = marks[i].at, end = i + 1 < n ? marks[i + 1].at : held.n;
 
 		at = at < from ? from : at;
-		l->when = l->marks[i].when;
+		l->when = marks[i].when;
 		if (end > at && c->state == HTTP_PARSING)
 			protocol->feed(c, l, held.p + at, end - at);
 	}
-	l->nmarks = 0;
 	l->when = when;
 	zbuf_free(&held);
 }

@@ -5,11 +5,15 @@
  */
 #include "agent/http/internal.h"
 
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define PREFACE_LEN (sizeof(PREFACE) - 1)
+
 static void found(struct http_conn *c, enum http_protocol protocol, struct lane *requests)
 {
 	c->protocol = protocol;
 	c->state = HTTP_PARSING;
-	c->role = requests->dir == HTTP_SENT ? HTTP_CLIENT : HTTP_SERVER;
+	if (requests)	/* else: header blocks will tell */
+		c->role = requests->dir == HTTP_SENT ? HTTP_CLIENT : HTTP_SERVER;
 }
 
 static struct lane *other(struct http_conn *c, struct lane *l)
@@ -25,6 +29,31 @@ static void found_h1(struct http_conn *c, struct lane *l, bool response, bool ex
 	l->h1 = exact ? H1_START : H1_RESYNC;
 	lane_replay(c, other(c, l), 0);
 	lane_replay(c, l, 0);
+}
+
+/* l is the client's, and all of it has been seen. */
+static void found_preface(struct http_conn *c, struct lane *l)
+{
+	struct lane *server = other(c, l);
+
+	found(c, PROTOCOL_2, l);
+	h2_begin(c, l, true);
+	h2_begin(c, server, !server->skipped);
+	server->h2.first = !server->skipped;
+	lane_replay(c, server, 0);
+	lane_replay(c, l, PREFACE_LEN);
+}
+
+/* Frames, but not from the beginning. */
+static void found_frames(struct http_conn *c, struct lane *l, size_t start)
+{
+	found(c, PROTOCOL_2, NULL);
+	h2_begin(c, l, false);
+	h2_begin(c, other(c, l), false);
+	l->h2.state = H2_FRAME;
+	l->h2.scan.n = other(c, l)->h2.scan.n = 0;
+	lane_replay(c, other(c, l), 0);
+	lane_replay(c, l, start);
 }
 
 /* A line of HTTP/1 has ended: a start line that the stream begins with, or what confirms one behind other bytes. */
@@ -49,7 +78,22 @@ static void detect_line(struct http_conn *c, struct lane *l)
 	l->line_at = l->held.n;
 }
 
-static void mark(struct lane *l)
+static void detect_byte(struct http_conn *c, struct lane *l)
+{
+	size_t start, n = l->held.n;
+
+	if (!l->skipped && n <= PREFACE_LEN && !memcmp(l->held.p, PREFACE, n)) {
+		if (n == PREFACE_LEN)
+			found_preface(c, l);
+		return;
+	}
+	if (l->held.p[n - 1] == '\n')
+		detect_line(c, l);
+	if (c->state == HTTP_DETECTING && scan_step(&l->h2.scan, (uint8_t *)l->held.p, n, &start))
+		found_frames(c, l, start);
+}
+
+void lane_mark(struct lane *l)
 {
 	if (l->nmarks < MARKS_MAX && (!l->nmarks || l->marks[l->nmarks - 1].when != l->when))
 		l->marks[l->nmarks++] = (struct mark){ l->held.n, l->when };
@@ -60,10 +104,7 @@ static void exhausted(struct http_conn *c, struct lane *l)
 {
 	l->exhausted = true;
 	zbuf_free(&l->held);
-	l->nmarks = 0;
-	l->line_at = 0;
-	l->found_at = false;
-	l->skipped = true;
+	detect_skip(l);
 	if (other(c, l)->seen)
 		c->state = HTTP_FOREIGN;
 }
@@ -76,12 +117,11 @@ size_t detect_feed(struct http_conn *c, struct lane *l, const char *p, size_t n)
 		l->seen = true;
 	if (l->exhausted)
 		return n;
-	mark(l);
+	lane_mark(l);
 	while (i < n && c->state == HTTP_DETECTING && !l->exhausted && !c->memory.failed) {
 		if (!zbuf_add(&c->memory, &l->held, p + i++, 1))
 			break;
-		if (l->held.p[l->held.n - 1] == '\n')
-			detect_line(c, l);
+		detect_byte(c, l);
 		if (c->state == HTTP_DETECTING && l->held.n == (other(c, l)->exhausted ? DETECT_MAX / 8 : DETECT_MAX))
 			exhausted(c, l);
 	}
@@ -91,6 +131,7 @@ size_t detect_feed(struct http_conn *c, struct lane *l, const char *p, size_t n)
 void detect_skip(struct lane *l)
 {
 	zbuf_reset(&l->held);
+	l->h2.scan.n = 0;
 	l->nmarks = 0;
 	l->line_at = 0;
 	l->found_at = false;

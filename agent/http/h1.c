@@ -66,7 +66,7 @@ static void message_end(struct http_conn *c, struct lane *l, uint64_t when)
 	m->ended = true;
 	m->end = when;
 	l->call = NULL;
-	l->h1 = call->connect && h1_requests(c, l) ? H1_WAIT : H1_START;
+	l->h1 = call->connect && lane_asks(c, l) ? H1_WAIT : H1_START;
 	l->skipped = false;
 	call_check(c, call);
 }
@@ -103,7 +103,7 @@ static bool message_begin(struct http_conn *c, struct lane *l, const struct star
 {
 	struct message *m;
 
-	if (s->response == h1_requests(c, l))
+	if (s->response == lane_asks(c, l))
 		return false;
 	l->begun = true;
 	(s->response ? response_begin : request_begin)(c, l, s);
@@ -124,7 +124,7 @@ static void resync_line(struct http_conn *c, struct lane *l, const struct line *
 	struct start s;
 
 	l->h1 = H1_RESYNC;
-	if (!line->cr || line->lost || !start_find(line->p, line->n, &s) || s.response == h1_requests(c, l))
+	if (!line->cr || line->lost || !start_find(line->p, line->n, &s) || s.response == lane_asks(c, l))
 		return;
 	zbuf_reset(&l->found);
 	if (zbuf_add(&c->memory, &l->found, line->p, line->n))

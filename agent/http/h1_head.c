@@ -181,7 +181,7 @@ static void head_end(struct http_conn *c, struct lane *l)
 {
 	struct message *m = lane_message(c, l);
 
-	if (h1_requests(c, l)) {
+	if (lane_asks(c, l)) {
 		m->head.done = true;
 		request_head_end(c, l);
 	} else if (m->head.status / 100 == 1 && m->head.status != 101) {
@@ -206,15 +206,15 @@ void h1_head_lost(struct http_conn *c, struct lane *l)
 
 	m->head.flags |= HTTP_TRUNCATED;
 	m->uncounted = true;
-	if (!h1_requests(c, l) && m->head.status / 100 == 1) {
+	if (!lane_asks(c, l) && m->head.status / 100 == 1) {
 		informational(c, l);
 		l->call = NULL;
 	} else {
 		m->head.done = true;
 		l->framing = (struct framing){ 0 };
-		if (h1_requests(c, l) || ((call->flags & HTTP_NO_REQUEST) && !call->waits))
+		if (lane_asks(c, l) || ((call->flags & HTTP_NO_REQUEST) && !call->waits))
 			call_headed(c, call);
-		if (!h1_requests(c, l))
+		if (!lane_asks(c, l))
 			call_answered(c, call);
 		m->ended = true;
 		l->call = NULL;

@@ -10,11 +10,6 @@
 
 #include "agent/http/internal.h"
 
-bool h1_requests(const struct http_conn *c, const struct lane *l)
-{
-	return (l->dir == HTTP_SENT) == (c->role == HTTP_CLIENT);
-}
-
 /* Its response will not be seen. */
 static void answer_lost(struct http_conn *c, struct call *call)
 {
@@ -115,10 +110,10 @@ struct call *h1_answer(struct http_conn *c)
 
 void h1_lost(struct http_conn *c, const struct lane *l)
 {
-	if (h1_requests(c, l))
+	if (lane_asks(c, l))
 		c->request_lost = true;
 	else
 		c->response_lost = true;
-	if (c->pipelined && !c->doubt && (h1_requests(c, l) || owed(c)))
+	if (c->pipelined && !c->doubt && (lane_asks(c, l) || owed(c)))
 		doubt(c);
 }

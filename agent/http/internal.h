@@ -5,39 +5,13 @@
 
 #include <uthash.h>
 
+#include "agent/http/hpack.h"
 #include "agent/http/http.h"
+#include "agent/http/internal_memory.h"
 
-#define HTTP_MEMORY_MAX (8u << 20)	/* of heads and bodies of one connection together; what does not fit is left out, and said so */
 #define DETECT_MAX (48u << 10)		/* bytes of a direction in which a beginning is looked for */
 #define MARKS_MAX 16
 #define SPARE_CALLS 2
-
-/* ---- memory.c: what it hands out is zeroed before it is used again or freed */
-struct memory {
-	size_t used;
-	bool failed;	/* malloc() did: -ENOMEM from then on */
-};
-
-struct arena_block;
-struct arena {
-	struct arena_block *blocks;	/* the newest first */
-};
-
-/* NULL: beyond HTTP_MEMORY_MAX, or no memory (then m->failed). */
-void *arena_get(struct memory *m, struct arena *a, size_t n);
-void arena_reset(struct memory *m, struct arena *a);	/* keeps a small block */
-void arena_free(struct memory *m, struct arena *a);
-
-/* Bytes that grow. Not counted as memory: every user has a bound of his own. */
-struct zbuf {
-	char *p;
-	size_t n, cap;
-};
-
-bool zbuf_add(struct memory *m, struct zbuf *b, const void *p, size_t n);	/* false: no memory */
-void zbuf_drop(struct zbuf *b, size_t n);	/* takes n bytes off the front */
-void zbuf_reset(struct zbuf *b);
-void zbuf_free(struct zbuf *b);
 
 /* ---- message.c */
 struct head {
@@ -62,6 +36,7 @@ struct message {
 	bool begun, ended;
 	bool hole;		/* in the prefix: it ends before that */
 	bool uncounted;		/* not all bytes of the body are in length */
+	bool sure;		/* HTTP/2: a head without readable status is no 1xx, for DATA followed */
 };
 
 struct call {
@@ -111,6 +86,53 @@ bool start_find(const char *p, size_t n, struct start *ret_s);		/* a line ends w
 bool start_known_method(struct str s);
 bool line_is_field(const char *p, size_t n);	/* "token:" */
 
+/* ---- h2_scan.c: frames where nobody knows where they begin */
+#define SCAN_MAX 16
+#define SCAN_HELD (64u << 10)
+#define FRAME_HEADER 9
+
+struct frame {
+	uint32_t length, stream;
+	uint8_t type, flags;
+};
+
+struct scan {
+	struct {
+		size_t start, last, next;	/* in the held bytes: the first frame, the last one, and where the next one must begin */
+		unsigned score;
+	} chains[SCAN_MAX];
+	unsigned n;
+};
+
+struct frame frame_read(const uint8_t *p);
+/* One more byte is in p[0..n). True: frames begin at *ret_start. */
+bool scan_step(struct scan *s, const uint8_t *p, size_t n, size_t *ret_start);
+/* How many of n bytes are no frame's beginning, for all we know: they need not be kept. */
+size_t scan_forget(struct scan *s, size_t n);
+
+/* ---- one direction of HTTP/2 */
+enum h2_state { H2_FRAME = 0, H2_PRE, H2_PAYLOAD, H2_PADDING, H2_SCAN, H2__MAX };
+
+struct h2_lane {
+	enum h2_state state;
+	bool first;		/* the server's first frame is SETTINGS, if we see its beginning */
+	bool late;		/* frames were missed */
+	unsigned depth;		/* of beginnings that were found in what another one had led to */
+	uint8_t bytes[FRAME_HEADER + 1];	/* of a frame's header, or of what stands before its payload */
+	unsigned have, need;
+	struct frame frame;
+	uint32_t left, padding;	/* bytes of payload; behind it */
+	struct scan scan;
+	struct hpack hpack;
+	struct {		/* a header block, in HEADERS or PUSH_PROMISE and CONTINUATIONs */
+		bool open, lost, ends;	/* lost: not all of it can be read; ends: END_STREAM */
+		uint32_t stream, promised;
+		uint64_t when;
+		struct zbuf rest;	/* bytes that begin a field */
+		struct head head;
+	} block;
+};
+
 /* ---- one direction */
 enum h1_state { H1_START = 0, H1_FIELDS, H1_LENGTH, H1_CHUNK, H1_DATA, H1_DATA_END, H1_TRAILERS, H1_CLOSE, H1_MAYBE, H1_RESYNC, H1_CONFIRM, H1_WAIT, H1__MAX };
 
@@ -141,7 +163,8 @@ struct lane {
 	enum h1_state h1, after;	/* after: H1_MAYBE's state if it is a body */
 	struct framing framing;
 	uint64_t left;			/* bytes of a body or chunk */
-	struct call *call;
+	struct call *call;		/* whose message this is */
+	struct h2_lane h2;
 };
 
 enum http_protocol { PROTOCOL_UNKNOWN = 0, PROTOCOL_1, PROTOCOL_2 };
@@ -157,11 +180,15 @@ struct http_conn {
 	struct call *open, *spare, *streams;	/* utlist, in order of their beginning; uthash */
 	unsigned nopen, nspare;
 	uint64_t next_number;
+	bool request_lost;
 	/* HTTP/1: whose response is this? */
-	bool paired, pipelined, request_lost, response_lost, doubt;
+	bool paired, pipelined, response_lost, doubt;
+	/* HTTP/2: streams that requests were seen on; those in between may have been missed */
+	uint32_t first, highest, gap_from, gap_to;
 };
 
 /* ---- conn.c, detect.c */
+void lane_mark(struct lane *l);		/* what is held back from here on came at l->when */
 void lane_replay(struct http_conn *c, struct lane *l, size_t from);	/* what it held back, to the parser */
 size_t detect_feed(struct http_conn *c, struct lane *l, const char *p, size_t n);	/* how much of it was taken */
 void detect_skip(struct lane *l);
@@ -172,8 +199,22 @@ void h1_skip(struct http_conn *c, struct lane *l, uint64_t n);
 void h1_end(struct http_conn *c);
 uint64_t h1_unwanted(const struct http_conn *c, const struct lane *l);
 
+/* ---- h2.c, h2_call.c */
+void h2_begin(struct http_conn *c, struct lane *l, bool preface);	/* preface: from the connection's beginning */
+void h2_feed(struct http_conn *c, struct lane *l, const char *p, size_t n);
+void h2_skip(struct http_conn *c, struct lane *l, uint64_t n);
+void h2_end(struct http_conn *c);
+uint64_t h2_unwanted(const struct http_conn *c, const struct lane *l);
+void h2_lane_free(struct memory *m, struct lane *l);
+void h2_block_end(struct http_conn *c, struct lane *l);	/* the block's head is as complete as it will be */
+struct call *h2_call(struct http_conn *c, uint32_t stream);
+void h2_message_end(struct http_conn *c, struct lane *l, struct call *call);
+void h2_reset(struct http_conn *c, uint32_t stream, uint32_t code);
+void h2_found(struct http_conn *c, const struct lane *l);
+void h2_doubt_head(struct http_conn *c, struct message *m);
+void h2_frames_lost(struct http_conn *c, struct lane *l);
+
 /* ---- h1_pair.c */
-bool h1_requests(const struct http_conn *c, const struct lane *l);	/* does it carry the requests? */
 struct call *h1_ask(struct http_conn *c);	/* a request begins */
 struct call *h1_answer(struct http_conn *c);	/* a response begins: to which? */
 void h1_lost(struct http_conn *c, const struct lane *l);	/* messages may have been */
@@ -183,9 +224,15 @@ static inline struct str str_of(const char *p, size_t n)
 	return (struct str){ p, n };
 }
 
+/* Does it carry the requests? */
+static inline bool lane_asks(const struct http_conn *c, const struct lane *l)
+{
+	return (l->dir == HTTP_SENT) == (c->role == HTTP_CLIENT);
+}
+
 static inline struct message *lane_message(const struct http_conn *c, const struct lane *l)
 {
-	return h1_requests(c, l) ? &l->call->request : &l->call->response;
+	return lane_asks(c, l) ? &l->call->request : &l->call->response;
 }
 
 #endif

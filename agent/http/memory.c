@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
+#include <string.h>
 
-#include "agent/http/internal.h"
+#include "agent/http/internal_memory.h"
 
 #define FIRST_BLOCK 1024
 #define KEPT_BLOCK 4096	/* a larger one is not kept for the next message */
@@ -101,9 +102,14 @@ static bool zbuf_grow(struct memory *m, struct zbuf *b, size_t need)
 	return true;
 }
 
+bool zbuf_room(struct memory *m, struct zbuf *b, size_t n)
+{
+	return b->cap - b->n >= n || zbuf_grow(m, b, b->n + n);
+}
+
 bool zbuf_add(struct memory *m, struct zbuf *b, const void *p, size_t n)
 {
-	if (b->cap - b->n < n && !zbuf_grow(m, b, b->n + n))
+	if (!zbuf_room(m, b, n))
 		return false;
 	if (n)
 		memcpy(b->p + b->n, p, n);

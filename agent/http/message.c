@@ -157,7 +157,7 @@ uint64_t message_unwanted(const struct message *msg, uint64_t n)
 static void message_want(struct message *msg, uint32_t want)
 {
 	msg->want = want < HTTP_BODY_MAX ? want : HTTP_BODY_MAX;
-	if (msg->length > msg->prefix.n && msg->want > msg->prefix.n)
+	if ((msg->length > msg->prefix.n || msg->uncounted) && msg->want > msg->prefix.n)
 		msg->hole = true;	/* they are gone */
 }
 
@@ -326,6 +326,8 @@ void call_answered(struct http_conn *c, struct call *call)
 void call_give(struct http_conn *c, struct call *call)
 {
 	call_headed(c, call);
+	if (call->stream)
+		h2_doubt_head(c, &call->response);
 	if (!call->response.ended)
 		call->flags |= HTTP_NO_RESPONSE;
 	else if (!call->request.ended && !call->waits)

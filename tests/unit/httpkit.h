@@ -23,6 +23,14 @@ static inline uint32_t chance(uint64_t *seed, uint32_t n)
 	return (uint32_t)((*seed >> 11) % n);
 }
 
+/* How much more is tried at full size. */
+static inline unsigned kit_long(void)
+{
+	const char *s = getenv("HT_LONG");
+
+	return s && atoi(s) ? 20 : 1;
+}
+
 /* ---- facts */
 
 static inline void fact_bytes(struct buf *b, const char *p, size_t n)
@@ -208,6 +216,7 @@ struct feeding {
 	size_t piece;
 	uint64_t seed;
 	bool skip, swap;	/* swap: the other side of the connection looks at it */
+	bool unknown;		/* how long gaps are is not known */
 };
 
 static inline void kit_feed_piece(struct kit *k, struct http_conn *c, enum http_dir dir, const char *p, size_t n, bool skip)
@@ -240,7 +249,7 @@ static inline void kit_feed(struct kit *k, struct http_conn *c, const struct str
 		size_t done = 0;
 
 		if (piece->gap)
-			http_conn_skip(c, dir, 1, piece->n);
+			http_conn_skip(c, dir, 1, f->unknown ? UINT64_MAX : piece->n);
 		while (!piece->gap && done < piece->n) {
 			size_t n = seed ? 1 + chance(&seed, (uint32_t)(f->piece ? f->piece : 300)) : f->piece ? f->piece : piece->n;
 
@@ -297,6 +306,69 @@ static inline bool kit_cuts(const struct stream *s, struct http_wants wants, uin
 	}
 	kit_free(whole);
 	return same;
+}
+
+/* Whatever is given is true of one call, and no call is given twice. Returns how many had both their sides. */
+static inline unsigned kit_only_truth(const struct kit *k, const struct buf *truth, unsigned n, unsigned *ret_lies)
+{
+	bool *used = calloc(n + 1, 1);
+	unsigned full = 0;
+
+	for (unsigned i = 0; i < k->n; i++) {
+		const char *given = (char *)k->calls[i].p;
+		unsigned j = 0;
+
+		while (j < n && (used[j] || !facts_within(given, (char *)truth[j].p)))
+			j++;
+		if (j == n)
+			printf("# flags %x, nowhere true:\n%s\n", k->call_flags[i], given);
+		if (j == n)
+			*ret_lies = *ret_lies + 1;
+		if (j < n && !(k->call_flags[i] & (HTTP_NO_REQUEST | HTTP_NO_RESPONSE | HTTP_TRUNCATED)))
+			used[j] = true;
+		full += j < n && !(k->call_flags[i] & (HTTP_NO_REQUEST | HTTP_NO_RESPONSE | HTTP_TRUNCATED));
+	}
+	free(used);
+	return full;
+}
+
+/* Takes the first bytes off: we came later. */
+static inline void cut_front(struct stream *s, size_t n)
+{
+	unsigned i = 0;
+
+	while (i < s->n && s->pieces[i].n <= n)
+		n -= s->pieces[i++].n;
+	memmove(s->pieces, s->pieces + i, (s->n - i) * sizeof(*s->pieces));
+	s->n -= i;
+	if (s->n) {
+		s->pieces[0].at += n;
+		s->pieces[0].n -= n;
+	}
+}
+
+/* Splits a piece where a gap begins and where it ends. */
+static inline void cut_gap(struct stream *s, uint64_t *seed)
+{
+	unsigned i = chance(seed, s->n);
+	struct piece whole, *p;
+	size_t from, n;
+
+	while (!s->pieces[i].n)
+		i = (i + 1) % s->n;
+	whole = s->pieces[i];
+	from = chance(seed, (uint32_t)whole.n);
+	n = 1 + chance(seed, chance(seed, 2) ? 30 : 4000);
+
+	n = n > whole.n - from ? whole.n - from : n;
+	s->pieces = realloc(s->pieces, (s->n + 2) * sizeof(*s->pieces));
+	s->cap = s->n + 2;
+	p = s->pieces + i;
+	memmove(p + 3, p + 1, (s->n - i - 1) * sizeof(*p));
+	s->n += 2;
+	p[0] = (struct piece){ whole.dir, whole.at, from, whole.gap };
+	p[1] = (struct piece){ whole.dir, whole.at + from, n, true };
+	p[2] = (struct piece){ whole.dir, whole.at + from + n, whole.n - from - n, whole.gap };
 }
 
 #endif
