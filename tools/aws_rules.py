@@ -49,8 +49,11 @@ SECRET_MEMBERS = [
     ("ecs|batch|lambda|apprunner|sagemaker|amplify|lightsail|mwaa|kinesisanalytics.*", r".*",
      r"[Ee]nvironmentVariables|RuntimeEnvironmentVariables|Variables|AirflowConfigurationOptions"),
     ("elasticbeanstalk", r"ConfigurationOptionSetting", r"Value"),
-    ("cloudformation", r"Parameter", r"ParameterValue"),
-    ("glue", r".*", r"ConnectionProperties"),
+    ("cloudformation", r".*", r"ParameterValue|TemplateBody"),
+    ("servicecatalog", r"(Provisioning|Update.*)Parameter", r"Value"),
+    ("glue", r".*", r"ConnectionProperties|Arguments|DefaultArguments|NonOverridableArguments"),
+    ("codepipeline", r"ActionDeclaration|ActionConfiguration", r"configuration"),
+    ("emr", r".*", r"Properties"),
     ("stepfunctions", r".*", r"input|output"),
     ("swf", r".*", r"input|result|control|details"),
     ("cognito-idp|cognito-identity", r".*", r"AuthParameters|ChallengeResponses|UserAttributes|ValidationData|Logins|SecretHash|SecretCode|"

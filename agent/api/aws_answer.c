@@ -126,7 +126,7 @@ int aws_error(const struct http_call *call, const struct aws_found *f, struct ap
 		ret_call->error_message = (struct str){ 0 };
 	}
 	if (message.n)
-		ret_call->error_message = bounded(message);
+		ret_call->error_message = secret_token(message) ? STR(REDACT_HIDDEN) : bounded(message);
 	return t.failed ? -ENOMEM : 0;
 }
 

@@ -197,6 +197,15 @@ static void put_list(struct aws_emit *e, struct str key, struct aws_node *n, con
 	jsontext_close(&e->j);
 }
 
+/* Of a map whose names are the customer's: a secret's name says what its value is. */
+static void put_named(struct aws_emit *e, struct str name, struct aws_node *value, unsigned shape)
+{
+	if (secret_name(name))
+		jsontext_hidden(&e->j, name);
+	else
+		aws_emit_value(e, name, value, shape);
+}
+
 /* One entry of a map that has names for keys and values. */
 static void put_entry(struct aws_emit *e, const struct aws_node *n, const struct aws_shape *s)
 {
@@ -207,7 +216,7 @@ static void put_entry(struct aws_emit *e, const struct aws_node *n, const struct
 	if (!value)
 		value = aws_node_named(n, "value");
 	if (key && key->kind == NODE_TEXT && value)
-		aws_emit_value(e, key->text, value, s->element);
+		put_named(e, key->text, value, s->element);
 }
 
 static void put_map(struct aws_emit *e, struct str key, struct aws_node *n, const struct aws_shape *s)
@@ -226,7 +235,7 @@ static void put_map(struct aws_emit *e, struct str key, struct aws_node *n, cons
 	} else {
 		for (struct aws_node *c = n->first; c; c = c->next)
 			if (!c->taken)
-				aws_emit_value(e, c->name, c, s->element);
+				put_named(e, c->name, c, s->element);
 	}
 	jsontext_close(&e->j);
 }

@@ -36,6 +36,7 @@ static const struct {
 	{ "lambda", "GetFunction", "GetFunction20150331v2" },
 	{ "lambda", "GetFunctionConfiguration", "GetFunctionConfiguration20150331v2" },
 	{ "lambda", "GetLayerVersion", "GetLayerVersion20181031" },
+	{ "lambda", "GetLayerVersionByArn", "GetLayerVersionByArn20181031" },
 	{ "lambda", "GetLayerVersionPolicy", "GetLayerVersionPolicy20181031" },
 	{ "lambda", "GetPolicy", "GetPolicy20150331v2" },
 	{ "lambda", "ListAliases", "ListAliases20150331" },

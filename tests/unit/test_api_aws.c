@@ -69,6 +69,10 @@ static const struct {
 	{ "POST https://sts.amazonaws.com/", FORM, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn:aws:iam::123456789012:role/r&WebIdentityToken=eyJx",
 	  "sts.amazonaws.com", "AssumeRoleWithWebIdentity", "{\"roleArn\":\"arn:aws:iam::123456789012:role/r\",\"webIdentityToken\":\"" REDACT_HIDDEN "\"}", true,
 	  CATEGORY_MANAGEMENT },
+	/* JSON of a service whose model has forms */
+	{ "POST https://sqs.eu-west-1.amazonaws.com/", "x-amz-target: AmazonSQS.TagQueue\ncontent-type: application/x-amz-json-1.0\n" SIGNED("sqs"),
+	  "{\"QueueUrl\":\"https://sqs/q\",\"Tags\":{\"a\":\"b\",\"password\":\"c\"}}", "sqs.amazonaws.com", "TagQueue",
+	  "{\"queueUrl\":\"https://sqs/q\",\"tags\":{\"a\":\"b\",\"password\":\"" REDACT_HIDDEN "\"}}", false, CATEGORY_MANAGEMENT },
 	/* newer than the model, by each protocol */
 	{ "POST https://kms.eu-west-1.amazonaws.com/", "x-amz-target: TrentService.InventKey\n" JSON11 SIGNED("kms"), "{\"KeyId\":\"k\"}", "kms.amazonaws.com",
 	  "InventKey", "(absent)", false, CATEGORY_MANAGEMENT },
