@@ -65,6 +65,14 @@ def clients(t):
         check_client(t, web, d, "openssl", ["sh", "-c", "printf 'GET /s/client HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -connect 127.0.0.1:%d" % web.port])
 
 
+def http2(t):
+    with tap.Workdir() as d, tlsweb.Nginx(d, http2=True) as web:
+        check_client(t, web, d, "curl", ["curl", "-sk", "--http2", "-Z"] + [web.url("/h2/" + c) for c in "abcdefgh"], least=8)
+        check_client(t, web, d, "git", ["git", "-c", "http.sslVerify=false", "ls-remote", web.url("/repo.git")], paths=False)
+        if shutil.which("h2load"):
+            check_client(t, web, d, "h2load", ["h2load", "-n", "400", "-c", "4", "-m", "10", web.url("/load")], least=400)
+
+
 def first_use(t):
     """A program that is the first and only user of its connection, many times."""
     n = 100 if LONG else 12
@@ -182,4 +190,4 @@ if __name__ == "__main__":
     if not os.path.exists("/usr/sbin/nginx"):
         print("1..0 # SKIP needs nginx")
         sys.exit(0)
-    tap.main([clients, first_use, full_speed, large_bodies, served, secrets, turned_off, aws])
+    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws])
