@@ -219,6 +219,14 @@ bool redact_is_secret_query(const char *p, size_t n)
 	return redact_is_secret_name(p, n);
 }
 
+bool redact_may_be_token(char first)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(token_forms); i++)
+		if (token_forms[i].prefix[0] == first)
+			return true;
+	return false;
+}
+
 bool redact_has_token_form(struct str s)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(token_forms); i++)

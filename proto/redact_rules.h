@@ -30,8 +30,10 @@ const struct rule *redact_rule(unsigned i);
 uint64_t redact_rules_of(struct str command);
 /* Is it a secret's name in a URL's query? More names are than elsewhere. */
 bool redact_is_secret_query(const char *p, size_t n);
-/* Does the text show by its form that it is a secret? */
+/* Does the text show by its form that it is a secret? One that does has so many bytes, and begins like this. */
+#define REDACT_TOKEN_MIN 20
 bool redact_has_token_form(struct str s);
+bool redact_may_be_token(char first);
 
 static inline bool starts(struct str s, const char *prefix)
 {

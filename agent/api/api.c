@@ -43,8 +43,10 @@ static unsigned rule_from(unsigned i, const struct api_peer *peer, const struct 
 
 struct str api_field(const struct http_head *h, const char *name)
 {
+	size_t n = strlen(name);
+
 	for (unsigned i = 0; i < h->nfields; i++)
-		if (str_is(h->fields[i].name, name))
+		if (h->fields[i].name.n == n && !memcmp(h->fields[i].name.p, name, n))
 			return h->fields[i].value;
 	return (struct str){ 0 };
 }

@@ -81,11 +81,23 @@ static unsigned escape(struct str s, char out[8], unsigned *ret_taken)
 	return n;
 }
 
+static bool plain(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\')	/* also what is not ASCII: char is signed */
+			return false;
+	return true;
+}
+
 /* How many of its bytes fit into max written ones, from the front; *ret_size: how many these are. */
 static size_t fits(struct str s, size_t max, size_t *ret_size)
 {
 	size_t at = 0, size = 0;
 
+	if (s.n <= max && plain(s)) {
+		*ret_size = s.n;
+		return s.n;
+	}
 	while (at < s.n) {
 		char out[8];
 		unsigned taken, n = escape(str_from(s, at), out, &taken);
@@ -97,14 +109,6 @@ static size_t fits(struct str s, size_t max, size_t *ret_size)
 	}
 	*ret_size = size;
 	return at;
-}
-
-static bool plain(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\')	/* also what is not ASCII: char is signed */
-			return false;
-	return true;
 }
 
 static void add_escaped(struct jsontext *j, struct str s)

@@ -102,13 +102,23 @@ const char *route_fault(struct str template)
 	return labels > ROUTE_LABELS_MAX ? "the path has more than 8 labels" : NULL;
 }
 
+/* A quick look, that most templates do not pass: what stands before the first label. */
+static bool may_match(const char *template, struct str path)
+{
+	size_t i = 0;
+
+	while (i < path.n && template[i] == path.p[i] && template[i])
+		i++;
+	return template[i] == '{' || (!template[i] && i == path.n);
+}
+
 const struct route *route_find(const struct route *routes, size_t n, struct str method, struct str path, struct route_match *ret_match)
 {
 	struct uri_path p;
 
 	uri_segments(path, &p);
 	for (size_t i = 0; i < n; i++)
-		if (str_among(method, routes[i].methods) && route_matches(str_of(routes[i].template), &p, ret_match))
+		if (may_match(routes[i].template, path) && str_among(method, routes[i].methods) && route_matches(str_of(routes[i].template), &p, ret_match))
 			return &routes[i];
 	return NULL;
 }

@@ -41,52 +41,57 @@ static int put_words(struct jsontext *j, const char *key, struct jsonread_value 
 	return 0;
 }
 
-static void put_members(struct jsontext *j, struct str body, const char *const *names, unsigned depth)
+/* In the order in which they came; *ret_words: those of `words`, in the order of these. */
+static void put_members(struct jsontext *j, struct str object, const char *names, unsigned depth, const char *const *words,
+			struct jsonread_value *ret_words)
 {
-	for (; *names; names++) {
-		struct jsonread_value v = jsonread_get(body, *names);
+	struct jsonread_value v;
+	struct jsonread r;
+	struct str name;
 
-		if (v.kind != JSON_NULL)
-			jsonread_copy(j, str_of(*names), v, depth);
+	jsonread_begin(&r, object);
+	while (r.close == '}' && jsonread_next(&r, &name, &v)) {
+		if (v.kind != JSON_NULL && str_among(name, names))
+			jsonread_copy(j, name, v, depth);
+		for (unsigned i = 0; words && words[i]; i++)
+			if (str_is(name, words[i]))
+				ret_words[i] = v;
 	}
 }
 
 static int container_body(struct jsontext *j, const struct http_call *call)
 {
-	static const char *const all[] = { "Image", "User", "Hostname", "WorkingDir", "Tty", "OpenStdin", NULL };
-	static const char *const host[] = {
-		"Privileged", "Binds", "Mounts", "NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "CgroupnsMode", "CapAdd", "CapDrop",
-		"SecurityOpt", "Devices", "GroupAdd", "ReadonlyRootfs", "VolumesFrom", "PublishAllPorts", "AutoRemove", "Runtime", "CgroupParent", NULL,
-	};
-	struct str body = call->request.body.prefix;
-	struct jsonread_value config = jsonread_get(body, "HostConfig");
+	static const char all[] = "Image User Hostname WorkingDir Tty OpenStdin";
+	static const char host[] = "Privileged Binds Mounts NetworkMode PidMode IpcMode UTSMode UsernsMode CgroupnsMode CapAdd CapDrop SecurityOpt Devices "
+				   "GroupAdd ReadonlyRootfs VolumesFrom PublishAllPorts AutoRemove Runtime CgroupParent";
+	static const char *const words[] = { "Entrypoint", "Cmd", "HostConfig", NULL };
+	struct jsonread_value v[3] = { 0 };
 	int r;
 
-	put_members(j, body, all, 1);
-	r = put_words(j, "Entrypoint", jsonread_get(body, "Entrypoint"));
+	put_members(j, call->request.body.prefix, all, 1, words, v);
+	r = put_words(j, words[0], v[0]);
 	if (!r)
-		r = put_words(j, "Cmd", jsonread_get(body, "Cmd"));
-	if (config.kind != JSON_OBJECT)
+		r = put_words(j, words[1], v[1]);
+	if (v[2].kind != JSON_OBJECT)
 		return r;
 	jsontext_open(j, STR("HostConfig"), '{');
-	put_members(j, config.text, host, 4);
+	put_members(j, v[2].text, host, 4, NULL, NULL);
 	jsontext_close(j);
 	return r;
 }
 
 static int exec_body(struct jsontext *j, const struct http_call *call)
 {
-	static const char *const all[] = { "User", "Privileged", "Tty", "AttachStdin", "WorkingDir", "Detach", NULL };
+	static const char *const words[] = { "Cmd", NULL };
+	struct jsonread_value v = { 0 };
 
-	put_members(j, call->request.body.prefix, all, 1);
-	return put_words(j, "Cmd", jsonread_get(call->request.body.prefix, "Cmd"));
+	put_members(j, call->request.body.prefix, "User Privileged Tty AttachStdin WorkingDir Detach", 1, words, &v);
+	return put_words(j, words[0], v);
 }
 
 static int network_body(struct jsontext *j, const struct http_call *call)
 {
-	static const char *const all[] = { "Name", "Driver", "Internal", "Attachable", "EnableIPv6", "Container", "Force", NULL };
-
-	put_members(j, call->request.body.prefix, all, 1);
+	put_members(j, call->request.body.prefix, "Name Driver Internal Attachable EnableIPv6 Container Force", 1, NULL, NULL);
 	return 0;
 }
 

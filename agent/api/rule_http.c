@@ -19,7 +19,7 @@ static bool is_websocket(const struct http_call *call)
 	return str_is_nocase(api_field(&call->request.head, "upgrade"), "websocket");
 }
 
-static struct str name_of(const struct http_call *call, struct str host, struct str path, struct api_arena *a)
+static struct str name_of(const struct http_call *call, struct str template, struct api_arena *a)
 {
 	struct str method = call->request.head.method;
 
@@ -29,9 +29,7 @@ static struct str name_of(const struct http_call *call, struct str host, struct 
 		return STR("UpgradeToWebSocket");
 	if (!method.n)
 		return STR("UnknownMethod");
-	if (!path.p)
-		return method;
-	return api_join(a, method, STR(" "), secret_template(a, host, path), NO_KEY);
+	return template.p ? api_join(a, method, STR(" "), template, NO_KEY) : method;
 }
 
 static struct str media_type(struct str value)
@@ -39,12 +37,12 @@ static struct str media_type(struct str value)
 	return str_trim(str_cut(&value, ';'));
 }
 
-static int parameters(const struct http_call *call, const struct uri *u, struct str host, struct api_arena *a, struct str *ret_text)
+static int parameters(const struct http_call *call, const struct uri *u, struct str path, struct api_arena *a, struct str *ret_text)
 {
 	struct jsontext j;
 
 	jsontext_begin(&j, a);
-	jsontext_text(&j, STR("path"), u->path.p ? secret_path(a, host, u->path) : u->path);
+	jsontext_text(&j, STR("path"), path);
 	if (u->query.n) {
 		jsontext_open(&j, STR("query"), '{');
 		secret_put_query(&j, u->query, NULL);
@@ -58,15 +56,18 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 {
 	struct str target = call->request.head.target, host = ret_call->event_source;
 	bool connect = str_is(call->request.head.method, "CONNECT");
+	struct str path = { 0 }, template = { 0 };
 	struct uri u;
 
 	uri_split(target, &u);
 	if (connect && u.host.p)	/* host:port, and nothing behind it */
 		u.path = (struct str){ 0 };
-	ret_call->event_name = name_of(call, host, u.path, a);
+	if (u.path.p && !secret_path_both(a, host, u.path, &path, &template))
+		return -ENOMEM;
+	ret_call->event_name = name_of(call, template, a);
 	ret_call->read_only = api_method_reads(call->request.head.method) && !is_websocket(call);
 	ret_call->category = ret_call->read_only ? CATEGORY_DATA : CATEGORY_MANAGEMENT;
-	return parameters(call, &u, host, a, &ret_call->request_parameters);
+	return parameters(call, &u, path, a, &ret_call->request_parameters);
 }
 
 const struct api_rule api_rule_http = { "http", match, wants, describe };

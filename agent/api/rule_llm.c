@@ -65,6 +65,14 @@ static bool host_among(struct str host, const char *domains)
 	return false;
 }
 
+/* A quick look, that most templates do not pass: what stands behind the last '/' or label. */
+static bool may_end(const char *template, struct str last)
+{
+	const char *end = strrchr(template, '/') + 1, *brace = strrchr(end, '}');
+
+	return str_ends(last, brace ? brace + 1 : end);
+}
+
 /* The index of the operation, -1: none. The last segments of the path are the template's. */
 static int find(const struct api_peer *peer, const struct http_call *call, struct route_match *ret_match)
 {
@@ -76,8 +84,10 @@ static int find(const struct api_peer *peer, const struct http_call *call, struc
 	for (unsigned i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
 		struct uri_path t, end = { 0 };
 
+		if (!str_is(call->request.head.method, operations[i].method) || !all.n || !may_end(operations[i].template, all.segment[all.n - 1]))
+			continue;
 		uri_segments(str_of(operations[i].template), &t);
-		if (!str_is(call->request.head.method, operations[i].method) || all.n < t.n)
+		if (all.n < t.n)
 			continue;
 		end.n = t.n;
 		memcpy(end.segment, all.segment + all.n - t.n, t.n * sizeof(end.segment[0]));

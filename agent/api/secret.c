@@ -93,11 +93,9 @@ static bool named_secret(struct str before, struct str s)
 {
 	bool word = s.n <= 20;
 
-	if (!secret_name(before) || memchr(before.p, '.', before.n))	/* "Microsoft.Authorization" */
-		return false;
 	for (size_t i = 0; i < s.n; i++)
 		word &= (s.p[i] >= 'a' && s.p[i] <= 'z') || s.p[i] == '_' || s.p[i] == '-';
-	return !word;
+	return !word && secret_name(before) && !memchr(before.p, '.', before.n);	/* "Microsoft.Authorization" is none */
 }
 
 /* Decodes the segments, and says what each is. -ENOMEM: *path is not to be used. */
@@ -118,20 +116,6 @@ static bool classify(struct api_arena *a, struct str host, struct uri_path *path
 	return true;
 }
 
-struct str secret_path(struct api_arena *a, struct str host, struct str path)
-{
-	enum secret_segment kinds[URI_SEGMENTS_MAX];
-	struct uri_path p;
-
-	uri_segments(path, &p);
-	if (!classify(a, host, &p, kinds))
-		return (struct str){ 0 };
-	for (unsigned i = 0; i < p.n; i++)
-		if (kinds[i] == SEGMENT_SECRET)
-			return STR(REDACT_HIDDEN);
-	return uri_decode(a, path, false);
-}
-
 static bool name_ok(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
@@ -140,20 +124,23 @@ static bool name_ok(struct str s)
 	return s.n <= 64;
 }
 
-struct str secret_template(struct api_arena *a, struct str host, struct str path)
+static struct str shown(struct api_arena *a, const struct uri_path *p, const enum secret_segment *kinds, struct str path)
 {
-	enum secret_segment kinds[URI_SEGMENTS_MAX];
+	for (unsigned i = 0; i < p->n; i++)
+		if (kinds[i] == SEGMENT_SECRET)
+			return STR(REDACT_HIDDEN);
+	return uri_decode(a, path, false);
+}
+
+static struct str template(struct api_arena *a, const struct uri_path *p, const enum secret_segment *kinds, struct str path)
+{
 	char *out = api_arena_get(a, TEMPLATE_MAX + 8);
-	struct uri_path p;
 	size_t n = 0;
 
-	uri_segments(path, &p);
-	if (!out || !classify(a, host, &p, kinds))
-		return (struct str){ 0 };
 	if (!path.n || path.p[0] != '/')
 		return str_is(path, "*") ? STR("*") : STR("/");
-	for (unsigned i = 0; i < p.n; i++) {
-		struct str s = kinds[i] != SEGMENT_WORD || !name_ok(p.segment[i]) ? STR("{id}") : p.segment[i];
+	for (unsigned i = 0; out && i < p->n; i++) {
+		struct str s = kinds[i] != SEGMENT_WORD || !name_ok(p->segment[i]) ? STR("{id}") : p->segment[i];
 
 		if (n + 1 + s.n > TEMPLATE_MAX - 4) {
 			memcpy(out + n, "/...", 4);
@@ -163,7 +150,36 @@ struct str secret_template(struct api_arena *a, struct str host, struct str path
 		memcpy(out + n, s.p, s.n);
 		n += s.n;
 	}
-	return n ? (struct str){ out, n } : STR("/");
+	return n || !out ? (struct str){ out, n } : STR("/");
+}
+
+bool secret_path_both(struct api_arena *a, struct str host, struct str path, struct str *ret_shown, struct str *ret_template)
+{
+	enum secret_segment kinds[URI_SEGMENTS_MAX];
+	struct uri_path p;
+
+	uri_segments(path, &p);
+	if (!classify(a, host, &p, kinds))
+		return false;
+	if (ret_shown)
+		*ret_shown = shown(a, &p, kinds, path);
+	if (ret_template)
+		*ret_template = template(a, &p, kinds, path);
+	return (!ret_shown || ret_shown->p) && (!ret_template || ret_template->p);
+}
+
+struct str secret_path(struct api_arena *a, struct str host, struct str path)
+{
+	struct str s;
+
+	return secret_path_both(a, host, path, &s, NULL) ? s : (struct str){ 0 };
+}
+
+struct str secret_template(struct api_arena *a, struct str host, struct str path)
+{
+	struct str s;
+
+	return secret_path_both(a, host, path, NULL, &s) ? s : (struct str){ 0 };
 }
 
 /* ---- members */

@@ -38,6 +38,8 @@ size_t secret_webhook(struct str host, const struct uri_path *path);
 struct str secret_path(struct api_arena *a, struct str host, struct str path);
 /* The same as a template of at most 200 bytes, of printable ASCII without quotes: "/users/{id}/keys". */
 struct str secret_template(struct api_arena *a, struct str host, struct str path);
+/* Both; either may be NULL. False: no memory. */
+bool secret_path_both(struct api_arena *a, struct str host, struct str path, struct str *ret_shown, struct str *ret_template);
 /* Writes the member, or that it is hidden: by its name or by its form. */
 void secret_put(struct jsontext *j, struct str key, struct str value);
 /* Every parameter of a query as a member; several of one name as an array. `also`: names, blanks between, whose values may be stored

@@ -121,11 +121,11 @@ static bool has_userinfo(struct str s)
 	return false;
 }
 
-/* A known token anywhere where a word begins. */
+/* A known token anywhere where a word begins. What is too short for any of them is not asked about. */
 static bool has_token(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((!i || !isalnum((unsigned char)s.p[i - 1])) && redact_has_token_form(str_from(s, i)))
+	for (size_t i = 0; i + REDACT_TOKEN_MIN <= s.n; i++)
+		if ((!i || !isalnum((unsigned char)s.p[i - 1])) && redact_may_be_token(s.p[i]) && redact_has_token_form(str_from(s, i)))
 			return true;
 	return false;
 }

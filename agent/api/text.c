@@ -4,9 +4,9 @@
 static bool among(struct str s, const char *words, int (*compare)(const char *, const char *, size_t))
 {
 	while (s.p && *words) {
-		size_t n = strcspn(words, " ");
+		size_t n = (size_t)(strchrnul(words, ' ') - words);
 
-		if (n == s.n && n && !compare(words, s.p, n))
+		if (n == s.n && n && !((words[0] ^ s.p[0]) & ~0x20) && !compare(words, s.p, n))
 			return true;
 		words += n + (words[n] == ' ');
 	}

@@ -14,13 +14,21 @@ static struct str without_userinfo(struct str authority)
 	return at ? str_from(authority, (size_t)(at + 1 - authority.p)) : authority;
 }
 
-static size_t find(struct str s, const char *any)
+/* Where the first byte of two or three stands; s.n: nowhere. */
+static size_t find(struct str s, char a, char b, char c)
 {
 	size_t i = 0;
 
-	while (i < s.n && !(s.p[i] && strchr(any, s.p[i])))
+	while (i < s.n && s.p[i] != a && s.p[i] != b && s.p[i] != c)
 		i++;
 	return i;
+}
+
+static size_t upto(struct str s, char c)
+{
+	const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+
+	return at ? (size_t)(at - s.p) : s.n;
 }
 
 void uri_split(struct str target, struct uri *ret_uri)
@@ -33,16 +41,16 @@ void uri_split(struct str target, struct uri *ret_uri)
 		return;
 	if (str_begins_nocase(rest, "http://") || str_begins_nocase(rest, "https://")) {
 		rest = str_from(rest, rest.p[4] == ':' ? 7 : 8);
-		end = find(rest, "/?#");
+		end = find(rest, '/', '?', '#');
 		ret_uri->host = without_userinfo(str_first(rest, end));
 		rest = str_from(rest, end);
 	} else if (rest.n && rest.p[0] != '/' && rest.p[0] != '*' && rest.p[0] != '?') {
-		end = find(rest, "/?#");
+		end = find(rest, '/', '?', '#');
 		ret_uri->host = without_userinfo(str_first(rest, end));
 		rest = str_from(rest, end);
 	}
-	rest = str_first(rest, find(rest, "#"));
-	end = find(rest, "?");
+	rest = str_first(rest, upto(rest, '#'));
+	end = upto(rest, '?');
 	ret_uri->path = end ? str_first(rest, end) : STR("/");
 	if (end < rest.n)
 		ret_uri->query = str_from(rest, end + 1);
@@ -100,7 +108,7 @@ struct str uri_decode(struct api_arena *a, struct str s, bool plus)
 	char *p;
 	size_t n = 0;
 
-	if (find(s, plus ? "%+" : "%") == s.n)
+	if (upto(s, '%') == s.n && (!plus || upto(s, '+') == s.n))
 		return s;
 	p = api_arena_get(a, s.n + 1);
 	if (!p)
@@ -135,7 +143,7 @@ static struct str without_port(struct str s)
 static bool host_ok(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!isalnum((unsigned char)s.p[i]) && !(s.p[i] && strchr(".-_:[]", s.p[i])))
+		if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '.' && s.p[i] != '-' && s.p[i] != '_' && s.p[i] != ':' && s.p[i] != '[' && s.p[i] != ']')
 			return false;
 	return s.n > 0 && s.n <= HOST_MAX;
 }

@@ -16,12 +16,12 @@ static const struct {
 	{ "POST https://d:2376/v1.41/containers/create?name=web", "content-type: application/json",
 	  "{\"Hostname\":\"\",\"User\":\"0\",\"Env\":[\"PASSWORD=hunter2\"],\"Cmd\":[\"mysql\",\"-phunter2\"],\"Image\":\"nginx\",\"Entrypoint\":null,"
 	  "\"HostConfig\":{\"Binds\":[\"/:/host\"],\"Privileged\":true,\"CapAdd\":null,\"PidMode\":\"host\"}}", "docker", "docker", "ContainerCreate",
-	  "{\"query\":{\"name\":\"web\"},\"Image\":\"nginx\",\"User\":\"0\",\"Hostname\":\"\",\"Cmd\":[\"mysql\",\"-p" HIDDEN "\"],"
-	  "\"HostConfig\":{\"Privileged\":true,\"Binds\":[\"/:/host\"],\"PidMode\":\"host\"}}", false, false },
+	  "{\"query\":{\"name\":\"web\"},\"Hostname\":\"\",\"User\":\"0\",\"Image\":\"nginx\",\"Cmd\":[\"mysql\",\"-p" HIDDEN "\"],"
+	  "\"HostConfig\":{\"Binds\":[\"/:/host\"],\"Privileged\":true,\"PidMode\":\"host\"}}", false, false },
 	{ "GET https://d:2376/v1.43/containers/4fa6e0f0c6786287e131c3852c58a2e01cc697a68231826813597e4994f1d6e2/json", NULL, NULL, "docker", "docker",
 	  "ContainerInspect", "{\"id\":\"4fa6e0f0c6786287e131c3852c58a2e01cc697a68231826813597e4994f1d6e2\"}", true, false },
 	{ "POST https://d:2376/v1.43/containers/web/exec", NULL, "{\"AttachStdin\":false,\"Cmd\":[\"sh\",\"-c\",\"id\"],\"Env\":[\"T=x\"],\"User\":\"root\"}",
-	  "docker", "docker", "ContainerExec", "{\"id\":\"web\",\"User\":\"root\",\"AttachStdin\":false,\"Cmd\":[\"sh\",\"-c\",\"id\"]}", false, false },
+	  "docker", "docker", "ContainerExec", "{\"id\":\"web\",\"AttachStdin\":false,\"User\":\"root\",\"Cmd\":[\"sh\",\"-c\",\"id\"]}", false, false },
 	{ "POST https://d:2376/v1.43/images/create?fromImage=registry.test%2Fa%2Fb&tag=1", "x-registry-auth: eyJ1c2VybmFtZSI6ImEifQ", NULL, "docker", "docker",
 	  "ImageCreate", "{\"query\":{\"fromImage\":\"registry.test/a/b\",\"tag\":\"1\"}}", false, false },
 	{ "POST https://d:2376/v1.43/images/registry.test/a/b/push?tag=1", NULL, NULL, "docker", "docker", "ImagePush",
