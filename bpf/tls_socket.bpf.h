@@ -74,13 +74,16 @@ static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32
 	e->fresh = !!(c->flags & TLS_CONN_FRESH);
 }
 
-static __always_inline void tls_put(void *e, __u32 len)
+/* False: it is lost, and counted. */
+static __always_inline bool tls_put(void *e, __u32 len)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
 
-	if (n && ring_put(HT_CLASS_TLS, cpu, n, e, len))
-		number_lost(n, HT_CAUSE_RING_FULL);
+	if (!n || !ring_put(HT_CLASS_TLS, cpu, n, e, len))
+		return n;
+	number_lost(n, HT_CAUSE_RING_FULL);
+	return false;
 }
 
 /* Only of one that the reader knows. */
@@ -113,7 +116,8 @@ static __noinline int tls_say_socket(struct tls_conn *c, __u64 sk)
 	o.s.type = SOCK_STREAM_;
 	o.s.ino = c->sock;
 	sock_addresses(&o.s, sk);
-	tls_put(&o, sizeof(o));
+	if (!tls_put(&o, sizeof(o)))
+		c->sock = 0;	/* else all of a connection's calls would have no peer: it is found, and told, again */
 	return 0;
 }
 

@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=900 long
+"""Clients of many TLS libraries against servers of many, both ends recorded: every request of a server's access log is in the trail exactly
+once for its client and once for its server, with method, path, status and both ports, and nothing else is."""
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
+import tap  # noqa: E402
+import tlsmatrix  # noqa: E402
+from sizes import size  # noqa: E402
+from tlsmatrix import Case  # noqa: E402
+
+PYTHON, NODE, W, B = "/usr/bin/python3", "/usr/bin/node", tlsmatrix.SOURCES, tap.BUILD + "/tls"
+KEPT, LOAD = size("tlsmatrix.kept"), size("tlsmatrix.load")
+OPEN = 100	# requests that load generators may have open when they stop
+SERVERS = ("nginx", "haproxy", "python", "node", "go")
+TWO = ()	# those that speak HTTP/2
+LIBRARIES = {"many": "-lssl -lcrypto", "retry": "-lssl -lcrypto", "wolf": "-lwolfssl", "mbed": "-lmbedtls -lmbedx509 -lmbedcrypto"}
+
+
+def python(way, n, server="nginx", name=None, requests=None, module=None):
+    return Case(name or "python-" + way, server, [PYTHON, W + "/web.py", way, str(n), "{u}/a"], requests or n, module and "/usr/lib/python3/dist-packages/" + module)
+
+
+def curl(name, server, *options, paths=("/a", "/b/missing"), requests=None):
+    return Case(name, server, ["/usr/bin/curl", "-sk", *options] + ["{u}" + p for p in paths], requests or len(paths))
+
+
+CASES = [
+    *[curl("curl-" + s, s, "--http1.1") for s in SERVERS],
+    *[curl("curl-two-" + s, s, "--http2", "-Z", paths=("/a", "/b", "/c", "/d/missing")) for s in TWO],
+    curl("curl-kept", "nginx", "--http1.1", paths=("/a?n=[1-%d]" % KEPT,), requests=KEPT),
+    curl("curl-post", "go", "--http1.1", "-d", "k=v"),
+    Case("wget", "nginx", ["/usr/bin/wget", "-q", "--no-check-certificate", "-O", "/dev/null", "{u}/a", "{u}/b"], 2),
+    Case("git", "nginx", ["/usr/bin/git", "-c", "http.sslVerify=false", "-c", "http.version=HTTP/1.1", "ls-remote", "{u}/a.git"], 1),
+    python("urllib", 3), python("kept", KEPT), python("pipelined", 20, requests=40), python("asyncio", 5, requests=20),
+    python("pipelined", 20, "haproxy", "python-pipelined-haproxy", 40), python("requests", 3, module="requests"),
+    python("aiohttp", 5, module="aiohttp"), python("httpx1", 3, module="httpx"),
+    python("asyncio", 5, "go", "python-asyncio-go", 20), python("asyncio", 5, "python", "python-asyncio-python", 20),
+    *[Case("node-" + v, "nginx", [NODE, W + "/web.js", "get", v[-1], "5", "{u}/a"], 5) for v in ("h1",)],
+    *[Case("go-%s-h%s" % (s, v), s, [B + "/web", "get", v, "5", "4", "{u}/a"], 20) for s in SERVERS for v in "1"],
+    Case("go-stripped-first", "nginx", ["/bin/sh", "-c", "for i in $(seq 10); do %s/web-stripped get 1 1 1 {u}/a && sleep 0.3; done" % B], 10,
+         B + "/web-stripped", first=True),
+    *[Case("go-stripped-h%s" % v, "nginx", [B + "/web-stripped", "get", v, "5", "4", "{u}/a"], 20) for v in "1"],
+    Case("ruby", "nginx", ["/usr/bin/ruby", W + "/web.rb", "5", "{u}/a"], 5),
+    Case("php", "nginx", ["/usr/bin/php", W + "/web.php", "3", "{u}/a"], 3),
+    Case("perl", "nginx", ["/usr/bin/perl", W + "/web.pl", "5", "127.0.0.1", "{port}", "{path}/a"], 5),
+    Case("wolfssl", "nginx", [B + "/wolf", "5", "{port}", "{path}/a"], 5),
+    Case("mbedtls", "nginx", [B + "/mbed", "5", "{port}", "{path}/a"], 5),
+    Case("pointers", "nginx", [B + "/many", str(size("tlsmatrix.pointers")), "{port}", "{path}/a"], size("tlsmatrix.pointers")),
+    Case("retries", "go", [B + "/retry", str(4 << 20), "{port}", "{path}/a"], 1),
+    *[Case("wrk-" + s, s, ["/usr/bin/wrk", "-d", "1s", "-c", "8", "-t", "2", "{u}/a"], 100, load=True) for s in ("nginx",)],
+    *[Case("h1load-" + s, s, ["/usr/bin/h2load", "--h1", "-n", str(LOAD), "-c", "4", "{u}/a"], LOAD, load=True) for s in SERVERS if s != "python"],
+    *[Case("h2load-" + s, s, ["/usr/bin/h2load", "-n", str(LOAD), "-c", "4", "-m", "10", "{u}/a"], LOAD, load=True) for s in TWO],
+]
+
+
+def build(name, argv, source, env=None):
+    """Compiles a client, if that can be done here and was not."""
+    out = os.path.join(B, name)
+    if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(source):
+        subprocess.run([a.format(out=out) for a in argv], env=env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def build_all():
+    os.makedirs(B, exist_ok=True)
+    for name, libraries in LIBRARIES.items():
+        source = "%s/%s.c" % (W, name)
+        build(name, ["gcc", "-O1", "-D_GNU_SOURCE", "-o", "{out}", source] + libraries.split(), source)
+    env = dict(os.environ, GOCACHE=os.path.join(tap.BUILD, "go-cache"), GO111MODULE="off", GOPATH=B, CGO_ENABLED="0")
+    if os.path.exists(tlsmatrix.GO):
+        build("web", [tlsmatrix.GO, "build", "-o", "{out}", W + "/web.go"], W + "/web.go", env)
+        build("web-stripped", [tlsmatrix.GO, "build", "-ldflags", "-s -w", "-o", "{out}", W + "/web.go"], W + "/web.go", env)
+
+
+class Matrix:
+    """Runs when the first case asks, all that was asked for by then."""
+
+    def __init__(self, cases):
+        self.cases, self.error, self.logs, self.gone = cases, None, None, 0
+
+    def possible(self, c):
+        if c.server not in self.servers:
+            return "no " + c.server
+        for path in (c.argv[0], c.needs):
+            if path and not os.path.exists(path):
+                return "no " + path
+        return None
+
+    def client(self, c):
+        port = self.servers[c.server][0]
+        path = "/" + c.name
+        return [a.format(u="https://127.0.0.1:%d%s" % (port, path), port=port, path=path) if "{" in a else a for a in c.argv]
+
+    def run(self):
+        build_all()
+        with tap.Workdir() as d:
+            tlsmatrix.certificate(d)
+            found = {s: tlsmatrix.server(d, s, tap.BUILD) for s in {c.server for c in self.cases}}
+            self.servers = {s: v for s, v in found.items() if v}
+            clients = {c.name: self.client(c) for c in self.cases if not self.possible(c)}
+            with open(d + "/plan", "w") as f:
+                json.dump({"dir": d, "servers": self.servers, "clients": clients}, f)
+            argv = [tap.program("hosttrail"), "trace", "-o", d + "/trail", "--", PYTHON, tlsmatrix.__file__, d + "/plan"]
+            p = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
+            if p.returncode:
+                raise tap.Failed("status %d: %s" % (p.returncode, p.stderr[-1500:]))
+            self.lost = int(re.search(r"(\d+) lost$", p.stderr.strip()).group(1))
+            self.read(d)
+
+    def read(self, d):
+        logs, where, records = collections.defaultdict(collections.Counter), {}, collections.defaultdict(collections.Counter)
+        for s, (port, _) in self.servers.items():
+            for key in tlsmatrix.log_lines(d, s, port):
+                logs[tlsmatrix.case_of(key[3])][key] += 1
+                where[key[:2]] = tlsmatrix.case_of(key[3])
+        with open(d + "/trail") as f:
+            for line in f:
+                r = json.loads(line)
+                if r["eventType"] in tlsmatrix.TYPES:
+                    role, key = tlsmatrix.seen(r)
+                    records[role, tlsmatrix.case_of(key[3]) or where.get(key[:2])][key] += 1
+        self.logs, self.records, self.said = logs, records, {}
+        for c in self.cases:
+            self.said[c.name] = [tlsmatrix.text("%s/%s.%s" % (d, c.name, what)) for what in ("rc", "err", "out", "seconds")]
+
+    def must_run(self):
+        if self.logs is None and not self.error:
+            try:
+                self.run()
+            except tap.Failed as e:
+                self.error = str(e)
+        if self.error:
+            raise tap.Failed(self.error)
+
+    def check(self, t, c):
+        self.must_run()
+        why = self.possible(c)
+        if why:
+            raise tap.Skip(why)
+        status, err, out, seconds = self.said[c.name]
+        log = self.logs[c.name]
+        total = sum(log.values())
+        t.ok(status in (("0", "128") if c.name == "git" else ("0",)), "exit status %s: %s" % (status, err[-500:]))
+        t.ok(total >= c.requests, "%d requests in the log, %d were made" % (total, c.requests))
+        for role in ("client", "server"):
+            if c.first and role == "client":
+                self.check_first(t, log, self.records[role, c.name])
+            else:
+                self.check_role(t, c, role, log, self.records[role, c.name])
+        if c.load:
+            t.note("%d requests in %s s: %s" % (total, seconds, " ".join(out.split())[-200:]))
+            t.ok(not re.search("Socket errors|Non-2xx|[1-9][0-9]* (failed|errored|timeout)", out), out)
+
+    def check_role(self, t, c, role, log, got):
+        missing, more, parts = tlsmatrix.differences(log, got)
+        gone = sum(missing.values())
+        self.gone += gone + parts
+        text = "%s: of %d requests %d are missing, %d are known in part" % (role, sum(log.values()), gone, parts)
+        t.ok(not more and (c.load or not gone + parts), "%s; missing %s; more %s" % (text, list(missing.items())[:2], list(more.items())[:2]))
+        if gone + parts:
+            t.note(text)
+
+    def check_first(self, t, log, got):
+        """A program that nobody ran before is probed soon after its first exec, and then for good."""
+        seen = "".join("01"[key in got] for key in log)
+        t.ok(not got - log, "invented: %s" % (got - log))
+        t.ok(re.fullmatch("0*1+", seen), "one run after the other, recorded or not: " + seen)
+        t.note("of %d runs the first %d were missed" % (len(seen), seen.count("0")))
+
+    def invented(self, t):
+        """Behind all others. Clients that are stopped leave a request a connection open."""
+        self.must_run()
+        names = {c.name for c in self.cases}
+        t.ok(self.gone <= self.lost + OPEN, "%d requests are missing or known in part, %d entries were lost" % (self.gone, self.lost))
+        for (role, name), keys in self.records.items():
+            t.ok(role in ("client", "server") and name in names, "%s of %s: %s" % (role, name, list(keys.items())[:3]))
+
+
+def runnables():
+    chosen = [c for c in CASES if len(sys.argv) < 2 or any(a in c.name for a in sys.argv[1:])]
+    m = Matrix(chosen)
+    for c in chosen:
+        def run(t, c=c):
+            m.check(t, c)
+        run.title = c.name
+        yield run
+
+    def invented(t):
+        m.invented(t)
+    invented.title = "nothing invented, nothing lost" + "".join(" " + a for a in sys.argv[1:])
+    yield invented
+
+
+if __name__ == "__main__":
+    if os.geteuid():
+        print("1..0 # SKIP needs root")
+        sys.exit(0)
+    tap.main(list(runnables()))
