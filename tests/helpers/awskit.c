@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * awskit - what agent/api makes of HTTP calls. Reads pairs of messages and prints what each means as a line of JSON:
+ * awskit - what agent/http and agent/api make of HTTP calls. Reads pairs of messages and prints what each means as a line of JSON:
  *
- *	<bytes of request> <bytes of response> <bytes of both bodies that were captured, at most>\n<request><response>
+ *	<bytes of request> <bytes of response> <bytes of the request's body that were captured, at most>\n<request><response>
  *
- * Messages are HTTP/1.1 with all of their body behind the head; of bodies as much is given on as the rule asks for.
+ * Messages are HTTP/1.1 as a client writes and reads them, each pair a connection of its own. An empty response: there was none.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,74 +16,17 @@
 
 #define SIZE_MAX_OF_ONE (64 * 1024 * 1024)
 
-struct message {
-	struct http_field fields[HTTP_FIELDS_MAX];
-	struct http_message *to;
+struct kit {
+	struct api_peer peer;
+	struct api_arena *arena;
+	struct http_wants wants;	/* of the call at hand */
+	unsigned calls;
 };
 
 static void die(const char *why)
 {
 	fprintf(stderr, "awskit: %s\n", why);
 	exit(1);
-}
-
-static struct str line(struct str *rest)
-{
-	struct str s = str_cut(rest, '\n');
-
-	if (s.n && s.p[s.n - 1] == '\r')
-		s.n--;
-	return s;
-}
-
-static void fields(struct message *m, struct str *rest)
-{
-	struct http_head *h = &m->to->head;
-	struct str s;
-
-	h->fields = m->fields;
-	while ((s = line(rest)).n) {
-		struct str value = s, name = str_cut(&value, ':');
-
-		if (h->nfields == HTTP_FIELDS_MAX)
-			die("too many fields");
-		for (size_t i = 0; i < name.n; i++)
-			((char *)name.p)[i] = (char)tolower((unsigned char)name.p[i]);
-		m->fields[h->nfields++] = (struct http_field){ name, str_trim(value), false };
-	}
-}
-
-static void request(struct message *m, struct str rest)
-{
-	struct str first = line(&rest);
-
-	m->to->head.version = HTTP_1_1;
-	m->to->head.method = str_cut(&first, ' ');
-	m->to->head.target = str_cut(&first, ' ');
-	fields(m, &rest);
-	m->to->head.authority = api_field(&m->to->head, "host");
-	m->to->body = (struct http_body){ rest, rest.n };
-}
-
-static void response(struct message *m, struct str rest)
-{
-	struct str first = line(&rest);
-
-	str_cut(&first, ' ');
-	m->to->head.version = HTTP_1_1;
-	m->to->head.status = (unsigned)strtoul(first.n ? first.p : "0", NULL, 10);
-	fields(m, &rest);
-	m->to->body = (struct http_body){ rest, rest.n };
-}
-
-static void limit(struct http_call *call, struct http_message *m, size_t want, size_t captured)
-{
-	if (captured < want && captured < m->body.prefix.n)
-		call->flags |= HTTP_BODY_PARTIAL;
-	if (m->body.prefix.n > want)
-		m->body.prefix.n = want;
-	if (m->body.prefix.n > captured)
-		m->body.prefix.n = captured;
 }
 
 static void text(struct json *j, const char *key, struct str s)
@@ -140,55 +82,75 @@ static void print(const struct api_call *c, const struct http_wants *w)
 	puts(buf_text(&out));
 }
 
-static void describe(char *p, size_t n, size_t m, size_t captured, struct api_arena *a)
+static void on_head(void *ctx, const struct http_call *call, struct http_wants *ret_wants)
 {
-	struct api_peer peer = { .role = HTTP_CLIENT, .address = STR("192.0.2.7"), .port = 443, .local_address = STR("192.0.2.1") };
-	struct http_call call = { .role = HTTP_CLIENT };
-	struct message v[2] = { { .to = &call.request }, { .to = &call.response } };
-	struct str bodies[2];
-	struct http_wants w;
-	struct api_call c;
-	unsigned status;
+	struct kit *k = ctx;
 
-	request(&v[0], (struct str){ p, n });
-	if (m)
-		response(&v[1], (struct str){ p + n, m });
-	else
-		call.flags |= HTTP_NO_RESPONSE;
-	for (unsigned i = 0; i < 2; i++) {	/* rules see heads first */
-		bodies[i] = v[i].to->body.prefix;
-		v[i].to->body.prefix.n = 0;
-	}
-	status = call.response.head.status;
-	call.response.head.status = 0;
-	api_wants(&peer, &call, &w);
-	call.request.body.prefix = bodies[0];
-	limit(&call, &call.request, w.request, captured);
-	call.response.head.status = status;
-	api_wants(&peer, &call, &w);
-	call.response.body.prefix = bodies[1];
-	limit(&call, &call.response, w.response, captured);
-	api_arena_reset(a);
-	if (api_describe(&peer, &call, a, &c) < 0)
+	api_wants(&k->peer, call, ret_wants);
+	k->wants = *ret_wants;
+}
+
+static void on_answer(void *ctx, const struct http_call *call, struct http_wants *wants)
+{
+	struct kit *k = ctx;
+
+	api_wants(&k->peer, call, wants);
+	k->wants = *wants;
+}
+
+static void on_call(void *ctx, const struct http_call *call)
+{
+	struct kit *k = ctx;
+	struct api_call c;
+
+	api_arena_reset(k->arena);
+	if (api_describe(&k->peer, call, k->arena, &c) < 0)
 		die("no memory");
-	print(&c, &w);
+	print(&c, &k->wants);
+	k->calls++;
+}
+
+/* Of the request's body only the first bytes, the rest as not captured. */
+static int feed_request(struct http_conn *c, const char *p, size_t n, size_t captured)
+{
+	const char *head = memmem(p, n, "\r\n\r\n", 4);
+	size_t have = head ? (size_t)(head + 4 - p) : n;
+	int r;
+
+	have = captured < n - have ? have + captured : n;
+	r = http_conn_feed(c, HTTP_SENT, 1, p, have);
+	return r < 0 || have == n ? r : http_conn_skip(c, HTTP_SENT, 2, n - have);
+}
+
+static void describe(struct kit *k, const char *p, size_t n, size_t m, size_t captured)
+{
+	struct http_sink sink = { .ctx = k, .head = on_head, .answer = on_answer, .call = on_call };
+	unsigned before = k->calls;
+	struct http_conn *c;
+
+	if (http_conn_new(&sink, &c) < 0 || feed_request(c, p, n, captured) < 0 || (m && http_conn_feed(c, HTTP_RECEIVED, 3, p + n, m) < 0))
+		die("no memory");
+	http_conn_end(c, 4);
+	http_conn_free(&c);
+	if (k->calls != before + 1)
+		die("a pair that is not one call");
 }
 
 int main(void)
 {
+	struct kit k = { .peer = { .role = HTTP_CLIENT, .address = STR("192.0.2.7"), .port = 443, .local_address = STR("192.0.2.1") } };
 	size_t n, m, captured;
-	struct api_arena *a;
 
-	if (api_arena_new(&a) < 0)
+	if (api_arena_new(&k.arena) < 0)
 		die("no memory");
 	while (scanf("%zu %zu %zu", &n, &m, &captured) == 3) {
 		char *p = n <= SIZE_MAX_OF_ONE && m <= SIZE_MAX_OF_ONE ? malloc(n + m + 1) : NULL;
 
 		if (!p || getchar() != '\n' || fread(p, 1, n + m, stdin) != n + m)
 			die("a pair that is not whole");
-		describe(p, n, m, captured, a);
+		describe(&k, p, n, m, captured);
 		free(p);
 	}
-	api_arena_free(&a);
+	api_arena_free(&k.arena);
 	return 0;
 }

@@ -284,6 +284,7 @@ class Kit:
 
 
 def answer(status, headers, body):
+    headers = {**headers, "Content-Length": len(body)}
     return b"HTTP/1.1 %d X\r\n" % status + b"".join(b"%s: %s\r\n" % (k.encode(), str(v).encode()) for k, v in headers.items()) + b"\r\n" + body
 
 
