@@ -268,9 +268,12 @@ def ops_file(t):
                 uris[uri] = at
                 at += len(uri) + 1
             ops.append("{%d,%d,%d,%d,%d,%d}," % (t.name_at[name], t.ref(given), t.ref(back), method, flags, uris[uri]))
+    by_target = sorted((i for i, v in enumerate(t.services) if v[2]), key=lambda i: (t.services[i][2].split(".")[-1], i))
     by_prefix = sorted(range(len(t.services)), key=lambda i: (t.services[i][1], i))
     return "\n".join(["const struct aws_service aws_services[] = {\n%s};\nconst unsigned aws_nservices = %d;\n" % ("".join(services), len(services)),
                       array("const uint16_t aws_by_prefix[]", ["%d," % i for i in by_prefix]),
+                      array("const uint16_t aws_by_target[]", ["%d," % i for i in by_target]),
+                      "const unsigned aws_ntargets = %d;\n" % len(by_target),
                       array("const struct aws_op aws_ops[]", ops),
                       literals("const char aws_uri_text[]", [c_text(u) + "\\0" for u in uris])])
 

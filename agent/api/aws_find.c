@@ -63,18 +63,15 @@ static struct str last_of(struct str s, char separator)
 static bool by_target(const struct http_call *call, struct aws_found *f)
 {
 	struct str target = api_field(&call->request.head, "x-amz-target"), name = last_of(target, '.'), prefix;
+	const struct aws_service *s;
 
 	if (!is_word(name))
 		return false;
 	prefix = last_of(str_first(target, target.n > name.n ? target.n - name.n - 1 : 0), '.');
 	f->name = name;
-	for (unsigned i = 0; i < aws_nservices; i++) {
-		const struct aws_service *s = &aws_services[i];
-		const struct aws_op *op;
+	for (unsigned i = 0; (s = aws_service_target(prefix, i)); i++) {
+		const struct aws_op *op = aws_op_find(s, name);
 
-		if (!s->target[0] || !str_equal(last_of(str_of(s->target), '.'), prefix))
-			continue;
-		op = aws_op_find(s, name);
 		if (f->op && (!op || s != f->host.service))	/* two that share a prefix: the one that is called */
 			continue;
 		f->service = s;

@@ -44,7 +44,8 @@ const struct aws_op *aws_op_find(const struct aws_service *s, struct str name);
 /* Services whose signing name or, if that is none's, endpoint prefix it is: [*ret_first, *ret_first + count). */
 unsigned aws_services_signing(struct str name, unsigned *ret_first);
 const struct aws_service *aws_service_prefix(struct str prefix);
-const struct aws_service *aws_service_target(struct str target);
+/* The n-th service, from 0, whose target prefix ends in this part, which has no dots. */
+const struct aws_service *aws_service_target(struct str part, unsigned n);
 /* As CloudTrail begins its names: "InstanceId" is "instanceId". */
 struct str aws_lower_camel(struct api_arena *a, struct str name);
 

@@ -109,33 +109,40 @@ const struct aws_op *aws_op_find(const struct aws_service *s, struct str name)
 	return NULL;
 }
 
-/* As strcmp() of the text with a NUL behind it. */
+/* The order of the tables. A text from outside may have NULs in it. */
 static int compare(struct str s, const char *text)
 {
-	int d = strncmp(s.p, text, s.n);
+	size_t n = strlen(text);
+	int d = memcmp(s.p, text, s.n < n ? s.n : n);
 
-	return d ? d : text[s.n] ? -1 : 0;
+	return d ? d : (s.n > n) - (s.n < n);
 }
 
-static const struct aws_service *by_signing(unsigned i)
+static const char *last_part(const char *text)
 {
-	return &aws_services[i];
+	const char *dot = strrchr(text, '.');
+
+	return dot ? dot + 1 : text;
 }
 
-static const struct aws_service *by_prefix(unsigned i)
+enum order { BY_SIGNING, BY_PREFIX, BY_TARGET };
+
+static const char *name_in(enum order order, unsigned i)
 {
-	return &aws_services[aws_by_prefix[i]];
+	if (order == BY_SIGNING)
+		return aws_services[i].signing;
+	return order == BY_PREFIX ? aws_services[aws_by_prefix[i]].prefix : last_part(aws_services[aws_by_target[i]].target);
 }
 
-/* The first service in an order whose name there is not less. */
-static unsigned lower_bound(struct str name, const struct aws_service *(*order)(unsigned i), bool prefix)
+/* The first in an order whose name there is not less. */
+static unsigned lower_bound(struct str name, enum order order)
 {
-	unsigned low = 0, high = aws_nservices;
+	unsigned low = 0, high = order == BY_TARGET ? aws_ntargets : aws_nservices;
 
 	while (low < high) {
 		unsigned mid = low + (high - low) / 2;
 
-		if (compare(name, prefix ? order(mid)->prefix : order(mid)->signing) > 0)
+		if (compare(name, name_in(order, mid)) > 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -150,7 +157,7 @@ unsigned aws_services_signing(struct str name, unsigned *ret_first)
 
 	if (!name.n)
 		return 0;
-	first = lower_bound(name, by_signing, false);
+	first = lower_bound(name, BY_SIGNING);
 	while (first + n < aws_nservices && str_is(name, aws_services[first + n].signing))
 		n++;
 	*ret_first = first;
@@ -163,17 +170,16 @@ unsigned aws_services_signing(struct str name, unsigned *ret_first)
 
 const struct aws_service *aws_service_prefix(struct str prefix)
 {
-	unsigned i = prefix.n ? lower_bound(prefix, by_prefix, true) : aws_nservices;
+	unsigned i = prefix.n ? lower_bound(prefix, BY_PREFIX) : aws_nservices;
 
-	return i < aws_nservices && str_is(prefix, by_prefix(i)->prefix) ? by_prefix(i) : NULL;
+	return i < aws_nservices && str_is(prefix, name_in(BY_PREFIX, i)) ? &aws_services[aws_by_prefix[i]] : NULL;
 }
 
-const struct aws_service *aws_service_target(struct str target)
+const struct aws_service *aws_service_target(struct str part, unsigned n)
 {
-	for (unsigned i = 0; i < aws_nservices && target.n; i++)
-		if (str_is(target, aws_services[i].target))
-			return &aws_services[i];
-	return NULL;
+	unsigned i = part.n ? lower_bound(part, BY_TARGET) + n : aws_ntargets;
+
+	return i < aws_ntargets && str_is(part, name_in(BY_TARGET, i)) ? &aws_services[aws_by_target[i]] : NULL;
 }
 
 struct str aws_lower_camel(struct api_arena *a, struct str name)

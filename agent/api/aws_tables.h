@@ -63,6 +63,8 @@ extern const struct aws_extra aws_extras[];
 extern const struct aws_service aws_services[];			/* by signing name */
 extern const unsigned aws_nservices;
 extern const uint16_t aws_by_prefix[];				/* services, by prefix */
+extern const uint16_t aws_by_target[];				/* those that have a target, by its last part */
+extern const unsigned aws_ntargets;
 extern const struct aws_op aws_ops[];
 extern const char aws_uri_text[];
 
