@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
@@ -19,6 +21,7 @@
 #include "lib/fsx.h"
 #include "tls/stacks.h"
 #include "tlsattach.h"
+#include "tls/discover.h"
 #include "tls/ldcache.h"
 
 #define SEEN_MAX 65536		/* files that were looked at; then they are looked at again */
@@ -84,14 +87,22 @@ void tlsfiles_free(struct tlsfiles **f)
 	*f = NULL;
 }
 
+/* Every overlay over a layer shows the layer's file with a device of its own; the kernel probes the layer's. */
+static bool on_overlay(int fd)
+{
+	struct statfs s;
+
+	return !fstatfs(fd, &s) && s.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
 /* True: it was looked at before. */
-static bool seen_before(struct tlsfiles *f, const struct stat *st)
+static bool seen_before(struct tlsfiles *f, int fd, const struct stat *st)
 {
 	struct file_key key;
 	struct seen *s;
 
 	memset(&key, 0, sizeof(key));
-	key.dev = st->st_dev;
+	key.dev = on_overlay(fd) ? TLS_DEV_OVERLAY : st->st_dev;
 	key.ino = st->st_ino;
 	key.size = (uint64_t)st->st_size;
 	key.ctime = st->st_ctim.tv_sec;
@@ -157,7 +168,7 @@ int tlsfiles_new_one(struct tlsfiles *f, int fd)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return S_ISREG(st.st_mode) && !seen_before(f, &st);
+	return S_ISREG(st.st_mode) && !seen_before(f, fd, &st);
 }
 
 int tlsfiles_take(struct tlsfiles *f, int fd, const char *path)

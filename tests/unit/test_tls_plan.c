@@ -233,6 +233,12 @@ static void rust_by_its_names(void)
 	SITES(&p, "rustls::Writer::write+0 entry emulated", "rustls::Writer::write+0 return emulated", "rustls::Reader::read+0 entry emulated",
 	      "rustls::Reader::read+0 return emulated");
 	tls_plan_done(&p);
+	p = plan_of(FUNC("_RNvXs5_NtCslc3V4U2pIXw_6rustls4connNtB5_6WriterNtNtCsjrHSEGnQ3l9_3std2io5Write5write", "mov (%rdi),%rax\njmp *%rax")
+		    FUNC("_RNvXs5_NtCslc3V4U2pIXw_6rustls4connNtB5_6WriterNtNtCsjrHSEGnQ3l9_3std2io5Write14write_vectored", "push %rbx\nret")
+		    FUNC("_RNvXs2_NtCslc3V4U2pIXw_6rustls4connNtB5_6ReaderNtNtCsjrHSEGnQ3l9_3std2io4Read4read", "push %rax\npop %rax\nret"));
+	SITES(&p, "rustls::Writer::write+0 entry stepped", "rustls::Writer::write+0 return stepped", "rustls::Reader::read+0 entry emulated",
+	      "rustls::Reader::read+0 return emulated");
+	tls_plan_done(&p);
 }
 
 static void says_why_nothing(void)
