@@ -9,7 +9,7 @@
 
 #define ERROR_TEXT_MAX 1024
 
-static bool encoded(const struct http_head *h)
+bool aws_coded(const struct http_head *h)
 {
 	struct str coding = api_field(h, "content-encoding");
 
@@ -97,7 +97,7 @@ static struct aws_node *error_body(struct aws_tree *t, const struct http_call *c
 	struct str body = call->response.body.prefix;
 	bool partial = call->flags & HTTP_BODY_PARTIAL || body.n < call->response.body.length;
 
-	if (!body.n || encoded(&call->response.head))
+	if (!body.n || aws_coded(&call->response.head))
 		return NULL;
 	if (body.p[0] == '<')
 		return aws_xml_parse(t, body, partial);
@@ -178,7 +178,7 @@ static void put_body(struct aws_emit *e, struct aws_tree *t, const struct http_c
 	struct aws_node *n;
 	struct aws_shape s;
 
-	if (encoded(&call->response.head) || !aws_shape_get(f->op->output, &s))
+	if (aws_coded(&call->response.head) || !aws_shape_get(f->op->output, &s))
 		return;
 	n = aws_body(t, f, &call->response, call->flags & HTTP_BODY_PARTIAL);
 	if (!n || n->kind != NODE_OBJECT)

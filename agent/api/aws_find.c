@@ -95,13 +95,24 @@ static bool by_rpc(const struct http_call *call, struct aws_found *f)
 	return true;
 }
 
+/* Do only paths tell operations of what is called? Then an "Action" or a form is a parameter of one. */
+static bool only_paths(const struct aws_found *f)
+{
+	unsigned first = 0, n = candidates(f, &first);
+
+	for (unsigned i = first; i < first + n; i++)
+		if (!rest(&aws_services[i]))
+			return false;
+	return n > 0;
+}
+
 static bool by_form(const struct http_call *call, struct aws_found *f)
 {
 	bool form = api_content_type(&call->request.head, "application/x-www-form-urlencoded");
 	struct str fields = form && str_is(call->request.head.method, "POST") ? call->request.body.prefix : f->uri.query;
 	struct str name = aws_form_field(fields, "Action"), version = aws_form_field(fields, "Version");
 
-	if (f->s3 || (!form && !is_word(name)))
+	if ((!form && !is_word(name)) || only_paths(f))
 		return false;
 	if (form && !name.p && f->uri.query.n)
 		name = aws_form_field(f->uri.query, "Action");

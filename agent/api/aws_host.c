@@ -49,10 +49,10 @@ static struct str without_last(struct str s)
 	return str_first(s, s.n > last.n ? s.n - last.n - 1 : 0);
 }
 
-/* s3, s3-us-west-2, s3-fips, s3-accelerate, s3-external-1; not s3-website-*, s3-control. */
+/* s3, s3-us-west-2, s3-fips, s3-accelerate, s3-external-1, s3-accesspoint; not s3-website-*, s3-control. */
 static bool is_s3_label(struct str s, struct str *region)
 {
-	if (str_among(s, "s3 s3-fips s3-accelerate s3-external-1 s3-outposts s3-object-lambda"))
+	if (str_among_nocase(s, "s3 s3-fips s3-accelerate s3-external-1 s3-outposts s3-object-lambda s3-accesspoint s3-accesspoint-fips"))
 		return true;
 	if (!str_begins(s, "s3-") || !is_region(str_from(s, 3)))
 		return false;
@@ -67,10 +67,33 @@ static void take_bucket(struct str rest, struct aws_host *ret)
 		ret->bucket = rest;
 }
 
+/* An endpoint in a customer's network: "vpce-1a.ec2.eu-west-1.vpce"; S3's have "bucket." or the like before it. */
+static struct str without_network(struct str h, bool network)
+{
+	struct str rest = h, label = str_cut(&rest, '.');
+
+	if (!network)
+		return h;
+	while (label.p && !str_begins(label, "vpce-"))
+		label = str_cut(&rest, '.');
+	return label.p && rest.n ? rest : h;
+}
+
+/* "name.bucket" of "name.bucket.vpce-1a.s3" */
+static struct str network_bucket(struct str h)
+{
+	const char *at = memmem(h.p, h.n, ".bucket.vpce-", 13);
+
+	return at ? str_first(h, (size_t)(at - h.p)) : NO_KEY;
+}
+
 static void own_host(struct str h, struct aws_host *ret)
 {
-	struct str label = last_label(h);
+	struct str label = last_label(h), all = h;
+	bool network = str_is(label, "vpce");
 
+	h = network ? without_last(h) : h;
+	label = last_label(h);
 	if (is_region(label)) {
 		ret->region = label;
 		h = without_last(h);
@@ -80,13 +103,14 @@ static void own_host(struct str h, struct aws_host *ret)
 		h = without_last(h);
 		label = last_label(h);
 	}
+	h = without_network(h, network);
 	if (str_begins(label, "s3express-"))
 		take_bucket(without_last(h), ret);
 	if (is_s3_label(label, &ret->region)) {
 		ret->service = aws_service_prefix(label);
 		if (!ret->service)
 			ret->service = aws_service_prefix(STR("s3"));
-		take_bucket(without_last(h), ret);
+		take_bucket(network ? network_bucket(all) : without_last(h), ret);
 		return;
 	}
 	if (str_ends(h, "-fips"))

@@ -156,6 +156,8 @@ struct aws_node *aws_body(struct aws_tree *t, const struct aws_found *f, const s
 
 /* ---- answers (aws_answer.c) and resources (aws_resource.c) */
 
+/* Is the body compressed? Such ones are not read. */
+bool aws_coded(const struct http_head *h);
 bool aws_failed(const struct http_call *call, const struct aws_found *f);
 int aws_error(const struct http_call *call, const struct aws_found *f, struct api_arena *a, struct api_call *ret_call);
 int aws_response_elements(const struct http_call *call, const struct aws_found *f, struct api_arena *a, struct api_call *ret_call);

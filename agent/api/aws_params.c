@@ -221,17 +221,20 @@ static void put_body(struct aws_emit *e, struct aws_tree *t, const struct http_c
 int aws_request_parameters(const struct http_call *call, const struct aws_found *f, struct api_arena *a, struct api_call *ret_call)
 {
 	struct aws_emit e = { .arena = a, .call = ret_call, .protocol = f->service && f->service->protocol == AWS_REST_XML ? AWS_REST_XML : AWS_JSON };
+	bool coded = call->request.body.length && aws_coded(&call->request.head);
 	struct aws_tree t = { .arena = a };
 
 	jsontext_begin(&e.j, a);
-	if (f->form) {
+	e.j.omitted = coded;
+	if (f->form && !coded) {
 		put_form(&e, &t, call, f);
 	} else {
 		put_labels(&e, f);
 		put_query(&e, f);
 		if (f->op)
 			aws_put_headers(&e, &call->request.head, f->op->input);
-		put_body(&e, &t, call, f);
+		if (!coded)
+			put_body(&e, &t, call, f);
 	}
 	if (t.failed)
 		return -ENOMEM;

@@ -69,6 +69,12 @@ static const struct {
 	{ "POST https://sts.amazonaws.com/", FORM, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn:aws:iam::123456789012:role/r&WebIdentityToken=eyJx",
 	  "sts.amazonaws.com", "AssumeRoleWithWebIdentity", "{\"roleArn\":\"arn:aws:iam::123456789012:role/r\",\"webIdentityToken\":\"" REDACT_HIDDEN "\"}", true,
 	  CATEGORY_MANAGEMENT },
+	/* a form, and an "Action", where paths tell operations */
+	{ "POST https://lambda.eu-west-1.amazonaws.com/2015-03-31/functions/f/invocations?Action=x", FORM SIGNED("lambda"), "Action=GetUser", "lambda.amazonaws.com",
+	  "Invoke", "{\"functionName\":\"f\",\"payload\":\"" REDACT_HIDDEN "\"}", false, CATEGORY_DATA },
+	/* a queue's own address */
+	{ "GET https://sqs.eu-west-1.amazonaws.com/123456789012/q?Action=PurgeQueue&Version=2012-11-05", SIGNED("sqs"), NULL, "sqs.amazonaws.com", "PurgeQueue",
+	  "(absent)", false, CATEGORY_MANAGEMENT },
 	/* JSON of a service whose model has forms */
 	{ "POST https://sqs.eu-west-1.amazonaws.com/", "x-amz-target: AmazonSQS.TagQueue\ncontent-type: application/x-amz-json-1.0\n" SIGNED("sqs"),
 	  "{\"QueueUrl\":\"https://sqs/q\",\"Tags\":{\"a\":\"b\",\"password\":\"c\"}}", "sqs.amazonaws.com", "TagQueue",
@@ -169,6 +175,12 @@ static void hosts_of_s3(void)
 		{ "GET https://b.s3.dualstack.eu-west-1.amazonaws.com/k", "{\"bucketName\":\"b\",\"key\":\"k\",\"Host\":\"b.s3.dualstack.eu-west-1.amazonaws.com\"}" },
 		{ "GET https://b.s3-accelerate.amazonaws.com/k", "{\"bucketName\":\"b\",\"key\":\"k\",\"Host\":\"b.s3-accelerate.amazonaws.com\"}" },
 		{ "GET https://b.s3.cn-north-1.amazonaws.com.cn/k", "{\"bucketName\":\"b\",\"key\":\"k\",\"Host\":\"b.s3.cn-north-1.amazonaws.com.cn\"}" },
+		{ "GET https://ap-123456789012.s3-accesspoint.eu-west-1.amazonaws.com/k",
+		  "{\"bucketName\":\"ap-123456789012\",\"key\":\"k\",\"Host\":\"ap-123456789012.s3-accesspoint.eu-west-1.amazonaws.com\"}" },
+		{ "GET https://bucket.vpce-1a-2b.s3.eu-west-1.vpce.amazonaws.com/b/k",
+		  "{\"bucketName\":\"b\",\"key\":\"k\",\"Host\":\"bucket.vpce-1a-2b.s3.eu-west-1.vpce.amazonaws.com\"}" },
+		{ "GET https://b.bucket.vpce-1a-2b.s3.eu-west-1.vpce.amazonaws.com/k",
+		  "{\"bucketName\":\"b\",\"key\":\"k\",\"Host\":\"b.bucket.vpce-1a-2b.s3.eu-west-1.vpce.amazonaws.com\"}" },
 		{ "GET https://minio.test:9000/b/k", "{\"bucketName\":\"b\",\"key\":\"k\",\"Host\":\"minio.test:9000\"}" },
 		{ "GET https://b.s3.localhost.localstack.cloud:4566/k", "{\"bucketName\":\"b\",\"key\":\"k\",\"Host\":\"b.s3.localhost.localstack.cloud:4566\"}" },
 	};
@@ -179,6 +191,11 @@ static void hosts_of_s3(void)
 		ok_str(OUT(request_parameters), hosts[i].parameters);
 		ok_int(m.out.category, CATEGORY_DATA);
 	}
+	callmake(&m, "POST https://vpce-1a-2b.monitoring.eu-west-1.vpce.amazonaws.com/", FORM, "Action=ListMetrics&Version=2010-08-01", 200, NULL, NULL);
+	must(!callmake_describe(&m));
+	ok_str(OUT(event_source), "monitoring.amazonaws.com");
+	ok_str(OUT(event_name), "ListMetrics");
+	ok_str(OUT(region), "eu-west-1");
 	/* without a signature, as for what is public */
 	describe("GET https://public.s3.amazonaws.com/k", NULL, NULL, 200, NULL, NULL);
 	ok_str(OUT(event_name), "GetObject");
@@ -419,6 +436,16 @@ static void broken_bodies_give_what_is_whole(void)
 	ok_str(OUT(request_parameters), "{\"omitted\":true}");
 }
 
+static void compressed_bodies_are_not_read(void)
+{
+	describe("POST https://x.test/", "content-encoding: gzip\n" FORM SIGNED("monitoring"), "Action=PutMetricData", 200, NULL, NULL);
+	ok_str(OUT(event_source), "monitoring.amazonaws.com");
+	ok_str(OUT(request_parameters), "{\"omitted\":true}");
+	describe("POST https://x.test/", "content-encoding: gzip\nx-amz-target: TrentService.CreateKey\n" JSON11 SIGNED("kms"), "{\"KeyUsage\":\"x\"}", 200, NULL, NULL);
+	ok_str(OUT(event_name), "CreateKey");
+	ok_str(OUT(request_parameters), "{\"omitted\":true}");
+}
+
 static void nothing_of_a_body(void)
 {
 	callmake(&m, "POST https://iam.amazonaws.com/", FORM SIGNED("iam"), NULL, 200, NULL, NULL);
@@ -464,6 +491,7 @@ static const struct tap_case cases[] = {
 	CASE(writes_tell_what_came_of_them),
 	CASE(secrets_are_hidden_whole),
 	CASE(broken_bodies_give_what_is_whole),
+	CASE(compressed_bodies_are_not_read),
 	CASE(nothing_of_a_body),
 	CASE(depth_and_width_are_bounded),
 };
