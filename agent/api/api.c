@@ -6,12 +6,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "inflate.h"
 #include "jsonread.h"
 #include "rules.h"
 
 #define NAME_MAX_BYTES 255	/* SHAPE_SOURCE_MAX */
 #define USER_AGENT_MAX 1024
 #define FORWARDED_MAX 512
+#define ERROR_MAX (16 * 1024)	/* of a failed call's answer */
 
 /* In the order in which they are asked. */
 static const struct api_rule *const rules[] = {
@@ -162,8 +164,8 @@ void api_error_word(struct str word, struct api_arena *a, struct api_call *ret_c
 
 void api_json_error(const struct http_call *call, const char *path, struct api_arena *a, struct api_call *ret_call)
 {
-	if (call->response.head.status >= 400)
-		api_error_word(jsonread_text(a, jsonread_at(call->response.body.prefix, path)), a, ret_call);
+	if (call->response.head.status >= 400 && call->response.body.prefix.n)
+		api_error_word(jsonread_text(a, jsonread_at(inflate_body(&call->response, ERROR_MAX, a), path)), a, ret_call);
 }
 
 /* ---- fields of all calls */

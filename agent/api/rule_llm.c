@@ -3,10 +3,12 @@
  * just these members; prompts, completions, names and arguments of tools are never copied. */
 #include <errno.h>
 
+#include "inflate.h"
 #include "jsonread.h"
 #include "route.h"
 
 #define BODY_MAX (64 * 1024)
+#define ANSWER_MAX (256 * 1024)	/* of an answer that was compressed */
 
 enum dialect { OPENAI, ANTHROPIC, GEMINI, PLAIN };
 
@@ -116,12 +118,10 @@ static bool streams(const struct http_call *call)
 	return api_content_type(&call->response.head, "text/event-stream");
 }
 
-/* An answer that is encoded cannot be read, and what is no JSON has no usage in it. */
+/* What is no JSON has no usage in it. */
 static bool readable(const struct http_head *h)
 {
-	struct str encoding = api_field(h, "content-encoding");
-
-	if (encoding.p && !str_is_nocase(encoding, "identity"))
+	if (!inflate_readable(h))
 		return false;
 	return !h->status || api_content_type(h, "application/json") || api_content_type(h, "text/event-stream");
 }
@@ -225,13 +225,14 @@ static void take_events(struct usage *u, struct str rest)
 
 static int answered(const struct http_call *call, struct api_arena *a, struct str *ret_text)
 {
-	struct str body = call->response.body.prefix;
 	struct usage u = { 0 };
 	struct jsontext j;
+	struct str body;
 	bool any = false;
 
-	if (!body.n || call->response.head.status >= 400 || !readable(&call->response.head))
+	if (call->response.head.status >= 400 || !readable(&call->response.head))
 		return 0;
+	body = inflate_body(&call->response, ANSWER_MAX, a);
 	if (streams(call))
 		take_events(&u, body);
 	else

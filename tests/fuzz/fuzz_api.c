@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A call as text: "METHOD target host", header lines, and behind a NUL its body; behind another one the status with its header lines, and
- * behind a third the answer's body; a first byte chooses flags. Whatever it is: described, printable names, JSON within its bound. */
+ * behind a third the answer's body; a first byte chooses flags, or what is absent. Whatever it is: described, printable names, JSON within its bound. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +90,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						.fields = f[0], .nfields = fields(head, f[0]) };
 	str_number(status, 999, &n);
 	call.response.head = (struct http_head){ .status = (unsigned)n, .fields = f[1], .nfields = fields(answer, f[1]) };
+	if (size && !(data[0] & 0x80)) {
+		call.request.head.method = data[0] & 1 ? (struct str){ 0 } : call.request.head.method;
+		call.request.head.target = data[0] & 2 ? (struct str){ 0 } : call.request.head.target;
+		call.request.head.authority = data[0] & 4 ? (struct str){ 0 } : call.request.head.authority;
+		call.role = peer.role = data[0] & 8 ? HTTP_SERVER : HTTP_CLIENT;
+		peer.address = data[0] & 16 ? (struct str){ 0 } : peer.address;
+	}
 	call.response.trailers = f[1];
 	call.response.ntrailers = call.response.head.nfields;
 	api_wants(&peer, &call, &w);

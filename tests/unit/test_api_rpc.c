@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_api_rpc.c - language models, gRPC, JSON-RPC, MCP and GraphQL, with bodies as their references have them. */
+#include <zlib.h>
+
 #include "callmake.h"
 #include "tests/tap.h"
 
@@ -118,7 +120,46 @@ static void other_errors_have_their_code(void)
 	ok_str(callmake_text(&m, m.out.error_code), "JsonRpcError-32601");
 }
 
-static const struct tap_case cases[] = { CASE(describes_calls), CASE(grpc_errors_stand_in_trailers), CASE(other_errors_have_their_code) };
+/* gzip, zlib and bare deflate, whole and cut off: what came out of it counts. */
+static void compressed_answers_are_read(void)
+{
+	static const struct {
+		const char *coding;
+		int bits;
+	} codings[] = { { "gzip", 31 }, { "deflate", 15 }, { "deflate", -15 } };
+	static const char first[] = "data: {\"usage\":{\"input_tokens\":7}}\n\n", second[] = "data: {\"usage\":{\"output_tokens\":9}}\n\n";
+	unsigned char packed[3][1000];
+	char fields[100];
+
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned cut = 0; cut < 2; cut++) {
+			z_stream z = { .next_out = packed[i], .avail_out = sizeof(packed[i]), .next_in = (Bytef *)first, .avail_in = sizeof(first) - 1 };
+			size_t half;
+
+			must(deflateInit2(&z, 9, Z_DEFLATED, codings[i].bits, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+			must(deflate(&z, Z_SYNC_FLUSH) == Z_OK);
+			half = z.total_out;
+			z.next_in = (Bytef *)second;
+			z.avail_in = sizeof(second) - 1;
+			must(deflate(&z, Z_FINISH) == Z_STREAM_END);
+			snprintf(fields, sizeof(fields), "content-type: text/event-stream\ncontent-encoding: %s", codings[i].coding);
+			callmake(&m, "POST https://api.openai.com/v1/responses", JSON, "{}", 200, fields, NULL);
+			m.call.response.body.prefix = (struct str){ (const char *)packed[i], cut ? half + 3 : z.total_out };
+			deflateEnd(&z);
+			must(!callmake_describe(&m));
+			ok_str(callmake_text(&m, m.out.response_elements),
+			       cut ? "{\"usage\":{\"input_tokens\":7}}" : "{\"usage\":{\"input_tokens\":7,\"output_tokens\":9}}");
+		}
+	m.call.response.body.prefix = STR("\x1f\x8bno gzip at all");
+	must(!callmake_describe(&m));
+	ok(!m.out.response_elements.p);
+	callmake(&m, "POST https://api.openai.com/v1/responses", JSON, "{}", 200, "content-type: application/json\ncontent-encoding: br",
+		 "{\"usage\":{\"input_tokens\":7}}");
+	must(!callmake_describe(&m));
+	ok(!m.out.response_elements.p);
+}
+
+static const struct tap_case cases[] = { CASE(describes_calls), CASE(compressed_answers_are_read), CASE(grpc_errors_stand_in_trailers), CASE(other_errors_have_their_code) };
 
 int main(void)
 {
