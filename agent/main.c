@@ -4,22 +4,25 @@
 #include <string.h>
 
 #include "config.h"
+#include "dryrun.h"
 #include "lib/log.h"
 #include "lib/options.h"
 #include "parent.h"
 
-static int run(const char *path, bool check)
+static int run(const struct options *o)
 {
 	struct agent_config c;
 	char why[CONF_WHY_MAX];
 	int status = 0;
 
-	if (agent_config_load(&c, path, why) < 0) {
+	if (agent_config_load(&c, o->config, why) < 0) {
 		log_errx("%s", why);
 		return 1;
 	}
 	log_setlevel((enum log_level)c.log_level);
-	if (!check)
+	if (o->dry_run)
+		status = dryrun(&c, stdout);
+	else if (!o->check)
 		status = parent_run(&c);
 	agent_config_free(&c);
 	return status;
@@ -33,6 +36,7 @@ int main(int argc, char **argv)
 		.config = "/etc/hosttrail/hosttraild.yaml",
 		.keys = agent_keys,
 		.nkeys = agent_nkeys,
+		.dry_run = "say which files would be probed for API calls inside TLS, and end",
 	};
 	struct options o;
 	int r;
@@ -44,5 +48,5 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	log_init(about.program, LOG_LEVEL_INFO);
-	return run(o.config, o.check);
+	return run(&o);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -207,6 +208,7 @@ static int open_tls(struct trace *t, char why[256])
 	r = tlsfiles_new(t->probes, &t->files);
 	if (r < 0)
 		return r;
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);	/* plaintext will be in our memory; the command's program is dumpable again by its exec */
 	tlsfiles_libraries(t->files);
 	tlsfiles_program(t->files, t->o->argv[0]);
 	return 0;

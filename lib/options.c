@@ -8,20 +8,22 @@
 
 static void help(const struct options_about *a)
 {
-	printf("usage: %s [--config FILE] [--check]\n\n%s\n\n"
+	printf("usage: %s [--config FILE] [--check]%s\n\n%s\n\n"
 	       "  --config FILE  settings (default %s)\n"
 	       "  --check        read the settings, say what is wrong with them, and end\n"
+	       "%s%s%s"
 	       "  --help         this text\n"
 	       "  --version      say which version this is\n\nSettings:\n",
-	       a->program, a->what, a->config);
+	       a->program, a->dry_run ? " [--dry-run]" : "", a->what, a->config, a->dry_run ? "  --dry-run      " : "", a->dry_run ?: "", a->dry_run ? "\n" : "");
 	conf_help(a->keys, a->nkeys, stdout);
 }
 
 int options_read(int argc, char **argv, const struct options_about *a, struct options *ret_o)
 {
-	static const struct option longs[] = {
+	const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
 		{ "help", no_argument, NULL, 'h' },	    { "version", no_argument, NULL, 'v' },
+		{ a->dry_run ? "dry-run" : NULL, no_argument, NULL, 'n' },
 		{ 0 },
 	};
 	int id;
@@ -34,6 +36,9 @@ int options_read(int argc, char **argv, const struct options_about *a, struct op
 			break;
 		case 'k':
 			ret_o->check = true;
+			break;
+		case 'n':
+			ret_o->dry_run = true;
 			break;
 		case 'h':
 			help(a);

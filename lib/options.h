@@ -15,11 +15,12 @@ struct options_about {
 	const char *config;		/* default configuration file */
 	const struct conf_key *keys;	/* listed by --help */
 	size_t nkeys;
+	const char *dry_run;	/* what --dry-run shows; NULL: there is no such option */
 };
 
 struct options {
 	const char *config;		/* borrowed from argv or from about */
-	bool check;
+	bool check, dry_run;
 };
 
 /* Fills *ret_o. -1: go on; else the status to exit with: 0 after --help and --version, 2 for

@@ -152,6 +152,17 @@ def turned_off(t):
         t.ok(any(r["eventName"] == "connect" for r in records), "system calls are recorded all the same")
 
 
+def dry_run(t):
+    with tap.Workdir() as d:
+        with open(d + "/config", "w") as f:
+            f.write("instance: dry-run-of-a-test\n")
+        r = subprocess.run([tap.program("hosttraild"), "--config", d + "/config", "--dry-run"], capture_output=True, text=True, check=False)
+        t.equal((r.returncode, r.stderr), (0, ""), "status, errors")
+        lines = [line.split("\t") for line in r.stdout.splitlines()]
+        t.ok([x for x in lines if "/libssl.so.3" in x[0] and x[1] == "openssl" and "probes" in x[2]], "libssl.so.3 would be probed: " + r.stdout)
+        t.ok(not os.path.exists("/sys/fs/bpf/hosttrail/dry-run-of-a-test"), "it pinned something")
+
+
 AWS = """
 import sys, botocore.session, botocore.config
 s = botocore.session.get_session()
@@ -190,4 +201,4 @@ if __name__ == "__main__":
     if not os.path.exists("/usr/sbin/nginx"):
         print("1..0 # SKIP needs nginx")
         sys.exit(0)
-    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws])
+    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws, dry_run])
