@@ -39,11 +39,11 @@ static const struct shape_field fields[] = {
 	{ SECTION_ADDITIONAL, "tls.peer.port", FIELD_UINT, NULL },
 	{ SECTION_ADDITIONAL, "tls.local.address", FIELD_STRING, NULL },
 	{ SECTION_ADDITIONAL, "tls.local.port", FIELD_UINT, NULL },
-	{ SECTION_ADDITIONAL, "tls.joinedLate", FIELD_BOOL, NULL },
+	{ SECTION_ADDITIONAL, "tls.handshakeSeen", FIELD_BOOL, NULL },
 	{ SECTION_ADDITIONAL, "tls.piecesLost", FIELD_UINT, NULL },
 };
 enum { REQUEST, RESPONSE, ADDITIONAL, API, DURATION, FORWARDED, CONNECTION, CALL, ROLE, SERVER_NAME, PEER, PEER_PORT, LOCAL, LOCAL_PORT,
-       LATE, LOST, RESOURCES };
+       HANDSHAKE, LOST, RESOURCES };
 _Static_assert(ARRAY_SIZE(fields) == RESOURCES, "a name for each field");
 
 static const char *const resource_names[API_RESOURCES_MAX] = { "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7" };
@@ -185,7 +185,7 @@ static void put_connection(struct batch *b, const struct tlscalls_call *c)
 	put_number(b, PEER_PORT, peer->port);
 	put(b, LOCAL, peer->local_address);
 	put_number(b, LOCAL_PORT, c->local_port);
-	put_number(b, LATE, !c->fresh);
+	batch_int(b, HANDSHAKE, c->fresh);
 	put_number(b, LOST, c->lost);
 }
 

@@ -118,10 +118,11 @@ static void hash_config(struct probes *p, const struct probes_config *c)
 {
 	struct {
 		uint64_t scope, cgroup, level, cast, preempt, hooked, tls;
-		struct dir_key own[OWN_DIRS_MAX];
-	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, p->features.have_preempt, p->features.hooked, p->tls, {} };
+		struct dir_key own[OWN_DIRS_MAX], tls_own[TLS_OWN_MAX];
+	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, p->features.have_preempt, p->features.hooked, p->tls, {}, {} };
 
 	memcpy(k.own, p->own, sizeof(k.own));
+	memcpy(k.tls_own, p->tls_own, sizeof(k.tls_own));
 	sha256(&k, sizeof(k), p->meta.config);
 }
 
@@ -433,6 +434,8 @@ int probes_open(const struct probes_config *config, struct probes **ret_p, char 
 	r = find_own_dirs(p, config, why);
 	if (r)
 		return r;
+	if (p->tls && config->scope != HT_SCOPE_TREE)
+		probes_tls_own(p);
 	r = make_meta(p, config);
 	if (r)
 		return probes_fail(why, r, "probes");

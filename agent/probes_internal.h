@@ -13,6 +13,7 @@
 
 #define LINKS_MAX HT_PROGRAMS_MAX
 #define OWN_DIRS_MAX 64
+#define TLS_OWN_MAX 4
 #define CPUS_PER_GROUP_SHIFT 3
 
 /* Pinned with the rest: says whether an earlier run's pins are ours to go on with. Other versions' is the same as far as the size is. */
@@ -51,6 +52,7 @@ struct probes {
 	struct hosttrail_bpf *skel;	/* NULL when adopted */
 	int tasks, captured;
 	bool tls;
+	struct dir_key tls_own[TLS_OWN_MAX];	/* our own programs, where others than they are recorded */
 	int tls_entry, tls_return;	/* programs; -1: not loaded */
 	int flush;			/* the program that sends merged calls */
 	const volatile struct ht_counters *counters;	/* mapped when they are first looked at */
@@ -87,6 +89,7 @@ void probes_rules_check(struct probes *p, probes_lost_fn lost, void *ctx);
 void probes_captured_fill(const struct probes_calls *c, bool tls, captured_map *ret_m);
 /* probes_tls.c: what TLS capture needs of the object before it is loaded, and after. */
 void probes_tls_size(struct probes *p, struct hosttrail_bpf *s);
+void probes_tls_own(struct probes *p);
 int probes_tls_fill(struct probes *p);
 int probes_tls_pin(struct probes *p);
 int probes_tls_adopt(struct probes *p);

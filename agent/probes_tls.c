@@ -6,6 +6,10 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "probes_internal.h"
@@ -21,11 +25,36 @@ static uint32_t scratches(const struct probes *p)
 	return n < SCRATCHES_MIN ? SCRATCHES_MIN : n > SCRATCHES_MAX ? SCRATCHES_MAX : n;
 }
 
+/* Those that lie where this one lies. */
+void probes_tls_own(struct probes *p)
+{
+	static const char *const names[TLS_OWN_MAX] = { "hosttraild", "hosttrail-forward", "hosttrail-store", "hosttrail" };
+	char dir[PATH_MAX], path[PATH_MAX + 32], *slash;
+	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	unsigned found = 0;
+
+	if (n < 0)
+		return;
+	dir[n] = 0;
+	slash = strrchr(dir, '/');
+	for (unsigned i = 0; slash && i < TLS_OWN_MAX; i++) {
+		_cleanup_close_ int fd = -1;
+		struct ht_exe e;
+
+		*slash = 0;
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd >= 0 && exefile_of_fd(p->exefile, fd, &e) == 0)
+			p->tls_own[found++] = (struct dir_key){ .ino = e.ino, .dev = e.dev };
+	}
+}
+
 void probes_tls_size(struct probes *p, struct hosttrail_bpf *s)
 {
 	struct bpf_map *const sized[] = { s->maps.tls_conns, s->maps.tls_wanted, s->maps.tls_gos, s->maps.tls_funcs };
 	struct bpf_program *const progs[] = { s->progs.ht_tls_entry, s->progs.ht_tls_return };
 
+	memcpy((void *)s->rodata->ht_tls_own, p->tls_own, sizeof(p->tls_own));
 	s->rodata->ht_tls_scratch = scratches(p);
 	bpf_map__set_max_entries(s->maps.scratch, p->fds.ncpu + (p->tls ? scratches(p) : 0));
 	for (size_t i = 0; i < ARRAY_SIZE(sized) && !p->tls; i++)

@@ -24,6 +24,12 @@ const volatile __u64 ht_flood_seed;	/* random: nobody can choose whose slot a us
 const volatile __u32 ht_ring_shift[HT_CLASS__MAX];	/* log2 of a ring's bytes */
 const volatile struct ht_call_desc ht_calls[HT_CALLS_MAX];
 const volatile bool ht_tls_on;		/* the programs of tls.bpf.h are loaded */
+struct dir {
+	__u64 ino;
+	__u64 dev;
+};
+#define TLS_OWN_MAX 4
+const volatile __u64 ht_tls_own[2 * TLS_OWN_MAX];	/* inode and device of our own programs: their calls are no news, and shipping them would make more */
 const volatile __u32 ht_tls_scratch = 1;	/* how many scratches they have, behind those of the CPUs */
 const volatile bool ht_uring_cqe = true;	/* io_uring_complete has the CQE, not its parts */
 const volatile __u64 ht_uring_creds;		/* REQ_F_CREDS, REQ_F_APOLL_MULTISHOT of this kernel; 0: unknown */
@@ -271,11 +277,6 @@ struct {
 	__type(key, struct peer);
 	__type(value, __u64);	/* hash of the address that was sent to last */
 } peers SEC(".maps");
-
-struct dir {
-	__u64 ino;
-	__u64 dev;
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

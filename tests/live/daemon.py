@@ -267,7 +267,7 @@ def killed_resolver(t):
         a.start()
         with open("/proc/%d/task/%d/children" % (a.proc.pid, a.proc.pid)) as f:
             children = [int(p) for p in f.read().split()]
-        resolver = [p for p in children if p != a.worker()]
+        resolver = [p for p in children if "--resolver" in open("/proc/%d/cmdline" % p).read()]
         t.equal(len(resolver), 1, "one resolver")
         os.kill(resolver[0], signal.SIGKILL)
         a.wait(lambda: len([p for p in open("/proc/%d/task/%d/children" % (a.proc.pid, a.proc.pid)).read().split()
