@@ -15,6 +15,8 @@ static const struct shape_field started_fields[] = {
 	SERVICE("process", FIELD_STRING),	 SERVICE("adopted", FIELD_BOOL),      SERVICE("replaced", FIELD_STRING),
 	SERVICE("on", FIELD_STRINGS),		 SERVICE("off", FIELD_STRINGS),	      SERVICE("recursionMisses", FIELD_UINT),
 	SERVICE("chainsSkipped", FIELD_STRINGS), SERVICE("selectors", FIELD_STRING), SERVICE("selectorsSha256", FIELD_STRING),
+	SERVICE("ringSize.control", FIELD_UINT), SERVICE("ringSize.process", FIELD_UINT), SERVICE("ringSize.data", FIELD_UINT),
+	SERVICE("ringSize.tls", FIELD_UINT),	 SERVICE("mergedMillis", FIELD_UINT),
 };
 static const struct shape_field stopped_fields[] = {
 	SERVICE("reason", FIELD_STRING),       SERVICE("uptimeMillis", FIELD_UINT),   SERVICE("records.control", FIELD_UINT),
@@ -24,9 +26,12 @@ static const struct shape_field stopped_fields[] = {
 	SERVICE("filtered.process", FIELD_UINT), SERVICE("filtered.data", FIELD_UINT), SERVICE("filtered.tls", FIELD_UINT),
 	SERVICE("malformed", FIELD_UINT),
 	SERVICE("recursionMisses", FIELD_UINT), SERVICE("workerRestarts", FIELD_UINT), SERVICE("pinned", FIELD_STRING),
+	SERVICE("ringBytes.control", FIELD_UINT), SERVICE("ringBytes.process", FIELD_UINT), SERVICE("ringBytes.data", FIELD_UINT),
+	SERVICE("ringBytes.tls", FIELD_UINT),
 };
 enum { STOPPED_REASON, STOPPED_UPTIME, STOPPED_RECORDS, STOPPED_OWN = STOPPED_RECORDS + HT_CLASS__MAX, STOPPED_LOST,
-       STOPPED_FILTERED = STOPPED_LOST + HT_CLASS__MAX, STOPPED_MALFORMED = STOPPED_FILTERED + HT_CLASS__MAX, STOPPED_MISSES, STOPPED_RESTARTS, STOPPED_PINNED, STOPPED__MAX };
+       STOPPED_FILTERED = STOPPED_LOST + HT_CLASS__MAX, STOPPED_MALFORMED = STOPPED_FILTERED + HT_CLASS__MAX, STOPPED_MISSES, STOPPED_RESTARTS, STOPPED_PINNED,
+       STOPPED_RINGS, STOPPED__MAX = STOPPED_RINGS + HT_CLASS__MAX };
 _Static_assert(ARRAY_SIZE(stopped_fields) == STOPPED__MAX, "a place for each class");
 static const struct shape_field lost_fields[] = {
 	SERVICE("ringClass", FIELD_STRING),    SERVICE("cpu", FIELD_UINT),	     SERVICE("count", FIELD_UINT),
@@ -124,6 +129,9 @@ int own_agent_started(struct pipeline *p, const struct own_started *s)
 		batch_strings(b, 9, s->skipped, s->nskipped);
 	put(p, 10, s->selectors);
 	put(p, 11, s->selectors_sha256);
+	for (unsigned c = 0; c < HT_CLASS__MAX && s->ring_size; c++)
+		batch_int(b, 12 + c, s->ring_size[c]);
+	batch_int(b, 12 + HT_CLASS__MAX, (int64_t)(PROBES_MERGE_NS / NS_PER_MS));
 	return end(p);
 }
 
@@ -160,6 +168,8 @@ int own_agent_stopped(struct pipeline *p, const struct own_stopped *s)
 	batch_int(b, STOPPED_MISSES, (int64_t)s->recursion_misses);
 	batch_int(b, STOPPED_RESTARTS, (int64_t)s->restarts);
 	put(p, STOPPED_PINNED, s->pinned);
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
+		batch_int(b, STOPPED_RINGS + c, (int64_t)rings_most(p->rings, c));
 	return end(p);
 }
 

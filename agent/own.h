@@ -16,6 +16,7 @@ struct own_started {
 	unsigned nskipped;
 	const char *self;		/* "hosttraild pid 12" */
 	const char *selectors, *selectors_sha256;	/* what is selected: where that stands, and the hash of its text */
+	const uint32_t *ring_size;	/* by class */
 };
 
 struct own_selectors {

@@ -385,6 +385,15 @@ unsigned rings_fullest(const struct rings *r, unsigned class)
 	return fullest;
 }
 
+uint64_t rings_most(const struct rings *r, unsigned class)
+{
+	uint64_t most = 0;
+
+	for (unsigned g = 0; g < r->ngroups && class < HT_CLASS__MAX; g++)
+		most = r->ring[class][g].most > most ? r->ring[class][g].most : most;
+	return most;
+}
+
 uint64_t rings_malformed(const struct rings *r)
 {
 	return r->malformed;

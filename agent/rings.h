@@ -38,6 +38,8 @@ void rings_commit(struct rings *r, unsigned class, const struct rings_mark *m);
 void rings_fill(const struct rings *r, unsigned class, uint64_t *ret_used, uint64_t *ret_size);
 /* How full a ring of the class was at most when this reader came to it, in percent. */
 unsigned rings_fullest(const struct rings *r, unsigned class);
+/* The most bytes that waited in one of the class's rings at such a moment. */
+uint64_t rings_most(const struct rings *r, unsigned class);
 uint64_t rings_malformed(const struct rings *r);
 
 /* Counters as the probes see them now (volatile reads). NULL outside range. */

@@ -69,6 +69,7 @@ static struct json_object *rings_of(const struct worker *w)
 		put_number(ring, "used", used);
 		put_number(ring, "size", size);
 		put_number(ring, "fullest_percent", rings_fullest(w->rings, c));
+		put_number(ring, "most", rings_most(w->rings, c));
 		put_filled_by(w, c, ring);
 		json_object_object_add(o, classes[c], ring);
 	}
@@ -122,6 +123,7 @@ static void put_counts(const struct worker *w, struct json_object *o)
 	put_number(o, "records", records);
 	json_object_object_add(o, "records_by_class", by_class);
 	json_object_object_add(o, "merged_by_class", merged);
+	put_number(o, "merged_ms", PROBES_MERGE_NS / NS_PER_MS);
 	put_number(o, "own_records", p->own);
 	put_number(o, "lost", settle_lost_total(w->settle));
 	put_number(o, "filtered", filtered);

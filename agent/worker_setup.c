@@ -319,6 +319,7 @@ static int say_started(struct worker *w)
 		.version = HOSTTRAIL_VERSION, .kernel = w->setup.host.kernel, .scope = w->setup.scope,
 		.adopted = w->setup.adopted, .replaced = w->setup.replaced, .on = on_list, .off = off_list,
 		.recursion_misses = worker_missed_total(w), .self = self, .skipped = skipped,
+		.ring_size = w->fds.ring_bytes,
 	};
 
 	if (selection) {

@@ -176,6 +176,7 @@ def flood(agent, opens=OPENS):
 
 def check_stopped(t, agent, stopped, records):
     """What it says of itself, against what lies in the spool."""
+    started = [r for r in records if r.name == "AgentStarted"][0].fields
     f = stopped.fields
     t.equal({c: f["records." + c] for c in ("control", "process", "data", "own")},
             {c: sum(r.ring_class == n for r in records) for c, n in (("control", 0), ("process", 1), ("data", 2), ("own", 15))},
@@ -183,6 +184,8 @@ def check_stopped(t, agent, stopped, records):
     t.equal([f["lost." + c] for c in ("control", "process", "data", "tls")], [0] * 4, "lost")
     t.ok(0 < f["uptimeMillis"] < 120000, "uptime: %d ms" % f["uptimeMillis"])
     t.ok("pinned" not in f, "nothing stays")
+    t.ok(all(0 < f["ringBytes." + c] <= started["ringSize." + c] // 4 for c in ("process", "data")), "waited at most: %r" % f)
+    t.equal([f["ringBytes.tls"], started["ringSize.data"], started["mergedMillis"]], [0, 8 << 20, 250], "rings")
     t.equal(stopped.executable, os.path.realpath(tap.program("hosttraild")), "executable")
     t.ok(stopped.identity.tid == agent.worker_pid and stopped.identity.tid_start > 0, "the worker, and when it began")
 

@@ -229,6 +229,7 @@ def pressure_shows_before_a_loss(t):
         t.note("%d %%, %r" % (ring["fullest_percent"], ring["filled_by"]))
         t.ok(25 < ring["fullest_percent"] < 50, "between a quarter and a half")
         t.equal(s["lost"], 0, "lost")
+        t.equal([ring["most"] * 100 // ring["size"], s["merged_ms"]], [ring["fullest_percent"], 250], "the same in bytes; how long calls are merged")
         t.equal([(w["uid"], w["percent"] > 90) for w in ring["filled_by"][:1]], [(FLOODER, True)], "who filled it")
         t.ok(ring["filled_by"][:1] and ring["filled_by"][0].get("cgroup", "").startswith("/"), "its cgroup's path")
 

@@ -310,6 +310,7 @@ static void own_records(void)
 	struct settle_report lost = { .ring_class = HT_CLASS_DATA, .cpu = 3, .count = 42, .first_seq = 7, .last_seq = 60,
 				      .first_time = NS_PER_SEC, .last_time = 2 * NS_PER_SEC };
 	struct ht_exe exe = { .ino = 5, .size = 10 };
+	const uint32_t sizes[HT_CLASS__MAX] = { 4096, 8192, 16384, 32768 };
 	struct str on = { "a", 1 };
 	uint8_t sha[32] = { 1 };
 	struct procfs_self self;
@@ -319,7 +320,7 @@ static void own_records(void)
 	open_all();
 	p->env.wall_offset = 0;
 	ok_int(own_agent_started(p, &(struct own_started){ .version = "1", .kernel = "6", .scope = "host", .replaced = "",
-							   .on = &on, .non = 1, .self = "me" }), 0);
+							   .on = &on, .non = 1, .self = "me", .ring_size = sizes }), 0);
 	ok_int(own_records_lost(p, &lost), 0);
 	ok_int(own_executable_hashed(p, &exe, "/bin/x", sha), 0);
 	ok_int(own_name_resolved(p, 7, "joe"), 0);
@@ -343,7 +344,9 @@ static void own_records(void)
 	ok(has(json, "\"serviceEventDetails\":{\"reason\":\"stopped\",\"uptimeMillis\":12,\"records\":{\"control\":0,\"process\":0,"
 		     "\"data\":0,\"tls\":0,\"own\":8},\"lost\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},"
 		"\"filtered\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0},\"malformed\":3,"
-		     "\"recursionMisses\":0,\"workerRestarts\":0,\"pinned\":\"/x\"}"));
+		     "\"recursionMisses\":0,\"workerRestarts\":0,\"pinned\":\"/x\","
+		     "\"ringBytes\":{\"control\":0,\"process\":0,\"data\":0,\"tls\":0}}"));
+	ok(has(json, "\"ringSize\":{\"control\":4096,\"process\":8192,\"data\":16384,\"tls\":32768},\"mergedMillis\":250}"));
 	/* who says it: this process */
 	procfs_self(&self);
 	snprintf(want, sizeof(want), "\"process\":{\"pid\":%d,\"startTime\":\"%llu\",\"parent\":{\"pid\":%d,\"startTime\":\"%llu\"},"
