@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_api_rules.c - rule files: calls by the shipped one and by one that uses everything, and what is wrong with others. */
 #include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/api/rulefile.h"
+#include "agent/sandbox.h"
 #include "callmake.h"
 #include "tests/tap.h"
 
@@ -181,6 +183,24 @@ static void faults_are_told_by_line(void)
 	}
 }
 
+/* Where hosttraild's worker reads them: any call of the system that the sandbox does not have ends the process. */
+static void files_are_read_in_the_sandbox(void)
+{
+	char why[API_WHY_MAX];
+	int status = 0;
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid) {
+		if (sandbox_worker() < 0)
+			_exit(2);
+		_exit(api_rules_load("packaging/apis.d", why) == 1 ? 0 : 1);
+	}
+	must(waitpid(pid, &status, 0) == pid);
+	ok(WIFEXITED(status));
+	ok_int(WEXITSTATUS(status), 0);
+}
+
 /* What a file does not say it wants of bodies is not asked for. */
 static void bodies_are_wanted_as_the_file_says(void)
 {
@@ -199,7 +219,7 @@ static void bodies_are_wanted_as_the_file_says(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(calls_by_rule_files), CASE(faults_are_told_by_line), CASE(bodies_are_wanted_as_the_file_says),
+	CASE(calls_by_rule_files), CASE(faults_are_told_by_line), CASE(bodies_are_wanted_as_the_file_says), CASE(files_are_read_in_the_sandbox),
 };
 
 int main(void)

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What calls of known APIs are called: curl's requests as the APIs' references have them, to nginx on loopback, as records of
+`hosttrail trace`. nginx's log says that they were made; planted secrets are in nothing that was written."""
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "helpers")]
+import tap  # noqa: E402
+import tlsweb  # noqa: E402
+
+MARK, TOKEN = "S3CR3TPLANT", "rQ2vX8kLmN4pT7wZ9bYcD1"
+JSON = ["-H", "content-type: application/json"]
+# host, method, target, more of curl's arguments -> api, eventSource, eventName
+CALLS = [
+    ("10.0.0.1", "GET", "/api/v1/namespaces/d/pods?watch=true", [], "kubernetes", "core.k8s.io", "watch pods"),
+    ("10.0.0.1", "POST", "/api/v1/namespaces/d/secrets", JSON + ["-d", '{"metadata":{"name":"%s"},"data":{"x":"%s"}}' % (MARK, MARK)],
+     "kubernetes", "core.k8s.io", "create secrets"),
+    ("10.0.0.1", "POST", "/api/v1/namespaces/d/pods/p/exec?command=mysql&command=-p" + MARK, [], "kubernetes", "core.k8s.io", "create pods/exec"),
+    ("vault.test", "PUT", "/v1/secret/data/x", ["-H", "x-vault-token: " + MARK, "-d", '{"data":{"k":"%s"}}' % MARK], "vault", "vault", "update"),
+    ("api.github.com", "PUT", "/repos/o/r/actions/secrets/S", ["-H", "authorization: token " + MARK], "github", "api.github.com",
+     "PUT /repos/{owner}/{repo}/actions/secrets/{secret_name}"),
+    ("git.test", "GET", "/a.git/info/refs?service=git-upload-pack", [], "git", "git.test", "GitFetch"),
+    ("docker.test", "POST", "/v1.43/containers/create", JSON + ["-d", '{"Image":"i","Env":["PW=%s"],"HostConfig":{"Privileged":true}}' % MARK],
+     "docker", "docker", "ContainerCreate"),
+    ("registry.test", "PUT", "/v2/a/b/manifests/v1", [], "oci", "registry.test", "PushManifest"),
+    ("management.azure.com", "DELETE", "/subscriptions/s/resourceGroups/g?api-version=1", [], "azure", "Microsoft.Resources",
+     "Microsoft.Resources/subscriptions/resourceGroups/delete"),
+    ("pubsub.googleapis.com", "POST", "/v1/projects/p/topics/t:publish?key=" + MARK, [], "google", "pubsub.googleapis.com", "topics.publish"),
+    ("api.openai.com", "POST", "/v1/chat/completions", JSON + ["-H", "authorization: Bearer " + MARK, "-d",
+     '{"model":"m","messages":[{"content":"%s"}]}' % MARK], "llm", "api.openai.com", "CreateChatCompletion"),
+    ("rpc.test", "POST", "/", JSON + ["-d", '{"jsonrpc":"2.0","id":1,"method":"do.it","params":["%s"]}' % MARK], "jsonrpc", "rpc.test", "do.it"),
+    ("graph.test", "POST", "/graphql", JSON + ["-d", '{"query":"mutation M { x }","variables":{"p":"%s"}}' % MARK], "graphql", "graph.test", "mutation M"),
+    ("a.test", "GET", "/users/42?token=" + MARK, ["-H", "cookie: sid=" + MARK], "http", "a.test", "GET /users/{id}"),
+    ("hooks.slack.com", "POST", "/services/T0/B0/" + TOKEN, ["-d", "text=" + MARK], "http", "hooks.slack.com", "POST /services/{id}/{id}/{id}"),
+]
+
+
+def arguments(port):
+    """One curl for all: its command line is a file, as a secret in argv would be the shell's to tell."""
+    lines = []
+    for host, method, target, more, *_ in CALLS:
+        lines += ["next", "insecure", "silent", "http1.1", 'output = "/dev/null"', 'request = "%s"' % method, 'url = "https://127.0.0.1:%d%s"' % (port, target),
+                  'header = "host: %s"' % host]
+        for option, value in zip(more[::2], more[1::2]):
+            lines.append('%s = "%s"' % ({"-H": "header", "-d": "data"}[option], value.replace("\\", "\\\\").replace('"', '\\"')))
+    return "\n".join(lines[1:]) + "\n"
+
+
+def names(t):
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        with open(d + "/curl", "w") as f:
+            f.write(arguments(web.port))
+        status, err, records = tlsweb.trace(["curl", "-K", d + "/curl"], d + "/trail")
+        log = web.log()
+        t.equal([(e["method"], e["uri"]) for e in log], [(c[1], c[2]) for c in CALLS], "what nginx was asked")
+        got = [(r["additionalEventData"].get("api"), r["eventSource"], r["eventName"]) for r in tlsweb.calls(records)]
+        t.equal(got, [c[4:] for c in CALLS], "api, eventSource, eventName")
+        with open(d + "/trail") as f:
+            text = f.read()
+        t.ok(MARK not in text and TOKEN not in text, "a planted secret was written: " + next((line for line in text.split("\n") if MARK in line or TOKEN in line), "")[:1500])
+        t.ok('"requestParameters":{"resource":"secrets","namespace":"d","apiVersion":"v1"}' in text, "the secret's own record")
+        t.ok('"responseElements":null' in text and err.rstrip().endswith("records, 0 lost"), err[-200:])
+
+
+if __name__ == "__main__":
+    if os.geteuid():
+        print("1..0 # SKIP needs root")
+        sys.exit(0)
+    if not os.path.exists("/usr/sbin/nginx"):
+        print("1..0 # SKIP needs nginx")
+        sys.exit(0)
+    tap.main([names])
