@@ -36,7 +36,7 @@ SECRET_MEMBERS = [
     ("ssm-contacts", r".*", r"SimpleAddress|Content|Subject|PublicContent|PublicSubject|AcceptCode"),
     ("transfer", r".*", r"HostKey|HostKeyBody|SshPublicKeyBody"),
     ("sqs", r".*", r"MessageBody|MessageAttributes|MessageSystemAttributes|Body"),
-    ("dynamodb|dynamodbstreams|dax", r".*", r"Item|ExpressionAttributeValues|AttributeUpdates|AttributesToGet_|Parameters|Expected|"
+    ("dynamodb|dynamodbstreams|dax", r".*", r"Item|ExpressionAttributeValues|AttributeUpdates|Parameters|Expected|"
                                             r"KeyConditions|QueryFilter|ScanFilter|Attributes|ItemCollectionMetrics"),
     ("events|pipes", r"PutEvents.*|PutPartnerEvents.*", r"Detail"),
     ("logs", r"InputLogEvent", r"message"),
@@ -81,7 +81,7 @@ SECRET_MEMBERS = [tuple(re.compile(p) for p in rule) for rule in SECRET_MEMBERS]
 TOKEN_ANSWERS = re.compile(
     r"sts:.*|sso:.*|sso-oidc:.*|cognito-identity:.*|cognito-idp:.*|secretsmanager:(GetSecretValue|BatchGetSecretValue|GetRandomPassword)|"
     r"ssm:(GetParameter.*|StartSession|ResumeSession|GetAccessToken)|kms:(Decrypt|GenerateDataKey.*|GenerateRandom|ReEncrypt|Sign|GenerateMac|DeriveSharedSecret|GetParametersForImport)|"
-    r"ecr:GetAuthorizationToken|ecr-public:GetAuthorizationToken|codeartifact:GetAuthorizationToken|iam:CreateAccessKey_|"
+    r"ecr:GetAuthorizationToken|ecr-public:GetAuthorizationToken|codeartifact:GetAuthorizationToken|"
     r"iam:(CreateVirtualMFADevice|CreateServiceSpecificCredential|ResetServiceSpecificCredential)|"
     r"redshift:GetClusterCredentials.*|redshift-serverless:GetCredentials|gamelift:GetInstanceAccess|gamelift:RequestUploadCredentials|"
     r"lightsail:(GetInstanceAccessDetails|CreateKeyPair|DownloadDefaultKeyPair|CreateBucketAccessKey|GetRelationalDatabaseMasterUserPassword)|"
@@ -89,17 +89,17 @@ TOKEN_ANSWERS = re.compile(
     r"lakeformation:GetTemporary.*|s3:CreateSession|s3control:GetDataAccess|connect:GetFederationToken|connectparticipant:.*|"
     r"chime.*:.*Token.*|grafana:CreateWorkspaceApiKey|appsync:CreateApiKey|apigateway:.*ApiKey.*|emr-containers:GetManagedEndpointSessionCredentials|"
     r"quicksight:Generate.*|quicksight:GetDashboardEmbedUrl|quicksight:GetSessionEmbedUrl|appstream:CreateStreamingURL|mwaa:Create.*Token|"
-    r"managedblockchain:CreateAccessor|rolesanywhere:.*|workdocs:.*UploadedResource.*|iotsecuretunneling:.*|kafka:GetBootstrap_")
+    r"managedblockchain:CreateAccessor|workdocs:.*UploadedResource.*|iotsecuretunneling:.*")
 
 READ_ONLY = re.compile(
     r"(Get|List|Describe|Head|BatchGet|BatchDescribe|BatchCheck|BatchDetect|BatchRead|Search|Query|Scan|Lookup|Select|Check|Validate|Preview|"
     r"Estimate|Detect|Simulate|Count|Discover|Verify|Is|Filter|View|Classify|Compare|Recognize|Retrieve|Download|Predict|Translate|Synthesize|"
-    r"Resolve|Calculate|Evaluate|Analyze|Infer|Test|Receive|Poll_)([A-Z0-9].*|$)")
+    r"Resolve|Calculate|Evaluate|Analyze|Infer|Test|Receive)([A-Z0-9].*|$)")
 READ_ONLY_MORE = re.compile(
     r"sts:.*|kms:(Decrypt|Encrypt|GenerateDataKey.*|GenerateRandom|ReEncrypt|Sign|GenerateMac)|dynamodb:(TransactGetItems|Query|Scan)|"
-    r"logs:(FilterLogEvents|StartQuery|StopQuery)|s3:SelectObjectContent|redshift:ViewQuery_|"
+    r"logs:(FilterLogEvents|StartQuery|StopQuery)|s3:SelectObjectContent|"
     r"athena:BatchGet.*|cloudformation:EstimateTemplateCost|iam:(GenerateCredentialReport|GenerateServiceLastAccessedDetails|SimulateCustomPolicy)")
-NOT_READ_ONLY = re.compile(r"sts:_|iam:_|ssm:GetDeployablePatch_|lex-.*:.*|elasticbeanstalk:CheckDNSAvailability_|devicefarm:.*TestGridUrl_")
+NOT_READ_ONLY = re.compile(r"sts:GetFederationToken|lex-.*:.*")
 
 DATA_EVENTS = re.compile(
     r"s3:(AbortMultipartUpload|CompleteMultipartUpload|CopyObject|CreateMultipartUpload|DeleteObject|DeleteObjectTagging|DeleteObjects|"
@@ -115,7 +115,7 @@ DATA_EVENTS = re.compile(
     r"sagemaker-runtime:.*|sagemaker-featurestore-runtime:.*|qldb-session:.*|timestream-query:Query|timestream-write:WriteRecords|"
     r"cloudtrail-data:.*|iot-data:.*|rds-data:.*|xray:(PutTraceSegments|GetTraceSummaries|BatchGetTraces|GetTraceGraph|GetServiceGraph)|"
     r"cloudwatch:(GetMetricData|GetMetricStatistics|PutMetricData|ListMetrics|GetMetricWidgetImage)|codewhisperer:.*|kendra-ranking:.*|"
-    r"medical-imaging:.*|stepfunctions:_|logs:PutLogEvents|kinesis-video-.*:.*|personalize-events:.*|personalize-runtime:.*|"
+    r"medical-imaging:.*|logs:PutLogEvents|kinesis-video-.*:.*|personalize-events:.*|personalize-runtime:.*|"
     r"mediastore-data:.*|cloudsearchdomain:.*|lex-runtime:.*|lexv2-runtime:.*")
 
 

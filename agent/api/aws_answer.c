@@ -104,6 +104,14 @@ static struct aws_node *error_body(struct aws_tree *t, const struct http_call *c
 	return f->cbor ? aws_cbor_parse(t, body, partial) : aws_json_parse(t, body, partial);
 }
 
+/* CloudTrail says of EC2's errors whose they are. */
+static struct str code_as_recorded(const struct http_call *call, const struct aws_found *f, struct api_arena *a, struct str code)
+{
+	if (!f->service || f->service->protocol != AWS_EC2)
+		return api_arena_str(a, code);
+	return api_join(a, call->response.head.status < 500 ? STR("Client.") : STR("Server."), code, NO_KEY);
+}
+
 int aws_error(const struct http_call *call, const struct aws_found *f, struct api_arena *a, struct api_call *ret_call)
 {
 	const struct http_head *h = &call->response.head;
@@ -122,7 +130,7 @@ int aws_error(const struct http_call *call, const struct aws_found *f, struct ap
 	if (!is_code(code))
 		code = body_code;
 	if (is_code(code)) {
-		ret_call->error_code = api_arena_str(a, code);
+		ret_call->error_code = code_as_recorded(call, f, a, code);
 		ret_call->error_message = (struct str){ 0 };
 	}
 	if (message.n)

@@ -62,6 +62,8 @@ void aws_emit_text(struct aws_emit *e, struct str key, struct str value, unsigne
 			jsontext_text(&e->j, key, value);
 		if (e->call && str_begins(value, "arn:aws"))
 			aws_resource_add(e->arena, e->call, value);
+		else if (e->call && str_is(key, "queueUrl"))
+			aws_resource_queue(e->arena, e->call, value);
 		break;
 	case AWS_INTEGER:
 	case AWS_FLOAT:

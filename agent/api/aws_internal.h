@@ -163,6 +163,8 @@ int aws_error(const struct http_call *call, const struct aws_found *f, struct ap
 int aws_response_elements(const struct http_call *call, const struct aws_found *f, struct api_arena *a, struct api_call *ret_call);
 /* Adds what a text names, if it is an ARN that is not there yet. */
 void aws_resource_add(struct api_arena *a, struct api_call *call, struct str arn);
+/* The same of a queue's address. */
+void aws_resource_queue(struct api_arena *a, struct api_call *call, struct str url);
 void aws_resource_s3(const struct aws_found *f, struct api_arena *a, struct api_call *call);
 
 #endif

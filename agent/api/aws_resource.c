@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* aws_resource.c - resources: ARNs that a call names, with the types that CloudTrail has for them; S3's out of bucket and key. */
+#include <stdio.h>
+
 #include "agent/api/aws_internal.h"
 
 #define ARN_MAX 1024
@@ -84,6 +86,26 @@ void aws_resource_add(struct api_arena *a, struct api_call *call, struct str arn
 	arn = api_arena_str(a, arn);
 	if (arn.p)
 		put(call, arn, type_of(part[2], rest), str_digits(part[4]) ? (struct str){ arn.p + (part[4].p - part[0].p), 12 } : NO_KEY);
+}
+
+/* https://sqs.region.amazonaws.com/account/name */
+void aws_resource_queue(struct api_arena *a, struct api_call *call, struct str url)
+{
+	struct str rest = url, scheme = str_cut(&rest, '/'), host, account, region, arn;
+	char room[256];
+	int n;
+
+	str_cut(&rest, '/');
+	host = str_cut(&rest, '/');
+	account = str_cut(&rest, '/');
+	if (!str_is(scheme, "https:") || !str_begins(host, "sqs.") || !str_ends(host, ".amazonaws.com") || account.n != 12 || !str_digits(account))
+		return;
+	region = str_first(str_from(host, 4), host.n > 18 ? host.n - 18 : 0);
+	if (!region.n || region.n > 32 || !rest.n || rest.n > 80 || memchr(region.p, '.', region.n) || memchr(rest.p, '/', rest.n))
+		return;
+	n = snprintf(room, sizeof(room), "arn:aws:sqs:%.*s:%.*s:%.*s", (int)region.n, region.p, (int)account.n, account.p, (int)rest.n, rest.p);
+	arn = (struct str){ room, (size_t)n };
+	aws_resource_add(a, call, arn);
 }
 
 static struct str s3_arn(struct api_arena *a, struct str region, struct str bucket, struct str key)

@@ -305,7 +305,7 @@ static const struct {
 	  "NoSuchEntity", "no <bob>" },
 	{ "POST https://ec2.amazonaws.com/", FORM SIGNED("ec2"), "Action=RunInstances&Version=2016-11-15", 403, NULL,
 	  "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors><RequestID>r1</RequestID></Response>",
-	  "UnauthorizedOperation", "no" },
+	  "Client.UnauthorizedOperation", "no" },
 	{ "POST https://kms.eu-west-1.amazonaws.com/", "x-amz-target: TrentService.Decrypt\n" JSON11 SIGNED("kms"), "{}", 400, "x-amzn-requestid: r1",
 	  "{\"__type\":\"com.amazon#AccessDeniedException:http://x\",\"Message\":\"no\"}", "AccessDeniedException", "no" },
 	{ "GET https://lambda.eu-west-1.amazonaws.com/2015-03-31/functions/f", SIGNED("lambda"), NULL, 404,
@@ -357,6 +357,12 @@ static void writes_tell_what_came_of_them(void)
 	ok_str(OUT(resources[0].arn), "arn:aws:iam::123456789012:role/r");
 	ok_str(OUT(resources[0].type), "AWS::IAM::Role");
 	ok_str(OUT(resources[0].account), "123456789012");
+	describe("POST https://sqs.eu-west-1.amazonaws.com/", "x-amz-target: AmazonSQS.ReceiveMessage\n" JSON11 SIGNED("sqs"),
+		 "{\"QueueUrl\":\"https://sqs.eu-west-1.amazonaws.com/123456789012/q\"}", 200, NULL, "{\"Messages\":[{\"Body\":\"planted\"}]}");
+	ok_str(OUT(response_elements), "(absent)");
+	must(m.out.nresources == 1);
+	ok_str(OUT(resources[0].arn), "arn:aws:sqs:eu-west-1:123456789012:q");
+	ok_str(OUT(resources[0].type), "AWS::SQS::Queue");
 	describe("POST https://secretsmanager.eu-west-1.amazonaws.com/", "x-amz-target: secretsmanager.GetSecretValue\n" JSON11 SIGNED("secretsmanager"),
 		 "{\"SecretId\":\"s\"}", 200, NULL, "{\"SecretString\":\"planted\"}");
 	ok_str(OUT(request_parameters), "{\"secretId\":\"s\"}");
