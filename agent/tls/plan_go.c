@@ -164,6 +164,7 @@ static int add_function(struct plan_work *w, uint16_t func, uint64_t addr, uint6
 	struct insn i;
 	int r;
 
+	w->plan.uses_tls = true;
 	if (size > BODY_MAX || !begins_like_go(&w->m, addr)) {
 		snprintf(w->plan.why, sizeof(w->plan.why), "%s is not where the table says", tls_funcs[func].symbol);
 		return 0;
@@ -216,7 +217,7 @@ int plan_go(struct plan_work *w)
 {
 	_cleanup_free_ uint8_t *bytes = NULL;
 	struct tls_plan *p = &w->plan;
-	unsigned before = w->nfound;
+	bool alone = !w->nfound;
 	struct go g = { 0 };
 	bool regs;
 	int r;
@@ -226,13 +227,13 @@ int plan_go(struct plan_work *w)
 	bytes = g.bytes;
 	regs = g.minor ? g.minor >= GO_FIRST_REGS : g.tab.layout >= 18;
 	r = add_functions(w, &g, regs ? HT_TLS_ABI_GO_REGS : HT_TLS_ABI_GO_STACK);
-	if (w->nfound == before)
+	if (!p->uses_tls)
 		return r;
 	if (!g.minor && g.tab.layout == 16) {
 		p->nsites = 0; /* 1.16 or 1.17: where its arguments are cannot be told */
 		snprintf(p->why, sizeof(p->why), "Go 1.16 or 1.17, but not which: its build information is missing");
 	}
-	if (!before) {
+	if (alone) {
 		if (g.minor)
 			snprintf(p->stack, sizeof(p->stack), "go 1.%u", g.minor);
 		else

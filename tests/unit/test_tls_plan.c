@@ -241,6 +241,74 @@ static void rust_by_its_names(void)
 	tls_plan_done(&p);
 }
 
+/* A Go program's parts: two functions, their table in a layout, the version. The table's addresses are the loader's to fill in. */
+#define GO_BODY(check, more) check "\njbe 9f\nsub $24,%rsp\ntest %rax,%rax\nje 1f\nadd $24,%rsp\nret\n1: " more "\nadd $24,%rsp\nret\n9: call grow\njmp "
+#define GO_CODE(check, more) ".globl text\n.text\n.zero 64\ntext: .p2align 5\ngrow: ret\n.p2align 5,0xcc\nread: " GO_BODY(check, more) "read\n.p2align 5,0xcc\nclose: " \
+			     GO_BODY(check, "nop") "close\n.p2align 5,0xcc\nend:\n"
+#define GO_NAMES "names: .asciz \"crypto/tls.(*Conn).Read\"\nname2: .asciz \"crypto/tls.(*Conn).Close\"\n.balign 8\n"
+#define GO_FUNCS(word, base) "funcs: " word " read-" base ",f1-funcs," "close-" base ",f2-funcs,end-" base "\n" \
+			     "f1: " word " read-" base "\n.long 0\nf2: " word " close-" base "\n.long name2-names\n.zero 64\n"
+#define GO_HEAD(magic) ".section .gopclntab,\"aw\"\n.balign 8\ntab: .long " magic "\n.byte 0,0,1,8\n.quad 2,0\n"
+#define GO_TABLE_120 GO_HEAD("0xfffffff1") ".quad text\n.quad names-tab,0,0,0,funcs-tab\n" GO_NAMES GO_FUNCS(".long", "text")
+#define GO_TABLE_116 GO_HEAD("0xfffffffa") ".quad names-tab,0,0,0,funcs-tab,0\n" GO_NAMES GO_FUNCS(".quad", "0")
+#define GO_VERSION(v) ".section .go.buildinfo,\"aw\"\n.balign 16\n.ascii \"\\377 Go buildinf:\"\n.byte 8,2\n.zero 16\n.byte " v "\n"
+#define GO_REGS_CHECK "cmp 0x10(%r14),%rsp"
+#define GO_STACK_CHECK "mov %fs:0xfffffffffffffff8,%rcx\ncmp 0x10(%rcx),%rsp"
+
+static void go_by_its_table(void)
+{
+	struct tls_plan p = plan_of(GO_CODE(GO_REGS_CHECK, "nop") GO_TABLE_120 GO_VERSION("8\n.ascii \"go1.21.3\""));
+
+	SITES(&p, "crypto/tls.(*Conn).Read+4 entry emulated", "crypto/tls.(*Conn).Read+19 ret stepped", "crypto/tls.(*Conn).Read+25 ret stepped",
+	      "crypto/tls.(*Conn).Close+4 entry emulated");
+	ok_str(p.stack, "go 1.21");
+	ok_str(p.why, "no function that writes was found");
+	for (unsigned i = 0; i < p.nsites; i++)
+		ok_int(tls_funcs[p.sites[i].func].k.abi, HT_TLS_ABI_GO_REGS);
+	tls_plan_done(&p);
+	/* without its version, which the layout tells well enough */
+	p = plan_of(GO_CODE(GO_REGS_CHECK, "nop") GO_TABLE_120);
+	ok_int(p.nsites, 4);
+	ok_str(p.stack, "go");
+	tls_plan_done(&p);
+}
+
+/* 1.16 and 1.17 have one layout, and their arguments in different places. */
+static void go_before_registers(void)
+{
+	struct tls_plan p = plan_of(GO_CODE(GO_STACK_CHECK, "nop") GO_TABLE_116 GO_VERSION("8\n.ascii \"go1.16.3\""));
+
+	SITES(&p, "crypto/tls.(*Conn).Read+13 entry emulated", "crypto/tls.(*Conn).Read+28 ret stepped", "crypto/tls.(*Conn).Read+34 ret stepped",
+	      "crypto/tls.(*Conn).Close+13 entry emulated");
+	ok_str(p.stack, "go 1.16");
+	for (unsigned i = 0; i < p.nsites; i++)
+		ok_int(tls_funcs[p.sites[i].func].k.abi, HT_TLS_ABI_GO_STACK);
+	tls_plan_done(&p);
+	p = plan_of(GO_CODE(GO_REGS_CHECK, "nop") GO_TABLE_116 GO_VERSION("8\n.ascii \"go1.17.3\""));
+	ok_int(p.nsites, 4);
+	ok(p.nsites && tls_funcs[p.sites[0].func].k.abi == HT_TLS_ABI_GO_REGS);
+	tls_plan_done(&p);
+	p = plan_of(GO_CODE(GO_STACK_CHECK, "nop") GO_TABLE_116);
+	ok_int(p.nsites, 0);
+	ok(p.uses_tls && strstr(p.why, "1.16 or 1.17"));
+	tls_plan_done(&p);
+}
+
+/* A function is probed wholly or not at all: a return that is not seen would leave a call open. */
+static void go_that_cannot_be_decoded(void)
+{
+	struct tls_plan p = plan_of(GO_CODE(GO_REGS_CHECK, ".byte 0x06") GO_TABLE_120 GO_VERSION("8\n.ascii \"go1.21.3\""));
+
+	SITES(&p, "crypto/tls.(*Conn).Close+4 entry emulated");
+	ok_str(p.why, "the code of crypto/tls.(*Conn).Read cannot be decoded");
+	tls_plan_done(&p);
+	p = plan_of(GO_CODE("nop\nnop\nnop\nnop\nnop\nnop", "nop") GO_TABLE_120 GO_VERSION("8\n.ascii \"go1.21.3\""));
+	ok_int(p.nsites, 0);
+	ok(p.uses_tls && strstr(p.why, "is not where the table says"));
+	ok_str(p.stack, "go 1.21");
+	tls_plan_done(&p);
+}
+
 static void says_why_nothing(void)
 {
 	struct tls_plan p = plan_of(".section .rodata\n.asciz \"TLS 1.3, server CertificateVerify\"\n");
@@ -363,6 +431,7 @@ static const struct tap_case cases[] = {
 	CASE(emulated_is_preferred), CASE(arguments_stay_where_they_are), CASE(loops_are_not_probed), CASE(one_pair_for_both),
 	CASE(flags_move_the_arguments), CASE(flags_without_their_function), CASE(wrappers_are_left_out),
 	CASE(peeks_are_no_data), CASE(boringssl_reads_are_peeks), CASE(gnutls_sends_once), CASE(rust_by_its_names),
+	CASE(go_by_its_table), CASE(go_before_registers), CASE(go_that_cannot_be_decoded),
 	CASE(says_why_nothing), CASE(installed_openssl), CASE(what_is_no_elf), CASE(broken_files), CASE(names), CASE(directory_is_removed),
 };
 TAP_MAIN(cases)
