@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "jsonread.h"
+#include "jwt.h"
 #include "kube.h"
 #include "proto/redact.h"
 
@@ -298,6 +299,19 @@ static void resource(const struct kube_request *r, struct api_arena *a, struct a
 					      STR("/"), part(r->resource), STR("/"), r->name, NO_KEY);
 }
 
+/* As for any rule, and whom the token names: service accounts have no other name in a call. */
+static int additional(const struct http_call *call, struct str host, struct api_arena *a, struct str *ret_text)
+{
+	struct jsontext j;
+
+	jsontext_begin(&j, a);
+	if (host.n)
+		jsontext_text(&j, STR("host"), host);
+	api_additional(&j, call);
+	jsontext_text(&j, STR("tokenSubject"), jwt_claim(api_field(&call->request.head, "authorization"), "sub", a));
+	return jsontext_end(&j, ret_text);
+}
+
 static int describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
 {
 	struct str host = ret_call->event_source, audit = api_field(&call->response.head, "audit-id");
@@ -317,7 +331,8 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	if (audit.n && audit.n <= 128)
 		ret_call->request_id = api_arena_str(a, audit);
 	resource(&request, a, ret_call);
-	return parameters(call, &request, &u, host, a, &ret_call->request_parameters);
+	r = additional(call, host, a, &ret_call->additional);
+	return r ? r : parameters(call, &request, &u, host, a, &ret_call->request_parameters);
 }
 
 const struct api_rule api_rule_kube = { "kubernetes", match, wants, describe };

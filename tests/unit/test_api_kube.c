@@ -189,9 +189,34 @@ static void never_asks_for_bodies_of_secrets(void)
 	ok_int(w.response, 0);
 }
 
+static void tells_whom_a_token_names(void)
+{
+	static const struct {
+		const char *authorization, *subject;
+	} tokens[] = {
+		{ "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJpc3MiOiJrdWJlcm5ldGVzL3NlcnZpY2VhY2NvdW50Iiwic3ViIjoic3lzdGVtOnNlcnZpY2VhY2NvdW50OmRlZmF1bHQ6cm9ib3QiLCJ4IjoiUExBTlRFRCJ9.SIGNATURE", "system:serviceaccount:default:robot" },
+		{ "Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4Iiwic3ViIjo1fQ.S", NULL },
+		{ "Bearer abc.def.ghi", NULL }, { "Bearer eyJhbGciOiJSUzI1NiJ9.%%.x", NULL }, { "Bearer eyJhbGciOiJSUzI1NiJ9.e30", NULL }, { "Basic Ym9iOnB3", NULL },
+	};
+
+	for (unsigned i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+		char fields[1024], want[200] = "";
+		const char *got;
+
+		snprintf(fields, sizeof(fields), "authorization: %s", tokens[i].authorization);
+		callmake(&m, "GET https://10.0.0.1/api/v1/namespaces/d/pods", fields, NULL, 200, NULL, NULL);
+		must(!callmake_describe(&m));
+		got = callmake_text(&m, m.out.additional);
+		if (tokens[i].subject)
+			snprintf(want, sizeof(want), "\"tokenSubject\":\"%s\"", tokens[i].subject);
+		ok(tokens[i].subject ? strstr(got, want) != NULL : !strstr(got, "tokenSubject"));
+		ok(strstr(got, "\"host\":\"10.0.0.1\"") && !strstr(got, "PLANTED") && !strstr(got, "SIGNATURE") && !strstr(got, "eyJ"));
+	}
+}
+
 static const struct tap_case cases[] = {
 	CASE(names_requests_as_the_audit_log), CASE(describes_calls), CASE(leaves_other_apis_alone), CASE(tells_why_it_failed),
-	CASE(never_asks_for_bodies_of_secrets),
+	CASE(never_asks_for_bodies_of_secrets), CASE(tells_whom_a_token_names),
 };
 
 int main(void)
