@@ -51,6 +51,12 @@ static bool evident(const struct api_peer *peer, const struct http_call *call)
 	return memmem(api_field(&call->request.head, "accept").p ?: "", api_field(&call->request.head, "accept").n, "application/vnd.kubernetes", 26);
 }
 
+/* A group of Kubernetes' own, or one that is a domain; a mere word may be anybody's. */
+static bool is_group(struct str s)
+{
+	return str_among(s, "apps batch autoscaling policy extensions") || (memchr(s.p, '.', s.n) && secret_segment(s) == SEGMENT_WORD);
+}
+
 static bool match(const struct api_peer *peer, const struct http_call *call)
 {
 	struct uri_path p;
@@ -62,7 +68,7 @@ static bool match(const struct api_peer *peer, const struct http_call *call)
 		return str_begins(u.path, "/openapi/v") && evident(peer, call);
 	uri_segments(u.path, &p);
 	if (p.n && str_is(p.segment[0], "apis"))
-		return p.n >= 3 ? is_version(p.segment[2]) && secret_segment(p.segment[1]) == SEGMENT_WORD : evident(peer, call);
+		return p.n >= 3 && is_version(p.segment[2]) && is_group(p.segment[1]) ? true : evident(peer, call);
 	if (!p.n || !str_is(p.segment[0], "api") || (p.n > 1 && !str_is(p.segment[1], "v1")))
 		return false;
 	if (p.n < 3)

@@ -48,13 +48,21 @@ static bool evident(const struct http_call *call)
 	return api_field(&call->response.head, "docker-distribution-api-version").p != NULL;
 }
 
+/* "sha256:9f86...", its colon maybe encoded. */
+static bool is_digest(struct str s)
+{
+	return memchr(s.p, ':', s.n) || memmem(s.p, s.n, "%3A", 3) || memmem(s.p, s.n, "%3a", 3);
+}
+
 static bool match(const struct api_peer *peer, const struct http_call *call)
 {
 	struct route_match m;
 	struct uri u;
 	const struct route *route = find(call, &u, &m);
 
-	return route && (m.n || evident(call));
+	if (!route || m.n < 2)
+		return route && (m.n || evident(call));
+	return !str_is(m.name[1], "digest") || is_digest(m.value[1]);
 }
 
 static void wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants)
@@ -69,7 +77,7 @@ static struct str name_of(const struct route *route, const struct uri *u, const 
 		return STR("MountBlob");
 	if (!strcmp(route->name, "StartBlobUpload") && uri_query_get(u->query, "digest", &value))
 		return STR("PushBlob");
-	if (!strcmp(route->name, "DeleteManifest") && !memchr(m->value[1].p, ':', m->value[1].n) && !memmem(m->value[1].p, m->value[1].n, "%3", 2))
+	if (!strcmp(route->name, "DeleteManifest") && !is_digest(m->value[1]))
 		return STR("DeleteTag");
 	return str_of(route->name);
 }

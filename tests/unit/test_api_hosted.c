@@ -60,6 +60,8 @@ static const struct {
 	{ "DELETE https://registry.test/v2/a/manifests/sha256:ab", NULL, NULL, "oci", "registry.test", "DeleteManifest",
 	  "{\"repository\":\"a\",\"reference\":\"sha256:ab\"}", false, false },
 	{ "GET https://a.test/v2/", NULL, NULL, "http", "a.test", "GET /v2/", "{\"path\":\"/v2/\"}", true, true },
+	{ "GET https://a.test/v2/projects/blobs/file", NULL, NULL, "http", "a.test", "GET /v2/projects/blobs/file", "{\"path\":\"/v2/projects/blobs/file\"}",
+	  true, true },
 	/* developer.hashicorp.com/vault/api-docs */
 	{ "GET https://v:8200/v1/secret/data/app1/db", "x-vault-token: hvs.CAESIJ1\nx-vault-namespace: ns1/", NULL, "vault", "vault", "read",
 	  "{\"path\":\"secret/data/app1/db\",\"namespace\":\"ns1/\"}", true, false },

@@ -136,7 +136,7 @@ static void leaves_other_apis_alone(void)
 	static const char *const others[] = {
 		"GET https://prometheus.test/api/v1/query?query=up", "POST https://api.datadoghq.com/api/v1/events", "GET https://consul.test/api/v1/services",
 		"GET https://vault.test/api/v1/secrets", "GET https://a.test/api/v2/pods", "GET https://a.test/apis/x/y/z", "GET https://a.test/api/v1/query_range",
-		"GET https://a.test/apis",
+		"GET https://a.test/apis", "GET https://a.test/apis/user/v1/items", "GET https://a.test/apis/apps/latest/items",
 	};
 
 	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
