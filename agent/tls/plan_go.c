@@ -188,9 +188,15 @@ static int add_function(struct plan_work *w, uint16_t func, uint64_t addr, uint6
 
 static uint16_t go_row(const char *name, uint8_t abi)
 {
-	size_t len = strlen(name);
+	static const char *const ends[] = { ".Read", ".Write", ".Close", "Handshake" };
+	size_t len = strlen(name), n;
+	bool one = false;
 
-	if (len < 6 || (strcmp(name + len - 5, ".Read") && strcmp(name + len - 6, ".Write") && strcmp(name + len - 6, ".Close")))
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		n = strlen(ends[i]);
+		one |= len >= n && !memcmp(name + len - n, ends[i], n);
+	}
+	if (!one)
 		return 0;
 	for (unsigned i = 1; i < tls_nfuncs; i++)
 		if (tls_funcs[i].k.abi == abi && !strcmp(tls_funcs[i].symbol, name))

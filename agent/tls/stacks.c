@@ -18,7 +18,7 @@
 #define FOREIGN HT_TLS_F_FOREIGN
 #define GO(op, ok) { op, HT_TLS_ABI_GO_REGS, ok, 1, 2, 3, 0, LONG }
 #define GO_STACK(op, ok) { op, HT_TLS_ABI_GO_STACK, ok, 1, 2, 3, 5, LONG }
-#define GO_FREE(abi) { HT_TLS_FREE, abi, HT_TLS_OK_ALWAYS, 1, 0, 0, 0, 0 }
+#define GO_ENTRY(op, abi) { op, abi, HT_TLS_OK_ALWAYS, 1, 0, 0, 0, 0 }
 
 #define NSPR(symbol, ...) { "nspr", symbol, __VA_ARGS__ }
 
@@ -119,14 +119,18 @@ const struct tls_func tls_funcs[] = {
 	/* Go 1.17 and later, before it, and the fork whose Conn looks like a browser's. A closed Conn is used no more. */
 	{ "go", "crypto/tls.(*Conn).Write", GO(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "crypto/tls.(*Conn).Read", GO(HT_TLS_READ, HT_TLS_OK_GO) },
-	{ "go", "crypto/tls.(*Conn).Close", GO_FREE(HT_TLS_ABI_GO_REGS) },
+	{ "go", "crypto/tls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_REGS) },
+	{ "go", "crypto/tls.(*Conn).clientHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_REGS) },
+	{ "go", "crypto/tls.(*Conn).serverHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_REGS) },
 	{ "go", "crypto/tls.(*Conn).Write", GO_STACK(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "crypto/tls.(*Conn).Read", GO_STACK(HT_TLS_READ, HT_TLS_OK_GO) },
-	{ "go", "crypto/tls.(*Conn).Close", GO_FREE(HT_TLS_ABI_GO_STACK) },
+	{ "go", "crypto/tls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_STACK) },
+	{ "go", "crypto/tls.(*Conn).clientHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_STACK) },
+	{ "go", "crypto/tls.(*Conn).serverHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_STACK) },
 	{ "go", "github.com/refraction-networking/utls.(*UConn).Write", GO(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "github.com/refraction-networking/utls.(*Conn).Write", GO(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "github.com/refraction-networking/utls.(*Conn).Read", GO(HT_TLS_READ, HT_TLS_OK_GO) },
-	{ "go", "github.com/refraction-networking/utls.(*Conn).Close", GO_FREE(HT_TLS_ABI_GO_REGS) },
+	{ "go", "github.com/refraction-networking/utls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_REGS) },
 
 	{ "nghttp2", "nghttp2_submit_request", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, 0 } },
 	{ "nghttp2", "nghttp2_submit_request2", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, 0 } },
