@@ -15,6 +15,7 @@
 
 #define WANTED_STEP 16384	/* fewer bytes than that are not worth telling the kernel */
 #define OPEN_MIN 4
+#define BEGIN_MAX 8
 
 struct open_call {
 	uint64_t number, lost;
@@ -28,6 +29,7 @@ struct conn {
 	struct tlscalls *all;
 	struct http_conn *http;		/* NULL: foreign */
 	uint64_t seq, off[2], last, lost;
+	uint64_t missing;		/* entries that may still come late */
 	struct ht_tls_wanted told;
 	struct tlscalls_who who;	/* of the entry at hand */
 	bool known, fresh, unhashed;
@@ -141,7 +143,7 @@ static void on_call(void *ctx, const struct http_call *call)
 	struct tlscalls *t = c->all;
 	struct open_call *o = open_find(c, call->number);
 	struct tlscalls_call x = { .who = o ? o->who : c->who, .peer = &c->peer, .http = call, .conn = c->id, .local_port = c->local_port,
-				   .fresh = c->fresh, .lost = o ? c->lost - o->lost : 0 };
+				   .fresh = c->fresh, .lost = o && c->lost > o->lost ? c->lost - o->lost : 0 };
 	struct api_call api;
 	int r;
 
@@ -333,15 +335,35 @@ static bool entry_good(const struct ht_tls *ev, uint32_t n)
 	return false;
 }
 
-/* Entries that are missing between the last one and this are lost; a number from before is not of this connection's order. */
+/* Among the first entries of a connection that is known since its handshake. */
+static bool begins(const struct ht_tls *ev)
+{
+	return ev->fresh && ev->h.seq < BEGIN_MAX;
+}
+
+/* Two threads of one connection: the entry that is numbered first may be second in the ring. Its bytes are of the other direction. */
+static bool comes_late(struct tlscalls *t, struct conn *c, const struct ht_tls *ev)
+{
+	if (!c->missing || (ev->what == HT_TLS_DATA && ev->offset < c->off[ev->dir]))
+		return false;
+	c->missing--;
+	c->lost--;
+	t->stats.lost--;
+	return true;
+}
+
+/* Entries that are missing between the last one and this are lost, if they do not come late. */
 static bool in_order(struct tlscalls *t, struct conn *c, const struct ht_tls *ev)
 {
 	uint64_t missing = ev->h.seq - c->seq;
 
 	if (c->known && ev->h.seq < c->seq)
-		return false;
-	if (!c->known)
+		return comes_late(t, c, ev);
+	if (!c->known && begins(ev))
+		http_conn_fresh(c->http);
+	else if (!c->known)
 		missing = 0;		/* it began before we came */
+	c->missing += missing;
 	c->lost += missing;
 	t->stats.lost += missing;
 	c->known = true;

@@ -18,6 +18,11 @@ int http_conn_new(const struct http_sink *sink, struct http_conn **ret_c)
 	return 0;
 }
 
+void http_conn_fresh(struct http_conn *c)
+{
+	c->paired = true;
+}
+
 static void lane_free(struct memory *m, struct lane *l)
 {
 	h2_lane_free(m, l);

@@ -108,12 +108,28 @@ struct call *h1_answer(struct http_conn *c)
 	return call;
 }
 
+/* Requests that others of which we have the responses waited for: they are in what is missing. */
+static void waits_no_more(struct http_conn *c)
+{
+	struct call *call;
+
+	while ((call = waiting(c)) && !c->memory.failed) {
+		call->waits = false;
+		call->request.ended = true;
+		if (call->response.head.done)
+			call_headed(c, call);
+		call_check(c, call);
+	}
+}
+
 void h1_lost(struct http_conn *c, const struct lane *l)
 {
-	if (lane_asks(c, l))
+	if (lane_asks(c, l)) {
 		c->request_lost = true;
-	else
+		waits_no_more(c);
+	} else {
 		c->response_lost = true;
+	}
 	if (c->pipelined && !c->doubt && (lane_asks(c, l) || owed(c)))
 		doubt(c);
 }

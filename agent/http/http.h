@@ -109,6 +109,8 @@ int http_conn_new(const struct http_sink *sink, struct http_conn **ret_c);
 void http_conn_end(struct http_conn *c, uint64_t when);
 void http_conn_free(struct http_conn **c);	/* NULL-safe; gives nothing to the sink */
 
+/* Before anything is fed: it is known from its beginning, so a response without a request was told before it (by another thread). */
+void http_conn_fresh(struct http_conn *c);
 /* The next bytes of a direction. */
 int http_conn_feed(struct http_conn *c, enum http_dir dir, uint64_t when, const void *p, size_t n);
 /* The next n bytes of a direction were not captured. n of UINT64_MAX: an unknown number of them. */

@@ -207,6 +207,76 @@ static void joined_late(void)
 	tlscalls_free(&t);
 }
 
+/* What one thread read of a new connection is told before what another thread wrote; then the numbers are in order, or not. */
+static void answer_before_its_request(bool numbers)
+{
+	struct piece_conn c = { .id = 17, .tid = 1, .tgid = 1, .gen = 1 };
+	struct piece ask;
+	LAB(s, t);
+	uint32_t n;
+
+	for (unsigned i = 0; i < 2; i++) {
+		n = piece_text(&p, &c, HT_TLS_SENT, REQUEST);
+		ask = p;
+		piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER);
+		if (numbers) {
+			ask.e.h.seq++;
+			p.e.h.seq--;
+		}
+		GIVE(t, p.e.h.len);
+		ok_int(s.n, i);
+		p = ask;
+		GIVE(t, n);
+		ok_int(s.n, i + 1);
+		ok_str(s.name[i], "GET /a/b");
+		ok_int(s.status[i], 200);
+		ok_int(s.lost[i], 0);
+	}
+	ok_int(tlscalls_stats(t)->lost, 0);
+	ok_int(tlscalls_stats(t)->malformed, 0);
+	tlscalls_free(&t);
+}
+
+static void answer_first(void)
+{
+	answer_before_its_request(true);
+	answer_before_its_request(false);
+}
+
+/* That a request was lost is told with the next one: its answer, which was told before, is not the next one's. */
+static void lost_request_keeps_its_answer(void)
+{
+	struct piece_conn c = { .id = 19, .tid = 1, .tgid = 1, .gen = 1 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	piece_text(&p, &c, HT_TLS_SENT, "GET /lost HTTP/1.1\r\nHost: h\r\n\r\n");
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"));
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	ok_int(s.n, 3);
+	ok_str(s.name[1], "UnknownRequest");
+	ok_int(s.status[1], 404);
+	ok_str(s.name[2], "GET /a/b");
+	ok_int(s.status[2], 200);
+	tlscalls_free(&t);
+}
+
+/* "400 Bad Request" to nobody. */
+static void answer_to_no_request(void)
+{
+	struct piece_conn c = { .id = 18, .tid = 1, .tgid = 1, .gen = 1 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
+	GIVE(t, piece_end(&p, &c));
+	ok_int(s.n, 1);
+	ok_str(s.name[0], "UnknownRequest");
+	ok_int(s.status[0], 400);
+	tlscalls_free(&t);
+}
+
 static void refuse(struct tlscalls *t, uint32_t n)
 {
 	ok_int(tlscalls_event(t, &p.e, n), -EBADMSG);
@@ -276,7 +346,8 @@ static void callbacks_errors_come_back(void)
 
 static const struct tap_case cases[] = {
 	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(body_is_wanted_by_status), CASE(loss_is_seen), CASE(ends_with_its_process), CASE(newer_ones_live),
-	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(nonsense_is_refused), CASE(connections_are_bounded),
+	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(answer_first), CASE(answer_to_no_request), CASE(lost_request_keeps_its_answer),
+	CASE(nonsense_is_refused), CASE(connections_are_bounded),
 	CASE(callbacks_errors_come_back),
 };
 TAP_MAIN(cases)
