@@ -58,11 +58,27 @@ static void put_elements(struct aws_emit *e, struct aws_node *n, const struct aw
 	jsontext_close(&e->j);
 }
 
+/* Who may use a snapshot or an image: the attribute has another name there, and a snapshot's another spelling. */
+static bool put_attribute(struct aws_emit *e, const struct aws_member *m, struct aws_node *n)
+{
+	bool snapshot = str_is(e->op, "ModifySnapshotAttribute");
+
+	if (e->level != 1 || !str_is(aws_name(m->wire), "Attribute") || !(snapshot || str_is(e->op, "ModifyImageAttribute")))
+		return false;
+	if (snapshot && n->kind == NODE_TEXT && str_is(n->text, "createVolumePermission"))
+		jsontext_string(&e->j, "attributeType", "CREATE_VOLUME_PERMISSION");
+	else
+		aws_emit_value(e, STR("attributeType"), n, m->shape);
+	return true;
+}
+
 void aws_ec2_member(struct aws_emit *e, const struct aws_member *m, struct aws_node *n)
 {
 	struct str wire = aws_name(m->wire), key = aws_lower_camel(e->arena, wire), item;
 	struct aws_shape s;
 
+	if (put_attribute(e, m, n))
+		return;
 	if (!aws_shape_get(m->shape, &s) || s.kind != AWS_LIST) {
 		aws_emit_value(e, key, n, m->shape);
 		return;

@@ -132,6 +132,7 @@ struct aws_emit {
 	bool wire_names;	/* members as they are called on the wire (S3, and EC2's answers) */
 	bool items;		/* EC2's answers: a list is an object, its elements are called items */
 	unsigned level;		/* structures that are open */
+	struct str op;		/* of EC2's requests */
 };
 void aws_emit_value(struct aws_emit *e, struct str key, struct aws_node *n, unsigned shape);
 /* The members of a structure, into the object that is open. */

@@ -198,6 +198,7 @@ static void put_form(struct aws_emit *e, struct aws_tree *t, const struct http_c
 	for (struct aws_node *c = n ? n->first : NULL; c; c = c->next)
 		c->taken = str_among(c->name, SENDING) || str_begins_nocase(c->name, "X-Amz-");
 	e->protocol = f->service && f->service->protocol == AWS_EC2 ? AWS_EC2 : AWS_QUERY;
+	e->op = f->name;
 	if (n && e->protocol == AWS_EC2 && f->op && str_is(f->name, "RunInstances"))
 		aws_ec2_run(e, n, f->op->input);
 	if (n)

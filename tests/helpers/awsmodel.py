@@ -177,6 +177,20 @@ EC2_SETS = {
 }
 
 
+def ec2_wire(m, name):
+    """A member's name in EC2's form."""
+    wire = m.serialization.get("queryName") or m.serialization.get("name", name)
+    return wire[:1].upper() + wire[1:]
+
+
+def ec2_key(m, name, top):
+    """The same in a record."""
+    wire = ec2_wire(m, name)
+    if m.type_name != "list":
+        return camel(wire)
+    return "valueSet" if wire == "Value" else EC2_SETS.get(wire, (camel(wire) + "Set",))[0] if top else camel(wire)
+
+
 class ExpectEc2(Expect):
     """EC2 as CloudTrail has it: lists are {"items": [...]}."""
 
@@ -188,27 +202,27 @@ class ExpectEc2(Expect):
         out = {}
         for name, x in v.items():
             m = shape.members[name]
-            wire = m.serialization.get("queryName") or m.serialization.get("name", name)
-            wire = wire[:1].upper() + wire[1:]
+            wire = ec2_wire(m, name)
             key, value = camel(wire), HIDDEN if hidden("ec2", shape.name, name, m) else None
             if value is None and m.type_name == "list":
-                key, value = self.request_list(m, x, wire, top)
+                key, value = self.request_list(m, x, wire, ec2_key(m, name, top), top)
             elif value is None:
                 value = self.request(m, x, False) if m.type_name == "structure" else self.value(m, x)
             if key in out:
                 raise KeyError("%s: two members are %s" % (shape.name, key))
             out[key] = value
+        if top and self.op.name in ("ModifySnapshotAttribute", "ModifyImageAttribute"):
+            kind = out.pop("attribute")
+            out["attributeType"] = "CREATE_VOLUME_PERMISSION" if kind == "createVolumePermission" else kind
         if top and self.op.name == "RunInstances":
             out["instancesSet"] = {"items": [{k: out.pop(k) for k in ("imageId", "minCount", "maxCount", "keyName")}]}
         return out
 
-    def request_list(self, m, x, wire, top):
+    def request_list(self, m, x, wire, key, top):
         plain = m.member.type_name != "structure"
         if not top and wire == "Tag":
             return "tags", [self.request(m.member, e, False) for e in x]
-        key, item = EC2_SETS.get(wire, (camel(wire) + "Set", None)) if top else (camel(wire), None)
-        if wire == "Value":
-            key = "valueSet"
+        item = EC2_SETS.get(wire, ("", None))[1] if top else None
         return key, {"items": [{item or camel(wire): self.value(m.member, e)} if plain else self.request(m.member, e, False) for e in x]}
 
     def answer(self, shape, v):

@@ -69,6 +69,10 @@ static const struct {
 	{ "POST https://sts.amazonaws.com/", FORM, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn:aws:iam::123456789012:role/r&WebIdentityToken=eyJx",
 	  "sts.amazonaws.com", "AssumeRoleWithWebIdentity", "{\"roleArn\":\"arn:aws:iam::123456789012:role/r\",\"webIdentityToken\":\"" REDACT_HIDDEN "\"}", true,
 	  CATEGORY_MANAGEMENT },
+	{ "POST https://ec2.eu-west-1.amazonaws.com/", FORM SIGNED("ec2"), "Action=ModifySnapshotAttribute&Version=2016-11-15&SnapshotId=snap-1"
+	  "&Attribute=createVolumePermission&CreateVolumePermission.Add.1.UserId=123456789012", "ec2.amazonaws.com", "ModifySnapshotAttribute",
+	  "{\"snapshotId\":\"snap-1\",\"attributeType\":\"CREATE_VOLUME_PERMISSION\",\"createVolumePermission\":{\"add\":{\"items\":[{\"userId\":\"123456789012\"}]}}}",
+	  false, CATEGORY_MANAGEMENT },
 	/* a form, and an "Action", where paths tell operations */
 	{ "POST https://lambda.eu-west-1.amazonaws.com/2015-03-31/functions/f/invocations?Action=x", FORM SIGNED("lambda"), "Action=GetUser", "lambda.amazonaws.com",
 	  "Invoke", "{\"functionName\":\"f\",\"payload\":\"" REDACT_HIDDEN "\"}", false, CATEGORY_DATA },
