@@ -78,6 +78,19 @@ void h2_begin(struct http_conn *c, struct lane *l, bool preface)
 
 /* ---- header blocks */
 
+/* Of three digits, or 0. */
+static unsigned read_status(struct str s)
+{
+	unsigned v = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.n != 3 || s.p[i] < '0' || s.p[i] > '9')
+			return 0;
+		else
+			v = 10 * v + (unsigned)(s.p[i] - '0');
+	return v < 100 ? 0 : v;
+}
+
 static void block_field(void *ctx, const struct hpack_field *f)
 {
 	static const struct {
@@ -104,9 +117,8 @@ static void block_field(void *ctx, const struct hpack_field *f)
 	for (unsigned i = 0; i < 4; i++)
 		if (strlen(pseudo[i].name) == f->name.n && !memcmp(pseudo[i].name, f->name.p, f->name.n))
 			*(struct str *)((char *)h + pseudo[i].offset) = head_text(&c->memory, h, f->value);
-	if (f->name.n == 7 && !memcmp(f->name.p, ":status", 7) && f->value.n == 3)
-		for (unsigned i = 0; i < 3; i++)
-			h->status = f->value.p[i] < '0' || f->value.p[i] > '9' ? 0 : 10 * h->status + (unsigned)(f->value.p[i] - '0');
+	if (f->name.n == 7 && !memcmp(f->name.p, ":status", 7))
+		h->status = read_status(f->value);
 }
 
 static void block_read(struct http_conn *c, struct lane *l, const uint8_t *p, size_t n)
@@ -127,8 +139,7 @@ static void block_read(struct http_conn *c, struct lane *l, const uint8_t *p, si
 	r = hpack_read(&c->memory, &l->h2.hpack, p, n, &used, block_field, ctx);
 	if (r < 0) {
 		block_lost(l);
-		if (r != -ENOMEM)
-			h2_broken(c, l);
+		l->h2.block.bad = r != -ENOMEM;	/* that counts at the frame's end, however its bytes come */
 		return;
 	}
 	if (rest->n)
@@ -145,7 +156,7 @@ static void block_begin(struct http_conn *c, struct lane *l)
 	const uint8_t *p = h->bytes + !!(h->frame.flags & PADDED);
 
 	h->block.open = true;
-	h->block.lost = false;
+	h->block.lost = h->block.bad = false;
 	h->block.ends = h->frame.type == 1 && h->frame.flags & END_STREAM;
 	h->block.stream = h->frame.stream;
 	h->block.promised = h->frame.type == 5 ? read_u32(p) & 0x7fffffff : 0;
@@ -169,15 +180,12 @@ static void block_missing(struct http_conn *c, struct lane *l, uint64_t n)
 
 static void block_end(struct http_conn *c, struct lane *l)
 {
-	if (!(l->h2.frame.flags & END_HEADERS))
-		return;
-	if (l->h2.block.rest.n && !l->h2.block.lost) {	/* half a field */
-		block_lost(l);
+	bool last = l->h2.frame.flags & END_HEADERS;
+
+	if (l->h2.block.bad || (last && l->h2.block.rest.n && !l->h2.block.lost))	/* or half a field */
 		h2_broken(c, l);
-		if (!l->h2.block.open || c->state != HTTP_PARSING)
-			return;
-	}
-	h2_block_end(c, l);
+	else if (last)
+		h2_block_end(c, l);
 }
 
 /* ---- bodies */

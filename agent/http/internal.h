@@ -125,7 +125,7 @@ struct h2_lane {
 	struct scan scan;
 	struct hpack hpack;
 	struct {		/* a header block, in HEADERS or PUSH_PROMISE and CONTINUATIONs */
-		bool open, lost, ends;	/* lost: not all of it can be read; ends: END_STREAM */
+		bool open, lost, bad, ends;	/* lost: not all of it can be read; bad: no block at all; ends: END_STREAM */
 		uint32_t stream, promised;
 		uint64_t when;
 		struct zbuf rest;	/* bytes that begin a field */
