@@ -593,5 +593,228 @@ static void as_llhttp_changed(void)
 	ok(sound_ones > 300);
 }
 
-static const struct tap_case cases[] = { CASE(by_hand), CASE(generated), CASE(as_llhttp), CASE(as_llhttp_changed), CASE(joined_late), CASE(gaps) };
+/* ---- limits */
+
+static struct kit *run_text(const char *sent, const char *received, struct http_wants wants)
+{
+	struct stream s = { 0 };
+	struct kit *k;
+
+	stream_text(&s, HTTP_SENT, sent);
+	stream_text(&s, HTTP_RECEIVED, received);
+	k = kit_run(&s, &(struct feeding){ 0 }, wants, true);
+	stream_free(&s);
+	return k;
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what))) {
+		n++;
+		text++;
+	}
+	return n;
+}
+
+static void large_heads(void)
+{
+	static char fields[400 * 16 + 64], value[70000 + 64], many[40 * 3000];
+	size_t n = 0;
+	struct kit *k;
+
+	n = (size_t)sprintf(fields, "GET / HTTP/1.1\r\n");
+	for (unsigned i = 0; i < 400; i++)
+		n += (size_t)sprintf(fields + n, "f: %u\r\n", i);
+	strcpy(fields + n, "\r\n");
+	k = run_text(fields, "HTTP/1.1 204 N\r\n\r\n", all);
+	ok(k->n == 1 && k->call_flags[0] == HTTP_TRUNCATED && count((char *)k->calls[0].p, "q field f:") == HTTP_FIELDS_MAX);
+	kit_free(k);
+
+	n = (size_t)sprintf(value, "GET / HTTP/1.1\r\na: 1\r\nb: ");
+	memset(value + n, 'x', 70000);
+	strcpy(value + n + 70000, "\r\n y\r\nc: 3\r\n\r\n");
+	k = run_text(value, "HTTP/1.1 204 N\r\n\r\n", all);
+	ok(k->n == 1 && k->call_flags[0] == HTTP_TRUNCATED);
+	ok(k->n == 1 && facts_within((char *)k->calls[0].p, "flags 1\nnumber 0\ninformational 0\nq method GET\nq target /\nq field a: 1\nq field c: 3\n"
+							    "q length 0\nr status 204\nr length 0\n"));
+	kit_free(k);
+
+	n = (size_t)sprintf(many, "GET / HTTP/1.1\r\n");
+	for (unsigned i = 0; i < 38; i++) {
+		n += (size_t)sprintf(many + n, "f: ");
+		memset(many + n, 'x', 2900);
+		n += 2900;
+		n += (size_t)sprintf(many + n, "\r\n");
+	}
+	strcpy(many + n, "Content-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\n\r\n");
+	k = run_text(many, "HTTP/1.1 204 N\r\n\r\nHTTP/1.1 204 N\r\n\r\n", all);
+	ok(k->n == 2 && k->call_flags[0] == HTTP_TRUNCATED && !k->call_flags[1]);
+	ok(k->n == 2 && strstr((char *)k->calls[0].p, "q length 2\n") && count((char *)k->calls[0].p, "q field f") == 22);
+	kit_free(k);
+}
+
+/* A body of 1 GB costs what its first bytes do. */
+static void large_bodies(void)
+{
+	static const char *const heads[] = {
+		"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40000000\r\n", "HTTP/1.1 200 OK\r\n\r\n",
+	};
+	static char piece[16384];
+
+	for (unsigned i = 0; i < 9; i++) {
+		struct kit *k = calloc(1, sizeof(*k));
+		struct http_conn *c;
+		uint64_t left = 1 << 30;
+		size_t fed = 0;
+
+		k->wants.response = i / 3 == 0 ? 0 : i / 3 == 1 ? 1000 : 5 << 20;
+		k->flags = true;
+		k->late = i & 1;
+		c = kit_conn(k);
+		http_conn_feed(c, HTTP_SENT, 1, "GET / HTTP/1.1\r\n\r\n", 18);
+		http_conn_feed(c, HTTP_RECEIVED, 1, heads[i % 3], strlen(heads[i % 3]));
+		while (left) {
+			uint64_t n = http_conn_unwanted(c, HTTP_RECEIVED);
+
+			ok(n == 0 || n == left || n == UINT64_MAX);
+			if (n) {
+				ok_int(http_conn_skip(c, HTTP_RECEIVED, 1, left), 0);
+				break;
+			}
+			ok_int(http_conn_feed(c, HTTP_RECEIVED, 1, piece, sizeof(piece)), 0);
+			left -= sizeof(piece);
+			fed += sizeof(piece);
+			must(fed <= HTTP_BODY_MAX);
+		}
+		if (i % 3 == 1)
+			http_conn_feed(c, HTTP_RECEIVED, 1, "\r\n0\r\n\r\n", 7);
+		http_conn_end(c, 2);
+		http_conn_free(&c);
+		ok(k->n == 1 && !k->call_flags[0] && strstr((char *)k->calls[0].p, "r length 1073741824\n"));
+		ok_int(fed, i / 3 == 0 ? 0 : i / 3 == 1 ? 16384 : HTTP_BODY_MAX);
+		kit_free(k);
+		must(1);
+	}
+}
+
+/* More than may be open: the oldest are given, and nothing is paired that need not belong together. */
+static void many_open(void)
+{
+	struct kit *k = calloc(1, sizeof(*k));
+	struct http_conn *c = kit_conn(k);
+	char text[80];
+
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(text, sizeof(text), "GET /%u HTTP/1.1\r\n\r\n", i);
+		http_conn_feed(c, HTTP_SENT, 1, text, strlen(text));
+	}
+	ok_int(k->n, 3000);	/* pairing has ended: nothing is kept back */
+	for (unsigned i = 0; i < 1000; i++)
+		http_conn_feed(c, HTTP_RECEIVED, 1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 38);
+	http_conn_end(c, 2);
+	http_conn_free(&c);
+	ok_int(k->n, 4000);
+	for (unsigned i = 0; i < k->n; i++)
+		ok(!strstr((char *)k->calls[i].p, "q target") || !strstr((char *)k->calls[i].p, "r status"));
+	kit_free(k);
+}
+
+/* ---- what is not HTTP */
+
+static void foreign(void)
+{
+	uint64_t seed = 5;
+
+	for (unsigned i = 0; i < 20; i++) {
+		struct kit *k = calloc(1, sizeof(*k));
+		struct http_conn *c = kit_conn(k);
+		static char junk[200 << 10];
+
+		for (size_t j = 0; j < sizeof(junk); j++)
+			junk[j] = (char)(i & 1 ? chance(&seed, 256) : (uint32_t)"SELECT 1;\n\0\0\0T"[chance(&seed, 14)]);
+		if (i & 2)
+			http_conn_feed(c, HTTP_SENT, 1, junk, 10);
+		http_conn_feed(c, HTTP_RECEIVED, 1, junk, sizeof(junk));
+		ok_int(http_conn_state(c), i & 2 ? HTTP_FOREIGN : HTTP_DETECTING);
+		ok(http_conn_unwanted(c, HTTP_RECEIVED) == UINT64_MAX);
+		/* a long body, perhaps: the other direction decides */
+		if (!(i & 2) && i & 4) {
+			http_conn_feed(c, HTTP_SENT, 1, "GET / HTTP/1.1\r\n\r\n", 18);
+			ok_int(http_conn_state(c), HTTP_PARSING);
+			ok(!http_conn_unwanted(c, HTTP_RECEIVED));
+		}
+		http_conn_end(c, 2);
+		http_conn_free(&c);
+		kit_free(k);
+		must(1);
+	}
+}
+
+/* ---- nothing is left behind: memory that is given back, and memory that is used again, has no secret in it */
+
+#define SECRET "S3cr3t-that-must-not-stay"
+static const char *secret_at;
+static unsigned secrets_freed;
+
+/* Every block that is freed, by whomever, while watching. */
+static bool watching;
+extern void __libc_free(void *p);
+extern size_t malloc_usable_size(void *p);
+#if !defined(__SANITIZE_ADDRESS__)
+void free(void *p);
+void free(void *p)
+{
+	if (watching && p && memmem(p, malloc_usable_size(p), SECRET, sizeof(SECRET) - 1))
+		secrets_freed++;
+	__libc_free(p);
+}
+#endif
+
+static void keep_head(void *ctx, const struct http_call *call, struct http_wants *ret_wants)
+{
+	*ret_wants = all;
+}
+
+static void keep_call(void *ctx, const struct http_call *call)
+{
+	if (call->request.head.nfields)
+		secret_at = call->request.head.fields[call->request.head.nfields - 1].value.p;
+}
+
+static void wiped(void)
+{
+	static const struct http_sink sink = { NULL, keep_head, NULL, keep_call };
+	const size_t n = sizeof(SECRET) - 1;
+	char text[9000];
+
+	for (unsigned i = 0; i < 20; i++) {
+		struct http_conn *c;
+		bool clean = true;
+
+		must(!http_conn_new(&sink, &c));
+		watching = true;
+		secret_at = NULL;
+		snprintf(text, sizeof(text), "POST /" SECRET " HTTP/1.1\r\nContent-Length: %u\r\nA: %0*d\r\nAuthorization: " SECRET "\r\n\r\n" SECRET "%0*d" SECRET, i * 100 + 50, i * 300 + 1, 1,
+			 (int)(i * 100), 1);
+		for (size_t at = 0; text[at]; at += 7 + i)
+			http_conn_feed(c, HTTP_SENT, 1, text + at, strnlen(text + at, 7 + i));
+		http_conn_feed(c, HTTP_RECEIVED, 1, "HTTP/1.1 200 OK\r\nB: " SECRET "\r\nContent-Length: 0\r\n\r\n", 48 + n - 5);
+		if (!i)	/* its memory is kept for the next call */
+			clean = secret_at && memcmp(secret_at, SECRET, n) != 0;
+		ok(clean);
+		http_conn_feed(c, HTTP_SENT, 1, "GET / HTTP/1.1\r\nAuthorization: " SECRET, 31 + n);
+		http_conn_feed(c, HTTP_RECEIVED, 1, SECRET "\r\n" SECRET, 2 * n + 2);
+		http_conn_free(&c);
+		watching = false;
+		ok_int(secrets_freed, 0);
+		must(1);
+	}
+}
+
+static const struct tap_case cases[] = {
+	CASE(by_hand), CASE(generated), CASE(as_llhttp), CASE(as_llhttp_changed), CASE(joined_late), CASE(gaps),
+	CASE(large_heads), CASE(large_bodies), CASE(many_open), CASE(foreign), CASE(wiped),
+};
 TAP_MAIN(cases)
