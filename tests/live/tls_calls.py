@@ -152,6 +152,46 @@ def turned_off(t):
         t.ok(any(r["eventName"] == "connect" for r in records), "system calls are recorded all the same")
 
 
+GO = """package main
+import ("crypto/tls"; "io"; "net/http"; "os"; "strconv"; "sync")
+func main() {
+	var w sync.WaitGroup
+	n, _ := strconv.Atoi(os.Args[2])
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 8, ForceAttemptHTTP2: len(os.Args) > 3}}
+	for g := 0; g < 16; g++ {
+		w.Add(1)
+		go func(g int) {
+			defer w.Done()
+			for i := 0; i < n; i++ {
+				r, e := c.Get(os.Args[1] + "/go/" + string(rune('a'+g)))
+				if e != nil { panic(e) }
+				io.Copy(io.Discard, r.Body)
+				r.Body.Close()
+			}
+		}(g)
+	}
+	w.Wait()
+}
+"""
+
+
+def go_programs(t):
+    """Goroutines that change threads, stripped and not, HTTP/1 and 2: nothing crashes, nothing is missed."""
+    go = shutil.which("go") or "/usr/lib/go-1.19/bin/go"
+    if not os.path.exists(go):
+        raise tap.Skip("no Go")
+    with tap.Workdir() as d, tlsweb.Nginx(d, http2=True) as web:
+        os.mkdir(d + "/src")
+        for name, text in (("main.go", GO), ("go.mod", "module storm\ngo 1.19\n")):
+            with open(d + "/src/" + name, "w") as f:
+                f.write(text)
+        env = dict(os.environ, HOME=d, GOPATH=d + "/path", GOCACHE=d + "/cache")
+        for name, flags in (("plain", []), ("stripped", ["-ldflags", "-s -w"])):
+            subprocess.run([go, "build", "-o", d + "/" + name] + flags + ["."], cwd=d + "/src", env=env, check=True)
+            check_client(t, web, d, "go, " + name, [d + "/" + name, web.url(""), "25"], least=400)
+        check_client(t, web, d, "go, HTTP/2", [d + "/stripped", web.url(""), "10", "h2"], least=160)
+
+
 def dry_run(t):
     with tap.Workdir() as d:
         with open(d + "/config", "w") as f:
@@ -201,4 +241,4 @@ if __name__ == "__main__":
     if not os.path.exists("/usr/sbin/nginx"):
         print("1..0 # SKIP needs nginx")
         sys.exit(0)
-    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws, dry_run])
+    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws, go_programs, dry_run])
