@@ -122,8 +122,6 @@ static long tls_step(__u32 i, void *ctx)
 	} else if (p->buf && p->sent < HT_TLS_CALL_MAX) {
 		left = left > HT_TLS_CHUNK ? HT_TLS_CHUNK : left;
 		want = left;
-		if (!p->sent)
-			p->gen = tls_identity(0);
 	}
 	if (tls_send(p, left, want)) {
 		cpu = bpf_get_smp_processor_id();
@@ -194,10 +192,10 @@ static __always_inline void tls_wrote_add(struct tls_task *k, const struct tls_k
 	k->next++;
 }
 
-static __noinline int tls_data(struct tls_open *o, __u32 dir, __u64 n)
+static __noinline int tls_data(struct tls_open *o, __u32 dir, __u64 n, __u32 gen)
 {
 	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-	struct tls_piece p = { .dir = dir, .n = n };
+	struct tls_piece p = { .dir = dir, .n = n, .gen = gen };
 	struct ht_tls_wanted *wanted;
 	struct tls_conn *c;
 
@@ -261,18 +259,19 @@ static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tl
 
 static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_open *o, __u64 n)
 {
-	if (!n || n > TLS_ONE_CALL_MAX)
-		return;
-	if (d->flags & HT_TLS_F_FOREIGN) {	/* also called for plain files and sockets */
-		struct tls_conn *c = bpf_map_lookup_elem(&tls_conns, &o->key);
+	struct tls_conn *c;
+	__u32 gen = 0;
 
-		if (!c || !(c->flags & TLS_CONN_RECORDS))
-			return;
-	}
-	if (d->op == HT_TLS_READ)
-		tls_data(o, HT_TLS_RECEIVED, n);
-	else if (d->op == HT_TLS_WRITE || d->op == HT_TLS_SENDFILE)
-		tls_data(o, HT_TLS_SENT, n);
+	if (!n || n > TLS_ONE_CALL_MAX || (d->op != HT_TLS_READ && d->op != HT_TLS_WRITE && d->op != HT_TLS_SENDFILE))
+		return;
+	c = bpf_map_lookup_elem(&tls_conns, &o->key);
+	if (c && (c->flags & TLS_CONN_FOREIGN))
+		return;
+	if ((d->flags & HT_TLS_F_FOREIGN) && (!c || !(c->flags & TLS_CONN_RECORDS)))	/* also called for plain files and sockets */
+		return;
+	if (o->buf)
+		gen = tls_identity(0);	/* here, because the stacks of older kernels are not deep enough for it further in */
+	tls_data(o, d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, n, gen);
 }
 
 /* ---- entry */

@@ -74,29 +74,50 @@ static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32
 	e->fresh = !!(c->flags & TLS_CONN_FRESH);
 }
 
-/* False: it is lost, and counted. */
-static __always_inline bool tls_put(void *e, __u32 len)
+static __always_inline void *tls_ring(void)
+{
+	__u32 key = ring_of(HT_CLASS_TLS, 0);
+
+	return bpf_map_lookup_elem(&rings, &key);
+}
+
+/* There was no room for an entry of the connection. */
+static __always_inline void tls_count_lost(struct tls_conn *c)
+{
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
+
+	__sync_fetch_and_add(&c->seq, 1);
+	if (n)
+		number_lost(n, HT_CAUSE_RING_FULL);
+}
+
+static __always_inline void tls_give(void *e, __u32 len)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
+	void *ring = tls_ring();
 
-	if (!n || !ring_put(HT_CLASS_TLS, cpu, n, e, len))
-		return n;
-	number_lost(n, HT_CAUSE_RING_FULL);
-	return false;
+	bpf_ringbuf_submit(e, n && ring ? wake_flags(ring, n, HT_CLASS_TLS, len) : 0);
 }
 
-/* Only of one that the reader knows. */
+/* Only of one that the reader knows. Filled in place, as the next one: older kernels' stacks have no room. */
 static __noinline int tls_say_end(struct tls_conn *c)
 {
-	struct ht_tls e;
+	struct ht_tls *e = NULL;
+	void *ring = tls_ring();
 
 	if (!c || !c->seq)
 		return 0;
-	tls_head(&e, c, HT_TLS_END, sizeof(e));
-	e.offset = c->off[HT_TLS_SENT];
-	e.full = c->off[HT_TLS_RECEIVED];
-	tls_put(&e, sizeof(e));
+	if (ring)
+		e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
+	if (!e) {
+		tls_count_lost(c);
+		return 0;
+	}
+	tls_head(e, c, HT_TLS_END, sizeof(*e));
+	e->offset = c->off[HT_TLS_SENT];
+	e->full = c->off[HT_TLS_RECEIVED];
+	tls_give(e, sizeof(*e));
 	return 0;
 }
 
@@ -107,17 +128,24 @@ struct tls_socket {
 
 static __noinline int tls_say_socket(struct tls_conn *c, __u64 sk)
 {
-	struct tls_socket o;
+	struct tls_socket *o = NULL;
+	void *ring = tls_ring();
 
 	if (!c)
 		return 0;
-	tls_head(&o.e, c, HT_TLS_SOCKET, sizeof(o));
-	__builtin_memset(&o.s, 0, sizeof(o.s));
-	o.s.type = SOCK_STREAM_;
-	o.s.ino = c->sock;
-	sock_addresses(&o.s, sk);
-	if (!tls_put(&o, sizeof(o)))
+	if (ring)
+		o = bpf_ringbuf_reserve(ring, sizeof(*o), 0);
+	if (!o) {
+		tls_count_lost(c);
 		c->sock = 0;	/* else all of a connection's calls would have no peer: it is found, and told, again */
+		return 0;
+	}
+	tls_head(&o->e, c, HT_TLS_SOCKET, sizeof(*o));
+	__builtin_memset(&o->s, 0, sizeof(o->s));
+	o->s.type = SOCK_STREAM_;
+	o->s.ino = c->sock;
+	sock_addresses(&o->s, sk);
+	tls_give(o, sizeof(*o));
 	return 0;
 }
 
