@@ -39,6 +39,8 @@ bool jsonread_next(struct jsonread *r, struct str *ret_name, struct jsonread_val
 
 /* The last member of that name, which must not need escapes; nothing if there is none. */
 struct jsonread_value jsonread_get(struct str object, const char *name);
+/* The same of n names in one go over the object: ret_values[i] is that of names[i]. */
+void jsonread_members(struct str object, const char *const *names, unsigned n, struct jsonread_value *ret_values);
 /* The same along names that dots separate: "HostConfig.Privileged". A number is an index of an array: "choices.0.role". */
 struct jsonread_value jsonread_at(struct str object, const char *path);
 

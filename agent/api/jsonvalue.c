@@ -19,6 +19,20 @@ struct jsonread_value jsonread_get(struct str object, const char *name)
 	return found;
 }
 
+void jsonread_members(struct str object, const char *const *names, unsigned n, struct jsonread_value *ret_values)
+{
+	struct jsonread_value v;
+	struct jsonread r;
+	struct str key;
+
+	memset(ret_values, 0, n * sizeof(*ret_values));
+	jsonread_begin(&r, object);
+	while (r.close == '}' && jsonread_next(&r, &key, &v))
+		for (unsigned i = 0; i < n; i++)
+			if (str_is(key, names[i]))
+				ret_values[i] = v;
+}
+
 static struct jsonread_value element(struct str array, uint64_t index)
 {
 	struct jsonread_value v;

@@ -162,53 +162,75 @@ static void put_count(struct jsontext *j, const char *key, struct jsonread_value
 }
 
 /* Only numbers and booleans: a text here could be anything. */
-static void put_settings(struct jsontext *j, struct str object, const char *const *names)
+static void put_settings(struct jsontext *j, const char *const *names, const struct jsonread_value *v, unsigned n)
 {
-	for (; *names; names++) {
-		struct jsonread_value v = jsonread_get(object, *names);
-
-		if (v.kind == JSON_NUMBER || v.kind == JSON_TRUE || v.kind == JSON_FALSE)
-			jsonread_copy(j, str_of(*names), v, 0);
-	}
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].kind == JSON_NUMBER || v[i].kind == JSON_TRUE || v[i].kind == JSON_FALSE)
+			jsonread_copy(j, str_of(names[i]), v[i], 0);
 }
+
+#define COUNT(names) (sizeof(names) / sizeof((names)[0]))
 
 static void put_request(struct jsontext *j, struct str body, enum dialect dialect)
 {
-	static const char *const settings[] = { "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample", "n",
-						"temperature", "top_p", "store", "background", NULL };
-	static const char *const config[] = { "maxOutputTokens", "candidateCount", "temperature", "topP", NULL };
-	struct str model = jsonread_text(j->arena, jsonread_get(body, "model"));
+	static const char *const names[] = { "model", "messages", "contents", "tools", "generationConfig", "stream", "max_tokens", "max_completion_tokens",
+					     "max_output_tokens", "max_tokens_to_sample", "n", "temperature", "top_p", "store", "background" };
+	static const char *const config[] = { "maxOutputTokens", "candidateCount", "temperature", "topP" };
+	enum { MODEL, MESSAGES, CONTENTS, TOOLS, CONFIG, SETTINGS };
+	struct jsonread_value v[COUNT(names)], c[COUNT(config)];
 
-	if (model.p)
-		jsontext_text(j, STR("model"), model_name(model));
-	put_settings(j, body, settings);
-	put_count(j, "messages", jsonread_get(body, dialect == GEMINI ? "contents" : "messages"));
-	put_count(j, "tools", jsonread_get(body, "tools"));
-	if (dialect == GEMINI)
-		put_settings(j, jsonread_get(body, "generationConfig").text, config);
+	jsonread_members(body, names, COUNT(names), v);
+	if (v[MODEL].kind == JSON_STRING)
+		jsontext_text(j, STR("model"), model_name(jsonread_text(j->arena, v[MODEL])));
+	put_settings(j, names + SETTINGS, v + SETTINGS, COUNT(names) - SETTINGS);
+	put_count(j, "messages", v[dialect == GEMINI ? CONTENTS : MESSAGES]);
+	put_count(j, "tools", v[TOOLS]);
+	if (dialect != GEMINI || v[CONFIG].kind != JSON_OBJECT)
+		return;
+	jsonread_members(v[CONFIG].text, config, COUNT(config), c);
+	put_settings(j, config, c, COUNT(config));
 }
 
-/* Where an answer, or an event of a streamed one, has its usage; later ones replace members of earlier ones. */
-static const char *const usage_paths[] = { "usage", "message.usage", "response.usage", "usageMetadata", "meta.tokens" };
+/* Where an answer, or an event of a streamed one, has its usage: at its top, or in one of these; later ones replace members of earlier. */
+static const char *const usage_names[] = { "usage", "usageMetadata", "tokens" };
+static const char *const usage_parents[] = { "message", "response", "meta" };
 static const char *const tokens[] = {
 	"prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens", "cache_creation_input_tokens",
 	"cache_read_input_tokens", "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "totalTokenCount",
 };
-#define TOKENS (sizeof(tokens) / sizeof(tokens[0]))
+#define TOKENS COUNT(tokens)
 
 struct usage {
 	uint64_t n[TOKENS];
 	bool known[TOKENS];
 };
 
+static void take_tokens(struct usage *u, struct jsonread_value object)
+{
+	struct jsonread_value v[TOKENS];
+
+	if (object.kind != JSON_OBJECT)
+		return;
+	jsonread_members(object.text, tokens, TOKENS, v);
+	for (unsigned i = 0; i < TOKENS; i++)
+		if (jsonread_number(v[i], UINT32_MAX, &u->n[i]))
+			u->known[i] = true;
+}
+
 static void take_usage(struct usage *u, struct str answer)
 {
-	for (unsigned p = 0; p < sizeof(usage_paths) / sizeof(usage_paths[0]); p++) {
-		struct jsonread_value v = jsonread_at(answer, usage_paths[p]);
+	struct jsonread_value in[COUNT(usage_names)], parents[COUNT(usage_parents)];
 
-		for (unsigned i = 0; v.kind == JSON_OBJECT && i < TOKENS; i++)
-			if (jsonread_number(jsonread_get(v.text, tokens[i]), UINT32_MAX, &u->n[i]))
-				u->known[i] = true;
+	jsonread_members(answer, usage_names, COUNT(usage_names), in);
+	for (unsigned i = 0; i < COUNT(in); i++)
+		take_tokens(u, in[i]);
+	jsonread_members(answer, usage_parents, COUNT(usage_parents), parents);
+	for (unsigned k = 0; k < COUNT(parents); k++) {
+		if (parents[k].kind != JSON_OBJECT)
+			continue;
+		jsonread_members(parents[k].text, usage_names, COUNT(usage_names), in);
+		for (unsigned i = 0; i < COUNT(in); i++)
+			take_tokens(u, in[i]);
 	}
 }
 
