@@ -22,6 +22,7 @@ static int keep_symbol(const char *name, uint64_t addr, uint64_t size, void *arg
 
 	if (func && tls_funcs[func].k.abi == HT_TLS_ABI_C)
 		plan_found_add(w, func, addr, size);
+	w->java |= !strcmp(name, "JNI_CreateJavaVM");
 	return 0;
 }
 
@@ -114,7 +115,21 @@ static bool has_mark(const uint8_t *p, size_t n)
 	return false;
 }
 
-static bool speaks_tls(const struct image *m)
+/* Whose words they are, by the names of source files in messages. */
+static const char *whose(const uint8_t *p, size_t n)
+{
+	static const struct {
+		const char *text, *stack;
+	} rows[] = { { "ssl_lib.cc", "boringssl" }, { "ssl/ssl_lib.c", "openssl" }, { "/rustls-", "rustls" }, { "s2n_connection.c", "s2n" } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		if (memmem(p, n, rows[i].text, strlen(rows[i].text)))
+			return rows[i].stack;
+	return "unknown";
+}
+
+/* The stack of TLS that can be told by no symbol; NULL: it speaks none. */
+static const char *speaks_tls(const struct image *m)
 {
 	struct image_section s;
 
@@ -126,9 +141,24 @@ static bool speaks_tls(const struct image *m)
 		if (s.size > MARK_SEARCH_MAX)
 			s.size = MARK_SEARCH_MAX;
 		if (!image_section_read(m, &s, &p) && has_mark(p, s.size))
-			return true;
+			return whose(p, s.size);
 	}
-	return false;
+	return NULL;
+}
+
+/* Why a file that has TLS in it has no functions that could be probed. */
+static void describe_blind(struct plan_work *w)
+{
+	struct tls_plan *p = &w->plan;
+	const char *stack = w->java ? "java" : speaks_tls(&w->m);
+
+	if (!stack)
+		return;
+	p->uses_tls = true;
+	snprintf(p->stack, sizeof(p->stack), "%s", stack);
+	if (!p->why[0])
+		snprintf(p->why, sizeof(p->why), "%s", w->java ? "Java's own TLS (JSSE) is no native code" :
+			 "speaks TLS, but none of its functions has a symbol: stripped, or of a library that is not in the table");
 }
 
 static bool is_found(const struct plan_work *w, uint8_t op)
@@ -148,12 +178,10 @@ static void describe(struct plan_work *w)
 	if (w->nfound && !p->stack[0])
 		snprintf(p->stack, sizeof(p->stack), "%s", tls_funcs[w->found[0].func].stack);
 	p->uses_tls |= reads || writes;
-	if (!w->nfound && !p->uses_tls && speaks_tls(&w->m)) {
-		p->uses_tls = true;
-		snprintf(p->why, sizeof(p->why), "speaks TLS, but none of its functions has a symbol: stripped, or of a stack that is not in the table");
-	} else if (reads != writes && !p->why[0]) {
+	if (!w->nfound && !p->uses_tls && !w->imports)
+		describe_blind(w);
+	else if (reads != writes && !p->why[0])
 		snprintf(p->why, sizeof(p->why), "no function that %s was found", reads ? "writes" : "reads");
-	}
 }
 
 static int by_offset(const void *a, const void *b)

@@ -31,6 +31,7 @@ struct plan_work {
 	struct { uint64_t slot, value; } slots[SLOTS_MAX];	/* words that hold the address of a found function */
 	unsigned nslots;
 	bool boring;			/* marks of BoringSSL were among the symbols */
+	bool java;			/* it makes Java virtual machines */
 	const char *imports;		/* the stack of a function that it has from another library */
 };
 

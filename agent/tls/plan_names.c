@@ -4,7 +4,7 @@
 #include "plan_internal.h"
 
 /* What a symbol begins with that can be in the table. Rust's mangled names begin with _. */
-static const char *const beginnings[] = { "SSL_", "gnutls_", "PR_", "wolfSSL_", "mbedtls_", "rustls_", "nghttp2_" };
+static const char *const beginnings[] = { "SSL_", "gnutls_", "PR_", "wolfSSL_", "mbedtls_", "s2n_", "rustls_", "nghttp2_" };
 
 /* Functions that BoringSSL and its forks have and OpenSSL has not. */
 static const char *const boring_marks[] = { "SSL_CTX_set_custom_verify", "SSL_CTX_set_grease_enabled", "SSL_set_permute_extensions",
@@ -71,7 +71,7 @@ uint16_t plan_row_of(const char *symbol, bool *boring)
 /* A library's name, and what may follow it at once: a version, a build's hash, the end of the name. */
 static const char *const libraries[] = { "libssl", "libgnutls", "libnspr4", "libwolfssl", "libmbedtls", "librustls", "libnghttp2", "libnode",
 					 "libboringssl", "libnetty_tcnative", "libconscrypt", "libpython", "libcurl", "libgrpc",
-					 "libtls", "libcronet", "_ssl", "_rust", "_openssl", "cygrpc", "libquiche" };
+					 "libtls", "libs2n", "libjvm", "libcronet", "_ssl", "_rust", "_openssl", "_awscrt", "libaws-crt", "cygrpc", "libquiche" };
 
 bool tls_plan_name(const char *basename)
 {

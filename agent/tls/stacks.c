@@ -108,6 +108,15 @@ const struct tls_func tls_funcs[] = {
 	{ "mbedtls", "mbedtls_ssl_session_reset", FREE(0) },
 	{ "mbedtls", "mbedtls_ssl_free", FREE(0) },
 
+	{ "s2n", "s2n_send", WRITE(COUNT, 2, 3, 0, LONG) },
+	{ "s2n", "s2n_recv", READ(COUNT, 2, 3, 0, LONG) },
+	{ "s2n", "s2n_negotiate", HANDSHAKE(ZERO) },
+	{ "s2n", "s2n_connection_wipe", FREE(0) },
+	{ "s2n", "s2n_connection_free", FREE(0) },
+	{ "s2n", "s2n_connection_set_fd", SET_FD(2) },
+	{ "s2n", "s2n_connection_set_read_fd", SET_FD(2) },
+	{ "s2n", "s2n_connection_set_write_fd", SET_FD(2) },
+
 	{ "rustls-ffi", "rustls_connection_write", WRITE(HT_TLS_OK_RUSTLS, 2, 3, 4, 0) },
 	{ "rustls-ffi", "rustls_connection_read", READ(HT_TLS_OK_RUSTLS, 2, 3, 4, 0) },
 	{ "rustls-ffi", "rustls_connection_free", FREE(0) },

@@ -315,6 +315,15 @@ static void says_why_nothing(void)
 
 	ok_int(p.nsites, 0);
 	ok(p.uses_tls && strstr(p.why, "stripped"));
+	ok_str(p.stack, "unknown");
+	tls_plan_done(&p);
+	p = plan_of(".section .rodata\n.asciz \"TLS 1.3, client TLS 1.3, server CertificateVerify\"\n.asciz \"/rustls-0.23.5/src/conn.rs\"\n");
+	ok(p.uses_tls && p.why[0]);
+	ok_str(p.stack, "rustls");
+	tls_plan_done(&p);
+	p = plan_of(FUNC("JNI_CreateJavaVM", "ret"));
+	ok(p.uses_tls && strstr(p.why, "JSSE") && !p.nsites);
+	ok_str(p.stack, "java");
 	tls_plan_done(&p);
 	p = plan_of(FUNC("SSL_something", "ret") ".section .rodata\n.asciz \"SSL_read\"\n");
 	ok_int(p.nsites, 0);
@@ -410,7 +419,7 @@ static void names(void)
 {
 	static const char *const yes[] = { "libssl.so.3", "libssl.so.1.1", "libssl-41ee2b3b.so.1.1", "libgnutls.so.30.34.3", "libnspr4.so", "libnode.so.108",
 					   "libwolfssl.so.35", "libmbedtls.so.14", "libnghttp2.so.14.24.1", "_ssl.cpython-312-x86_64-linux-gnu.so",
-					   "libnetty_tcnative_linux_x86_64123.so", "_openssl.abi3.so", "libpython3.12.so.1.0" };
+					   "libnetty_tcnative_linux_x86_64123.so", "_openssl.abi3.so", "libpython3.12.so.1.0", "libjvm.so", "_awscrt.cpython-311-x86_64-linux-gnu.so" };
 	static const char *const no[] = { "libc.so.6", "libssl.conf", "ls", "libz.so.1", "", "libss.so.2", "ld-linux-x86-64.so.2" };
 
 	for (unsigned i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
