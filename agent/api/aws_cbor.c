@@ -52,10 +52,29 @@ static bool at_break(struct cbor *c)
 	return true;
 }
 
-/* Text or bytes, also of pieces. */
-static bool string_get(struct cbor *c, const struct head *h, struct str *ret)
+/* Goes over pieces up to the break; they are copied where there is room for them. False: they are not whole. */
+static bool pieces(struct cbor *c, unsigned major, char *to, size_t *ret_n)
 {
 	struct head piece;
+	size_t n = 0;
+
+	while (!at_break(c)) {
+		if (!head_get(c, &piece) || piece.major != major || piece.info == INDEFINITE || piece.value > (uint64_t)(c->end - c->p))
+			return false;
+		if (to)
+			memcpy(to + n, c->p, piece.value);
+		n += piece.value;
+		c->p += piece.value;
+	}
+	*ret_n = n;
+	return true;
+}
+
+/* Text or bytes, also of pieces: these are measured first, so that all strings of a body take no more memory than it. */
+static bool string_get(struct cbor *c, const struct head *h, struct str *ret)
+{
+	const uint8_t *from = c->p;
+	size_t n;
 	char *to;
 
 	if (h->info != INDEFINITE) {
@@ -65,16 +84,16 @@ static bool string_get(struct cbor *c, const struct head *h, struct str *ret)
 		c->p += h->value;
 		return true;
 	}
-	to = api_arena_get(c->tree->arena, (size_t)(c->end - c->p) + 1);
-	*ret = (struct str){ to, 0 };
-	while (to && !at_break(c)) {
-		if (!head_get(c, &piece) || piece.major != h->major || piece.info == INDEFINITE || piece.value > (uint64_t)(c->end - c->p))
-			return false;
-		memcpy(to + ret->n, c->p, piece.value);
-		ret->n += piece.value;
-		c->p += piece.value;
+	if (!pieces(c, h->major, NULL, &n))
+		return false;
+	to = api_arena_get(c->tree->arena, n + 1);
+	if (!to) {
+		c->tree->failed = true;
+		return false;
 	}
-	return to;
+	c->p = from;
+	*ret = (struct str){ to, n };
+	return pieces(c, h->major, to, &n);
 }
 
 static void set_number(struct cbor *c, struct aws_node *n, const char *text)

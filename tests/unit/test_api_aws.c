@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_api_aws.c - AWS calls by hand: one of each protocol and kind, signatures, S3's subresources, errors, secrets, broken bodies. */
+#include <malloc.h>
+
 #include "agent/api/rules.h"
 #include "callmake.h"
 #include "tests/tap.h"
@@ -489,6 +491,40 @@ static void depth_and_width_are_bounded(void)
 	ok(strstr(OUT(request_parameters), "omitted"));
 }
 
+static size_t in_use(void)
+{
+	struct mallinfo2 i = mallinfo2();
+
+	return i.uordblks + i.hblkhd;
+}
+
+/* Bodies that are made to take memory: each many times over, as one connection may send them. */
+static void memory_is_bounded(void)
+{
+	static const struct {
+		const char *fields, *begin, *part, *end;
+	} bodies[] = {
+		{ "smithy-protocol: rpc-v2-cbor\n" SIGNED("monitoring"), "\xbf", "\x7f\xff\x7f\xff", "\xff" },
+		{ "smithy-protocol: rpc-v2-cbor\n" SIGNED("monitoring"), "\xbf\x61" "a\x9f", "\xbf\xff", "\xff\xff" },
+		{ "x-amz-target: AmazonSSM.DeleteParameters\n" JSON11 SIGNED("ssm"), "{\"Names\":[1", ",[[[[]]]]", "]}" },
+		{ "x-amz-target: AmazonSSM.DeleteParameters\n" JSON11 SIGNED("ssm"), "{\"Names\":[1", ",\"\\u0001\"", "]}" },
+		{ FORM SIGNED("iam"), "Action=TagUser", "&Tags.member.1.1.1.1.1=%41", "" },
+		{ FORM SIGNED("cloudformation"), "<a>", "<b c=\"\"/>", "</a>" },
+	};
+	static char body[64000];
+
+	for (unsigned i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		size_t n = (size_t)snprintf(body, sizeof(body), "%s", bodies[i].begin), before = in_use();
+
+		while (n + strlen(bodies[i].part) + 8 < sizeof(body))
+			n += (size_t)snprintf(body + n, sizeof(body) - n, "%s", bodies[i].part);
+		snprintf(body + n, sizeof(body) - n, "%s", bodies[i].end);
+		callmake(&m, "POST https://x.test/service/G/operation/PutMetricData", bodies[i].fields, body, 200, NULL, NULL);
+		ok_int(callmake_describe(&m), 0);
+		ok(in_use() < before + (8 << 20));
+	}
+}
+
 static const struct tap_case cases[] = {
 	CASE(each_protocol),
 	CASE(each_subresource_of_s3),
@@ -504,5 +540,6 @@ static const struct tap_case cases[] = {
 	CASE(compressed_bodies_are_not_read),
 	CASE(nothing_of_a_body),
 	CASE(depth_and_width_are_bounded),
+	CASE(memory_is_bounded),
 };
 TAP_MAIN(cases)
