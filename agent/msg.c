@@ -45,6 +45,8 @@ static const struct {
 	[MSG_TLS_PLAN] = { sizeof(struct msg_tls_plan), sizeof(struct msg_tls_plan) + MSG_TLS_SITES_MAX * sizeof(struct msg_tls_site), 0 },
 	[MSG_TLS_WANTED] = { sizeof(struct msg_tls_wanted), sizeof(struct msg_tls_wanted), 0 },
 	[MSG_TLS_LIBRARY] = { sizeof(struct msg_tls_library), sizeof(struct msg_tls_library), 0 },
+	[MSG_TLS_MAPPED] = { sizeof(struct msg_pid), sizeof(struct msg_pid), 0 },
+	[MSG_TLS_MAPPED_IS] = { sizeof(struct msg_pid), sizeof(struct msg_pid), 0 },
 	[MSG_PROBED] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
 };
 

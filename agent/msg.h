@@ -53,6 +53,8 @@ enum msg_type {
 	MSG_TLS_PLAN,		/* planner -> parent: struct msg_tls_plan, and struct msg_tls_site as many as it says */
 	MSG_TLS_WANTED,		/* worker -> parent: struct msg_tls_wanted */
 	MSG_TLS_LIBRARY,	/* worker -> parent: struct msg_tls_library: somebody opened this */
+	MSG_TLS_MAPPED,		/* worker -> parent: struct msg_pid; has it a TLS library? */
+	MSG_TLS_MAPPED_IS,	/* parent -> worker: struct msg_pid with the answer, as tls_mapped() */
 	MSG__MAX,
 };
 

@@ -38,6 +38,7 @@ struct pipeline_ops {
 	/* TLS capture: what the kernel need not send; a process opened a file that may be a TLS library. May be NULL. */
 	void (*tls_wanted)(void *ctx, uint64_t conn, const struct ht_tls_wanted *w);
 	void (*library)(void *ctx, uint32_t pid, struct str path);
+	int (*tls_mapped)(void *ctx, uint32_t pid);	/* as tls_mapped() of tlsmapped.h */
 };
 
 struct pipeline_config {

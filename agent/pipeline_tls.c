@@ -8,6 +8,7 @@
  */
 #include "pipeline_tls.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +42,12 @@ static const struct shape_field fields[] = {
 	{ SECTION_ADDITIONAL, "tls.local.port", FIELD_UINT, NULL },
 	{ SECTION_ADDITIONAL, "tls.handshakeSeen", FIELD_BOOL, NULL },
 	{ SECTION_ADDITIONAL, "tls.piecesLost", FIELD_UINT, NULL },
+	{ SECTION_TLS, "tlsVersion", FIELD_STRING, NULL },
+	{ SECTION_TLS, "cipherSuite", FIELD_STRING, NULL },
+	{ SECTION_TLS, "clientProvidedHostHeader", FIELD_STRING, NULL },
 };
 enum { REQUEST, RESPONSE, ADDITIONAL, API, DURATION, FORWARDED, CONNECTION, CALL, ROLE, SERVER_NAME, PEER, PEER_PORT, LOCAL, LOCAL_PORT,
-       HANDSHAKE, LOST, RESOURCES };
+       HANDSHAKE, LOST, TLS_VERSION, TLS_CIPHER, TLS_HOST, RESOURCES };
 _Static_assert(ARRAY_SIZE(fields) == RESOURCES, "a name for each field");
 
 static const char *const resource_names[API_RESOURCES_MAX] = { "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7" };
@@ -189,6 +193,34 @@ static void put_connection(struct batch *b, const struct tlscalls_call *c)
 	put_number(b, LOST, c->lost);
 }
 
+/* The Host header without its port, where it is a host's name and nothing else. */
+static struct str host_header(struct str s)
+{
+	bool bracket = s.n && s.p[0] == '[';
+	size_t n = 0;
+
+	while (n < s.n && (isalnum((unsigned char)s.p[n]) || strchr("-._", s.p[n]) || (bracket && strchr("[:]", s.p[n]))))
+		n++;
+	for (size_t i = n; i < s.n; i++)
+		if (s.p[i] != ':' && !isdigit((unsigned char)s.p[i]))
+			return (struct str){ 0 };
+	s.n = n;
+	return s;
+}
+
+/* As CloudTrail has it; without the handshake nothing is said. */
+static void put_tls(struct batch *b, const struct tlssock *s, const struct http_message *request)
+{
+	char room[HELLO_NAME_ROOM];
+
+	if (!s || !s->answered)
+		return;
+	put(b, TLS_VERSION, c_str(hello_version(s->version)));
+	if (s->cipher)
+		put(b, TLS_CIPHER, c_str(hello_cipher(s->cipher, room)));
+	put(b, TLS_HOST, host_header(request->head.authority));
+}
+
 static int put_record(struct batch *b, const struct shape *shape, const struct record_head *head, const struct tlscalls_call *c)
 {
 	const struct api_call *a = c->api;
@@ -205,6 +237,7 @@ static int put_record(struct batch *b, const struct shape *shape, const struct r
 		batch_int(b, DURATION, (int64_t)(s->end - q->start));
 	put(b, FORWARDED, a->forwarded_for);
 	put_connection(b, c);
+	put_tls(b, c->tls, q);
 	for (unsigned i = 0; i < a->nresources; i++)
 		put(b, RESOURCES + i, a->resources[i].arn);
 	return batch_end(b);
@@ -294,6 +327,89 @@ static int on_call(void *ctx, const struct tlscalls_call *c)
 	return 0;
 }
 
+/* ---- TLS whose plaintext nobody saw ------------------------------------------------------------------------ */
+
+static const struct shape_field unseen_fields[] = {
+	{ SECTION_SERVICE, "reason", FIELD_STRING, NULL },
+	{ SECTION_SERVICE, "role", FIELD_STRING, NULL },
+	{ SECTION_SERVICE, "serverName", FIELD_STRING, NULL },
+	{ SECTION_SERVICE, "peer.address", FIELD_STRING, NULL },
+	{ SECTION_SERVICE, "peer.port", FIELD_UINT, NULL },
+	{ SECTION_SERVICE, "local.address", FIELD_STRING, NULL },
+	{ SECTION_SERVICE, "local.port", FIELD_UINT, NULL },
+	{ SECTION_TLS, "tlsVersion", FIELD_STRING, NULL },
+	{ SECTION_TLS, "cipherSuite", FIELD_STRING, NULL },
+};
+enum { U_REASON, U_ROLE, U_NAME, U_PEER, U_PEER_PORT, U_LOCAL, U_LOCAL_PORT, U_VERSION, U_CIPHER };
+
+static const struct shape unseen_shape = {
+	.event_source = "trail.hosttrail", .event_name = "TlsUnobserved", .event_type = "HostServiceEvent", .category = CATEGORY_MANAGEMENT,
+	.read_only = true, .nfields = ARRAY_SIZE(unseen_fields), .fields = unseen_fields,
+};
+
+/* A library that is there but whose plaintext did not come: it was probed too late, or calls functions that are not known. */
+static const char *reason_of(int mapped)
+{
+	return mapped > 0 ? "LibraryNotProbed" : mapped == 0 ? "NoKnownLibrary" : "Unknown";
+}
+
+static int put_unseen(struct batch *b, const struct record_head *head, const struct tlssocks_unobserved *u, const char *peer, const char *local)
+{
+	const struct tlssock *s = u->tls;
+	char room[HELLO_NAME_ROOM];
+	int r = batch_begin(b, &unseen_shape, head);
+
+	if (r < 0)
+		return r;
+	put(b, U_REASON, c_str(reason_of(u->mapped)));
+	put(b, U_ROLE, c_str(s->server ? "server" : "client"));
+	put(b, U_NAME, c_str(s->name));
+	put(b, U_PEER, c_str(peer));
+	put_number(b, U_PEER_PORT, u->sock->dport);
+	put(b, U_LOCAL, c_str(local));
+	put_number(b, U_LOCAL_PORT, u->sock->sport);
+	if (s->answered) {
+		put(b, U_VERSION, c_str(hello_version(s->version)));
+		put(b, U_CIPHER, s->cipher ? c_str(hello_cipher(s->cipher, room)) : c_str(NULL));
+	}
+	return batch_end(b);
+}
+
+static int on_unobserved(void *ctx, const struct tlssocks_unobserved *u)
+{
+	struct pipeline_tls *t = ctx;
+	struct pipeline *p = t->p;
+	struct batch *b = p->batch[CHAIN_TLS];
+	struct tlscalls_who who = { u->tid, u->tgid, u->start, u->gen };
+	char peer[TLSCALLS_ADDRESS], local[TLSCALLS_ADDRESS];
+	struct record_head head = { .ring_class = HT_CLASS_TLS, .cpu = SETTLE_TLS_CPU, .time = u->time };
+	int64_t identity;
+	int r;
+
+	tlscalls_address(u->sock->family, u->sock->daddr, peer);
+	tlscalls_address(u->sock->family, u->sock->saddr, local);
+	head.source_ip = (struct str){ u->tls->server ? peer : local, strlen(u->tls->server ? peer : local) };
+	identity = identity_for(p, b, &who);
+	if (identity < 0)
+		return (int)identity;
+	head.identity = (uint32_t)identity;
+	head.seq = settle_tls_seq(p->settle);
+	head.request = head.seq + 1;
+	r = put_unseen(b, &head, u, peer, local);
+	if (r < 0)
+		return r;
+	p->stats.records[HT_CLASS_TLS]++;
+	pipeline_note(p, CHAIN_TLS);
+	return 0;
+}
+
+static int on_mapped(void *ctx, uint32_t tgid)
+{
+	struct pipeline_tls *t = ctx;
+
+	return t->p->ops.tls_mapped ? t->p->ops.tls_mapped(t->p->ops.ctx, tgid) : -1;
+}
+
 static void on_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
 {
 	struct pipeline_tls *t = ctx;
@@ -307,7 +423,7 @@ static void on_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
 int pipeline_tls_new(struct pipeline *p, struct pipeline_tls **ret_t)
 {
 	_cleanup_(pipeline_tls_free) struct pipeline_tls *t = calloc(1, sizeof(*t));
-	struct tlscalls_ops ops = { .ctx = t, .call = on_call, .wanted = on_wanted };
+	struct tlscalls_ops ops = { .ctx = t, .call = on_call, .wanted = on_wanted, .unobserved = on_unobserved, .mapped = on_mapped };
 	int r;
 
 	if (!t)
@@ -372,7 +488,7 @@ void pipeline_tls_note(struct pipeline_tls *t, const struct ht_call *ev, uint32_
 
 int pipeline_tls_pass_end(struct pipeline_tls *t)
 {
-	return tlscalls_pass_end(t->calls);
+	return tlscalls_pass_end(t->calls, clock_boot());
 }
 
 int pipeline_tls_finish(struct pipeline_tls *t, uint64_t when)

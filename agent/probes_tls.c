@@ -51,7 +51,7 @@ void probes_tls_own(struct probes *p)
 
 void probes_tls_size(struct probes *p, struct hosttrail_bpf *s)
 {
-	struct bpf_map *const sized[] = { s->maps.tls_conns, s->maps.tls_wanted, s->maps.tls_gos, s->maps.tls_funcs };
+	struct bpf_map *const sized[] = { s->maps.tls_conns, s->maps.tls_socks, s->maps.tls_wanted, s->maps.tls_gos, s->maps.tls_funcs };
 	struct bpf_program *const progs[] = { s->progs.ht_tls_entry, s->progs.ht_tls_return };
 
 	memcpy((void *)s->rodata->ht_tls_own, p->tls_own, sizeof(p->tls_own));

@@ -14,6 +14,7 @@
 #include "lib/log.h"
 #include "logins.h"
 #include "parent_internal.h"
+#include "tlsmapped.h"
 
 /* The host's key signs headers of frames of this stream, and nothing that could be taken for anything else. */
 static bool is_our_header(const struct parent *p, const uint8_t *b, uint32_t n)
@@ -45,6 +46,13 @@ static int serve_exe_path(struct parent *p)
 	snprintf(link, sizeof(link), "/proc/%u/exe", p->m.body.pid.pid);
 	n = readlink(link, path, sizeof(path));
 	return msg_send(p->ask, MSG_EXE_PATH_IS, path, n < 0 ? 0 : (uint32_t)n, -1);
+}
+
+static int serve_tls_mapped(struct parent *p)
+{
+	struct msg_pid a = { .pid = (uint32_t)tls_mapped(p->m.body.pid.pid) };
+
+	return msg_send(p->ask, MSG_TLS_MAPPED_IS, &a, sizeof(a), -1);
 }
 
 static int serve_exe(struct parent *p)
@@ -108,6 +116,8 @@ int serve_ask(struct parent *p)
 		r = serve_sign(p);
 	else if (!r && p->m.type == MSG_EXE_PATH)
 		r = serve_exe_path(p);
+	else if (!r && p->m.type == MSG_TLS_MAPPED)
+		r = serve_tls_mapped(p);
 	else if (!r)
 		r = -EBADMSG;
 	return r == -EAGAIN ? 0 : r;

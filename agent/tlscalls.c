@@ -38,6 +38,7 @@ struct conn {
 	unsigned nopen, open_max;
 	struct api_peer peer;
 	uint16_t local_port;
+	uint64_t sock;			/* its inode number; 0: not known */
 	char address[TLSCALLS_ADDRESS], local[TLSCALLS_ADDRESS];
 };
 
@@ -45,10 +46,38 @@ struct tlscalls {
 	struct tlscalls_ops ops;
 	struct conn *conns, *used;	/* used: the least recently used one first */
 	unsigned n;
+	struct tlssocks *socks;
 	struct api_arena *arena;
 	int error;			/* what a callback answered while a connection was fed */
 	struct tlscalls_stats stats;
 };
+
+/* One of the process whose socket is not known. */
+static bool maybe_seen(void *ctx, uint32_t tgid)
+{
+	struct tlscalls *t = ctx;
+	struct conn *c;
+
+	DL_FOREACH(t->used, c)
+		if (!c->sock && c->who.tgid == tgid)
+			return true;
+	return false;
+}
+
+static int is_mapped(void *ctx, uint32_t tgid)
+{
+	struct tlscalls *t = ctx;
+
+	return t->ops.mapped ? t->ops.mapped(t->ops.ctx, tgid) : -1;
+}
+
+static int on_unobserved(void *ctx, const struct tlssocks_unobserved *u)
+{
+	struct tlscalls *t = ctx;
+
+	t->stats.unobserved++;
+	return t->ops.unobserved ? t->ops.unobserved(t->ops.ctx, u) : 0;
+}
 
 int tlscalls_new(const struct tlscalls_ops *ops, struct tlscalls **ret_t)
 {
@@ -59,6 +88,8 @@ int tlscalls_new(const struct tlscalls_ops *ops, struct tlscalls **ret_t)
 		return -ENOMEM;
 	t->ops = *ops;
 	r = api_arena_new(&t->arena);
+	if (!r)
+		r = tlssocks_new(&(struct tlssocks_ops){ t, maybe_seen, is_mapped, on_unobserved }, &t->socks);
 	if (!r)
 		*ret_t = TAKE_PTR(t);
 	return r;
@@ -80,6 +111,7 @@ void tlscalls_free(struct tlscalls **t)
 		return;
 	while ((*t)->used)
 		conn_free(*t, (*t)->used);
+	tlssocks_free(&(*t)->socks);
 	api_arena_free(&(*t)->arena);
 	free(*t);
 	*t = NULL;
@@ -115,6 +147,15 @@ static struct open_call *open_room(struct conn *c)
 	return &c->open[c->nopen++];
 }
 
+/* What the handshake on its socket said, as far as it is known by now. */
+static const struct tlssock *details(struct conn *c)
+{
+	const struct tlssock *s = c->sock ? tlssocks_find(c->all->socks, c->sock) : NULL;
+
+	c->peer.server_name = s && s->name[0] ? (struct str){ s->name, strlen(s->name) } : (struct str){ 0 };
+	return s;
+}
+
 static void on_head(void *ctx, const struct http_call *call, struct http_wants *ret_wants)
 {
 	struct conn *c = ctx;
@@ -123,6 +164,7 @@ static void on_head(void *ctx, const struct http_call *call, struct http_wants *
 	if (o)
 		*o = (struct open_call){ .number = call->number, .lost = c->lost, .who = c->who };
 	c->peer.role = call->role;
+	details(c);
 	api_wants(&c->peer, call, ret_wants);
 }
 
@@ -152,6 +194,7 @@ static void on_call(void *ctx, const struct http_call *call)
 	if (t->error)
 		return;
 	c->peer.role = call->role;
+	x.tls = details(c);
 	r = api_describe(&c->peer, call, t->arena, &api);
 	x.api = &api;
 	if (!r)
@@ -223,7 +266,7 @@ static int conn_of(struct tlscalls *t, uint64_t id, struct conn **ret_c)
 	return conn_new(t, id, ret_c);
 }
 
-static void address_text(uint16_t family, const uint8_t a[16], char text[TLSCALLS_ADDRESS])
+void tlscalls_address(uint16_t family, const uint8_t a[16], char text[TLSCALLS_ADDRESS])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -240,12 +283,15 @@ static struct str text_of(const char *s)
 
 static void take_socket(struct conn *c, const struct ht_sock *s)
 {
-	address_text(s->family, s->daddr, c->address);
-	address_text(s->family, s->saddr, c->local);
+	tlscalls_address(s->family, s->daddr, c->address);
+	tlscalls_address(s->family, s->saddr, c->local);
 	c->peer.address = text_of(c->address);
 	c->peer.local_address = text_of(c->local);
 	c->peer.port = s->dport;
 	c->local_port = s->sport;
+	c->sock = s->ino;
+	if (s->ino)
+		tlssocks_seen(c->all->socks, s->ino);
 }
 
 /* ---- bytes --------------------------------------------------------------------------------------------- */
@@ -376,6 +422,11 @@ int tlscalls_event(struct tlscalls *t, const struct ht_tls *ev, uint32_t n)
 	struct conn *c;
 	int r;
 
+	if (n >= sizeof(*ev) && (ev->what == HT_TLS_HELLO || ev->what == HT_TLS_FLOWED)) {
+		r = tlssocks_event(t->socks, ev, n);
+		t->stats.malformed += r == -EBADMSG;
+		return r;
+	}
 	if (!entry_good(ev, n)) {
 		t->stats.malformed++;
 		return -EBADMSG;
@@ -416,9 +467,10 @@ void tlscalls_gone(struct tlscalls *t, uint32_t tgid, uint64_t when)
 	DL_FOREACH(t->used, c)
 		if (c->who.tgid == tgid && c->last <= when && !c->gone)
 			c->gone = 2;
+	tlssocks_gone(t->socks, tgid);
 }
 
-int tlscalls_pass_end(struct tlscalls *t)
+int tlscalls_pass_end(struct tlscalls *t, uint64_t now)
 {
 	struct conn *c, *next;
 	int r = 0;
@@ -426,12 +478,12 @@ int tlscalls_pass_end(struct tlscalls *t)
 	DL_FOREACH_SAFE(t->used, c, next)
 		if (c->gone && !--c->gone && !r)
 			r = conn_end(t, c, c->last);
-	return r;
+	return r ?: tlssocks_due(t->socks, now, false);
 }
 
 int tlscalls_end(struct tlscalls *t, uint64_t when)
 {
-	int r = 0;
+	int r = tlssocks_due(t->socks, when, true);
 
 	while (t->used && !r)
 		r = conn_end(t, t->used, when);

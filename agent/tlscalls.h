@@ -14,6 +14,7 @@
 
 #include "agent/api/api.h"
 #include "bpf/event.h"
+#include "tlssocks.h"
 
 #define TLSCALLS_CONNS 8192
 #define TLSCALLS_ADDRESS 48
@@ -31,6 +32,7 @@ struct tlscalls_call {
 	const struct api_peer *peer;
 	const struct http_call *http;
 	const struct api_call *api;
+	const struct tlssock *tls;	/* what the handshake said; NULL: it was not seen */
 	uint64_t conn;
 	uint16_t local_port;
 	bool fresh;		/* the connection is known since its handshake */
@@ -43,6 +45,9 @@ struct tlscalls_ops {
 	int (*call)(void *ctx, const struct tlscalls_call *call);
 	/* From now on the kernel need not send these bytes. */
 	void (*wanted)(void *ctx, uint64_t conn, const struct ht_tls_wanted *w);
+	/* TLS whose plaintext nobody sees. NULL: nobody asks. */
+	int (*unobserved)(void *ctx, const struct tlssocks_unobserved *u);
+	int (*mapped)(void *ctx, uint32_t tgid);	/* as tlssocks_ops. NULL: not known */
 };
 
 int tlscalls_new(const struct tlscalls_ops *ops, struct tlscalls **ret_t);
@@ -53,12 +58,15 @@ int tlscalls_event(struct tlscalls *t, const struct ht_tls *ev, uint32_t n);
 /* A process ended or became another program at that boot time: its connections end with the second pass from now, for entries from before
  * may still be in the ring. */
 void tlscalls_gone(struct tlscalls *t, uint32_t tgid, uint64_t when);
-int tlscalls_pass_end(struct tlscalls *t);
+int tlscalls_pass_end(struct tlscalls *t, uint64_t now);
 /* No more entries come: what is open is given as it is. */
 int tlscalls_end(struct tlscalls *t, uint64_t when);
 
+/* An address of struct ht_sock as text; "" for what is none. */
+void tlscalls_address(uint16_t family, const uint8_t a[16], char text[TLSCALLS_ADDRESS]);
+
 struct tlscalls_stats {
-	uint64_t calls, connections, foreign, lost, malformed, evicted;
+	uint64_t calls, connections, foreign, lost, malformed, evicted, unobserved;
 };
 const struct tlscalls_stats *tlscalls_stats(const struct tlscalls *t);
 

@@ -26,6 +26,7 @@
 #include "pipeline.h"
 #include "spawn.h"
 #include "tlsfiles.h"
+#include "tlsmapped.h"
 #include "trace.h"
 #include "traceorder.h"
 
@@ -106,6 +107,11 @@ static void library(void *ctx, uint32_t pid, struct str path)
 		snprintf(full, sizeof(full), "%.*s", (int)path.n, path.p);
 		tlsfiles_path(t->files, full);
 	}
+}
+
+static int mapped(void *ctx, uint32_t pid)
+{
+	return tls_mapped(pid);
 }
 
 /* ---- batches to the callback -------------------------------------------------------------- */
@@ -253,6 +259,7 @@ static int open_user_side(struct trace *t)
 	struct pipeline_ops ops = {
 		.ctx = t, .close = close_batch, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
 		.tls_wanted = tls_wanted, .library = t->files ? library : NULL,
+		.tls_mapped = mapped,
 	};
 	struct pipeline_config pc = { .host = &t->host, .program = "hosttrail", .tls = t->files };
 	int r;

@@ -85,11 +85,25 @@ static void library(void *ctx, uint32_t pid, struct str path)
 	msg_send(w->ctl, MSG_TLS_LIBRARY, &m, sizeof(m), -1);
 }
 
+/* Once for a connection whose plaintext nobody saw; the parent answers at once. */
+static int tls_mapped_there(void *ctx, uint32_t pid)
+{
+	static struct msg m;
+	struct worker *w = ctx;
+	struct msg_pid q = { .pid = pid };
+	int r = msg_send(w->ask, MSG_TLS_MAPPED, &q, sizeof(q), -1);
+
+	if (!r)
+		r = msg_recv(w->ask, &m);
+	return r <= 0 || m.type != MSG_TLS_MAPPED_IS ? -EIO : (int)m.body.pid.pid;
+}
+
 void worker_ops(struct worker *w, struct pipeline_ops *ret_ops)
 {
 	*ret_ops = (struct pipeline_ops){
 		.ctx = w, .close = close_frame, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
 		.keep_identity = keep_identity, .is_test = worker_is_test, .tls_wanted = tls_wanted, .library = library,
+		.tls_mapped = tls_mapped_there,
 	};
 }
 

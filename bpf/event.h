@@ -432,7 +432,12 @@ enum ht_tls_what {
 				 * between two entries with following numbers was not wanted */
 	HT_TLS_SOCKET,		/* struct ht_sock follows: its socket became known */
 	HT_TLS_END,		/* its object is gone, or has another socket now */
+	/* Of sockets, seen by their calls, not by a library: conn is the socket's inode number, seq means nothing. struct ht_sock follows. */
+	HT_TLS_HELLO,		/* then `captured` bytes of what the socket carries from its first handshake record on, from `offset` on; `full`: the call's */
+	HT_TLS_FLOWED,		/* behind a handshake, application data went there and came back */
 };
+
+#define HT_TLS_HELLO_MAX 2048	/* bytes of a direction that are sent so */
 
 struct ht_tls {
 	struct ht_event h;	/* gen 0: the task's identity could not be delivered */

@@ -354,7 +354,37 @@ struct tls_wrote {		/* a write that the socket has not seen yet */
 	__u64 n;		/* 0: none */
 };
 
+struct tls_sock_key {
+	__u64 sk, ino;
+};
+
+struct tls_stream {		/* a direction of a socket, as TLS records */
+	__u32 left;		/* bytes until the next record's head */
+	__u32 data;		/* records of application data so far */
+	__u32 sent;		/* bytes from its first record on that the reader got */
+	__u8 begun, past;	/* its first handshake record was seen; another one than of the handshake was seen */
+	__u8 have, tries;	/* bytes of the next head; calls that were none of TLS */
+	__u8 head[16];
+};
+
+struct tls_sock {
+	struct tls_stream stream[2];	/* by enum ht_tls_dir */
+	__u32 mark;		/* the server's data when the client's had come */
+	__u8 judged;		/* nothing more is wanted of it */
+	__u8 client;		/* direction of the ClientHello */
+	__u8 v13;		/* the server's data came first: encrypted handshake */
+	__u8 ready;		/* the client's data has come */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tls_sock_key);
+	__type(value, struct tls_sock);
+} tls_socks SEC(".maps");
+
 struct tls_task {
+	struct tls_sock_key watch;	/* the socket of the call at hand, if it is not judged yet; ino 0: none */
 	struct tls_open open;
 	struct tls_wrote wrote[TLS_WROTE];
 	__u32 next;		/* of these is written next */

@@ -201,8 +201,13 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 	__s64 nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
 
 	call = call_index(nr, abi);
-	if (!(call & HT_INDEX_MASK))
+	if (!(call & (HT_INDEX_MASK | HT_INDEX_TLS)))
 		return 0;
+	if (ht_tls_on && (call & HT_INDEX_TLS)) {
+		tls_returned(regs, ret, nr);
+		if (!(call & HT_INDEX_MASK))
+			return 0;
+	}
 	call = exit_captured(regs, ret, nr, abi << 16 | call);
 	if (call)
 		ident_ahead(call);

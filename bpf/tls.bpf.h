@@ -35,6 +35,7 @@ __noinline int tls_identity(__u32 pad)
 	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
 	struct scratch *s;
 
+	barrier_var(pad);	/* else callers pass nothing, which the verifier refuses */
 	if (!t || !n)
 		return 0;
 	s = tls_scratch_take();
@@ -334,32 +335,6 @@ static __always_inline void tls_enter_c(struct tls_open *o)
 		return;
 	}
 	k->open = *o;
-}
-
-static __always_inline bool tls_own_program(void)
-{
-	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
-	__u64 exe, inode, ino;
-
-	if (!ht_tls_own[0] || !mm)
-		return false;
-	exe = (__u64)mm->exe_file;
-	inode = exe ? KREAD(struct file, exe, f_inode) : 0;
-	ino = inode ? KREAD(struct inode, inode, i_ino) : 0;
-	for (int i = 0; i < TLS_OWN_MAX; i++)
-		if (ino && ht_tls_own[2 * i] == ino) {
-			__u64 sb = KREAD(struct inode, inode, i_sb);
-
-			return KREAD(struct super_block, sb, s_dev) == ht_tls_own[2 * i + 1];
-		}
-	return false;
-}
-
-static __always_inline bool tls_in_scope(void)
-{
-	struct task *t;
-
-	return task_in_scope(bpf_get_current_task_btf(), &t) && t && !(t->flags & HT_TASK_SELF) && !tls_own_program();
 }
 
 SEC("uprobe")

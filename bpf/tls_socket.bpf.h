@@ -315,21 +315,4 @@ static __always_inline void tls_outside(struct tls_task *k, __u64 fd, __u64 buf,
 	}
 }
 
-static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr)
-{
-	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-	__u32 io = arch_socket_io(nr);
-	__u64 fd, buf;
-
-	if (!k || !io)
-		return 0;
-	fd = regs->di;
-	buf = tls_buffer(regs, io);
-	if (k->open.func)
-		tls_nested(k, fd, buf, io);
-	else
-		tls_outside(k, fd, buf, io);
-	return 0;
-}
-
 #endif

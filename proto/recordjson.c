@@ -21,22 +21,22 @@
 #define OMITTED_ROOM 160		/* the three members */
 #define SECTION_MIN 8			/* shortest that a value is cut to */
 
-/* Of the four sections, in the order of enum field_section; and of a resource's ARN. */
+/* Of the sections, by enum field_section; and of a resource's ARN. */
 struct limits {
-	size_t section[SECTION_SERVICE + 1];
+	size_t section[SECTION_TLS + 1];
 	size_t arn;
 };
 
 static const struct limits cloudtrail_limits = {
 	.section = { [SECTION_REQUEST] = 100 * 1024, [SECTION_RESPONSE] = 100 * 1024, [SECTION_ADDITIONAL] = 28 * 1024,
-		     [SECTION_SERVICE] = 100 * 1024 },
+		     [SECTION_SERVICE] = 100 * 1024, [SECTION_TLS] = 4096 },
 	.arn = 8192,
 };
 
 /* For the rare record that is over the limit of the whole event although its parts are not. */
 static const struct limits small_limits = {
 	.section = { [SECTION_REQUEST] = 48 * 1024, [SECTION_RESPONSE] = 48 * 1024, [SECTION_ADDITIONAL] = 28 * 1024,
-		     [SECTION_SERVICE] = 48 * 1024 },
+		     [SECTION_SERVICE] = 48 * 1024, [SECTION_TLS] = 4096 },
 	.arn = 1024,
 };
 
@@ -427,6 +427,8 @@ static void render(struct render *v)
 	section(v, "additionalEventData", SECTION_ADDITIONAL);
 	if (section_any(v, SECTION_SERVICE))
 		section(v, "serviceEventDetails", SECTION_SERVICE);
+	if (section_any(v, SECTION_TLS))
+		section(v, "tlsDetails", SECTION_TLS);
 	json_close(&v->j, '}');
 }
 

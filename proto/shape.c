@@ -66,7 +66,7 @@ static const char *field_fault(const struct shape *s, unsigned i)
 {
 	const struct shape_field *f = &s->fields[i];
 
-	if (f->section < SECTION_REQUEST || f->section > SECTION_RESOURCE)
+	if (f->section < SECTION_REQUEST || f->section > SECTION_TLS)
 		return "unknown section";
 	if (f->kind < FIELD_INT || f->kind > FIELD_JSON)
 		return "unknown kind of field";

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		if (len && p[len - 1] == 'g')
 			tlscalls_gone(t, p[0], UINT64_MAX);
 		if (len && p[len - 1] == 'e')
-			tlscalls_pass_end(t);
+			tlscalls_pass_end(t, 0);
 		p += len;
 		n -= len;
 	}

@@ -151,12 +151,12 @@ static void ends_with_its_process(void)
 	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
 	GIVE(t, piece_text(&p, &other, HT_TLS_SENT, REQUEST));
 	tlscalls_gone(t, 50, 1000);
-	ok_int(tlscalls_pass_end(t), 0);
+	ok_int(tlscalls_pass_end(t, 0), 0);
 	ok_int(s.n, 0);
 	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, "HTTP/1.1 204 No Content\r\n\r\n"));	/* was still in the ring */
 	ok_int(s.n, 1);
 	ok_int(s.status[0], 204);
-	ok_int(tlscalls_pass_end(t), 0);
+	ok_int(tlscalls_pass_end(t, 0), 0);
 	ok_int(s.n, 1);
 	ok_int(tlscalls_end(t, 2000), 0);
 	ok_int(s.n, 2);
@@ -173,8 +173,8 @@ static void newer_ones_live(void)
 
 	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
 	tlscalls_gone(t, 60, 0);	/* ended before this was sent: another process by that number */
-	tlscalls_pass_end(t);
-	tlscalls_pass_end(t);
+	tlscalls_pass_end(t, 0);
+	tlscalls_pass_end(t, 0);
 	ok_int(s.n, 0);
 	tlscalls_free(&t);
 }

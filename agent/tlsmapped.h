@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tlsmapped.h - does a process have a library that is known for TLS, by its name? Reads /proc/<pid>/maps: for who may. */
+#ifndef HOSTTRAIL_TLSMAPPED_H
+#define HOSTTRAIL_TLSMAPPED_H
+
+#include <stdint.h>
+
+/* 1, 0, or -errno: -ENOENT the process has ended. */
+int tls_mapped(uint32_t pid);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * tls_hello.bpf.h - TLS on sockets, whatever library or program speaks it: the handshake's first bytes for the reader, and whether
+ * application data flowed behind them.
+ *
+ * sys_enter marks a call on an inet stream socket that is not judged yet, sys_exit looks at its bytes. A direction begins with the
+ * first call whose bytes begin with a handshake record: a proxy's CONNECT or STARTTLS may come before it. From there on its records
+ * are followed from head to head, whatever the calls' sizes. A socket is judged when data flowed, when its bytes are not what they should be,
+ * or after TLS_TRIES calls without a handshake; then it costs one lookup.
+ */
+#ifndef HOSTTRAIL_TLS_HELLO_BPF_H
+#define HOSTTRAIL_TLS_HELLO_BPF_H
+
+#define TLS_TRIES 16		/* calls of one direction before its handshake */
+#define TLS_SCAN_STEPS 96	/* heads and buffers of one call */
+#define TLS_RECORD_HANDSHAKE 0x16
+#define TLS_ALERT 19		/* length of an alert that looks like data (TLS 1.3) */
+#define TLS_DATA_MUCH 8		/* records of one side that are no handshake, even if the other one never answers */
+
+int tls_identity(__u32 pad);
+
+static __always_inline bool tls_own_program(void)
+{
+	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	__u64 exe, inode, ino;
+
+	if (!ht_tls_own[0] || !mm)
+		return false;
+	exe = (__u64)mm->exe_file;
+	inode = exe ? KREAD(struct file, exe, f_inode) : 0;
+	ino = inode ? KREAD(struct inode, inode, i_ino) : 0;
+	for (int i = 0; i < TLS_OWN_MAX; i++)
+		if (ino && ht_tls_own[2 * i] == ino) {
+			__u64 sb = KREAD(struct inode, inode, i_sb);
+
+			return KREAD(struct super_block, sb, s_dev) == ht_tls_own[2 * i + 1];
+		}
+	return false;
+}
+
+static __always_inline bool tls_in_scope(void)
+{
+	struct task *t;
+
+	return task_in_scope(bpf_get_current_task_btf(), &t) && t && !(t->flags & HT_TASK_SELF) && !tls_own_program();
+}
+
+/* ---- what the reader gets */
+
+struct tls_hello {
+	struct ht_tls e;
+	struct ht_sock s;
+};
+
+static __always_inline void tls_hello_fill(struct tls_hello *o, const struct tls_sock_key *k, __u32 what, __u32 len)
+{
+	header_fill(&o->e.h, HT_EV_TLS, HT_CLASS_TLS, bpf_get_smp_processor_id());
+	o->e.h.len = len;
+	o->e.h.seq = 0;
+	o->e.conn = k->ino;
+	o->e.offset = o->e.full = 0;
+	o->e.captured = 0;
+	o->e.what = what;
+	o->e.dir = o->e.fault = 0;
+	o->e.fresh = 1;
+	__builtin_memset(&o->s, 0, sizeof(o->s));
+	o->s.type = SOCK_STREAM_;
+	o->s.ino = k->ino;
+	sock_addresses(&o->s, k->sk);
+}
+
+struct tls_first {		/* bytes for HT_TLS_HELLO */
+	struct tls_sock_key key;
+	__u64 at;
+	__u32 n, off, full, dir;
+};
+
+#define TLS_HELLO_SEND(room)                                                                           \
+	do {                                                                                           \
+		struct tls_hello *o = bpf_ringbuf_reserve(ring, sizeof(*o) + (room), 0);               \
+                                                                                                       \
+		if (!o)                                                                                \
+			break;                                                                         \
+		tls_hello_fill(o, &f->key, HT_TLS_HELLO, sizeof(*o) + (room));                         \
+		o->e.offset = f->off;                                                                  \
+		o->e.full = f->full;                                                                   \
+		o->e.dir = f->dir;                                                                     \
+		o->e.captured = want;                                                                  \
+		if (bpf_probe_read_user(o + 1, want > (room) ? (room) : want, (void *)f->at)) {        \
+			o->e.captured = 0;                                                             \
+			o->e.fault = 1;                                                                \
+		}                                                                                      \
+		bpf_ringbuf_submit(o, wake_flags(ring, n, HT_CLASS_TLS, sizeof(*o) + (room)));         \
+		return 0;                                                                              \
+	} while (0)
+
+static __noinline int tls_hello_send(struct tls_first *f)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), key = ring_of(HT_CLASS_TLS, cpu), want;
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
+	void *ring = bpf_map_lookup_elem(&rings, &key);
+
+	if (!f || !n || !ring)
+		return -1;
+	want = f->n;
+	barrier_var(want);
+	if (want <= 256)
+		TLS_HELLO_SEND(256);
+	else if (want <= 768)
+		TLS_HELLO_SEND(768);
+	else
+		TLS_HELLO_SEND(HT_TLS_HELLO_MAX);
+	number_lost(n, HT_CAUSE_RING_FULL);
+	return -1;
+}
+
+static __noinline int tls_say_flowed(struct tls_sock_key *k)
+{
+	struct tls_hello o;
+	__u32 gen;
+
+	if (!k)
+		return 0;
+	gen = tls_identity(0);
+	tls_hello_fill(&o, k, HT_TLS_FLOWED, sizeof(o));
+	o.e.h.gen = gen;
+	tls_put(&o, sizeof(o));
+	return 0;
+}
+
+/* ---- records, from head to head */
+
+struct tls_scan {
+	struct tls_sock *s;
+	__u64 vec;		/* further buffers: an array of struct iovec; 0: there is one */
+	__u64 at, seg;		/* the buffer at hand, and bytes left of it */
+	__u64 left;		/* of the call */
+	__u32 dir;
+	__u32 bad;
+};
+
+static __always_inline void tls_scan_on(struct tls_scan *x, __u64 n)
+{
+	x->at += n;
+	x->seg -= n;
+	x->left -= n;
+}
+
+static __always_inline bool tls_scan_buffer(struct tls_scan *x)
+{
+	__u64 v[2];
+
+	if (!x->vec || bpf_probe_read_user(v, sizeof(v), (void *)x->vec))
+		return false;
+	x->vec += sizeof(v);
+	x->at = v[0];
+	x->seg = v[1] < x->left ? v[1] : x->left;
+	return true;
+}
+
+static __always_inline void tls_scan_data(struct tls_sock *s, __u32 dir)
+{
+	struct tls_stream *st = &s->stream[dir & 1];
+
+	st->past = 1;
+	st->data++;
+	if (dir == s->client) {
+		if (!s->ready && st->data >= (s->v13 ? 2 : 1)) {	/* TLS 1.3: the first one is the end of the handshake */
+			s->ready = 1;
+			s->mark = s->stream[!(s->client & 1)].data;
+		}
+	} else if (!s->stream[s->client & 1].data) {
+		s->v13 = 1;
+	}
+}
+
+static __always_inline bool tls_scan_head(struct tls_scan *x, struct tls_stream *st)
+{
+	__u32 n = (__u32)st->head[3] << 8 | st->head[4], type = st->head[0];
+
+	st->have = 0;
+	if (type < 0x14 || type > 0x18 || st->head[1] != 3 || st->head[2] > 4 || !n || n > TLS_PLAIN_MAX + 2048)
+		return false;
+	if (!st->begun) {
+		struct tls_stream *other = &x->s->stream[!(x->dir & 1)];
+
+		if (type != TLS_RECORD_HANDSHAKE)
+			return false;
+		st->begun = 1;
+		if (!other->begun)
+			x->s->client = x->dir;
+	}
+	st->left = n;
+	if (type == TLS_RECORD_DATA && n != TLS_ALERT)
+		tls_scan_data(x->s, x->dir);
+	else if (type != TLS_RECORD_HANDSHAKE)
+		st->past = 1;
+	return true;
+}
+
+static long tls_scan_step(__u32 i, void *ctx)
+{
+	struct tls_scan *x = ctx;
+	struct tls_stream *st;
+	__u64 n;
+	__u32 have;
+
+	if (!x->left || !x->s)
+		return 1;
+	if (!x->seg) {
+		x->bad = !tls_scan_buffer(x);
+		return x->bad;
+	}
+	st = &x->s->stream[x->dir & 1];
+	if (st->left) {
+		n = st->left < x->seg ? st->left : x->seg;
+		st->left -= n;
+		tls_scan_on(x, n);
+		return 0;
+	}
+	have = st->have & 7;
+	if (have >= TLS_RECORD_HEAD)
+		return x->bad = 1;
+	n = TLS_RECORD_HEAD - have;
+	n = (n < x->seg ? n : x->seg) & 7;
+	if (bpf_probe_read_user(&st->head[have], n, (void *)x->at))
+		return x->bad = 1;
+	tls_scan_on(x, n);
+	st->have = have + n;
+	if (st->have < TLS_RECORD_HEAD)
+		return 0;
+	x->bad = !tls_scan_head(x, st);
+	return x->bad;
+}
+
+/* ---- a call that came back */
+
+static __always_inline struct tls_sock *tls_sock_of(const struct tls_sock_key *k)
+{
+	struct tls_sock *s = bpf_map_lookup_elem(&tls_socks, k), fresh = {};
+
+	if (s)
+		return s;
+	bpf_map_update_elem(&tls_socks, k, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tls_socks, k);
+}
+
+static __always_inline bool tls_flowed(const struct tls_sock *s)
+{
+	const struct tls_stream *client = &s->stream[s->client & 1], *server = &s->stream[!(s->client & 1)];
+
+	if (!client->begun || !server->begun || !s->ready)
+		return false;
+	return server->data > s->mark || client->data >= TLS_DATA_MUCH;
+}
+
+/* No handshake so far. Fewer bytes than a head has tell nothing. */
+static __always_inline void tls_not_begun(struct tls_sock *s, struct tls_stream *st, __u64 n)
+{
+	if (n >= TLS_RECORD_HEAD && ++st->tries >= TLS_TRIES)
+		s->judged = 1;
+	st->have = 0;
+	st->left = 0;
+}
+
+/* The call's bytes lie at `at` (seg of them, then in vec). */
+static __noinline int tls_look(struct tls_sock_key *k, struct tls_scan *x)
+{
+	struct tls_stream *st;
+	struct tls_first f;
+	__u32 sent;
+
+	if (!k || !x)
+		return 0;
+	x->s = tls_sock_of(k);
+	if (!x->s || x->s->judged)
+		return 0;
+	st = &x->s->stream[x->dir & 1];
+	f.key = *k;
+	f.at = x->at;
+	f.n = x->seg;
+	f.full = x->left;
+	f.dir = x->dir;
+	sent = st->sent;
+	if (st->past)
+		sent = HT_TLS_HELLO_MAX;
+	bpf_loop(TLS_SCAN_STEPS, tls_scan_step, x, 0);
+	if (!st->begun) {
+		tls_not_begun(x->s, st, f.full);
+		return 0;
+	}
+	if (sent < HT_TLS_HELLO_MAX) {
+		f.off = sent;
+		if (f.n > HT_TLS_HELLO_MAX - sent)
+			f.n = HT_TLS_HELLO_MAX - sent;
+		if (f.n)
+			tls_hello_send(&f);
+		st->sent = f.n < f.full ? HT_TLS_HELLO_MAX : sent + f.n;
+	}
+	if (x->bad || x->left)
+		x->s->judged = 1;
+	if (!tls_flowed(x->s))
+		return 0;
+	x->s->judged = 1;
+	return tls_say_flowed(k);
+}
+
+static __noinline int tls_returned(struct pt_regs *regs, __s64 ret, __u32 nr)
+{
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	__u32 io = arch_socket_io(nr);
+	struct tls_sock_key key;
+	struct tls_scan x = {};
+	__u64 at;
+
+	if (!k || !k->watch.ino)
+		return 0;
+	key = k->watch;
+	k->watch.ino = 0;
+	if (ret <= 0 || !io)
+		return 0;
+	x.left = ret;
+	x.dir = io & IO_SEND ? HT_TLS_SENT : HT_TLS_RECEIVED;
+	at = regs->si;
+	if (!(io & IO_IOV)) {
+		x.at = at;
+		x.seg = ret;
+	} else {
+		if ((io & IO_MSG) && bpf_probe_read_user(&at, 8, (void *)(at + 16)))	/* msg_iov */
+			return 0;
+		x.vec = at;
+		if (!tls_scan_buffer(&x))
+			return 0;
+	}
+	return tls_look(&key, &x);
+}
+
+/* A call begins: is its socket one of whose handshake we do not know all? */
+static __noinline int tls_watch(__u64 fd)
+{
+	struct tls_sock_key key = {};
+	struct tls_found f;
+	struct tls_sock *s;
+	struct tls_task *k;
+
+	if (!tls_in_scope() || !tls_socket_of(fd, &f))
+		return 0;
+	key.sk = f.sk;
+	key.ino = f.ino;
+	s = bpf_map_lookup_elem(&tls_socks, &key);
+	if (s && s->judged)
+		return 0;
+	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (k)
+		k->watch = key;
+	return 0;
+}
+
+static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr)
+{
+	struct tls_task *k;
+	__u32 io = arch_socket_io(nr);
+	__u64 fd, buf;
+
+	if (!io)
+		return 0;
+	fd = regs->di;
+	tls_watch(fd);
+	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	if (!k)
+		return 0;
+	buf = tls_buffer(regs, io);
+	if (k->open.func)
+		tls_nested(k, fd, buf, io);
+	else
+		tls_outside(k, fd, buf, io);
+	return 0;
+}
+
+#endif
