@@ -80,7 +80,7 @@ static struct hello *open_hello(struct tlssocks *t, struct sock *s, unsigned dir
 
 	if (s->open[dir])
 		return s->open[dir];
-	for (old = t->list; old && t->nopen >= TLSSOCKS_OPEN; old = old->next) {
+	for (old = t->nopen >= TLSSOCKS_OPEN ? t->list : NULL; old; old = old->next) {	/* all at once: the way to them is long */
 		close_hello(t, old, 0);
 		close_hello(t, old, 1);
 	}
