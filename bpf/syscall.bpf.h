@@ -204,7 +204,7 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 	if (!(call & (HT_INDEX_MASK | HT_INDEX_TLS)))
 		return 0;
 	if (ht_tls_on && (call & HT_INDEX_TLS)) {
-		tls_returned(regs, ret, nr);
+		tls_returned(regs->si, ret, nr);
 		if (!(call & HT_INDEX_MASK))
 			return 0;
 	}

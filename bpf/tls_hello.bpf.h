@@ -305,13 +305,14 @@ static __noinline int tls_look(struct tls_sock_key *k, struct tls_scan *x)
 	return tls_say_flowed(k);
 }
 
-static __noinline int tls_returned(struct pt_regs *regs, __s64 ret, __u32 nr)
+/* buf: the call's second argument. A function of its own for the verifier, as the next one: else sys_exit is looked at once for each way through it. */
+__noinline int tls_returned(__u64 buf, __s64 ret, __u32 nr)
 {
 	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
 	__u32 io = arch_socket_io(nr);
 	struct tls_sock_key key;
 	struct tls_scan x = {};
-	__u64 at;
+	__u64 at = buf;
 
 	if (!k || !k->watch.ino)
 		return 0;
@@ -321,7 +322,6 @@ static __noinline int tls_returned(struct pt_regs *regs, __s64 ret, __u32 nr)
 		return 0;
 	x.left = ret;
 	x.dir = io & IO_SEND ? HT_TLS_SENT : HT_TLS_RECEIVED;
-	at = regs->si;
 	if (!(io & IO_IOV)) {
 		x.at = at;
 		x.seg = ret;
@@ -336,7 +336,7 @@ static __noinline int tls_returned(struct pt_regs *regs, __s64 ret, __u32 nr)
 }
 
 /* A call begins: is its socket one of whose handshake we do not know all? */
-static __noinline int tls_watch(__u64 fd)
+__noinline int tls_watch(__u64 fd)
 {
 	struct tls_sock_key key = {};
 	struct tls_found f;
