@@ -384,6 +384,7 @@ struct {
 } tls_socks SEC(".maps");
 
 struct tls_task {
+	struct tls_sock_key flowed;	/* the socket of which that is to be said */
 	struct tls_sock_key watch;	/* the socket of the call at hand, if it is not judged yet; ino 0: none */
 	struct tls_open open;
 	struct tls_wrote wrote[TLS_WROTE];

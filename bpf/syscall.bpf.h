@@ -7,6 +7,8 @@
 #ifndef HOSTTRAIL_SYSCALL_BPF_H
 #define HOSTTRAIL_SYSCALL_BPF_H
 
+int tls_identity(__u32 pad);	/* tls.bpf.h */
+
 #define ERESTARTSYS 512
 #define ERESTARTNOINTR 513
 #define ERESTARTNOHAND 514
@@ -204,7 +206,8 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 	if (!(call & (HT_INDEX_MASK | HT_INDEX_TLS)))
 		return 0;
 	if (ht_tls_on && (call & HT_INDEX_TLS)) {
-		tls_returned(regs->si, ret, nr);
+		if (tls_returned(regs->si, ret, nr))
+			tls_say_flowed(tls_identity(0));
 		if (!(call & HT_INDEX_MASK))
 			return 0;
 	}

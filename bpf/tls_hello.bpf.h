@@ -17,8 +17,6 @@
 #define TLS_ALERT 19		/* length of an alert that looks like data (TLS 1.3) */
 #define TLS_DATA_MUCH 8		/* records of one side that are no handshake, even if the other one never answers */
 
-int tls_identity(__u32 pad);
-
 static __always_inline bool tls_own_program(void)
 {
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
@@ -90,15 +88,15 @@ struct tls_first {		/* bytes for HT_TLS_HELLO */
 			o->e.captured = 0;                                                             \
 			o->e.fault = 1;                                                                \
 		}                                                                                      \
-		bpf_ringbuf_submit(o, wake_flags(ring, n, HT_CLASS_TLS, sizeof(*o) + (room)));         \
+		tls_give(o, sizeof(*o) + (room));                                                      \
 		return 0;                                                                              \
 	} while (0)
 
 static __noinline int tls_hello_send(struct tls_first *f)
 {
-	__u32 cpu = bpf_get_smp_processor_id(), key = ring_of(HT_CLASS_TLS, cpu), want;
-	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
-	void *ring = bpf_map_lookup_elem(&rings, &key);
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
+	void *ring = tls_ring();
+	__u32 want;
 
 	if (!f || !n || !ring)
 		return -1;
@@ -114,17 +112,26 @@ static __noinline int tls_hello_send(struct tls_first *f)
 	return -1;
 }
 
-static __noinline int tls_say_flowed(struct tls_sock_key *k)
+/* Of the socket that tls_returned() left. gen: the task's identity, asked for in the program itself, where the stack is still deep enough. */
+__noinline int tls_say_flowed(__u32 gen)
 {
-	struct tls_hello o;
-	__u32 gen;
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
+	void *ring = tls_ring();
+	struct tls_hello *o = NULL;
 
-	if (!k)
+	barrier_var(gen);
+	if (!k || !n)
 		return 0;
-	gen = tls_identity(0);
-	tls_hello_fill(&o, k, HT_TLS_FLOWED, sizeof(o));
-	o.e.h.gen = gen;
-	tls_put(&o, sizeof(o));
+	if (ring)
+		o = bpf_ringbuf_reserve(ring, sizeof(*o), 0);
+	if (!o) {
+		number_lost(n, HT_CAUSE_RING_FULL);
+		return 0;
+	}
+	tls_hello_fill(o, &k->flowed, HT_TLS_FLOWED, sizeof(*o));
+	o->e.h.gen = gen;
+	tls_give(o, sizeof(*o));
 	return 0;
 }
 
@@ -302,10 +309,10 @@ static __noinline int tls_look(struct tls_sock_key *k, struct tls_scan *x)
 	if (!tls_flowed(x->s))
 		return 0;
 	x->s->judged = 1;
-	return tls_say_flowed(k);
+	return 1;
 }
 
-/* buf: the call's second argument. A function of its own for the verifier, as the next one: else sys_exit is looked at once for each way through it. */
+/* 1: data flowed there; see tls_say_flowed(). buf: the call's second argument. A function of its own for the verifier, as the next one: else sys_exit is looked at once for each way through it. */
 __noinline int tls_returned(__u64 buf, __s64 ret, __u32 nr)
 {
 	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
@@ -332,7 +339,10 @@ __noinline int tls_returned(__u64 buf, __s64 ret, __u32 nr)
 		if (!tls_scan_buffer(&x))
 			return 0;
 	}
-	return tls_look(&key, &x);
+	if (!tls_look(&key, &x))
+		return 0;
+	k->flowed = key;
+	return 1;
 }
 
 /* A call begins: is its socket one of whose handshake we do not know all? */
