@@ -81,10 +81,12 @@ static int find(const struct api_peer *peer, const struct http_call *call, struc
 	struct uri_path all;
 	struct uri u;
 
+	if (!str_among(call->request.head.method, "GET POST"))
+		return -1;
 	uri_split(call->request.head.target, &u);
 	uri_segments(u.path, &all);
 	for (unsigned i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
-		struct uri_path t, end = { 0 };
+		struct uri_path t, end;		/* a kilobyte each: not to be cleared for every row */
 
 		if (!str_is(call->request.head.method, operations[i].method) || !all.n || !may_end(operations[i].template, all.segment[all.n - 1]))
 			continue;

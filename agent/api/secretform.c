@@ -161,9 +161,11 @@ static bool has_number(struct str s)
 
 enum secret_segment secret_segment(struct str s)
 {
-	if (memchr(s.p ? s.p : "", ';', s.n) || secret_form(s) || (s.n >= HEX_SECRET && all_hex(s) && !str_digits(s)))
+	if (str_digits(s) || is_uuid(s))	/* the cheap ones first */
+		return SEGMENT_ID;
+	if (memchr(s.p ? s.p : "", ';', s.n) || secret_form(s) || (s.n >= HEX_SECRET && all_hex(s)))
 		return SEGMENT_SECRET;
-	if (str_digits(s) || is_uuid(s) || has_number(s) || (s.n && memchr(s.p, '@', s.n)))
+	if (has_number(s) || (s.n && memchr(s.p, '@', s.n)))
 		return SEGMENT_ID;
 	return SEGMENT_WORD;
 }
