@@ -199,10 +199,10 @@ ERRORS = {
 
 
 def errors_of_every_protocol(t):
-    kit = Kit()
-    for _, model, _, _, request in calls():
+    kit, told = Kit(), [c for c in calls() if c[2].http["method"] != "HEAD"]    # whose answers have no bodies
+    for _, model, _, _, request in told:
         kit.give(request, awsmodel.answer(*ERRORS[model.metadata["protocol"]]))
-    for (folder, _, op, _, _), got in zip(calls(), kit.answers()):
+    for (folder, _, op, _, _), got in zip(told, kit.answers()):
         t.equal((got.get("errorCode"), got.get("errorMessage"), got.get("requestID"), got.get("responseElements")),
                 ("Client.AccessDenied" if folder == "ec2" else "AccessDenied", "no & no", "r-1", None), "%s %s" % (folder, op.name))
 

@@ -7,6 +7,7 @@ import datetime
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -41,6 +42,10 @@ def services():
 
 def load(folder):
     return botocore.model.ServiceModel(LOADER.load_service_model(folder, "service-2"), service_name=folder)
+
+
+# among the names that models list for maps
+SECRET_KEY = re.compile("password", re.I)
 
 
 class Unmakeable(Exception):
@@ -146,7 +151,7 @@ class Expect:
         if kind == "list":
             return [self.value(shape.member, x) for x in v]
         if kind == "map":
-            return HIDDEN if shape.key.metadata.get("sensitive") else {k: self.value(shape.value, x) for k, x in v.items()}
+            return HIDDEN if shape.key.metadata.get("sensitive") else {k: HIDDEN if SECRET_KEY.search(k) else self.value(shape.value, x) for k, x in v.items()}
         if kind == "timestamp":
             return iso(v)
         if kind == "blob":
@@ -273,6 +278,8 @@ def raw(prepared):
     headers = [(k, v.decode() if isinstance(v, bytes) else str(v)) for k, v in prepared.headers.items()]
     if "host" not in names:
         headers.append(("Host", parts[2]))
+    if body and not names & {"content-length", "transfer-encoding"}:    # of GET: the connection puts it in
+        headers.append(("Content-Length", str(len(body))))
     for k, v in headers:
         out.write(("%s: %s\r\n" % (k, v)).encode("utf-8", "surrogateescape"))
     out.write(b"\r\n" + body)
