@@ -340,7 +340,7 @@ int jsontext_end(struct jsontext *j, struct str *ret_text)
 	while (j->skipped || j->depth > 1)
 		jsontext_close(j);
 	if (j->omitted)
-		add(j, j->comma ? OMITTED : OMITTED + 1, strlen(j->comma ? OMITTED : OMITTED + 1));
+		add(j, j->comma ? OMITTED : &OMITTED[1], strlen(j->comma ? OMITTED : &OMITTED[1]));
 	if (!j->comma && !j->omitted) {
 		*ret_text = (struct str){ 0 };
 		return j->failed ? -ENOMEM : 0;
