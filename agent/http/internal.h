@@ -3,6 +3,7 @@
 #ifndef HOSTTRAIL_HTTP_INTERNAL_H
 #define HOSTTRAIL_HTTP_INTERNAL_H
 
+#define HASH_NONFATAL_OOM 1	/* then hh.tbl is NULL */
 #include <uthash.h>
 
 #include "agent/http/hpack.h"

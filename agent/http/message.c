@@ -214,10 +214,11 @@ struct call *call_new(struct http_conn *c, uint32_t stream)
 	call->stream = stream;
 	call->number = c->next_number++;
 	DL_APPEND(c->open, call);
+	c->nopen++;
 	if (stream)
 		HASH_ADD(hh, c->streams, stream, sizeof(call->stream), call);
-	c->nopen++;
-	return call;
+	c->memory.failed |= stream && !call->hh.tbl;
+	return c->memory.failed ? NULL : call;
 }
 
 static void call_destroy(struct http_conn *c, struct call *call)
@@ -232,7 +233,7 @@ void call_free(struct http_conn *c, struct call *call)
 	struct message request, response;
 
 	DL_DELETE(c->open, call);
-	if (call->stream)
+	if (call->hh.tbl)
 		HASH_DELETE(hh, c->streams, call);
 	c->nopen--;
 	for (unsigned i = 0; i < 2; i++)

@@ -813,8 +813,41 @@ static void wiped(void)
 	}
 }
 
+/* ---- times */
+
+static struct http_call timed;
+
+static void timed_call(void *ctx, const struct http_call *call)
+{
+	timed = *call;
+}
+
+static void times(void)
+{
+	static const struct http_sink sink = { NULL, keep_head, NULL, timed_call };
+	static const struct {
+		enum http_dir dir;
+		uint64_t when;
+		const char *text;
+	} pieces[] = {
+		{ HTTP_SENT, 10, "POS" }, { HTTP_SENT, 11, "T / HTTP/1.1\r\nContent-Le" }, { HTTP_SENT, 12, "ngth: 4\r\n\r\nab" }, { HTTP_SENT, 13, "c" },
+		{ HTTP_SENT, 14, "d" }, { HTTP_RECEIVED, 19, "HTTP/1.1 100 C\r\n\r\n" }, { HTTP_RECEIVED, 20, "\r\nHTT" },
+		{ HTTP_RECEIVED, 21, "P/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" }, { HTTP_RECEIVED, 22, "xHTTP" },
+	};
+	struct http_conn *c;
+
+	must(!http_conn_new(&sink, &c));
+	for (unsigned i = 0; i < sizeof(pieces) / sizeof(*pieces); i++)
+		http_conn_feed(c, pieces[i].dir, pieces[i].when, pieces[i].text, strlen(pieces[i].text));
+	ok_int(timed.request.start, 10);
+	ok_int(timed.request.end, 14);
+	ok_int(timed.response.start, 20);
+	ok_int(timed.response.end, 22);
+	http_conn_free(&c);
+}
+
 static const struct tap_case cases[] = {
 	CASE(by_hand), CASE(generated), CASE(as_llhttp), CASE(as_llhttp_changed), CASE(joined_late), CASE(gaps),
-	CASE(large_heads), CASE(large_bodies), CASE(many_open), CASE(foreign), CASE(wiped),
+	CASE(large_heads), CASE(large_bodies), CASE(many_open), CASE(foreign), CASE(wiped), CASE(times),
 };
 TAP_MAIN(cases)

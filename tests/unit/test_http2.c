@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/2 out of streams: two nghttp2 sessions talk, and say what is true. */
+#include <errno.h>
 #include <nghttp2/nghttp2.h>
 
 #include "tests/tap.h"
@@ -464,5 +465,107 @@ static void told_late(void)
 	}
 }
 
-static const struct tap_case cases[] = { CASE(talks), CASE(joined_late), CASE(gaps), CASE(told_late) };
+/* A body of 1 GB: its frames' headers, and no more. */
+static void large_body(void)
+{
+	static const uint8_t data[9] = { 0, 0x40, 0, 0, 0, 0, 0, 0, 1 }, last[9] = { 0, 0, 0, 0, 1, 0, 0, 0, 1 };
+	static const uint8_t settings[9] = { 0, 0, 0, 4, 0, 0, 0, 0, 0 };
+	static const uint8_t ask[] = { 0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x87, 0x84 }, answers[] = { 0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88 };
+	struct kit *k = calloc(1, sizeof(*k));
+	struct http_conn *c = kit_conn(k);
+
+	http_conn_feed(c, HTTP_RECEIVED, 1, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+	http_conn_feed(c, HTTP_RECEIVED, 1, settings, sizeof(settings));
+	http_conn_feed(c, HTTP_RECEIVED, 1, ask, sizeof(ask));
+	http_conn_feed(c, HTTP_SENT, 1, settings, sizeof(settings));
+	http_conn_feed(c, HTTP_SENT, 1, answers, sizeof(answers));
+	for (unsigned i = 0; i < 65536 && !tap_failed; i++) {
+		http_conn_feed(c, HTTP_SENT, 1, data, sizeof(data));
+		ok_int(http_conn_unwanted(c, HTTP_SENT), 16384);
+		http_conn_skip(c, HTTP_SENT, 1, 16384);
+		ok_int(http_conn_unwanted(c, HTTP_SENT), 0);
+	}
+	http_conn_feed(c, HTTP_SENT, 1, last, sizeof(last));
+	ok(k->n == 1 && !k->call_flags[0] && strstr((char *)k->calls[0].p, "r status 200\n") && strstr((char *)k->calls[0].p, "r length 1073741824\n"));
+	ok_int(k->role, HTTP_SERVER);
+	http_conn_free(&c);
+	kit_free(k);
+}
+
+/* ---- no memory: -ENOMEM, whichever allocation it was, and then it may be freed */
+
+static unsigned until_failure;	/* allocations; 0: all succeed */
+#if !defined(__SANITIZE_ADDRESS__)
+extern void *__libc_malloc(size_t n);
+extern void *__libc_calloc(size_t n, size_t size);
+void *malloc(size_t n);
+void *malloc(size_t n)
+{
+	return until_failure && !--until_failure ? NULL : __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size);
+void *calloc(size_t n, size_t size)
+{
+	return until_failure && !--until_failure ? NULL : __libc_calloc(n, size);
+}
+#endif
+
+static void bare_head(void *ctx, const struct http_call *call, struct http_wants *ret_wants)
+{
+	*ret_wants = all;
+}
+
+static void bare_call(void *ctx, const struct http_call *call)
+{
+}
+
+/* How many of the first allocations failed, one at a time. */
+static unsigned starve(const struct stream *s)
+{
+	static const struct http_sink sink = { NULL, bare_head, NULL, bare_call };
+	struct http_conn *c;
+	unsigned failed = 0;
+
+	for (unsigned n = 1; n < 400; n++) {
+		int r = 0;
+
+		until_failure = n;
+		if (http_conn_new(&sink, &c)) {
+			failed++;
+			continue;
+		}
+		for (unsigned i = 0; i < s->n && !r; i++)
+			r = s->pieces[i].gap ? http_conn_skip(c, s->pieces[i].dir, 1, s->pieces[i].n)
+					     : http_conn_feed(c, s->pieces[i].dir, 1, s->bytes.p + s->pieces[i].at, s->pieces[i].n);
+		ok(!r == !!until_failure);
+		ok(!r || r == -ENOMEM);
+		failed += !!r;
+		if (!r)
+			http_conn_end(c, 1);
+		http_conn_free(&c);
+	}
+	until_failure = 0;
+	return failed;
+}
+
+static void no_memory(void)
+{
+	struct talk *t = talk_make(77, 6, PUSHES | SETTINGS);
+	struct stream h1 = { 0 };
+
+	cut_gap(&t->s, &(uint64_t){ 99 });
+	stream_text(&h1, HTTP_SENT, "POST / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab");
+	stream_text(&h1, HTTP_SENT, "c\r\n0\r\nT: 1\r\n\r\nGET / HTTP/1.1\r\nA");
+	stream_text(&h1, HTTP_RECEIVED, "HTTP/1.1 200 OK\r\n\r");
+	stream_text(&h1, HTTP_RECEIVED, "\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+	if (starve(&(struct stream){ 0 }) == 0)
+		tap_skip_reason = "ASan has its own malloc()";
+	else
+		ok(starve(&t->s) > 50 && starve(&h1) > 8);
+	stream_free(&h1);
+	talk_free(t);
+}
+
+static const struct tap_case cases[] = { CASE(talks), CASE(joined_late), CASE(gaps), CASE(told_late), CASE(large_body), CASE(no_memory) };
 TAP_MAIN(cases)
