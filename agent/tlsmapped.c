@@ -2,13 +2,26 @@
 #include "tlsmapped.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/fsx.h"
-#include "tls/plan.h"
+#include "lib/cleanup.h"
 
 #define MAPS_MAX (8u << 20)
+
+/* Not all that is worth a look (tls_plan_name()): a JVM, Python or curl may have TLS from elsewhere. */
+static bool is_tls(const char *name)
+{
+	static const char *const libraries[] = { "libssl", "libgnutls.", "libnspr4", "libwolfssl", "libmbedtls", "librustls", "libboringssl", "libs2n",
+						 "libtls.", "libnode.", "libnetty_tcnative", "libconscrypt", "libquiche" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(libraries); i++)
+		if (strstr(name, ".so") && !strncmp(name, libraries[i], strlen(libraries[i])))
+			return true;
+	return false;
+}
 
 int tls_mapped(uint32_t pid)
 {
@@ -26,7 +39,7 @@ int tls_mapped(uint32_t pid)
 
 		if (end)
 			*end = 0;
-		if (name && strstr(line, "xp ") && tls_plan_name(name + 1))
+		if (name && strstr(line, "xp ") && is_tls(name + 1))
 			return 1;
 	}
 	return 0;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_tlssocks.c - handshakes by socket, and what nobody saw: told once, never of what was seen. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "agent/tlsmapped.h"
 #include "agent/tlssocks.h"
 #include "tests/tap.h"
 
@@ -203,8 +206,17 @@ static void bounded_and_hostile(void)
 	tlssocks_free(&t);
 }
 
+static void libraries_are_told_by_maps(void)
+{
+	ok_int(tls_mapped((uint32_t)getpid()), 0);
+	must(dlopen("libssl.so.3", RTLD_NOW));
+	ok_int(tls_mapped((uint32_t)getpid()), 1);
+	ok(tls_mapped(0x7ffffff0) < 0);
+}
+
 static const struct tap_case cases[] = {
 	CASE(handshake_is_found), CASE(what_is_lost_is_not_guessed), CASE(number_that_comes_again_is_another), CASE(unseen_is_told_once),
 	CASE(seen_is_not_told), CASE(ends_with_its_process), CASE(bounded_and_hostile),
+	CASE(libraries_are_told_by_maps),
 };
 TAP_MAIN(cases)
