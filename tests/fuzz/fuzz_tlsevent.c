@@ -12,13 +12,18 @@ static int on_call(void *ctx, const struct tlscalls_call *c)
 	return c->api->event_name.p && c->peer && c->http ? 0 : (abort(), 0);
 }
 
+static int on_unobserved(void *ctx, const struct tlssocks_unobserved *u)
+{
+	return u->tls->asked && strlen(u->tls->name) < HELLO_NAME_MAX ? 0 : (abort(), 0);
+}
+
 static void on_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
 {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	struct tlscalls_ops ops = { .call = on_call, .wanted = on_wanted };
+	struct tlscalls_ops ops = { .call = on_call, .wanted = on_wanted, .unobserved = on_unobserved };
 	struct tlscalls *t;
 
 	if (tlscalls_new(&ops, &t) < 0)

@@ -2,8 +2,10 @@
 /* test_tlssocks.c - handshakes by socket, and what nobody saw: told once, never of what was seen. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/tlsmapped.h"
@@ -208,7 +210,24 @@ static void bounded_and_hostile(void)
 
 static void libraries_are_told_by_maps(void)
 {
-	ok_int(tls_mapped((uint32_t)getpid()), 0);
+	int alive[2], ready[2];
+	pid_t cat;
+	char c;
+
+	must(!pipe2(alive, O_CLOEXEC) && !pipe2(ready, O_CLOEXEC));
+	cat = fork();
+	if (!cat) {
+		dup2(alive[0], 0);
+		execl("/bin/cat", "cat", NULL);
+		_exit(127);
+	}
+	close(ready[1]);
+	ok_int(read(ready[0], &c, 1), 0);	/* it is cat now */
+	ok_int(tls_mapped((uint32_t)cat), 0);
+	close(alive[1]);
+	close(alive[0]);
+	close(ready[0]);
+	must(waitpid(cat, NULL, 0) == cat);
 	must(dlopen("libssl.so.3", RTLD_NOW));
 	ok_int(tls_mapped((uint32_t)getpid()), 1);
 	ok(tls_mapped(0x7ffffff0) < 0);
