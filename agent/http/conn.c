@@ -127,7 +127,7 @@ uint64_t http_conn_unwanted(const struct http_conn *c, enum http_dir dir)
 	const struct lane *l = &c->lanes[dir];
 
 	if (c->state == HTTP_DETECTING)
-		return l->exhausted ? UINT64_MAX : 0;
+		return l->exhausted ? QUIET_STEP : 0;	/* the other direction may tell what this is */
 	if (c->state == HTTP_PARSING && !c->over)
 		return protocols[c->protocol].unwanted(c, l);
 	return UINT64_MAX;

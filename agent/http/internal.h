@@ -11,6 +11,7 @@
 #include "agent/http/internal_memory.h"
 
 #define DETECT_MAX (48u << 10)		/* bytes of a direction in which a beginning is looked for */
+#define QUIET_STEP (256u << 10)	/* beyond them, as long as the other direction is silent: so many are unwanted, then it is asked again */
 #define MARKS_MAX 16
 #define SPARE_CALLS 2
 
