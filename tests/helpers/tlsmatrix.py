@@ -50,8 +50,9 @@ frontend f
   http-request return status 200 content-type text/plain string "hello\\n"
 """
 
-# load: made as fast as can be, so that entries may be lost; first: nobody used the program's file before, so it may be missed
-Case = collections.namedtuple("Case", "name server argv requests needs load first", defaults=("", False, False))
+# kind, if it is not that every request is there once: "load": made as fast as can be, so that entries may be lost; "first": runs of a program
+# that nobody ran before; "copies": each has a library that nobody used before; "late": runs while it is found.
+Case = collections.namedtuple("Case", "name server argv requests needs kind", defaults=("", ""))
 
 
 def free_port():
@@ -80,6 +81,7 @@ def server(folder, name, build):
         "nginx": ["/usr/sbin/nginx", "-c", folder + "/nginx.conf"],
         "haproxy": ["/usr/sbin/haproxy", "-db", "-f", folder + "/haproxy.conf"],
         "python": ["/usr/bin/python3", SOURCES + "/web.py", "serve", str(port), cert, key],
+        "grpc": ["/usr/bin/python3", SOURCES + "/grpcweb.py", "serve", str(port), cert, key],
         "node": ["/usr/bin/node", SOURCES + "/web.js", "serve", str(port), cert, key],
         "go": [build + "/tls/web", "serve", "127.0.0.1:%d" % port, cert, key],
     }[name]
@@ -151,6 +153,8 @@ def seen(r):
     method, path = r["eventName"].split(" ")[0], q.get("path")
     if method == "GitFetch" and q.get("step") == "refs":
         method, path = "GET", "/" + q["repository"] + "/info/refs"
+    if a.get("api") == "grpc":
+        method, path = "POST", "/%s/%s" % (q.get("service"), q.get("method"))
     role = tls.get("role")
     return role, ((peer, local) if role == "server" else (local, peer)) + (method, path, a.get("httpStatus"))
 

@@ -18,11 +18,11 @@ from sizes import size  # noqa: E402
 from tlsmatrix import Case  # noqa: E402
 
 PYTHON, NODE, W, B = "/usr/bin/python3", "/usr/bin/node", tlsmatrix.SOURCES, tap.BUILD + "/tls"
-KEPT, LOAD = size("tlsmatrix.kept"), size("tlsmatrix.load")
+KEPT, LOAD, COPIES = size("tlsmatrix.kept"), size("tlsmatrix.load"), size("tlsmatrix.copies")
 OPEN = 100	# requests that load generators may have open when they stop
 SERVERS = ("nginx", "haproxy", "python", "node", "go")
 TWO = ("nginx", "haproxy", "node", "go")	# those that speak HTTP/2
-LIBRARIES = {"many": "-lssl -lcrypto", "retry": "-lssl -lcrypto", "wolf": "-lwolfssl", "mbed": "-lmbedtls -lmbedx509 -lmbedcrypto"}
+LIBRARIES = {"many": "-lssl -lcrypto", "retry": "-lssl -lcrypto", "filtered": "", "wolf": "-lwolfssl", "mbed": "-lmbedtls -lmbedx509 -lmbedcrypto"}
 
 
 def python(way, n, server="nginx", name=None, requests=None, module=None):
@@ -51,7 +51,7 @@ CASES = [
     Case("node-node", "node", [NODE, W + "/web.js", "get", "2", "20", "{u}/a"], 20),
     *[Case("go-%s-h%s" % (s, v), s, [B + "/web", "get", v, "5", "4", "{u}/a"], 20) for s in SERVERS for v in "12" if s + v != "python2"],
     Case("go-stripped-first", "nginx", ["/bin/sh", "-c", "for i in $(seq 10); do %s/web-stripped get 1 1 1 {u}/a && sleep 0.3; done" % B], 10,
-         B + "/web-stripped", first=True),
+         B + "/web-stripped", kind="first"),
     *[Case("go-stripped-h%s" % v, "nginx", [B + "/web-stripped", "get", v, "5", "4", "{u}/a"], 20) for v in "12"],
     Case("ruby", "nginx", ["/usr/bin/ruby", W + "/web.rb", "5", "{u}/a"], 5),
     Case("php", "nginx", ["/usr/bin/php", W + "/web.php", "3", "{u}/a"], 3),
@@ -60,9 +60,14 @@ CASES = [
     Case("mbedtls", "nginx", [B + "/mbed", "5", "{port}", "{path}/a"], 5),
     Case("pointers", "nginx", [B + "/many", str(size("tlsmatrix.pointers")), "{port}", "{path}/a"], size("tlsmatrix.pointers")),
     Case("retries", "go", [B + "/retry", str(4 << 20), "{port}", "{path}/a"], 1),
-    *[Case("wrk-" + s, s, ["/usr/bin/wrk", "-d", "1s", "-c", "8", "-t", "2", "{u}/a"], 100, load=True) for s in ("nginx", "go")],
-    *[Case("h1load-" + s, s, ["/usr/bin/h2load", "--h1", "-n", str(LOAD), "-c", "4", "{u}/a"], LOAD, load=True) for s in SERVERS if s != "python"],
-    *[Case("h2load-" + s, s, ["/usr/bin/h2load", "-n", str(LOAD), "-c", "4", "-m", "10", "{u}/a"], LOAD, load=True) for s in TWO],
+    Case("grpc", "grpc", [PYTHON, W + "/grpcweb.py", "get", "5", "{port}", "{dir}/c.pem", "{path}/Do"], 5, "/usr/lib/python3/dist-packages/grpc"),
+    *[Case("seccomp-" + k, "nginx", [B + "/filtered", k, "/usr/bin/curl", "-sk", "{u}/a", "{u}/b"], 2) for k in ("kill", "errno")],
+    Case("copies", "nginx", [W + "/first.sh", str(COPIES), "{dir}", "/usr/bin/curl", "-sk", "{u}/a"], COPIES, kind="copies"),
+    *[Case("late-h" + v, "nginx", ["/bin/sh", "-c", "cp %s/web {dir}/late%s && {dir}/late%s get %s 40 1 {u}/a 50" % (B, v, v, v)], 40, B + "/web", "late")
+      for v in "12"],
+    *[Case("wrk-" + s, s, ["/usr/bin/wrk", "-d", "1s", "-c", "8", "-t", "2", "{u}/a"], 100, kind="load") for s in ("nginx", "go")],
+    *[Case("h1load-" + s, s, ["/usr/bin/h2load", "--h1", "-n", str(LOAD), "-c", "4", "{u}/a"], LOAD, kind="load") for s in SERVERS if s != "python"],
+    *[Case("h2load-" + s, s, ["/usr/bin/h2load", "-n", str(LOAD), "-c", "4", "-m", "10", "{u}/a"], LOAD, kind="load") for s in TWO],
 ]
 
 
@@ -101,11 +106,12 @@ class Matrix:
     def client(self, c):
         port = self.servers[c.server][0]
         path = "/" + c.name
-        return [a.format(u="https://127.0.0.1:%d%s" % (port, path), port=port, path=path) if "{" in a else a for a in c.argv]
+        return [a.format(dir=self.dir, u="https://127.0.0.1:%d%s" % (port, path), port=port, path=path) if "{" in a else a for a in c.argv]
 
     def run(self):
         build_all()
         with tap.Workdir() as d:
+            self.dir = d
             tlsmatrix.certificate(d)
             found = {s: tlsmatrix.server(d, s, tap.BUILD) for s in {c.server for c in self.cases}}
             self.servers = {s: v for s, v in found.items() if v}
@@ -155,17 +161,20 @@ class Matrix:
         t.ok(status in (("0", "128") if c.name.startswith("git") else ("0",)), "exit status %s: %s" % (status, err[-500:]))
         t.ok(total >= c.requests, "%d requests in the log, %d were made" % (total, c.requests))
         for role in ("client", "server"):
-            if c.first and role == "client":
-                self.check_first(t, log, self.records[role, c.name])
+            if c.kind in ("first", "copies", "late") and role == "client":
+                getattr(self, "check_" + c.kind)(t, log, self.records[role, c.name])
             else:
                 self.check_role(t, c, role, log, self.records[role, c.name])
-        if c.load:
+        if c.name == "retries":
+            t.ok(re.search("asked again [1-9]", out), out)
+            t.note(out.strip())
+        if c.kind == "load":
             t.note("%d requests in %s s: %s" % (total, seconds, " ".join(out.split())[-200:]))
             t.ok(not re.search("Socket errors|Non-2xx|[1-9][0-9]* (failed|errored|timeout)", out), out)
 
     def check_role(self, t, c, role, log, got):
         missing, more, parts = tlsmatrix.differences(log, got)
-        if c.load:	# where pieces are lost, a request and its answer may be told apart
+        if c.kind == "load":	# where pieces are lost, a request and its answer may be told apart
             parts += sum(n for key, n in more.items() if tlsmatrix.in_part(key))
             more = [(key, n) for key, n in more.items() if not tlsmatrix.in_part(key)]
         else:
@@ -173,7 +182,7 @@ class Matrix:
         gone = sum(missing.values())
         self.gone += gone + parts
         text = "%s: of %d requests %d are missing, %d are known in part" % (role, sum(log.values()), gone, parts)
-        t.ok(not more and (c.load or not gone + parts), "%s; missing %s; more %s" % (text, list(missing.items())[:2], more[:2]))
+        t.ok(not more and (c.kind == "load" or not gone + parts), "%s; missing %s; more %s" % (text, list(missing.items())[:2], more[:2]))
         if gone + parts:
             t.note(text)
 
@@ -183,6 +192,18 @@ class Matrix:
         t.ok(not got - log, "invented: %s" % (got - log))
         t.ok(re.fullmatch("0*1+", seen), "one run after the other, recorded or not: " + seen)
         t.note("of %d runs the first %d were missed" % (len(seen), seen.count("0")))
+
+    def check_copies(self, t, log, got):
+        seen = "".join("01"[key in got] for key in log)
+        t.ok(not got - log, "invented: %s" % (got - log))
+        t.ok("1" in seen, "none was seen")
+        t.note("of %d runs %d were missed: %s" % (len(seen), seen.count("0"), seen))
+
+    def check_late(self, t, log, got):
+        """What was said before the program was probed is not known: neither those requests nor what later ones refer to."""
+        missing, more, parts = tlsmatrix.differences(log, got)
+        t.ok(got and not more, "%d records; more %s" % (sum(got.values()), list(more.items())[:3]))
+        t.note("of %d requests %d were missed, %d are known in part" % (sum(log.values()), sum(missing.values()), parts))
 
     def invented(self, t):
         """Behind all others. Clients that are stopped leave a request a connection open."""

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Serves and asks over crypto/tls. "web serve ADDRESS CERT KEY": HTTP/1 and HTTP/2, one JSON object a request on standard output.
-// "web get 1|2 N PARALLEL URL": N requests of each of PARALLEL goroutines, over one client.
+// "web get 1|2 N PARALLEL URL [MS]": N requests of each of PARALLEL goroutines, over one client, MS milliseconds between two.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 func serve(address, cert, key string) {
@@ -33,7 +34,7 @@ func serve(address, cert, key string) {
 	log.Fatal(http.ListenAndServeTLS(address, cert, key, http.HandlerFunc(answer)))
 }
 
-func get(version string, n, parallel int, url string) {
+func get(version string, n, parallel int, url string, pause time.Duration) {
 	t := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: version == "2", MaxIdleConnsPerHost: parallel}
 	client := &http.Client{Transport: t}
 	var all sync.WaitGroup
@@ -48,6 +49,7 @@ func get(version string, n, parallel int, url string) {
 				}
 				io.Copy(io.Discard, r.Body)
 				r.Body.Close()
+				time.Sleep(pause)
 			}
 		}()
 	}
@@ -60,5 +62,9 @@ func main() {
 	}
 	n, _ := strconv.Atoi(os.Args[3])
 	parallel, _ := strconv.Atoi(os.Args[4])
-	get(os.Args[2], n, parallel, os.Args[5])
+	pause := 0
+	if len(os.Args) > 6 {
+		pause, _ = strconv.Atoi(os.Args[6])
+	}
+	get(os.Args[2], n, parallel, os.Args[5], time.Duration(pause)*time.Millisecond)
 }
