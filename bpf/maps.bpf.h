@@ -316,6 +316,7 @@ struct tls_conn {
 	__u64 sock;		/* inode number of its socket; 0: not known */
 	__u32 flags;		/* TLS_CONN_* */
 	__s32 fd;		/* what the program or the object says; -1: nothing */
+	__u32 writing, pad;	/* Go: writes that have not returned */
 };
 
 struct {

@@ -293,6 +293,30 @@ static __noinline int tls_gone(struct tls_key *key)
 	return 0;
 }
 
+/* Another thread, told by the peer's answer to a write, may close before the write has returned. */
+static __noinline int tls_close_go(struct tls_key *key)
+{
+	struct tls_conn *c = key ? bpf_map_lookup_elem(&tls_conns, key) : NULL;
+
+	if (!c)
+		return 0;
+	if ((__s32)c->writing <= 0)
+		return tls_gone(key);
+	c->flags |= TLS_CONN_CLOSED;
+	return 0;
+}
+
+/* Global, so that the verifier looks at it once. */
+__noinline int tls_written_go(struct tls_key *key)
+{
+	struct tls_conn *c = key ? bpf_map_lookup_elem(&tls_conns, key) : NULL;
+
+	if (!c)
+		return 0;
+	__sync_fetch_and_add(&c->writing, -1);
+	return (c->flags & TLS_CONN_CLOSED) && (__s32)c->writing <= 0 ? tls_gone(key) : 0;
+}
+
 /* Go: Conn.conn is an interface; its data is a *net.TCPConn, whose first word is a *netFD, which has the descriptor behind its lock. */
 static __always_inline __s32 tls_go_fd(__u64 conn)
 {
@@ -312,6 +336,8 @@ static __always_inline void tls_enter_go(struct pt_regs *regs, const struct ht_t
 
 	if (c && !c->sock && c->fd < 0)
 		c->fd = tls_go_fd(o->key.obj);
+	if (c && d->op == HT_TLS_WRITE)
+		__sync_fetch_and_add(&c->writing, 1);
 	if (!g.g)
 		g.g = bpf_get_current_pid_tgid();	/* no register says it: the thread, while it lasts */
 	bpf_map_update_elem(&tls_gos, &g, o, BPF_ANY);
@@ -354,7 +380,7 @@ int ht_tls_entry(struct pt_regs *regs)
 		return 0;
 	tls_key_fill(&o.key, obj);
 	if (d->op == HT_TLS_FREE)
-		return tls_gone(&o.key);
+		return d->abi == HT_TLS_ABI_C ? tls_gone(&o.key) : tls_close_go(&o.key);
 	if (d->op == HT_TLS_SET_FD) {
 		c = tls_conn_of(&o.key);
 		if (c)
@@ -397,6 +423,8 @@ static __always_inline void tls_return_go(struct pt_regs *regs, const struct ht_
 	o = *open;
 	bpf_map_delete_elem(&tls_gos, &g);
 	tls_done(d, &o, tls_result(regs, d, &o));
+	if (d->op == HT_TLS_WRITE)
+		tls_written_go(&o.key);
 }
 
 SEC("uprobe")

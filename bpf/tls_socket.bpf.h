@@ -14,6 +14,7 @@
 #define TLS_CONN_FOREIGN 2	/* nothing of it is wanted */
 #define TLS_CONN_HTTP 4		/* its first bytes are HTTP's */
 #define TLS_CONN_RECORDS 8	/* TLS records were seen on its socket */
+#define TLS_CONN_CLOSED 16	/* Go: it ends when its last write has returned */
 
 #define TLS_RECORD_HEAD 5
 #define TLS_RECORD_DATA 0x17
