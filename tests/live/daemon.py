@@ -265,16 +265,26 @@ def killed_parent(t):
         t.ok(all(r.type != 0 for r in records), "every record has an identity")
 
 
+def resolvers(agent):
+    with open("/proc/%d/task/%d/children" % (agent.proc.pid, agent.proc.pid)) as f:
+        children = [int(p) for p in f.read().split()]
+    found = []
+    for pid in children:
+        try:
+            with open("/proc/%d/cmdline" % pid) as f:
+                found += [pid] * ("--resolver" in f.read().split("\0"))
+        except OSError:  # it ended since it was listed
+            pass
+    return found
+
+
 def killed_resolver(t):
     with Agent(["/bin/cat", "/etc/hostname"]) as a:
         a.start()
-        with open("/proc/%d/task/%d/children" % (a.proc.pid, a.proc.pid)) as f:
-            children = [int(p) for p in f.read().split()]
-        resolver = [p for p in children if "--resolver" in open("/proc/%d/cmdline" % p).read()]
+        resolver = resolvers(a)
         t.equal(len(resolver), 1, "one resolver")
         os.kill(resolver[0], signal.SIGKILL)
-        a.wait(lambda: len([p for p in open("/proc/%d/task/%d/children" % (a.proc.pid, a.proc.pid)).read().split()
-                            if int(p) not in (resolver[0], a.worker())]) == 1, 10, "no resolver comes back")
+        a.wait(lambda: len([p for p in resolvers(a) if p != resolver[0]]) == 1, 10, "no resolver comes back")
         a.go()
         a.tree.wait(30)
         time.sleep(0.5)
