@@ -413,8 +413,7 @@ def slow_names(t):
     script = "import os; open('/proc/self/loginuid','w').write('1'); os.setuid(1); open('/etc/hostname')"
     with daemon.Agent(["/usr/bin/python3", "-S", "-c", script]) as a:
         a.start()
-        with open("/proc/%d/task/%d/children" % (a.proc.pid, a.proc.pid)) as f:
-            resolver = next(int(p) for p in f.read().split() if int(p) != a.worker())
+        resolver = daemon.resolvers(a)[0]
         os.kill(resolver, signal.SIGSTOP)
         try:
             a.go()
