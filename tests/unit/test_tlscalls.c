@@ -6,6 +6,7 @@
 
 #include "agent/tlscalls.h"
 #include "tests/tap.h"
+#include "tests/unit/hellos.h"
 #include "tests/unit/tlspiece.h"
 
 struct seen {
@@ -13,6 +14,8 @@ struct seen {
 	char name[4][64], peer[4][64];
 	uint32_t tid[4], gen[4], flags[4];
 	unsigned status[4];
+	uint16_t version[4], cipher[4];
+	char server_name[4][64];
 	uint64_t lost[4], body[4];
 	unsigned told;
 	struct ht_tls_wanted wanted;
@@ -33,6 +36,9 @@ static int on_call(void *ctx, const struct tlscalls_call *c)
 	s->status[i] = c->http->response.head.status;
 	s->body[i] = c->http->response.body.length;
 	s->lost[i] = c->lost;
+	s->version[i] = c->tls ? c->tls->version : 0;
+	s->cipher[i] = c->tls ? c->tls->cipher : 0;
+	snprintf(s->server_name[i], sizeof(s->server_name[i]), "%.*s", (int)c->peer->server_name.n, c->peer->server_name.p ?: "");
 	return 0;
 }
 
@@ -344,7 +350,46 @@ static void callbacks_errors_come_back(void)
 	tlscalls_free(&t);
 }
 
+/* An entry of the socket, not of the library's connection. */
+static uint32_t hello(uint64_t ino, enum ht_tls_dir dir, const uint8_t *bytes, uint32_t n)
+{
+	struct piece_conn none = { .id = ino, .tid = 1, .tgid = 1 };
+	struct ht_sock sock = { .family = AF_INET, .type = SOCK_STREAM, .ino = ino };
+	uint32_t len = piece_begin(&p, &none, HT_TLS_HELLO, (uint32_t)sizeof(sock) + n);
+
+	p.e.dir = dir;
+	p.e.captured = n;
+	p.e.full = n;
+	memcpy(p.u.bytes, &sock, sizeof(sock));
+	memcpy(p.u.bytes + sizeof(sock), bytes, n);
+	return len;
+}
+
+/* The handshake of its own socket (5), whichever was told first; not of another one. */
+static void handshake_is_its_sockets(void)
+{
+	struct piece_conn c = { .id = 7, .tid = 100, .tgid = 100 }, other = { .id = 8, .tid = 100, .tgid = 100 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &other, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &other, HT_TLS_RECEIVED, ANSWER));
+	GIVE(t, piece_socket(&p, &c, 40000, 443));
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, hello(5, HT_TLS_SENT, client_hello, sizeof(client_hello)));
+	GIVE(t, hello(5, HT_TLS_RECEIVED, server_hello, sizeof(server_hello)));
+	GIVE(t, hello(6, HT_TLS_SENT, client_hello, sizeof(client_hello)));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	ok_int(s.n, 2);
+	ok_int(s.version[0], 0);
+	ok_str(s.server_name[0], "");
+	ok_int(s.version[1], 0x0303);
+	ok_int(s.cipher[1], 0xc02f);
+	ok_str(s.server_name[1], "a.example");
+	tlscalls_free(&t);
+}
+
 static const struct tap_case cases[] = {
+	CASE(handshake_is_its_sockets),
 	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(body_is_wanted_by_status), CASE(loss_is_seen), CASE(ends_with_its_process), CASE(newer_ones_live),
 	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(answer_first), CASE(answer_to_no_request), CASE(lost_request_keeps_its_answer),
 	CASE(nonsense_is_refused), CASE(connections_are_bounded),

@@ -11,15 +11,7 @@
 #include "agent/tlsmapped.h"
 #include "agent/tlssocks.h"
 #include "tests/tap.h"
-
-static const uint8_t client[] = {	/* a ClientHello of TLS 1.2 alone, with SNI "a.example" */
-	22, 3, 1, 0, 65, 1, 0, 0, 61, 3, 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
-	27, 28, 29, 30, 31, 0, 0, 2, 0xc0, 0x2f, 1, 0, 0, 18, 0, 0, 0, 14, 0, 12, 0, 0, 9, 'a', '.', 'e', 'x', 'a', 'm', 'p', 'l', 'e',
-};
-static const uint8_t server[] = {
-	22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
-	27, 28, 29, 30, 31, 0, 0xc0, 0x2f, 0,
-};
+#include "tests/unit/hellos.h"
 
 struct seen {
 	unsigned n, fail_at;
@@ -81,9 +73,9 @@ static uint32_t entry(enum ht_tls_what what, uint64_t ino, enum ht_tls_dir dir, 
 
 static void shake(struct tlssocks *t, uint64_t ino)
 {
-	GIVE(t, entry(HT_TLS_HELLO, ino, HT_TLS_SENT, 0, client, sizeof(client)));
-	GIVE(t, entry(HT_TLS_HELLO, ino, HT_TLS_RECEIVED, 0, server, 5));
-	GIVE(t, entry(HT_TLS_HELLO, ino, HT_TLS_RECEIVED, 5, server + 5, sizeof(server) - 5));
+	GIVE(t, entry(HT_TLS_HELLO, ino, HT_TLS_SENT, 0, client_hello, sizeof(client_hello)));
+	GIVE(t, entry(HT_TLS_HELLO, ino, HT_TLS_RECEIVED, 0, server_hello, 5));
+	GIVE(t, entry(HT_TLS_HELLO, ino, HT_TLS_RECEIVED, 5, server_hello + 5, sizeof(server_hello) - 5));
 }
 
 static void handshake_is_found(void)
@@ -99,7 +91,7 @@ static void handshake_is_found(void)
 	ok_int(k->version, 0x0303);
 	ok_int(k->cipher, 0xc02f);
 	ok_str(k->name, "a.example");
-	GIVE(t, entry(HT_TLS_HELLO, 6, HT_TLS_RECEIVED, 0, client, sizeof(client)));
+	GIVE(t, entry(HT_TLS_HELLO, 6, HT_TLS_RECEIVED, 0, client_hello, sizeof(client_hello)));
 	k = tlssocks_find(t, 6);
 	must(k);
 	ok(k->server && !k->answered);
@@ -111,8 +103,8 @@ static void what_is_lost_is_not_guessed(void)
 	LAB(s, t);
 	const struct tlssock *k;
 
-	GIVE(t, entry(HT_TLS_HELLO, 5, HT_TLS_SENT, 0, client, sizeof(client)));
-	GIVE(t, entry(HT_TLS_HELLO, 5, HT_TLS_RECEIVED, 5, server + 5, sizeof(server) - 5));
+	GIVE(t, entry(HT_TLS_HELLO, 5, HT_TLS_SENT, 0, client_hello, sizeof(client_hello)));
+	GIVE(t, entry(HT_TLS_HELLO, 5, HT_TLS_RECEIVED, 5, server_hello + 5, sizeof(server_hello) - 5));
 	k = tlssocks_find(t, 5);
 	must(k);
 	ok(k->asked && !k->answered && !k->cipher && !k->version);
@@ -189,16 +181,16 @@ static void ends_with_its_process(void)
 static void bounded_and_hostile(void)
 {
 	LAB(s, t);
-	uint32_t n = entry(HT_TLS_HELLO, 5, HT_TLS_SENT, 0, client, sizeof(client));
+	uint32_t n = entry(HT_TLS_HELLO, 5, HT_TLS_SENT, 0, client_hello, sizeof(client_hello));
 
 	ok_int(tlssocks_event(t, &p.e, n - 1), -EBADMSG);
 	ok_int(tlssocks_event(t, &p.e, sizeof(p.e)), -EBADMSG);
 	p.e.dir = 2;
 	ok_int(tlssocks_event(t, &p.e, n), -EBADMSG);
-	entry(HT_TLS_DATA, 5, HT_TLS_SENT, 0, client, sizeof(client));
+	entry(HT_TLS_DATA, 5, HT_TLS_SENT, 0, client_hello, sizeof(client_hello));
 	ok_int(tlssocks_event(t, &p.e, n), -EBADMSG);
 	for (uint64_t ino = 1; ino <= TLSSOCKS_MAX + 100; ino++)	/* none of them goes on */
-		GIVE(t, entry(HT_TLS_HELLO, ino, HT_TLS_SENT, 0, client, 70 - 10));
+		GIVE(t, entry(HT_TLS_HELLO, ino, HT_TLS_SENT, 0, client_hello, 60));
 	ok(!tlssocks_find(t, 1));
 	ok(tlssocks_find(t, TLSSOCKS_MAX - 200));				/* what there was of it, because others came */
 	shake(t, 5);
