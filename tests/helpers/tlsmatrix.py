@@ -159,6 +159,13 @@ def seen(r):
     return role, ((peer, local) if role == "server" else (local, peer)) + (method, path, a.get("httpStatus"))
 
 
+def unobserved(r):
+    """(role, ports) of a TlsUnobserved."""
+    d = r.get("serviceEventDetails") or r["requestParameters"]
+    ports = tuple(d.get(end, {}).get("port") for end in ("local", "peer"))
+    return d.get("role"), ports[::-1] if d.get("role") == "server" else ports
+
+
 def text(path):
     if not os.path.exists(path):
         return ""

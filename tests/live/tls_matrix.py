@@ -126,6 +126,7 @@ class Matrix:
             self.read(d)
 
     def read(self, d):
+        self.unobserved = collections.Counter()
         logs, where, records = collections.defaultdict(collections.Counter), {}, collections.defaultdict(collections.Counter)
         for s, (port, _) in self.servers.items():
             for key in tlsmatrix.log_lines(d, s, port):
@@ -134,7 +135,9 @@ class Matrix:
         with open(d + "/trail") as f:
             for line in f:
                 r = json.loads(line)
-                if r["eventType"] in tlsmatrix.TYPES:
+                if r["eventName"] == "TlsUnobserved":
+                    self.unobserved[tlsmatrix.unobserved(r)] += 1
+                elif r["eventType"] in tlsmatrix.TYPES:
                     role, key = tlsmatrix.seen(r)
                     records[role, tlsmatrix.case_of(key[3]) or where.get(key[:2])][key] += 1
         self.logs, self.records, self.said = logs, records, {}
@@ -188,12 +191,14 @@ class Matrix:
 
     def check_first(self, t, log, got):
         """A program that nobody ran before is probed soon after its first exec, and then for good."""
+        self.check_copies(t, log, got)
         seen = "".join("01"[key in got] for key in log)
-        t.ok(not got - log, "invented: %s" % (got - log))
         t.ok(re.fullmatch("0*1+", seen), "one run after the other, recorded or not: " + seen)
-        t.note("of %d runs the first %d were missed" % (len(seen), seen.count("0")))
 
     def check_copies(self, t, log, got):
+        """Each is recorded, or said to be unobserved."""
+        said = {ports for role, ports in self.unobserved if role == "client"}
+        t.equal([key for key in log if (key in got) == (key[:2] in said)], [], "neither recorded nor said to be unobserved, or both")
         seen = "".join("01"[key in got] for key in log)
         t.ok(not got - log, "invented: %s" % (got - log))
         t.ok("1" in seen, "none was seen")
@@ -204,6 +209,14 @@ class Matrix:
         missing, more, parts = tlsmatrix.differences(log, got)
         t.ok(got and not more, "%d records; more %s" % (sum(got.values()), list(more.items())[:3]))
         t.note("of %d requests %d were missed, %d are known in part" % (sum(log.values()), sum(missing.values()), parts))
+
+    def said_once(self, t):
+        """What is recorded is not unobserved as well."""
+        self.must_run()
+        late = {c.name for c in self.cases if c.kind == "late"}
+        known = {(role, key[:2]) for (role, name), keys in self.records.items() if name not in late for key in keys}
+        t.equal([u for u in self.unobserved if u in known], [], "unobserved, but recorded")
+        t.note("%d connections are said to be unobserved" % len(self.unobserved))
 
     def invented(self, t):
         """Behind all others. Clients that are stopped leave a request a connection open."""
@@ -223,6 +236,10 @@ def runnables():
             m.check(t, c)
         run.title = c.name
         yield run
+
+    def said_once(t):
+        m.said_once(t)
+    yield said_once
 
     def invented(t):
         m.invented(t)
