@@ -27,6 +27,7 @@
 #define WAITING_MAX 256
 #define PATIENCE (10 * NS_PER_SEC)	/* for one plan */
 #define AGAIN (NS_PER_SEC)		/* after a planner that ended */
+#define IDLE_FOR (3 * NS_PER_SEC)	/* then the planner ends, and another one is started when there is something to plan */
 #define SCAN_EVERY (30 * NS_PER_SEC)
 #define FOUND_MAX 65536		/* files that one scan can tell apart */
 
@@ -42,7 +43,7 @@ struct parent_tls {
 	struct waiting queue[WAITING_MAX];
 	unsigned first, n;		/* the first one is asked about, if `asked` */
 	bool asked;
-	uint64_t id, until, start_at, scan_at;
+	uint64_t id, until, start_at, scan_at, idle_at;
 	uint64_t dropped;		/* files for which the queue had no room */
 };
 
@@ -218,12 +219,20 @@ void tls_serve(struct parent *p)
 	}
 	tell(t->files, head_of(t)->path, take_plan(t, &p->m));
 	drop_head(t);
+	t->idle_at = clock_boot() + IDLE_FOR;
 	ask_next(p);
 }
 
 int tls_fd(const struct parent *p)
 {
 	return p->tls ? p->tls->sock : -1;
+}
+
+/* It ends by itself. */
+static void dismiss(struct parent_tls *t)
+{
+	close(t->sock);
+	t->sock = -1;
 }
 
 void tls_tick(struct parent *p)
@@ -239,10 +248,13 @@ void tls_tick(struct parent *p)
 	}
 	if (t->asked && now >= t->until)
 		end_planner(t);
+	if (!t->n && t->sock >= 0 && now >= t->idle_at)
+		dismiss(t);
 	if (t->n && !t->planner && now >= t->start_at) {
 		pid_t pid = start_planner(p, &t->sock);
 
 		t->planner = pid > 0 ? pid : 0;
+		t->idle_at = now + IDLE_FOR;
 		t->start_at = now + AGAIN;
 		if (pid < 0)
 			log_limited(LOG_LEVEL_ERROR, pid, "cannot start the planner");

@@ -242,7 +242,8 @@ def short_lived(t):
     most = max(alone for alone, _ in samples)
     t.note("%d KiB at first, at most %d, later %d; %d with shared pages; %d lost" % (
         samples[0][0], half, most, max(divided for _, divided in samples), lost))
-    t.ok(max(divided for _, divided in samples) < 60 * 1024, "under 60 MiB")
+    # of it TLS capture: a ring of 4 MiB, tables, the planner while it plans
+    t.ok(max(divided for _, divided in samples) < 72 * 1024, "under 72 MiB")
     t.ok(most - half < 4096, "memory does not grow with the number of processes")
 
 
