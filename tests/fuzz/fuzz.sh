@@ -16,7 +16,7 @@ make --no-print-directory O="$out" CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-
 	"$out/proto/libproto.a" "$out/lib/libht.a"
 
 archives="$out/tools/libtools.a $out/agent/libagent.a $out/forwarder/libforwarder.a $out/store/libstore.a $out/proto/libproto.a $out/lib/libht.a"
-libs="$(pkg-config --libs libbpf libelf json-c expat libprotobuf-c libzstd libcrypto libssl libnghttp2 libmicrohttpd yaml-0.1 libseccomp libcurl audit) -lZydis -lpthread -lm"
+libs="$(pkg-config --libs $(sed -n "s/^PKGS := //p" Makefile)) -lZydis -lpthread -lm"
 if [ $# = 0 ]; then
 	for f in tests/fuzz/fuzz_*.c; do set -- "$@" "$(basename "$f" .c | sed s/^fuzz_//)"; done
 fi
