@@ -151,10 +151,10 @@ static void response_head_end(struct http_conn *c, struct lane *l)
 	struct call *call = l->call;
 	struct framing *f = &l->framing;
 	unsigned status = call->response.head.status;
-	bool unknown = call->flags & HTTP_NO_REQUEST;
+	bool alone = call->flags & HTTP_NO_REQUEST, unknown = alone || !call->request.head.method.p;
 
 	call->response.head.done = true;
-	if (unknown && !call->waits)
+	if (alone && !call->waits)
 		call_headed(c, call);
 	call_answered(c, call);
 	if (status == 101 || (call->connect && status / 100 == 2)) {

@@ -90,6 +90,11 @@ struct call *h1_answer(struct http_conn *c)
 {
 	struct call *call;
 
+	/* the one that is owed may be among what was lost, and this the answer to a request that was */
+	if (c->request_lost && c->response_lost) {
+		answers_lost(c);
+		c->response_lost = false;
+	}
 	DL_FOREACH(c->open, call)
 		if (call->request.begun && !call->response.begun)
 			break;
