@@ -73,6 +73,7 @@ struct tls_first {		/* bytes for HT_TLS_HELLO */
 	__u32 n, off, full, dir;
 };
 
+/* The barrier: else 6.1 sees one register tested and another one used. */
 #define TLS_HELLO_SEND(room)                                                                           \
 	do {                                                                                           \
 		struct tls_hello *o = bpf_ringbuf_reserve(ring, sizeof(*o) + (room), 0);               \
@@ -84,7 +85,9 @@ struct tls_first {		/* bytes for HT_TLS_HELLO */
 		o->e.full = f->full;                                                                   \
 		o->e.dir = f->dir;                                                                     \
 		o->e.captured = want;                                                                  \
-		if (bpf_probe_read_user(o + 1, want > (room) ? (room) : want, (void *)f->at)) {        \
+		take = want;                                                                           \
+		barrier_var(take);                                                                     \
+		if (take > (room) || bpf_probe_read_user(o + 1, take, (void *)f->at)) {                \
 			o->e.captured = 0;                                                             \
 			o->e.fault = 1;                                                                \
 		}                                                                                      \
@@ -96,7 +99,7 @@ static __noinline int tls_hello_send(struct tls_first *f)
 {
 	struct ht_counters *n = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
 	void *ring = tls_ring();
-	__u32 want;
+	__u32 want, take;
 
 	if (!f || !n || !ring)
 		return -1;
@@ -229,7 +232,10 @@ static long tls_scan_step(__u32 i, void *ctx)
 	if (have >= TLS_RECORD_HEAD)
 		return x->bad = 1;
 	n = TLS_RECORD_HEAD - have;
-	n = (n < x->seg ? n : x->seg) & 7;
+	if (n > x->seg)
+		n = x->seg;
+	barrier_var(n);		/* the compiler knows what the mask says, 6.1 does not */
+	n &= 7;
 	if (bpf_probe_read_user(&st->head[have], n, (void *)x->at))
 		return x->bad = 1;
 	tls_scan_on(x, n);
