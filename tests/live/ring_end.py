@@ -9,14 +9,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import tap  # noqa: E402
 import trail  # noqa: E402
 
-EXECS, BYTES = 150, 90_000  # thirteen megabytes through a ring of four
+EXECS, BYTES = 150, 90_000  # thirteen megabytes through a ring of four, no faster than a busy machine reads them
 SCRIPT = """
-import os
+import os, time
 for i in range(%d):
     pid = os.fork()
     if not pid:
         os.execv("/bin/true", ["true", "%%06d" %% i + "x" * %d])
     os.waitpid(pid, 0)
+    time.sleep(0.01)
 """ % (EXECS, BYTES)
 
 
