@@ -92,10 +92,13 @@ class Trace:
 
 
 def run(command, options=(), timeout=1200, **kw):
-    """Runs command inside `hosttrail trace`. tap.Failed if the trace itself does not work."""
+    """Runs command inside `hosttrail trace`. tap.Failed if the trace itself does not work.
+
+    Without TLS capture, whose programs take as long to load as all others: that is what tests/live/tls_*.py and daemons are run with.
+    """
     with tap.Workdir() as d:
         path = os.path.join(d, "trail")
-        argv = [tap.program("hosttrail"), "trace", "-o", path, *options, "--", *command]
+        argv = [tap.program("hosttrail"), "trace", "--no-tls", "-o", path, *options, "--", *command]
         p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                            errors="replace", timeout=timeout, check=False, **kw)
         lines = p.stderr.splitlines()

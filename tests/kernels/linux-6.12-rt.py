@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=1300 extra
+# ht-test: timeout=1700 extra
 """The agent's base tests inside Debian's kernel 6.12 with PREEMPT_RT, under qemu. Reproduce by hand: tests/kernels/linux-6.12-rt.py [part of a name]
 
 Each load of the probes takes this kernel a minute there, ten times as long as others."""
