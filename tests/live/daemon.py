@@ -24,7 +24,9 @@ OPENS = size("daemon.opens")
 
 
 class Agent:
-    """An agent on a tree of its own: a command that waits until `go`."""
+    """An agent on a tree of its own: a command that waits until `go`. tls: with TLS capture, whose programs take as long to load as all others."""
+
+    tls = False
 
     def __init__(self, command, **config):
         self.work = tap.Workdir()
@@ -45,7 +47,7 @@ class Agent:
     def configure(self, **config):
         keys = {"state_dir": self.dir + "/key", "spool_dir": self.dir + "/spool", "cursor": self.dir + "/cursor/cursor",
                 "instance": self.name, "scope": "tree %d" % self.tree.pid, "selectors": "all", "status_socket": self.dir + "/status.sock",
-                "self_test": False}  # its calls would be among those that tests count: selftest.py
+                "tls": self.tls, "self_test": False}  # its calls would be among those that tests count: selftest.py
         keys.update(config)
         with open(self.dir + "/agent.yaml", "w") as f:
             for k, v in keys.items():
@@ -459,5 +461,6 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         sys.exit(0)
+    Agent.tls = True
     tap.main([a_tree_into_the_spool, losses_add_up, killed_worker, killed_parent, killed_resolver, unprivileged_children, idle,
               a_full_disk, a_corrupt_frame, a_second_stream, an_over_full_chain, a_trickle, who])
