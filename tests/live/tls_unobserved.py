@@ -76,10 +76,13 @@ def unobserved(t):
             if os.environ.get("HT_LONG") == "1":
                 steps.append("java %s/Get.java https://localhost:%d/java" % (d, new.port))
             records = trace(t, d, "; ".join(steps))
-        found = ports(records, "/statictls")
+        found = sorted(ports(records, "/statictls"), key=lambda r: r["serviceEventDetails"]["peer"]["port"] == old.port)  # as made
         t.equal([r["serviceEventDetails"].get("serverName") for r in found], ["hidden.example"] * 2, "server names")
         t.equal([r["serviceEventDetails"]["peer"] for r in found], [{"address": "127.0.0.1", "port": p} for p in (new.port, old.port)], "peers")
-        t.equal([(r["serviceEventDetails"]["role"], r["serviceEventDetails"]["reason"]) for r in found], [("client", "NoKnownLibrary")] * 2, "role and reason")
+        t.equal([r["serviceEventDetails"]["role"] for r in found], ["client"] * 2, "roles")
+        # one that has ended before it was looked at has no mappings any more
+        reasons = [r["serviceEventDetails"]["reason"] for r in found]
+        t.ok("NoKnownLibrary" in reasons and set(reasons) <= {"NoKnownLibrary", "Unknown"}, "reasons: %r" % reasons)
         t.equal([r["tlsDetails"]["tlsVersion"] for r in found], ["TLSv1.3", "TLSv1.2"], "versions")
         t.equal(found[1]["tlsDetails"]["cipherSuite"] if len(found) > 1 else None, "ECDHE-RSA-AES128-GCM-SHA256", "cipher suite")
         t.equal(len(set(r["additionalEventData"]["process"]["pid"] for r in found)), 2, "processes")
