@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -451,6 +452,7 @@ int probes_open(const struct probes_config *config, struct probes **ret_p, char 
 		return r;
 	memcpy(p->fds.stream, p->meta.stream, sizeof(p->fds.stream));
 	p->fds.made = p->meta.made;
+	malloc_trim(0);		/* the kernel's types and the relocated programs: megabytes that are not needed any more */
 	*ret_p = TAKE_PTR(p);
 	return 0;
 }

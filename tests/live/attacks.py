@@ -219,7 +219,7 @@ def family(agent):
 def short_lived(t):
     """Each is a fork, an exec and an exit, recorded or counted; the agent's memory does not grow with their number."""
     count, samples, done = size("attacks.short"), [], threading.Event()
-    with daemon.Agent([tap.workload("attacks_flood"), "short", rulerun.W, str(count)]) as a:
+    with daemon.Agent([tap.workload("attacks_flood"), "short", rulerun.W, str(count)], tls=True) as a:
         a.start()
         pids = family(a)
 
@@ -242,8 +242,7 @@ def short_lived(t):
     most = max(alone for alone, _ in samples)
     t.note("%d KiB at first, at most %d, later %d; %d with shared pages; %d lost" % (
         samples[0][0], half, most, max(divided for _, divided in samples), lost))
-    # of it TLS capture: a ring of 4 MiB, tables, the planner while it plans
-    t.ok(max(divided for _, divided in samples) < 72 * 1024, "under 72 MiB")
+    t.ok(max(divided for _, divided in samples) < 60 * 1024, "under 60 MiB")
     t.ok(most - half < 4096, "memory does not grow with the number of processes")
 
 
