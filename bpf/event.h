@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 6
+#define HT_EVENT_VERSION 7
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -493,7 +493,7 @@ enum ht_cause {
 	HT_CAUSE_RING_FULL = 0,		/* reservation failed */
 	HT_CAUSE_SCRATCH = 1,		/* scratch in use (nested probe) */
 	HT_CAUSE_STORAGE = 2,		/* no task storage where the call needs it */
-	HT_CAUSE_FLOOD = 3,		/* cut: its principal was over its share of the ring or its rate; see ht_principal */
+	HT_CAUSE_FLOOD = 3,		/* cut: its principal had filled its share of the ring; see ht_principal */
 	HT_CAUSE__MAX = 4,
 };
 
@@ -515,15 +515,14 @@ _Static_assert(sizeof(struct ht_counters) == 128, "counters");
 
 /*
  * Map `principals`, one table per ring, index class * groups + group: who fills the ring, counted while it is more than a
- * quarter full. A principal is a cgroup and a real uid. It has a slot with call 0 among the first half for everything it writes, and one for
- * each call it makes among the others: who makes many calls takes nobody's place. Slots lie in sets of HT_PRINCIPAL_WAYS that the tag chooses; one whose owner wrote nothing of what
+ * quarter full. A principal is a cgroup and a real uid. It has a slot with call 0 for everything it writes, and one for
+ * each call it makes. Slots lie in sets of HT_PRINCIPAL_WAYS that the tag chooses; one whose owner wrote nothing of what
  * is in the ring and whose losses are settled is given to the next owner. Who finds none is counted in `others`.
  *
  * cut, and `settled` beside it (struct ht_settled), only grow, over all owners. An owner changes only while they are equal, so that what lies between
  * them is the present owner's. For every ring: sum of cut = sum of lost[HT_CAUSE_FLOOD] of its CPUs, when quiet.
  */
-#define HT_PRINCIPALS 1024
-#define HT_FLOOD_SLOTS (2 * HT_PRINCIPALS)	/* theirs, then their calls' */
+#define HT_PRINCIPALS 256
 #define HT_PRINCIPAL_WAYS 8
 #define HT_PRINCIPAL_TAKEN 2	/* tag while a slot changes its owner; real tags are odd, 0 is free */
 
@@ -536,20 +535,17 @@ struct ht_principal {
 	__u64 window;		/* the half ring it last wrote in, counted from the ring's first byte */
 	__u64 bytes, before;	/* written in that half ring, and in the one before it */
 	__u64 cut;		/* numbers cut */
-	__u32 owes, paid_at;	/* bytes that were not paid for, and where the reader was then, / 64: see flood.bpf.h. Not of calls */
+	__u64 pad2;
 };
 _Static_assert(sizeof(struct ht_principal) == 64, "principal");
 
 struct ht_principals {
-	struct ht_principal slot[HT_FLOOD_SLOTS], others;
-	__u64 rate;		/* of what the reader frees, what pays for each principal's bytes: of 65536. 0: the ring was never pressed */
-	__u64 freed, written;	/* positions of reader and writers when that was set last */
-	__u64 pad[5];
+	struct ht_principal slot[HT_PRINCIPALS], others;
 };
 
 /* Map `settled`, same index: of what was cut of each slot (and of `others`, last), how much is in frames on disk. The reader's. */
 struct ht_settled {
-	__u64 slot[HT_FLOOD_SLOTS + 1];
+	__u64 slot[HT_PRINCIPALS + 1];
 };
 
 /* map `shared`, one element */

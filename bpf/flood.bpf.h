@@ -3,17 +3,10 @@
  * flood.bpf.h - who fills a ring, and what is cut so that the others find room.
  *
  * Nothing is counted while a ring is less than a quarter full, nothing is cut while it is less than half full. Beyond
- * that two bounds hold for a principal. Its share: it may hold as much of the ring as is free, so one alone gets half, two get a third
- * each. How much it holds is its share of the last half ring's bytes, times what is in the ring.
- *
- * And its rate, beyond 11/16, where more flood than shares can keep from filling the ring: a token bucket. What it
- * writes it owes, and what the reader frees pays a part of that back, the same for every principal: the rate. It may owe a 16th of what is
- * free. The rate is found, not set: each time that the reader has freed something, from what was written meanwhile. So however
- * many flood at once, each gets its part of what the reader can, a sixth of the ring stays free for who writes little, and who
- * writes less than such a part owes nothing. A reader that stands still pays nobody.
- *
- * A principal over a bound loses the calls that it makes most of; a call that is under a quarter of what it holds goes on until
- * it is three times over, so that a flood of one call does not hide another. The self-test's calls are never cut:
+ * that a principal may hold as much of the ring as is free: one alone gets half, two get a third each, and whoever writes
+ * little always finds room. How much it holds is its share of the last half ring's bytes, times what is in the ring.
+ * A principal over its bound loses the calls that it makes most of; a call that is under a quarter of what it holds goes on
+ * until it holds thrice what is free, so that a flood of one call does not hide another. The self-test's calls are never cut:
  * they are few, and what they are to tell is whether calls arrive. What is to be cut is merged where it can be: merge.bpf.h.
  */
 #ifndef HOSTTRAIL_FLOOD_BPF_H
@@ -21,7 +14,7 @@
 
 struct pressed {		/* a ring, as it stands */
 	struct ht_settled *settled;
-	__u64 freed, pos;	/* bytes ever read, and written */
+	__u64 pos;		/* bytes ever written */
 	__u64 used;
 	__u32 shift;		/* log2 of half its size */
 	__u32 pad;
@@ -34,9 +27,8 @@ static __always_inline struct ht_principals *pressed_ring(__u32 class, __u32 cpu
 
 	if (!ring)
 		return NULL;
-	ret_p->freed = bpf_ringbuf_query(ring, BPF_RB_CONS_POS);
 	ret_p->pos = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
-	ret_p->used = ret_p->pos - ret_p->freed;
+	ret_p->used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 	ret_p->shift = (ht_ring_shift[class & (HT_CLASS__MAX - 1)] - 1) & 31;
 	key = (class & (HT_CLASS__MAX - 1)) * ht_ngroups + (cpu >> (ht_group_shift & 31));
 	ret_p->settled = bpf_map_lookup_elem(&settled, &key);
@@ -68,27 +60,25 @@ static __always_inline bool principal_move(struct ht_principal *p, __u64 done, _
 	p->uid = uid;
 	p->call = call;
 	p->window = window;
-	p->bytes = p->before = p->owes = 0;
+	p->bytes = p->before = 0;
 	__sync_lock_test_and_set(&p->tag, tag);
 	return true;
 }
 
-/* from: 0 for the principal itself, HT_PRINCIPALS for its call. Not found out from the call here: after a branch the verifier
- * would walk all of this twice. */
 static __always_inline struct ht_principal *principal_of(struct ht_principals *all, const struct pressed *r, __u64 cgroup,
-							 __u32 uid, __u32 call, __u32 from)
+							 __u32 uid, __u32 call)
 {
 	__u64 tag = principal_tag(cgroup, uid, call);
-	__u32 set = ((tag >> 32) & (HT_PRINCIPALS - HT_PRINCIPAL_WAYS)) + from;
+	__u32 set = (tag >> 32) & (HT_PRINCIPALS - HT_PRINCIPAL_WAYS);
 
 	for (int i = 0; i < HT_PRINCIPAL_WAYS; i++) {
-		struct ht_principal *p = &all->slot[(set + i) & (HT_FLOOD_SLOTS - 1)];
+		struct ht_principal *p = &all->slot[(set + i) & (HT_PRINCIPALS - 1)];
 
 		if (*(volatile __u64 *)&p->tag == tag)
 			return p;
 	}
 	for (int i = 0; i < HT_PRINCIPAL_WAYS; i++) {
-		__u32 at = (set + i) & (HT_FLOOD_SLOTS - 1);
+		__u32 at = (set + i) & (HT_PRINCIPALS - 1);
 		struct ht_principal *p = &all->slot[at];
 
 		if (principal_move(p, *(volatile __u64 *)&r->settled->slot[at], tag, cgroup, uid, call, r->pos >> r->shift))
@@ -123,81 +113,6 @@ static __always_inline __u64 principal_holds(const struct ht_principal *p, const
 	return (recent * r->used) >> r->shift;
 }
 
-/* ---- rates --------------------------------------------------------------------------- */
-
-#define RATE_ALL (1u << 16)	/* all that the reader frees */
-#define RATE_LEAST (RATE_ALL >> 12)
-#define RATE_FIRST (RATE_ALL >> 3)
-
-/*
- * The rate from now on, if that much was written while the reader freed that much, and so much waited before it did. Who floods writes as
- * much as the rate lets him: so it rises or falls as what was written is under or over what is to be. That is what was freed, and
- * somewhat more or less where the ring is under or over 13/16 full.
- */
-static __always_inline __u64 rate_next(__u64 rate, __u64 written, __u64 freed, __u64 waited, __u32 shift)
-{
-	__u64 part = (1ull << (shift & 31)) / 8, aim = freed, next;	/* a 16th of the ring */
-
-	if (!rate)
-		return RATE_FIRST;
-	if (waited < 12 * part)
-		return rate * 2 < RATE_ALL ? rate * 2 : RATE_ALL;
-	if (waited > 13 * part)
-		aim -= ((waited - 13 * part) * freed) >> (shift & 31);
-	else
-		aim += ((13 * part - waited) * freed) >> (shift & 31);
-	next = rate * aim / (written | 1);
-	next = next < rate / 8 ? rate / 8 : next > rate * 2 ? rate * 2 : next;
-	if (next < RATE_LEAST)
-		return RATE_LEAST;
-	return next < RATE_ALL ? next : RATE_ALL;
-}
-
-/* For each entry that is to go into a pressed ring: only one that finds the reader further than before changes the rate. */
-__noinline int flood_follow(__u32 class, __u32 cpu)
-{
-	struct pressed r = {};
-	struct ht_principals *all = pressed_ring(class, cpu, &r);
-	__u64 before, written;
-
-	if (!all)
-		return 0;
-	before = all->freed;
-	if (all->rate && r.freed == before)
-		return 0;
-	if (__sync_val_compare_and_swap(&all->freed, before, r.freed) != before)
-		return 0;
-	written = r.pos - all->written;
-	all->written = r.pos;
-	all->rate = rate_next(all->rate, written, r.freed - before, r.pos - before, r.shift);
-	return 0;
-}
-
-/* A bucket's clock is the reader's position, in 64 bytes. */
-static __always_inline __u32 bucket_now(const struct pressed *r)
-{
-	return r->freed >> 6;
-}
-
-/* Bytes that it owes. */
-static __always_inline __u64 bucket_owes(const struct ht_principal *p, __u64 rate, __u32 now)
-{
-	__u64 paid = ((now - p->paid_at) * rate) >> 10;
-
-	return p->owes > paid ? p->owes - paid : 0;
-}
-
-/* Nobody owes more than 3/64 of the ring: who wrote much while there was room is not kept out for long afterwards. */
-static __always_inline void bucket_pay(struct ht_principal *p, __u64 rate, __u32 now, __u32 len, __u32 shift)
-{
-	__u64 owes = bucket_owes(p, rate, now) + len, most = (3ull << (shift & 31)) >> 5;
-
-	p->owes = owes < most ? owes : most;
-	p->paid_at = now;
-}
-
-/* ---- charging and cutting -------------------------------------------------------------- */
-
 /* An entry of len bytes went into a ring that is pressed: it is its principal's, and its call's. */
 __noinline int flood_charge(__u32 class, __u32 cpu, __u32 call, __u32 len)
 {
@@ -205,24 +120,15 @@ __noinline int flood_charge(__u32 class, __u32 cpu, __u32 call, __u32 len)
 	struct pressed r = {};
 	struct ht_principals *all = pressed_ring(class, cpu, &r);
 	__u64 window = r.pos >> r.shift, cgroup;
-	struct ht_principal *whole;
 	__u32 uid;
 
 	if (!all)
 		return 0;
 	cgroup = cgroup_id_shown(task);
 	uid = task->cred->uid.val;
-	whole = principal_of(all, &r, cgroup, uid, 0, 0);
-	principal_charge(whole, window, len);
-	bucket_pay(whole, all->rate, bucket_now(&r), len, r.shift);
-	principal_charge(principal_of(all, &r, cgroup, uid, call, HT_PRINCIPALS), window, len);
+	principal_charge(principal_of(all, &r, cgroup, uid, 0), window, len);
+	principal_charge(principal_of(all, &r, cgroup, uid, call), window, len);
 	return 0;
-}
-
-/* Is a principal so many times over one of its bounds? */
-static __always_inline bool over_bounds(__u64 times, __u64 holds, __u64 owes, __u64 room)
-{
-	return holds > times * room || owes * 16 > times * room;
 }
 
 /* 0, or 1 + the index of the principal's slot that the call is to be counted in: the call's, or its own where the call has none. */
@@ -233,25 +139,22 @@ __noinline int flood_cut(__u32 class, __u32 cpu, __u32 call)
 	struct ht_principals *all = pressed_ring(class, cpu, &r);
 	struct ht_counters *n = counters_of(class, cpu);
 	struct ht_principal *whole, *part;
-	__u64 size = 2ull << r.shift, room, holds, owes = 0;
+	__u64 size = 2ull << r.shift, room, holds;
 
 	if (!all || !n)
 		return 0;
 	n->used = r.used;
-	flood_follow(class, cpu);
 	if (r.used <= size / 2)
 		return 0;
 	room = r.used < size ? size - r.used : 0;
-	whole = principal_of(all, &r, cgroup_id_shown(task), task->cred->uid.val, 0, 0);
+	whole = principal_of(all, &r, cgroup_id_shown(task), task->cred->uid.val, 0);
 	holds = principal_holds(whole, &r);
-	if (r.used > size / 16 * 11 && whole != &all->others)	/* many share that one */
-		owes = bucket_owes(whole, all->rate, bucket_now(&r));
-	if (!over_bounds(1, holds, owes, room))
+	if (holds <= room)
 		return 0;
-	part = principal_of(all, &r, cgroup_id_shown(task), task->cred->uid.val, call, HT_PRINCIPALS);
+	part = principal_of(all, &r, cgroup_id_shown(task), task->cred->uid.val, call);
 	if (part == &all->others)
 		part = whole;
-	else if (!over_bounds(3, holds, owes, room) && principal_holds(part, &r) * 4 <= holds)
+	else if (holds <= 3 * room && principal_holds(part, &r) * 4 <= holds)
 		return 0;
 	return part - all->slot + 1;	/* `others` lies behind the slots */
 }
@@ -269,9 +172,9 @@ __noinline int flood_lost(__u32 class, __u32 cpu, __u32 cut)
 	if (!all || !n)
 		return 0;
 	p = &all->others;
-	if (at < HT_FLOOD_SLOTS) {
+	if (at < HT_PRINCIPALS) {
 		barrier_var(at);	/* the mask is for the verifier */
-		p = &all->slot[at & (HT_FLOOD_SLOTS - 1)];
+		p = &all->slot[at & (HT_PRINCIPALS - 1)];
 	}
 	__sync_fetch_and_add(&p->cut, 1);
 	number_lost(n, HT_CAUSE_FLOOD);
