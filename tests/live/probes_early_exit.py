@@ -68,8 +68,11 @@ def attached(pid):
     """{tracepoint: number of the program} of the links that a process holds."""
     found = {}
     for fd in os.listdir("/proc/%d/fdinfo" % pid):
-        with open("/proc/%d/fdinfo/%s" % (pid, fd)) as f:
-            info = dict(re.findall(r"^(\w+):\s*(\S+)", f.read(), re.M))
+        try:
+            with open("/proc/%d/fdinfo/%s" % (pid, fd)) as f:
+                info = dict(re.findall(r"^(\w+):\s*(\S+)", f.read(), re.M))
+        except FileNotFoundError:  # closed meanwhile
+            continue
         if "tp_name" in info:
             found[info["tp_name"]] = info["prog_id"]
     return found
