@@ -63,6 +63,8 @@ SIZES = {
     "bench.rounds": (7, 25, "interleaved rounds"),
     "bench.replay_records": (1_000_000, 10_000_000, "records replayed through the reader into the spool"),
     "bench.http_calls": (100_000, 1_000_000, "HTTP calls parsed, of each version"),
+    "bench.tls_calls": (20_000, 50_000, "API calls inside TLS from plaintext to the spool, of a round"),
+    "bench.tls_rounds": (5, 15, "rounds of that, and rounds of calls with capture and without"),
     "bench.lookups": (40, 400, "marked calls looked up, at each background rate"),
     "bench.background_rates": ((1, 1_000, 100_000), (1, 1_000, 100_000), "other records per second meanwhile"),
     "bench.short_processes": (5_000, 100_000, "processes while the agent's memory is watched"),

@@ -2,33 +2,15 @@
 /* replay record FILE CMD ARG...: runs CMD in a recorded tree and keeps the rings' bytes as they lie in the kernel.
  * replay run FILE RECORDS SPOOL: puts copies of that image (later in time, with sequence numbers of their own) through the real
  * reader, decoder, framer and spool until RECORDS records are on disk; prints records per CPU second and bytes per record. */
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "agent/hostinfo.h"
 #include "agent/probes.h"
 #include "agent/spawn.h"
-#include "agent/writer.h"
-#include "lib/cleanup.h"
-#include "lib/clock.h"
-#include "lib/fsx.h"
-#include "proto/keys.h"
+#include "tests/bench/spooled.h"
 
 #define RING (64u << 20)
-#define CPUS_MAX 4096
-
-struct image {
-	uint64_t n[HT_CLASS__MAX];	/* bytes */
-	uint8_t *p[HT_CLASS__MAX];
-};
 
 static int fail(const char *what, int r)
 {
@@ -156,7 +138,7 @@ static int load(const char *path, struct image *m)
 
 /* How many numbers each CPU took, and how long the image lasts: what the next copy starts behind. */
 struct span {
-	uint64_t seqs[CPUS_MAX];
+	uint64_t seqs[SPOOLED_CPUS];
 	uint64_t first, last;
 };
 
@@ -167,7 +149,7 @@ static void span_of(const uint8_t *p, uint64_t n, struct span *s)
 
 		if (discarded(p + at))
 			continue;
-		if (e->kind == HT_EV_CALL && e->cpu < CPUS_MAX && e->seq >= s->seqs[e->cpu])
+		if (e->kind == HT_EV_CALL && e->cpu < SPOOLED_CPUS && e->seq >= s->seqs[e->cpu])
 			s->seqs[e->cpu] = e->seq + 1;
 		s->first = !s->first || e->time < s->first ? e->time : s->first;
 		s->last = e->time > s->last ? e->time : s->last;
@@ -179,7 +161,7 @@ static void shift(uint8_t *p, uint64_t n, const struct span *s, uint64_t copy, u
 	for (uint64_t at = 0; at + sizeof(struct ht_event) < n; at += entry_size(p + at)) {
 		struct ht_event *e = (void *)(p + at + 8);
 
-		if (e->kind == HT_EV_CALL && e->cpu < CPUS_MAX)
+		if (e->kind == HT_EV_CALL && e->cpu < SPOOLED_CPUS)
 			e->seq += copy * s->seqs[e->cpu];
 		e->time += time * copy;
 	}
@@ -209,110 +191,26 @@ static int multiply(struct image *m, uint64_t copies)
 	return 0;
 }
 
-struct run {
-	struct settle *settle;
-	struct writer *writer;
-	struct pipeline *pipeline;
-	struct rings *rings;
-	struct sign_key *key;
-	struct idlog *ids;
-	struct hostinfo info;
-	struct record_host host;
-};
-
-static int close_frame(void *ctx, unsigned chain)
-{
-	struct run *r = ctx;
-
-	return writer_close(r->writer, chain);
-}
-
-static void ask_name(void *ctx, uint32_t uid)
-{
-	struct run *r = ctx;
-
-	pipeline_name(r->pipeline, uid, uid ? "user" : "root");
-}
-
-static void keep_identity(void *ctx, const void *event, uint32_t n)
-{
-	struct run *r = ctx;
-
-	idlog_add(r->ids, event, n);
-}
-
-static void found_identity(void *ctx, const void *event, uint32_t n) { }
-static void ask_exe(void *ctx, const struct exe_ref *ref) { }
-static void ask_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start) { }
-
-static int open_run(struct run *x, const struct image *m, const char *dir)
-{
-	_cleanup_free_ char *key = NULL, *cursor = NULL;
-	struct writer_config wc = { .spool_dir = dir, .host = &x->host, .sign = sign_key_sign, .made = clock_boot(),
-				    .limits.bytes = { 64ull << 30, 64ull << 30, 1 << 20 } };
-	struct pipeline_ops ops = { .ctx = x, .close = close_frame, .ask_name = ask_name, .ask_exe = ask_exe, .ask_login = ask_login,
-				    .keep_identity = keep_identity };
-	struct pipeline_config pc = { .host = &x->host, .program = "replay" };
-	int r;
-
-	if (asprintf(&key, "%s/key", dir) < 0 || asprintf(&cursor, "%s/cursor", dir) < 0)
-		return -ENOMEM;
-	unlink(key);
-	r = fsx_mkdirs(dir, 0700) ?: sign_key_make(key) ?: sign_key_load(key, &x->key) ?: random_bytes(wc.stream, sizeof(wc.stream));
-	hostinfo_read(&x->info, NULL, NULL);
-	hostinfo_record(&x->info, &x->host);
-	wc.cursor = cursor;
-	wc.sign_ctx = x->key;
-	r = r ?: rings_open_image((const void *const *)m->p, m->n, &x->rings);
-	r = r ?: settle_new(CPUS_MAX, &x->settle) ?: writer_open(&wc, x->settle, &x->writer);
-	r = r ?: pipeline_new(&pc, &ops, x->rings, x->settle, &x->pipeline);
-	r = r ?: idlog_open(dir, wc.stream, found_identity, x, &x->ids);
-	return r ?: writer_start(x->writer, x->pipeline, x->rings, x->ids);
-}
-
-static double cpu_seconds(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static int run(const char *path, uint64_t records, const char *dir)
 {
 	struct image m = { 0 };
-	struct run x = { 0 };
-	struct writer_stats ws;
-	const struct pipeline_stats *ps;
-	uint64_t done = 0, each;
-	double begin;
+	struct spooled x = { 0 };
+	uint64_t done, each, bytes;
+	double seconds;
 	int r = load(path, &m);
 
 	if (r < 0)
 		return fail(path, r);
 	each = count_calls(&m);
 	r = each ? multiply(&m, (records + each - 1) / each) : -ENODATA;
-	r = r ?: open_run(&x, &m, dir);
+	r = r ?: spooled_open(&x, &m, dir, false);
 	if (r < 0)
 		return fail("set-up", r);
-	begin = cpu_seconds();
-	do {
-		r = pipeline_drain(x.pipeline, clock_boot());
-		if (r >= 0)
-			r = writer_tick(x.writer, clock_boot()) ?: r;
-	} while (r == 1);
-	for (unsigned c = 0; c < CHAIN__MAX && r >= 0; c++)
-		r = writer_close(x.writer, c);
-	if (r >= 0)
-		r = writer_sync(x.writer);
+	r = spooled_run(&x, &seconds);
 	if (r < 0)
 		return fail("run", r);
-	begin = cpu_seconds() - begin;
-	writer_stats(x.writer, &ws);
-	ps = pipeline_stats(x.pipeline);
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		done += ps->records[c];
-	printf("%.0f %.2f %llu\n", (double)done / begin, (double)ws.bytes / (double)done, (unsigned long long)done);
+	done = spooled_records(&x, &bytes);
+	printf("%.0f %.2f %llu\n", (double)done / seconds, (double)bytes / (double)done, (unsigned long long)done);
 	return done < records ? fail("not every record came through", -ENODATA) : 0;
 }
 

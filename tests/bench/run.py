@@ -130,6 +130,24 @@ def http(_instance):
         say("http: %s calls/s/core" % name, "%s  goal: at least 200000, %s" % (rate.text("/s"), "met" if rate.median >= 200000 else "MISSED"))
 
 
+def tlscalls(_instance):
+    """From plaintext, as the TLS probes give it, to records in the spool."""
+    tool = os.path.join(tap.BUILD, "tests/bench/tlscalls")
+    with tap.Workdir() as d:
+        spool = os.path.join(d, "spool")
+
+        def rate(*kinds):
+            shutil.rmtree(spool, ignore_errors=True)
+            r = subprocess.run([tool, "run", str(size("bench.tls_calls")), spool, *kinds], capture_output=True, text=True, check=True)
+            return float(r.stdout.split()[0])
+
+        names = subprocess.run([tool, "kinds"], capture_output=True, text=True, check=True).stdout.split()
+        rounds = [(rate(), [rate(k) for k in names]) for _ in range(size("bench.tls_rounds"))]
+        mix = Sample([r[0] for r in rounds])
+        say("tls: API-call records/s/core", "%s  goal: at least 100000, %s" % (mix.text("/s"), "met" if mix.median >= 100000 else "MISSED"))
+        say("  of these", ", ".join("%s %.0f" % (k, Sample([r[1][i] for r in rounds]).median) for i, k in enumerate(names)))
+
+
 def short_processes(instance):
     """What takes the agent most memory: processes that it has to know, and that are gone at once."""
     n, agent = size("bench.short_processes"), Agent(instance)
@@ -189,7 +207,7 @@ def memory():
 
 
 # peers last: once the kernel's audit was on, every process that is started later pays for it
-FIGURES = [open_close, uncaptured, processes, execs, replay, http, live, latency, short_processes, idle, redis, peers]
+FIGURES = [open_close, uncaptured, processes, execs, replay, http, tlscalls, live, latency, short_processes, idle, redis, peers]
 
 
 def main():
