@@ -9,6 +9,7 @@
 #include "chainseen.h"
 #include "clocks.h"
 #include "faults.h"
+#include "follow.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -143,43 +144,6 @@ static void note_host(struct tailer *t, const struct journal_entry *e, const str
 
 /* ---- one frame */
 
-static bool same_content(struct tailer *t, const struct index_key *k, const uint8_t id[16], const struct buf *json)
-{
-	_cleanup_buf_ struct buf other = { 0 };
-	struct record_summary s;
-	struct decoded *d;
-	bool same = false;
-
-	if (decoded_get(t->st->decoded, t->st->journal, k->place.pos, &d) < 0)
-		return false;
-	decoded_lock(d);
-	if (k->place.record < d->records && reader_summary(d->reader, k->place.record, &s) == 0 && !memcmp(s.event_id, id, 16) &&
-	    reader_json(d->reader, k->place.record, &other) == 0)
-		same = other.n == json->n && !memcmp(other.p, json->p, other.n);
-	decoded_unlock(d);
-	decoded_release(t->st->decoded, d);
-	return same;
-}
-
-/* Whether this record of a forked branch is indexed already, from the other branch. */
-static bool is_there(struct tailer *t, struct decoded *d, unsigned i, const struct record_summary *s)
-{
-	struct index_query q = { .from = INT64_MIN, .to = INT64_MAX, .by_attr = true, .attr = ATTR_EVENT_ID, .partial = true };
-	_cleanup_index_cursor_ struct index_cursor *c = NULL;
-	_cleanup_buf_ struct buf json = { 0 };
-	uint8_t id[16];
-	struct index_key k;
-	bool there = false;
-
-	memcpy(id, s->event_id, sizeof(id));
-	q.hash = index_hash(t->st->index, id, sizeof(id));
-	if (reader_json(d->reader, i, &json) < 0 || index_cursor_open(t->st->index, &q, &c) < 0)
-		return false;
-	while (!there && index_cursor_next(c, &k) > 0)
-		there = k.place.pos != d->pos && same_content(t, &k, id, &json);
-	return there;
-}
-
 static int index_record(struct tailer *t, struct decoded *d, const struct index_place *place, int64_t *newest)
 {
 	struct record_summary s;
@@ -190,7 +154,7 @@ static int index_record(struct tailer *t, struct decoded *d, const struct index_
 	if (r < 0)
 		return 0;	/* reader_open() accepted it: cannot be, and is not worth stopping for */
 	if (d->flags & JOURNAL_FORK) {
-		there = is_there(t, d, place->record, &s);
+		there = follow_is_indexed(t->st, d, place->record, false);
 		r = reader_summary(d->reader, place->record, &s);
 	}
 	if (s.time > *newest)

@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/procfs.h"
 #include "store/api.h"
+#include "store/follow.h"
 #include "store/tailer.h"
 #include "store/witness.h"
 #include "tests/helpers/storekit.h"
@@ -380,6 +381,56 @@ static void forks_lose_and_repeat_nothing(void)
 	end();
 }
 
+struct counted {
+	unsigned frames, records, repeats, stop_after;
+};
+
+static int count_counted(void *ctx, const struct journal_entry *e, struct decoded *d)
+{
+	struct counted *c = ctx;
+
+	if (c->stop_after && c->frames == c->stop_after)
+		return 1;
+	c->frames++;
+	ok(e->header != NULL);
+	ok_int(e->pos, d->pos);
+	decoded_lock(d);
+	for (unsigned i = 0; i < d->records; i++) {
+		bool repeat = follow_is_repeat(&st, d, i);
+
+		c->repeats += repeat;
+		c->records += !repeat;
+	}
+	decoded_unlock(d);
+	return 0;
+}
+
+/* Followers get each record that counts once, tombstones never, and go on where they were. */
+static void followers_get_what_is_indexed(void)
+{
+	struct counted all = { 0 }, first = { .stop_after = 1 }, rest = { 0 };
+	struct index_stats stats;
+	journal_pos next, end_pos;
+
+	must(!begin());
+	append(0, 21, 0);
+	ok_int(append_tombstone(1, 3, 35), 0);
+	kit.number = 0;
+	append(7, 28, JOURNAL_FORK);
+	settle();
+	index_stats(st.index, &stats);
+	ok_int(follow_frames(&st, 0, UINT64_MAX, count_counted, &all, &end_pos), 0);
+	ok_int(all.repeats, 14);
+	ok_int(all.records, stats.records);
+	ok_int(follow_frames(&st, 0, UINT64_MAX, count_counted, &first, &next), 0);
+	ok_int(first.frames, 1);
+	ok(next < end_pos);
+	ok_int(follow_frames(&st, next, end_pos, count_counted, &rest, &next), 0);
+	ok_int(rest.frames + 1, all.frames);
+	ok_int(next, end_pos);
+	end();
+}
+
 /* ---- our own operations */
 
 static void tail_gives_all_in_order(void)
@@ -511,6 +562,7 @@ static const struct tap_case cases[] = {
 	CASE(senders_clocks_are_compared),
 	CASE(tombstones_become_losses),
 	CASE(forks_lose_and_repeat_nothing),
+	CASE(followers_get_what_is_indexed),
 	CASE(tail_gives_all_in_order),
 	CASE(verify_gives_all_frames),
 	CASE(own_records_form_a_chain),

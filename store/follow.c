@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "follow.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "tailer.h"
+
+/* ---- records that are there twice */
+
+static bool same_content(struct store *st, const struct index_key *k, const uint8_t id[16], const struct buf *json)
+{
+	_cleanup_buf_ struct buf other = { 0 };
+	struct record_summary s;
+	struct decoded *d;
+	bool same = false;
+
+	if (decoded_get(st->decoded, st->journal, k->place.pos, &d) < 0)
+		return false;
+	decoded_lock(d);
+	if (k->place.record < d->records && reader_summary(d->reader, k->place.record, &s) == 0 && !memcmp(s.event_id, id, 16) &&
+	    reader_json(d->reader, k->place.record, &other) == 0)
+		same = other.n == json->n && !memcmp(other.p, json->p, other.n);
+	decoded_unlock(d);
+	decoded_release(st->decoded, d);
+	return same;
+}
+
+bool follow_is_indexed(struct store *st, struct decoded *d, unsigned i, bool earlier)
+{
+	struct index_query q = { .from = INT64_MIN, .to = INT64_MAX, .by_attr = true, .attr = ATTR_EVENT_ID, .partial = true };
+	_cleanup_index_cursor_ struct index_cursor *c = NULL;
+	_cleanup_buf_ struct buf json = { 0 };
+	struct record_summary s;
+	uint8_t id[16];
+	struct index_key k;
+	bool there = false;
+
+	if (reader_summary(d->reader, i, &s) < 0)
+		return false;
+	memcpy(id, s.event_id, sizeof(id));
+	q.hash = index_hash(st->index, id, sizeof(id));
+	if (reader_json(d->reader, i, &json) < 0 || index_cursor_open(st->index, &q, &c) < 0)
+		return false;
+	while (!there && index_cursor_next(c, &k) > 0)
+		there = (earlier ? k.place.pos < d->pos : k.place.pos != d->pos) && same_content(st, &k, id, &json);
+	return there;
+}
+
+bool follow_is_repeat(struct store *st, struct decoded *d, unsigned i)
+{
+	return (d->flags & JOURNAL_FORK) && follow_is_indexed(st, d, i, true);
+}
+
+/* ---- frames */
+
+struct follow {
+	struct store *st;
+	journal_pos to;
+	follow_fn fn;
+	void *ctx;
+	journal_pos next;
+};
+
+static int on_entry(void *ctx, const struct journal_entry *e)
+{
+	struct follow *f = ctx;
+	struct decoded *d;
+	int r;
+
+	if (e->pos >= f->to)
+		return 1;
+	r = decoded_get(f->st->decoded, f->st->journal, e->pos, &d);
+	if (r == -EBADMSG || r == -ENOENT) {
+		f->next = e->next;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	r = d->state == DECODED_RECORDS ? f->fn(f->ctx, e, d) : 0;
+	decoded_release(f->st->decoded, d);
+	if (!r)
+		f->next = e->next;
+	return r;
+}
+
+int follow_frames(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next)
+{
+	journal_pos done = tailer_done(st->tailer).pos;
+	struct follow f = { st, to < done ? to : done, fn, ctx, from };
+	int r = from < f.to ? journal_scan(st->journal, from, false, on_entry, &f, NULL) : 0;
+
+	if (ret_next)
+		*ret_next = f.next;
+	return r < 0 ? r : 0;
+}
