@@ -52,6 +52,8 @@ static struct str without_last(struct str s)
 /* s3, s3-us-west-2, s3-fips, s3-accelerate, s3-external-1, s3-accesspoint; not s3-website-*, s3-control. */
 static bool is_s3_label(struct str s, struct str *region)
 {
+	if (s.n < 2 || (s.p[0] | 0x20) != 's' || s.p[1] != '3')
+		return false;
 	if (str_among_nocase(s, "s3 s3-fips s3-accelerate s3-external-1 s3-outposts s3-object-lambda s3-accesspoint s3-accesspoint-fips"))
 		return true;
 	if (!str_begins(s, "s3-") || !is_region(str_from(s, 3)))

@@ -12,19 +12,26 @@ static bool all_of(struct str s, size_t max, const char *also)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr(also, c)) || !c)
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) && (!c || !strchr(also, c)))
 			return false;
 	}
 	return true;
 }
 
-/* Up to '/', or "%2F" as queries have it. */
+/* Bytes of a separator: '/', or "%2F" as queries have it. */
+static size_t separator(const char *p, size_t n)
+{
+	if (*p == '/')
+		return 1;
+	return *p == '%' && n >= 3 && p[1] == '2' && (p[2] | 0x20) == 'f' ? 3 : 0;
+}
+
 static struct str scope_part(struct str *rest)
 {
 	struct str part = *rest;
 
 	for (size_t i = 0; i < rest->n; i++) {
-		size_t width = rest->p[i] == '/' ? 1 : rest->n - i >= 3 && !strncasecmp(rest->p + i, "%2f", 3) ? 3 : 0;
+		size_t width = separator(rest->p + i, rest->n - i);
 
 		if (!width)
 			continue;

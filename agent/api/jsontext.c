@@ -81,9 +81,27 @@ static unsigned escape(struct str s, char out[8], unsigned *ret_taken)
 	return n;
 }
 
+#define BYTES(b) (0x0101010101010101ull * (b))
+
+/* Is one of eight bytes a control character, a quote, a backslash, or not ASCII? A byte that follows such a one may be taken for one, too. */
+static bool special(const char *p)
+{
+	uint64_t w, quotes, slashes;
+
+	memcpy(&w, p, 8);
+	quotes = w ^ BYTES('"');
+	slashes = w ^ BYTES('\\');
+	return (w | (w - BYTES(0x20)) | (quotes - BYTES(1)) | (slashes - BYTES(1))) & BYTES(0x80);
+}
+
 static bool plain(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
+	size_t i = 0;
+
+	for (; i + 8 <= s.n; i += 8)
+		if (special(s.p + i))
+			return false;
+	for (; i < s.n; i++)
 		if (s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\')	/* also what is not ASCII: char is signed */
 			return false;
 	return true;
@@ -151,14 +169,22 @@ static void add_cut(struct jsontext *j, struct str s, size_t max)
 
 /* ---- members */
 
-/* Comma and name; false, and nothing written, if not also `need` bytes more fit. */
+/* Into room that is there. */
+static void put_plain(struct jsontext *j, struct str s)
+{
+	memcpy(j->p + j->n, s.p, s.n);
+	j->n += s.n;
+}
+
+/* Comma and name; false, and nothing written, if not also `need` bytes more fit. There is room for these then. */
 static bool put_key(struct jsontext *j, struct str key, size_t need)
 {
-	size_t size = 0;
+	bool simple = key.p && key.n <= j->max && plain(key);
+	size_t size = key.n;
 
 	if (j->skipped || j->failed)
 		return false;
-	if (key.p && (key.n > j->max || fits(key, j->max, &size) < key.n))
+	if (key.p && !simple && (key.n > j->max || fits(key, j->max, &size) < key.n))
 		size = j->max;
 	if (size + 4 + need > room(j)) {
 		j->omitted = true;
@@ -171,10 +197,27 @@ static bool put_key(struct jsontext *j, struct str key, size_t need)
 	j->comma = true;
 	if (key.p) {
 		j->p[j->n++] = '"';
-		add_escaped(j, key);
+		if (simple)
+			put_plain(j, key);
+		else
+			add_escaped(j, key);
 		add(j, "\":", 2);
 	}
 	return true;
+}
+
+/* Between quotes; asked: the bytes that put_key() was asked for. */
+static void put_text(struct jsontext *j, struct str s, size_t asked)
+{
+	if (s.n + 2 > asked || !plain(s)) {
+		add(j, "\"", 1);
+		add_escaped(j, s);
+		add(j, "\"", 1);
+		return;
+	}
+	j->p[j->n++] = '"';
+	put_plain(j, s);
+	j->p[j->n++] = '"';
 }
 
 static void raw(struct jsontext *j, struct str key, const char *p, size_t n)
@@ -221,21 +264,15 @@ void jsontext_text(struct jsontext *j, struct str key, struct str value)
 	if (!value.p)
 		return;
 	if (value.n <= max && value.n + key.n + 3 <= free_room / 6) {	/* whatever they are made of */
-		if (!put_key(j, key, value.n + 2))
-			return;
-		add(j, "\"", 1);
-		add_escaped(j, value);
-		add(j, "\"", 1);
+		if (put_key(j, key, value.n + 2))
+			put_text(j, value, value.n + 2);
 		return;
 	}
 	if (max + key.n * 6 + 16 > free_room)
 		max = free_room > key.n * 6 + 16 ? free_room - key.n * 6 - 16 : 0;
 	if (fits(value, max, &size) == value.n) {
-		if (!put_key(j, key, size + 2))
-			return;
-		add(j, "\"", 1);
-		add_escaped(j, value);
-		add(j, "\"", 1);
+		if (put_key(j, key, size + 2))
+			put_text(j, value, size + 2);
 		return;
 	}
 	j->omitted = true;
@@ -256,18 +293,29 @@ void jsontext_hidden(struct jsontext *j, struct str key)
 	raw(j, key, "\"" REDACT_HIDDEN "\"", sizeof("\"" REDACT_HIDDEN "\"") - 1);
 }
 
+/* Decimal, before `end`; where it begins. */
+static char *digits_of(char *end, uint64_t v)
+{
+	do
+		*--end = (char)('0' + v % 10);
+	while (v /= 10);
+	return end;
+}
+
 void jsontext_int(struct jsontext *j, struct str key, int64_t v)
 {
-	char text[24];
+	char text[24], *p = digits_of(text + sizeof(text), v < 0 ? -(uint64_t)v : (uint64_t)v);
 
-	raw(j, key, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v));
+	if (v < 0)
+		*--p = '-';
+	raw(j, key, p, (size_t)(text + sizeof(text) - p));
 }
 
 void jsontext_uint(struct jsontext *j, struct str key, uint64_t v)
 {
-	char text[24];
+	char text[24], *p = digits_of(text + sizeof(text), v);
 
-	raw(j, key, text, (size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)v));
+	raw(j, key, p, (size_t)(text + sizeof(text) - p));
 }
 
 void jsontext_bool(struct jsontext *j, struct str key, bool v)

@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text.h"
 
-static bool among(struct str s, const char *words, int (*compare)(const char *, const char *, size_t))
+static inline bool same(char a, char b, bool nocase)
 {
-	while (s.p && *words) {
-		size_t n = (size_t)(strchrnul(words, ' ') - words);
+	return a == b || (nocase && (a ^ b) == 0x20 && (a | 0x20) >= 'a' && (a | 0x20) <= 'z');
+}
 
-		if (n == s.n && n && !((words[0] ^ s.p[0]) & ~0x20) && !compare(words, s.p, n))
+static inline bool among(struct str s, const char *words, bool nocase)
+{
+	while (s.n && *words) {
+		size_t i = 0;
+
+		while (i < s.n && words[i] && words[i] != ' ' && same(words[i], s.p[i], nocase))
+			i++;
+		if (i == s.n && (!words[i] || words[i] == ' '))
 			return true;
-		words += n + (words[n] == ' ');
+		for (words += i; *words && *words != ' '; words++)
+			;
+		words += *words == ' ';
 	}
 	return false;
 }
 
 bool str_among(struct str s, const char *words)
 {
-	return among(s, words, strncmp);
+	return among(s, words, false);
 }
 
 bool str_among_nocase(struct str s, const char *words)
 {
-	return among(s, words, strncasecmp);
+	return among(s, words, true);
 }
 
 struct str str_trim(struct str s)
