@@ -11,7 +11,7 @@ CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 MACHINE := $(shell uname -m)
 ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
-PKGS := libbpf libelf json-c expat libprotobuf-c libzstd libcrypto libssl libnghttp2 libmicrohttpd yaml-0.1 libseccomp libcurl audit zlib
+PKGS := libbpf libelf json-c expat libprotobuf-c libzstd libcrypto libssl libnghttp2 libmicrohttpd yaml-0.1 libseccomp libcurl audit zlib sqlite3
 
 CFLAGS ?= $(if $(filter 1,$(SAN)),-O1 -g1,-O2 -g)
 HT_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter \

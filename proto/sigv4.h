@@ -4,6 +4,7 @@
 #ifndef HOSTTRAIL_SIGV4_H
 #define HOSTTRAIL_SIGV4_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct sigv4_request {
 	unsigned nheaders;
 	const void *body;
 	size_t body_len;
+	bool s3;	/* the path is signed as it was sent: S3's keys are any text, other services' paths are normalised */
 };
 
 enum sigv4_result {

@@ -176,7 +176,10 @@ static int canonical_hash(const struct sigv4_request *r, const struct sigv4_term
 	char hex[65];
 
 	buf_addf(&b, "%s\n", r->method);
-	sigv4_canonical_path(r->path, &b);
+	if (r->s3)
+		buf_adds(&b, *r->path ? r->path : "/");
+	else
+		sigv4_canonical_path(r->path, &b);
 	buf_addc(&b, '\n');
 	sigv4_canonical_query(r->query, &b);
 	buf_addc(&b, '\n');

@@ -8,6 +8,7 @@
 
 #include "api_internal.h"
 #include "auth.h"
+#include "delivery/serve.h"
 #include "health.h"
 #include "input.h"
 #include "lib/cleanup.h"
@@ -82,25 +83,29 @@ static enum MHD_Result take_header(void *ctx, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
+/* What was signed, as it came. path is the caller's: the URI is cut in it. */
+static void signed_request(struct request *q, char *path, struct header_list *headers, struct sigv4_request *ret_s)
+{
+	char *query = strchr(path, '?');
+
+	if (query)
+		*query++ = '\0';
+	MHD_get_connection_values(q->connection, MHD_HEADER_KIND, take_header, headers);
+	*ret_s = (struct sigv4_request){ .method = q->method, .path = path, .query = query ? query : "", .headers = headers->v,
+					 .nheaders = headers->n, .body = q->body.p, .body_len = q->body.n };
+}
+
 static int check_signature(struct request *q, struct reply *r)
 {
 	_cleanup_free_ char *path = strdup(q->uri);
 	struct header_list headers = { .n = 0 };
-	struct sigv4_request s = { .method = q->method, .body = q->body.p, .body_len = q->body.n };
-	char *query;
+	struct sigv4_request s;
 
 	if (!path)
 		return reply_fault(r, 500, "InternalFailure", "out of memory");
-	query = strchr(path, '?');
-	if (query)
-		*query++ = '\0';
-	MHD_get_connection_values(q->connection, MHD_HEADER_KIND, take_header, &headers);
+	signed_request(q, path, &headers, &s);
 	if (headers.many)
 		return reply_error(r, "IncompleteSignatureException", "The request has too many headers.");
-	s.path = path;
-	s.query = query ? query : "";
-	s.headers = headers.v;
-	s.nheaders = headers.n;
 	return auth_check(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, r);
 }
 
@@ -169,6 +174,87 @@ static enum MHD_Result too_large(struct request *q)
 	return send_api(q, &r);
 }
 
+/* ---- S3's reading half */
+
+/* The headers are lines; libmicrohttpd wants them one by one. */
+static void add_headers(struct MHD_Response *response, struct buf *lines)
+{
+	char *line, *rest = (char *)(uintptr_t)buf_text(lines);
+
+	while ((line = strsep(&rest, "\n"))) {
+		char *value = strstr(line, ": ");
+
+		if (!value)
+			continue;
+		*value = '\0';
+		MHD_add_response_header(response, line, value + 2);
+	}
+}
+
+static enum MHD_Result send_object(struct MHD_Connection *c, struct serve_reply *r)
+{
+	struct MHD_Response *response;
+	enum MHD_Result res;
+
+	if (r->body.failed || r->headers.failed) {
+		serve_reply_free(r);
+		serve_error(r, 500, "InternalError", "out of memory");
+	}
+	response = MHD_create_response_from_buffer(r->body.n, r->body.p, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		serve_reply_free(r);
+		return MHD_NO;
+	}
+	memset(&r->body, 0, sizeof(r->body));
+	MHD_add_response_header(response, "Content-Type", r->type);
+	add_headers(response, &r->headers);
+	serve_reply_free(r);
+	res = MHD_queue_response(c, r->status, response);
+	MHD_destroy_response(response);
+	return res;
+}
+
+static bool object_allowed(struct request *q, struct serve_reply *r)
+{
+	_cleanup_free_ char *path = strdup(q->uri);
+	_cleanup_buf_ struct buf message = { 0 };
+	struct header_list headers = { .n = 0 };
+	struct sigv4_request s;
+	enum sigv4_result res;
+
+	if (!path)
+		return false;
+	signed_request(q, path, &headers, &s);
+	s.s3 = true;
+	res = headers.many ? SIGV4_INCOMPLETE :
+			     auth_check_s3(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, &message);
+	if (res == SIGV4_OK)
+		return true;
+	serve_error(r, 403, res == SIGV4_UNKNOWN_KEY ? "InvalidAccessKeyId" : res == SIGV4_EXPIRED ? "RequestTimeTooSkewed" :
+			    res == SIGV4_MISMATCH ? "SignatureDoesNotMatch" : "AccessDenied", buf_text(&message));
+	return false;
+}
+
+static enum MHD_Result get_object(struct request *q)
+{
+	struct serve_reply r = { .status = 403, .type = "application/xml" };
+
+	count(q->api, API_REQUESTS);
+	if (object_allowed(q, &r))
+		serve_get(q->api->st, q->uri, &r);
+	else
+		count(q->api, API_REFUSED_AUTH);
+	if (r.status >= 400)
+		count(q->api, API_ERRORS);
+	return send_object(q->connection, &r);
+}
+
+/* A request that is signed is for an object; a browser's is not. */
+static bool is_for_object(struct request *q)
+{
+	return q->api->st->delivery && MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Authorization");
+}
+
 static enum MHD_Result get_page(struct request *q)
 {
 	struct reply r = { .status = 200 };
@@ -181,6 +267,8 @@ static enum MHD_Result get_page(struct request *q)
 	} else if (!strcmp(q->uri, "/metrics")) {
 		type = "text/plain; version=0.0.4; charset=utf-8";
 		health_metrics(q->api->st, &r.body);
+	} else if (is_for_object(q)) {
+		return get_object(q);
 	} else {
 		r.status = 404;
 		buf_adds(&r.body, "not found\n");

@@ -180,3 +180,11 @@ int auth_check(const struct auth *a, const struct sigv4_request *request, int64_
 		return 0;
 	return reply_error(r, error_names[res], "%s", buf_text(&message));
 }
+
+enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct buf *message)
+{
+	const struct sigv4_scope scope = { NULL, "s3" };
+	char key[129];
+
+	return sigv4_verify(request, &scope, now_seconds, secret_of, (void *)(uintptr_t)a, key, message);
+}

@@ -24,5 +24,7 @@ int auth_load(const char *path, const char *region, struct auth **ret_a, char wh
 void auth_free(struct auth **a);
 /* 0, or -EINVAL with the error in r. */
 int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct reply *r);
+/* The same of a request to S3's API, in any region. SIGV4_OK, or what is wrong and a line about it. */
+enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct buf *message);
 
 #endif

@@ -103,6 +103,13 @@ int input_bool(struct json_object *in, const char *key, struct reply *r, bool *r
 	return 0;
 }
 
+bool input_has(struct json_object *in, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(in, key, &v) && v;
+}
+
 int input_array(struct json_object *in, const char *key, struct reply *r, struct json_object **ret)
 {
 	struct json_object *v;

@@ -24,6 +24,8 @@ int input_text(struct json_object *in, const char *key, struct reply *r, const c
 int input_int(struct json_object *in, const char *key, struct reply *r, bool *ret_there, int64_t *ret);
 int input_number(struct json_object *in, const char *key, struct reply *r, bool *ret_there, double *ret);
 int input_bool(struct json_object *in, const char *key, struct reply *r, bool *ret);
+/* Whether the member is there, and not null. */
+bool input_has(struct json_object *in, const char *key);
 int input_array(struct json_object *in, const char *key, struct reply *r, struct json_object **ret);
 /* Elements of an array, which must be objects. */
 unsigned input_count(struct json_object *array);

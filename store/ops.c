@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "delivery/op_trails.h"
 #include "lib/cleanup.h"
 
 /* Both spellings are in use: botocore's, and the younger SDKs'. */
@@ -20,9 +21,18 @@ static const struct {
 	{ "GetTrail", op_get_trail, false },
 	{ "GetTrailStatus", op_get_trail_status, false },
 	{ "ListTrails", op_list_trails, false },
+	{ "CreateTrail", op_create_trail, false },
+	{ "UpdateTrail", op_update_trail, false },
+	{ "DeleteTrail", op_delete_trail, false },
+	{ "StartLogging", op_start_logging, false },
+	{ "StopLogging", op_stop_logging, false },
+	{ "PutEventSelectors", op_put_event_selectors, false },
+	{ "GetEventSelectors", op_get_event_selectors, false },
+	{ "ListPublicKeys", op_list_public_keys, false },
 	{ "Tail", op_tail, true },
 	{ "Verify", op_verify, true },
 	{ "Status", op_status, true },
+	{ "ListDigests", op_list_digests, true },
 };
 
 static bool is_prefix(const char *target, size_t n, const char *prefix)

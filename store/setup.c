@@ -13,6 +13,7 @@
 #include "api.h"
 #include "auth.h"
 #include "chains.h"
+#include "delivery/deliver.h"
 #include "ingest.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -28,6 +29,7 @@ struct setup {
 	const struct store_config *config;
 	struct store st;
 	struct chains *chains;
+	struct buckets *buckets;	/* until delivery has them */
 	int lock;
 	bool running, ports_written;
 	journal_pos faults_upto;	/* frames before it gave nothing to say that is not said */
@@ -148,6 +150,11 @@ int setup_secrets(const struct store_config *c, struct setup **ret_s)
 	r = auth_load(c->credentials, c->region, &s->st.auth, why);
 	if (r < 0)
 		log_errx("%s", why);
+	if (!r) {
+		r = buckets_load(&c->buckets, &s->buckets, why);
+		if (r < 0)
+			log_errx("%s", why);
+	}
 	/* what is made in data_dir is made later, by the user whom it is to belong to */
 	if (!r && c->sign_key && c->host_id) {
 		r = witness_open(&w, &s->st.witness);
@@ -286,6 +293,20 @@ static int start_tailer(struct setup *s)
 	return r;
 }
 
+static int start_delivery(struct setup *s)
+{
+	const struct store_config *c = s->config;
+	const struct delivery_config d = { .dir = c->data_dir, .interval_ms = c->delivery_interval, .digest_ms = c->digest_period,
+					   .key_ms = c->digest_key_life, .size = c->delivery_size };
+	int r = delivery_new(&s->st, &d, TAKE_PTR(s->buckets), &s->st.delivery);
+
+	if (!r)
+		r = delivery_start(s->st.delivery);
+	if (r < 0)
+		log_err(r, "cannot open the trails in %s", c->data_dir);
+	return r;
+}
+
 static int start_servers(struct setup *s)
 {
 	const struct store_config *c = s->config;
@@ -319,7 +340,7 @@ static int write_ports(struct setup *s)
 int setup_start(struct setup *s)
 {
 	static int (*const steps[])(struct setup *s) = { start_dir, start_token_key, start_journal, start_index,
-							 start_chains, start_tailer, start_servers, write_ports };
+							 start_chains, start_tailer, start_delivery, start_servers, write_ports };
 	int r = 0;
 
 	s->st.region = s->config->region;
@@ -356,12 +377,15 @@ void setup_stop(struct setup **ps, const char *reason)
 		unlink(path);
 	}
 	/* each ends what the next would miss: the tailer wakes the API's requests, which ask tailer and ingest */
+	delivery_stop(s->st.delivery);
 	tailer_stop(s->st.tailer);
 	api = s->st.api;
 	api_stop(&api);
 	ingest_stop(&s->st.ingest);
 	if (s->st.tailer && reason)
 		witness_stopped(s->st.witness, reason);
+	delivery_free(&s->st.delivery);
+	buckets_free(&s->buckets);
 	tailer_free(&s->st.tailer);
 	index_free(&s->st.index);
 	decoded_cache_free(&s->st.decoded);

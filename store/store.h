@@ -18,6 +18,7 @@ struct witness;
 struct tailer;
 struct ingest;
 struct api;
+struct delivery;
 
 struct store {
 	const char *region, *account;
@@ -32,6 +33,7 @@ struct store {
 	struct tailer *tailer;
 	struct ingest *ingest;		/* NULL: not running */
 	struct api *api;		/* NULL: not running */
+	struct delivery *delivery;	/* NULL: no trail but the built-in one (tests) */
 };
 
 #endif

@@ -192,7 +192,10 @@ static int sign(struct client *c, const char *target, const char *body, struct c
 	const struct sigv4_header headers[] = {
 		{ "content-type", CONTENT_TYPE }, { "host", c->host }, { "x-amz-date", date }, { "x-amz-target", target },
 	};
-	const struct sigv4_request request = { "POST", "/", "", headers, ARRAY_SIZE(headers), body, strlen(body) };
+	const struct sigv4_request request = {
+		.method = "POST", .path = "/", .query = "", .headers = headers, .nheaders = ARRAY_SIZE(headers),
+		.body = body, .body_len = strlen(body),
+	};
 
 	r = sigv4_sign(&request, "cloudtrail", c->region, c->key, c->secret, date, &authorization);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(headers); i++)

@@ -223,7 +223,7 @@ def both_target_spellings(t):
         t.equal(status, want, "prefix %r" % prefix)
         if want != 200:
             t.equal(answer["__type"], "UnknownOperationException", "prefix %r" % prefix)
-    t.equal(store.call("CreateTrail", prefix="CloudTrail_20131101")[1]["__type"], "UnknownOperationException", "no such operation")
+    t.equal(store.call("CreateDashboard", prefix="CloudTrail_20131101")[1]["__type"], "UnknownOperationException", "no such operation")
 
 
 def management_events_only(t):

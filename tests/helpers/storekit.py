@@ -91,7 +91,8 @@ class Store:
              "cert": d + "/pki/store.crt", "key": d + "/pki/store.key", "credentials": self.credentials, **settings}
         self.config = os.path.join(d, "store.yaml")
         with open(self.config, "w") as f:
-            f.writelines('%s: "%s"\n' % kv for kv in c.items())
+            for k, v in c.items():
+                f.write("%s:\n%s" % (k, "".join('  - "%s"\n' % x for x in v)) if isinstance(v, list) else '%s: "%s"\n' % (k, v))
         self.child = None
         self.start()
 

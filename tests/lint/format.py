@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("lib", "proto", "forwarder", "store", "tools")
+FOLDERS = ("lib", "proto", "forwarder", "store", "store/delivery", "store/digest", "tools")
 TRAILING = re.compile(r"(?<=\S)\s*(/\*(?:(?!\*/).)*\*/)\s*$")
 TABLE = re.compile(r"=\s*\{|\)\s*\{[^}]*[^;{}]$|\){[^;]*$|\benum\b[^();]*\{|\bstruct\b[^();]*\{.*[,}]")
 

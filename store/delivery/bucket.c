@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bucket.c - buckets from their lines in the settings, and which kind does what. */
+#include "bucket.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+
+#include "bucket_internal.h"
+#include "layout.h"
+#include "lib/cleanup.h"
+#include "lib/conf.h"
+#include "lib/fsx.h"
+
+#define CREDENTIALS_MAX (1u << 20)
+
+struct buckets {
+	struct bucket v[BUCKETS_MAX];
+	unsigned n;
+	bool stop;
+};
+
+int bucket_say(char *why, int r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, BUCKET_WHY_MAX, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+/* ---- credentials: AWS's INI format, one profile of it */
+
+static char *trimmed(char *s)
+{
+	size_t n;
+
+	s += strspn(s, " \t\r");
+	n = strlen(s);
+	while (n && strchr(" \t\r", s[n - 1]))
+		s[--n] = '\0';
+	return s;
+}
+
+static int take_key(struct bucket *b, char *line)
+{
+	char *value = strchr(line, '='), **to = NULL;
+
+	if (!value)
+		return 0;
+	*value++ = '\0';
+	line = trimmed(line);
+	if (!strcmp(line, "aws_access_key_id"))
+		to = &b->key_id;
+	else if (!strcmp(line, "aws_secret_access_key"))
+		to = &b->secret;
+	if (!to)
+		return 0;
+	free(*to);
+	*to = strdup(trimmed(value));
+	return *to ? 0 : -ENOMEM;
+}
+
+static int load_credentials(struct bucket *b, const char *path, const char *profile, char *why)
+{
+	_cleanup_buf_ struct buf text = { 0 };
+	char *line, *rest, head[160];
+	bool in = false;
+	int r = fsx_read(path, CREDENTIALS_MAX, &text);
+
+	if (r < 0)
+		return bucket_say(why, r, "%.150s: %s", path, strerror(-r));
+	snprintf(head, sizeof(head), "[%.150s]", profile);
+	rest = (char *)(uintptr_t)buf_text(&text);
+	while (!r && (line = strsep(&rest, "\n"))) {
+		line = trimmed(line);
+		if (*line == '[')
+			in = !strcmp(line, head);
+		else if (in && *line != '#' && *line != ';')
+			r = take_key(b, line);
+	}
+	OPENSSL_cleanse(text.p, text.n);
+	if (!r && (!b->key_id || !b->secret || !*b->key_id || !*b->secret))
+		r = bucket_say(why, -EINVAL, "%.120s: profile %.60s has no aws_access_key_id with its aws_secret_access_key", path, profile);
+	return r;
+}
+
+/* ---- one line */
+
+struct options {
+	char *credentials, *profile, *lock_days;
+};
+
+static char **option_of(struct bucket *b, struct options *o, const char *name)
+{
+	const struct { const char *name; char **to; } known[] = {
+		{ "region", &b->region }, { "bucket", &b->remote }, { "sse", &b->sse }, { "kms_key", &b->kms_key },
+		{ "lock", &b->lock }, { "ca", &b->ca }, { "credentials", &o->credentials }, { "profile", &o->profile },
+		{ "lock_days", &o->lock_days },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(name, known[i].name))
+			return known[i].to;
+	return NULL;
+}
+
+static bool is_one_of(const char *text, const char *a, const char *b)
+{
+	return !text || !strcmp(text, a) || !strcmp(text, b);
+}
+
+static int check_options(struct bucket *b, const struct options *o, char *why)
+{
+	char *end = NULL;
+
+	if (!is_one_of(b->sse, "AES256", "aws:kms"))
+		return bucket_say(why, -EINVAL, "bucket %.64s: sse is AES256 or aws:kms", b->name);
+	if (!is_one_of(b->lock, "GOVERNANCE", "COMPLIANCE"))
+		return bucket_say(why, -EINVAL, "bucket %.64s: lock is GOVERNANCE or COMPLIANCE", b->name);
+	if (!b->lock != !o->lock_days)
+		return bucket_say(why, -EINVAL, "bucket %.64s: lock and lock_days go together", b->name);
+	if (o->lock_days) {
+		b->lock_days = (unsigned)strtoul(o->lock_days, &end, 10);
+		if (*end || b->lock_days < 1 || b->lock_days > 36500)
+			return bucket_say(why, -EINVAL, "bucket %.64s: lock_days is 1 to 36500", b->name);
+	}
+	if (!o->credentials)
+		return bucket_say(why, -EINVAL, "bucket %.64s: an endpoint needs credentials=FILE", b->name);
+	return load_credentials(b, o->credentials, o->profile ? o->profile : "default", why);
+}
+
+static int read_options(struct bucket *b, struct options *o, char *rest, char *why)
+{
+	char *word;
+
+	while ((word = strsep(&rest, " \t"))) {
+		char *value = strchr(word, '='), **to;
+
+		if (!*word)
+			continue;
+		if (value)
+			*value++ = '\0';
+		to = value && !b->directory ? option_of(b, o, word) : NULL;
+		if (!to || *to || !*value)
+			return bucket_say(why, -EINVAL, "bucket %.64s: \"%.64s\" is no option of it, or is given twice", b->name, word);
+		*to = strdup(value);
+		if (!*to)
+			return bucket_say(why, -ENOMEM, "out of memory");
+	}
+	if (b->directory)
+		return 0;
+	if (!b->region)
+		b->region = strdup("us-east-1");
+	if (!b->remote)
+		b->remote = strdup(b->name);
+	return b->region && b->remote ? check_options(b, o, why) : bucket_say(why, -ENOMEM, "out of memory");
+}
+
+static int take_line(struct buckets *bs, char *line, char *why)
+{
+	struct bucket *b = &bs->v[bs->n];
+	struct options o = { 0 };
+	char *rest = trimmed(line), *name = strsep(&rest, " \t"), *where;
+	size_t n;
+	int r;
+
+	while (rest && strchr(" \t", *rest) && *rest)
+		rest++;
+	where = rest ? strsep(&rest, " \t") : NULL;
+	if (!layout_bucket_name(name) || !where || buckets_find(bs, name))
+		return bucket_say(why, -EINVAL, "buckets: \"%.64s\": must be NAME and a directory or an https:// address, each name once", name);
+	b->stop = &bs->stop;
+	b->name = strdup(name);
+	bs->n++;
+	n = strlen(where);
+	while (n > 1 && where[n - 1] == '/')
+		where[--n] = '\0';
+	if (*where == '/')
+		b->directory = strdup(where);
+	else if (!strncmp(where, "https://", 8) || !strncmp(where, "http://", 7))
+		b->endpoint = strdup(where);
+	else
+		return bucket_say(why, -EINVAL, "bucket %.64s: \"%.64s\" is neither an absolute directory nor an address", name, where);
+	if (!b->name || (!b->directory && !b->endpoint))
+		return bucket_say(why, -ENOMEM, "out of memory");
+	r = read_options(b, &o, rest, why);
+	free(o.credentials);
+	free(o.profile);
+	free(o.lock_days);
+	return r;
+}
+
+int buckets_load(const struct conf_list *lines, struct buckets **ret_b, char *why)
+{
+	_cleanup_(buckets_free) struct buckets *bs = calloc(1, sizeof(*bs));
+	int r = 0;
+
+	if (!bs)
+		return bucket_say(why, -ENOMEM, "out of memory");
+	curl_global_init(CURL_GLOBAL_DEFAULT);	/* before there are threads */
+	if (lines->n > BUCKETS_MAX)
+		return bucket_say(why, -EINVAL, "buckets: at most %u", BUCKETS_MAX);
+	for (size_t i = 0; i < lines->n && !r; i++) {
+		_cleanup_free_ char *line = strdup(lines->v[i]);
+
+		r = line ? take_line(bs, line, why) : bucket_say(why, -ENOMEM, "out of memory");
+	}
+	if (r < 0)
+		return r;
+	*ret_b = TAKE_PTR(bs);
+	return 0;
+}
+
+static void bucket_clear(struct bucket *b)
+{
+	if (b->secret)
+		OPENSSL_cleanse(b->secret, strlen(b->secret));
+	free(b->name);
+	free(b->directory);
+	free(b->endpoint);
+	free(b->region);
+	free(b->remote);
+	free(b->key_id);
+	free(b->secret);
+	free(b->sse);
+	free(b->kms_key);
+	free(b->lock);
+	free(b->ca);
+}
+
+void buckets_free(struct buckets **pb)
+{
+	struct buckets *bs = *pb;
+
+	if (!bs)
+		return;
+	for (unsigned i = 0; i < bs->n; i++)
+		bucket_clear(&bs->v[i]);
+	free(bs);
+	*pb = NULL;
+}
+
+void buckets_stop(struct buckets *bs)
+{
+	if (bs)
+		__atomic_store_n(&bs->stop, true, __ATOMIC_RELAXED);
+}
+
+const struct bucket *buckets_find(const struct buckets *bs, const char *name)
+{
+	for (unsigned i = 0; bs && i < bs->n; i++)
+		if (!strcmp(bs->v[i].name, name))
+			return &bs->v[i];
+	return NULL;
+}
+
+/* ---- which kind does what */
+
+const char *bucket_name(const struct bucket *b)
+{
+	return b->name;
+}
+
+bool bucket_is_local(const struct bucket *b)
+{
+	return b->directory != NULL;
+}
+
+int bucket_check(const struct bucket *b, char *why)
+{
+	return b->directory ? dir_check(b, why) : s3_check(b, why);
+}
+
+int bucket_put(const struct bucket *b, const struct object *o, char *why)
+{
+	return b->directory ? dir_put(b, o, why) : s3_put(b, o, why);
+}
+
+int bucket_get(const struct bucket *b, const char *key, struct buf *body, struct buf *headers, char *why)
+{
+	return b->directory ? dir_get(b, key, body, headers, why) : s3_get(b, key, body, headers, why);
+}
+
+int bucket_list(const struct bucket *b, const char *prefix, const char *marker, bucket_list_fn fn, void *ctx)
+{
+	return b->directory ? dir_list(b, prefix, marker, fn, ctx) : -ENOSYS;
+}

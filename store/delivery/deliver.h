@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deliver.h - the trails at work: one thread for each takes the records that its selectors want from the journal, in order,
+ * writes log files to its bucket, and digests over them.
+ *
+ * A record is delivered once it is indexed, within `interval` of its arrival or when `size` bytes are together; what is
+ * decided on stands in the ledger (ledger.h says why a kill repeats and loses nothing). A bucket that fails holds its own trail up and
+ * no other: it is tried again, first after a quarter of a second, at last every minute, and GetTrailStatus says why.
+ *
+ * Bounds: for each trail one file's compressed bytes in memory, and one more in the ledger.
+ * Threads: delivery_changed() and the getters by any; the rest by one.
+ */
+#ifndef HOSTTRAIL_STORE_DELIVER_H
+#define HOSTTRAIL_STORE_DELIVER_H
+
+#include "bucket.h"
+#include "ledger.h"
+#include "store/store.h"
+
+struct delivery;
+
+struct delivery_config {
+	const char *dir;		/* of the ledger and the keys */
+	int64_t interval_ms, digest_ms, key_ms;	/* a file's longest wait; a digest's period; a signing key's life */
+	uint64_t size;			/* of a file, uncompressed */
+};
+
+/* Takes the buckets over, also when it fails. */
+int delivery_new(struct store *st, const struct delivery_config *config, struct buckets *buckets, struct delivery **ret_d);
+int delivery_start(struct delivery *d);
+void delivery_stop(struct delivery *d);		/* ends the threads; questions are still answered. NULL-safe */
+void delivery_free(struct delivery **d);
+
+struct ledger *delivery_ledger(const struct delivery *d);
+const struct buckets *delivery_buckets(const struct delivery *d);
+const struct store *delivery_store(const struct delivery *d);
+const char *delivery_dir(const struct delivery *d);
+int64_t delivery_digest_seconds(const struct delivery *d);	/* at least 1 */
+int64_t delivery_key_seconds(const struct delivery *d);
+/* A trail was made, or something about it is new. */
+void delivery_changed(struct delivery *d, int64_t trail);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* deliver_internal.h - a trail's thread: gathering records (gather.c), files and digests on their way (deliver.c). */
+#ifndef HOSTTRAIL_STORE_DELIVER_INTERNAL_H
+#define HOSTTRAIL_STORE_DELIVER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "deliver.h"
+#include "logfile.h"
+#include "proto/selectors.h"
+
+#define PARTS_MAX 64		/* accounts and regions in one go */
+
+/* Records of one account and region. */
+struct part {
+	char account[32], region[64];
+	struct logfile *file;
+};
+
+/* What a trail's next files will hold. */
+struct batch {
+	struct part parts[PARTS_MAX];
+	unsigned n;
+	uint64_t bytes;			/* uncompressed */
+	int64_t first;			/* arrival of the first record, wall clock ns */
+	bool full;
+};
+
+struct worker {
+	struct delivery *d;
+	int64_t id;			/* of the trail */
+	pthread_t thread;
+	bool ended;			/* atomic: the trail is gone */
+	bool woken;			/* the delivery's lock */
+	struct worker *next;
+	/* the thread's own */
+	struct trail trail;
+	struct span span;		/* id 0: none */
+	struct index_place cursor;	/* in the batch, or not selected, up to here */
+	struct batch batch;
+	struct selectors *selectors;
+	struct buf selectors_text, json, text;
+	bool fresh;			/* the bucket has not seen the files that are decided on */
+	unsigned failures;
+	uint64_t retry_at, saved_at;	/* boot-time ns */
+};
+
+struct delivery {
+	struct store *st;
+	struct delivery_config config;
+	char *dir;
+	struct buckets *buckets;
+	struct ledger *ledger;
+	pthread_mutex_t lock;
+	pthread_cond_t news;		/* of CLOCK_MONOTONIC */
+	struct worker *workers;
+	bool running;
+	bool stop;			/* atomic */
+};
+
+bool delivery_stopping(const struct delivery *d);
+
+void batch_clear(struct batch *b);
+/* Goes on in the span until the batch is full, the span's end, or what is indexed. 0 or -errno. */
+int gather(struct worker *w);
+/* The trail's selectors, when they changed. */
+int gather_selectors(struct worker *w);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gzip.h - a text as one gzip member, the same bytes every time. Thread-safe. */
+#ifndef HOSTTRAIL_STORE_GZIP_H
+#define HOSTTRAIL_STORE_GZIP_H
+
+#include "lib/buf.h"
+
+#define GZIP_LEVEL 6
+#define GZIP_BITS (15 + 16)	/* zlib: a gzip header, without name and time */
+
+int gzip_whole(const void *p, size_t n, struct buf *ret);	/* appended; 0 or -ENOMEM */
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ledger.c - the database: its tables, and statements as short as can be. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ledger_internal.h"
+#include "lib/log.h"
+
+#define VERSION 1
+#define STRING(x) #x
+#define NUMBER(x) STRING(x)
+
+static const char schema[] =
+	"CREATE TABLE trails (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, bucket TEXT NOT NULL, prefix TEXT NOT NULL, kms TEXT NOT NULL,"
+	" multi INT, global INT, validate INT, selectors TEXT, deleted INT DEFAULT 0, logging INT DEFAULT 0, started INT DEFAULT 0,"
+	" stopped INT DEFAULT 0, delivered INT DEFAULT 0, attempted INT DEFAULT 0, digested INT DEFAULT 0, delivery_error TEXT DEFAULT '',"
+	" digest_error TEXT DEFAULT '');"
+	"CREATE UNIQUE INDEX trail_names ON trails (name) WHERE deleted = 0;"
+	"CREATE TABLE spans (id INTEGER PRIMARY KEY AUTOINCREMENT, trail INT NOT NULL, pos INT NOT NULL, record INT NOT NULL,"
+	" stop INT DEFAULT 0, begun INT, ended INT DEFAULT 0);"
+	"CREATE TABLE logs (id INTEGER PRIMARY KEY AUTOINCREMENT, trail INT, span INT, account TEXT, region TEXT, bucket TEXT, key TEXT,"
+	" hash TEXT, oldest INT, newest INT, records INT, planned INT, delivered INT DEFAULT 0, body BLOB);"
+	"CREATE INDEX log_state ON logs (trail, delivered);"
+	"CREATE TABLE chains (id INTEGER PRIMARY KEY AUTOINCREMENT, span INT, trail INT, account TEXT, region TEXT, until INT, last INT DEFAULT 0,"
+	" UNIQUE (span, account, region));"
+	"CREATE TABLE digests (id INTEGER PRIMARY KEY AUTOINCREMENT, chain INT, trail INT, account TEXT, region TEXT, bucket TEXT, key TEXT,"
+	" hash TEXT, fingerprint TEXT, signature TEXT, begin INT, end INT, delivered INT DEFAULT 0, body BLOB);"
+	"CREATE INDEX digest_state ON digests (trail, delivered);"
+	"CREATE INDEX digest_ends ON digests (account, region, end);"
+	"CREATE TABLE keys (fingerprint TEXT PRIMARY KEY, der BLOB, begin INT, end INT);"
+	"PRAGMA user_version = " NUMBER(VERSION) ";";
+
+static int error_of(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_CONSTRAINT:
+		return -EEXIST;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return -EBADMSG;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_CANTOPEN:
+		return -EACCES;
+	default:
+		return -EIO;
+	}
+}
+
+static int execute(struct ledger *l, const char *sql)
+{
+	return error_of(sqlite3_exec(l->db, sql, NULL, NULL, NULL));
+}
+
+static int prepare_tables(struct ledger *l)
+{
+	struct query q;
+	int64_t version;
+	int r = execute(l, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+
+	if (r < 0)
+		return r;
+	query_begin(&q, l, "PRAGMA user_version");
+	version = query_row(&q) ? read_int(&q) : 0;
+	r = query_end(&q);
+	if (r < 0 || version == VERSION)
+		return r;
+	if (version > VERSION)
+		return -EPROTONOSUPPORT;	/* of a younger store */
+	r = ledger_begin(l);
+	if (r < 0)
+		return r;
+	return ledger_commit(l, execute(l, schema));
+}
+
+int ledger_open(const char *dir, struct ledger **ret_l)
+{
+	struct ledger *l = calloc(1, sizeof(*l));
+	char path[4096];
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	pthread_mutex_init(&l->lock, NULL);
+	snprintf(path, sizeof(path), "%s/trails.db", dir);
+	r = error_of(sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
+	if (!r && chmod(path, 0600) < 0)
+		r = -errno;
+	if (!r)
+		r = prepare_tables(l);
+	if (r < 0)
+		ledger_free(&l);
+	else
+		*ret_l = l;
+	return r;
+}
+
+void ledger_free(struct ledger **pl)
+{
+	if (!*pl)
+		return;
+	sqlite3_close((*pl)->db);
+	pthread_mutex_destroy(&(*pl)->lock);
+	free(*pl);
+	*pl = NULL;
+}
+
+/* ---- statements */
+
+void query_next(struct query *q, struct ledger *l, const char *sql)
+{
+	*q = (struct query){ .l = l };
+	q->r = error_of(sqlite3_prepare_v2(l->db, sql, -1, &q->s, NULL));
+	if (q->r < 0)
+		log_limited(LOG_LEVEL_ERROR, 0, "trails.db: %s", sqlite3_errmsg(l->db));
+}
+
+void query_begin(struct query *q, struct ledger *l, const char *sql)
+{
+	pthread_mutex_lock(&l->lock);
+	query_next(q, l, sql);
+}
+
+void bind_int(struct query *q, int64_t v)
+{
+	if (!q->r)
+		q->r = error_of(sqlite3_bind_int64(q->s, ++q->bind, v));
+}
+
+void bind_text(struct query *q, const char *v)
+{
+	if (!q->r)
+		q->r = error_of(v ? sqlite3_bind_text(q->s, ++q->bind, v, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(q->s, ++q->bind));
+}
+
+void bind_blob(struct query *q, const void *p, size_t n)
+{
+	if (!q->r)
+		q->r = error_of(sqlite3_bind_blob64(q->s, ++q->bind, p, n, SQLITE_STATIC));
+}
+
+bool query_row(struct query *q)
+{
+	int code;
+
+	if (q->r < 0)
+		return false;
+	q->column = 0;
+	code = sqlite3_step(q->s);
+	q->r = error_of(code);
+	return code == SQLITE_ROW;
+}
+
+int64_t read_int(struct query *q)
+{
+	return sqlite3_column_int64(q->s, q->column++);
+}
+
+void read_text(struct query *q, char *ret, size_t size)
+{
+	const unsigned char *text = sqlite3_column_text(q->s, q->column++);
+
+	snprintf(ret, size, "%s", text ? (const char *)text : "");
+}
+
+void read_blob(struct query *q, struct buf *ret)
+{
+	const void *p = sqlite3_column_blob(q->s, q->column);
+	int n = sqlite3_column_bytes(q->s, q->column++);
+
+	if (p && n && buf_add(ret, p, (size_t)n) < 0)
+		q->r = -ENOMEM;
+}
+
+int query_close(struct query *q)
+{
+	while (query_row(q))
+		;
+	sqlite3_finalize(q->s);
+	q->s = NULL;
+	return q->r;
+}
+
+int query_end(struct query *q)
+{
+	int r = query_close(q);
+
+	pthread_mutex_unlock(&q->l->lock);
+	return r;
+}
+
+int ledger_begin(struct ledger *l)
+{
+	int r;
+
+	pthread_mutex_lock(&l->lock);
+	r = execute(l, "BEGIN IMMEDIATE");
+	if (r < 0)
+		pthread_mutex_unlock(&l->lock);
+	return r;
+}
+
+int ledger_commit(struct ledger *l, int r)
+{
+	if (!r)
+		r = execute(l, "COMMIT");
+	if (r < 0)
+		execute(l, "ROLLBACK");
+	pthread_mutex_unlock(&l->lock);
+	return r;
+}

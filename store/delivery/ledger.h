@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ledger.h - what the store remembers of trails: <dir>/trails.db, SQLite, every change synced before it returns.
+ *
+ *   trails    as CreateTrail and its companions made them, and how their delivery goes
+ *   spans     from StartLogging to StopLogging: stretches of the journal, and how far each is delivered
+ *   logs      files, with their bytes from the moment they are decided on until they are at the bucket
+ *   chains    of digests, one for each account and region of a span
+ *   digests   likewise; never forgotten
+ *   keys      that sign digests; never forgotten
+ *
+ * A file is decided on (name, bytes, and the place behind it) in one transaction, before the bucket sees it: after a kill
+ * the very same file is delivered again, and nothing else from these records.
+ *
+ * Ownership: texts in the structs below are arrays. Errors: 0 or -errno; -ENOENT: there is none. Threads: any, a lock
+ * inside.
+ */
+#ifndef HOSTTRAIL_STORE_LEDGER_H
+#define HOSTTRAIL_STORE_LEDGER_H
+
+#include "layout.h"
+#include "store/index.h"
+
+#define LEDGER_TRAILS_MAX 32
+#define LEDGER_ERROR_MAX 256
+#define LEDGER_SELECTORS_MAX (64u << 10)	/* a request's body has no more */
+
+struct ledger;
+
+struct trail {
+	int64_t id;
+	char name[LAYOUT_NAME_MAX + 1], bucket[64], prefix[LAYOUT_PREFIX_MAX + 1], kms_key[2049];
+	bool multi_region, global_events, validation, deleted;
+	bool logging;
+	/* wall clock ns, 0: never */
+	int64_t started, stopped, delivered, attempted, digested;
+	char delivery_error[LEDGER_ERROR_MAX], digest_error[LEDGER_ERROR_MAX];
+};
+
+struct span {
+	int64_t id, trail;
+	struct index_place place;	/* everything before it is decided on */
+	journal_pos stop;		/* 0: goes on */
+	int64_t begun, ended;		/* wall clock ns; 0: goes on */
+};
+
+struct log_row {
+	int64_t id, trail, span;
+	char account[32], region[64], bucket[64], key[LAYOUT_KEY_MAX], hash[65];
+	int64_t oldest, newest, planned, delivered;	/* wall clock ns */
+	uint64_t records;
+	struct buf body;		/* until it is delivered */
+};
+
+struct chain_row {
+	int64_t id, span, trail;
+	char account[32], region[64];
+	int64_t until;			/* seconds: end of its last digest, or where it began */
+	int64_t last;			/* digest's id, 0: none yet */
+};
+
+struct digest_row {
+	int64_t id, chain, trail;
+	char account[32], region[64], bucket[64], key[LAYOUT_KEY_MAX], hash[65], fingerprint[33], signature[513];
+	int64_t begin, end;		/* seconds */
+	int64_t delivered;		/* wall clock ns */
+	struct buf body;		/* until it is delivered */
+};
+
+struct key_row {
+	char fingerprint[33];
+	uint8_t der[600];
+	unsigned der_len;
+	int64_t from, to;		/* seconds */
+};
+
+int ledger_open(const char *dir, struct ledger **ret_l);
+void ledger_free(struct ledger **l);		/* NULL-safe */
+
+/* ---- trails. Calls with a name find those that are not deleted. */
+int ledger_trail_add(struct ledger *l, const struct trail *t);			/* -EEXIST, -EDQUOT: too many */
+int ledger_trail_find(struct ledger *l, const char *name, struct trail *ret_t);
+int ledger_trail_get(struct ledger *l, int64_t id, struct trail *ret_t);	/* deleted ones too */
+int ledger_trail_set(struct ledger *l, const struct trail *t);			/* what UpdateTrail may change */
+int ledger_trail_selectors(struct ledger *l, int64_t id, struct buf *ret);	/* appended; nothing: none were put */
+int ledger_trail_select(struct ledger *l, int64_t id, const char *text);
+int ledger_trail_delete(struct ledger *l, int64_t id, int64_t now, journal_pos end);	/* its span ends; it goes when that is done */
+typedef int (*ledger_trail_fn)(void *ctx, const struct trail *t);		/* without the lock held */
+int ledger_trails(struct ledger *l, bool deleted, ledger_trail_fn fn, void *ctx);
+/* How an attempt went; error NULL: well. */
+int ledger_trail_delivery(struct ledger *l, int64_t id, int64_t now, const char *error);
+int ledger_trail_digest(struct ledger *l, int64_t id, int64_t now, const char *error);
+
+/* ---- spans */
+int ledger_start(struct ledger *l, int64_t trail, int64_t now, journal_pos at);
+int ledger_stop(struct ledger *l, int64_t trail, int64_t now, journal_pos at);
+int ledger_span(struct ledger *l, int64_t trail, struct span *ret_s);	/* the oldest that is not done */
+int ledger_span_at(struct ledger *l, int64_t span, const struct index_place *place);	/* nothing selected before it */
+int ledger_span_done(struct ledger *l, const struct span *s);		/* and a deleted trail, with its last span */
+
+/* ---- log files */
+/* All of them, and the place behind their records, at once. */
+int ledger_logs_plan(struct ledger *l, int64_t span, const struct index_place *place, const struct log_row *v, unsigned n);
+int ledger_log_next(struct ledger *l, int64_t trail, struct log_row *ret_r);	/* one to be delivered, with its bytes */
+int ledger_log_delivered(struct ledger *l, int64_t id, int64_t now, bool digest);
+typedef int (*ledger_log_fn)(void *ctx, const struct log_row *r);
+/* Those delivered before `before` (ns) that no digest names yet, in order. */
+int ledger_logs_due(struct ledger *l, const struct chain_row *c, int64_t before, ledger_log_fn fn, void *ctx);
+
+/* ---- digests */
+int ledger_chain_open(struct ledger *l, const struct span *s, const char *account, const char *region, int64_t from);
+int ledger_chains_close(struct ledger *l, int64_t span);	/* the next digests of it begin new chains */
+/* Accounts and regions of a span's files that have no chain yet get one. */
+int ledger_chains_fill(struct ledger *l, const struct span *s, int64_t from);
+typedef int (*ledger_chain_fn)(void *ctx, const struct chain_row *c);
+int ledger_chains(struct ledger *l, int64_t span, ledger_chain_fn fn, void *ctx);
+/* The latest end of any digest of this account and region, 0: there is none. Names must not repeat. */
+int ledger_digest_latest(struct ledger *l, const char *account, const char *region, int64_t *ret_end);
+int ledger_digest_get(struct ledger *l, int64_t id, struct digest_row *ret_r);	/* body too, if there is one */
+/* Kept, its log files marked, the chain moved to it: at once. */
+int ledger_digest_plan(struct ledger *l, const struct digest_row *r, int64_t before);
+int ledger_digest_next(struct ledger *l, int64_t trail, struct digest_row *ret_r);
+int ledger_digest_delivered(struct ledger *l, int64_t id, int64_t now);
+typedef int (*ledger_digest_fn)(void *ctx, const struct digest_row *r);
+int ledger_digests(struct ledger *l, int64_t trail, int64_t after, unsigned max, ledger_digest_fn fn, void *ctx);
+
+/* ---- keys */
+int ledger_key_add(struct ledger *l, const struct key_row *k);
+int ledger_key_at(struct ledger *l, int64_t seconds, struct key_row *ret_k);	/* the youngest that is valid then */
+typedef int (*ledger_key_fn)(void *ctx, const struct key_row *k);
+int ledger_keys(struct ledger *l, int64_t from, int64_t to, ledger_key_fn fn, void *ctx);
+
+#endif

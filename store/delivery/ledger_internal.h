@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ledger_internal.h - statements over the ledger's database. */
+#ifndef HOSTTRAIL_STORE_LEDGER_INTERNAL_H
+#define HOSTTRAIL_STORE_LEDGER_INTERNAL_H
+
+#include <pthread.h>
+
+#include <sqlite3.h>
+
+#include "ledger.h"
+
+struct ledger {
+	sqlite3 *db;
+	pthread_mutex_t lock;
+};
+
+/* A statement that is bound and read from left to right. What fails shows at its end; the others do nothing then. */
+struct query {
+	struct ledger *l;
+	sqlite3_stmt *s;
+	int r;				/* 0 or -errno */
+	int bind, column;
+};
+
+/* Takes the lock; query_end() gives it back. */
+void query_begin(struct query *q, struct ledger *l, const char *sql);
+/* Within a transaction: the lock is held. */
+void query_next(struct query *q, struct ledger *l, const char *sql);
+void bind_int(struct query *q, int64_t v);
+void bind_text(struct query *q, const char *v);		/* NULL is one */
+void bind_blob(struct query *q, const void *p, size_t n);
+bool query_row(struct query *q);			/* false at the end, and after an error */
+int64_t read_int(struct query *q);
+void read_text(struct query *q, char *ret, size_t size);
+void read_blob(struct query *q, struct buf *ret);	/* appended */
+int query_close(struct query *q);			/* after query_next() */
+int query_end(struct query *q);				/* after query_begin(): runs what is left; 0 or -errno */
+
+int ledger_begin(struct ledger *l);			/* takes the lock and begins */
+int ledger_commit(struct ledger *l, int r);		/* r < 0: takes it back; gives the lock back; returns r or the error */
+
+#endif

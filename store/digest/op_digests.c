@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* op_digests.c - ListPublicKeys, and our own ListDigests: which digests there must be. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "store/delivery/deliver.h"
+#include "store/delivery/op_trails.h"
+#include "store/input.h"
+
+#define MARGIN_SECONDS 7200	/* a key's first digest ends after the key's life began, and is asked for by its end */
+#define PAGE 500
+
+/* ---- ListPublicKeys */
+
+static int show_key(void *ctx, const struct key_row *k)
+{
+	char value[4 * (sizeof(k->der) / 3 + 1) + 1];
+	struct json *j = ctx;
+
+	EVP_EncodeBlock((unsigned char *)value, k->der, (int)k->der_len);
+	json_open(j, NULL, '{');
+	json_string(j, "Value", value);
+	json_int(j, "ValidityStartTime", k->from);
+	json_int(j, "ValidityEndTime", k->to);
+	json_string(j, "Fingerprint", k->fingerprint);
+	json_close(j, '}');
+	return 0;
+}
+
+static int64_t seconds_of(double t)
+{
+	return t > 9e15 ? (int64_t)9e15 : t < -9e15 ? (int64_t)-9e15 : (int64_t)floor(t);
+}
+
+int op_list_public_keys(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	struct json j = { .out = &r->body };
+	int64_t from, to, now = clock_wall() / (int64_t)NS_PER_SEC;
+	bool has_start, has_end;
+	double start, end;
+	int res = input_number(in, "StartTime", r, &has_start, &start);
+
+	if (!res)
+		res = input_number(in, "EndTime", r, &has_end, &end);
+	if (res < 0)
+		return res;
+	if (has_start && has_end && start > end)
+		return reply_error(r, "InvalidTimeRangeException", "The start time is after the end time.");
+	from = has_start ? seconds_of(start) - MARGIN_SECONDS : now;
+	to = has_end ? seconds_of(end) + MARGIN_SECONDS : now;
+	json_open(&j, NULL, '{');
+	json_open(&j, "PublicKeyList", '[');
+	res = st->delivery ? ledger_keys(delivery_ledger(st->delivery), from, to, show_key, &j) : 0;
+	if (res < 0)
+		return trail_failed(r, res);
+	json_close(&j, ']');
+	json_close(&j, '}');
+	return trail_ended(r);
+}
+
+/* ---- ListDigests */
+
+struct listing {
+	struct json j;
+	int64_t last;
+	unsigned n;
+};
+
+static int show_digest(void *ctx, const struct digest_row *d)
+{
+	struct listing *l = ctx;
+	struct json *j = &l->j;
+
+	l->last = d->id;
+	l->n++;
+	json_open(j, NULL, '{');
+	json_int(j, "Number", d->id);
+	json_string(j, "Account", d->account);
+	json_string(j, "Region", d->region);
+	json_string(j, "S3Bucket", d->bucket);
+	json_string(j, "S3Object", d->key);
+	json_int(j, "StartTime", d->begin);
+	json_int(j, "EndTime", d->end);
+	json_string(j, "HashValue", d->hash);
+	json_string(j, "Signature", d->signature);
+	json_string(j, "Fingerprint", d->fingerprint);
+	json_boolean(j, "Delivered", d->delivered != 0);
+	json_close(j, '}');
+	return 0;
+}
+
+int op_list_digests(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	struct listing l = { .j = { .out = &r->body } };
+	struct trail t;
+	int64_t after;
+	bool there;
+	int res = trail_of_ours(st, in, "TrailName", r, &t);
+
+	if (!res)
+		res = input_int(in, "After", r, &there, &after);
+	if (res < 0)
+		return res;
+	json_open(&l.j, NULL, '{');
+	json_open(&l.j, "Digests", '[');
+	res = ledger_digests(delivery_ledger(st->delivery), t.id, after, PAGE, show_digest, &l);
+	if (res < 0)
+		return trail_failed(r, res);
+	json_close(&l.j, ']');
+	if (l.n == PAGE)
+		json_int(&l.j, "After", l.last);
+	json_close(&l.j, '}');
+	return trail_ended(r);
+}

@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300 long
+"""Trails made with the unmodified AWS CLI deliver log files and digests to a local directory: each record once, valid to AWS's
+validate-logs; what is tampered with is found; a bucket that fails is told and caught up with; kills repeat and lose nothing."""
+import json
+import os
+import random
+import shutil
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import bucketkit  # noqa: E402
+import tap  # noqa: E402
+from botocore.exceptions import ClientError  # noqa: E402
+from shipkit import STORED, Client, Pki, messages, new_stream  # noqa: E402
+from sizes import size  # noqa: E402
+from storekit import Store  # noqa: E402
+
+S = {}
+
+
+def wait_for(cond, seconds=15):
+    end = time.monotonic() + seconds
+    while not cond():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def ship(count, store=None, **how):
+    """Ids of the records of so many frames."""
+    with Client(S["pki"], "host", (store or S["store"]).ports["ingest"], S["pb"]) as c:
+        got = c.ship(*S["pki"].frames("host", how.pop("stream", None) or new_stream(), count=count, **how))
+        if [x[0] for x in got] != [STORED] * count:
+            raise tap.Failed("not stored: %r" % got)
+
+
+def all_records(store):
+    """{eventID: the record} of everything in the store, by LookupEvents."""
+    pages = store.boto().get_paginator("lookup_events").paginate()
+    return {e["EventId"]: json.loads(e["CloudTrailEvent"]) for page in pages for e in page["Events"]}
+
+
+def code_of(fn, **kw):
+    try:
+        fn(**kw)
+        return None
+    except ClientError as e:
+        return e.response["Error"]["Code"]
+
+
+def the_aws_cli_makes_a_trail(t):
+    aws = S["store"].aws
+    made = aws("create-trail", "--name", "main", "--s3-bucket-name", "trail-logs", "--s3-key-prefix", "kept/here",
+               "--enable-log-file-validation")
+    arn = "arn:aws:cloudtrail:local:000000000000:trail/main"
+    t.equal(made, {"Name": "main", "S3BucketName": "trail-logs", "S3KeyPrefix": "kept/here", "IncludeGlobalServiceEvents": True,
+                   "IsMultiRegionTrail": False, "TrailARN": arn, "LogFileValidationEnabled": True, "IsOrganizationTrail": False}, "CreateTrail")
+    b = S["store"].boto()
+    trail = b.get_trail(Name=arn)["Trail"]
+    t.equal((trail["S3BucketName"], trail["HomeRegion"], trail["HasCustomEventSelectors"]), ("trail-logs", "local", False), "GetTrail")
+    t.equal([x["Name"] for x in b.describe_trails()["trailList"]], ["default", "main"], "DescribeTrails")
+    t.equal([x["Name"] for x in b.list_trails()["Trails"]], ["default", "main"], "ListTrails")
+    t.equal(b.get_trail_status(Name="main")["IsLogging"], False, "it does not log yet")
+    t.equal(b.get_event_selectors(TrailName="main")["EventSelectors"][0]["IncludeManagementEvents"], True, "management events")
+    ship(3)
+    time.sleep(0.5)
+    t.equal(bucketkit.files(S["bucket"], "CloudTrail"), [], "nothing is delivered before StartLogging")
+    S["before"] = set(all_records(S["store"]))
+    S["begin"] = time.time()
+    b.start_logging(Name="main")
+    t.equal(b.get_trail_status(Name="main")["IsLogging"], True, "it logs")
+
+
+def errors_are_awss(t):
+    b = S["store"].boto()
+    good = {"Name": "other", "S3BucketName": "trail-logs"}
+    for want, kw in [("TrailAlreadyExistsException", {"Name": "main"}), ("TrailAlreadyExistsException", {"Name": "default"}),
+                     ("InvalidTrailNameException", {"Name": "a--b"}), ("InvalidTrailNameException", {"Name": "192.168.1.1"}),
+                     ("S3BucketDoesNotExistException", {"S3BucketName": "nowhere"}), ("InvalidS3BucketNameException", {"S3BucketName": "No_Bucket"}),
+                     ("InsufficientS3BucketPolicyException", {"S3BucketName": "no-folder"}),
+                     ("InvalidS3PrefixException", {"S3KeyPrefix": "../up"}), ("InvalidS3PrefixException", {"S3KeyPrefix": "/root"}),
+                     ("InvalidSnsTopicNameException", {"SnsTopicName": "x"}), ("KmsKeyNotFoundException", {"KmsKeyId": "alias/x"}),
+                     ("OrganizationsNotInUseException", {"IsOrganizationTrail": True})]:
+        t.equal(code_of(b.create_trail, **{**good, **kw}), want, "CreateTrail %r" % kw)
+    for op in (b.delete_trail, b.start_logging, b.stop_logging, b.update_trail):
+        t.equal(code_of(op, Name="nothing"), "TrailNotFoundException", op.__name__)
+        t.equal(code_of(op, Name="default"), "OperationNotPermittedException", op.__name__)
+    t.equal(code_of(b.put_event_selectors, TrailName="main", AdvancedEventSelectors=[{"FieldSelectors": [{"Field": "x", "Equals": ["y"]}]}]),
+            "InvalidEventSelectorsException", "PutEventSelectors")
+    t.equal(code_of(b.put_event_selectors, TrailName="main"), "InvalidParameterCombinationException", "neither")
+    t.equal(b.update_trail(Name="main", IsMultiRegionTrail=True)["IsMultiRegionTrail"], True, "UpdateTrail")
+    t.equal(b.get_trail(Name="main")["Trail"]["S3KeyPrefix"], "kept/here", "what it does not name stays")
+
+
+def each_selected_record_once(t):
+    b, store = S["store"].boto(), S["store"]
+    want = bucketkit.everything()
+    t.equal(b.put_event_selectors(TrailName="main", AdvancedEventSelectors=want)["AdvancedEventSelectors"], want, "PutEventSelectors")
+    t.equal(b.get_event_selectors(TrailName="main")["AdvancedEventSelectors"], want, "GetEventSelectors")
+    for _ in range(4):
+        ship(20, records=25)
+        time.sleep(0.3)
+    expected = {k: v for k, v in all_records(store).items() if k not in S["before"]}
+    t.ok(len(expected) >= 2000, "%d records" % len(expected))
+    t.ok(wait_for(lambda: len(bucketkit.records(S["bucket"])) >= len(expected)), "all are delivered")
+    got = bucketkit.records(S["bucket"])
+    t.equal(len(got), len(expected), "each once")
+    t.ok({r["eventID"]: r for r in got} == expected, "as LookupEvents has them")
+    names = bucketkit.files(S["bucket"], "CloudTrail")
+    t.ok(len(names) >= 3, "%d files" % len(names))
+    for path in names:
+        t.ok(path.startswith(S["bucket"] + "/kept/here/AWSLogs/") and bucketkit.LOG_NAME.search(path), path)
+        t.equal(os.stat(path).st_mode & 0o777, 0o440, "read-only")
+    status = b.get_trail_status(Name="main")
+    t.ok(status["LatestDeliveryTime"].timestamp() >= S["begin"] and "LatestDeliveryError" not in status, "GetTrailStatus")
+
+
+def aws_validates_all_of_it(t):
+    t.ok(wait_for(lambda: len(bucketkit.files(S["bucket"], "CloudTrail-Digest")) >= 3), "digests come")
+    S["store"].boto().stop_logging(Name="main")
+    t.ok(wait_for(lambda: logs_in_digests() == len(bucketkit.files(S["bucket"], "CloudTrail"))), "each file is in a digest")
+    status, said = bucketkit.validate(S["store"], S["dir"], "main", S["begin"] - 5)
+    digests, logs = (len(bucketkit.files(S["bucket"], k)) for k in ("CloudTrail-Digest", "CloudTrail"))
+    t.equal(status, 0, "exit status: " + said)
+    t.ok("%d/%d digest files valid" % (digests, digests) in said and "%d/%d log files valid" % (logs, logs) in said, said)
+    empty = [p for p in bucketkit.files(S["bucket"], "CloudTrail-Digest") if not json.loads(bucketkit.one_member(p))["logFiles"]]
+    t.ok(empty, "a period without files has its digest, too")
+    for path in bucketkit.files(S["bucket"], "CloudTrail-Digest"):
+        t.ok(bucketkit.DIGEST_NAME.search(path), path)
+
+
+def logs_in_digests():
+    return sum(len(json.loads(bucketkit.one_member(p))["logFiles"]) for p in bucketkit.files(S["bucket"], "CloudTrail-Digest"))
+
+
+def objects_are_for_those_who_sign(t):
+    key = bucketkit.files(S["bucket"], "CloudTrail-Digest")[0][len(S["bucket"]) + 1:]
+    t.equal(S["store"].get("/trail-logs/" + key)[0], 404, "without a signature")
+    import boto3
+    import botocore.config
+    for secret, want in ((None, None), ("wrong", "SignatureDoesNotMatch")):
+        with open(S["store"].credentials) as f:
+            known = dict(line.strip().split(" = ") for line in f if " = " in line)
+        s3 = boto3.client("s3", endpoint_url=S["store"].endpoint, region_name="eu-central-1", aws_access_key_id=known["aws_access_key_id"],
+                          aws_secret_access_key=secret or known["aws_secret_access_key"],
+                          config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}))
+        if want:
+            t.equal(code_of(s3.get_object, Bucket="trail-logs", Key=key), want, "a wrong secret")
+            continue
+        o = s3.get_object(Bucket="trail-logs", Key=key)
+        t.equal(o["Metadata"], {k[11:]: v for k, v in bucketkit.headers(os.path.join(S["bucket"], key)).items()}, "metadata")
+        all_keys = [x["Key"] for page in s3.get_paginator("list_objects").paginate(Bucket="trail-logs", PaginationConfig={"PageSize": 2})
+                    for x in page["Contents"]]
+        second = [x["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket="trail-logs", PaginationConfig={"PageSize": 3})
+                  for x in page["Contents"]]
+        want_keys = sorted(p[len(S["bucket"]) + 1:] for k in ("CloudTrail", "CloudTrail-Digest") for p in bucketkit.files(S["bucket"], k))
+        t.equal(all_keys, want_keys, "ListObjects over pages")
+        t.equal(second, want_keys, "ListObjectsV2 over pages")
+        t.equal(code_of(s3.get_object, Bucket="trail-logs", Key="../store.yaml"), "NoSuchKey", "no way out")
+        t.equal(code_of(s3.get_object, Bucket="trail-logs", Key=key + ".headers"), "NoSuchKey", "our own files are none")
+        t.equal(code_of(s3.get_object, Bucket="other-bucket", Key=key), "NoSuchBucket", "no such bucket")
+        t.equal(s3.get_bucket_location(Bucket="trail-logs")["LocationConstraint"], "local", "GetBucketLocation")
+
+
+def a_bucket_that_fails_is_told_and_caught_up_with(t):
+    b, bucket = S["store"].boto(), S["dir"] + "/second"
+    b.create_trail(Name="second", S3BucketName="second-logs")
+    b.put_event_selectors(TrailName="second", AdvancedEventSelectors=bucketkit.everything())
+    b.start_logging(Name="second")
+    shutil.rmtree(bucket)
+    open(bucket, "w").close()  # no directory: also root cannot write there
+    stream = new_stream()
+    ship(5, stream=stream)
+    t.ok(wait_for(lambda: "LatestDeliveryError" in b.get_trail_status(Name="second")), "GetTrailStatus tells the error")
+    t.ok("LatestDeliveryTime" not in b.get_trail_status(Name="second"), "and no delivery")
+    ship(5)
+    S["store"].kill()
+    os.unlink(bucket)
+    S["store"].start()
+    b = S["store"].boto()
+    t.ok(wait_for(lambda: len(bucketkit.records(bucket)) >= 40), "it catches up")
+    t.ok(wait_for(lambda: "LatestDeliveryError" not in b.get_trail_status(Name="second")), "and says no error any more")
+    b.stop_logging(Name="second")
+    time.sleep(0.5)
+    mine = [r for r in bucketkit.records(bucket) if r["eventSource"] != "trail.hosttrail"]
+    t.equal((len(mine), len({r["eventID"] for r in mine})), (40, 40), "each record once")
+    b.delete_trail(Name="second")
+    t.equal(code_of(b.get_trail, Name="second"), "TrailNotFoundException", "deleted")
+
+
+def kills_repeat_and_lose_nothing(t):
+    d = os.path.join(S["dir"], "kills")
+    os.makedirs(d)
+    shutil.copytree(S["dir"] + "/pki", d + "/pki")
+    rng = random.Random(7)
+    with Store(d, buckets=["trail-logs %s/bucket" % d], delivery_interval="100ms", delivery_size="8K", digest_period="1s") as s:
+        b = s.boto()
+        b.create_trail(Name="killed", S3BucketName="trail-logs", EnableLogFileValidation=True)
+        b.put_event_selectors(TrailName="killed", AdvancedEventSelectors=bucketkit.everything())
+        before, begin = set(all_records(s)), time.time()
+        b.start_logging(Name="killed")
+        for _ in range(size("delivery.kills")):
+            ship(10, store=s, records=30)
+            time.sleep(rng.uniform(0, 0.3))
+            s.kill()
+            s.start()
+        expected = set(all_records(s)) - before
+        bucket = d + "/bucket"
+        t.ok(wait_for(lambda: len(bucketkit.records(bucket)) >= len(expected)), "all is delivered")
+        s.boto().stop_logging(Name="killed")
+        time.sleep(1.5)
+        got = [r["eventID"] for r in bucketkit.records(bucket)]
+        t.equal(len(got), len(set(got)), "nothing twice")
+        t.ok(set(got) >= expected and not set(got) & before, "nothing lost: %d of %d" % (len(set(got) & expected), len(expected)))
+        status, said = bucketkit.validate(s, d, "killed", begin - 5)
+        t.ok(status == 0 and "INVALID" not in said and "No log files were delivered" not in said, "valid: " + said)
+        logs = len(bucketkit.files(bucket, "CloudTrail"))
+        t.ok("%d/%d log files valid" % (logs, logs) in said, "all %d of them: %s" % (logs, said[-300:]))
+
+
+def a_clean_end(t):
+    t.equal(S["store"].stop(), 0, "exit status")
+    t.ok("ERROR: " not in S["store"].stderr(), "no sanitizer report")
+
+
+if __name__ == "__main__":
+    with tap.Workdir() as top:
+        S.update(dir=top, bucket=top + "/bucket", pb=messages(top), pki=Pki(top + "/pki"))
+        S["pki"].host("host")
+        open(top + "/file", "w").close()
+        S["store"] = Store(top, buckets=["trail-logs %s/bucket" % top, "no-folder %s/file/in" % top, "second-logs %s/second" % top],
+                           delivery_interval="200ms", digest_period="1s")
+        tap.main([the_aws_cli_makes_a_trail, errors_are_awss, each_selected_record_once, aws_validates_all_of_it,
+                  objects_are_for_those_who_sign, a_bucket_that_fails_is_told_and_caught_up_with, kills_repeat_and_lose_nothing, a_clean_end])

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Log files and digests as their readers see them: with Python's gzip, json and hashlib, and AWS's own validate-logs."""
+import datetime
+import glob
+import gzip
+import json
+import os
+import re
+import subprocess
+import zlib
+
+from storekit import REGION
+
+ACCOUNT = "000000000000"
+LOG_NAME = re.compile(r"AWSLogs/(\d{12})/CloudTrail/([^/]+)/(\d{4})/(\d\d)/(\d\d)/\1_CloudTrail_\2_\3\4\5T\d{4}Z_[A-Za-z0-9]{16}\.json\.gz$")
+DIGEST_NAME = re.compile(r"AWSLogs/(\d{12})/CloudTrail-Digest/([^/]+)/(\d{4})/(\d\d)/(\d\d)/\1_CloudTrail-Digest_\2_([^/]+)_([^/_]+)_"
+                         r"\3\4\5T\d{6}Z\.json\.gz$")
+
+
+def files(bucket, kind):
+    """Paths of log files ("CloudTrail") or digests ("CloudTrail-Digest"), oldest first."""
+    return sorted(p for p in glob.glob(os.path.join(bucket, "**", kind, "**", "*.json.gz"), recursive=True))
+
+
+def one_member(path):
+    """What the file holds; an error unless it is one gzip member and nothing else."""
+    with open(path, "rb") as f:
+        data = f.read()
+    d = zlib.decompressobj(31)
+    text = d.decompress(data) + d.flush()
+    if not d.eof or d.unused_data:
+        raise ValueError("%s: not one whole gzip member" % path)
+    return text
+
+
+def records(bucket):
+    return [r for p in files(bucket, "CloudTrail") for r in json.loads(one_member(p))["Records"]]
+
+
+def headers(path):
+    with open(path + ".headers") as f:
+        return dict(line.rstrip("\n").split(": ", 1) for line in f)
+
+
+def everything(*categories):
+    return [{"Name": c, "FieldSelectors": [{"Field": "eventCategory", "Equals": [c]}]} for c in categories or ("Management", "Data", "NetworkActivity")]
+
+
+def data_path(d, port):
+    """A folder for AWS_DATA_PATH that leads botocore's S3 to 127.0.0.1:port; Debian's CLI knows no other way."""
+    parameters = {"Bucket": {"type": "String", "required": False, "documentation": ""},
+                  "Region": {"builtIn": "AWS::Region", "type": "String", "required": False, "documentation": ""},
+                  "UseFIPS": {"builtIn": "AWS::UseFIPS", "type": "Boolean", "required": True, "default": False, "documentation": ""},
+                  "UseDualStack": {"builtIn": "AWS::UseDualStack", "type": "Boolean", "required": True, "default": False, "documentation": ""},
+                  "Endpoint": {"builtIn": "SDK::Endpoint", "type": "String", "required": False, "documentation": ""},
+                  "ForcePathStyle": {"builtIn": "AWS::S3::ForcePathStyle", "type": "Boolean", "required": True, "default": False,
+                                     "documentation": ""}}
+    auth = {"authSchemes": [{"name": "sigv4", "signingName": "s3", "signingRegion": "{Region}", "disableDoubleEncoding": True}]}
+    rules = [{"conditions": [{"fn": "isSet", "argv": [{"ref": "Bucket"}]}], "type": "endpoint",
+              "endpoint": {"url": "http://127.0.0.1:%d/{Bucket}" % port, "properties": auth, "headers": {}}},
+             {"conditions": [], "type": "endpoint", "endpoint": {"url": "http://127.0.0.1:%d" % port, "properties": {}, "headers": {}}}]
+    folder = os.path.join(d, "s3", "2006-03-01")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "endpoint-rule-set-1.json"), "w") as f:
+        json.dump({"version": "1.0", "parameters": parameters, "rules": rules}, f)
+    return d
+
+
+def validate(store, d, trail, start, end=None, port=None, environment=None):
+    """Debian's aws cloudtrail validate-logs, as it is: (exit status, what it says)."""
+    arn = "arn:aws:cloudtrail:%s:%s:trail/%s" % (REGION, ACCOUNT, trail)
+    env = {**store.environment(), **(environment or {}), "AWS_DATA_PATH": data_path(os.path.join(d, "aws-data"), port or store.ports["api"])}
+    args = ["/usr/bin/aws", "cloudtrail", "validate-logs", "--endpoint-url", store.endpoint, "--region", REGION, "--trail-arn", arn, "--verbose",
+            "--start-time", iso(start), *(["--end-time", iso(end)] if end else [])]
+    r = subprocess.run(args, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    return r.returncode, r.stdout.decode()
+
+
+def iso(seconds):
+    return datetime.datetime.utcfromtimestamp(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def append_member(path, text):
+    with open(path, "ab") as f:
+        f.write(gzip.compress(text))
