@@ -275,6 +275,22 @@ static int send_features(struct parent *p)
 	return r;
 }
 
+/* In AgentStarted, status and doctor beside the hooks. */
+static int send_optouts(struct parent *p)
+{
+	struct optout_line line;
+	int r = 0;
+
+	for (unsigned i = 0; p->config->tls && !r && optout_line(&p->optouts, i, &line); i++) {
+		struct msg_feature m = { 0 };
+
+		memcpy(m.name, line.name, sizeof(m.name));
+		memcpy(m.why, line.why, sizeof(m.why));
+		r = msg_send(p->ctl, MSG_FEATURE, &m, sizeof(m), -1);
+	}
+	return r;
+}
+
 /* Oldest first, as they came into force. */
 static int send_selections(struct parent *p, const struct selection *s)
 {
@@ -321,5 +337,5 @@ int send_setup(struct parent *p)
 	snprintf(s.cursor, sizeof(s.cursor), "%s", c->cursor);
 	snprintf(s.apis, sizeof(s.apis), "%s", c->apis ? c->apis : "");
 	r = msg_send(p->ctl, MSG_SETUP, &s, sizeof(s), -1);
-	return r ?: send_fds(p) ?: send_features(p) ?: send_selections(p, p->selection) ?: tell_guards(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
+	return r ?: send_fds(p) ?: send_features(p) ?: send_optouts(p) ?: send_selections(p, p->selection) ?: tell_guards(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
 }

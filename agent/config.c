@@ -29,6 +29,14 @@ const struct conf_key agent_keys[] = {
 	  .help = "which of that: a file of event selectors, \"default\" (management, network, file changes, sensitive files) or \"all\"" },
 	{ .key = "tls", .type = CONF_BOOL, .offset = AT(tls), .fallback = "true",
 	  .help = "record API calls inside TLS, too: probes in TLS libraries and programs that have one in them" },
+	{ .key = "tls_browsers", .type = CONF_BOOL, .offset = AT(optouts.browsers), .fallback = "false",
+	  .help = "record those of browsers, too, which are known by the names of their executables" },
+	{ .key = "tls_exclude_programs", .type = CONF_LIST, .offset = AT(optouts.programs),
+	  .help = "executables whose TLS is not read: names, or absolute paths; * is any text, ? any character" },
+	{ .key = "tls_exclude_users", .type = CONF_LIST, .offset = AT(optouts.users),
+	  .help = "users (names or numbers) whose processes' TLS is not read" },
+	{ .key = "tls_exclude_cgroups", .type = CONF_LIST, .offset = AT(optouts.cgroups),
+	  .help = "cgroups whose TLS is not read, with what lies below them: paths; * and ? as in programs (*libpod-4f3c*: a container)" },
 	{ .key = "apis", .type = CONF_STRING, .offset = AT(apis), .fallback = API_RULES_DIR,
 	  .help = "rule files that name the calls of further APIs: a directory of *.yaml, or a file; empty: none" },
 	{ .key = "user", .type = CONF_STRING, .offset = AT(user), .fallback = "64101",
@@ -103,6 +111,7 @@ static int check(const struct agent_config *c, char why[CONF_WHY_MAX])
 {
 	const uint64_t rings[] = { c->ring_control, c->ring_process, c->ring_data };
 	struct selection *selection = NULL;
+	struct ht_optouts optouts;
 	struct agent_scope scope;
 	int r;
 
@@ -123,7 +132,7 @@ static int check(const struct agent_config *c, char why[CONF_WHY_MAX])
 	if (!r)
 		r = agent_config_selectors(c, &selection, why);
 	selection_free(&selection);
-	return r ?: check_apis(c, why);
+	return r ?: optout_make(&c->optouts, &optouts, why) ?: check_apis(c, why);
 }
 
 int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WHY_MAX])

@@ -8,6 +8,7 @@
 
 #include "bpf/event.h"
 #include "lib/conf.h"
+#include "optout.h"
 #include "selection.h"
 
 struct agent_config {
@@ -17,6 +18,7 @@ struct agent_config {
 	uint64_t spool_control, spool_data, spool_tls;
 	int log_level;
 	bool self_test, tls;
+	struct optout_config optouts;	/* whose TLS is not recorded */
 	bool unpin_on_stop;
 };
 

@@ -51,6 +51,9 @@ int dryrun(const struct agent_config *c, FILE *out)
 	_cleanup_(tlsfiles_free) struct tlsfiles *f = NULL;
 	struct probes_feature features[FEATURES_ROOM];
 	const char *off = missing(c, features);
+	struct ht_optouts optouts;
+	char why[CONF_WHY_MAX];
+	struct optout_line line;
 	const struct tlsfile *x;
 	int r;
 
@@ -60,7 +63,13 @@ int dryrun(const struct agent_config *c, FILE *out)
 	}
 	if (off)
 		fprintf(out, "nothing would be probed: %s\n", off);
-	r = tlsfiles_new(NULL, &f);
+	r = optout_make(&c->optouts, &optouts, why);
+	if (!r)
+		r = tlsfiles_new(NULL, &f);
+	for (unsigned i = 0; !r && optout_line(&optouts, i, &line); i++)
+		fprintf(out, "not recorded: %s\t%s\n", line.name, line.why);
+	if (!r)
+		tlsfiles_leave_out(f, &optouts);
 	if (!r)
 		r = tls_discovery_new(FOUND_MAX, &d);
 	if (!r)

@@ -22,6 +22,7 @@ struct parent {
 	struct hostinfo host;
 	struct sign_key *key;
 	struct probes *probes;
+	struct ht_optouts optouts;	/* whose TLS is left alone */
 	struct selection *selection;	/* in force, and those before that calls in the rings may be of */
 	struct selection *coming;	/* the worker is told of these, or is to be; NULL: none */
 	bool asked, again;		/* it was told; they are to be read once more, after that */

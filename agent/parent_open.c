@@ -110,6 +110,16 @@ static int open_selection(struct parent *p)
 	return r;
 }
 
+static int open_optouts(struct parent *p)
+{
+	char why[CONF_WHY_MAX] = "";
+	int r = optout_make(&p->config->optouts, &p->optouts, why);
+
+	if (r < 0)
+		log_errx("%s", why);
+	return r;
+}
+
 static int open_probes(struct parent *p)
 {
 	const struct agent_config *c = p->config;
@@ -118,7 +128,7 @@ static int open_probes(struct parent *p)
 	struct probes_config pc = {
 		.instance = c->instance, .scope = p->scope.kind, .scope_cgroup = p->scope.cgroup, .own_dirs = own,
 		.ring_bytes = { (uint32_t)c->ring_control, (uint32_t)c->ring_process, (uint32_t)c->ring_data, 0 },
-		.tls = c->tls,
+		.tls = c->tls, .optouts = &p->optouts,
 	};
 	struct probes_calls calls;
 	unsigned n = 1;
@@ -242,7 +252,7 @@ int parent_open(struct parent *p)
 		if (r < 0)
 			log_errx("no such user or group: %s, %s", p->config->user, p->config->group);
 	}
-	return r ?: load_key(p) ?: make_spool(p) ?: take_lock(p) ?: open_selection(p) ?: open_probes(p) ?: reload_begin(p) ?: mark_scope(p) ?: open_status(p);
+	return r ?: load_key(p) ?: make_spool(p) ?: take_lock(p) ?: open_selection(p) ?: open_optouts(p) ?: open_probes(p) ?: reload_begin(p) ?: mark_scope(p) ?: open_status(p);
 }
 
 void parent_close(struct parent *p)

@@ -300,6 +300,7 @@ void tls_open(struct parent *p)
 		free(t);
 		return;
 	}
+	tlsfiles_leave_out(t->files, &p->optouts);
 	t->sock = -1;
 	p->tls = t;
 	tlsfiles_each_library(offer_library, p);

@@ -21,6 +21,7 @@
 #include "pipeline_internal.h"
 #include "tls/plan.h"
 #include "fields.h"
+#include "optout.h"
 
 #define SHAPES_MAX (BATCH_SHAPES_MAX / 2)	/* one entry can end many calls */
 #define NAME_ROOM 256
@@ -331,6 +332,7 @@ static int on_call(void *ctx, const struct tlscalls_call *c)
 
 static const struct shape_field unseen_fields[] = {
 	{ SECTION_SERVICE, "reason", FIELD_STRING, NULL },
+	{ SECTION_SERVICE, "optedOut", FIELD_STRING, NULL },
 	{ SECTION_SERVICE, "role", FIELD_STRING, NULL },
 	{ SECTION_SERVICE, "serverName", FIELD_STRING, NULL },
 	{ SECTION_SERVICE, "peer.address", FIELD_STRING, NULL },
@@ -340,7 +342,7 @@ static const struct shape_field unseen_fields[] = {
 	{ SECTION_TLS, "tlsVersion", FIELD_STRING, NULL },
 	{ SECTION_TLS, "cipherSuite", FIELD_STRING, NULL },
 };
-enum { U_REASON, U_ROLE, U_NAME, U_PEER, U_PEER_PORT, U_LOCAL, U_LOCAL_PORT, U_VERSION, U_CIPHER };
+enum { U_REASON, U_OPTED_OUT, U_ROLE, U_NAME, U_PEER, U_PEER_PORT, U_LOCAL, U_LOCAL_PORT, U_VERSION, U_CIPHER };
 
 static const struct shape unseen_shape = {
 	.event_source = "trail.hosttrail", .event_name = "TlsUnobserved", .event_type = "HostServiceEvent", .category = CATEGORY_MANAGEMENT,
@@ -348,8 +350,12 @@ static const struct shape unseen_shape = {
 };
 
 /* A library that is there but whose plaintext did not come: it was probed too late, or calls functions that are not known. */
-static const char *reason_of(int mapped)
+static const char *reason_of(const struct tlssocks_unobserved *u)
 {
+	int mapped = u->mapped;
+
+	if (u->optout)
+		return "OptedOut";
 	return mapped > 0 ? "LibraryNotProbed" : mapped == 0 ? "NoKnownLibrary" : "Unknown";
 }
 
@@ -361,7 +367,8 @@ static int put_unseen(struct batch *b, const struct record_head *head, const str
 
 	if (r < 0)
 		return r;
-	put(b, U_REASON, c_str(reason_of(u->mapped)));
+	put(b, U_REASON, c_str(reason_of(u)));
+	put(b, U_OPTED_OUT, c_str(optout_name(u->optout)));
 	put(b, U_ROLE, c_str(s->server ? "server" : "client"));
 	put(b, U_NAME, c_str(s->name));
 	put(b, U_PEER, c_str(peer));

@@ -88,6 +88,7 @@ static int plan(struct probes *p, const struct probes_config *c, char why[256])
 		shift++;
 	p->fds.ngroups = (((unsigned)n - 1) >> shift) + 1;
 	p->tls = c->tls && p->features.uprobes;
+	p->optouts = c->optouts;
 	for (unsigned i = 0; i < HT_CLASS__MAX; i++) {
 		p->fds.ring_bytes[i] = c->ring_bytes[i] ? c->ring_bytes[i] : i == HT_CLASS_TLS && p->tls ? TLS_BYTES : default_bytes[i];
 		if (!size_good(p->fds.ring_bytes[i]))
@@ -120,10 +121,13 @@ static void hash_config(struct probes *p, const struct probes_config *c)
 	struct {
 		uint64_t scope, cgroup, level, cast, preempt, hooked, tls;
 		struct dir_key own[OWN_DIRS_MAX], tls_own[TLS_OWN_MAX];
-	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, p->features.have_preempt, p->features.hooked, p->tls, {}, {} };
+		uint8_t optouts[32];
+	} k = { c->scope, p->scope_cgroup, p->scope_level, p->features.have_cast, p->features.have_preempt, p->features.hooked, p->tls, {}, {}, {} };
 
 	memcpy(k.own, p->own, sizeof(k.own));
 	memcpy(k.tls_own, p->tls_own, sizeof(k.tls_own));
+	if (p->tls && c->optouts)
+		sha256(c->optouts, sizeof(*c->optouts), k.optouts);
 	sha256(&k, sizeof(k), p->meta.config);
 }
 
@@ -170,7 +174,7 @@ static const char *meta_differs(const struct meta *old, const struct meta *now)
 	if (memcmp(old->ring_bytes, now->ring_bytes, sizeof(now->ring_bytes)))
 		return "other ring sizes";
 	if (memcmp(old->config, now->config, sizeof(now->config)))
-		return "another scope or other own directories";
+		return "another scope, other own directories, or others whose TLS is left alone";
 	return NULL;
 }
 
@@ -450,6 +454,7 @@ int probes_open(const struct probes_config *config, struct probes **ret_p, char 
 		r = start_new(p, config, why);
 	if (r < 0)
 		return r;
+	p->optouts = NULL;
 	memcpy(p->fds.stream, p->meta.stream, sizeof(p->fds.stream));
 	p->fds.made = p->meta.made;
 	malloc_trim(0);		/* the kernel's types and the relocated programs: megabytes that are not needed any more */

@@ -42,6 +42,7 @@ struct probes_config {
 	uint32_t ring_bytes[HT_CLASS__MAX];	/* power of two, page multiple; 0: that class's default */
 	const struct probes_calls *calls;	/* NULL: all but high-rate ones. An adopted run goes on with its own: probes_capture() */
 	bool tls;			/* the programs of TLS capture are loaded, too: tlsattach.h */
+	const struct ht_optouts *optouts;	/* whose TLS is left alone; NULL: nobody's. Borrowed until probes_open() has returned */
 	const char *const *own_dirs;	/* NULL-terminated: HT_TASK_SELF tasks' data-path calls below these are not recorded */
 };
 

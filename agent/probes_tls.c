@@ -55,6 +55,8 @@ void probes_tls_size(struct probes *p, struct hosttrail_bpf *s)
 	struct bpf_program *const progs[] = { s->progs.ht_tls_entry, s->progs.ht_tls_return };
 
 	memcpy((void *)s->rodata->ht_tls_own, p->tls_own, sizeof(p->tls_own));
+	if (p->tls && p->optouts)
+		memcpy((void *)&s->rodata->ht_optouts, p->optouts, sizeof(*p->optouts));
 	s->rodata->ht_tls_scratch = scratches(p);
 	bpf_map__set_max_entries(s->maps.scratch, p->fds.ncpu + (p->tls ? scratches(p) : 0));
 	for (size_t i = 0; i < ARRAY_SIZE(sized) && !p->tls; i++)

@@ -422,7 +422,7 @@ int tlscalls_event(struct tlscalls *t, const struct ht_tls *ev, uint32_t n)
 	struct conn *c;
 	int r;
 
-	if (n >= sizeof(*ev) && (ev->what == HT_TLS_HELLO || ev->what == HT_TLS_FLOWED)) {
+	if (n >= sizeof(*ev) && ev->what >= HT_TLS_HELLO && ev->what <= HT_TLS_OPTED_OUT) {
 		r = tlssocks_event(t->socks, ev, n);
 		t->stats.malformed += r == -EBADMSG;
 		return r;

@@ -19,6 +19,7 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
+#include "optout.h"
 #include "tls/stacks.h"
 #include "tlsattach.h"
 #include "tls/discover.h"
@@ -47,6 +48,7 @@ struct probed {
 
 struct tlsfiles {
 	const struct probes *probes;
+	const struct ht_optouts *optouts;	/* NULL: none */
 	struct seen *seen;
 	unsigned nseen, n, cap;
 	struct probed *v;
@@ -62,6 +64,11 @@ int tlsfiles_new(const struct probes *p, struct tlsfiles **ret_f)
 	f->probes = p;
 	*ret_f = f;
 	return 0;
+}
+
+void tlsfiles_leave_out(struct tlsfiles *f, const struct ht_optouts *o)
+{
+	f->optouts = o;
 }
 
 static void forget_seen(struct tlsfiles *f)
@@ -186,6 +193,7 @@ int tlsfiles_take(struct tlsfiles *f, int fd, const char *path)
 
 int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_plan *plan)
 {
+	enum ht_optout of;
 	struct probed *o;
 
 	if (!leave_out(plan) && (!plan->uses_tls || !*plan->stack || !strcmp(plan->stack, "nghttp2")))
@@ -199,6 +207,10 @@ int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_pl
 		return -ENOMEM;
 	memset(o, 0, sizeof(*o));
 	describe(&o->file, path, plan);
+	if (f->optouts && (of = optout_file(f->optouts, path))) {
+		plan->nsites = o->file.emulated = 0;
+		snprintf(o->file.why, sizeof(o->file.why), "left out by the configuration (%s)", optout_name(of));
+	}
 	if (f->probes && plan->nsites)
 		o->file.error = tls_attach(f->probes, fd, plan->sites, plan->nsites, &o->links);
 	o->file.sites = plan->nsites;

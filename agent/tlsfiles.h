@@ -28,6 +28,8 @@ struct tlsfile {		/* one that has TLS in it */
 
 /* p NULL: only plans, attaches nothing (dry runs). */
 int tlsfiles_new(const struct probes *p, struct tlsfiles **ret_f);
+/* From now on programs are left out that are only executed by who opted out; they are listed with why. Borrowed. */
+void tlsfiles_leave_out(struct tlsfiles *f, const struct ht_optouts *o);
 void tlsfiles_free(struct tlsfiles **f);	/* detaches; NULL-safe */
 
 /* 1: this file was not looked at yet (and is from now on); 0: it was, or it is no regular file; or -errno. */

@@ -182,13 +182,30 @@ static void on_flowed(struct tlssocks *t, struct sock *s, const struct ht_tls *e
 	s->due = true;
 }
 
+/* Nothing else comes of that socket. */
+static int on_opted_out(struct tlssocks *t, const struct ht_tls *ev)
+{
+	struct tlssock tls = { .asked = true, .server = ev->dir == HT_TLS_RECEIVED, .name = "" };
+	struct tlssocks_unobserved u = { .tls = &tls, .mapped = -1, .tid = ev->h.tid, .tgid = ev->h.tgid, .gen = ev->h.gen,
+					 .start = ev->h.start, .time = ev->h.time, .optout = (enum ht_optout)ev->full };
+	struct ht_sock sock;
+
+	if (ev->full < HT_OPTOUT_BROWSER || ev->full > HT_OPTOUT_USER)
+		return -EBADMSG;
+	memcpy(&sock, ev + 1, sizeof(sock));
+	u.sock = &sock;
+	return t->ops.unobserved(t->ops.ctx, &u);
+}
+
 int tlssocks_event(struct tlssocks *t, const struct ht_tls *ev, uint32_t n)
 {
 	uint32_t fixed = sizeof(*ev) + sizeof(struct ht_sock);
 	struct sock *s;
 
-	if (n < fixed || (ev->what != HT_TLS_HELLO && ev->what != HT_TLS_FLOWED) || ev->dir > HT_TLS_RECEIVED || ev->captured > n - fixed)
+	if (n < fixed || ev->what < HT_TLS_HELLO || ev->what > HT_TLS_OPTED_OUT || ev->dir > HT_TLS_RECEIVED || ev->captured > n - fixed)
 		return -EBADMSG;
+	if (ev->what == HT_TLS_OPTED_OUT)
+		return on_opted_out(t, ev);
 	s = sock_find(t, ev->conn);
 	if (s && ev->what == HT_TLS_HELLO && !ev->offset && s->off[ev->dir])
 		sock_free(t, s);		/* the number was given again */

@@ -3,8 +3,8 @@
  * tlssocks.h - sockets on which TLS is spoken, by their inode numbers: what their handshakes said, and whether anybody saw what
  * flowed behind them.
  *
- * Fed with the entries HT_TLS_HELLO and HT_TLS_FLOWED, which come whatever library or program speaks TLS there. A socket with
- * data whose plaintext nobody has seen TLSSOCKS_PATIENCE later, or when its process ends, is given to `unobserved`, once.
+ * Fed with the entries HT_TLS_HELLO, HT_TLS_FLOWED and HT_TLS_OPTED_OUT, which come whatever library or program speaks TLS there. A socket with
+ * data whose plaintext nobody has seen TLSSOCKS_PATIENCE later, or when its process ends, is given to `unobserved`, once; one of who opted out at once, with nothing of its handshake.
  *
  * Entries are hostile bytes. Bounded: TLSSOCKS_MAX sockets, the oldest goes; TLSSOCKS_OPEN handshakes at a time of which not all is
  * known. Not thread-safe.
@@ -32,6 +32,7 @@ struct tlssocks_unobserved {
 	const struct tlssock *tls;
 	const struct ht_sock *sock;
 	int mapped;			/* as of when data flowed; see tlssocks_ops */
+	enum ht_optout optout;		/* whose wish it is; NONE: nobody's */
 	uint32_t tid, tgid, gen;	/* the task whose call showed it */
 	uint64_t start, time;
 };
@@ -50,7 +51,7 @@ struct tlssocks;
 int tlssocks_new(const struct tlssocks_ops *ops, struct tlssocks **ret_t);
 void tlssocks_free(struct tlssocks **t);	/* NULL-safe; gives nothing */
 
-/* An entry of the two kinds, of n bytes. -EBADMSG: it makes no sense. */
+/* An entry of these kinds, of n bytes. -EBADMSG: it makes no sense. */
 int tlssocks_event(struct tlssocks *t, const struct ht_tls *ev, uint32_t n);
 /* A library's connection has this socket, so what flows there is seen. */
 void tlssocks_seen(struct tlssocks *t, uint64_t ino);

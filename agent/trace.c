@@ -47,6 +47,7 @@ struct trace {
 	struct pipeline *pipeline;
 	struct exehash *hash;
 	struct tlsfiles *files;		/* NULL: no TLS capture */
+	struct ht_optouts optouts;
 	struct spawn child;
 	int epoll, signals;
 	sigset_t mask;			/* the caller's */
@@ -215,9 +216,22 @@ static int open_tls(struct trace *t, char why[256])
 	if (r < 0)
 		return r;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);	/* plaintext will be in our memory; the command's program is dumpable again by its exec */
+	tlsfiles_leave_out(t->files, &t->optouts);
 	tlsfiles_libraries(t->files);
 	tlsfiles_program(t->files, t->o->argv[0]);
 	return 0;
+}
+
+/* Nobody's name is asked for. */
+static int open_optouts(struct trace *t, char why[256])
+{
+	static const struct optout_config none;
+	char what[CONF_WHY_MAX];
+	int r = optout_make(t->o->optouts ?: &none, &t->optouts, what);
+
+	if (r < 0)
+		snprintf(why, 256, "%.255s", what);
+	return r;
 }
 
 static int open_kernel_side(struct trace *t, char why[256])
@@ -237,7 +251,8 @@ static int open_kernel_side(struct trace *t, char why[256])
 	memcpy(pc.ring_bytes, t->o->ring_bytes, sizeof(pc.ring_bytes));
 	if (!pc.ring_bytes[HT_CLASS_DATA])
 		pc.ring_bytes[HT_CLASS_DATA] = RING_DEFAULT_DATA;
-	r = probes_open(&pc, &t->probes, why);
+	pc.optouts = &t->optouts;
+	r = open_optouts(t, why) ?: probes_open(&pc, &t->probes, why);
 	if (!r && pc.tls)
 		r = open_tls(t, why);
 	if (r < 0)

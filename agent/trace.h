@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "optout.h"
 #include "proto/recordread.h"
 #include "selection.h"
 
@@ -18,6 +19,7 @@ struct trace_options {
 	struct selection *selection;	/* taken over: only these calls, and the trail's own records; NULL: all but high-rate ones */
 	const uint64_t *calls;		/* as in probes.h; NULL: what the selectors need */
 	bool no_tls;			/* no API calls inside TLS */
+	const struct optout_config *optouts;	/* whose TLS is left alone; NULL: browsers' */
 	const char *apis;		/* rule files for them, a file or directory; NULL: API_RULES_DIR */
 	uint32_t ring_bytes[4];		/* 0: defaults (tests use small ones) */
 };

@@ -435,6 +435,22 @@ enum ht_tls_what {
 	/* Of sockets, seen by their calls, not by a library: conn is the socket's inode number, seq means nothing. struct ht_sock follows. */
 	HT_TLS_HELLO,		/* then `captured` bytes of what the socket carries from its first handshake record on, from `offset` on; `full`: the call's */
 	HT_TLS_FLOWED,		/* behind a handshake, application data went there and came back */
+	HT_TLS_OPTED_OUT,	/* the same, where nothing of it was or will be sent: `full` is enum ht_optout, `dir` where the ClientHello went */
+};
+
+/* Whose TLS is left alone: constants of the object, made of the configuration (agent/optout.h). */
+enum ht_optout { HT_OPTOUT_NONE = 0, HT_OPTOUT_BROWSER, HT_OPTOUT_PROGRAM, HT_OPTOUT_CGROUP, HT_OPTOUT_USER };
+
+#define HT_OPTOUT_PATTERNS 128
+#define HT_OPTOUT_TEXT 128	/* bytes of a pattern, its NUL among them */
+#define HT_OPTOUT_USERS 32
+
+struct ht_optouts {		/* patterns: of names, then of paths of executables, then of cgroups */
+	__u32 names, paths, cgroups;	/* where each kind ends */
+	__u32 nusers;
+	__u32 user[HT_OPTOUT_USERS];	/* effective uids */
+	__u8 of[HT_OPTOUT_PATTERNS];	/* enum ht_optout */
+	char text[HT_OPTOUT_PATTERNS][HT_OPTOUT_TEXT];
 };
 
 #define HT_TLS_HELLO_MAX 2048	/* bytes of a direction that are sent so */

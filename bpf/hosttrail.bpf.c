@@ -28,6 +28,7 @@
 #include "bpf/filter.bpf.h"
 #include "bpf/rules.bpf.h"
 #include "bpf/tls_socket.bpf.h"
+#include "bpf/tls_who.bpf.h"
 #include "bpf/tls_hello.bpf.h"
 #include "bpf/syscall.bpf.h"
 #include "bpf/hooks.bpf.h"

@@ -30,6 +30,7 @@ struct dir {
 };
 #define TLS_OWN_MAX 4
 const volatile __u64 ht_tls_own[2 * TLS_OWN_MAX];	/* inode and device of our own programs: their calls are no news, and shipping them would make more */
+const volatile struct ht_optouts ht_optouts;	/* whose TLS is left alone */
 const volatile __u32 ht_tls_scratch = 1;	/* how many scratches they have, behind those of the CPUs */
 const volatile bool ht_uring_cqe = true;	/* io_uring_complete has the CQE, not its parts */
 const volatile __u64 ht_uring_creds;		/* REQ_F_CREDS, REQ_F_APOLL_MULTISHOT of this kernel; 0: unknown */
@@ -384,7 +385,25 @@ struct {
 	__type(value, struct tls_sock);
 } tls_socks SEC(".maps");
 
+struct tls_judged {		/* what the task was when it was asked whether its TLS is recorded */
+	__u64 exe, set, cgroup;
+	__u32 exec, euid;
+	__u32 who;		/* enum tls_who */
+	__u32 pad;
+};
+
+struct tls_glob {		/* patterns that are compared with a text; not on the stack, of which the verifier knows too much */
+	__u64 text;		/* a kernel string */
+	__u32 i, to;		/* patterns */
+	__u32 at, pos;		/* in the pattern, in the text */
+	__u32 star, mark;	/* behind the last '*' (0: none), and the text that it does not cover yet */
+	__u32 found;		/* enum ht_optout */
+	__u32 below;		/* what begins so and goes on behind a '/' fits, too */
+};
+
 struct tls_task {
+	struct tls_glob glob;
+	struct tls_judged judged;
 	struct tls_sock_key flowed;	/* the socket of which that is to be said */
 	struct tls_sock_key watch;	/* the socket of the call at hand, if it is not judged yet; ino 0: none */
 	struct tls_open open;

@@ -11,21 +11,10 @@
 #ifndef HOSTTRAIL_TLS_BPF_H
 #define HOSTTRAIL_TLS_BPF_H
 
-#define TLS_SCRATCH_TRIES 4
 #define TLS_NEST_MAX 128	/* bytes of stack between a function's entry and its return */
 #define TLS_CHUNKS (HT_TLS_CALL_MAX / HT_TLS_CHUNK + 4)
 
 /* ---- who: the identity, once per generation, as for calls */
-
-static __always_inline struct scratch *tls_scratch_take(void)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct scratch *s = NULL;
-
-	for (__u32 i = 0; i < TLS_SCRATCH_TRIES && !s; i++)
-		s = scratch_take(ht_ncpu + (cpu + i) % ht_tls_scratch);
-	return s;
-}
 
 /* The generation that the ring knows this task by; 0: it could not be told. */
 __noinline int tls_identity(__u32 pad)

@@ -17,32 +17,6 @@
 #define TLS_ALERT 19		/* length of an alert that looks like data (TLS 1.3) */
 #define TLS_DATA_MUCH 8		/* records of one side that are no handshake, even if the other one never answers */
 
-static __always_inline bool tls_own_program(void)
-{
-	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
-	__u64 exe, inode, ino;
-
-	if (!ht_tls_own[0] || !mm)
-		return false;
-	exe = (__u64)mm->exe_file;
-	inode = exe ? KREAD(struct file, exe, f_inode) : 0;
-	ino = inode ? KREAD(struct inode, inode, i_ino) : 0;
-	for (int i = 0; i < TLS_OWN_MAX; i++)
-		if (ino && ht_tls_own[2 * i] == ino) {
-			__u64 sb = KREAD(struct inode, inode, i_sb);
-
-			return KREAD(struct super_block, sb, s_dev) == ht_tls_own[2 * i + 1];
-		}
-	return false;
-}
-
-static __always_inline bool tls_in_scope(void)
-{
-	struct task *t;
-
-	return task_in_scope(bpf_get_current_task_btf(), &t) && t && !(t->flags & HT_TASK_SELF) && !tls_own_program();
-}
-
 /* ---- what the reader gets */
 
 struct tls_hello {
@@ -115,7 +89,7 @@ static __noinline int tls_hello_send(struct tls_first *f)
 	return -1;
 }
 
-/* Of the socket that tls_returned() left. gen: the task's identity, asked for in the program itself, where the stack is still deep enough. */
+/* Of the socket that tls_returned() left; of who opted out, nothing but that. gen: the task's identity, asked for in the program itself, where the stack is still deep enough. */
 __noinline int tls_say_flowed(__u32 gen)
 {
 	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
@@ -134,6 +108,13 @@ __noinline int tls_say_flowed(__u32 gen)
 	}
 	tls_hello_fill(o, &k->flowed, HT_TLS_FLOWED, sizeof(*o));
 	o->e.h.gen = gen;
+	if (k->judged.who >= TLS_OPTED_OUT) {
+		struct tls_sock *s = bpf_map_lookup_elem(&tls_socks, &k->flowed);
+
+		o->e.what = HT_TLS_OPTED_OUT;
+		o->e.full = k->judged.who - TLS_OPTED_OUT;
+		o->e.dir = s ? s->client & 1 : HT_TLS_SENT;
+	}
 	tls_give(o, sizeof(*o));
 	return 0;
 }
@@ -146,7 +127,7 @@ struct tls_scan {
 	__u64 at, seg;		/* the buffer at hand, and bytes left of it */
 	__u64 left;		/* of the call */
 	__u32 dir;
-	__u32 bad;
+	__u8 bad, secret;	/* secret: the reader gets none of the bytes */
 };
 
 static __always_inline void tls_scan_on(struct tls_scan *x, __u64 n)
@@ -302,7 +283,7 @@ static __noinline int tls_look(struct tls_sock_key *k, struct tls_scan *x)
 		tls_not_begun(x->s, st, f.full);
 		return 0;
 	}
-	if (sent < HT_TLS_HELLO_MAX) {
+	if (sent < HT_TLS_HELLO_MAX && !x->secret) {
 		f.off = sent;
 		if (f.n > HT_TLS_HELLO_MAX - sent)
 			f.n = HT_TLS_HELLO_MAX - sent;
@@ -333,6 +314,7 @@ __noinline int tls_returned(__u64 buf, __s64 ret, __u32 nr)
 	k->watch.ino = 0;
 	if (ret <= 0 || !io)
 		return 0;
+	x.secret = k->judged.who != TLS_WANTED;
 	x.left = ret;
 	x.dir = io & IO_SEND ? HT_TLS_SENT : HT_TLS_RECEIVED;
 	if (!(io & IO_IOV)) {
@@ -359,7 +341,7 @@ __noinline int tls_watch(__u64 fd)
 	struct tls_sock *s;
 	struct tls_task *k;
 
-	if (!tls_in_scope() || !tls_socket_of(fd, &f))
+	if (!tls_task_recorded() || !tls_socket_of(fd, &f))
 		return 0;
 	key.sk = f.sk;
 	key.ino = f.ino;
@@ -385,6 +367,8 @@ static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr)
 	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
 	if (!k)
 		return 0;
+	if (k->watch.ino && tls_who(0) == TLS_NOBODY)	/* not further in, for the stack */
+		k->watch.ino = 0;
 	buf = tls_buffer(regs, io);
 	if (k->open.func)
 		tls_nested(k, fd, buf, io);

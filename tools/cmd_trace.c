@@ -11,7 +11,7 @@
 #include "lib/cleanup.h"
 #include "show.h"
 
-enum { OPT_NO_WAIT = OPT_LONG + 1, OPT_SELECTORS, OPT_NO_TLS, OPT_APIS };
+enum { OPT_NO_WAIT = OPT_LONG + 1, OPT_SELECTORS, OPT_NO_TLS, OPT_APIS, OPT_TLS_EXCLUDE, OPT_TLS_BROWSERS };
 
 static const struct opt opts[] = {
 	{ 'o', "output", "FILE", "write the records to FILE instead of standard output" },
@@ -19,6 +19,8 @@ static const struct opt opts[] = {
 	{ OPT_SELECTORS, "selectors", "FILE", "only the calls that the event selectors in FILE select" },
 	{ OPT_APIS, "apis", "FILE", "rule files that say what HTTP calls mean, a file or a directory (default: " API_RULES_DIR ")" },
 	{ OPT_NO_TLS, "no-tls", NULL, "system calls alone: no API calls inside TLS" },
+	{ OPT_TLS_EXCLUDE, "tls-exclude", "PROGRAM", "no API calls of this program: its name or path, * is any text; can be repeated" },
+	{ OPT_TLS_BROWSERS, "tls-browsers", NULL, "API calls of browsers, too, which are left out otherwise" },
 	{ OPT_NO_WAIT, "no-wait", NULL, "end with CMD, not with the last process that it started" },
 	{ 0 },
 };
@@ -75,12 +77,21 @@ static int trace_to(FILE *out, const char *format, const struct command *c, cons
 	return status_of(result.status);
 }
 
+static void leave_out(const struct command *c, struct optout_config *o, const char *program)
+{
+	if (o->programs.n == HT_OPTOUT_PATTERNS)
+		command_misused(c, "--tls-exclude: more than %d times", HT_OPTOUT_PATTERNS);
+	o->programs.v[o->programs.n++] = (char *)program;
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
+	char *programs[HT_OPTOUT_PATTERNS];
+	struct optout_config optouts = { .programs = { programs, 0 } };
 	_cleanup_(cleanup_file) FILE *out = NULL;
 	const char *arg, *format = NULL, *path = NULL, *rules = NULL;
 	char why[SELECTORS_WHY_MAX];
-	struct trace_options o = { 0 };
+	struct trace_options o = { .optouts = &optouts };
 	int id, at;
 
 	while ((id = command_option(c, argc, argv, &arg, &at))) {
@@ -92,6 +103,10 @@ static int run(const struct command *c, int argc, char **argv)
 			rules = arg;
 		else if (id == OPT_APIS)
 			o.apis = arg;
+		else if (id == OPT_TLS_EXCLUDE)
+			leave_out(c, &optouts, arg);
+		else if (id == OPT_TLS_BROWSERS)
+			optouts.browsers = true;
 		else if (id == OPT_NO_TLS)
 			o.no_tls = true;
 		else if (id == OPT_NO_WAIT)
@@ -114,7 +129,7 @@ static int run(const struct command *c, int argc, char **argv)
 
 const struct command cmd_trace = {
 	.name = "trace",
-	.usage = "[-o FILE] [--selectors FILE] [--format json|compact] [--apis FILE] [--no-tls] [--no-wait] -- CMD [ARG...]",
+	.usage = "[-o FILE] [--selectors FILE] [--format json|compact] [--apis FILE] [--no-tls] [--tls-exclude PROGRAM]... [--tls-browsers] [--no-wait] -- CMD [ARG...]",
 	.summary = "run CMD and print a record for every call that it and its descendants make, API calls inside TLS among them",
 	.details = "Nothing else on the host is recorded. The exit status is CMD's. The last line on standard error\n"
 		   "is \"hosttrail: N records, N lost\".",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/optout.h"
 #include "agent/probes_internal.h"
 #include "lib/cleanup.h"
 
@@ -27,10 +28,14 @@ static void say(void *ctx, enum probes_object kind, uint32_t id, const char *nam
 
 int main(void)
 {
-	struct probes_config c = { .scope = HT_SCOPE_TREE, .tls = true };
+	/* one of each kind: what nobody opted out of is not verified */
+	char *programs[] = { (char *)"/opt/*" }, *users[] = { (char *)"1" }, *cgroups[] = { (char *)"/x" };
+	struct optout_config who = { .programs = { programs, 1 }, .users = { users, 1 }, .cgroups = { cgroups, 1 } };
+	struct ht_optouts optouts;
+	struct probes_config c = { .scope = HT_SCOPE_TREE, .tls = true, .optouts = &optouts };
 	struct probes *p = NULL;
-	char why[256] = "";
-	int r = probes_open(&c, &p, why);
+	char why[CONF_WHY_MAX] = "";
+	int r = optout_make(&who, &optouts, why) ?: probes_open(&c, &p, why);
 
 	if (r < 0) {
 		fprintf(stderr, "verified: %s\n", *why ? why : strerror(-r));

@@ -12,6 +12,7 @@
 
 #include <openssl/ssl.h>
 
+#include "agent/optout.h"
 #include "agent/tlsfiles.h"
 #include "lib/cleanup.h"
 #include "tests/tap.h"
@@ -69,6 +70,33 @@ static void what_is_in_them(void)
 	tlsfiles_free(&f);
 }
 
+/* Listed, with why; not where all of it is wanted, and never a library. */
+static void left_out(void)
+{
+	char command[512], path[96];
+	struct optout_config c = { 0 };
+	struct ht_optouts *o = calloc(1, sizeof(*o));
+	char why[CONF_WHY_MAX];
+	struct tlsfiles *f;
+	Dl_info info;
+
+	must(o && !optout_make(&c, o, why) && dladdr((void *)(uintptr_t)SSL_read, &info) && !tlsfiles_new(NULL, &f));
+	tlsfiles_leave_out(f, o);
+	snprintf(command, sizeof(command), "cp %s %s/chrome && cp %s %s/chrom", info.dli_fname, dir, info.dli_fname, dir);
+	must(!system(command));
+	snprintf(path, sizeof(path), "%s/chrome", dir);
+	ok_int(tlsfiles_path(f, path), 0);
+	must(tlsfiles_at(f, 0));
+	ok_int(tlsfiles_at(f, 0)->sites, 0);
+	ok_int(tlsfiles_at(f, 0)->emulated, 0);
+	ok_str(tlsfiles_at(f, 0)->why, "left out by the configuration (browser)");
+	snprintf(path, sizeof(path), "%s/chrom", dir);
+	ok_int(tlsfiles_path(f, path), 1);
+	ok_int(tlsfiles_path(f, info.dli_fname), 1);
+	tlsfiles_free(&f);
+	free(o);
+}
+
 /* In a mount namespace of its own. 0: as it should be, 1: not, 2: it could not be tried. */
 static int overlays(void)
 {
@@ -113,5 +141,5 @@ static void ends(void)
 	ok_int(system(command), 0);
 }
 
-static const struct tap_case cases[] = { CASE(once_for_each_content), CASE(what_is_in_them), CASE(a_layer_is_one_file), CASE(ends) };
+static const struct tap_case cases[] = { CASE(once_for_each_content), CASE(what_is_in_them), CASE(left_out), CASE(a_layer_is_one_file), CASE(ends) };
 TAP_MAIN(cases)

@@ -178,6 +178,31 @@ static void ends_with_its_process(void)
 	tlssocks_free(&t);
 }
 
+/* At once, with nothing of the handshake; also on a number that another socket had. */
+static void opted_out_is_told(void)
+{
+	LAB(s, t);
+	uint32_t n;
+
+	shake(t, 5);
+	tlssocks_seen(t, 5);
+	n = entry(HT_TLS_OPTED_OUT, 5, HT_TLS_RECEIVED, 0, "", 0);
+	p.e.full = HT_OPTOUT_USER;
+	GIVE(t, n);
+	ok_int(s.n, 1);
+	ok_int(s.last.optout, HT_OPTOUT_USER);
+	ok(s.tls.server && !s.tls.answered && !s.name[0]);
+	ok_int(s.last.tgid, 7);
+	ok_int(tlssocks_due(t, UINT64_MAX, true), 0);
+	ok_int(s.n, 1);
+	p.e.full = HT_OPTOUT_USER + 1;
+	ok_int(tlssocks_event(t, &p.e, n), -EBADMSG);
+	p.e.full = HT_OPTOUT_NONE;
+	ok_int(tlssocks_event(t, &p.e, n), -EBADMSG);
+	ok_int(tlssocks_event(t, &p.e, n - 1), -EBADMSG);
+	tlssocks_free(&t);
+}
+
 static void bounded_and_hostile(void)
 {
 	LAB(s, t);
@@ -227,7 +252,7 @@ static void libraries_are_told_by_maps(void)
 
 static const struct tap_case cases[] = {
 	CASE(handshake_is_found), CASE(what_is_lost_is_not_guessed), CASE(number_that_comes_again_is_another), CASE(unseen_is_told_once),
-	CASE(seen_is_not_told), CASE(ends_with_its_process), CASE(bounded_and_hostile),
+	CASE(seen_is_not_told), CASE(ends_with_its_process), CASE(opted_out_is_told), CASE(bounded_and_hostile),
 	CASE(libraries_are_told_by_maps),
 };
 TAP_MAIN(cases)
