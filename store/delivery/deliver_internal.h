@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* deliver_internal.h - a trail's thread: gathering records (gather.c), files and digests on their way (deliver.c). */
+/* deliver_internal.h - a trail's thread: gathering records (gather.c), files and digests on their way (round.c). */
 #ifndef HOSTTRAIL_STORE_DELIVER_INTERNAL_H
 #define HOSTTRAIL_STORE_DELIVER_INTERNAL_H
 
@@ -59,6 +59,8 @@ struct delivery {
 };
 
 bool delivery_stopping(const struct delivery *d);
+
+bool delivery_round(struct worker *w);	/* false: the trail is gone */
 
 void batch_clear(struct batch *b);
 /* Goes on in the span until the batch is full, the span's end, or what is indexed. 0 or -errno. */
