@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <seccomp.h>
@@ -29,10 +30,19 @@ static int drop_caps(void)
 	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
 }
 
+void sandbox_no_dumps(void)
+{
+	_cleanup_close_ int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "0", 1) < 0)	/* in vain: what is not dumpable is not dumped by the kernel anyway */
+		return;
+}
+
 int sandbox_guard(void)
 {
 	const struct rlimit none = { 0, 0 };
 
+	sandbox_no_dumps();
 	setrlimit(RLIMIT_CORE, &none);
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }

@@ -10,6 +10,8 @@
 /* Other ids, no groups, no capabilities (bounding set too), no_new_privs, not dumpable, no core; dies with the
  * parent, whose pid the caller knows (it may be gone already: -ESRCH). */
 int sandbox_drop(uid_t uid, gid_t gid, pid_t parent);
+/* No memory in any core, also not in one that a debugger takes (gcore): for whoever has plaintext or keys in it. Children inherit it. */
+void sandbox_no_dumps(void);
 /* Of the parent: not dumpable, so no core of it shows the key, and nobody but root reads its memory. */
 int sandbox_guard(void);
 /* System calls that the worker needs; any other kills it. After every descriptor is there. */

@@ -24,6 +24,7 @@
 #include "lib/clock.h"
 #include "own.h"
 #include "pipeline.h"
+#include "sandbox.h"
 #include "spawn.h"
 #include "tlsfiles.h"
 #include "tlsmapped.h"
@@ -338,6 +339,8 @@ static int start_command(struct trace *t, char why[256])
 		if (r < 0)
 			snprintf(why, 256, "cannot mark the command: %s", strerror(-r));
 	}
+	if (t->files)
+		sandbox_no_dumps();	/* the command is another process already: its cores are its own affair */
 	return r ?: spawn_go(&t->child);
 }
 

@@ -27,6 +27,7 @@ class Agent:
     """An agent on a tree of its own: a command that waits until `go`. tls: with TLS capture, whose programs take as long to load as all others."""
 
     tls = False
+    cwd = "/"
 
     def __init__(self, command, **config):
         self.work = tap.Workdir()
@@ -72,7 +73,7 @@ class Agent:
             os.unlink(self.dir + "/status.sock")
         with open(self.dir + "/log", "a") as log:
             self.proc = subprocess.Popen([tap.program("hosttraild"), "--config", self.dir + "/agent.yaml"], stderr=log,
-                                         stdin=subprocess.DEVNULL, cwd="/")
+                                         stdin=subprocess.DEVNULL, cwd=self.cwd)
         self.wait(lambda: self.status() is not None, 30, "the agent does not answer")
 
     def wait(self, cond, seconds, text):
