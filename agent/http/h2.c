@@ -91,7 +91,7 @@ static unsigned read_status(struct str s)
 	return v < 100 ? 0 : v;
 }
 
-static void block_field(void *ctx, const struct hpack_field *f)
+void h2_field(struct http_conn *c, struct head *h, const struct hpack_field *f)
 {
 	static const struct {
 		const char *name;
@@ -102,8 +102,6 @@ static void block_field(void *ctx, const struct hpack_field *f)
 		{ ":authority", offsetof(struct head, authority) },
 		{ ":path", offsetof(struct head, target) },
 	};
-	struct http_conn *c = ((void **)ctx)[0];
-	struct head *h = &((struct lane *)((void **)ctx)[1])->h2.block.head;
 
 	if (!f->known) {
 		h->flags |= HTTP_UNKNOWN_NAMES;
@@ -119,6 +117,15 @@ static void block_field(void *ctx, const struct hpack_field *f)
 			*(struct str *)((char *)h + pseudo[i].offset) = head_text(&c->memory, h, f->value);
 	if (f->name.n == 7 && !memcmp(f->name.p, ":status", 7))
 		h->status = read_status(f->value);
+}
+
+static void block_field(void *ctx, const struct hpack_field *f)
+{
+	struct http_conn *c = ((void **)ctx)[0];
+	struct lane *l = ((void **)ctx)[1];
+
+	h2_field(c, &l->h2.block.head, f);
+	h2_told_field(c, l, f);
 }
 
 static void block_read(struct http_conn *c, struct lane *l, const uint8_t *p, size_t n)
@@ -161,6 +168,7 @@ static void block_begin(struct http_conn *c, struct lane *l)
 	h->block.stream = h->frame.stream;
 	h->block.promised = h->frame.type == 5 ? read_u32(p) & 0x7fffffff : 0;
 	head_reset(&c->memory, &h->block.head);
+	h2_told_reset(c, l);
 	h->block.head.version = HTTP_2;
 }
 
@@ -468,6 +476,8 @@ uint64_t h2_unwanted(const struct http_conn *c, const struct lane *l)
 
 void h2_lane_free(struct memory *m, struct lane *l)
 {
+	arena_free(m, &l->h2.block.text);
+	arena_free(m, &l->h2.block.told.text);
 	hpack_free(&l->h2.hpack);
 	zbuf_free(&l->h2.block.rest);
 	arena_free(m, &l->h2.block.head.text);

@@ -78,7 +78,7 @@ void h2_doubt_head(struct http_conn *c, struct message *m)
 {
 	uint32_t flags = m->head.flags;
 
-	if (!m->head.done || m->head.status || m->sure)
+	if (!m->head.done || m->head.status || m->sure || (m->is_told && m->told.status))
 		return;
 	head_reset(&c->memory, &m->head);
 	m->head.version = HTTP_2;
@@ -109,17 +109,24 @@ static void begin(struct http_conn *c, struct lane *l, struct message *m)
 	m->start = l->h2.block.when;
 	head_move(&c->memory, &m->head, &l->h2.block.head);
 	m->head.done = true;
+	m->is_told = l->h2.block.is_told;
+	head_move(&c->memory, &m->told, &l->h2.block.told);
+}
+
+static void take_host(struct head *h)
+{
+	for (unsigned i = 0; !h->authority.p && i < h->nfields; i++)
+		if (h->fields[i].name.n == 4 && !memcmp(h->fields[i].name.p, "host", 4))
+			h->authority = h->fields[i].value;
 }
 
 static void request_head(struct http_conn *c, struct lane *l, struct call *call)
 {
-	struct head *h;
+	struct head *h = &call->request.head;
 
 	begin(c, l, &call->request);
-	h = &call->request.head;
-	for (unsigned i = 0; !h->authority.p && i < h->nfields; i++)
-		if (h->fields[i].name.n == 4 && !memcmp(h->fields[i].name.p, "host", 4))
-			h->authority = h->fields[i].value;
+	take_host(h);
+	take_host(&call->request.told);
 	call->connect = h->method.n == 7 && !memcmp(h->method.p, "CONNECT", 7);
 	call_headed(c, call);
 }
@@ -194,17 +201,17 @@ static void ending(struct http_conn *c, struct lane *l, struct message *m)
 static struct call *answered(struct http_conn *c, struct lane *l)
 {
 	struct call *call = h2_call(c, l->h2.block.stream);
-	struct head *h = &l->h2.block.head;
+	unsigned status = l->h2.block.head.status ?: l->h2.block.told.status;
 
 	if (!call)
 		call = answered_first(c, l);
 	if (!call)
 		return NULL;
-	if (h->status / 100 == 1) {
+	if (status / 100 == 1) {
 		call->informational++;
 		return call;
 	}
-	if (!h->status && l->h2.block.ends) {
+	if (!status && l->h2.block.ends) {
 		ending(c, l, &call->response);
 		return call;
 	}
@@ -252,6 +259,7 @@ void h2_block_end(struct http_conn *c, struct lane *l)
 
 	l->h2.block.open = false;
 	zbuf_reset(&l->h2.block.rest);
+	h2_told_ask(c, l);
 	if (l->h2.block.stream && role_known(c, l)) {
 		if (l->h2.block.promised)
 			promised(c, l);
@@ -259,6 +267,7 @@ void h2_block_end(struct http_conn *c, struct lane *l)
 			call = lane_asks(c, l) ? asked(c, l) : answered(c, l);
 	}
 	head_reset(&c->memory, &l->h2.block.head);
+	h2_told_reset(c, l);
 	if (!call)
 		return;
 	if (!lane_asks(c, l) && call->connect && call->response.head.status / 100 == 2) {

@@ -66,6 +66,8 @@ static void clear(struct hpack *h)
 void hpack_begin(struct hpack *h, bool complete)
 {
 	clear(h);
+	h->joined++;
+	h->inserted = 0;
 	h->complete = complete;
 	h->limit = complete ? 4096 : SIZE_MAX;
 }
@@ -110,6 +112,8 @@ static int insert(struct memory *m, struct hpack *h, const struct hpack_field *f
 	if (size > h->limit || size > HPACK_KEPT) {	/* such a one empties the table */
 		h->complete &= size > h->limit;
 		clear(h);
+		h->joined++;	/* the peer may have kept it */
+		h->inserted = 0;
 		return 0;
 	}
 	if (h->n == h->cap && grow(h) < 0)
@@ -124,6 +128,7 @@ static int insert(struct memory *m, struct hpack *h, const struct hpack_field *f
 	evict_down(h, size);
 	h->ring[(h->first + h->n++) % h->cap] = e;
 	h->size += size;
+	h->inserted++;
 	return 0;
 no_memory:
 	m->failed = true;
@@ -145,8 +150,11 @@ static int look_up(const struct hpack *h, uint64_t index, struct hpack_field *re
 	}
 	index -= HPACK_STATIC + 1;
 	ret_f->known = false;
-	if (index >= h->n)
+	if (index >= h->n) {
+		if (index >= h->inserted)
+			ret_f->older = (uint64_t)h->joined << 32 | (uint32_t)(index - h->inserted + 1);
 		return h->complete ? -EBADMSG : 0;
+	}
 	e = &h->ring[(h->first + h->n - 1 - (uint32_t)index) % h->cap];
 	ret_f->name = (struct str){ e->p, e->nname };
 	ret_f->value = (struct str){ e->p + e->nname, e->nvalue };
@@ -315,7 +323,7 @@ bool hpack_is_head(const uint8_t *p, size_t n)
 {
 	bool method = false, scheme = false, status = n && ((p[0] >= 0x88 && p[0] <= 0x8e) || p[0] == 0x48);
 	struct cursor c = { p, p + n };
-	unsigned others = 0;
+	unsigned others = 0, of_table = 0;	/* what the peer's table has may be anything, a name that begins with : too */
 	uint64_t index;
 
 	while (c.p < c.end) {
@@ -327,7 +335,8 @@ bool hpack_is_head(const uint8_t *p, size_t n)
 			return false;	/* they come first, and are the request's or the response's */
 		method |= index == 2 || index == 3;
 		scheme |= index == 6 || index == 7;
-		others += index > LAST_PSEUDO;
+		others += index > LAST_PSEUDO && index <= HPACK_STATIC;
+		of_table += index > HPACK_STATIC;
 	}
-	return status ? others >= 2 : method && scheme;
+	return status ? others + of_table >= 2 : method && scheme;
 }

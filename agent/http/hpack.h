@@ -31,11 +31,13 @@ struct hpack {
 	uint32_t cap, first, n;
 	size_t size, limit;
 	bool complete;			/* there is no entry that we have not seen */
+	uint32_t joined, inserted;	/* how often we began anew; entries since then */
 	struct zbuf name, value;	/* of the field that is being read */
 };
 
 struct hpack_field {
-	struct str name, value;		/* valid during the call */
+	struct str name, value;		/* valid during the call; value.p NULL: not known */
+	uint64_t older;			/* not 0: which entry from before we came it has its name, and perhaps its value, of */
 	bool known, sensitive;
 };
 typedef void hpack_fn(void *ctx, const struct hpack_field *f);

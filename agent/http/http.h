@@ -92,6 +92,21 @@ struct http_wants {
 	uint32_t request, response;
 };
 
+/* A header block of HTTP/2, field by field, as far as it could be read. */
+struct http_part {
+	struct str name, value;	/* p NULL: not known */
+	uint64_t older;		/* the entry from before we joined that it refers to, the same number for the same entry; 0: none. Of what is told: 0 */
+	bool sensitive;
+};
+
+struct http_block {
+	enum http_dir dir;
+	uint32_t stream;
+	uint64_t when;
+	const struct http_part *parts;
+	unsigned n;
+};
+
 struct http_sink {
 	void *ctx;
 	/* A request's head is complete (or, with HTTP_NO_REQUEST, a response's without one: request is empty): what of the bodies? */
@@ -99,6 +114,11 @@ struct http_sink {
 	/* A response's head is complete: it may change what is wanted of the response's body. NULL: no change */
 	void (*answer)(void *ctx, const struct http_call *call, struct http_wants *wants);
 	void (*call)(void *ctx, const struct http_call *call);
+	/* Joined late: a block that refers to what we never saw. Its parts as its program told them, as many and in this order, valid until
+	 * the connection is fed again; used as they are, so they must agree (http_block_agrees()). NULL: nobody knows */
+	const struct http_part *(*told)(void *ctx, const struct http_block *b);
+	/* What was told of a stream still holds: asked before call(). NULL: it does */
+	bool (*holds)(void *ctx, uint32_t stream);
 };
 
 struct http_conn;
@@ -120,6 +140,9 @@ uint64_t http_conn_unwanted(const struct http_conn *c, enum http_dir dir);
 
 enum http_state http_conn_state(const struct http_conn *c);
 enum http_role http_conn_role(const struct http_conn *c);
+
+/* Everything that could be read of the block is so in `parts` as well, whose names may be in any case. */
+bool http_block_agrees(const struct http_block *b, const struct http_part *parts, unsigned n);
 
 /* The first field of a name (lower case), or an absent one. */
 struct str http_field(const struct http_head *h, const char *name);

@@ -39,6 +39,8 @@ struct message {
 	bool hole;		/* in the prefix: it ends before that */
 	bool uncounted;		/* not all bytes of the body are in length */
 	bool sure;		/* HTTP/2: a head without readable status is no 1xx, for DATA followed */
+	bool is_told;
+	struct head told;	/* HTTP/2: the head as its program told it */
 };
 
 struct call {
@@ -132,6 +134,11 @@ struct h2_lane {
 		uint64_t when;
 		struct zbuf rest;	/* bytes that begin a field */
 		struct head head;
+		struct arena text;	/* of parts: what was read, if we joined late and something may be told */
+		struct http_part *parts;
+		unsigned nparts, parts_cap;
+		bool unknown, parts_lost, is_told;
+		struct head told;
 	} block;
 };
 
@@ -214,7 +221,14 @@ void h2_message_end(struct http_conn *c, struct lane *l, struct call *call);
 void h2_reset(struct http_conn *c, uint32_t stream, uint32_t code);
 void h2_found(struct http_conn *c, const struct lane *l);
 void h2_doubt_head(struct http_conn *c, struct message *m);
+void h2_field(struct http_conn *c, struct head *h, const struct hpack_field *f);
 void h2_frames_lost(struct http_conn *c, struct lane *l);
+
+/* ---- h2_told.c */
+void h2_told_field(struct http_conn *c, struct lane *l, const struct hpack_field *f);	/* one of the block that is being read */
+void h2_told_ask(struct http_conn *c, struct lane *l);	/* the block's told head, if there is one */
+void h2_told_reset(struct http_conn *c, struct lane *l);
+void h2_told_check(struct http_conn *c, struct call *call);	/* before it is given */
 
 /* ---- h1_pair.c */
 struct call *h1_ask(struct http_conn *c);	/* a request begins */

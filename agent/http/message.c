@@ -166,6 +166,7 @@ static void message_reset(struct memory *m, struct message *msg)
 	struct message fresh = { 0 };
 
 	head_reset(m, &msg->head);
+	head_reset(m, &msg->told);
 	head_reset(m, &msg->trailers);
 	zbuf_reset(&msg->prefix);
 	if (msg->prefix.cap > KEPT_PREFIX) {
@@ -173,6 +174,7 @@ static void message_reset(struct memory *m, struct message *msg)
 		zbuf_free(&msg->prefix);
 	}
 	fresh.head.text = msg->head.text;
+	fresh.told.text = msg->told.text;
 	fresh.trailers.text = msg->trailers.text;
 	fresh.prefix = msg->prefix;
 	*msg = fresh;
@@ -181,6 +183,7 @@ static void message_reset(struct memory *m, struct message *msg)
 static void message_free(struct memory *m, struct message *msg)
 {
 	arena_free(m, &msg->head.text);
+	arena_free(m, &msg->told.text);
 	arena_free(m, &msg->trailers.text);
 	m->used -= msg->prefix.cap;
 	zbuf_free(&msg->prefix);
@@ -269,7 +272,7 @@ void calls_free(struct http_conn *c)
 
 static uint32_t message_show(const struct message *msg, struct http_message *ret)
 {
-	const struct head *h = &msg->head;
+	const struct head *h = msg->is_told ? &msg->told : &msg->head;
 
 	*ret = (struct http_message){
 		.head = { h->version, h->method, h->scheme, h->authority, h->target, h->status, h->fields, h->nfields, h->flags },
@@ -327,8 +330,10 @@ void call_answered(struct http_conn *c, struct call *call)
 void call_give(struct http_conn *c, struct call *call)
 {
 	call_headed(c, call);
-	if (call->stream)
+	if (call->stream) {
+		h2_told_check(c, call);
 		h2_doubt_head(c, &call->response);
+	}
 	if (!call->response.ended)
 		call->flags |= HTTP_NO_RESPONSE;
 	else if (!call->request.ended && !call->waits)

@@ -137,7 +137,7 @@ static void on_call(void *ctx, const struct http_call *call)
 static double run(const struct connection *c, unsigned long calls)
 {
 	unsigned long seen = 0;
-	struct http_sink sink = { &seen, on_head, NULL, on_call };
+	struct http_sink sink = { .ctx = &seen, .head = on_head, .call = on_call };
 	clock_t start = clock();
 
 	while (seen < calls) {

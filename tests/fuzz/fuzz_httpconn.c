@@ -98,7 +98,7 @@ static void feed(struct http_conn *c, enum http_dir dir, const uint8_t *p, size_
 
 static void run(struct seen *s, const uint8_t *p, size_t n, size_t piece, bool skip)
 {
-	struct http_sink sink = { s, on_head, on_answer, on_call };
+	struct http_sink sink = { .ctx = s, .head = on_head, .answer = on_answer, .call = on_call };
 	struct http_conn *c;
 
 	*s = (struct seen){ .wants = { n ? p[0] * 8u : 0, n > 1 ? p[1] * 8u : 0 } };

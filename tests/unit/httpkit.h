@@ -156,7 +156,7 @@ static inline void kit_call(void *ctx, const struct http_call *call)
 
 static inline struct http_conn *kit_conn(struct kit *k)
 {
-	struct http_sink sink = { k, kit_head, kit_answer, kit_call };
+	struct http_sink sink = { .ctx = k, .head = kit_head, .answer = kit_answer, .call = kit_call };
 	struct http_conn *c = NULL;
 
 	k->n = k->heads = k->answers = 0;

@@ -786,7 +786,7 @@ static void keep_call(void *ctx, const struct http_call *call)
 
 static void wiped(void)
 {
-	static const struct http_sink sink = { NULL, keep_head, NULL, keep_call };
+	static const struct http_sink sink = { .head = keep_head, .call = keep_call };
 	const size_t n = sizeof(SECRET) - 1;
 	char text[9000];
 
@@ -825,7 +825,7 @@ static void timed_call(void *ctx, const struct http_call *call)
 
 static void times(void)
 {
-	static const struct http_sink sink = { NULL, keep_head, NULL, timed_call };
+	static const struct http_sink sink = { .head = keep_head, .call = timed_call };
 	static const struct {
 		enum http_dir dir;
 		uint64_t when;

@@ -523,7 +523,7 @@ static void bare_call(void *ctx, const struct http_call *call)
 /* How many of the first allocations failed, one at a time. */
 static unsigned starve(const struct stream *s)
 {
-	static const struct http_sink sink = { NULL, bare_head, NULL, bare_call };
+	static const struct http_sink sink = { .head = bare_head, .call = bare_call };
 	struct http_conn *c;
 	unsigned failed = 0;
 
