@@ -11,6 +11,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "h2lists.h"
 #include "lib/cleanup.h"
 
 #define WANTED_STEP 16384	/* fewer bytes than that are not worth telling the kernel */
@@ -47,6 +48,7 @@ struct tlscalls {
 	struct conn *conns, *used;	/* used: the least recently used one first */
 	unsigned n;
 	struct tlssocks *socks;
+	struct h2lists *lists;
 	struct api_arena *arena;
 	int error;			/* what a callback answered while a connection was fed */
 	struct tlscalls_stats stats;
@@ -89,6 +91,8 @@ int tlscalls_new(const struct tlscalls_ops *ops, struct tlscalls **ret_t)
 	t->ops = *ops;
 	r = api_arena_new(&t->arena);
 	if (!r)
+		r = h2lists_new(&t->lists);
+	if (!r)
 		r = tlssocks_new(&(struct tlssocks_ops){ t, maybe_seen, is_mapped, on_unobserved }, &t->socks);
 	if (!r)
 		*ret_t = TAKE_PTR(t);
@@ -97,6 +101,7 @@ int tlscalls_new(const struct tlscalls_ops *ops, struct tlscalls **ret_t)
 
 static void conn_free(struct tlscalls *t, struct conn *c)
 {
+	h2lists_conn_gone(t->lists, c->id);
 	HASH_DEL(t->conns, c);
 	DL_DELETE(t->used, c);
 	t->n--;
@@ -112,6 +117,7 @@ void tlscalls_free(struct tlscalls **t)
 	while ((*t)->used)
 		conn_free(*t, (*t)->used);
 	tlssocks_free(&(*t)->socks);
+	h2lists_free(&(*t)->lists);
 	api_arena_free(&(*t)->arena);
 	free(*t);
 	*t = NULL;
@@ -179,6 +185,21 @@ static void on_answer(void *ctx, const struct http_call *call, struct http_wants
 		wants->response = now.response;
 }
 
+static const struct http_part *on_block(void *ctx, const struct http_block *b)
+{
+	struct conn *c = ctx;
+	struct h2lists_where w = { .conn = c->id, .tid = c->who.tid, .tgid = c->who.tgid };
+
+	return h2lists_find(c->all->lists, &w, b);
+}
+
+static bool on_doubt(void *ctx, uint32_t stream)
+{
+	struct conn *c = ctx;
+
+	return h2lists_holds(c->all->lists, c->id);
+}
+
 static void on_call(void *ctx, const struct http_call *call)
 {
 	struct conn *c = ctx;
@@ -221,7 +242,7 @@ static int conn_end(struct tlscalls *t, struct conn *c, uint64_t when)
 static int conn_new(struct tlscalls *t, uint64_t id, struct conn **ret_c)
 {
 	struct conn *c = calloc(1, sizeof(*c));
-	struct http_sink sink = { .ctx = c, .head = on_head, .answer = on_answer, .call = on_call };
+	struct http_sink sink = { .ctx = c, .head = on_head, .answer = on_answer, .call = on_call, .told = on_block, .holds = on_doubt };
 	int r;
 
 	if (!c)
@@ -417,11 +438,25 @@ static bool in_order(struct tlscalls *t, struct conn *c, const struct ht_tls *ev
 	return true;
 }
 
+static int take_fields(struct tlscalls *t, const struct ht_tls *ev, uint32_t n)
+{
+	static const struct ht_tls_wanted nothing = { { UINT64_MAX, UINT64_MAX } };
+	uint64_t unwanted = 0;
+	int r = h2lists_event(t->lists, ev, n, &unwanted);
+
+	t->stats.malformed += r == -EBADMSG;
+	if (unwanted)
+		t->ops.wanted(t->ops.ctx, unwanted, &nothing);
+	return r;
+}
+
 int tlscalls_event(struct tlscalls *t, const struct ht_tls *ev, uint32_t n)
 {
 	struct conn *c;
 	int r;
 
+	if (n >= sizeof(*ev) && ev->what == HT_TLS_FIELDS)
+		return take_fields(t, ev, n);
 	if (n >= sizeof(*ev) && ev->what >= HT_TLS_HELLO && ev->what <= HT_TLS_OPTED_OUT) {
 		r = tlssocks_event(t->socks, ev, n);
 		t->stats.malformed += r == -EBADMSG;
@@ -431,6 +466,8 @@ int tlscalls_event(struct tlscalls *t, const struct ht_tls *ev, uint32_t n)
 		t->stats.malformed++;
 		return -EBADMSG;
 	}
+	if (ev->what == HT_TLS_END && h2lists_end(t->lists, ev->conn))
+		return 0;
 	r = conn_of(t, ev->conn, &c);
 	if (r < 0)
 		return r;
@@ -468,6 +505,7 @@ void tlscalls_gone(struct tlscalls *t, uint32_t tgid, uint64_t when)
 		if (c->who.tgid == tgid && c->last <= when && !c->gone)
 			c->gone = 2;
 	tlssocks_gone(t->socks, tgid);
+	h2lists_process_gone(t->lists, tgid);
 }
 
 int tlscalls_pass_end(struct tlscalls *t, uint64_t now)

@@ -20,7 +20,6 @@
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
 #include "optout.h"
-#include "tls/stacks.h"
 #include "tlsattach.h"
 #include "tls/discover.h"
 #include "tls/ldcache.h"
@@ -157,18 +156,6 @@ static void describe(struct tlsfile *o, const char *path, const struct tls_plan 
 		o->emulated += plan->sites[i].insn == TLS_INSN_EMULATED || plan->sites[i].insn == TLS_INSN_NOP5;
 }
 
-/* HTTP/2's own hooks are not used: what comes on the wire is decoded. */
-static unsigned leave_out(struct tls_plan *plan)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < plan->nsites; i++)
-		if (strcmp(tls_funcs[plan->sites[i].func].stack, "nghttp2"))
-			plan->sites[n++] = plan->sites[i];
-	plan->nsites = n;
-	return n;
-}
-
 int tlsfiles_new_one(struct tlsfiles *f, int fd)
 {
 	struct stat st;
@@ -196,7 +183,7 @@ int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_pl
 	enum ht_optout of;
 	struct probed *o;
 
-	if (!leave_out(plan) && (!plan->uses_tls || !*plan->stack || !strcmp(plan->stack, "nghttp2")))
+	if (!plan->nsites && (!plan->uses_tls || !*plan->stack))
 		return 0;
 	if (f->n >= TLSFILES_MAX) {
 		f->refused++;

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 7
+#define HT_EVENT_VERSION 8
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -131,8 +131,9 @@ enum ht_tls_op {
 	HT_TLS_FREE,		/* the object ends */
 	HT_TLS_UNCORK,		/* what earlier writes left goes out: writes that it makes itself were counted before */
 	HT_TLS_SET_FD,		/* the object's descriptor is argument `buf` */
-	HT_TLS_H2_REQUEST,	/* nghttp2_submit_request*: header fields in `buf` (nghttp2_nv), `len` of them; result: the stream */
-	HT_TLS_H2_RESPONSE,	/* nghttp2_submit_response*: the stream is argument `done` */
+	/* Header fields for HTTP/2 in `buf` (nghttp2_nv), `len` of them, for the session `obj`: */
+	HT_TLS_H2_REQUEST,	/* the stream is argument `done` if that is above 0, else the result */
+	HT_TLS_H2_RESPONSE,	/* the stream is argument `done` */
 };
 
 enum ht_tls_ok {
@@ -436,6 +437,8 @@ enum ht_tls_what {
 	HT_TLS_HELLO,		/* then `captured` bytes of what the socket carries from its first handshake record on, from `offset` on; `full`: the call's */
 	HT_TLS_FLOWED,		/* behind a handshake, application data went there and came back */
 	HT_TLS_OPTED_OUT,	/* the same, where nothing of it was or will be sent: `full` is enum ht_optout, `dir` where the ClientHello went */
+	/* Of a session of an HTTP/2 library: conn is its number, among those of connections. */
+	HT_TLS_FIELDS,		/* a header block for stream `offset`, of `full` fields: struct ht_tls_field of each follows, in `captured` bytes */
 };
 
 /* Whose TLS is left alone: constants of the object, made of the configuration (agent/optout.h). */
@@ -467,6 +470,18 @@ struct ht_tls {
 	__u8 fresh;		/* seen from its handshake on */
 };
 _Static_assert(sizeof(struct ht_tls) == 48 + 32, "TLS event");
+
+#define HT_TLS_FIELDS_MAX 64		/* of a list; a longer one is not told */
+#define HT_TLS_FIELDS_BYTES 16384	/* of a list */
+#define HT_TLS_NAME_MAX 256
+#define HT_TLS_VALUE_MAX 4096
+
+struct ht_tls_field {		/* then name and value; the next one begins 8-aligned */
+	__u16 name;		/* its length: 1 to HT_TLS_NAME_MAX - 1 */
+	__u16 no_value;		/* it is too long, or nobody's business: only its length is told */
+	__u32 value;		/* its length: below HT_TLS_VALUE_MAX, unless no_value */
+};
+_Static_assert(sizeof(struct ht_tls_field) == 8, "header field");
 
 struct ht_idmin {		/* carried inline when the identity could not be delivered */
 	__u64 leader_start;

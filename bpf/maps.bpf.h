@@ -407,6 +407,7 @@ struct tls_task {
 	struct tls_sock_key flowed;	/* the socket of which that is to be said */
 	struct tls_sock_key watch;	/* the socket of the call at hand, if it is not judged yet; ino 0: none */
 	struct tls_open open;
+	struct tls_open fields;	/* header fields of a stream whose number is not known yet */
 	struct tls_wrote wrote[TLS_WROTE];
 	__u32 next;		/* of these is written next */
 	__s32 recv_fd;		/* the last read outside a library's function, and where it put the bytes */

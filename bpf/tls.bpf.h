@@ -352,6 +352,8 @@ static __always_inline void tls_enter_c(struct tls_open *o)
 	k->open = *o;
 }
 
+#include "bpf/tls_fields.bpf.h"
+
 SEC("uprobe")
 int ht_tls_entry(struct pt_regs *regs)
 {
@@ -362,7 +364,7 @@ int ht_tls_entry(struct pt_regs *regs)
 	struct tls_conn *c;
 	__u64 obj;
 
-	if (!d || d->op >= HT_TLS_H2_REQUEST || (d->flags & HT_TLS_F_PEEK) || !tls_in_scope())
+	if (!d || (d->flags & HT_TLS_F_PEEK) || !tls_in_scope())
 		return 0;
 	obj = arch_func_arg(regs, d->abi, d->obj);
 	if ((d->flags & HT_TLS_F_OBJ_REF) && bpf_probe_read_user(&obj, 8, (void *)obj))
@@ -381,11 +383,13 @@ int ht_tls_entry(struct pt_regs *regs)
 		if (c && !c->off[0] && !c->off[1])
 			c->flags |= TLS_CONN_FRESH;
 	}
-	if (d->op == HT_TLS_READ || d->op == HT_TLS_WRITE)
+	if (d->op == HT_TLS_READ || d->op == HT_TLS_WRITE || d->op >= HT_TLS_H2_REQUEST)
 		o.buf = arch_func_arg(regs, d->abi, d->buf);
 	o.len = arch_func_arg(regs, d->abi, d->len);
 	if (d->done)
 		o.done = arch_func_arg(regs, d->abi, d->done);
+	if (d->op >= HT_TLS_H2_REQUEST)
+		return tls_fields_enter(d, &o);
 	if (cookie & HT_TLS_COOKIE_NO_RETURN) {
 		tls_done(d, &o, o.len);
 		return 0;
@@ -431,6 +435,8 @@ int ht_tls_return(struct pt_regs *regs)
 		return 0;
 	}
 	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	if (k && d->op >= HT_TLS_H2_REQUEST)
+		return tls_fields_return(regs, k, func);
 	if (!k || k->open.func != func || regs->sp < k->open.sp || regs->sp - k->open.sp > TLS_NEST_MAX)
 		return 0;
 	o = k->open;

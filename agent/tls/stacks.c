@@ -143,8 +143,9 @@ const struct tls_func tls_funcs[] = {
 
 	{ "nghttp2", "nghttp2_submit_request", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, 0 } },
 	{ "nghttp2", "nghttp2_submit_request2", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, 0 } },
-	{ "nghttp2", "nghttp2_submit_response", { HT_TLS_H2_RESPONSE, HT_TLS_ABI_C, ZERO, 1, 3, 4, 2, 0 } },
-	{ "nghttp2", "nghttp2_submit_response2", { HT_TLS_H2_RESPONSE, HT_TLS_ABI_C, ZERO, 1, 3, 4, 2, 0 } },
+	{ "nghttp2", "nghttp2_submit_headers", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 5, 6, 3, 0 } },
+	{ "nghttp2", "nghttp2_submit_response", { HT_TLS_H2_RESPONSE, HT_TLS_ABI_C, HT_TLS_OK_ALWAYS, 1, 3, 4, 2, 0 } },
+	{ "nghttp2", "nghttp2_submit_response2", { HT_TLS_H2_RESPONSE, HT_TLS_ABI_C, HT_TLS_OK_ALWAYS, 1, 3, 4, 2, 0 } },
 	{ "nghttp2", "nghttp2_session_del", FREE(0) },
 };
 

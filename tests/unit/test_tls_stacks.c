@@ -96,12 +96,14 @@ static void openssl_is_as_declared(void)
 }
 
 typedef int32_t submits_request(nghttp2_session *, const nghttp2_priority_spec *, const nghttp2_nv *, size_t, const nghttp2_data_provider *, void *);
+typedef int32_t submits_headers(nghttp2_session *, uint8_t, int32_t, const nghttp2_priority_spec *, const nghttp2_nv *, size_t, void *);
 typedef int submits_response(nghttp2_session *, int32_t, const nghttp2_nv *, size_t, const nghttp2_data_provider *);
 
 static void nghttp2_is_as_declared(void)
 {
 	HAS("nghttp2", nghttp2_submit_request, submits_request, HT_TLS_H2_REQUEST, HT_TLS_OK_COUNT, 3, 4, 0);
-	HAS("nghttp2", nghttp2_submit_response, submits_response, HT_TLS_H2_RESPONSE, HT_TLS_OK_ZERO, 3, 4, 2);
+	HAS("nghttp2", nghttp2_submit_headers, submits_headers, HT_TLS_H2_REQUEST, HT_TLS_OK_COUNT, 5, 6, 3);
+	HAS("nghttp2", nghttp2_submit_response, submits_response, HT_TLS_H2_RESPONSE, HT_TLS_OK_ALWAYS, 3, 4, 2);
 }
 
 static void go_has_both_conventions(void)
