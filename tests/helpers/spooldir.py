@@ -18,7 +18,7 @@ FIXED = struct.Struct("<4sHHBBH16sQ32s32sIIIQQqH")
 RANGE = struct.Struct("<BHQQ")
 TRAILER = 68
 Frame = collections.namedtuple("Frame", "chain kind stream number previous hash records ranges wall_offset first_time message")
-Record = collections.namedtuple("Record", "ring_class cpu seq name source time fields executable type identity arn repeats first_time")
+Record = collections.namedtuple("Record", "ring_class cpu seq name source time fields executable type identity arn repeats first_time user_agent")
 
 
 def _schema():
@@ -93,6 +93,8 @@ def _values(batch, shape, record):
         if not record.values or not record.values[0] >> i & 1:
             continue
         name = text(batch, field.name)
+        if name == "*":	# JSON: a section's members
+            name = "*%d" % field.section
         if field.kind in (7, 8):
             n = record.values[at]
             got = record.values[at + 1:at + 1 + n]
@@ -100,7 +102,7 @@ def _values(batch, shape, record):
             at += 1 + n
         else:
             v = record.values[at]
-            out[name] = text(batch, v) if field.kind == 6 else v
+            out[name] = text(batch, v) if field.kind == 6 or name[0] == "*" else v
             at += 1
     return out
 
@@ -115,7 +117,8 @@ def records(frame):
         time += r.time_delta
         yield Record(ring.ring_class, ring.cpu, seq, text(batch, shape.event_name), text(batch, shape.event_source), time,
                      _values(batch, shape, r), text(batch, batch.processes[who.process].executable), who.type, who,
-                     text(batch, who.arn_tail), r.repeat_count or 1, time + r.first_time_delta)
+                     text(batch, who.arn_tail), r.repeat_count or 1, time + r.first_time_delta,
+                     text(batch, r.user_agent) if r.user_agent else None)
 
 
 def everything(spool, holes=False):

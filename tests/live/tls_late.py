@@ -1,0 +1,156 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300 long
+"""HTTP/2 connections that are joined late: their requests refer to a table of header fields that nobody saw, and the lists that programs give
+nghttp2 tell what is in it. The agent starts when its clients have made requests, and stand still. nginx's log says what was asked: of each client
+every request from the first that is recorded on is, with path, host and user agent, and none is invented."""
+import json
+import os
+import shlex
+import signal
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
+import tap  # noqa: E402
+import tlsweb  # noqa: E402
+from daemon import Agent  # noqa: E402
+from sizes import size  # noqa: E402
+
+BEFORE, RATE, OPEN, TLS = 8, 20, 8, 3
+REQUESTS = size("tlslate.requests")
+CONF = """
+daemon off; master_process off; worker_processes 1; pid %(dir)s/pid; error_log %(dir)s/error.log;
+events { worker_connections 512; }
+http {
+  log_format oracle escape=json '{"method":"$request_method","path":"$request_uri","host":"$http_host","agent":"$http_user_agent","port":$remote_port,"status":$status}';
+  access_log %(dir)s/access.log oracle;
+  limit_req_zone $remote_port zone=paced:1m rate=%(rate)dr/s;
+  keepalive_requests 1000000; default_type text/plain;
+  server {
+    listen 127.0.0.1:%(port)d ssl http2; ssl_certificate %(dir)s/c.pem; ssl_certificate_key %(dir)s/k.pem;
+    location / { limit_req zone=paced burst=10000; root %(dir)s/files; try_files /hello =404; }
+  }
+}
+"""
+NODE = """
+const c = require("http2").connect(process.argv[1], {rejectUnauthorized: false}), n = +process.argv[2];
+let made = 0, done = 0;
+const one = () => {
+  if (made == n) return;
+  const i = made++, r = c.request({":path": "/node/" + i, ":authority": "abcd"[i % 4] + ".late.test", "user-agent": "late/" + i % 3, "x-more": "" + i % 5});
+  r.resume(); r.on("end", () => { if (++done == n) c.close(); else one(); });
+};
+for (let i = 0; i < 4; i++) one();
+"""
+
+
+class Paced(tlsweb.Nginx):
+    """Answers RATE requests a second of a connection."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        with open(folder + "/nginx.conf", "w") as f:
+            f.write(CONF % {"dir": folder, "port": self.port, "rate": RATE})
+        with open(folder + "/files/hello", "w") as f:
+            f.write("hello\n")
+
+    def so_far(self):
+        with open(self.dir + "/access.log") as f:
+            return [json.loads(line) for line in f if line.endswith("\n")]
+
+
+def curl(web, name, *options):
+    """All over one connection: each four hosts later the same one."""
+    lines = []
+    for i in range(REQUESTS):
+        lines += ["next", "insecure", "silent", "http2", 'output = "/dev/null"', 'url = "%s"' % web.url("/%s/%d" % (name, i)),
+                  'header = "host: %s.late.test"' % "abcd"[i % 4], 'user-agent = "late/%d"' % (i % 3), 'header = "x-more: %d"' % (i % 5)]
+    config = "%s/%s.config" % (web.dir, name)
+    with open(config, "w") as f:
+        f.write("\n".join(lines[1:]) + "\n")
+    return ["/usr/bin/curl", "--no-progress-meter", *options, "-K", config]
+
+
+def clients(web):
+    return {"curl": curl(web, "curl"), "together": curl(web, "together", "-Z", "--parallel-max", str(OPEN)),
+            "node": ["/usr/bin/node", "-e", NODE, web.url(""), str(REQUESTS)]}
+
+
+def asked(e):
+    return e["port"], e["method"], e["path"], e["host"], e["agent"], e["status"]
+
+
+def told(r):
+    f = r.fields
+    members = {k: v for part in (1, 3) for k, v in json.loads(f.get("*%d" % part, "{}")).items()}
+    return f.get("tls.local.port"), r.name.split(" ")[0], members.get("path"), r.source, r.user_agent, members.get("httpStatus")
+
+
+def name_of(path):
+    return (path or "//").split("/")[1]
+
+
+class Late:
+    """Runs all clients when the first case asks."""
+
+    names = [n for n, program in (("curl", "/usr/bin/curl"), ("together", "/usr/bin/curl"), ("node", "/usr/bin/node")) if os.path.exists(program)]
+
+    def __init__(self):
+        self.log = self.records = None
+
+    def run(self):
+        with tap.Workdir() as d, Paced(d) as web:
+            made = clients(web)
+            agent = Agent(["/bin/sh", "-c", " & ".join(shlex.join(made[n]) for n in self.names) + " & wait"])
+            agent.configure(tls=True)
+            with agent:
+                agent.go()
+                agent.wait(lambda: all(len([e for e in web.so_far() if name_of(e["path"]) == n]) >= BEFORE for n in self.names), 60, "no requests")
+                self.signal(agent, signal.SIGSTOP)
+                agent.start()
+                self.signal(agent, signal.SIGCONT)
+                agent.tree.wait(100)
+                agent.stop()
+                self.records = [told(r) for r in agent.everything()[1] if r.ring_class == TLS and r.name != "TlsUnobserved"]
+                self.log = [asked(e) for e in web.so_far()]
+
+    def signal(self, agent, number):
+        with open("/proc/%d/task/%d/children" % (agent.tree.pid, agent.tree.pid)) as f:
+            for pid in f.read().split():
+                os.kill(int(pid), number)
+
+    def check(self, t, name):
+        if self.log is None:
+            self.run()
+        log = [e for e in self.log if name_of(e[2]) == name]
+        port = {e[0] for e in log}
+        got = [r for r in self.records if r[0] in port]
+        t.equal((len(log), len(port)), (REQUESTS, 1), "requests, connections")
+        unasked = [r for r in got if r[1] == "UnknownRequest"]  # answers to what was asked before
+        t.ok(len(unasked) <= OPEN and not [r for r in unasked if r[2] or r[4]], "answers to nothing: %s" % unasked)
+        got = [r for r in got if r not in unasked]
+        t.equal([r for r in got if r not in log or got.count(r) > 1], [], "recorded, but not asked so")
+        seen = [i for i, e in enumerate(log) if any(e[2] == r[2] for r in got)]
+        t.ok(seen and BEFORE <= seen[0] < REQUESTS / 2, "of %d requests the first that was seen: %s" % (len(log), seen[:1]))
+        t.equal([e for e in log[seen[0] if seen else 0:] if e not in got], [], "asked later, but not recorded")
+        t.note("%d of %d requests were seen" % (len(got), len(log)))
+
+
+def runnables():
+    late = Late()
+    for name in late.names:
+        def run(t, name=name):
+            late.check(t, name)
+        run.title = name
+        yield run
+
+
+if __name__ == "__main__":
+    if os.geteuid():
+        print("1..0 # SKIP needs root")
+        sys.exit(0)
+    if not os.path.exists("/usr/sbin/nginx"):
+        print("1..0 # SKIP needs nginx")
+        sys.exit(0)
+    tap.main(list(runnables()))
