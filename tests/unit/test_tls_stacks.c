@@ -39,7 +39,7 @@ static void rows_are_sound(void)
 		ok(!data || !k->buf == !k->len);
 		ok(!data || !by_pointer || k->done > k->len);
 		ok(!(k->flags & HT_TLS_F_PEEK) || k->op == HT_TLS_READ);
-		ok((k->op == HT_TLS_FREE || k->op == HT_TLS_SET_FD || (k->op == HT_TLS_HANDSHAKE && k->abi)) == (k->ok == HT_TLS_OK_ALWAYS));
+		ok((k->op == HT_TLS_FREE || k->op == HT_TLS_SET_FD || k->op == HT_TLS_H2_RESPONSE || (k->op == HT_TLS_HANDSHAKE && k->abi)) == (k->ok == HT_TLS_OK_ALWAYS));
 	}
 }
 
