@@ -14,7 +14,7 @@
 
 #include "settle_internal.h"
 
-#define SLOTS (HT_PRINCIPALS + 1)
+#define SLOTS (HT_FLOOD_SLOTS + 1)
 
 struct flood {
 	const struct ht_principals *table;
@@ -29,7 +29,7 @@ struct flood {
 
 static const struct ht_principal *slot_of(const struct flood *f, unsigned i)
 {
-	return i < HT_PRINCIPALS ? &f->table->slot[i] : &f->table->others;
+	return i < HT_FLOOD_SLOTS ? &f->table->slot[i] : &f->table->others;
 }
 
 static uint64_t cut_of(const struct flood *f, unsigned i)
@@ -119,7 +119,7 @@ void flood_principal(const struct flood *f, int16_t who, struct settle_principal
 	const struct ht_principal *p;
 
 	*ret_p = (struct settle_principal){ 0 };
-	if (who == NOBODY || who >= HT_PRINCIPALS)
+	if (who == NOBODY || who >= HT_FLOOD_SLOTS)
 		return;
 	p = slot_of(f, (unsigned)who);
 	*ret_p = (struct settle_principal){ true, p->cgroup_id, p->uid, p->call };

@@ -389,10 +389,10 @@ static int run(struct trace *t)
 			return -errno;
 		take_signals(t);
 		reap(t);
-		probes_flush(t->probes, clock_boot() - PROBES_MERGE_NS);
 		r = pass(t);
 		if (r < 0)
 			return r;
+		probes_flush(t->probes, clock_boot() - PROBES_MERGE_NS);	/* now there is room */
 	}
 	return 0;
 }

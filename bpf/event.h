@@ -546,14 +546,16 @@ _Static_assert(sizeof(struct ht_counters) == 128, "counters");
 
 /*
  * Map `principals`, one table per ring, index class * groups + group: who fills the ring, counted while it is more than a
- * quarter full. A principal is a cgroup and a real uid. It has a slot with call 0 for everything it writes, and one for
- * each call it makes. Slots lie in sets of HT_PRINCIPAL_WAYS that the tag chooses; one whose owner wrote nothing of what
- * is in the ring and whose losses are settled is given to the next owner. Who finds none is counted in `others`.
+ * quarter full. A principal is a cgroup and a real uid. It has a slot with call 0 among the first half for everything it
+ * writes, and one for each call it makes among the others: who makes many calls takes nobody's place. Slots lie in sets of
+ * HT_PRINCIPAL_WAYS that the tag chooses; one whose owner wrote nothing of what is in the ring and whose losses are settled is given to
+ * the next owner. Who finds none is counted in `others`.
  *
  * cut, and `settled` beside it (struct ht_settled), only grow, over all owners. An owner changes only while they are equal, so that what lies between
  * them is the present owner's. For every ring: sum of cut = sum of lost[HT_CAUSE_FLOOD] of its CPUs, when quiet.
  */
-#define HT_PRINCIPALS 256
+#define HT_PRINCIPALS 1024
+#define HT_FLOOD_SLOTS (2 * HT_PRINCIPALS)	/* theirs, then their calls' */
 #define HT_PRINCIPAL_WAYS 8
 #define HT_PRINCIPAL_TAKEN 2	/* tag while a slot changes its owner; real tags are odd, 0 is free */
 
@@ -571,12 +573,12 @@ struct ht_principal {
 _Static_assert(sizeof(struct ht_principal) == 64, "principal");
 
 struct ht_principals {
-	struct ht_principal slot[HT_PRINCIPALS], others;
+	struct ht_principal slot[HT_FLOOD_SLOTS], others;
 };
 
 /* Map `settled`, same index: of what was cut of each slot (and of `others`, last), how much is in frames on disk. The reader's. */
 struct ht_settled {
-	__u64 slot[HT_PRINCIPALS + 1];
+	__u64 slot[HT_FLOOD_SLOTS + 1];
 };
 
 /* map `shared`, one element */

@@ -179,7 +179,8 @@ static __always_inline void merge_failed(struct merged *m, struct ht_counters *n
 	m->count--;
 }
 
-/* A slot that is ours. True: it is free now. Merged entries leave a quarter of the ring to the others, but at the end. */
+/* A slot that is ours. True: it is free now. Merged entries fill no more than half of the ring, or they would bring others over their bounds;
+ * but at the end. */
 static __always_inline bool merge_out(struct merged *m, bool all)
 {
 	struct ht_call *e = (struct ht_call *)m->b;
@@ -191,7 +192,7 @@ static __always_inline bool merge_out(struct merged *m, bool all)
 
 	if (!n || !ring)
 		return false;
-	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) + sizeof(m->b) + 8 > (all ? size : size / 4 * 3))
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) + sizeof(m->b) + 8 > (all ? size : size / 2))
 		return false;
 	len = merge_finish(m, __sync_fetch_and_add(&n->seq, 1));
 	if (len > sizeof(m->b))

@@ -149,7 +149,7 @@ def blinking(pid):
         time.sleep(0.005)
     while state() != "Z":
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.003)
+        time.sleep(0.006)
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.003)
 
@@ -339,5 +339,5 @@ if __name__ == "__main__":
         sys.exit(0)
     tap.main(truth_cases() + counted_cases() + [
         a_flood_hides_no_exec("hide", "data", 1 << 16, size("attacks.flood")),
-        a_flood_hides_no_exec("crowd", "process", 1 << 14, size("attacks.flood") // 10), a_fork_bomb,
+        a_flood_hides_no_exec("crowd", "process", 1 << 16, size("attacks.flood") // 4), a_fork_bomb,
         attacked(killed_as_a_whole), attacked(stopped_as_a_whole, **SMALL), without_room_on_its_disk, short_lived])

@@ -6,6 +6,7 @@
 Rings are small, so that one process at full speed overruns them; beside it somebody else makes a slow series of calls.
 """
 import collections
+import contextlib
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from sizes import size  # noqa: E402
 FLOODER, OTHER = 64311, 64312
 OPENS = size("flood.opens")
 PACED = 200
-RING = 1 << 18  # a third of it holds all that the slow one does: a reader that gets no CPU changes nothing
+RING = 1 << 19  # a seventh of it holds all that the slow one does: a reader that gets no CPU changes nothing
 
 
 def as_user(uid, *command):
@@ -105,7 +106,7 @@ def a_flood_of_control_calls(t):
 def more_principals_than_slots(t):
     """Users without a slot share one: what is cut of them is counted, but not by name. Nothing is lost silently."""
     with tap.Workdir() as d:
-        users, each = 400, size("flood.each")
+        users, each = 1500, size("flood.each")
         script = 'echo >began; until [ -e go ]; do sleep 0.02; done; "$@"; echo >ended'
         command = ["/bin/sh", "-c", script, "sh", tap.workload("floods"), str(each), str(users), str(FLOODER), "0", "/nonexistent/flood"]
 
@@ -118,7 +119,7 @@ def more_principals_than_slots(t):
             os.kill(pid, signal.SIGCONT)
 
         # the more each makes, the larger, or a few users fill it before the others come
-        ring = 1 << (22 + ((each - 1) // 100).bit_length())
+        ring = 1 << (23 + ((each - 1) // 30).bit_length())
         trace = run_small(command, {"data": ring}, d, unread)
         by_cause, by_who = losses(trace.records)
         lost = sum(n for (ring, _), n in by_cause.items() if ring == "data")
@@ -129,6 +130,60 @@ def more_principals_than_slots(t):
         t.ok(by_who[(None, None)] > 0, "all found a slot: nothing was tested")
         t.equal({u for u, _ in by_who if u is not None} - set(range(FLOODER, FLOODER + users)), set(), "users that never flooded")
         t.note("%s; %d to others" % (dict(by_cause), sum(n for (u, _), n in by_who.items() if u is None)))
+
+
+class Cgroups:
+    """Directories 0, 1, ... below a cgroup of the test's own."""
+
+    def __init__(self, count):
+        root = "/sys/fs/cgroup/unified" if os.path.isdir("/sys/fs/cgroup/unified") else "/sys/fs/cgroup"
+        self.path, self.count = "%s/hosttrail-flood-%d" % (root, os.getpid()), count
+
+    def __enter__(self):
+        try:
+            for n in range(self.count):
+                os.makedirs("%s/%d" % (self.path, n))
+        except OSError as e:
+            raise tap.Skip("no cgroups of one's own: %s" % e)
+        return self.path
+
+    def __exit__(self, *exc):
+        for name in [*map(str, range(self.count)), ""]:
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.join(self.path, name))
+
+
+def crowd(processes, first, users, cgroups, count, seconds, delay, prefix):
+    return [tap.workload("crowd"), *map(str, (processes, first, users, cgroups, count, seconds, delay)), prefix]
+
+
+def newcomers_among_many(t, flooders):
+    """Two hundred quiet principals (fifty users in four cgroups), and thirty (ten of the users, in three cgroups) that come in the flood."""
+    quiet, new = (200, FLOODER + 1000, 50), (30, FLOODER + 2000, 10)
+    with tap.Workdir() as d, Cgroups(4) as cgroups:
+        # when the others are in their cgroups: that is root's doing, whose calls are many, too
+        flood = ["/bin/sh", "-c", 'sleep 0.7; exec "$@"', "sh", tap.workload("floods"), str(OPENS * 4 // flooders), str(flooders), str(FLOODER), "0",
+                 "/nonexistent/flood"]
+        commands = [flood, crowd(*quiet, cgroups, 5, 1.5, 0.7, "/nonexistent/quiet"), crowd(*new, cgroups, 20, 0.4, 1, "/nonexistent/new")]
+        trace = run_small(together(*commands), {"data": 1 << 23}, d)
+    by_cause, by_who = losses(trace.records)
+    t.equal(trace.status, 0, "exit status")
+    t.ok(by_cause[("data", "flood")] > 0 or any(r.repeats > 1 for r in trace.records), "the ring was not pressed: nothing was tested")
+    t.equal(set(by_cause) - {("data", "flood")}, set(), "what else was lost")
+    t.equal({u for u, _ in by_who} - set(range(FLOODER, FLOODER + flooders)), set(), "whose losses, but the flooders'")
+    t.equal(asked(trace.records, "/nonexistent/quiet", "openat"), 200 * 5, "quiet ones' opens")
+    t.equal(asked(trace.records, "/nonexistent/new", "openat"), 30 * 20, "newcomers' opens")
+    t.equal(asked(trace.records, "/nonexistent/flood", "openat") + sum(by_who.values()), OPENS * 4 // flooders * flooders,
+            "the flooders' opens, recorded + cut")
+    t.note("%d of %d cut" % (sum(by_who.values()), OPENS * 4))
+
+
+def newcomers_in_one_flood(t):
+    newcomers_among_many(t, 1)
+
+
+def newcomers_in_many_floods(t):
+    newcomers_among_many(t, 40)
 
 
 def killed_agent(t):
@@ -183,5 +238,5 @@ if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([nobody_else_pays, a_flood_of_one_call_hides_no_other, a_flood_of_control_calls, more_principals_than_slots, killed_agent,
+    tap.main([nobody_else_pays, a_flood_of_one_call_hides_no_other, a_flood_of_control_calls, newcomers_in_one_flood, newcomers_in_many_floods, more_principals_than_slots, killed_agent,
               pressure_shows_before_a_loss])

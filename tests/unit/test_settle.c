@@ -555,11 +555,11 @@ static void a_flood_is_somebodys(void)
 	flood_pass(s, &c);
 	ok_int(settle_unsettled(s), 0);
 	check_reports(settle_take_lost(s, reports, 64));
-	ok_int(done.slot[7] + done.slot[200] + done.slot[HT_PRINCIPALS], 0);
+	ok_int(done.slot[7] + done.slot[200] + done.slot[HT_FLOOD_SLOTS], 0);
 	settle_frame_done(s, CHAIN_CONTROL);
 	ok_int(done.slot[7], 3);
 	ok_int(done.slot[200], 5);
-	ok_int(done.slot[HT_PRINCIPALS], 2);
+	ok_int(done.slot[HT_FLOOD_SLOTS], 2);
 	settle_free(&s);
 }
 
@@ -593,7 +593,7 @@ static void a_cut_in_between(void)
 	ok_int(settle_lost_total(s), 11);
 	ok_int(settle_take_lost(s, reports, 64), 4);
 	settle_frame_done(s, CHAIN_CONTROL);
-	ok_int(done.slot[7] + done.slot[200] + done.slot[HT_PRINCIPALS], 10);
+	ok_int(done.slot[7] + done.slot[200] + done.slot[HT_FLOOD_SLOTS], 10);
 	settle_free(&s);
 }
 

@@ -4,7 +4,7 @@
  *
  *     hide    COUNT opens of DIR/none by user 64321; after each thousandth it executes this program with an argument that tells
  *             which: "flood N"
- *     crowd   the same after each fifty of COUNT children that do nothing but end
+ *     crowd   the same among COUNT children that do nothing but end, fifty at a time, after each two hundred
  *     bomb    every process of user 64322 starts others until COUNT attempts were made, most of which the limit on its
  *             processes refuses
  *     short   two processes, each of which starts DIR/leaf_nolibc COUNT / 2 times
@@ -15,6 +15,7 @@
 
 #define EVERY 1000
 #define AT_ONCE 50
+#define BETWEEN 200
 #define HIDER 64321
 #define BOMBER 64322
 #define LIMIT 60
@@ -75,7 +76,8 @@ static void crowd(const char *unused)
 			continue;
 		while (wait(NULL) > 0)
 			;
-		execute(n / AT_ONCE);
+		if (n % BETWEEN == BETWEEN - 1)
+			execute(n / BETWEEN);
 	}
 	did_many("clone", count);
 	did_many("exit_group", count);
