@@ -335,7 +335,8 @@ int send_setup(struct parent *p)
 	snprintf(s.scope, sizeof(s.scope), "%s", c->scope);
 	snprintf(s.spool_dir, sizeof(s.spool_dir), "%s", c->spool_dir);
 	snprintf(s.cursor, sizeof(s.cursor), "%s", c->cursor);
-	snprintf(s.apis, sizeof(s.apis), "%s", c->apis ? c->apis : "");
+	memcpy(s.apis, p->apis, sizeof(s.apis));
+	p->tell_apis = false;
 	r = msg_send(p->ctl, MSG_SETUP, &s, sizeof(s), -1);
 	return r ?: send_fds(p) ?: send_features(p) ?: send_optouts(p) ?: send_selections(p, p->selection) ?: tell_guards(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
 }

@@ -41,6 +41,7 @@ static const struct {
 	[MSG_PROBE] = { sizeof(struct msg_probe), sizeof(struct msg_probe), 0 },
 	[MSG_SELECTORS] = { sizeof(struct msg_selectors), sizeof(struct msg_selectors), 1 },
 	[MSG_SELECTED] = { sizeof(struct msg_selected), sizeof(struct msg_selected), 0 },
+	[MSG_APIS] = { sizeof(struct msg_apis), sizeof(struct msg_apis), 0 },
 	[MSG_TLS_FILE] = { sizeof(struct msg_tls_file), sizeof(struct msg_tls_file), 1 },
 	[MSG_TLS_PLAN] = { sizeof(struct msg_tls_plan), sizeof(struct msg_tls_plan) + MSG_TLS_SITES_MAX * sizeof(struct msg_tls_site), 0 },
 	[MSG_TLS_WANTED] = { sizeof(struct msg_tls_wanted), sizeof(struct msg_tls_wanted), 0 },

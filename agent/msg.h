@@ -55,6 +55,7 @@ enum msg_type {
 	MSG_TLS_LIBRARY,	/* worker -> parent: struct msg_tls_library: somebody opened this */
 	MSG_TLS_MAPPED,		/* worker -> parent: struct msg_pid; has it a TLS library? */
 	MSG_TLS_MAPPED_IS,	/* parent -> worker: struct msg_pid with the answer, as tls_mapped() */
+	MSG_APIS,		/* parent -> worker: struct msg_apis: read rule files of APIs anew */
 	MSG__MAX,
 };
 
@@ -96,6 +97,10 @@ struct msg_selectors {
 
 struct msg_selected {
 	uint64_t from;
+};
+
+struct msg_apis {
+	char path[PATH_MAX / 2];	/* ends with NUL; "": there are none any more */
 };
 
 struct msg_feature {
@@ -203,6 +208,7 @@ struct msg {
 		struct msg_feature feature;
 		struct msg_selectors selectors;
 		struct msg_selected selected;
+		struct msg_apis apis;
 		struct msg_signed signature;
 		struct msg_exe exe;
 		struct msg_exe_fd exe_fd;

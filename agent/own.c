@@ -65,6 +65,11 @@ static const struct shape_field selectors_fields[] = {
 	SERVICE("bootTime", FIELD_UINT),
 };
 
+static const struct shape_field apis_fields[] = {
+	SERVICE("apis", FIELD_STRING), SERVICE("files", FIELD_UINT), SERVICE("apisSha256", FIELD_STRING), SERVICE("formerSha256", FIELD_STRING),
+};
+
+OWN_SHAPE(apis_shape, "ApiRulesChanged", apis_fields);
 OWN_SHAPE(selectors_shape, "SelectorsChanged", selectors_fields);
 OWN_SHAPE(started_shape, "AgentStarted", started_fields);
 OWN_SHAPE(stopped_shape, "AgentStopped", stopped_fields);
@@ -145,6 +150,19 @@ int own_selectors_changed(struct pipeline *p, const struct own_selectors *s)
 	put(p, 1, s->sha256);
 	put(p, 2, s->before);
 	batch_int(p->batch[CHAIN_CONTROL], 3, (int64_t)s->from);
+	return end(p);
+}
+
+int own_apis_changed(struct pipeline *p, const struct own_apis *a)
+{
+	int r = begin(p, &apis_shape);
+
+	if (r < 0)
+		return r;
+	put(p, 0, a->apis);
+	batch_int(p->batch[CHAIN_CONTROL], 1, a->files);
+	put(p, 2, a->sha256);
+	put(p, 3, a->before);
 	return end(p);
 }
 

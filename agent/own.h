@@ -24,6 +24,11 @@ struct own_selectors {
 	uint64_t from;			/* boot-time ns */
 };
 
+struct own_apis {
+	const char *apis, *sha256, *before;	/* where rule files of APIs stand; digests of their texts and of the former ones' */
+	unsigned files;
+};
+
 struct own_stopped {
 	const char *reason;
 	uint64_t uptime_ms;		/* since AgentStarted */
@@ -34,6 +39,7 @@ struct own_stopped {
 
 int own_agent_started(struct pipeline *p, const struct own_started *s);
 int own_selectors_changed(struct pipeline *p, const struct own_selectors *s);
+int own_apis_changed(struct pipeline *p, const struct own_apis *a);
 /* With what pipeline and settle have counted since they began, this record included. */
 int own_agent_stopped(struct pipeline *p, const struct own_stopped *s);
 int own_records_lost(struct pipeline *p, const struct settle_report *r);

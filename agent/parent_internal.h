@@ -25,6 +25,8 @@ struct parent {
 	struct ht_optouts optouts;	/* whose TLS is left alone */
 	struct selection *selection;	/* in force, and those before that calls in the rings may be of */
 	struct selection *coming;	/* the worker is told of these, or is to be; NULL: none */
+	char apis[PATH_MAX / 2];	/* rule files of APIs; "": none */
+	bool tell_apis;			/* the worker is to read them anew */
 	bool asked, again;		/* it was told; they are to be read once more, after that */
 	uint64_t refused;		/* reloads that found nothing good */
 	uid_t uid;

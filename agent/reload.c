@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * reload.c - other event selectors while everything goes on (SIGHUP), or than those of the run whose pins were adopted.
+ * reload.c - other event selectors while everything goes on (SIGHUP), or than those of the run whose pins were adopted; and rule files of APIs.
  *
  * First the kernel captures what the old ones or the new ones want. Then the worker, which alone knows what it has judged
  * already, puts the new ones in force and says since when: calls from then on are judged by them, calls before by the old ones.
@@ -90,10 +90,17 @@ static struct selection *former(const struct parent *p)
 	return s;
 }
 
+static void set_apis(struct parent *p, const struct agent_config *c)
+{
+	memset(p->apis, 0, sizeof(p->apis));
+	snprintf(p->apis, sizeof(p->apis), "%s", c->apis ? c->apis : "");
+}
+
 int reload_begin(struct parent *p)
 {
 	int r = 0;
 
+	set_apis(p, p->config);
 	if (probes_fds(p->probes)->adopted) {
 		p->selection->before = former(p);
 		r = capture(p, p->selection, true);
@@ -113,19 +120,31 @@ static void ask(struct parent *p)
 		log_limited(LOG_LEVEL_ERROR, r, "the worker does not take event selectors");
 }
 
-static int read_anew(const struct parent *p, struct selection **ret_s, char why[CONF_WHY_MAX])
+/* The configuration has been checked, rule files of APIs among it: that the worker can read them. It does so by itself. */
+static int read_anew(struct parent *p, struct selection **ret_s, char why[CONF_WHY_MAX])
 {
 	struct agent_config now;
-	int r;
+	int r = agent_config_load(&now, p->config->path, why);
 
-	if (!p->config->path)
-		return agent_config_selectors(p->config, ret_s, why);
-	r = agent_config_load(&now, p->config->path, why);
 	if (r < 0)
 		return r;
 	r = agent_config_selectors(&now, ret_s, why);
+	if (!r)
+		set_apis(p, &now);
+	p->tell_apis |= !r;
 	agent_config_free(&now);
 	return r;
+}
+
+/* Who does not take it now is told again. */
+static void tell_apis(struct parent *p)
+{
+	struct msg_apis m;
+
+	if (!p->tell_apis || p->ctl < 0 || !p->tls)
+		return;
+	memcpy(m.path, p->apis, sizeof(m.path));
+	p->tell_apis = msg_send(p->ctl, MSG_APIS, &m, sizeof(m), -1) == -EAGAIN;
 }
 
 void reload(struct parent *p)
@@ -139,7 +158,7 @@ void reload(struct parent *p)
 	}
 	p->again = false;
 	if (read_anew(p, &s, why) < 0) {
-		log_errx("%s; the event selectors from before stay in force", why);
+		log_errx("%s; event selectors and rule files of APIs from before stay in force", why);
 		p->refused++;
 		p->count_at = 0;	/* status says it, too */
 		return;
@@ -149,11 +168,13 @@ void reload(struct parent *p)
 		return;
 	}
 	p->coming = s;
+	tell_apis(p);
 	ask(p);
 }
 
 void reload_tick(struct parent *p)
 {
+	tell_apis(p);
 	if (p->coming && !p->asked)
 		ask(p);
 	else if (!p->coming && p->again)

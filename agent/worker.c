@@ -200,6 +200,8 @@ static int take_ctl(struct worker *w)
 		return worker_missed(w);
 	case MSG_SELECTORS:
 		return worker_selectors(w);
+	case MSG_APIS:
+		return worker_apis(w);
 	case MSG_GUARD:
 		return guard_add(w->guard, &w->m.body.guard);
 	case MSG_TAMPERED:

@@ -55,6 +55,7 @@ struct str;
 unsigned worker_test_names(uint32_t calls, char (*text)[48], struct str *ret_v);
 /* Event selectors that the parent sent, in w->m; its descriptor is closed. 0 or -errno. */
 int worker_selectors(struct worker *w);
+int worker_apis(struct worker *w);	/* MSG_APIS, in w->m */
 /* worker_left.c: what was lost with rings that were replaced becomes RecordsLost, once. 0 or -errno. */
 int worker_left(struct worker *w);
 /* What is new in w->count becomes RecordsLost. 0 or -errno. */

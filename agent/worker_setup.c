@@ -252,6 +252,28 @@ static void load_apis(const struct worker *w)
 		log_errx("rule files for APIs are not used: %s", why);
 }
 
+/* The parent could read them. What is described already has copies of all that it needs of the former ones. */
+int worker_apis(struct worker *w)
+{
+	char why[API_WHY_MAX], *path = w->m.body.apis.path, before[65];
+	int n = 0;
+
+	path[sizeof(w->m.body.apis.path) - 1] = 0;
+	snprintf(before, sizeof(before), "%s", api_rules_sha256());
+	if (path[0])
+		n = api_rules_load(path, why);
+	else
+		api_rules_free();
+	if (n < 0) {
+		log_errx("%s; rule files of APIs from before stay in force", why);
+		return 0;
+	}
+	if (!strcmp(before, api_rules_sha256()))
+		return 0;
+	log_info("rule files of APIs in force: %d of %s", n, path);
+	return own_apis_changed(w->pipeline, &(struct own_apis){ path, api_rules_sha256(), before, (unsigned)n });
+}
+
 static int open_pipeline(struct worker *w)
 {
 	struct pipeline_config pc = { .host = &w->host, .program = "hosttraild", .self = &w->self, .tls = w->setup.tls };

@@ -73,6 +73,8 @@ int api_describe(const struct api_peer *peer, const struct http_call *call, stru
 #define API_WHY_MAX 512
 int api_rules_load(const char *path, char why[API_WHY_MAX]);
 void api_rules_free(void);
+/* A digest of the texts of those in use, 64 hex digits; "": there are none. */
+const char *api_rules_sha256(void);
 
 /* One kind of API. `match` answers whether it is this rule's, by the head alone, without memory of its own. */
 struct api_rule {

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "lib/fsx.h"
+#include "proto/keys.h"
 #include "rulefile.h"
 
 #define FILES_MAX 64
@@ -14,6 +16,8 @@
 struct set {
 	struct rule_file *v[FILES_MAX];
 	unsigned n;
+	uint8_t digest[32];		/* of the digest so far and the next file's text */
+	char sha256[65];
 };
 
 static struct set in_use;	/* written by api_rules_load() and api_rules_free() alone */
@@ -22,7 +26,17 @@ static void set_free(struct set *s)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		rulefile_free(&s->v[i]);
-	s->n = 0;
+	*s = (struct set){ 0 };
+}
+
+static void digest_text(struct set *s, const struct buf *text)
+{
+	uint8_t both[64];
+
+	memcpy(both, s->digest, 32);
+	sha256(text->p, text->n, both + 32);
+	sha256(both, sizeof(both), s->digest);
+	hex_text(s->digest, 32, s->sha256);
 }
 
 static int is_yaml(const struct dirent *e)
@@ -32,16 +46,24 @@ static int is_yaml(const struct dirent *e)
 
 static int load_one(struct set *s, const char *path, char why[API_WHY_MAX])
 {
+	_cleanup_buf_ struct buf text = { 0 };
 	int r;
 
 	if (s->n == FILES_MAX) {
 		snprintf(why, API_WHY_MAX, "%.300s: there are more than %d rule files", path, FILES_MAX);
 		return -E2BIG;
 	}
-	r = rulefile_load(path, &s->v[s->n], why);
-	if (!r)
-		s->n++;
-	return r;
+	r = fsx_read(path, YAMLTREE_BYTES_MAX, &text);
+	if (r < 0) {
+		snprintf(why, API_WHY_MAX, "%.300s: %s", path, r == -E2BIG ? "the file is too large" : strerror(-r));
+		return r;
+	}
+	r = rulefile_parse(path, text.n ? (const char *)text.p : "", text.n, &s->v[s->n], why);
+	if (r)
+		return r;
+	s->n++;
+	digest_text(s, &text);
+	return 0;
 }
 
 static int load_all(struct set *s, const char *dir, char why[API_WHY_MAX])
@@ -91,6 +113,11 @@ int api_rules_load(const char *path, char why[API_WHY_MAX])
 void api_rules_free(void)
 {
 	set_free(&in_use);
+}
+
+const char *api_rules_sha256(void)
+{
+	return in_use.sha256;
 }
 
 static bool match(const struct api_peer *peer, const struct http_call *call)

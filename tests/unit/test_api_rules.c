@@ -129,7 +129,9 @@ static void calls_by_rule_files(void)
 	callmake(&m, rows[0].request, rows[0].fields, rows[0].body, 200, NULL, NULL);
 	must(!callmake_describe(&m));
 	ok_str(m.out.rule, "deployer");
+	ok_int(strlen(api_rules_sha256()), 64);
 	api_rules_free();
+	ok_str(api_rules_sha256(), "");
 	snprintf(why, sizeof(why), "rm -r %s", dir);
 	ok(!system(why));
 	ok(api_rules_load("/nonexistent", why) == -ENOENT && *why);
