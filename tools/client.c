@@ -4,7 +4,9 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "lib/cleanup.h"
@@ -12,12 +14,14 @@
 #include "proto/sigv4.h"
 
 #define REPLY_MAX (256u << 20)
+#define SIGNATURE_MAX 1025
 #define CONTENT_TYPE "application/x-amz-json-1.1"
 
 struct client {
 	CURL *curl;
 	char host[64];		/* "127.0.0.1:7480" */
 	char key[129], secret[129], region[64];
+	char signature[SIGNATURE_MAX];	/* of the last answer */
 	struct buf reply;
 };
 
@@ -108,6 +112,22 @@ static size_t take_reply(char *p, size_t size, size_t n, void *ctx)
 	return buf_add(ctx, p, size * n) < 0 ? 0 : size * n;
 }
 
+/* Of all headers of an answer only a digest's signature is of interest. */
+static size_t take_header(char *p, size_t size, size_t n, void *ctx)
+{
+	static const char name[] = "x-amz-meta-signature:";
+	size_t at = sizeof(name) - 1, len = size * n;
+
+	if (len > at && !strncasecmp(p, name, at)) {
+		for (; at < len && p[at] == ' '; at++)
+			;
+		while (len > at && (p[len - 1] == '\r' || p[len - 1] == '\n'))
+			len--;
+		snprintf(ctx, SIGNATURE_MAX, "%.*s", (int)(len - at), p + at);
+	}
+	return size * n;
+}
+
 /* Curl's errors, as far as a caller acts on them. */
 static int transfer_errno(CURLcode code)
 {
@@ -121,7 +141,7 @@ static int transfer_errno(CURLcode code)
 static int transfer(struct client *c, const char *path, const char *body, struct curl_slist *headers, long *ret_status,
 		    char why[256])
 {
-	char url[256];
+	char url[4096];
 	CURLcode code;
 
 	curl_easy_reset(c->curl);
@@ -134,10 +154,14 @@ static int transfer(struct client *c, const char *path, const char *body, struct
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, 60000L);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_reply);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &c->reply);
-	if (body) {
+	curl_easy_setopt(c->curl, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, take_header);
+	curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, c->signature);
+	c->signature[0] = '\0';
+	if (body)
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
+	if (headers)
 		curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
-	}
 	code = curl_easy_perform(c->curl);
 	if (code != CURLE_OK) {
 		snprintf(why, 256, "the store at %s does not answer: %s", c->host, curl_easy_strerror(code));
@@ -160,6 +184,8 @@ int client_get(struct client *c, const char *path, struct buf *ret_body)
 	return r < 0 ? r : (int)status;
 }
 
+/* ---- signed requests */
+
 static int add_header(struct curl_slist **list, const char *name, const char *value)
 {
 	_cleanup_buf_ struct buf b = { 0 };
@@ -178,17 +204,20 @@ static void free_headers(struct curl_slist **list)
 	curl_slist_free_all(*list);
 }
 
+static void amz_date(char ret[17])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	strftime(ret, 17, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+}
+
 /* The headers of one signed request. */
 static int sign(struct client *c, const char *target, const char *body, struct curl_slist **ret_headers)
 {
 	_cleanup_(free_headers) struct curl_slist *list = NULL;
 	_cleanup_buf_ struct buf authorization = { 0 };
 	char date[17];
-	time_t now = time(NULL);
-	struct tm tm;
-	int r;
-
-	strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
 	const struct sigv4_header headers[] = {
 		{ "content-type", CONTENT_TYPE }, { "host", c->host }, { "x-amz-date", date }, { "x-amz-target", target },
 	};
@@ -196,7 +225,9 @@ static int sign(struct client *c, const char *target, const char *body, struct c
 		.method = "POST", .path = "/", .query = "", .headers = headers, .nheaders = ARRAY_SIZE(headers),
 		.body = body, .body_len = strlen(body),
 	};
+	int r;
 
+	amz_date(date);
 	r = sigv4_sign(&request, "cloudtrail", c->region, c->key, c->secret, date, &authorization);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(headers); i++)
 		r = add_header(&list, headers[i].name, headers[i].value);
@@ -208,6 +239,53 @@ static int sign(struct client *c, const char *target, const char *body, struct c
 		return r;
 	*ret_headers = TAKE_PTR(list);
 	return 0;
+}
+
+static void add_encoded(struct buf *b, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char ch = (unsigned char)*text;
+
+		if (isalnum(ch) || strchr("-._~/", ch))
+			buf_addc(b, ch);
+		else
+			buf_addf(b, "%%%02X", ch);
+	}
+}
+
+int client_s3(struct client *c, const char *bucket, const char *key, const char *query, struct buf *ret_body, char *signature,
+	      size_t size, char why[256])
+{
+	static const char empty[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+	_cleanup_(free_headers) struct curl_slist *list = NULL;
+	_cleanup_buf_ struct buf path = { 0 }, authorization = { 0 };
+	char date[17];
+	const struct sigv4_header headers[] = { { "host", c->host }, { "x-amz-content-sha256", empty }, { "x-amz-date", date } };
+	struct sigv4_request q = { .method = "GET", .query = query, .headers = headers, .nheaders = 3, .body = "", .s3 = true };
+	_cleanup_free_ char *sent = NULL;
+	long status = 0;
+	int r;
+
+	amz_date(date);
+	buf_addf(&path, "/%s", bucket);
+	if (key)
+		buf_addc(&path, '/');
+	add_encoded(&path, key ? key : "");
+	q.path = buf_text(&path);
+	r = sigv4_sign(&q, "s3", c->region, c->key, c->secret, date, &authorization);
+	for (unsigned i = 0; r >= 0 && i < ARRAY_SIZE(headers); i++)
+		r = add_header(&list, headers[i].name, headers[i].value);
+	if (r >= 0)
+		r = add_header(&list, "Authorization", buf_text(&authorization));
+	if (r < 0 || asprintf(&sent, "%s%s%s", q.path, *query ? "?" : "", query) < 0) {
+		snprintf(why, 256, "out of memory");
+		return -ENOMEM;
+	}
+	r = transfer(c, sent, NULL, list, &status, why);
+	if (!r)
+		r = buf_add(ret_body, c->reply.p, c->reply.n);
+	snprintf(signature, size, "%s", c->signature);
+	return r < 0 ? r : (int)status;
 }
 
 /* CloudTrail's errors: {"__type": "InvalidTokenException", "message": "..."}. */

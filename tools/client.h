@@ -31,6 +31,11 @@ int client_call(struct client *c, const char *target, struct json_object *reques
 /* GET path, for /readyz and /metrics: HTTP status, or -errno. */
 int client_get(struct client *c, const char *path, struct buf *ret_body);
 
+/* GET of S3's API, signed: an object, or with key NULL and a query the bucket itself. HTTP status and the body, appended;
+ * or -errno and why. signature (of at most size - 1 bytes) is what x-amz-meta-signature says, "" if nothing. */
+int client_s3(struct client *c, const char *bucket, const char *key, const char *query, struct buf *ret_body, char *signature,
+	      size_t size, char why[256]);
+
 static inline void cleanup_json(struct json_object **o)
 {
 	json_object_put(*o);

@@ -15,12 +15,13 @@
 #include "proto/keys.h"
 #include "proto/spool.h"
 #include "show.h"
+#include "trailcheck.h"
 
 enum { OPT_START = OPT_LONG + 1, OPT_END };
 #define PAGE 32		/* frames; each may have 4 MiB */
 
 static const struct opt opts[] = {
-	{ OPT_START, "start", "TIME", "only frames that the store received from this time on" },
+	{ OPT_START, "start", "TIME", "only frames that the store received, and digests that end, from this time on" },
 	{ OPT_END, "end", "TIME", "up to this time" },
 	OPT_FORMAT,
 	OPT_DIR,
@@ -29,6 +30,7 @@ static const struct opt opts[] = {
 
 struct verify {
 	struct evidence *evidence;
+	struct trailcheck trails;
 	bool json;
 };
 
@@ -162,12 +164,44 @@ static int fetch_all(struct verify *v, struct client *client, struct json_object
 	return 0;
 }
 
+/* ---- log files and digests */
+
+static void count_fault(void *ctx, const char *text)
+{
+	struct verify *v = ctx;
+
+	evidence_fault(v->evidence, "%s", text);
+}
+
+/* A time that was not given is the first or the last. */
+static double time_of(struct json_object *request, const char *key, double otherwise)
+{
+	struct json_object *t = member_at(request, key);
+
+	return t ? json_object_get_double(t) : otherwise;
+}
+
+static int check_trails(struct verify *v, struct client *client, struct json_object *request, bool whole)
+{
+	struct trailcheck *t = &v->trails;
+	char why[256];
+
+	*t = (struct trailcheck){ .client = client, .whole = whole, .from = time_of(request, "StartTime", 0),
+				  .to = time_of(request, "EndTime", 1e12), .fault = count_fault, .ctx = v };
+	if (trailcheck_run(t, why) < 0)
+		return complain("%s", why), -EIO;
+	return 0;
+}
+
 static int report(struct verify *v)
 {
 	uint64_t frames, records, faults;
 
 	evidence_finish(v->evidence, tell_chain);
 	evidence_totals(v->evidence, &frames, &records, &faults);
+	if (v->trails.digests)
+		printf(v->json ? "{\"digests\":%llu,\"logFiles\":%llu}\n" : "trails: %llu digests, %llu log files\n",
+		       (unsigned long long)v->trails.digests, (unsigned long long)v->trails.logs);
 	printf(v->json ? "{\"frames\":%llu,\"records\":%llu,\"faults\":%llu}\n" : "verified: %llu frames, %llu records, %llu faults\n",
 	       (unsigned long long)frames, (unsigned long long)records, (unsigned long long)faults);
 	return faults || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
@@ -201,6 +235,8 @@ static int verify(struct verify *v, const char *dir, struct json_object *request
 	r = whole ? expect_acknowledged(v, &instance) : 0;
 	if (r < 0)
 		complain("out of memory");
+	if (!r)
+		r = check_trails(v, client, request, whole);
 	r = r < 0 || fetch_all(v, client, request) < 0 ? EXIT_FAILED : report(v);
 	evidence_free(&v->evidence);
 	return r;
@@ -235,7 +271,8 @@ const struct command cmd_verify = {
 	.usage = "[--start TIME] [--end TIME] [--format json|compact]",
 	.summary = "check the chains and signatures of what the store has",
 	.details = "Every frame is fetched and checked here: its checksums, its signature by the host's key, and its place in its\n"
-		   "chain. Exit status 1 if there is any fault.",
+		   "chain. So are the trails' digests and log files, where they were delivered: hashes, signatures, chains, files that\n"
+		   "are missing, have grown or lie where they do not belong. Exit status 1 if there is any fault.",
 	.opts = opts,
 	.run = run,
 };

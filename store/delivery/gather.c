@@ -8,7 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "proto/recordselect.h"
-#include "store/tailer.h"
+#include "store/follow.h"
 
 /* As CloudTrail: management events, until PutEventSelectors says otherwise. */
 static const char default_selectors[] = "[{\"ReadWriteType\":\"All\",\"IncludeManagementEvents\":true}]";
@@ -149,47 +149,22 @@ static int add_frame(struct worker *w, struct decoded *d)
 	return r;
 }
 
-struct going {
-	struct worker *w;
-	journal_pos limit;
-};
-
-static int on_entry(void *ctx, const struct journal_entry *e)
+static int on_frame(void *ctx, const struct journal_entry *e, struct decoded *d)
 {
-	struct going *g = ctx;
-	struct store *st = g->w->d->st;
-	struct decoded *d;
-	int r;
+	struct worker *w = ctx;
 
-	if (e->pos >= g->limit || delivery_stopping(g->w->d))
-		return 1;
-	r = decoded_get(st->decoded, st->journal, e->pos, &d);
-	if (r == -EBADMSG || r == -ENOENT) {	/* the tailer says so in a record of its own */
-		g->w->cursor = (struct index_place){ e->next, 0 };
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	r = add_frame(g->w, d);
-	decoded_release(st->decoded, d);
-	return r;
-}
-
-/* Records may be shown, and so delivered, once they are indexed. */
-static journal_pos limit_of(const struct worker *w)
-{
-	journal_pos done = tailer_done(w->d->st->tailer).pos;
-
-	return w->span.stop && w->span.stop < done ? w->span.stop : done;
+	return delivery_stopping(w->d) ? 1 : add_frame(w, d);
 }
 
 int gather(struct worker *w)
 {
-	struct going g = { w, limit_of(w) };
+	journal_pos next;
 	int r;
 
-	if (w->batch.full || w->cursor.pos >= g.limit)
+	if (w->batch.full)
 		return 0;
-	r = journal_scan(w->d->st->journal, w->cursor.pos, false, on_entry, &g, NULL);
-	return r == -EAGAIN || r > 0 ? 0 : r;
+	r = follow_frames(w->d->st, w->cursor.pos, w->span.stop ? w->span.stop : UINT64_MAX, on_frame, w, &next);
+	if (next > w->cursor.pos)	/* else within a frame */
+		w->cursor = (struct index_place){ next, 0 };
+	return r == -EAGAIN ? 0 : r;
 }

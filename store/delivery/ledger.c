@@ -24,6 +24,7 @@ static const char schema[] =
 	"CREATE TABLE logs (id INTEGER PRIMARY KEY AUTOINCREMENT, trail INT, span INT, account TEXT, region TEXT, bucket TEXT, key TEXT,"
 	" hash TEXT, oldest INT, newest INT, records INT, planned INT, delivered INT DEFAULT 0, body BLOB);"
 	"CREATE INDEX log_state ON logs (trail, delivered);"
+	"CREATE TABLE loose (bucket TEXT, prefix TEXT, UNIQUE (bucket, prefix));"
 	"CREATE TABLE chains (id INTEGER PRIMARY KEY AUTOINCREMENT, span INT, trail INT, account TEXT, region TEXT, until INT, last INT DEFAULT 0,"
 	" UNIQUE (span, account, region));"
 	"CREATE TABLE digests (id INTEGER PRIMARY KEY AUTOINCREMENT, chain INT, trail INT, account TEXT, region TEXT, bucket TEXT, key TEXT,"

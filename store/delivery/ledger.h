@@ -102,14 +102,21 @@ int ledger_span_done(struct ledger *l, const struct span *s);		/* and a deleted 
 /* All of them, and the place behind their records, at once. */
 int ledger_logs_plan(struct ledger *l, int64_t span, const struct index_place *place, const struct log_row *v, unsigned n);
 int ledger_log_next(struct ledger *l, int64_t trail, struct log_row *ret_r);	/* one to be delivered, with its bytes */
-int ledger_log_delivered(struct ledger *l, int64_t id, int64_t now, bool digest);
+/* digest false: no digest will name it, and its place in the bucket is noted. */
+int ledger_log_delivered(struct ledger *l, const struct log_row *row, int64_t now, bool digest, const char *prefix);
 typedef int (*ledger_log_fn)(void *ctx, const struct log_row *r);
+/* All that no digest names yet, delivered or not. */
+int ledger_logs_open(struct ledger *l, ledger_log_fn fn, void *ctx);
+/* Buckets and prefixes under which files lie that no digest names. */
+typedef int (*ledger_loose_fn)(void *ctx, const char *bucket, const char *prefix);
+int ledger_loose(struct ledger *l, ledger_loose_fn fn, void *ctx);
 /* Those delivered before `before` (ns) that no digest names yet, in order. */
 int ledger_logs_due(struct ledger *l, const struct chain_row *c, int64_t before, ledger_log_fn fn, void *ctx);
 
 /* ---- digests */
 int ledger_chain_open(struct ledger *l, const struct span *s, const char *account, const char *region, int64_t from);
-int ledger_chains_close(struct ledger *l, int64_t span);	/* the next digests of it begin new chains */
+/* No digests any more: the next ones of it begin new chains, files that wait for one get none. */
+int ledger_chains_close(struct ledger *l, int64_t span, const char *prefix);
 /* Accounts and regions of a span's files that have no chain yet get one. */
 int ledger_chains_fill(struct ledger *l, const struct span *s, int64_t from);
 typedef int (*ledger_chain_fn)(void *ctx, const struct chain_row *c);
@@ -122,6 +129,7 @@ int ledger_digest_plan(struct ledger *l, const struct digest_row *r, int64_t bef
 int ledger_digest_next(struct ledger *l, int64_t trail, struct digest_row *ret_r);
 int ledger_digest_delivered(struct ledger *l, int64_t id, int64_t now);
 typedef int (*ledger_digest_fn)(void *ctx, const struct digest_row *r);
+/* Of a trail, or of all that ever were: 0. */
 int ledger_digests(struct ledger *l, int64_t trail, int64_t after, unsigned max, ledger_digest_fn fn, void *ctx);
 
 /* ---- keys */

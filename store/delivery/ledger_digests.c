@@ -31,13 +31,25 @@ int ledger_chains_fill(struct ledger *l, const struct span *s, int64_t from)
 	return query_end(&q);
 }
 
-int ledger_chains_close(struct ledger *l, int64_t span)
+int ledger_chains_close(struct ledger *l, int64_t span, const char *prefix)
 {
+	static const char *const statements[] = {
+		"INSERT OR IGNORE INTO loose (bucket, prefix) SELECT DISTINCT bucket, ?2 FROM logs WHERE span = ?1 AND delivered > 0",
+		"DELETE FROM logs WHERE span = ?1 AND delivered > 0 AND ?2 IS NOT NULL",
+		"DELETE FROM chains WHERE span = ?1 AND ?2 IS NOT NULL",
+	};
 	struct query q;
+	int r = ledger_begin(l);
 
-	query_begin(&q, l, "DELETE FROM chains WHERE span = ?");
-	bind_int(&q, span);
-	return query_end(&q);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < 3 && !r; i++) {
+		query_next(&q, l, statements[i]);
+		bind_int(&q, span);
+		bind_text(&q, prefix);
+		r = query_close(&q);
+	}
+	return ledger_commit(l, r);
 }
 
 int ledger_chains(struct ledger *l, int64_t span, ledger_chain_fn fn, void *ctx)
@@ -201,9 +213,9 @@ int ledger_digests(struct ledger *l, int64_t trail, int64_t after, unsigned max,
 	while (!r && max--) {
 		struct query q;
 
-		query_begin(&q, l, "SELECT " COLUMNS " FROM digests WHERE trail = ? AND id > ? ORDER BY id LIMIT 1");
-		bind_int(&q, trail);
+		query_begin(&q, l, "SELECT " COLUMNS " FROM digests WHERE id > ?1 AND (?2 = 0 OR trail = ?2) ORDER BY id LIMIT 1");
 		bind_int(&q, d.id);
+		bind_int(&q, trail);
 		r = one_digest(&q, &d);
 		if (!r)
 			r = fn(ctx, &d);

@@ -82,14 +82,74 @@ int ledger_log_next(struct ledger *l, int64_t trail, struct log_row *ret_r)
 	return r < 0 || there ? r : -ENOENT;
 }
 
-int ledger_log_delivered(struct ledger *l, int64_t id, int64_t now, bool digest)
+int ledger_log_delivered(struct ledger *l, const struct log_row *row, int64_t now, bool digest, const char *prefix)
 {
 	struct query q;
+	int r = ledger_begin(l);
 
-	query_begin(&q, l, digest ? "UPDATE logs SET delivered = ?, body = NULL WHERE id = ?" : "DELETE FROM logs WHERE ?1 AND id = ?2");
-	bind_int(&q, now);
-	bind_int(&q, id);
-	return query_end(&q);
+	if (r < 0)
+		return r;
+	if (!digest) {
+		query_next(&q, l, "INSERT OR IGNORE INTO loose (bucket, prefix) VALUES (?, ?)");
+		bind_text(&q, row->bucket);
+		bind_text(&q, prefix);
+		r = query_close(&q);
+	}
+	if (!r) {
+		query_next(&q, l, digest ? "UPDATE logs SET delivered = ?, body = NULL WHERE id = ?" : "DELETE FROM logs WHERE ?1 AND id = ?2");
+		bind_int(&q, now);
+		bind_int(&q, row->id);
+		r = query_close(&q);
+	}
+	return ledger_commit(l, r);
+}
+
+int ledger_loose(struct ledger *l, ledger_loose_fn fn, void *ctx)
+{
+	int r = 0;
+
+	for (int64_t skip = 0; !r; skip++) {
+		char bucket[64], prefix[LAYOUT_PREFIX_MAX + 1];
+		struct query q;
+		bool there;
+
+		query_begin(&q, l, "SELECT bucket, prefix FROM loose ORDER BY rowid LIMIT 1 OFFSET ?");
+		bind_int(&q, skip);
+		there = query_row(&q);
+		if (there) {
+			read_text(&q, bucket, sizeof(bucket));
+			read_text(&q, prefix, sizeof(prefix));
+		}
+		r = query_end(&q);
+		if (!r && !there)
+			return 0;
+		if (!r)
+			r = fn(ctx, bucket, prefix);
+	}
+	return r;
+}
+
+int ledger_logs_open(struct ledger *l, ledger_log_fn fn, void *ctx)
+{
+	struct log_row row = { 0 };
+	int r = 0;
+
+	while (!r) {
+		struct query q;
+		bool there;
+
+		query_begin(&q, l, "SELECT " COLUMNS " FROM logs WHERE id > ? ORDER BY id LIMIT 1");
+		bind_int(&q, row.id);
+		there = query_row(&q);
+		if (there)
+			read_log(&q, &row);
+		r = query_end(&q);
+		if (!r && !there)
+			return 0;
+		if (!r)
+			r = fn(ctx, &row);
+	}
+	return r;
 }
 
 int ledger_logs_due(struct ledger *l, const struct chain_row *c, int64_t before, ledger_log_fn fn, void *ctx)

@@ -57,7 +57,7 @@ static int deliver_logs(struct worker *w)
 			break;
 		}
 		w->failures = 0;
-		r = ledger_log_delivered(w->d->ledger, row->id, clock_wall(), w->trail.validation);
+		r = ledger_log_delivered(w->d->ledger, row, clock_wall(), w->trail.validation, w->trail.prefix);
 		if (!r)
 			r = ledger_trail_delivery(w->d->ledger, w->id, clock_wall(), NULL);
 	}

@@ -152,7 +152,7 @@ static int run(struct digesting *g)
 	int r;
 
 	if (!g->t->validation)
-		return ledger_chains_close(l, g->s->id);
+		return ledger_chains_close(l, g->s->id, g->t->prefix);
 	r = ledger_chains(l, g->s->id, first_chain, &home);
 	if (!r)
 		r = open_home(g, &from);

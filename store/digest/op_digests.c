@@ -81,6 +81,7 @@ static int show_digest(void *ctx, const struct digest_row *d)
 	l->n++;
 	json_open(j, NULL, '{');
 	json_int(j, "Number", d->id);
+	json_int(j, "Chain", d->chain);
 	json_string(j, "Account", d->account);
 	json_string(j, "Region", d->region);
 	json_string(j, "S3Bucket", d->bucket);
@@ -95,13 +96,53 @@ static int show_digest(void *ctx, const struct digest_row *d)
 	return 0;
 }
 
+static int show_log(void *ctx, const struct log_row *r)
+{
+	struct json *j = ctx;
+
+	json_open(j, NULL, '{');
+	json_string(j, "S3Bucket", r->bucket);
+	json_string(j, "S3Object", r->key);
+	json_string(j, "HashValue", r->hash);
+	json_boolean(j, "Delivered", r->delivered != 0);
+	json_close(j, '}');
+	return 0;
+}
+
+static int show_loose(void *ctx, const char *bucket, const char *prefix)
+{
+	struct json *j = ctx;
+
+	json_open(j, NULL, '{');
+	json_string(j, "S3Bucket", bucket);
+	json_string(j, "S3KeyPrefix", prefix);
+	json_close(j, '}');
+	return 0;
+}
+
+/* With the last page: what lies in buckets without a digest that names it. */
+static int show_rest(struct ledger *l, struct json *j)
+{
+	int r;
+
+	json_open(j, "Open", '[');
+	r = ledger_logs_open(l, show_log, j);
+	json_close(j, ']');
+	json_open(j, "Loose", '[');
+	if (!r)
+		r = ledger_loose(l, show_loose, j);
+	json_close(j, ']');
+	return r;
+}
+
 int op_list_digests(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	struct listing l = { .j = { .out = &r->body } };
-	struct trail t;
+	struct ledger *ledger = st->delivery ? delivery_ledger(st->delivery) : NULL;
+	struct trail t = { 0 };
 	int64_t after;
 	bool there;
-	int res = trail_of_ours(st, in, "TrailName", r, &t);
+	int res = input_has(in, "TrailName") ? trail_of_ours(st, in, "TrailName", r, &t) : 0;
 
 	if (!res)
 		res = input_int(in, "After", r, &there, &after);
@@ -109,12 +150,14 @@ int op_list_digests(struct store *st, struct json_object *in, struct op_state *s
 		return res;
 	json_open(&l.j, NULL, '{');
 	json_open(&l.j, "Digests", '[');
-	res = ledger_digests(delivery_ledger(st->delivery), t.id, after, PAGE, show_digest, &l);
-	if (res < 0)
-		return trail_failed(r, res);
+	res = ledger ? ledger_digests(ledger, t.id, after, PAGE, show_digest, &l) : 0;
 	json_close(&l.j, ']');
 	if (l.n == PAGE)
 		json_int(&l.j, "After", l.last);
+	else if (!res && ledger)
+		res = show_rest(ledger, &l.j);
+	if (res < 0)
+		return trail_failed(r, res);
 	json_close(&l.j, '}');
 	return trail_ended(r);
 }
