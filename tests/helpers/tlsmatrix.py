@@ -50,6 +50,27 @@ frontend f
   http-request return status 200 content-type text/plain string "hello\\n"
 """
 
+MODULES = ("mpm_event", "authz_core", "alias", "ssl", "http2")
+APACHE = """
+ServerRoot %(dir)s
+ServerName localhost
+PidFile %(dir)s/apache.pid
+ErrorLog %(dir)s/apache.error
+Listen 127.0.0.1:%(port)d
+User www-data
+Group www-data
+KeepAliveTimeout 600
+MaxKeepAliveRequests 0
+LogFormat "{\\"method\\":\\"%%m\\",\\"path\\":\\"%%U\\",\\"status\\":%%>s,\\"port\\":%%{remote}p}" oracle
+CustomLog %(dir)s/apache.log oracle
+SSLEngine on
+SSLCertificateFile %(dir)s/c.pem
+SSLCertificateKeyFile %(dir)s/k.pem
+Protocols h2 http/1.1
+RedirectMatch 404 /missing$
+AliasMatch ^/.*$ %(dir)s/hello
+"""
+
 # kind, if it is not that every request is there once: "load": made as fast as can be, so that entries may be lost; "first": runs of a program
 # that nobody ran before; "copies": each has a library that nobody used before; "late": runs while it is found.
 Case = collections.namedtuple("Case", "name server argv requests needs kind", defaults=("", ""))
@@ -77,7 +98,14 @@ def server(folder, name, build):
     if name in ("nginx", "haproxy"):
         with open("%s/%s.conf" % (folder, name), "w") as f:
             f.write({"nginx": NGINX, "haproxy": HAPROXY}[name] % {"dir": folder, "port": port})
+    if name == "apache":
+        os.chmod(folder, 0o711)  # it gives its privileges up
+        with open(folder + "/hello", "w") as f:
+            f.write("hello\n")
+        with open(folder + "/apache.conf", "w") as f:
+            f.write("".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n" % (m, m) for m in MODULES) + APACHE % {"dir": folder, "port": port})
     argv = {
+        "apache": ["/usr/sbin/apache2", "-DFOREGROUND", "-f", folder + "/apache.conf"],
         "nginx": ["/usr/sbin/nginx", "-c", folder + "/nginx.conf"],
         "haproxy": ["/usr/sbin/haproxy", "-db", "-f", folder + "/haproxy.conf"],
         "python": ["/usr/bin/python3", SOURCES + "/web.py", "serve", str(port), cert, key],

@@ -20,8 +20,8 @@ from tlsmatrix import Case  # noqa: E402
 PYTHON, NODE, W, B = "/usr/bin/python3", "/usr/bin/node", tlsmatrix.SOURCES, tap.BUILD + "/tls"
 KEPT, LOAD, COPIES = size("tlsmatrix.kept"), size("tlsmatrix.load"), size("tlsmatrix.copies")
 OPEN = 100	# requests that load generators may have open when they stop
-SERVERS = ("nginx", "haproxy", "python", "node", "go")
-TWO = ("nginx", "haproxy", "node", "go")	# those that speak HTTP/2
+SERVERS = ("nginx", "haproxy", "apache", "python", "node", "go")
+TWO = ("nginx", "haproxy", "apache", "node", "go")	# those that speak HTTP/2
 LIBRARIES = {"many": "-lssl -lcrypto", "retry": "-lssl -lcrypto", "filtered": "", "wolf": "-lwolfssl", "mbed": "-lmbedtls -lmbedx509 -lmbedcrypto"}
 
 
