@@ -16,14 +16,14 @@ PKGS := libbpf libelf json-c expat libprotobuf-c libzstd libcrypto libssl libngh
 CFLAGS ?= $(if $(filter 1,$(SAN)),-O1 -g1,-O2 -g)
 HT_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter \
 	-fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -DHOSTTRAIL_VERSION='"$(VERSION)"' \
-	-I. -I$(O)/gen -I$(O)
+	-I. -I$(O)/gen -I$(O) -isystem $(O)/duckdb
 HT_LDFLAGS := -Wl,-z,relro,-z,now -pie
 ifeq ($(SAN),1)
 HT_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(HT_CFLAGS)) -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 HT_LDFLAGS += -fsanitize=address,undefined
 endif
 HT_CFLAGS += -fPIE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -lpthread -lm
+LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -lpthread -ldl -lm
 
 ifeq ($(V),1)
 Q :=
@@ -54,7 +54,7 @@ helpers := $(patsubst tests/helpers/%.c,$(O)/tests/helpers/%,$(wildcard tests/he
 workloads := $(patsubst tests/workloads/%.c,$(O)/tests/workloads/%,$(wildcard tests/workloads/*.c))
 
 ## all: build the four programs
-all: $(bins:%=$(O)/bin/%)
+all: $(bins:%=$(O)/bin/%) $(O)/duckdb/libduckdb.so
 
 $(O)/lib/libht.a: $(lib-o)
 $(foreach f,$(filter-out lib,$(folders)),$(eval $(O)/$f/lib$f.a: $$($f-o)))
@@ -77,6 +77,12 @@ $(O)/%.o: %.c
 $(O)/gen/%.o: $(O)/gen/%.c
 	$(say) CC $<
 	$(Q)$(CC) $(CFLAGS) $(HT_CFLAGS) -w -MMD -MP -c -o $@ $<
+
+# ---- the lake's engine: its header for the store, its library beside the programs, loaded when the store starts
+$(O)/duckdb/libduckdb.so $(O)/duckdb/duckdb.h &: tools/duckdb.sh
+	$(say) DUCKDB $(O)/duckdb
+	$(Q)tools/duckdb.sh $(O)/duckdb && touch $(O)/duckdb/duckdb.h
+$(store-o) $(O)/store/main.o $(tools-o) $(unit:%=%.o) $(fuzz:%=%.o) $(bench:%=%.o) $(helpers:%=%.o): | $(O)/duckdb/duckdb.h
 
 # ---- generated: protobuf, kernel types, BPF skeleton
 $(O)/gen/hosttrail.pb-c.c $(O)/gen/hosttrail.pb-c.h &: proto/hosttrail.proto

@@ -13,6 +13,9 @@ struct store_config {
 	struct conf_list buckets;
 	int64_t delivery_interval, digest_period, digest_key_life;	/* ms */
 	uint64_t delivery_size;
+	char *duckdb;
+	uint64_t lake_memory;
+	int64_t lake_seal_records, lake_seal_ms, lake_query_ms, lake_query_rows;
 	int log_level;
 };
 

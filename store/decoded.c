@@ -153,7 +153,7 @@ static void offer(struct decoded_cache *c, struct decoded *d)
 	}
 }
 
-int decoded_make(struct decoded_cache *c, const struct journal_entry *e, struct decoded **ret_d)
+static int make(const struct journal_entry *e, struct decoded **ret_d)
 {
 	struct decoded *d = calloc(1, sizeof(*d));
 	int r;
@@ -175,11 +175,39 @@ int decoded_make(struct decoded_cache *c, const struct journal_entry *e, struct 
 		return r;
 	}
 	d->cost = cost_of(d);
-	pthread_mutex_lock(&c->lock);
-	offer(c, d);
-	pthread_mutex_unlock(&c->lock);
 	*ret_d = d;
 	return 0;
+}
+
+int decoded_make(struct decoded_cache *c, const struct journal_entry *e, struct decoded **ret_d)
+{
+	int r = make(e, ret_d);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&c->lock);
+	offer(c, *ret_d);
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+int decoded_read(struct decoded_cache *c, struct journal *j, journal_pos pos, bool share, struct decoded **ret_d)
+{
+	_cleanup_buf_ struct buf frame = { 0 };
+	_cleanup_free_ struct frame_header *header = malloc(sizeof(*header));
+	struct journal_entry e;
+	size_t total;
+	int r;
+
+	if (!header)
+		return -ENOMEM;
+	r = journal_read(j, pos, &frame, &e);
+	if (r < 0)
+		return r;
+	if (frame_peek(e.frame, e.frame_len, header, &total) < 0 || total != e.frame_len)
+		return -EBADMSG;
+	e.header = header;
+	return share ? decoded_make(c, &e, ret_d) : make(&e, ret_d);
 }
 
 /* To the young end of the table's order. */
@@ -191,12 +219,7 @@ static void touch(struct decoded_cache *c, struct decoded *d)
 
 int decoded_get(struct decoded_cache *c, struct journal *j, journal_pos pos, struct decoded **ret_d)
 {
-	_cleanup_buf_ struct buf frame = { 0 };
-	_cleanup_free_ struct frame_header *header = NULL;
-	struct journal_entry e;
 	struct decoded *d;
-	size_t total;
-	int r;
 
 	pthread_mutex_lock(&c->lock);
 	HASH_FIND(hh, c->table, &pos, sizeof(pos), d);
@@ -212,16 +235,7 @@ int decoded_get(struct decoded_cache *c, struct journal *j, journal_pos pos, str
 		*ret_d = d;
 		return 0;
 	}
-	header = malloc(sizeof(*header));
-	if (!header)
-		return -ENOMEM;
-	r = journal_read(j, pos, &frame, &e);
-	if (r < 0)
-		return r;
-	if (frame_peek(e.frame, e.frame_len, header, &total) < 0 || total != e.frame_len)
-		return -EBADMSG;
-	e.header = header;
-	return decoded_make(c, &e, ret_d);
+	return decoded_read(c, j, pos, true, ret_d);
 }
 
 void decoded_release(struct decoded_cache *c, struct decoded *d)

@@ -58,6 +58,8 @@ void decoded_cache_free(struct decoded_cache **c);
 int decoded_make(struct decoded_cache *c, const struct journal_entry *e, struct decoded **ret_d);
 /* From the cache, or read from the journal. -ENOENT, -EBADMSG (damaged), -ENOMEM. */
 int decoded_get(struct decoded_cache *c, struct journal *j, journal_pos pos, struct decoded **ret_d);
+/* Past the cache; share == false: this copy is nobody else's, so that its lock can be taken while another frame's is held. */
+int decoded_read(struct decoded_cache *c, struct journal *j, journal_pos pos, bool share, struct decoded **ret_d);
 void decoded_release(struct decoded_cache *c, struct decoded *d);	/* NULL-safe */
 void decoded_lock(struct decoded *d);
 void decoded_unlock(struct decoded *d);

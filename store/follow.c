@@ -16,13 +16,12 @@ static bool same_content(struct store *st, const struct index_key *k, const uint
 	struct decoded *d;
 	bool same = false;
 
-	if (decoded_get(st->decoded, st->journal, k->place.pos, &d) < 0)
+	/* a copy of our own: the caller holds a frame's lock, and another may hold this one's and want that */
+	if (decoded_read(st->decoded, st->journal, k->place.pos, false, &d) < 0)
 		return false;
-	decoded_lock(d);
 	if (k->place.record < d->records && reader_summary(d->reader, k->place.record, &s) == 0 && !memcmp(s.event_id, id, 16) &&
 	    reader_json(d->reader, k->place.record, &other) == 0)
 		same = other.n == json->n && !memcmp(other.p, json->p, other.n);
-	decoded_unlock(d);
 	decoded_release(st->decoded, d);
 	return same;
 }

@@ -38,6 +38,21 @@ int op_tail(struct store *st, struct json_object *in, struct op_state *state, st
 int op_verify(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 
+/* lake/ */
+int op_create_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_get_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_list_event_data_stores(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_update_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_delete_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_restore_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_start_event_data_store_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_stop_event_data_store_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_start_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_describe_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_get_query_results(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_list_queries(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_cancel_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+
 /* One record as a member of Events, between the braces; the caller holds decoded_lock(). */
 int event_json(struct decoded *d, unsigned i, const struct record_summary *s, bool received, struct json *j);
 

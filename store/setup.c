@@ -15,6 +15,7 @@
 #include "chains.h"
 #include "delivery/deliver.h"
 #include "ingest.h"
+#include "lake/lake.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/fsx.h"
@@ -31,7 +32,7 @@ struct setup {
 	struct chains *chains;
 	struct buckets *buckets;	/* until delivery has them */
 	int lock;
-	bool running, ports_written;
+	bool running, ports_written, rebuild_lake;
 	journal_pos faults_upto;	/* frames before it gave nothing to say that is not said */
 	bool unsaid_start;		/* StoreStarted waits for space */
 	char recovered[256];		/* what opening the journal found */
@@ -119,7 +120,9 @@ static void on_clock(void *ctx, const struct journal_origin *origin, int64_t ahe
 
 static bool on_hold(void *ctx)
 {
-	return tailer_hold(((struct setup *)ctx)->st.tailer);
+	struct setup *s = ctx;
+
+	return tailer_hold(s->st.tailer) || lake_hold(s->st.lake);
 }
 
 static const struct ingest_events ingest_events = {
@@ -307,6 +310,23 @@ static int start_delivery(struct setup *s)
 	return r;
 }
 
+static int start_lake(struct setup *s)
+{
+	const struct store_config *c = s->config;
+	const struct lake_config lake = {
+		.dir = c->data_dir, .library = c->duckdb, .seal_records = (uint64_t)c->lake_seal_records,
+		.seal_ns = c->lake_seal_ms * (int64_t)NS_PER_MS, .memory = c->lake_memory, .query_ns = c->lake_query_ms * (int64_t)NS_PER_MS,
+		.query_rows = (uint64_t)c->lake_query_rows, .rebuild = s->rebuild_lake,
+	};
+	int r = lake_open(&s->st, &lake, &s->st.lake);
+
+	if (!r)
+		r = lake_start(s->st.lake);
+	if (r < 0)
+		log_err(r, "cannot open the lake in %s", c->data_dir);
+	return r;
+}
+
 static int start_servers(struct setup *s)
 {
 	const struct store_config *c = s->config;
@@ -340,7 +360,7 @@ static int write_ports(struct setup *s)
 int setup_start(struct setup *s)
 {
 	static int (*const steps[])(struct setup *s) = { start_dir, start_token_key, start_journal, start_index,
-							 start_chains, start_tailer, start_delivery, start_servers, write_ports };
+							 start_chains, start_tailer, start_delivery, start_lake, start_servers, write_ports };
 	int r = 0;
 
 	s->st.region = s->config->region;
@@ -382,6 +402,7 @@ void setup_stop(struct setup **ps, const char *reason)
 	api = s->st.api;
 	api_stop(&api);
 	ingest_stop(&s->st.ingest);
+	lake_free(&s->st.lake);
 	if (s->st.tailer && reason)
 		witness_stopped(s->st.witness, reason);
 	delivery_free(&s->st.delivery);

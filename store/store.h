@@ -19,6 +19,7 @@ struct tailer;
 struct ingest;
 struct api;
 struct delivery;
+struct lake;
 
 struct store {
 	const char *region, *account;
@@ -34,6 +35,7 @@ struct store {
 	struct ingest *ingest;		/* NULL: not running */
 	struct api *api;		/* NULL: not running */
 	struct delivery *delivery;	/* NULL: no trail but the built-in one (tests) */
+	struct lake *lake;		/* NULL: none (tests) */
 };
 
 #endif

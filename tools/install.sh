@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 for p in hosttraild hosttrail-forward hosttrail-store hosttrail; do
 	install -D -m 0755 "$build/bin/$p" "$dest$prefix/bin/$p"
 done
+[ ! -f "$build/duckdb/libduckdb.so" ] || install -D -m 0644 "$build/duckdb/libduckdb.so" "$dest$prefix/lib/hosttrail/libduckdb.so"
 for page in docs/man/*.[0-9]; do
 	install -D -m 0644 "$page" "$dest$prefix/share/man/man${page##*.}/$(basename "$page")"
 done

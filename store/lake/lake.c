@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lake.c - the lake's parts, put together and taken apart. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lake_internal.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "proto/keys.h"
+#include "sandbox.h"
+#include "schema.h"
+
+#define BUILTIN_NAME "default"
+#define BUILTIN_DAYS 3653
+
+/* The same whenever the manifest is made anew: it follows from who the store is. */
+static void default_id(const struct lake *l, char ret[UUID_TEXT])
+{
+	char text[512];
+	uint8_t hash[32];
+	int n = snprintf(text, sizeof(text), "event data store of %s %s ", l->st->account, l->st->region);
+
+	memcpy(text + n, l->st->token_key, sizeof(l->st->token_key));
+	sha256(text, (size_t)n + sizeof(l->st->token_key), hash);
+	hash[6] = (uint8_t)(hash[6] & 0x0f) | 0x80;
+	hash[8] = (uint8_t)(hash[8] & 0x3f) | 0x80;
+	uuid_text(hash, ret);
+}
+
+/* The built-in one, found again or made. */
+static int find_default(void *ctx, const struct event_store *e, const char *selectors)
+{
+	struct lake *l = ctx;
+
+	if (e->builtin)
+		memcpy(l->default_id, e->id, sizeof(l->default_id));
+	return 0;
+}
+
+static int ensure_default(struct lake *l)
+{
+	struct event_store e = { .name = BUILTIN_NAME, .status = STORE_ENABLED, .retention_days = BUILTIN_DAYS, .protected = true,
+				 .builtin = true, .created = clock_wall(), .updated = clock_wall() };
+	int r = manifest_stores(l->manifest, find_default, l);
+
+	if (r < 0 || *l->default_id)
+		return r;
+	default_id(l, e.id);
+	memcpy(l->default_id, e.id, sizeof(e.id));
+	return manifest_store_add(l->manifest, &e, "", 0);
+}
+
+static int open_engine(struct lake *l)
+{
+	char memory[32];
+	const char *settings[] = { "memory_limit", memory, "temp_directory", "", "autoinstall_known_extensions", "false",
+				   "autoload_known_extensions", "false", NULL };
+	int r;
+
+	if (duck_load(l->config.library, l->fault) < 0) {
+		log_warnx("no lake: cannot load libduckdb.so (%s); lookups and ingest work without", l->fault);
+		return 0;
+	}
+	schema_init();
+	snprintf(memory, sizeof(memory), "%lluMB", (unsigned long long)(l->config.memory >> 20));
+	r = duck_open(settings, &l->seal_db, l->fault);
+	if (!r && duck.connect(l->seal_db, &l->seal) != DuckDBSuccess)
+		r = -ENOMEM;
+	if (!r)
+		r = scan_register(l->seal, l->fault);
+	if (!r)
+		r = duck_run(l->seal, "SET TimeZone = 'UTC'", NULL, l->fault);
+	if (!r)
+		r = duck_open(settings, &l->query_db, l->fault);
+	if (!r)
+		r = sandbox_make(l->query_db, l->dir, l->fault);
+	if (r < 0 && !*l->fault)
+		snprintf(l->fault, sizeof(l->fault), "%s", strerror(-r));
+	if (r < 0)
+		log_warnx("no lake: the engine cannot be used (%s); lookups and ingest work without", l->fault);
+	return 0;
+}
+
+struct ids {
+	char v[64][UUID_TEXT];
+	unsigned n;
+};
+
+static int take_id(void *ctx, const struct event_store *e, const char *selectors)
+{
+	struct ids *i = ctx;
+
+	if (i->n < ARRAY_SIZE(i->v))
+		memcpy(i->v[i->n++], e->id, UUID_TEXT);
+	return 0;
+}
+
+/* Segments leave the manifest, so that they are swept away and sealed again. */
+static int rebuild(struct lake *l)
+{
+	struct ids ids = { .n = 0 };
+	int r = manifest_stores(l->manifest, take_id, &ids);
+
+	for (unsigned i = 0; r >= 0 && i < ids.n; i++) {
+		log_info("event data store %s is made anew from the journal", ids.v[i]);
+		r = manifest_reset(l->manifest, ids.v[i]);
+	}
+	return r;
+}
+
+static int make_dirs(struct lake *l)
+{
+	char path[4096];
+	int r;
+
+	if (asprintf(&l->dir, "%s/lake", l->config.dir) < 0)
+		l->dir = NULL;
+	if (!l->dir || !(l->data_dir = strdup(l->config.dir)))
+		return -ENOMEM;
+	if (strchr(l->dir, '\''))
+		return -EINVAL;		/* it stands in SQL */
+	snprintf(path, sizeof(path), "%s/results", l->dir);
+	r = fsx_mkdirs(path, 0750);
+	return r;
+}
+
+int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l)
+{
+	struct lake *l = calloc(1, sizeof(*l));
+	char path[4096];
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	l->st = st;
+	l->config = *c;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->changed, NULL);
+	r = make_dirs(l);
+	if (!r) {
+		snprintf(path, sizeof(path), "%s/lake.db", l->data_dir);
+		r = manifest_open(path, &l->manifest);
+	}
+	if (!r)
+		r = ensure_default(l);
+	if (!r && c->rebuild)
+		r = rebuild(l);
+	if (!r)
+		r = manifest_queries_broken(l->manifest, "The store was started anew while the query ran.");
+	if (!r)
+		r = open_engine(l);
+	if (!r && !*l->fault)
+		segment_sweep(l);
+	if (r < 0)
+		lake_free(&l);
+	else
+		*ret_l = l;
+	return r;
+}
+
+int lake_start(struct lake *l)
+{
+	int r;
+
+	if (lake_fault(l))
+		return 0;
+	r = -pthread_create(&l->sealer, NULL, sealer_run, l);
+	l->sealer_runs = !r;
+	if (!r) {
+		r = -pthread_create(&l->watcher, NULL, query_watch, l);
+		l->watcher_runs = !r;
+	}
+	return r;
+}
+
+void lake_stop(struct lake *l)
+{
+	if (!l)
+		return;
+	pthread_mutex_lock(&l->lock);
+	l->stopping = true;
+	pthread_cond_broadcast(&l->changed);
+	pthread_mutex_unlock(&l->lock);
+	if (l->seal)
+		duck.interrupt(l->seal);
+	queries_end(l);
+	if (l->watcher_runs)
+		pthread_join(l->watcher, NULL);
+	if (l->sealer_runs)
+		pthread_join(l->sealer, NULL);
+	l->watcher_runs = l->sealer_runs = false;
+}
+
+void lake_free(struct lake **pl)
+{
+	struct lake *l = *pl;
+	struct grave *g;
+
+	if (!l)
+		return;
+	lake_stop(l);
+	while ((g = l->graves)) {
+		l->graves = g->next;
+		free(g);
+	}
+	duck_disconnect(&l->seal);
+	duck_close(&l->seal_db);
+	duck_close(&l->query_db);
+	manifest_free(&l->manifest);
+	pthread_cond_destroy(&l->changed);
+	pthread_mutex_destroy(&l->lock);
+	free(l->dir);
+	free(l->data_dir);
+	free(l);
+	*pl = NULL;
+}
+
+const char *lake_fault(const struct lake *l)
+{
+	return *l->fault ? l->fault : NULL;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lake_internal.h - what sealing, queries and operations share. */
+#ifndef HOSTTRAIL_STORE_LAKE_LAKE_INTERNAL_H
+#define HOSTTRAIL_STORE_LAKE_LAKE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "lake.h"
+#include "manifest.h"
+
+struct query;
+
+/* A segment's file that no query which begins now can ask for. */
+struct grave {
+	char path[160];
+	uint64_t generation;
+	struct grave *next;
+};
+
+struct lake {
+	struct store *st;
+	struct lake_config config;
+	char *dir, *data_dir;			/* <data_dir>/lake */
+	char fault[DUCK_WHY_MAX];
+	struct manifest *manifest;
+	char default_id[UUID_TEXT];
+	duckdb_database seal_db, query_db;
+	duckdb_connection seal;			/* the sealer's */
+
+	pthread_t sealer, watcher;
+	bool sealer_runs, watcher_runs;
+	pthread_mutex_t lock;			/* everything below */
+	pthread_cond_t changed;
+	bool stopping;
+	struct query *queries;			/* that have not ended */
+	unsigned nqueries;
+	uint64_t generation;			/* grows with every merge */
+	struct grave *graves;			/* the sealer's */
+	/* how far behind */
+	bool caught_up;
+	uint64_t seen_base, sealed_since;	/* records */
+	int64_t oldest;				/* received, ns; 0: nothing is unsealed */
+	bool engine_failed;			/* sealing fails for another reason than the disk: nobody waits for it */
+	struct lake_stats stats;
+};
+
+/* ---- segments.c: files */
+/* Rows of the relation (SQL), sorted, as a file below the lake; fills all of s but from, to, id. rows 0: no file is left. */
+int segment_write(struct lake *l, const char *relation, const char *store, struct segment *s, char why[DUCK_WHY_MAX]);
+/* Files that the manifest does not know are what a crash left. */
+void segment_sweep(struct lake *l);
+/* 0, -ENOENT, -EBADMSG: another size, or (whole) another hash. */
+int segment_check(struct lake *l, const struct segment *s, bool whole);
+
+/* ---- sealer.c */
+void *sealer_run(void *arg);
+/* ---- merge.c: one step of housekeeping for this store; 1: something was done. */
+int merge_step(struct lake *l, const struct event_store *e);
+void graves_dig(struct lake *l);		/* unlinks what no query needs any more */
+int grave_add(struct lake *l, const char *path);
+/* Segments older than the store keeps them; stores whose deletion is due. */
+void retention_step(struct lake *l);
+
+/* ---- query.c */
+void *query_watch(void *arg);
+void queries_end(struct lake *l);		/* interrupts all and waits */
+
+#endif

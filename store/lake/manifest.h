@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * manifest.h - what the lake is made of, in SQLite (<dir>/lake.db): event data stores, which stretches of the journal each
+ * takes in, sealed segments, queries. A change is synced when the call returns.
+ *
+ * Threads: any; one lock. Errors: 0, -ENOENT (no such row), -EIO (SQLite; logged with its text), -ENOMEM.
+ */
+#ifndef HOSTTRAIL_STORE_LAKE_MANIFEST_H
+#define HOSTTRAIL_STORE_LAKE_MANIFEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "scan.h"
+
+#define UUID_TEXT 37
+#define STORE_NAME_MAX 128
+
+struct manifest;
+
+enum store_status { STORE_ENABLED, STORE_STOPPED, STORE_PENDING_DELETION };
+
+/* An event data store. */
+struct event_store {
+	char id[UUID_TEXT], name[STORE_NAME_MAX + 1];
+	enum store_status status;
+	int retention_days;
+	bool multi_region, organization, protected, fixed_billing, builtin;
+	int64_t created, updated, deleted;	/* ns; deleted: when DeleteEventDataStore was called, 0 */
+	journal_pos sealed;			/* everything before it is in segments */
+};
+
+struct segment {
+	int64_t id;
+	char path[160];			/* below the lake's directory */
+	journal_pos from, to;
+	uint64_t rows, bytes;
+	int64_t first, last;		/* event time, seconds */
+	char sha256[65];
+	char day[11];			/* received, UTC */
+};
+
+int manifest_open(const char *path, struct manifest **ret_m);
+void manifest_free(struct manifest **m);
+
+/* ---- event data stores; selectors as JSON text, "" takes everything */
+int manifest_store_add(struct manifest *m, const struct event_store *e, const char *selectors, journal_pos from);
+int manifest_store_get(struct manifest *m, const char *id, struct event_store *ret_e, struct buf *ret_selectors);
+int manifest_store_find(struct manifest *m, const char *name, struct event_store *ret_e);
+/* In the order in which they were made. A negative answer of fn ends it. */
+int manifest_stores(struct manifest *m, int (*fn)(void *ctx, const struct event_store *e, const char *selectors), void *ctx);
+/* Name, retention, flags, status, times. */
+int manifest_store_set(struct manifest *m, const struct event_store *e);
+/* The store takes in what comes from `at` on by these selectors (NULL: nothing). */
+int manifest_store_turn(struct manifest *m, const char *id, journal_pos at, const char *selectors);
+int manifest_store_remove(struct manifest *m, const char *id);
+/* Its spans; free with scan_spans_free(). */
+int manifest_spans(struct manifest *m, const char *id, struct scan_span **ret, unsigned *ret_n);
+
+/* ---- segments */
+/* The store's next one; rows 0: there was nothing in the stretch, no file. */
+int manifest_seal(struct manifest *m, const char *store, const struct segment *s);
+/* One of the same rows instead of those whose stretches lie within [s->from, s->to). */
+int manifest_merge(struct manifest *m, const char *store, const struct segment *s);
+/* Live ones in the order of the journal, and up to where they reach, as of one moment. */
+int manifest_segments(struct manifest *m, const char *store, struct segment **ret, size_t *ret_n, journal_pos *ret_sealed);
+/* Gives up segments, or all of a store's (damaged: it is to be sealed again from there). */
+int manifest_drop(struct manifest *m, const char *store, int64_t segment);
+int manifest_reset(struct manifest *m, const char *store);
+bool manifest_has_path(struct manifest *m, const char *path);
+
+/* ---- queries */
+enum query_status { QUERY_QUEUED, QUERY_RUNNING, QUERY_FINISHED, QUERY_FAILED, QUERY_CANCELLED, QUERY_TIMED_OUT };
+
+struct query_row {
+	char id[UUID_TEXT], store[UUID_TEXT], alias[257];
+	enum query_status status;
+	int64_t created, finished;	/* ns */
+	uint64_t scanned, bytes, rows, result_bytes;
+};
+int manifest_query_put(struct manifest *m, const struct query_row *q, const char *statement, const char *error);
+/* By id, or (id NULL) the newest with this alias. */
+int manifest_query_get(struct manifest *m, const char *id, const char *alias, struct query_row *ret_q, struct buf *ret_statement,
+		       struct buf *ret_error);
+/* Newest first, of one store; before: (created, id) of the last one shown, created 0: from the newest. status -1: any. */
+int manifest_queries(struct manifest *m, const char *store, int64_t from, int64_t to, int status, const struct query_row *before,
+		     struct query_row *ret, unsigned max, unsigned *ret_n);
+/* What ran when the store ended has failed. */
+int manifest_queries_broken(struct manifest *m, const char *why);
+/* Forgets queries older than that; calls fn with each one's id. */
+int manifest_queries_expire(struct manifest *m, int64_t before, void (*fn)(void *ctx, const char *id), void *ctx);
+
+#endif

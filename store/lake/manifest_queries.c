@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* manifest_queries.c - what was asked, and how it went. */
+#include <errno.h>
+#include <string.h>
+
+#include "db.h"
+#include "lib/cleanup.h"
+
+#define QUERY_COLUMNS "id, store, alias, status, created, finished, scanned, bytes, nrows, result_bytes"
+
+int manifest_query_put(struct manifest *m, const struct query_row *q, const char *statement, const char *error)
+{
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	r = db_run(m,
+		   "INSERT INTO query (" QUERY_COLUMNS ", statement, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) "
+		   "DO UPDATE SET status = excluded.status, finished = excluded.finished, scanned = excluded.scanned, "
+		   "bytes = excluded.bytes, nrows = excluded.nrows, result_bytes = excluded.result_bytes, error = excluded.error",
+		   "tttiiiiiiitt", q->id, q->store, q->alias, (int64_t)q->status, q->created, q->finished, (int64_t)q->scanned,
+		   (int64_t)q->bytes, (int64_t)q->rows, (int64_t)q->result_bytes, statement ? statement : "", error ? error : "");
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}
+
+static void read_query(sqlite3_stmt *s, struct query_row *q)
+{
+	memset(q, 0, sizeof(*q));
+	db_text(s, 0, q->id, sizeof(q->id));
+	db_text(s, 1, q->store, sizeof(q->store));
+	db_text(s, 2, q->alias, sizeof(q->alias));
+	q->status = (enum query_status)sqlite3_column_int(s, 3);
+	q->created = sqlite3_column_int64(s, 4);
+	q->finished = sqlite3_column_int64(s, 5);
+	q->scanned = (uint64_t)sqlite3_column_int64(s, 6);
+	q->bytes = (uint64_t)sqlite3_column_int64(s, 7);
+	q->rows = (uint64_t)sqlite3_column_int64(s, 8);
+	q->result_bytes = (uint64_t)sqlite3_column_int64(s, 9);
+}
+
+int manifest_query_get(struct manifest *m, const char *id, const char *alias, struct query_row *ret_q, struct buf *ret_statement,
+		       struct buf *ret_error)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	s = db_prepare(m,
+		       id ? "SELECT " QUERY_COLUMNS ", statement, error FROM query WHERE id = ?" :
+			    "SELECT " QUERY_COLUMNS ", statement, error FROM query WHERE alias = ? ORDER BY created DESC LIMIT 1",
+		       "t", id ? id : alias);
+	r = db_step(m, s);
+	if (r > 0) {
+		read_query(s, ret_q);
+		if (ret_statement)
+			buf_adds(ret_statement, (const char *)sqlite3_column_text(s, 10));
+		if (ret_error)
+			buf_adds(ret_error, (const char *)sqlite3_column_text(s, 11));
+	}
+	sqlite3_finalize(TAKE_PTR(s));
+	pthread_mutex_unlock(&m->lock);
+	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
+}
+
+int manifest_queries(struct manifest *m, const char *store, int64_t from, int64_t to, int status, const struct query_row *before,
+		     struct query_row *ret, unsigned max, unsigned *ret_n)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	unsigned n = 0;
+	int r = 0;
+
+	pthread_mutex_lock(&m->lock);
+	s = db_prepare(m,
+		       "SELECT " QUERY_COLUMNS " FROM query WHERE store = ? AND created >= ? AND created <= ? AND (? < 0 OR status = ?) "
+		       "AND (? = 0 OR created < ? OR (created = ? AND id < ?)) ORDER BY created DESC, id DESC LIMIT ?",
+		       "tiiiiiiiti", store, from, to, (int64_t)status, (int64_t)status, before->created, before->created, before->created,
+		       before->id, (int64_t)max);
+	while (n < max && (r = db_step(m, s)) > 0)
+		read_query(s, &ret[n++]);
+	sqlite3_finalize(TAKE_PTR(s));
+	pthread_mutex_unlock(&m->lock);
+	*ret_n = n;
+	return r < 0 ? r : 0;
+}
+
+int manifest_queries_broken(struct manifest *m, const char *why)
+{
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	r = db_run(m, "UPDATE query SET status = ?, error = ? WHERE status IN (?, ?)", "itii", (int64_t)QUERY_FAILED, why,
+		   (int64_t)QUERY_QUEUED, (int64_t)QUERY_RUNNING);
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}
+
+int manifest_queries_expire(struct manifest *m, int64_t before, void (*fn)(void *ctx, const char *id), void *ctx)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	s = db_prepare(m, "SELECT id FROM query WHERE created < ?", "i", before);
+	while ((r = db_step(m, s)) > 0)
+		fn(ctx, (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(TAKE_PTR(s));
+	if (!r)
+		r = db_run(m, "DELETE FROM query WHERE created < ?", "i", before);
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * merge.c - small segments of a day become one, and what is too old goes.
+ *
+ * A merged file stands for the stretch from the first one's beginning to the last one's end. The old files stay until every
+ * query that began before the merge has ended.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lake_internal.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "query.h"
+
+#define FAN_IN 8			/* so many of one size become one of the next */
+#define ROWS_MAX 400000ull		/* of a merged segment */
+#define PENDING_DAYS 7
+#define NS_PER_DAY (86400 * (int64_t)NS_PER_SEC)
+
+int grave_add(struct lake *l, const char *path)
+{
+	struct grave *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return -ENOMEM;	/* the next start sweeps it */
+	snprintf(g->path, sizeof(g->path), "%s", path);
+	pthread_mutex_lock(&l->lock);
+	g->generation = ++l->generation;
+	pthread_mutex_unlock(&l->lock);
+	g->next = l->graves;
+	l->graves = g;
+	return 0;
+}
+
+void graves_dig(struct lake *l)
+{
+	uint64_t oldest = query_oldest(l);
+	char path[4096];
+
+	for (struct grave **p = &l->graves, *g; (g = *p);) {
+		if (g->generation > oldest) {
+			p = &g->next;
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s/%s", l->dir, g->path);
+		unlink(path);
+		*p = g->next;
+		free(g);
+	}
+}
+
+/* Segments of one day, side by side, each smaller than `limit`. */
+static size_t run_length(const struct segment *s, size_t n, uint64_t limit)
+{
+	uint64_t rows = 0;
+	size_t i;
+
+	for (i = 0; i < n && s[i].rows < limit && !strcmp(s[i].day, s[0].day) && rows + s[i].rows <= ROWS_MAX; i++)
+		rows += s[i].rows;
+	return i;
+}
+
+static bool day_is_over(const char *day)
+{
+	char iso[21];
+
+	clock_iso(clock_wall() / (int64_t)NS_PER_SEC - 600, iso);
+	return strncmp(day, iso, 10) < 0;
+}
+
+static bool find_run(const struct segment *s, size_t n, size_t *ret_at, size_t *ret_n)
+{
+	static const uint64_t limits[] = { 1000, 8000, 64000 };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(limits); k++)
+		for (size_t i = 0; i < n; i++) {
+			size_t run = run_length(s + i, n - i, limits[k]);
+
+			if (run < FAN_IN && (run < 2 || !day_is_over(s[i].day)))
+				continue;
+			*ret_at = i;
+			*ret_n = run;
+			return true;
+		}
+	return false;
+}
+
+static int merge(struct lake *l, const struct event_store *e, const struct segment *s, size_t n)
+{
+	_cleanup_buf_ struct buf relation = { 0 };
+	struct segment merged = { .from = s[0].from, .to = s[n - 1].to };
+	char why[DUCK_WHY_MAX] = "";
+	uint64_t rows = 0;
+	int r;
+
+	memcpy(merged.day, s[0].day, sizeof(merged.day));
+	buf_adds(&relation, "read_parquet([");
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(&relation, "%s'%s/%s'", i ? ", " : "", l->dir, s[i].path);
+		rows += s[i].rows;
+	}
+	buf_adds(&relation, "], hive_partitioning = false)");
+	if (relation.failed)
+		return -ENOMEM;
+	r = segment_write(l, buf_text(&relation), e->id, &merged, why);
+	if (!r && merged.rows != rows) {
+		log_errx("merging %zu segments gave %llu rows, not %llu: they are left as they are", n, (unsigned long long)merged.rows,
+			 (unsigned long long)rows);
+		return -EIO;
+	}
+	if (r < 0) {
+		log_limited(LOG_LEVEL_ERROR, 0, "segments of the lake cannot be merged: %s", *why ? why : strerror(-r));
+		return r;
+	}
+	r = manifest_merge(l->manifest, e->id, &merged);
+	for (size_t i = 0; i < n && !r; i++)
+		if (strcmp(s[i].path, merged.path))
+			grave_add(l, s[i].path);
+	return r;
+}
+
+int merge_step(struct lake *l, const struct event_store *e)
+{
+	_cleanup_free_ struct segment *segments = NULL;
+	journal_pos sealed;
+	size_t n, at, run;
+	int r = manifest_segments(l->manifest, e->id, &segments, &n, &sealed);
+
+	if (r < 0 || !find_run(segments, n, &at, &run))
+		return r == -ENOENT ? 0 : r;
+	r = merge(l, e, segments + at, run);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&l->lock);
+	l->stats.merges++;
+	pthread_mutex_unlock(&l->lock);
+	return 1;
+}
+
+/* ---- retention */
+
+static int day_start(const char *day, int64_t *ret_ns)
+{
+	return clock_parse(day, ret_ns);
+}
+
+/* By the later of when it happened and when it came: nobody can have a record thrown away by a false time. */
+static bool is_old(const struct segment *s, int64_t before)
+{
+	int64_t received;
+
+	return day_start(s->day, &received) == 0 && received + NS_PER_DAY < before && s->last * (int64_t)NS_PER_SEC < before;
+}
+
+static void retain(struct lake *l, const struct event_store *e)
+{
+	_cleanup_free_ struct segment *segments = NULL;
+	int64_t before = clock_wall() - e->retention_days * NS_PER_DAY;
+	journal_pos sealed;
+	size_t n = 0;
+
+	if (manifest_segments(l->manifest, e->id, &segments, &n, &sealed) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (is_old(&segments[i], before) && manifest_drop(l->manifest, e->id, segments[i].id) == 0) {
+			log_info("segment %s is older than %d days and is removed", segments[i].path, e->retention_days);
+			grave_add(l, segments[i].path);
+		}
+}
+
+static void remove_store(struct lake *l, const struct event_store *e)
+{
+	_cleanup_free_ struct segment *segments = NULL;
+	journal_pos sealed;
+	size_t n = 0;
+
+	if (manifest_segments(l->manifest, e->id, &segments, &n, &sealed) < 0 || manifest_store_remove(l->manifest, e->id) < 0)
+		return;
+	log_info("event data store %s is deleted with %zu segments", e->id, n);
+	for (size_t i = 0; i < n; i++)
+		grave_add(l, segments[i].path);
+}
+
+struct found {
+	struct event_store v[64];
+	size_t n;
+};
+
+static int take(void *ctx, const struct event_store *e, const char *selectors)
+{
+	struct found *f = ctx;
+
+	if (f->n < ARRAY_SIZE(f->v))
+		f->v[f->n++] = *e;
+	return 0;
+}
+
+void retention_step(struct lake *l)
+{
+	struct found f = { .n = 0 };
+
+	manifest_stores(l->manifest, take, &f);
+	for (size_t i = 0; i < f.n; i++) {
+		if (f.v[i].status == STORE_PENDING_DELETION && clock_wall() - f.v[i].deleted > PENDING_DAYS * NS_PER_DAY)
+			remove_store(l, &f.v[i]);
+		else
+			retain(l, &f.v[i]);
+	}
+	queries_expire(l);
+}

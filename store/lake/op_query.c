@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* op_query.c - StartQuery, DescribeQuery, GetQueryResults, ListQueries, CancelQuery. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "op_lake.h"
+#include "proto/json.h"
+#include "query.h"
+#include "sandbox.h"
+#include "store/input.h"
+#include "store/ops.h"
+#include "store/token.h"
+
+#define PARAMS_MAX 10
+#define PARAM_BYTES_MAX 1024
+#define ALIAS_MAX 256
+#define DAYS_SHOWN 7
+
+/* ---- pages */
+
+static int page_max(struct json_object *in, const char *key, struct reply *r, unsigned *ret_max)
+{
+	int64_t v;
+	bool has;
+	int res = input_int(in, key, r, &has, &v);
+
+	if (res < 0)
+		return res;
+	if (has && (v < 1 || v > LAKE_RESULTS_MAX))
+		return reply_error(r, "InvalidMaxResultsException", "%s must be between 1 and %d.", key, LAKE_RESULTS_MAX);
+	*ret_max = has ? (unsigned)v : LAKE_RESULTS_MAX;
+	return 0;
+}
+
+static int page_token(struct store *st, struct json_object *in, const void *binding, size_t n, struct reply *r,
+		      struct index_key *ret_at)
+{
+	const char *token;
+	size_t len;
+	int res = input_text(in, "NextToken", r, &token, &len);
+
+	memset(ret_at, 0, sizeof(*ret_at));
+	if (res < 0 || !token)
+		return res;
+	if (token_read(st->token_key, binding, n, token, ret_at) < 0)
+		return reply_error(r, "InvalidNextTokenException", "The NextToken is not valid, or was given for other parameters.");
+	return 0;
+}
+
+int lake_page(struct store *st, struct json_object *in, const void *binding, size_t n, struct reply *r, unsigned *ret_max,
+	      struct index_key *ret_at)
+{
+	int res = page_max(in, "MaxResults", r, ret_max);
+
+	return res ? res : page_token(st, in, binding, n, r, ret_at);
+}
+
+/* ---- StartQuery */
+
+static int null_member(struct reply *r, const char *name)
+{
+	return reply_error(r, "ValidationException",
+			   "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", name);
+}
+
+static int take_params(struct json_object *in, struct reply *r, const char *params[PARAMS_MAX], unsigned *ret_n)
+{
+	struct json_object *list;
+	int res = input_array(in, "QueryParameters", r, &list);
+
+	*ret_n = input_count(list);
+	if (res < 0)
+		return res;
+	if (list && (*ret_n < 1 || *ret_n > PARAMS_MAX))
+		return reply_error(r, "InvalidParameterException", "QueryParameters takes 1 to %d values.", PARAMS_MAX);
+	for (unsigned i = 0; i < *ret_n && !res; i++) {
+		res = input_element_text(list, i, "QueryParameters", r, &params[i]);
+		if (!res && (!*params[i] || strlen(params[i]) > PARAM_BYTES_MAX))
+			res = reply_error(r, "InvalidParameterException", "A query parameter has 1 to %d characters.", PARAM_BYTES_MAX);
+	}
+	return res;
+}
+
+static int take_statement(struct json_object *in, struct reply *r, struct query_request *q)
+{
+	const char *uri, *text;
+	size_t n;
+	int res = input_text(in, "QueryStatement", r, &q->statement, &q->statement_len);
+
+	if (!res)
+		res = input_text(in, "QueryAlias", r, &q->alias, &n);
+	if (!res && q->alias && (!*q->alias || n > ALIAS_MAX))
+		return reply_error(r, "InvalidParameterException", "QueryAlias has 1 to %d characters.", ALIAS_MAX);
+	if (!res)
+		res = input_text(in, "DeliveryS3Uri", r, &uri, &n);
+	if (!res && uri)
+		return reply_error(r, "UnsupportedOperationException", "This store does not save query results: leave DeliveryS3Uri out.");
+	if (!res)
+		res = input_text(in, "EventDataStoreOwnerAccountId", r, &text, &n);
+	if (res < 0)
+		return res;
+	if (!q->statement)
+		return q->alias ? reply_error(r, "UnsupportedOperationException", "QueryAlias needs a dashboard; give a QueryStatement.") :
+				  null_member(r, "queryStatement");
+	if (!q->statement_len || q->statement_len > SANDBOX_STATEMENT_MAX)
+		return reply_error(r, "ValidationException", "QueryStatement must have 1 to %d characters.", SANDBOX_STATEMENT_MAX);
+	return 0;
+}
+
+static int start_error(enum query_fault f, const char *why, struct reply *r)
+{
+	switch (f) {
+	case QUERY_BAD_STATEMENT:
+		return reply_error(r, "InvalidQueryStatementException", "%s", why);
+	case QUERY_NO_STORE:
+		return reply_error(r, "EventDataStoreNotFoundException", "%s", why);
+	case QUERY_INACTIVE_STORE:
+		return reply_error(r, "InactiveEventDataStoreException", "%s", why);
+	case QUERY_TOO_MANY:
+		return reply_error(r, "MaxConcurrentQueriesException", "%d queries are running already.", LAKE_QUERIES_MAX);
+	default:
+		return lake_broken(r);
+	}
+}
+
+int op_start_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	const char *params[PARAMS_MAX];
+	struct query_request q = { .params = params };
+	struct json j = { .out = &r->body };
+	char id[UUID_TEXT], why[DUCK_WHY_MAX];
+	enum query_fault f;
+
+	if (!lake_of(st, r) || take_statement(in, r, &q) < 0 || take_params(in, r, params, &q.nparams) < 0)
+		return -EINVAL;
+	f = query_start(st->lake, &q, id, why);
+	if (f)
+		return start_error(f, why, r);
+	json_open(&j, NULL, '{');
+	json_string(&j, "QueryId", id);
+	json_close(&j, '}');
+	return 0;
+}
+
+/* ---- one query */
+
+static int named_query(struct store *st, struct json_object *in, bool by_alias, struct reply *r, struct query_row *ret_q,
+		       struct buf *statement, struct buf *error)
+{
+	const char *id, *alias = NULL;
+	uint8_t raw[16];
+	size_t n;
+	int res;
+
+	if (!lake_of(st, r))
+		return -EINVAL;
+	res = input_text(in, "QueryId", r, &id, &n);
+	if (!res && by_alias)
+		res = input_text(in, "QueryAlias", r, &alias, &n);
+	if (res < 0)
+		return res;
+	if (!id && !alias)
+		return by_alias ? reply_error(r, "InvalidParameterException", "QueryId or QueryAlias is needed.") : null_member(r, "queryId");
+	if (id && uuid_parse(id, raw) < 0)
+		return reply_error(r, "ValidationException", "QueryId is not an id of a query.");
+	res = manifest_query_get(st->lake->manifest, id, alias, ret_q, statement, error);
+	if (res == -ENOENT)
+		return reply_error(r, "QueryIdNotFoundException", "The query does not exist or is older than %d days.", DAYS_SHOWN);
+	return res < 0 ? lake_broken(r) : 0;
+}
+
+int op_describe_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	_cleanup_buf_ struct buf statement = { 0 }, error = { 0 };
+	struct json j = { .out = &r->body };
+	struct query_row q;
+	int64_t until;
+
+	if (named_query(st, in, true, r, &q, &statement, &error) < 0)
+		return -EINVAL;
+	until = q.finished ? q.finished : clock_wall();
+	json_open(&j, NULL, '{');
+	json_string(&j, "QueryId", q.id);
+	json_text(&j, "QueryString", statement.p, statement.n);
+	json_string(&j, "QueryStatus", query_status_name(q.status));
+	json_open(&j, "QueryStatistics", '{');
+	json_uint(&j, "EventsMatched", q.rows);
+	json_uint(&j, "EventsScanned", q.scanned);
+	json_uint(&j, "BytesScanned", q.bytes);
+	json_int(&j, "ExecutionTimeInMillis", (until - q.created) / (int64_t)NS_PER_MS);
+	json_time(&j, "CreationTime", q.created);
+	json_close(&j, '}');
+	if (error.n)
+		json_text(&j, "ErrorMessage", error.p, error.n);
+	json_close(&j, '}');
+	return r->body.failed ? lake_broken(r) : 0;
+}
+
+int op_cancel_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	struct json j = { .out = &r->body };
+	struct query_row q;
+
+	if (named_query(st, in, false, r, &q, NULL, NULL) < 0)
+		return -EINVAL;
+	if (q.status > QUERY_RUNNING || query_cancel(st->lake, q.id) < 0)
+		return reply_error(r, "InactiveQueryException", "The query is not running: its status is %s.", query_status_name(q.status));
+	json_open(&j, NULL, '{');
+	json_string(&j, "QueryId", q.id);
+	json_string(&j, "QueryStatus", "CANCELLED");
+	json_close(&j, '}');
+	return 0;
+}
+
+/* ---- results */
+
+static int result_rows(struct store *st, const struct query_row *q, const struct index_key *at, unsigned max, struct json *j,
+		       unsigned *ret_n)
+{
+	struct index_key next = *at;
+	uint64_t offset = at->place.pos;
+	char token[TOKEN_TEXT];
+	int res;
+
+	json_open(j, "QueryResultRows", '[');
+	*ret_n = 0;
+	res = q->result_bytes ? query_results(st->lake, q->id, offset, max, j->out, &offset, ret_n) : 0;
+	j->comma = *ret_n > 0;
+	json_close(j, ']');
+	if (res < 0)
+		return res;
+	next.place.pos = offset;
+	if (offset < q->result_bytes) {
+		token_make(st->token_key, q->id, strlen(q->id), &next, token);
+		json_string(j, "NextToken", token);
+	}
+	return 0;
+}
+
+int op_get_query_results(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	_cleanup_buf_ struct buf error = { 0 };
+	struct json j = { .out = &r->body };
+	struct index_key at;
+	struct query_row q;
+	unsigned max, n = 0;
+	bool shown;
+
+	if (named_query(st, in, false, r, &q, NULL, &error) < 0 || page_max(in, "MaxQueryResults", r, &max) < 0 ||
+	    page_token(st, in, q.id, strlen(q.id), r, &at) < 0)
+		return -EINVAL;
+	shown = q.status == QUERY_FINISHED || q.status == QUERY_TIMED_OUT;
+	json_open(&j, NULL, '{');
+	json_string(&j, "QueryStatus", query_status_name(q.status));
+	if (shown && result_rows(st, &q, &at, max, &j, &n) < 0)
+		return lake_broken(r);
+	json_open(&j, "QueryStatistics", '{');
+	json_uint(&j, "ResultsCount", n);
+	json_uint(&j, "TotalResultsCount", shown ? q.rows : 0);
+	json_uint(&j, "BytesScanned", q.bytes);
+	json_close(&j, '}');
+	if (error.n)
+		json_text(&j, "ErrorMessage", error.p, error.n);
+	json_close(&j, '}');
+	return r->body.failed ? lake_broken(r) : 0;
+}
+
+/* ---- the list */
+
+static int take_status(struct json_object *in, struct reply *r, int *ret)
+{
+	const char *text;
+	size_t n;
+	int res = input_text(in, "QueryStatus", r, &text, &n);
+
+	*ret = -1;
+	if (res < 0 || !text)
+		return res;
+	for (int s = QUERY_QUEUED; s <= QUERY_TIMED_OUT; s++)
+		if (!strcmp(text, query_status_name((enum query_status)s)))
+			*ret = s;
+	return *ret < 0 ? reply_error(r, "InvalidQueryStatusException", "%.64s is no status of a query.", text) : 0;
+}
+
+static int take_times(struct json_object *in, struct reply *r, int64_t *ret_from, int64_t *ret_to)
+{
+	double start, end;
+	bool has_start, has_end;
+	int res = input_number(in, "StartTime", r, &has_start, &start);
+
+	if (!res)
+		res = input_number(in, "EndTime", r, &has_end, &end);
+	if (res < 0)
+		return res;
+	if ((has_start && (start < 0 || start > 9e9)) || (has_end && (end < 0 || end > 9e9)) || (has_start && has_end && start > end))
+		return reply_error(r, "InvalidDateRangeException", "StartTime must not be after EndTime.");
+	*ret_from = has_start ? (int64_t)(start * 1e9) : clock_wall() - DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC;
+	*ret_to = has_end ? (int64_t)(end * 1e9) : INT64_MAX;
+	return 0;
+}
+
+static int list_page(struct store *st, const char *id, const int64_t times[2], int status, unsigned max, const struct query_row *before,
+		     struct json *j, const struct buf *binding)
+{
+	_cleanup_free_ struct query_row *rows = calloc(max + 1, sizeof(*rows));
+	struct index_key next = { 0 };
+	char token[TOKEN_TEXT];
+	unsigned n;
+
+	if (!rows || manifest_queries(st->lake->manifest, id, times[0], times[1], status, before, rows, max + 1, &n) < 0)
+		return -EIO;
+	json_open(j, "Queries", '[');
+	for (unsigned i = 0; i < n && i < max; i++) {
+		json_open(j, NULL, '{');
+		json_string(j, "QueryId", rows[i].id);
+		json_string(j, "QueryStatus", query_status_name(rows[i].status));
+		json_time(j, "CreationTime", rows[i].created);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	if (n > max) {
+		next.time = rows[max - 1].created;
+		token_make(st->token_key, binding->p, binding->n, &next, token);
+		json_string(j, "NextToken", token);
+	}
+	return 0;
+}
+
+int op_list_queries(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	_cleanup_buf_ struct buf binding = { 0 };
+	struct json j = { .out = &r->body };
+	struct query_row before = { .id = "" };
+	struct event_store e;
+	struct index_key at;
+	int64_t times[2] = { 0, 0 };
+	unsigned max;
+	int status;
+
+	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, NULL) < 0 || take_status(in, r, &status) < 0 ||
+	    take_times(in, r, &times[0], &times[1]) < 0)
+		return -EINVAL;
+	buf_addf(&binding, "ListQueries %s %d", e.id, status);
+	if (binding.failed)
+		return lake_broken(r);
+	if (lake_page(st, in, binding.p, binding.n, r, &max, &at) < 0)
+		return -EINVAL;
+	before.created = at.time;
+	json_open(&j, NULL, '{');
+	if (list_page(st, e.id, times, status, max, &before, &j, &binding) < 0)
+		return lake_broken(r);
+	json_close(&j, '}');
+	return r->body.failed ? lake_broken(r) : 0;
+}

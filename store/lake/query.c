@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "query.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "proto/json.h"
+#include "proto/keys.h"
+#include "proto/recordread.h"
+#include "sandbox.h"
+#include "schema.h"
+#include "store/tailer.h"
+#include "values.h"
+
+#define RESULT_BYTES_MAX (1ull << 30)
+#define WRITE_BYTES (256u << 10)
+#define INDEX_WAIT_NS (60 * NS_PER_SEC)
+#define WATCH_MS 50
+#define KEEP_NS (7 * 86400 * (int64_t)NS_PER_SEC)
+
+struct table {
+	struct scan *scan;
+	journal_pos from;		/* behind the segments */
+};
+
+struct query {
+	struct lake *lake;
+	struct query_row row;
+	char *statement;		/* as it was given */
+	duckdb_connection c;
+	duckdb_prepared_statement prepared;
+	struct table tables[SANDBOX_TABLES_MAX];
+	unsigned ntables;
+	journal_pos upto;
+	uint64_t generation;		/* of merges, when it took its segments */
+	uint64_t deadline;		/* boot-time ns */
+	bool cancelled, late;		/* lock of the lake */
+	char error[DUCK_WHY_MAX];
+	pthread_t thread;
+	struct query *next;
+};
+
+const char *query_status_name(enum query_status s)
+{
+	static const char *const names[] = { "QUEUED", "RUNNING", "FINISHED", "FAILED", "CANCELLED", "TIMED_OUT" };
+
+	return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "FAILED";
+}
+
+static void query_free(struct query *q)
+{
+	if (!q)
+		return;
+	if (q->prepared)
+		duck.destroy_prepare(&q->prepared);
+	duck_disconnect(&q->c);
+	for (unsigned i = 0; i < q->ntables; i++)
+		scan_unref(q->tables[i].scan);
+	free(q->statement);
+	free(q);
+}
+
+static void result_path(struct lake *l, const char *id, char ret[4096])
+{
+	snprintf(ret, 4096, "%s/results/%s", l->dir, id);
+}
+
+/* ---- starting one */
+
+/* The view that the statement's table name finds. */
+static int make_view(struct query *q, const char *name, const char *id, struct scan *scan, char why[DUCK_WHY_MAX])
+{
+	_cleanup_free_ struct segment *segments = NULL;
+	_cleanup_buf_ struct buf sql = { 0 };
+	size_t n;
+	int r = manifest_segments(q->lake->manifest, id, &segments, &n, &q->tables[q->ntables - 1].from);
+
+	if (r < 0)
+		return r;
+	buf_addf(&sql, "CREATE TEMP VIEW \"%s\" AS ", name);
+	if (n) {
+		buf_adds(&sql, "SELECT ");
+		schema_list(&sql);
+		buf_adds(&sql, " FROM read_parquet([");
+		for (size_t i = 0; i < n; i++) {
+			buf_addf(&sql, "%s'%s/%s'", i ? ", " : "", q->lake->dir, segments[i].path);
+			q->row.scanned += segments[i].rows;
+			q->row.bytes += segments[i].bytes;
+		}
+		buf_adds(&sql, "], hive_partitioning = false) UNION ALL ");
+	}
+	buf_adds(&sql, "SELECT ");
+	schema_list(&sql);
+	buf_addf(&sql, " FROM hosttrail_scan(%llu)", (unsigned long long)scan->id);
+	return sql.failed ? -ENOMEM : duck_run(q->c, buf_text(&sql), NULL, why);
+}
+
+static enum query_fault add_table(struct query *q, const char *name, char why[DUCK_WHY_MAX])
+{
+	const char *id = strcasecmp(name, "events") ? name : q->lake->default_id;
+	struct event_store e;
+	struct scan_span *spans;
+	unsigned nspans;
+	int r = manifest_store_get(q->lake->manifest, id, &e, NULL);
+
+	if (r == -ENOENT) {
+		snprintf(why, DUCK_WHY_MAX, "The event data store %s does not exist.", id);
+		return QUERY_NO_STORE;
+	}
+	if (!r && e.status == STORE_PENDING_DELETION) {
+		snprintf(why, DUCK_WHY_MAX, "The event data store %s is pending deletion.", id);
+		return QUERY_INACTIVE_STORE;
+	}
+	if (!r)
+		r = manifest_spans(q->lake->manifest, id, &spans, &nspans);
+	if (!r)
+		r = scan_new(q->lake->st, spans, nspans, &q->tables[q->ntables].scan);
+	if (!r) {
+		q->ntables++;
+		if (q->ntables == 1)
+			memcpy(q->row.store, e.id, sizeof(q->row.store));
+		r = make_view(q, name, id, q->tables[q->ntables - 1].scan, why);
+	}
+	if (r < 0)
+		log_warnx("a query cannot be prepared: %s", *why ? why : strerror(-r));
+	return r < 0 ? QUERY_BROKEN : QUERY_OK;
+}
+
+static enum query_fault prepare(struct query *q, const char *sql, const struct query_request *request, char why[DUCK_WHY_MAX])
+{
+	idx_t wanted;
+
+	if (duck.prepare(q->c, sql, &q->prepared) != DuckDBSuccess) {
+		sandbox_message(duck.prepare_error(q->prepared), why);
+		return QUERY_BAD_STATEMENT;
+	}
+	if (duck.prepared_statement_type(q->prepared) != DUCKDB_STATEMENT_TYPE_SELECT) {
+		snprintf(why, DUCK_WHY_MAX, "one SELECT statement is allowed");
+		return QUERY_BAD_STATEMENT;
+	}
+	wanted = duck.nparams(q->prepared);
+	if (wanted != request->nparams) {
+		snprintf(why, DUCK_WHY_MAX, "the statement has %u parameters, %u were given", (unsigned)wanted, request->nparams);
+		return QUERY_BAD_STATEMENT;
+	}
+	for (unsigned i = 0; i < request->nparams; i++)
+		if (duck.bind_varchar(q->prepared, i + 1, request->params[i]) != DuckDBSuccess) {
+			snprintf(why, DUCK_WHY_MAX, "parameter %u cannot be bound", i + 1);
+			return QUERY_BAD_STATEMENT;
+		}
+	return QUERY_OK;
+}
+
+static enum query_fault make_query(struct lake *l, const struct query_request *request, struct query *q, char why[DUCK_WHY_MAX])
+{
+	_cleanup_buf_ struct buf sql = { 0 };
+	struct sandbox_tables tables;
+	enum query_fault f = QUERY_OK;
+	int r;
+
+	q->lake = l;
+	if (duck.connect(l->query_db, &q->c) != DuckDBSuccess)
+		return QUERY_BROKEN;
+	r = sandbox_rewrite(request->statement, request->statement_len, &sql, why);
+	if (!r)
+		r = sandbox_check(q->c, buf_text(&sql), sql.n, &tables, why);
+	if (r < 0)
+		return r == -EINVAL || r == -EIO ? QUERY_BAD_STATEMENT : QUERY_BROKEN;
+	if (!tables.n) {
+		snprintf(why, DUCK_WHY_MAX, "the statement names no event data store");
+		return QUERY_BAD_STATEMENT;
+	}
+	q->upto = journal_end(l->st->journal);
+	for (unsigned i = 0; i < tables.n && !f; i++)
+		f = add_table(q, tables.v[i], why);
+	return f ? f : prepare(q, buf_text(&sql), request, why);
+}
+
+/* ---- running one */
+
+static bool ended(struct query *q)
+{
+	bool end;
+
+	pthread_mutex_lock(&q->lake->lock);
+	end = q->cancelled || q->late || q->lake->stopping;
+	pthread_mutex_unlock(&q->lake->lock);
+	return end;
+}
+
+/* What was acknowledged at the start is to be seen: the tailer must have been there. */
+static int wait_for_index(struct query *q)
+{
+	uint64_t until = clock_boot() + INDEX_WAIT_NS;
+	const struct timespec pause = { .tv_nsec = 2000000 };
+
+	while (tailer_done(q->lake->st->tailer).pos < q->upto) {
+		if (ended(q))
+			return -ECANCELED;
+		if (clock_boot() > until) {
+			snprintf(q->error, sizeof(q->error), "The store is too far behind with what it has taken in.");
+			return -ETIME;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static int fill_tables(struct query *q)
+{
+	journal_pos next;
+	int r = 0;
+
+	for (unsigned i = 0; i < q->ntables && !r; i++) {
+		r = scan_fill(q->tables[i].scan, q->tables[i].from, q->upto, UINT64_MAX, false, &next);
+		q->row.scanned += q->tables[i].scan->records;
+		q->row.bytes += q->tables[i].scan->bytes;
+	}
+	return r;
+}
+
+struct rows {
+	struct query *q;
+	FILE *file;
+	struct buf out, value;
+	idx_t ncolumns;
+	duckdb_logical_type *types;
+	const char **names;
+};
+
+static int write_out(struct rows *w)
+{
+	if (w->out.failed)
+		return -ENOMEM;
+	if (fwrite(w->out.p, 1, w->out.n, w->file) != w->out.n)
+		return -errno;
+	w->q->row.result_bytes += w->out.n;
+	buf_reset(&w->out);
+	if (w->q->row.result_bytes > RESULT_BYTES_MAX || w->q->row.rows > w->q->lake->config.query_rows) {
+		snprintf(w->q->error, sizeof(w->q->error), "The result is larger than %llu rows or %llu bytes: use LIMIT.",
+			 (unsigned long long)w->q->lake->config.query_rows, RESULT_BYTES_MAX);
+		return -E2BIG;
+	}
+	return 0;
+}
+
+static int write_row(struct rows *w, duckdb_data_chunk chunk, idx_t i)
+{
+	struct json j = { .out = &w->out };
+	bool null;
+	int r = 0;
+
+	json_open(&j, NULL, '[');
+	for (idx_t c = 0; c < w->ncolumns && !r; c++) {
+		buf_reset(&w->value);
+		r = value_text(duck.data_chunk_get_vector(chunk, c), w->types[c], i, &w->value, &null);
+		json_open(&j, NULL, '{');
+		if (null)
+			json_null(&j, w->names[c]);
+		else
+			json_text(&j, w->names[c], w->value.p, w->value.n);
+		json_close(&j, '}');
+	}
+	json_close(&j, ']');
+	buf_addc(&w->out, '\n');
+	w->q->row.rows++;
+	if (r == -ENOTSUP)
+		snprintf(w->q->error, sizeof(w->q->error), "A column has a type that cannot be shown: cast it.");
+	return r ? r : w->out.n > WRITE_BYTES ? write_out(w) : 0;
+}
+
+static int write_chunks(struct rows *w, duckdb_result result)
+{
+	duckdb_data_chunk chunk;
+	const char *error;
+	int r = 0;
+
+	while (!r && (chunk = duck.fetch_chunk(result))) {
+		idx_t n = duck.data_chunk_get_size(chunk);
+
+		for (idx_t i = 0; i < n && !r; i++)
+			r = write_row(w, chunk, i);
+		duck.destroy_data_chunk(&chunk);
+		if (!r && (!n || ended(w->q)))
+			break;
+	}
+	error = duck.result_error(&result);
+	if (!r && error && *error) {
+		sandbox_message(error, w->q->error);
+		r = -EIO;
+	}
+	return r ? r : write_out(w);
+}
+
+static int write_result(struct query *q, duckdb_result result)
+{
+	struct rows w = { .q = q, .ncolumns = duck.column_count(&result) };
+	char path[4096];
+	int r = 0;
+
+	result_path(q->lake, q->row.id, path);
+	w.types = calloc(w.ncolumns, sizeof(*w.types));
+	w.names = calloc(w.ncolumns, sizeof(*w.names));
+	w.file = fopen(path, "we");
+	if (!w.types || !w.names || !w.file)
+		r = w.file ? -ENOMEM : -errno;
+	for (idx_t c = 0; c < w.ncolumns && !r; c++) {
+		w.types[c] = duck.column_logical_type(&result, c);
+		w.names[c] = duck.column_name(&result, c);
+	}
+	if (!r)
+		r = write_chunks(&w, result);
+	if (w.file && fclose(w.file) && !r)
+		r = -errno;
+	for (idx_t c = 0; w.types && c < w.ncolumns; c++)
+		if (w.types[c])
+			duck.destroy_logical_type(&w.types[c]);
+	free(w.types);
+	free(w.names);
+	buf_free(&w.out);
+	buf_free(&w.value);
+	return r;
+}
+
+static int execute(struct query *q)
+{
+	duckdb_pending_result pending = NULL;
+	duckdb_result result;
+	int r = 0;
+
+	if (duck.pending_prepared_streaming(q->prepared, &pending) != DuckDBSuccess) {
+		sandbox_message(duck.pending_error(pending), q->error);
+		r = -EIO;
+	} else {
+		if (duck.execute_pending(pending, &result) != DuckDBSuccess) {
+			sandbox_message(duck.result_error(&result), q->error);
+			r = -EIO;
+		} else {
+			r = write_result(q, result);
+		}
+		duck.destroy_result(&result);
+	}
+	duck.destroy_pending(&pending);
+	return r;
+}
+
+static void set_status(struct query *q, enum query_status status)
+{
+	q->row.status = status;
+	manifest_query_put(q->lake->manifest, &q->row, q->statement, q->error);
+}
+
+static void forget(struct query *q)
+{
+	struct lake *l = q->lake;
+
+	pthread_mutex_lock(&l->lock);
+	for (struct query **p = &l->queries; *p; p = &(*p)->next)
+		if (*p == q) {
+			*p = q->next;
+			break;
+		}
+	l->nqueries--;
+	pthread_cond_broadcast(&l->changed);
+	pthread_mutex_unlock(&l->lock);
+	query_free(q);
+}
+
+static enum query_status outcome(struct query *q, int r)
+{
+	enum query_status s = r < 0 ? QUERY_FAILED : QUERY_FINISHED;
+
+	pthread_mutex_lock(&q->lake->lock);
+	if (q->cancelled)
+		s = QUERY_CANCELLED;
+	else if (q->late)
+		s = QUERY_TIMED_OUT;
+	else if (q->lake->stopping)
+		s = QUERY_FAILED;
+	pthread_mutex_unlock(&q->lake->lock);
+	if (s == QUERY_FAILED && !*q->error)
+		snprintf(q->error, sizeof(q->error), "The store could not run the query.");
+	return s;
+}
+
+static void *run(void *arg)
+{
+	struct query *q = arg;
+	char path[4096];
+	int r;
+
+	set_status(q, QUERY_RUNNING);
+	r = wait_for_index(q);
+	if (!r)
+		r = fill_tables(q);
+	if (!r)
+		r = execute(q);
+	q->row.finished = clock_wall();
+	q->row.status = outcome(q, r);
+	if (q->row.status != QUERY_FINISHED && q->row.status != QUERY_TIMED_OUT) {
+		result_path(q->lake, q->row.id, path);
+		unlink(path);
+	}
+	set_status(q, q->row.status);
+	forget(q);
+	return NULL;
+}
+
+static enum query_fault launch(struct query *q)
+{
+	pthread_attr_t attr;
+	int r;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	r = pthread_create(&q->thread, &attr, run, q);
+	pthread_attr_destroy(&attr);
+	if (!r)
+		return QUERY_OK;
+	log_warn(-r, "a query's thread cannot be started");
+	snprintf(q->error, sizeof(q->error), "The store could not run the query.");
+	set_status(q, QUERY_FAILED);
+	forget(q);
+	return QUERY_BROKEN;
+}
+
+/* Takes a place among those that run; before its segments are listed, so that none of them is removed. */
+static bool enter(struct lake *l, struct query *q)
+{
+	bool in;
+
+	pthread_mutex_lock(&l->lock);
+	in = l->nqueries < LAKE_QUERIES_MAX && !l->stopping;
+	if (in) {
+		q->generation = l->generation;
+		q->deadline = UINT64_MAX;
+		q->next = l->queries;
+		l->queries = q;
+		l->nqueries++;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return in;
+}
+
+enum query_fault query_start(struct lake *l, const struct query_request *request, char ret_id[UUID_TEXT], char why[DUCK_WHY_MAX])
+{
+	struct query *q = calloc(1, sizeof(*q));
+	enum query_fault f = QUERY_OK;
+	uint8_t id[16];
+
+	*why = '\0';
+	if (!q || uuid_random(id) < 0) {
+		free(q);
+		return QUERY_BROKEN;
+	}
+	q->lake = l;
+	uuid_text(id, q->row.id);
+	q->row.created = clock_wall();
+	snprintf(q->row.alias, sizeof(q->row.alias), "%s", request->alias ? request->alias : "");
+	q->statement = strndup(request->statement, request->statement_len);
+	if (!enter(l, q)) {
+		query_free(q);
+		return QUERY_TOO_MANY;
+	}
+	f = q->statement ? make_query(l, request, q, why) : QUERY_BROKEN;
+	if (!f && manifest_query_put(l->manifest, &q->row, q->statement, "") < 0)
+		f = QUERY_BROKEN;
+	if (f) {
+		forget(q);
+		return f;
+	}
+	memcpy(ret_id, q->row.id, UUID_TEXT);
+	pthread_mutex_lock(&l->lock);
+	q->deadline = clock_boot() + (uint64_t)l->config.query_ns;
+	pthread_mutex_unlock(&l->lock);
+	return launch(q);
+}
+
+/* ---- watching */
+
+uint64_t query_oldest(struct lake *l)
+{
+	uint64_t oldest;
+
+	pthread_mutex_lock(&l->lock);
+	oldest = l->generation;
+	for (struct query *q = l->queries; q; q = q->next)
+		if (q->generation < oldest)
+			oldest = q->generation;
+	pthread_mutex_unlock(&l->lock);
+	return oldest;
+}
+
+int query_cancel(struct lake *l, const char *id)
+{
+	struct query *q;
+
+	pthread_mutex_lock(&l->lock);
+	for (q = l->queries; q && strcmp(q->row.id, id); q = q->next)
+		;
+	if (q) {
+		q->cancelled = true;
+		duck.interrupt(q->c);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return q ? 0 : -ENOENT;
+}
+
+/* Again and again: an interruption that comes before the engine has begun is lost. */
+static void interrupt_late(struct lake *l)
+{
+	uint64_t now = clock_boot();
+
+	for (struct query *q = l->queries; q; q = q->next) {
+		q->late |= !q->cancelled && now > q->deadline;
+		if ((q->late || q->cancelled || l->stopping) && q->c && q->deadline != UINT64_MAX)
+			duck.interrupt(q->c);
+	}
+}
+
+void *query_watch(void *arg)
+{
+	struct lake *l = arg;
+	const struct timespec pause = { .tv_nsec = WATCH_MS * 1000000 };
+	bool end;
+
+	do {
+		nanosleep(&pause, NULL);
+		pthread_mutex_lock(&l->lock);
+		interrupt_late(l);
+		end = l->stopping && !l->nqueries;
+		pthread_mutex_unlock(&l->lock);
+	} while (!end);
+	return NULL;
+}
+
+void queries_end(struct lake *l)
+{
+	pthread_mutex_lock(&l->lock);
+	while (l->nqueries)
+		pthread_cond_wait(&l->changed, &l->lock);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- results */
+
+static void expired(void *ctx, const char *id)
+{
+	char path[4096];
+
+	result_path(ctx, id, path);
+	unlink(path);
+}
+
+void queries_expire(struct lake *l)
+{
+	manifest_queries_expire(l->manifest, clock_wall() - KEEP_NS, expired, l);
+}
+
+int query_results(struct lake *l, const char *id, uint64_t at, unsigned max, struct buf *out, uint64_t *ret_at, unsigned *ret_n)
+{
+	_cleanup_free_ char *line = NULL;
+	char path[4096];
+	size_t cap = 0, start = out->n;
+	ssize_t n = 0;
+	FILE *f;
+
+	result_path(l, id, path);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	*ret_n = 0;
+	*ret_at = at;
+	if (fseeko(f, (off_t)at, SEEK_SET) < 0)
+		n = -1;
+	while (n >= 0 && *ret_n < max && out->n - start < (1u << 20) && (n = getline(&line, &cap, f)) > 0) {
+		if (*ret_n)
+			buf_addc(out, ',');
+		buf_add(out, line, (size_t)n - (line[n - 1] == '\n'));
+		*ret_at += (uint64_t)n;
+		++*ret_n;
+	}
+	fclose(f);
+	return out->failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * query.h - queries: checked and bound when they are started, run by a thread each, results kept in a file.
+ *
+ * A query sees what was acknowledged when it was started: the segments of that moment, and behind them the journal up to
+ * its end at that moment. Results: <lake>/results/<id>, a JSON text per row, as GetQueryResults shows it.
+ *
+ * Threads: any.
+ */
+#ifndef HOSTTRAIL_STORE_LAKE_QUERY_H
+#define HOSTTRAIL_STORE_LAKE_QUERY_H
+
+#include "lake_internal.h"
+
+enum query_fault {
+	QUERY_OK,
+	QUERY_BAD_STATEMENT,
+	QUERY_NO_STORE,		/* no such event data store */
+	QUERY_INACTIVE_STORE,	/* its deletion is pending */
+	QUERY_TOO_MANY,
+	QUERY_BROKEN,		/* the store's own fault */
+};
+
+struct query_request {
+	const char *statement;
+	size_t statement_len;
+	const char *alias;		/* NULL: none */
+	const char *const *params;
+	unsigned nparams;
+};
+
+/* ret_id: of the query that now runs. Anything but QUERY_OK: why says so to whoever asked. */
+enum query_fault query_start(struct lake *l, const struct query_request *q, char ret_id[UUID_TEXT], char why[DUCK_WHY_MAX]);
+/* 0, or -ENOENT: it is not running. */
+int query_cancel(struct lake *l, const char *id);
+/* Generation of merges before which no query that runs now began. */
+uint64_t query_oldest(struct lake *l);
+/* How long a query may be asked for: 7 days. */
+void queries_expire(struct lake *l);
+/* Of one that runs: how long it has, ns. */
+const char *query_status_name(enum query_status s);
+
+/* Rows from byte `at` of the result on, at most max, as elements of an array, into out; *ret_at: where to go on. */
+int query_results(struct lake *l, const char *id, uint64_t at, unsigned max, struct buf *out, uint64_t *ret_at, unsigned *ret_n);
+
+#endif

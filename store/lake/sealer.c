@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sealer.c - the thread that makes segments of the journal.
+ *
+ * A step for each event data store: the stretch behind what it has sealed, up to so many records and within one day, goes
+ * into a file; then one row of the manifest says so and moves the store's position, in one transaction. A crash before that
+ * leaves a file that the next start removes; nothing is in two segments or in none.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lake_internal.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "store/tailer.h"
+
+#define ROUND_MS 200
+#define RETRY_SECONDS 2
+#define HOLD_RECORDS 2000000ull
+#define HOLD_NS (30 * (int64_t)NS_PER_SEC)
+
+static void day_text(int64_t ns, char ret[11])
+{
+	char iso[21];
+
+	clock_iso(ns / (int64_t)NS_PER_SEC, iso);
+	memcpy(ret, iso, 10);
+	ret[10] = '\0';
+}
+
+static void count_seal(struct lake *l, const struct segment *s, const struct scan *scan, bool first_store)
+{
+	pthread_mutex_lock(&l->lock);
+	l->stats.seals++;
+	l->stats.segments += s->rows > 0;
+	l->stats.segment_bytes += s->bytes;
+	l->stats.segment_rows += s->rows;
+	if (first_store)
+		l->sealed_since += scan->records;
+	l->engine_failed = false;
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* The disk's troubles hold senders up; those of the engine must not. */
+static int seal_failed(struct lake *l, int r, const char *why)
+{
+	pthread_mutex_lock(&l->lock);
+	l->stats.seal_failures++;
+	l->engine_failed = r == -EIO && !strstr(why, "No space left");
+	pthread_mutex_unlock(&l->lock);
+	log_limited(LOG_LEVEL_ERROR, 0, "a segment of the lake cannot be sealed, trying again: %s", *why ? why : strerror(-r));
+	return r;
+}
+
+static int write_scan(struct lake *l, const struct event_store *e, struct scan *scan, struct segment *s, bool merge)
+{
+	char relation[64], why[DUCK_WHY_MAX] = "";
+	int r;
+
+	snprintf(relation, sizeof(relation), "hosttrail_scan(%llu)", (unsigned long long)scan->id);
+	day_text(scan->first_received, s->day);
+	r = segment_write(l, relation, e->id, s, why);
+	if (r < 0)
+		return seal_failed(l, r, why);
+	return merge ? manifest_merge(l->manifest, e->id, s) : manifest_seal(l->manifest, e->id, s);
+}
+
+static int open_scan(struct lake *l, const struct event_store *e, journal_pos from, journal_pos to, uint64_t max, journal_pos *next,
+		     struct scan **ret_s)
+{
+	struct scan_span *spans;
+	unsigned nspans;
+	int r = manifest_spans(l->manifest, e->id, &spans, &nspans);
+
+	if (!r)
+		r = scan_new(l->st, spans, nspans, ret_s);
+	if (!r) {
+		r = scan_fill(*ret_s, from, to, max, true, next);
+		if (r < 0) {
+			scan_unref(*ret_s);
+			*ret_s = NULL;
+		}
+	}
+	return r;
+}
+
+/* How far behind the built-in store is, for lake_hold(). */
+static void note_lag(struct lake *l, const struct scan *scan, bool more)
+{
+	struct tailer_counts counts;
+
+	tailer_counts(l->st->tailer, &counts);
+	pthread_mutex_lock(&l->lock);
+	l->oldest = scan->first_received;
+	if (!more && counts.caught_up) {
+		l->caught_up = true;
+		l->seen_base = counts.records - scan->records;
+		l->sealed_since = 0;
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* 1: sealed, 0: it is not time yet. */
+static int seal_store(struct lake *l, const struct event_store *e)
+{
+	struct segment s = { .from = e->sealed };
+	struct scan *scan = NULL;
+	bool first_store = !strcmp(e->id, l->default_id), more;
+	int r = open_scan(l, e, e->sealed, UINT64_MAX, l->config.seal_records, &s.to, &scan);
+
+	if (r < 0)
+		return r;
+	more = s.to < tailer_done(l->st->tailer).pos;
+	if (first_store)
+		note_lag(l, scan, more);
+	if (scan->nframes && (more || scan->records >= l->config.seal_records ||
+			      clock_wall() - scan->first_received >= l->config.seal_ns)) {
+		r = write_scan(l, e, scan, &s, false);
+		if (!r) {
+			count_seal(l, &s, scan, first_store);
+			r = 1;
+		}
+	}
+	scan_unref(scan);
+	return r;
+}
+
+/* ---- segments that are gone or are not what they were */
+
+static int seal_again(struct lake *l, const struct event_store *e, const struct segment *bad)
+{
+	struct segment s = { .from = bad->from, .to = bad->to };
+	journal_pos next = bad->from;
+	struct scan *scan = NULL;
+	char from[4096], to[4200];
+	int r;
+
+	snprintf(from, sizeof(from), "%s/%s", l->dir, bad->path);
+	snprintf(to, sizeof(to), "%s.damaged", from);
+	log_warnx("segment %s is gone or not what was sealed; it is made anew from the journal", from);
+	rename(from, to);
+	r = open_scan(l, e, bad->from, bad->to, UINT64_MAX, &next, &scan);
+	if (!r)
+		r = scan->nframes ? write_scan(l, e, scan, &s, true) : manifest_drop(l->manifest, e->id, bad->id);
+	scan_unref(scan);
+	return r;
+}
+
+/* 1: one was made anew. */
+static int check_store(struct lake *l, const struct event_store *e, bool whole)
+{
+	_cleanup_free_ struct segment *segments = NULL;
+	journal_pos sealed;
+	size_t n;
+	int r = manifest_segments(l->manifest, e->id, &segments, &n, &sealed), bad = 0;
+
+	for (size_t i = 0; !r && i < n && !__atomic_load_n(&l->stopping, __ATOMIC_RELAXED); i++) {
+		int c = segment_check(l, &segments[i], whole);
+
+		if (c == -ENOENT || c == -EBADMSG) {
+			r = seal_again(l, e, &segments[i]);
+			bad = 1;
+		}
+	}
+	return r < 0 ? r : bad;
+}
+
+/* ---- the thread */
+
+struct stores {
+	struct event_store *v;
+	size_t n;
+};
+
+static int add_store(void *ctx, const struct event_store *e, const char *selectors)
+{
+	struct stores *s = ctx;
+	struct event_store *more = realloc(s->v, (s->n + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	more[s->n++] = *e;
+	s->v = more;
+	return 0;
+}
+
+static bool wait_ms(struct lake *l, unsigned ms)
+{
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&l->lock);
+	if (!l->stopping)
+		pthread_cond_timedwait(&l->changed, &l->lock, &until);
+	stop = l->stopping;
+	pthread_mutex_unlock(&l->lock);
+	return !stop;
+}
+
+/* 1: there may be more to do at once. */
+static int one_round(struct lake *l, bool check)
+{
+	struct stores stores = { 0 };
+	int r = manifest_stores(l->manifest, add_store, &stores), busy = 0;
+
+	for (size_t i = 0; r >= 0 && i < stores.n; i++) {
+		if (check)
+			r = check_store(l, &stores.v[i], true);
+		if (r >= 0)
+			r = seal_store(l, &stores.v[i]);
+		busy |= r > 0;
+	}
+	for (size_t i = 0; r >= 0 && !busy && i < stores.n; i++) {
+		r = merge_step(l, &stores.v[i]);
+		busy |= r > 0;
+	}
+	free(stores.v);
+	return r < 0 ? r : busy;
+}
+
+void *sealer_run(void *arg)
+{
+	struct lake *l = arg;
+	bool check = true;
+	uint64_t kept = 0;
+	int r;
+
+	do {
+		r = one_round(l, check);
+		check &= r < 0;
+		graves_dig(l);
+		if (clock_boot() - kept > 60 * NS_PER_SEC) {
+			retention_step(l);
+			kept = clock_boot();
+		}
+		if (r < 0)
+			log_limited(LOG_LEVEL_ERROR, r, "the lake could not be sealed");
+	} while (wait_ms(l, r < 0 ? RETRY_SECONDS * 1000 : r ? 1 : ROUND_MS));
+	return NULL;
+}
+
+/* ---- for others */
+
+static uint64_t unsealed(struct lake *l)
+{
+	struct tailer_counts counts;
+
+	tailer_counts(l->st->tailer, &counts);
+	return counts.records > l->seen_base + l->sealed_since ? counts.records - l->seen_base - l->sealed_since : 0;
+}
+
+bool lake_hold(struct lake *l)
+{
+	bool hold;
+
+	if (lake_fault(l))
+		return false;
+	pthread_mutex_lock(&l->lock);
+	hold = l->caught_up && !l->engine_failed &&
+	       ((l->oldest && clock_wall() - l->oldest > HOLD_NS + l->config.seal_ns) || unsealed(l) > HOLD_RECORDS);
+	pthread_mutex_unlock(&l->lock);
+	return hold;
+}
+
+void lake_stats(struct lake *l, struct lake_stats *ret_s)
+{
+	pthread_mutex_lock(&l->lock);
+	*ret_s = l->stats;
+	ret_s->unsealed = l->caught_up ? unsealed(l) : 0;
+	ret_s->unsealed_age = l->oldest ? clock_wall() - l->oldest : 0;
+	ret_s->running = l->nqueries;
+	pthread_mutex_unlock(&l->lock);
+}

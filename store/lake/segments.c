@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* segments.c - Parquet files: written whole or not at all, read-only, known by their hash. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "lake_internal.h"
+#include "lib/cleanup.h"
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "proto/keys.h"
+#include "schema.h"
+
+static int hash_file(int fd, uint64_t *ret_bytes, char ret_hex[65])
+{
+	uint8_t hash[32];
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	sha256(p, (size_t)st.st_size, hash);
+	munmap(p, (size_t)st.st_size);
+	hex_text(hash, 32, ret_hex);
+	*ret_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* On disk, read-only, under its name, and the folders that lead to it, too. */
+static int settle_file(struct lake *l, const char *tmp, const char *path, const char *store, struct segment *s)
+{
+	_cleanup_close_ int fd = open(tmp, O_RDONLY | O_CLOEXEC);
+	char folder[4096];
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = hash_file(fd, &s->bytes, s->sha256);
+	if (!r && (fchmod(fd, 0440) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
+		r = -errno;
+	snprintf(folder, sizeof(folder), "%s/%s/day=%s", l->dir, store, s->day);
+	if (!r)
+		r = fsx_sync_dir(folder);
+	snprintf(folder, sizeof(folder), "%s/%s", l->dir, store);
+	if (!r)
+		r = fsx_sync_dir(folder);
+	return r ? r : fsx_sync_dir(l->dir);
+}
+
+static int bounds(struct lake *l, const char *tmp, struct segment *s, char why[DUCK_WHY_MAX])
+{
+	char sql[4300];
+	uint64_t v;
+	int r;
+
+	snprintf(sql, sizeof(sql), "SELECT coalesce(epoch(min(eventtime))::BIGINT, 0) FROM read_parquet('%s', hive_partitioning = false)", tmp);
+	r = duck_run(l->seal, sql, &v, why);
+	s->first = (int64_t)v;
+	if (r < 0)
+		return r;
+	snprintf(sql, sizeof(sql), "SELECT coalesce(epoch(max(eventtime))::BIGINT, 0) FROM read_parquet('%s', hive_partitioning = false)", tmp);
+	r = duck_run(l->seal, sql, &v, why);
+	s->last = (int64_t)v;
+	return r;
+}
+
+int segment_write(struct lake *l, const char *relation, const char *store, struct segment *s, char why[DUCK_WHY_MAX])
+{
+	_cleanup_buf_ struct buf sql = { 0 };
+	char path[4096], tmp[4100];
+	int r;
+
+	snprintf(s->path, sizeof(s->path), "%s/day=%s/%016llx-%016llx.parquet", store, s->day, (unsigned long long)s->from,
+		 (unsigned long long)s->to);
+	snprintf(path, sizeof(path), "%s/%s/day=%s", l->dir, store, s->day);
+	r = fsx_mkdirs(path, 0750);
+	if (r < 0)
+		return r;
+	if (snprintf(path, sizeof(path), "%s/%s", l->dir, s->path) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
+	buf_adds(&sql, "COPY (SELECT ");
+	schema_list(&sql);
+	buf_addf(&sql, " FROM %s ORDER BY eventtime, eventtimenanos) TO '%s' (FORMAT parquet, COMPRESSION zstd)", relation, tmp);
+	if (sql.failed)
+		return -ENOMEM;
+	unlink(tmp);
+	r = duck_run(l->seal, buf_text(&sql), &s->rows, why);
+	if (!r && s->rows)
+		r = bounds(l, tmp, s, why);
+	if (!r && s->rows) {
+		r = settle_file(l, tmp, path, store, s);
+		if (r < 0)
+			snprintf(why, DUCK_WHY_MAX, "cannot write %.800s: %s", path, strerror(-r));
+	}
+	if (r < 0 || !s->rows)
+		unlink(tmp);
+	return r;
+}
+
+int segment_check(struct lake *l, const struct segment *s, bool whole)
+{
+	_cleanup_close_ int fd = -1;
+	uint64_t bytes;
+	char path[4096], hash[65];
+	struct stat st;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", l->dir, s->path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size != s->bytes)
+		return -EBADMSG;
+	if (!whole)
+		return 0;
+	r = hash_file(fd, &bytes, hash);
+	return r ? r : strcmp(hash, s->sha256) ? -EBADMSG : 0;
+}
+
+/* ---- what a crash left */
+
+static void sweep_day(struct lake *l, const char *store, const char *day)
+{
+	char folder[4096], path[256 + UUID_TEXT + 256], full[8192];
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(folder, sizeof(folder), "%s/%s/%s", l->dir, store, day);
+	dir = opendir(folder);
+	while (dir && (d = readdir(dir))) {
+		if (*d->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/%s", store, day, d->d_name);
+		if (manifest_has_path(l->manifest, path))
+			continue;
+		snprintf(full, sizeof(full), "%s/%s", l->dir, path);
+		log_info("%s is in no manifest and is removed", full);
+		unlink(full);
+	}
+	if (dir)
+		closedir(dir);
+	rmdir(folder);		/* if it is empty now */
+}
+
+static void sweep_store(struct lake *l, const char *store)
+{
+	char folder[4096];
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(folder, sizeof(folder), "%s/%s", l->dir, store);
+	dir = opendir(folder);
+	while (dir && (d = readdir(dir)))
+		if (!strncmp(d->d_name, "day=", 4) && strlen(d->d_name) < 64)
+			sweep_day(l, store, d->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+void segment_sweep(struct lake *l)
+{
+	struct dirent *d;
+	DIR *dir = opendir(l->dir);
+
+	while (dir && (d = readdir(dir)))
+		if (strlen(d->d_name) == UUID_TEXT - 1)
+			sweep_store(l, d->d_name);
+	if (dir)
+		closedir(dir);
+}

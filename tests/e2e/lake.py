@@ -1,0 +1,333 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300
+"""The lake as the unmodified AWS CLI and boto3 see it: SQL over sealed segments and the unsealed tail, CloudTrail Lake's
+sample queries, event data stores, and statements that must not run."""
+import glob
+import hashlib
+import json
+import os
+import random
+import sqlite3
+import sys
+import time
+
+import botocore.exceptions
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import tap  # noqa: E402
+from storekit import KIT, MANAGEMENT, NAMES, READ_ONLY, SOURCES, Store, fill  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+COUNT = 6000
+W = tap.Workdir()
+D = W.__enter__()
+BASE = time.time() - 5000
+MADE = fill(D, COUNT, BASE, 500_000_000)	# two a second
+STORE = Store(D, lake_seal_records="1500", lake_seal_time="20s", lake_query_time="2s")
+CLIENT = STORE.boto()
+EDS = CLIENT.list_event_data_stores()["EventDataStores"][0]["EventDataStoreArn"].split("/")[1]
+OURS = "eventsource <> 'trail.hosttrail'"	# without the store's own record
+
+
+def wait(query):
+    end = time.monotonic() + 60
+    while True:
+        status = CLIENT.describe_query(QueryId=query)["QueryStatus"]
+        if status not in ("QUEUED", "RUNNING"):
+            return status
+        if time.monotonic() > end:
+            raise tap.Failed("query %s is still %s" % (query, status))
+        time.sleep(0.01)
+
+
+def rows(sql, **kw):
+    """The result of a statement over $EDS_ID, as dictionaries; a name that is there twice counts once."""
+    query = CLIENT.start_query(QueryStatement=sql.replace("$EDS_ID", EDS), **kw)["QueryId"]
+    status = wait(query)
+    if status != "FINISHED":
+        raise tap.Failed("%s: %s %s" % (sql, status, CLIENT.describe_query(QueryId=query).get("ErrorMessage")))
+    out, token = [], {}
+    while True:
+        page = CLIENT.get_query_results(QueryId=query, **token)
+        out += [{k: v for cell in row for k, v in cell.items()} for row in page["QueryResultRows"]]
+        if not page.get("NextToken"):
+            return out
+        token = {"NextToken": page["NextToken"]}
+
+
+def error(operation, **kw):
+    try:
+        operation(**kw)
+    except botocore.exceptions.ClientError as e:
+        return e.response["Error"]["Code"]
+    return None
+
+
+def until(cond, what):
+    STORE.until(cond, what)
+
+
+def files():
+    return glob.glob(os.path.join(D, "lake", "*-*-*-*-*", "day=*", "*"))
+
+
+def manifest(sql):
+    db = sqlite3.connect("file:%s?mode=ro" % os.path.join(D, "lake.db"), uri=True)
+    try:
+        return db.execute(sql).fetchall()
+    finally:
+        db.close()
+
+
+def the_aws_cli_runs_a_query(t):
+    started = STORE.aws("start-query", "--query-statement", "SELECT eventName, count(*) AS n FROM %s WHERE %s GROUP BY eventName" % (EDS, OURS))
+    wait(started["QueryId"])
+    got = STORE.aws("get-query-results", "--query-id", started["QueryId"])
+    t.equal(got["QueryStatus"], "FINISHED", "status")
+    found = {row[0]["eventname"]: int(row[1]["n"]) for row in got["QueryResultRows"]}
+    t.equal(found, {n: sum(1 for i in range(COUNT) if NAMES[i % 7] == n) for n in NAMES}, "counts by name")
+    t.equal(got["QueryStatistics"]["TotalResultsCount"], 7, "rows")
+    described = STORE.aws("describe-query", "--query-id", started["QueryId"])
+    t.ok(described["QueryStatistics"]["EventsScanned"] >= COUNT and described["QueryString"].startswith("SELECT eventName"), "described")
+    listed = STORE.aws("list-queries", "--event-data-store", EDS)["Queries"]
+    t.equal([q["QueryStatus"] for q in listed if q["QueryId"] == started["QueryId"]], ["FINISHED"], "listed")
+
+
+def segments_are_immutable_and_known_by_their_hash(t):
+    until(lambda: manifest("SELECT sum(nrows) FROM segment")[0][0] == 4 * 1500, "four segments")
+    t.ok(len(files()) == len(manifest("SELECT path FROM segment")), "no other file")
+    for path, sha in manifest("SELECT path, sha256 FROM segment"):
+        full = os.path.join(D, "lake", path)
+        with open(full, "rb") as f:
+            t.equal(hashlib.sha256(f.read()).hexdigest(), sha, "hash of " + path)
+        t.equal(os.stat(full).st_mode & 0o777, 0o440, "read-only")
+    spans = manifest("SELECT first, last FROM segment ORDER BY first")
+    t.ok(spans[0][0] == 0 and all(a[1] == b[0] for a, b in zip(spans, spans[1:])), "the stretches join")
+
+
+def sealed_and_unsealed_are_one(t):
+    t.equal(rows("SELECT count(*) AS n, count(DISTINCT eventid) AS ids FROM $EDS_ID WHERE " + OURS), [{"n": str(COUNT), "ids": str(COUNT)}], "all")
+    t.equal(rows("SELECT eventname FROM $EDS_ID WHERE NOT " + OURS), [{"eventname": "StoreStarted"}], "the tail is seen, too")
+
+
+def columns_say_what_the_record_says(t):
+    i = 1234
+    event = json.loads(CLIENT.lookup_events(LookupAttributes=[{"AttributeKey": "EventId", "AttributeValue": MADE.event_id(i)}])["Events"][0]["CloudTrailEvent"])
+    row, = rows("SELECT *, useridentity.arn AS arn, element_at(resources, 1).arn AS resource, element_at(requestparameters, 'path') AS path, "
+                "process.pid AS pid, json_extract_scalar(eventjson, '$.additionalEventData.process.pid') AS jsonpid "
+                "FROM $EDS_ID WHERE eventid = '%s'" % MADE.event_id(i))
+    t.equal(json.loads(row["eventjson"]), event, "eventjson")
+    t.equal(row["eventtime"], event["eventTime"].replace("T", " ").replace("Z", ".000"), "eventtime")
+    for column, member in (("eventname", "eventName"), ("eventsource", "eventSource"), ("eventid", "eventID"), ("requestid", "requestID"),
+                           ("useragent", "userAgent"), ("sourceipaddress", "sourceIPAddress"), ("eventcategory", "eventCategory"),
+                           ("recipientaccountid", "recipientAccountId"), ("eventversion", "eventVersion"), ("awsregion", "awsRegion")):
+        t.equal(row[column], event.get(member), column)
+    t.equal(row["readonly"], str(event["readOnly"]).lower(), "readonly")
+    t.equal((row["arn"], row["resource"], row["path"]), (event["userIdentity"]["arn"], event["resources"][0]["ARN"], event["requestParameters"]["path"]), "nested")
+    t.equal((row["pid"], row["jsonpid"]), (str(event["additionalEventData"]["process"]["pid"]),) * 2, "process")
+    t.equal((row["errorcode"], row["responseelements"]), (None, None), "absent ones are null")
+    t.equal(row["hostid"], event["additionalEventData"]["hostId"], "hostid")
+
+
+def answers_equal_a_loop_over_the_records(t):
+    chance = random.Random(int(os.environ.get("HT_SEED", "1")))
+    for _ in range(6):
+        a, b = sorted(chance.randrange(COUNT) for _ in range(2))
+        since, to = (time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(MADE.time(i))) for i in (a, b))
+        user = "user%d" % chance.randrange(10)
+        want = [i for i in range(COUNT) if MADE.time(a) <= MADE.time(i) < MADE.time(b) and user in MADE.users(i) and not READ_ONLY[i % 7]]
+        got = rows("SELECT eventid FROM $EDS_ID WHERE eventtime >= '%s' AND eventtime < '%s' AND useridentity.username = '%s' AND readonly = false "
+                   "ORDER BY eventtimenanos" % (since, to, user))
+        t.equal([r["eventid"] for r in got], [MADE.event_id(i) for i in want], "%s between %d and %d" % (user, a, b))
+    got = rows("SELECT eventsource, managementevent, count(*) AS n FROM $EDS_ID WHERE %s GROUP BY 1, 2 ORDER BY 1, 2" % OURS)
+    want = {}
+    for i in range(COUNT):
+        key = (SOURCES[i % 7], str(MANAGEMENT[i % 7]).lower())
+        want[key] = want.get(key, 0) + 1
+    t.equal({(r["eventsource"], r["managementevent"]): int(r["n"]) for r in got}, want, "by source and kind")
+
+
+def sample_queries_run(t):
+    expected = {"04": 33, "10": 12, "11": None, "12": sum(1 for i in range(COUNT) if MADE.matches(i, "AccessKeyId", "AKIA3")), "14": 0, "24": 857,
+                "16": sum(1 for i in range(COUNT) if i % 11 == 3 and not READ_ONLY[i % 7])}
+    paths = sorted(glob.glob(os.path.join(HERE, "lakequeries", "*.sql")))
+    t.equal(len(paths), 25, "all shapes are there")
+    for path in paths:
+        with open(path) as f:
+            got = rows(f.read())
+        number = os.path.basename(path)[:2]
+        if expected.get(number) is not None:
+            t.equal(len(got), expected[number], os.path.basename(path))
+        else:
+            t.ok(isinstance(got, list), os.path.basename(path))
+
+
+def trino_functions(t):
+    cases = {
+        "element_at(map(['a'], ['b']), 'a')": "b", "element_at(map(['a'], ['b']), 'c')": None, "cardinality(array_distinct([1, 1, 2]))": "2",
+        "slice([1, 2, 3, 4], 2, 2)": "[2, 3]", "array_max([1, 3, 2])": "3", "array_min([4, 3])": "3", "array_join(['a', 'b'], '-')": "a-b",
+        "json_extract_scalar('{\"a\":{\"b\":1}}', '$.a.b')": "1", "json_extract_scalar('{\"a\":{\"b\":1}}', '$.a')": None,
+        "json_extract('{\"a\":{\"b\":1}}', '$.a')": '{"b":1}', "json_format(json_parse('[1,2]'))": "[1,2]", "is_json_scalar('[1]')": "false",
+        "json_array_contains('[\"a\"]', 'a')": "true", "json_array_get('[7,8]', 1)": "8", "json_array_length('[1,2,3]')": "3",
+        "date_add('day', 2, timestamp '2026-02-27 00:00:00')": "2026-03-01 00:00:00.000", "date('2026-01-02')": "2026-01-02",
+        "date_trunc('hour', timestamp '2026-01-01 10:20:30')": "2026-01-01 10:00:00.000", "day_of_week(date '2026-11-29')": "7",
+        "dow(date '2026-11-30')": "1", "day_of_year(date '2026-02-01')": "32", "week_of_year(date '2026-01-01')": "1", "yow(date '2027-01-01')": "2026",
+        "year(timestamp '2026-01-01 10:20:30')": "2026", "date_format(timestamp '2026-01-02 03:04:05', '%Y/%m/%d %H:%i:%s')": "2026/01/02 03:04:05",
+        "date_diff('hour', timestamp '2026-01-01 00:00:00', timestamp '2026-01-02 00:00:00')": "24", "1 / 2": "0", "regexp_like('abc', 'b.')": "true",
+        "from_iso8601_timestamp('2026-01-01T00:00:00Z') = timestamp '2026-01-01 00:00:00'": "true", "split_part('a,b', ',', 2)": "b",
+        "greatest(1, 3, 2)": "3", "coalesce(NULL, 'x')": "x", "if(true, 'a', 'b')": "a", "strpos('hello', 'l')": "3",
+    }
+    got, = rows("SELECT %s FROM $EDS_ID LIMIT 1" % ", ".join("%s AS c%d" % (e, i) for i, e in enumerate(cases)))
+    for i, (expression, want) in enumerate(cases.items()):
+        t.equal(got["c%d" % i], want, expression)
+
+
+def results_are_paged(t):
+    query = CLIENT.start_query(QueryStatement="SELECT eventid FROM %s WHERE %s ORDER BY eventtimenanos" % (EDS, OURS))["QueryId"]
+    wait(query)
+    ids, token = [], {}
+    while True:
+        page = CLIENT.get_query_results(QueryId=query, MaxQueryResults=997, **token)
+        ids += [r[0]["eventid"] for r in page["QueryResultRows"]]
+        if not page.get("NextToken"):
+            break
+        token = {"NextToken": page["NextToken"]}
+    t.equal(ids, [MADE.event_id(i) for i in range(COUNT)], "all pages")
+    t.equal(error(CLIENT.get_query_results, QueryId=query, NextToken="x" * 90), "InvalidNextTokenException", "made-up token")
+    other = CLIENT.start_query(QueryStatement="SELECT eventid FROM %s" % EDS)["QueryId"]
+    t.equal(error(CLIENT.get_query_results, QueryId=other, **{"NextToken": CLIENT.get_query_results(QueryId=query, MaxQueryResults=5)["NextToken"]}),
+            "InvalidNextTokenException", "another query's token")
+
+
+def parameters_are_bound(t):
+    status, answer = STORE.call("StartQuery", {"QueryStatement": "SELECT count(*) AS n FROM %s WHERE eventname = ? AND eventtime > ?" % EDS,
+                                               "QueryParameters": ["openat", "2020-01-01 00:00:00"]}, prefix="CloudTrail_20131101")
+    t.equal(status, 200, str(answer))
+    wait(answer["QueryId"])
+    t.equal(CLIENT.get_query_results(QueryId=answer["QueryId"])["QueryResultRows"], [[{"n": str((COUNT + 6) // 7)}]], "by parameters")
+    status, answer = STORE.call("StartQuery", {"QueryStatement": "SELECT 1 FROM %s WHERE eventname = ?" % EDS}, prefix="CloudTrail_20131101")
+    t.equal((status, answer["__type"]), (400, "InvalidQueryStatementException"), "a parameter is missing")
+
+
+HOSTILE = """
+SELECT * FROM '{dir}/lake/{path}'
+SELECT * FROM read_parquet('{dir}/lake/{path}')
+SELECT * FROM "{dir}/lake/{path}"
+SELECT * FROM read_csv('/etc/passwd')
+SELECT * FROM read_text('/etc/passwd')
+SELECT * FROM '/etc/passwd'
+SELECT content FROM read_blob('{dir}/sign.key'), {eds}
+SELECT * FROM glob('/*')
+SELECT * FROM {eds}, read_text('/etc/passwd')
+SELECT * FROM {eds} WHERE eventname IN (SELECT content FROM read_text('/etc/passwd'))
+SELECT * FROM {eds} UNION ALL SELECT * FROM duckdb_settings()
+SELECT * FROM duckdb_settings
+SELECT * FROM information_schema.tables
+SELECT * FROM pg_catalog.pg_class
+SELECT * FROM main.duckdb_tables
+SELECT * FROM hosttrail_scan(1)
+SELECT * FROM {eds}, hosttrail_scan(1)
+SELECT current_setting('temp_directory') FROM {eds}
+SELECT getenv('HOME') FROM {eds}
+SELECT getvariable('x') FROM {eds}
+SELECT sleep_ms(100000) FROM {eds}
+SELECT write_log('x') FROM {eds}
+SELECT json_serialize_sql('SELECT 1') FROM {eds}
+SELECT json_execute_serialized_sql('x') FROM {eds}
+SELECT * FROM query('SELECT 1')
+SELECT * FROM query_table('x')
+SELECT system.main.abs(1) FROM {eds}
+COPY (SELECT 1) TO '{dir}/lake/evil.parquet'
+COPY {eds} TO '/tmp/x'
+EXPORT DATABASE '/tmp/x'
+ATTACH '/tmp/x.db'
+INSTALL httpfs
+LOAD httpfs
+SET memory_limit = '100GB'
+RESET lock_configuration
+PRAGMA database_list
+CALL duckdb_settings()
+CREATE TABLE x AS SELECT 1
+CREATE TEMP MACRO m() AS 1
+DROP VIEW "{eds}"
+INSERT INTO {eds} SELECT * FROM {eds}
+UPDATE {eds} SET eventname = 'x'
+DELETE FROM {eds}
+VACUUM
+CHECKPOINT
+EXPLAIN SELECT * FROM {eds}
+EXPLAIN ANALYZE SELECT * FROM {eds}
+DESCRIBE SELECT * FROM {eds}
+SHOW TABLES
+SUMMARIZE {eds}
+BEGIN
+PREPARE x AS SELECT 1
+EXECUTE x
+SELECT 1; SELECT 2
+SELECT 1 FROM {eds}; DROP VIEW x
+SELECT 1
+SELECT
+SELEC 1 FROM {eds}
+SELECT * FROM {eds} WHERE
+SELECT 'x FROM {eds}
+SELECT /* FROM {eds}
+SELECT nosuch FROM {eds}
+SELECT nosuch(1) FROM {eds}
+SELECT count(* FROM {eds}
+WITH duckdb_settings AS (SELECT 1) SELECT * FROM {eds}, (SELECT * FROM duckdb_settings)
+WITH "/etc/passwd" AS (SELECT 1) SELECT * FROM "/etc/passwd", {eds}
+SELECT * FROM {eds} PIVOT (count(*) FOR eventname IN ('openat'))
+SELECT * FROM {eds} AT (VERSION => 1)
+FROM {eds} SELECT eventname USING SAMPLE 10; SET threads = 1
+(TABLE duckdb_settings)
+VALUES (1)
+"""
+
+
+def hostile_statements_are_refused(t):
+    path, = manifest("SELECT path FROM segment LIMIT 1")[0]
+    for line in HOSTILE.strip().splitlines():
+        sql = line.format(dir=D, path=path, eds=EDS)
+        t.equal(error(CLIENT.start_query, QueryStatement=sql), "InvalidQueryStatementException", line)
+    deep = "SELECT " + "abs(" * 1800 + "1" + ")" * 1800 + " FROM " + EDS
+    t.equal(error(CLIENT.start_query, QueryStatement=deep), "InvalidQueryStatementException", "nested deeply")
+    t.ok(error(CLIENT.start_query, QueryStatement="SELECT " + "-" * 9000 + "1") is not None, "a long comment")
+    t.equal(error(CLIENT.start_query, QueryStatement="SELECT 1 FROM 11111111-2222-3333-4444-555555555555"), "EventDataStoreNotFoundException", "no such store")
+    t.ok(not os.path.exists(os.path.join(D, "lake", "evil.parquet")), "nothing was written")
+    t.equal(len(rows("SELECT 1 AS one FROM $EDS_ID LIMIT 3")), 3, "and the store goes on")
+
+
+def queries_are_cancelled_and_end_in_time(t):
+    endless = "SELECT count(*) AS n FROM %s a, %s b, %s c WHERE a.eventjson || b.eventjson < c.eventjson" % (EDS, EDS, EDS)
+    query = CLIENT.start_query(QueryStatement=endless)["QueryId"]
+    until(lambda: CLIENT.describe_query(QueryId=query)["QueryStatus"] == "RUNNING", "it to run")
+    t.equal(CLIENT.cancel_query(QueryId=query)["QueryStatus"], "CANCELLED", "cancelling")
+    t.equal(wait(query), "CANCELLED", "cancelled")
+    t.equal(error(CLIENT.cancel_query, QueryId=query), "InactiveQueryException", "it has ended")
+    many = [CLIENT.start_query(QueryStatement=endless)["QueryId"] for _ in range(10)]
+    t.equal(error(CLIENT.start_query, QueryStatement="SELECT 1 FROM " + EDS), "MaxConcurrentQueriesException", "ten run already")
+    for q in many[1:]:
+        CLIENT.cancel_query(QueryId=q)
+    t.equal({wait(q) for q in many[1:]}, {"CANCELLED"}, "nine are cancelled")
+    t.equal(wait(many[0]), "TIMED_OUT", "the tenth runs out of time")
+    big = CLIENT.start_query(QueryStatement="SELECT array_agg(a.eventjson || b.eventjson) AS x FROM %s a, %s b" % (EDS, EDS))["QueryId"]
+    t.ok(wait(big) in ("FAILED", "TIMED_OUT"), "one that wants all memory fails")
+    t.equal(rows("SELECT count(*) AS n FROM $EDS_ID WHERE " + OURS), [{"n": str(COUNT)}], "and the store goes on")
+
+
+def error_of_queries(t):
+    t.equal(error(CLIENT.get_query_results, QueryId="11111111-2222-3333-4444-555555555555"), "QueryIdNotFoundException", "no such query")
+    t.equal(error(CLIENT.list_queries, EventDataStore=EDS, StartTime=100, EndTime=50), "InvalidDateRangeException", "times")
+    t.equal(error(CLIENT.list_queries, EventDataStore="nonsense"), "EventDataStoreARNInvalidException", "no id")
+
+
+if __name__ == "__main__":
+    cases = [the_aws_cli_runs_a_query, segments_are_immutable_and_known_by_their_hash, sealed_and_unsealed_are_one,
+             columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, trino_functions, results_are_paged,
+             parameters_are_bound, hostile_statements_are_refused, queries_are_cancelled_and_end_in_time, error_of_queries]
+    try:
+        tap.main(cases)
+    finally:
+        STORE.stop()
+        W.__exit__()

@@ -1,0 +1,1 @@
+SELECT useridentity.accountid FROM $EDS_ID WHERE sourceIPAddress = 'kit' AND eventTime > '2020-01-01 00:00:00' AND eventTime < '2099-01-01 00:00:00' AND useridentity.accountid != '111111111111' GROUP BY useridentity.accountid

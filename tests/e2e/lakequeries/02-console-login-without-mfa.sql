@@ -1,0 +1,1 @@
+SELECT * FROM $EDS_ID WHERE eventsource = 'signin.amazonaws.com' AND eventname = 'ConsoleLogin' AND element_at(additionaleventdata, 'MFAUsed') = 'No'

@@ -1,0 +1,1 @@
+SELECT errorCode, errorMessage, COUNT(*) AS eventCount FROM $EDS_ID WHERE eventTime > '2020-01-01 00:00:00' AND (errorCode IS NOT NULL OR errorMessage IS NOT NULL) GROUP BY errorCode, errorMessage ORDER BY eventCount DESC LIMIT 10;

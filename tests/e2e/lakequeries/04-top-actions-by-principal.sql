@@ -1,0 +1,1 @@
+SELECT COUNT(*) AS apiCount, eventName, recipientAccountId, userIdentity.principalid FROM $EDS_ID WHERE userIdentity.principalid IS NOT NULL AND eventSource = 'file.linux' AND eventTime >= '2020-01-01 00:00:00' GROUP BY eventName, recipientAccountId, userIdentity.principalid ORDER BY apiCount DESC

@@ -1,0 +1,1 @@
+SELECT eventID, eventName, eventSource, eventTime, userIdentity.arn AS user, errorCode, errorMessage, requestParameters, responseElements, tlsDetails, resources, readOnly, awsRegion FROM $EDS_ID WHERE errorCode IS NOT NULL AND eventTime > '2020-01-01 00:00:00' ORDER BY eventTime

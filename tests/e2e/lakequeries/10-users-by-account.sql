@@ -1,0 +1,1 @@
+SELECT userIdentity.principalid, useridentity.accountId, count(*) AS eventCount FROM $EDS_ID WHERE eventTime > '2020-01-01 00:00:00' GROUP BY userIdentity.principalid, useridentity.accountId ORDER BY EventCount DESC

@@ -1,0 +1,1 @@
+SELECT eventid, eventtime, userIdentity.sessioncontext.sessionissuer.arn AS RoleARN, userIdentity.principalId AS RoleIdColonRoleSessionName FROM $EDS_ID WHERE eventSource = 'sts.amazonaws.com' AND eventName = 'AssumeRole' AND userIdentity.type = 'AssumedRole' AND errorcode IS NULL AND userIdentity.sessioncontext.sessionissuer.arn = element_at(resources, 1).arn

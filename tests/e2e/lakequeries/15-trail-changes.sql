@@ -1,0 +1,1 @@
+SELECT eventName, element_at(requestParameters, 'name') AS trail, userIdentity.principalid, eventTime FROM $EDS_ID WHERE eventName = 'CreateTrail' OR eventName = 'DeleteTrail' OR eventName = 'StopLogging' ORDER BY eventTime DESC

@@ -1,0 +1,1 @@
+SELECT userIdentity.principalId, eventName, eventSource, eventTime FROM $EDS_ID WHERE userIdentity.principalId LIKE '%user3' AND readOnly = false ORDER BY eventTime

@@ -1,0 +1,1 @@
+SELECT awsRegion, eventSource, json_extract_scalar(eventjson, '$.requestParameters.resourcesSet.items[0].resourceId') AS resourceId, json_extract_scalar(eventjson, '$.requestParameters.tagSet.items[0].key') AS key, eventTime FROM $EDS_ID WHERE eventName IN ('CreateTags', 'DeleteTags') ORDER BY resourceId, key, eventTime DESC

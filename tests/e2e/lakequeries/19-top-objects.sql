@@ -1,0 +1,1 @@
+SELECT element_at(requestParameters, 'path') AS bucketName, element_at(requestParameters, 'key') AS key, COUNT(*) AS requestCount FROM $EDS_ID WHERE eventCategory = 'Data' GROUP BY requestParameters ORDER BY requestCount DESC LIMIT 20

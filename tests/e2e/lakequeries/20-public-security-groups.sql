@@ -1,0 +1,3 @@
+SELECT eventName, userIdentity.arn AS user, sourceIPAddress, eventTime, element_at(requestParameters, 'groupId') AS securityGroup, element_at(requestParameters, 'ipPermissions') AS ipPermissions FROM $EDS_ID WHERE element_at(requestParameters, 'ipPermissions') LIKE '%0.0.0.0/0%' -- old calls
+UNION ALL
+SELECT eventName, userIdentity.arn AS user, sourceIPAddress, eventTime, json_extract_scalar(element_at(requestParameters, 'ModifySecurityGroupRulesRequest'), '$.GroupId') AS securityGroup, json_extract_scalar(element_at(requestParameters, 'ModifySecurityGroupRulesRequest'), '$.SecurityGroupRule.SecurityGroupRule.CidrIpv4') AS ipPermissions FROM $EDS_ID WHERE eventName = 'ModifySecurityGroupRules'

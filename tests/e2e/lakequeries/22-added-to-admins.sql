@@ -1,0 +1,1 @@
+SELECT eventName, userIdentity.principalId, element_at(requestParameters, 'userName') AS who FROM $EDS_ID WHERE eventSource = 'iam.amazonaws.com' AND eventName = 'AddUserToGroup' AND element_at(requestParameters, 'groupName') LIKE '%admin%'

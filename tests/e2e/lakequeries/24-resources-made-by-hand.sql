@@ -1,0 +1,1 @@
+SELECT userIdentity.principalId, eventName, eventTime, userAgent FROM $EDS_ID WHERE (eventName LIKE '%Create%' OR eventName LIKE '%Run%' OR eventName LIKE '%Put%') AND userIdentity.principalId NOT LIKE 'AWSServiceRole%' AND userIdentity.principalId NOT IN ('') ORDER BY eventTime
