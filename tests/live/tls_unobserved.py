@@ -69,7 +69,9 @@ def unobserved(t):
             f.write(JAVA)
         with Server(d, "-www", "-tls1_3") as new, Server(d, "-www", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256") as old, Server(d, "-rev") as other:
             static = tap.BUILD + "/tests/workloads/statictls"
+            library = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
             steps = ["%s %d hidden.example a" % (static, new.port), "%s %d hidden.example b" % (static, old.port),
+                     "cp %s %s/has && %s/has %d mapped.example c %s" % (static, d, d, new.port, library),
                      "curl -sk https://localhost:%d/seen" % new.port,
                      "curl -s https://localhost:%d/refused" % new.port,                           # its certificate is nobody's: no data
                      "(echo hello; sleep 0.3; echo world; sleep 0.3) | timeout 10 openssl s_client -quiet -no_ign_eof -connect localhost:%d" % other.port]      # not HTTP
@@ -86,9 +88,12 @@ def unobserved(t):
         t.equal([r["tlsDetails"]["tlsVersion"] for r in found], ["TLSv1.3", "TLSv1.2"], "versions")
         t.equal(found[1]["tlsDetails"]["cipherSuite"] if len(found) > 1 else None, "ECDHE-RSA-AES128-GCM-SHA256", "cipher suite")
         t.equal(len(set(r["additionalEventData"]["process"]["pid"] for r in found)), 2, "processes")
+        has = ports(records, "/has")
+        t.equal([(r["serviceEventDetails"]["serverName"], r["serviceEventDetails"]["reason"]) for r in has], [("mapped.example", "LibraryNotProbed")],
+                "with a library that is known, and not used")
         java = ports(records, "/java")
         t.equal([r["serviceEventDetails"]["reason"] for r in java], ["NoKnownLibrary"] if os.environ.get("HT_LONG") == "1" else [], "Java")
-        t.equal([r["serviceEventDetails"] for r in records if r["eventName"] == "TlsUnobserved" and r not in found + java], [], "of others")
+        t.equal([r["serviceEventDetails"] for r in records if r["eventName"] == "TlsUnobserved" and r not in found + has + java], [], "of others")
         t.equal([r["requestParameters"]["path"] for r in records if r["eventType"] == "HostTlsApiCall"], ["/seen"], "API calls")
 
 

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-/* statictls PORT NAME PATH: one HTTPS request with an OpenSSL of its own, without symbols: nobody can see its plaintext. Exit status 0 when an answer came. */
+/* statictls PORT NAME PATH [LIBRARY]: one HTTPS request with an OpenSSL of its own, without symbols: nobody can see its plaintext. With a library it has
+ * that one mapped as code, and uses nothing of it. Exit status 0 when an answer came. */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static int map_code(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	return fd < 0 || mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED;
+}
 
 int main(int argc, char **argv)
 {
@@ -16,7 +26,7 @@ int main(int argc, char **argv)
 	char buf[4096];
 	SSL *s;
 
-	if (argc != 4 || !ctx)
+	if (argc < 4 || argc > 5 || !ctx || (argc == 5 && map_code(argv[4])))
 		return 2;
 	a.sin_port = htons((uint16_t)atoi(argv[1]));
 	s = SSL_new(ctx);
@@ -28,5 +38,7 @@ int main(int argc, char **argv)
 	while ((n = SSL_read(s, buf, sizeof(buf))) > 0)
 		got += n;
 	SSL_free(s);
+	if (argc == 5)
+		usleep(500000);		/* what it has mapped is looked at while it lives */
 	return got ? 0 : 5;
 }
