@@ -53,6 +53,36 @@ static void published_examples(void)
 	signature_is(&r, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
 }
 
+/* From AWS's S3 User Guide, "Authenticating Requests: Using the Authorization Header". */
+static void s3_is(const char *method, const char *path, const char *query, const struct sigv4_header *headers, unsigned n, const char *body,
+		  const char *want)
+{
+	struct sigv4_request r = { .method = method, .path = path, .query = query, .headers = headers, .nheaders = n, .body = body,
+				   .body_len = strlen(body), .s3 = true };
+	_cleanup_buf_ struct buf out = { 0 };
+
+	ok_int(sigv4_sign(&r, "s3", "us-east-1", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524T000000Z", &out), 0);
+	ok_str(buf_text(&out) + (out.n > 64 ? out.n - 64 : 0), want);
+}
+
+#define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+static void published_examples_of_s3(void)
+{
+	static const struct sigv4_header get[] = { { "host", "examplebucket.s3.amazonaws.com" }, { "range", "bytes=0-9" },
+						   { "x-amz-content-sha256", EMPTY_SHA256 }, { "x-amz-date", "20130524T000000Z" } };
+	static const struct sigv4_header put[] = { { "date", "Fri, 24 May 2013 00:00:00 GMT" }, { "host", "examplebucket.s3.amazonaws.com" },
+		{ "x-amz-content-sha256", "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072" },
+		{ "x-amz-date", "20130524T000000Z" }, { "x-amz-storage-class", "REDUCED_REDUNDANCY" } };
+	static const struct sigv4_header list[] = { { "host", "examplebucket.s3.amazonaws.com" }, { "x-amz-content-sha256", EMPTY_SHA256 },
+						    { "x-amz-date", "20130524T000000Z" } };
+
+	s3_is("GET", "/test.txt", "", get, 4, "", "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+	s3_is("PUT", "/test%24file.text", "", put, 5, "Welcome to Amazon S3.", "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+	s3_is("GET", "/", "lifecycle", list, 3, "", "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+	s3_is("GET", "/", "max-keys=2&prefix=J", list, 3, "", "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+}
+
 static void path_is(const char *path, const char *want)
 {
 	_cleanup_buf_ struct buf out = { 0 };
@@ -159,6 +189,7 @@ static void scopes(void)
 
 static const struct tap_case cases[] = {
 	CASE(published_examples),
+	CASE(published_examples_of_s3),
 	CASE(canonical_forms),
 	CASE(what_is_signed_verifies),
 	CASE(scopes),

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ledger of trails: what is decided stays decided over a new start; and the digests and keys that hang on it. */
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "proto/keys.h"
+#include "proto/rsa.h"
+#include "store/delivery/ledger.h"
+#include "store/digest/digestfile.h"
+#include "store/digest/digestkeys.h"
+#include "tests/tap.h"
+
+static char dir[64];
+static struct ledger *ledger;
+
+static void begin(void)
+{
+	strcpy(dir, "/tmp/ht-ledger-XXXXXX");
+	ok(mkdtemp(dir) != NULL);
+	ok_int(ledger_open(dir, &ledger), 0);
+}
+
+static void again(void)
+{
+	ledger_free(&ledger);
+	ok_int(ledger_open(dir, &ledger), 0);
+}
+
+static void end(void)
+{
+	char command[128];
+
+	ledger_free(&ledger);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	ok_int(system(command), 0);
+}
+
+static int64_t make_trail(const char *name)
+{
+	struct trail t = { .bucket = "logs", .validation = true };
+
+	snprintf(t.name, sizeof(t.name), "%s", name);
+	ok_int(ledger_trail_add(ledger, &t), 0);
+	ok_int(ledger_trail_find(ledger, name, &t), 0);
+	return t.id;
+}
+
+static int count_trail(void *ctx, const struct trail *t)
+{
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static unsigned trails(bool deleted)
+{
+	unsigned n = 0;
+
+	ok_int(ledger_trails(ledger, deleted, count_trail, &n), 0);
+	return n;
+}
+
+static void trails_are_kept(void)
+{
+	struct trail t = { .name = "one", .bucket = "logs", .prefix = "p", .multi_region = true };
+	_cleanup_buf_ struct buf text = { 0 };
+	struct stat s;
+	char path[128];
+
+	begin();
+	snprintf(path, sizeof(path), "%s/trails.db", dir);
+	ok_int(stat(path, &s), 0);
+	ok_int(s.st_mode & 0777, 0600);
+	ok_int(ledger_trail_find(ledger, "one", &t), -ENOENT);
+	ok_int(ledger_trail_add(ledger, &t), 0);
+	ok_int(ledger_trail_add(ledger, &t), -EEXIST);
+	ok_int(ledger_trail_find(ledger, "one", &t), 0);
+	ok_int(ledger_trail_selectors(ledger, t.id, &text), 0);
+	ok_int(text.n, 0);
+	ok_int(ledger_trail_select(ledger, t.id, "[]"), 0);
+	ok_int(ledger_trail_delivery(ledger, t.id, 5, "NoSuchBucket"), 0);
+	again();
+	ok_int(ledger_trail_find(ledger, "one", &t), 0);
+	ok_str(t.prefix, "p");
+	ok(t.multi_region && !t.logging);
+	ok_str(t.delivery_error, "NoSuchBucket");
+	ok_int(t.attempted, 5);
+	ok_int(t.delivered, 0);
+	ok_int(ledger_trail_delivery(ledger, t.id, 6, NULL), 0);
+	ok_int(ledger_trail_get(ledger, t.id, &t), 0);
+	ok_str(t.delivery_error, "");
+	ok_int(t.delivered, 6);
+	ok_int(ledger_trail_selectors(ledger, t.id, &text), 0);
+	ok_str(buf_text(&text), "[]");
+	for (unsigned i = 1; i < LEDGER_TRAILS_MAX; i++) {
+		snprintf(t.name, sizeof(t.name), "more-%u", i);
+		ok_int(ledger_trail_add(ledger, &t), 0);
+	}
+	ok_int(ledger_trail_add(ledger, &(struct trail){ .name = "one-more" }), -EDQUOT);
+	end();
+}
+
+static void a_deleted_trail_goes_when_its_spans_are_done(void)
+{
+	struct trail t;
+	struct span s;
+	int64_t id;
+
+	begin();
+	id = make_trail("one");
+	ok_int(ledger_start(ledger, id, 100, 4096), 0);
+	ok_int(ledger_trail_get(ledger, id, &t), 0);
+	ok(t.logging && t.started == 100);
+	ok_int(ledger_trail_delete(ledger, id, 200, 8192), 0);
+	ok_int(ledger_trail_find(ledger, "one", &t), -ENOENT);
+	ok_int(trails(false), 0);
+	ok_int(trails(true), 1);
+	ok(make_trail("one") != id);
+	ok_int(ledger_span(ledger, id, &s), 0);
+	ok_int(s.stop, 8192);
+	ok_int(ledger_span_done(ledger, &s), 0);
+	ok_int(ledger_trail_get(ledger, id, &t), -ENOENT);
+	ok_int(trails(true), 1);
+	end();
+}
+
+static void add_row(struct log_row *r, const struct span *s, const char *account, const char *key)
+{
+	memset(r, 0, sizeof(*r));
+	r->trail = s->trail;
+	r->span = s->id;
+	snprintf(r->account, sizeof(r->account), "%s", account);
+	snprintf(r->region, sizeof(r->region), "local");
+	snprintf(r->bucket, sizeof(r->bucket), "logs");
+	snprintf(r->key, sizeof(r->key), "%s", key);
+	r->oldest = 10 * (int64_t)NS_PER_SEC;
+	r->newest = 20 * (int64_t)NS_PER_SEC;
+	buf_adds(&r->body, key);
+}
+
+static int count_log(void *ctx, const struct log_row *r)
+{
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static unsigned due(int64_t chain, const char *account, const struct span *s, int64_t before)
+{
+	struct chain_row c = { .id = chain, .span = s->id, .region = "local" };
+	unsigned n = 0;
+
+	snprintf(c.account, sizeof(c.account), "%s", account);
+	ok_int(ledger_logs_due(ledger, &c, before, count_log, &n), 0);
+	return n;
+}
+
+static void files_are_decided_with_their_place(void)
+{
+	const struct index_place place = { 5000, 7 };
+	static struct log_row rows[2], next;
+	unsigned n = 0;
+	struct span s;
+	int64_t id;
+
+	begin();
+	id = make_trail("one");
+	ok_int(ledger_start(ledger, id, 100, 4096), 0);
+	ok_int(ledger_span(ledger, id, &s), 0);
+	ok_int(s.place.pos, 4096);
+	add_row(&rows[0], &s, "111111111111", "a");
+	add_row(&rows[1], &s, "222222222222", "b");
+	ok_int(ledger_logs_plan(ledger, s.id, &place, rows, 2), 0);
+	again();
+	ok_int(ledger_span(ledger, id, &s), 0);
+	ok(s.place.pos == 5000 && s.place.record == 7);
+	ok_int(ledger_log_next(ledger, id, &next), 0);
+	ok_str(next.key, "a");
+	ok_str(buf_text(&next.body), "a");
+	ok_int(due(1, "111111111111", &s, INT64_MAX), 0);
+	ok_int(ledger_log_delivered(ledger, &next, 1000, true, ""), 0);
+	ok_int(due(1, "111111111111", &s, 1000), 0);
+	ok_int(due(1, "111111111111", &s, 1001), 1);
+	ok_int(due(2, "222222222222", &s, 1001), 0);
+	ok_int(ledger_log_next(ledger, id, &next), 0);
+	ok_str(next.key, "b");
+	ok_int(ledger_logs_open(ledger, count_log, &n), 0);
+	ok_int(n, 2);
+	ok_int(ledger_log_delivered(ledger, &next, 1000, false, "p"), 0);
+	ok_int(ledger_log_next(ledger, id, &next), -ENOENT);
+	buf_free(&next.body);
+	buf_free(&rows[0].body);
+	buf_free(&rows[1].body);
+	end();
+}
+
+/* ---- digests */
+
+static const char *text_of(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? json_object_get_string(v) : "(absent)";
+}
+
+static void a_digest_says_what_cloudtrails_do(void)
+{
+	static struct log_row log;
+	struct digest_row row = { .account = "000000000000", .region = "local", .bucket = "logs", .key = "k2", .fingerprint = "f", .begin = 3600,
+				  .end = 7200 };
+	struct digest_row previous = { .bucket = "logs", .key = "k1", .hash = "h1", .signature = "s1" };
+	_cleanup_buf_ struct buf json = { 0 }, text = { 0 };
+	struct digestfile f = { 0 };
+	struct json_object *o, *logs;
+
+	add_row(&log, &(struct span){ 0 }, "000000000000", "log-key");
+	digestfile_add(&f, &log);
+	ok_int(digestfile_finish(&f, &row, &previous, &json), 0);
+	o = json_tokener_parse(buf_text(&json));
+	must(o != NULL);
+	ok_int(json_object_object_length(o), 15);
+	ok_str(text_of(o, "digestEndTime"), "1970-01-01T02:00:00Z");
+	ok_str(text_of(o, "digestS3Object"), "k2");
+	ok_str(text_of(o, "newestEventTime"), "1970-01-01T00:00:20Z");
+	ok_str(text_of(o, "previousDigestSignature"), "s1");
+	ok_str(text_of(o, "previousDigestHashAlgorithm"), "SHA-256");
+	ok(json_object_object_get_ex(o, "logFiles", &logs) && json_object_array_length(logs) == 1);
+	ok_str(text_of(json_object_array_get_idx(logs, 0), "s3Object"), "log-key");
+	json_object_put(o);
+	buf_free(&f.logs);
+	buf_free(&log.body);
+	strcpy(row.hash, "abcd");
+	ok_int(digestfile_to_sign(&row, &previous, &text), 0);
+	ok_str(buf_text(&text), "1970-01-01T02:00:00Z\nlogs/k2\nabcd\ns1");
+	buf_reset(&text);
+	ok_int(digestfile_to_sign(&row, NULL, &text), 0);
+	ok_str(buf_text(&text), "1970-01-01T02:00:00Z\nlogs/k2\nabcd\nnull");
+	buf_reset(&json);
+	f = (struct digestfile){ 0 };
+	ok_int(digestfile_finish(&f, &row, NULL, &json), 0);
+	ok(strstr(buf_text(&json), "\"newestEventTime\":null,\"oldestEventTime\":null,\"previousDigestS3Bucket\":null"));
+	ok(strstr(buf_text(&json), "\"logFiles\":[]}"));
+}
+
+static int count_key(void *ctx, const struct key_row *k)
+{
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static unsigned keys(int64_t from, int64_t to)
+{
+	unsigned n = 0;
+
+	ok_int(ledger_keys(ledger, from, to, count_key, &n), 0);
+	return n;
+}
+
+static void keys_change_and_are_never_forgotten(void)
+{
+	struct digest_key *a = NULL, *b = NULL, *c = NULL;
+	char hex[513], path[256], first[33];
+	struct key_row row;
+	uint8_t signature[256];
+
+	begin();
+	must(digest_key_for(ledger, dir, 1000, 1100, 500, &a) == 0);
+	snprintf(first, sizeof(first), "%s", digest_key_fingerprint(a));
+	again();
+	must(digest_key_for(ledger, dir, 1400, 1499, 500, &b) == 0);
+	ok_str(digest_key_fingerprint(b), first);
+	ok_int(digest_key_sign(b, "text", 4, hex), 0);
+	ok_int(hex_parse(hex, signature, 256), 0);
+	ok_int(ledger_key_at(ledger, 1100, &row), 0);
+	ok_int(rsa_verify(row.der, row.der_len, "text", 4, signature, 256), 0);
+	ok_int(rsa_verify(row.der, row.der_len, "test", 4, signature, 256), -EBADMSG);
+	ok_int(rsa_verify(row.der, row.der_len - 1, "text", 4, signature, 256), -EBADMSG);
+	ok_int(row.der_len, 270);	/* PKCS #1, RSA-2048 */
+	must(digest_key_for(ledger, dir, 1499, 1600, 500, &c) == 0);
+	ok(strcmp(digest_key_fingerprint(c), first));
+	ok_int(keys(0, 999), 0);
+	ok_int(keys(1100, 1200), 1);
+	ok_int(keys(1100, 1600), 2);
+	digest_key_free(&c);
+	must(digest_key_for(ledger, dir, 9000, 9100, 500, &c) == 0);
+	ok_int(keys(0, 10000), 3);
+	snprintf(path, sizeof(path), "%s/digest-keys/%s.pem", dir, first);
+	ok_int(access(path, F_OK), -1);		/* it signs no more; its public half is known */
+	digest_key_free(&a);
+	digest_key_free(&b);
+	digest_key_free(&c);
+	end();
+}
+
+static const struct tap_case cases[] = {
+	CASE(trails_are_kept),
+	CASE(a_deleted_trail_goes_when_its_spans_are_done),
+	CASE(files_are_decided_with_their_place),
+	CASE(a_digest_says_what_cloudtrails_do),
+	CASE(keys_change_and_are_never_forgotten),
+};
+TAP_MAIN(cases)
