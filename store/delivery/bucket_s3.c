@@ -135,33 +135,45 @@ static void pause_before(unsigned attempt)
 	nanosleep(&t, NULL);
 }
 
-/* fill adds the request's own headers; it is called for each attempt, whose date is its own. */
+/* fill adds the request's own headers; each attempt has its own date. */
 typedef int (*fill_fn)(void *ctx, struct s3_request *q);
 
-static int run(struct transfer *t, const char *method, const char *key, fill_fn fill, void *ctx, char *why)
+static int attempt(struct transfer *t, const char *method, const char *key, fill_fn fill, void *ctx, char *why)
 {
+	_cleanup_(s3_request_free) struct s3_request q = { .method = method };
 	int r = -ENOMEM;
 
-	t->curl = curl_easy_init();
 	if (!t->curl)
-		return bucket_say(why, r, "out of memory");
-	for (unsigned i = 0; i < ATTEMPTS && !is_stopped(t->b); i++) {
-		_cleanup_(s3_request_free) struct s3_request q = { .method = method };
+		t->curl = curl_easy_init();
+	if (t->curl)
+		r = s3_address(&q, t->b->endpoint, t->b->remote, key);
+	if (!r && fill)
+		r = fill(ctx, &q);
+	if (!r)
+		r = s3_sign(&q, t->body, t->n, clock_wall() / (int64_t)NS_PER_SEC, t->b->region, t->b->key_id, t->b->secret);
+	if (r < 0)
+		return bucket_say(why, r, "%s", r == -ENOMEM ? "out of memory" : "the endpoint's address makes no sense");
+	return perform(t, &q, why);
+}
 
+static bool is_final(const struct transfer *t, int r)
+{
+	return r == -ECANCELED || (!r && t->status < 500 && t->status != 429);
+}
+
+/* Reading, as often as it takes. */
+static int run(struct transfer *t, const char *method, const char *key, char *why)
+{
+	int r = bucket_say(why, -ECANCELED, "the store ends");
+
+	for (unsigned i = 0; i < ATTEMPTS && !is_stopped(t->b); i++) {
 		if (i)
 			pause_before(i);
-		r = s3_address(&q, t->b->endpoint, t->b->remote, key);
-		if (!r && fill)
-			r = fill(ctx, &q);
-		if (!r)
-			r = s3_sign(&q, t->body, t->n, clock_wall() / (int64_t)NS_PER_SEC, t->b->region, t->b->key_id, t->b->secret);
-		if (r < 0)
-			return bucket_say(why, r, "%s", r == -ENOMEM ? "out of memory" : "the endpoint's address makes no sense");
-		r = perform(t, &q, why);
-		if (r == -ECANCELED || (!r && t->status < 500 && t->status != 429))
-			return r;
+		r = attempt(t, method, key, NULL, NULL, why);
+		if (is_final(t, r))
+			break;
 	}
-	return is_stopped(t->b) ? bucket_say(why, -ECANCELED, "the store ends") : r;
+	return r;
 }
 
 /* 0, or what the status means. */
@@ -181,7 +193,7 @@ static int outcome(struct transfer *t, char *why)
 int s3_check(const struct bucket *b, char *why)
 {
 	_cleanup_(transfer_free) struct transfer t = { .b = b };
-	int r = run(&t, "HEAD", NULL, NULL, NULL, why);
+	int r = run(&t, "HEAD", NULL, why);
 
 	return r < 0 ? r : outcome(&t, why);
 }
@@ -246,7 +258,7 @@ static bool is_there(const struct bucket *b, const struct object *o, const uint8
 
 	hex_text(md5, 16, hex + 1);
 	strcat(hex, "\"");
-	return run(&t, "HEAD", o->key, NULL, NULL, why) == 0 && t.status == 200 && header_of(&t, "etag", etag, sizeof(etag)) &&
+	return run(&t, "HEAD", o->key, why) == 0 && t.status == 200 && header_of(&t, "etag", etag, sizeof(etag)) &&
 	       !strcasecmp(etag, hex);
 }
 
@@ -259,11 +271,18 @@ int s3_put(const struct bucket *b, const struct object *o, char *why)
 
 	if (EVP_Digest(o->p, o->n, md5, NULL, EVP_md5(), NULL) != 1)
 		return bucket_say(why, -ENOMEM, "out of memory");
-	if (o->again && is_there(b, o, md5))
-		return 0;
 	EVP_EncodeBlock((unsigned char *)p.md5, md5, sizeof(md5));
 	clock_iso(clock_wall() / (int64_t)NS_PER_SEC + b->lock_days * 86400ll, p.until);
-	r = run(&t, "PUT", o->key, fill_put, &p, why);
+	r = bucket_say(why, -ECANCELED, "the store ends");
+	for (unsigned i = 0; i < ATTEMPTS && !is_stopped(b); i++) {
+		if (i)
+			pause_before(i);
+		if ((i || o->again) && is_there(b, o, md5))
+			return 0;
+		r = attempt(&t, "PUT", o->key, fill_put, &p, why);
+		if (is_final(&t, r))
+			break;
+	}
 	return r < 0 ? r : outcome(&t, why);
 }
 
@@ -274,7 +293,7 @@ int s3_get(const struct bucket *b, const char *key, struct buf *body, struct buf
 	static const char *const wanted[] = { "x-amz-meta-signature", "x-amz-meta-signature-algorithm" };
 	_cleanup_(transfer_free) struct transfer t = { .b = b };
 	char value[1024];
-	int r = run(&t, "GET", key, NULL, NULL, why);
+	int r = run(&t, "GET", key, why);
 
 	if (!r)
 		r = outcome(&t, why);

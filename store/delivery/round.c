@@ -75,7 +75,7 @@ static int deliver_digests(struct worker *w)
 	while (!r && !delivery_stopping(w->d) && !(r = ledger_digest_next(w->d->ledger, w->id, row))) {
 		const struct object o = { .key = row->key, .type = "application/json", .encoding = "gzip", .p = row->body.p, .n = row->body.n,
 					  .meta = { { "signature", row->signature }, { "signature-algorithm", DIGEST_ALGORITHM } }, .nmeta = 2,
-					  .again = true };
+					  .kms_key = *w->trail.kms_key ? w->trail.kms_key : NULL, .again = true };
 
 		r = put(w, row->bucket, &o, why);
 		if (r < 0) {
