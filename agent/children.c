@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* children.c - worker and resolver: started as a fresh image of this program, without privileges, with three descriptors. */
+/* children.c - worker, resolver, prober, planner: started as a fresh image of this program, without privileges, with up to three descriptors. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -126,8 +126,8 @@ static void close_pair(int (*s)[2])
 			close((*s)[i]);
 }
 
-/* A resolver and the worker's end of its socket, which never blocks: names can take long. */
-static int make_resolver(struct parent *p, int *ret_worker_end)
+/* A child with one end of a socket. Ours never blocks: a name, a probe or a plan can take long. */
+static pid_t start_on_socket(const struct parent *p, const char *role, int *ret_sock)
 {
 	_cleanup_(close_pair) int s[2] = { -1, -1 };
 	int r = msg_pair(s);
@@ -136,12 +136,21 @@ static int make_resolver(struct parent *p, int *ret_worker_end)
 	if (r < 0)
 		return r;
 	fcntl(s[0], F_SETFL, O_NONBLOCK);
-	pid = start(p, ROLE_RESOLVER, &s[1], 1);
+	pid = start(p, role, &s[1], 1);
+	if (pid > 0)
+		*ret_sock = TAKE_FD(s[0]);
+	return pid;
+}
+
+/* A resolver and the worker's end of its socket. */
+static int make_resolver(struct parent *p, int *ret_worker_end)
+{
+	pid_t pid = start_on_socket(p, ROLE_RESOLVER, ret_worker_end);
+
 	if (pid < 0)
 		return pid;
 	p->resolver = pid;
 	mark_self(p, pid);
-	*ret_worker_end = TAKE_FD(s[0]);
 	return 0;
 }
 
@@ -156,35 +165,20 @@ int start_resolver(struct parent *p)
 /* It is marked when it has said that it is there, so that its own start is not part of a recorded tree. */
 int start_prober(struct parent *p)
 {
-	_cleanup_(close_pair) int s[2] = { -1, -1 };
-	int r = msg_pair(s);
-	pid_t pid;
+	pid_t pid = start_on_socket(p, ROLE_PROBER, &p->probe);
 
-	if (r < 0)
-		return r;
-	fcntl(s[0], F_SETFL, O_NONBLOCK);
-	pid = start(p, ROLE_PROBER, &s[1], 1);
 	if (pid < 0)
 		return pid;
 	p->prober = pid;
-	p->probe = TAKE_FD(s[0]);
 	return 0;
 }
 
 pid_t start_planner(struct parent *p, int *ret_sock)
 {
-	_cleanup_(close_pair) int s[2] = { -1, -1 };
-	int r = msg_pair(s);
-	pid_t pid;
+	pid_t pid = start_on_socket(p, ROLE_PLANNER, ret_sock);
 
-	if (r < 0)
-		return r;
-	fcntl(s[0], F_SETFL, O_NONBLOCK);
-	pid = start(p, ROLE_PLANNER, &s[1], 1);
-	if (pid < 0)
-		return pid;
-	mark_self(p, pid);
-	*ret_sock = TAKE_FD(s[0]);
+	if (pid > 0)
+		mark_self(p, pid);
 	return pid;
 }
 
@@ -227,116 +221,4 @@ int start_worker(struct parent *p)
 	r = send_setup(p);		/* may block until the worker reads: it has nothing to say before */
 	fcntl(p->ctl, F_SETFL, O_NONBLOCK);
 	return r;
-}
-
-/* ---- what a worker needs ---------------------------------------------------------------------------- */
-
-static int send_fd(struct parent *p, uint32_t kind, unsigned class, unsigned group, int fd)
-{
-	struct msg_ring m = { .kind = kind, .class = class, .group = group };
-
-	return fd < 0 ? 0 : msg_send(p->ctl, MSG_RING, &m, sizeof(m), fd);
-}
-
-static int send_rings(struct parent *p, const struct probes_fds *f, uint32_t whose)
-{
-	int r = 0;
-
-	for (unsigned c = 0; c < HT_CLASS__MAX && !r; c++)
-		for (unsigned g = 0; g < HT_GROUPS_MAX && !r; g++)
-			r = send_fd(p, MSG_RING_DATA | whose, c, g, f->ring[c][g]);
-	return r ?: send_fd(p, MSG_RING_COUNTERS | whose, 0, 0, f->counters) ?: send_fd(p, MSG_RING_SHARED | whose, 0, 0, f->shared) ?:
-	       send_fd(p, MSG_RING_PRINCIPALS | whose, 0, 0, f->principals) ?: send_fd(p, MSG_RING_SETTLED | whose, 0, 0, f->settled);
-}
-
-static int send_fds(struct parent *p)
-{
-	const struct probes_left *left = probes_left(p->probes);
-	int r = send_rings(p, probes_fds(p->probes), 0);
-
-	if (!r && left)
-		r = send_rings(p, &left->fds, MSG_RING_LEFT);
-	return r ?: send_fd(p, MSG_RING_STATUS_SOCKET, 0, 0, p->status_socket) ?: send_fd(p, MSG_RING_LOCK, 0, 0, p->lock);
-}
-
-static int send_features(struct parent *p)
-{
-	unsigned n;
-	const struct probes_feature *f = probes_features(p->probes, &n);
-	int r = 0;
-
-	for (unsigned i = 0; i < n && !r; i++) {
-		struct msg_feature m = { .on = f[i].on, .required = f[i].required };
-
-		snprintf(m.name, sizeof(m.name), "%s", f[i].name);
-		snprintf(m.why, sizeof(m.why), "%s", f[i].why);
-		r = msg_send(p->ctl, MSG_FEATURE, &m, sizeof(m), -1);
-	}
-	return r;
-}
-
-/* In AgentStarted, status and doctor beside the hooks. */
-static int send_optouts(struct parent *p)
-{
-	struct optout_line line;
-	int r = 0;
-
-	for (unsigned i = 0; p->config->tls && !r && optout_line(&p->optouts, i, &line); i++) {
-		struct msg_feature m = { 0 };
-
-		memcpy(m.name, line.name, sizeof(m.name));
-		memcpy(m.why, line.why, sizeof(m.why));
-		r = msg_send(p->ctl, MSG_FEATURE, &m, sizeof(m), -1);
-	}
-	return r;
-}
-
-/* Oldest first, as they came into force. */
-static int send_selections(struct parent *p, const struct selection *s)
-{
-	int r = s->before ? send_selections(p, s->before) : 0;
-
-	return r ?: send_selection(p, s);
-}
-
-static void put_left(const struct probes_left *l, struct msg_setup *s)
-{
-	if (!l)
-		return;
-	memcpy(s->left.stream, l->fds.stream, sizeof(s->left.stream));
-	memcpy(s->left.ring_bytes, l->fds.ring_bytes, sizeof(s->left.ring_bytes));
-	s->left.ncpu = l->fds.ncpu;
-	s->left.ngroups = l->fds.ngroups;
-	s->left.counters = l->counters;
-	s->left.counters_each = l->counters_each;
-	s->left.readable = l->readable;
-}
-
-int send_setup(struct parent *p)
-{
-	const struct agent_config *c = p->config;
-	const struct probes_fds *f = probes_fds(p->probes);
-	struct msg_setup s = {
-		.host = p->host, .made = f->made, .ncpu = f->ncpu, .ngroups = f->ngroups, .pid = getpid(),
-		.spool_bytes = { c->spool_control, c->spool_data, c->spool_tls },
-		.adopted = f->adopted || !p->hello, .log_level = (uint32_t)c->log_level,
-		.self_test = c->self_test, .tls = f->tls_wanted >= 0,
-	};
-	int r;
-
-	memcpy(s.stream, f->stream, sizeof(s.stream));
-	memcpy(s.ring_bytes, f->ring_bytes, sizeof(s.ring_bytes));
-	if (p->hello)
-		snprintf(s.replaced, sizeof(s.replaced), "%s", f->replaced);
-	p->hello = false;
-	put_left(probes_left(p->probes), &s);
-	if (!c->unpin_on_stop)
-		snprintf(s.pinned, sizeof(s.pinned), "%s", probes_dir(p->probes));
-	snprintf(s.scope, sizeof(s.scope), "%s", c->scope);
-	snprintf(s.spool_dir, sizeof(s.spool_dir), "%s", c->spool_dir);
-	snprintf(s.cursor, sizeof(s.cursor), "%s", c->cursor);
-	memcpy(s.apis, p->apis, sizeof(s.apis));
-	p->tell_apis = false;
-	r = msg_send(p->ctl, MSG_SETUP, &s, sizeof(s), -1);
-	return r ?: send_fds(p) ?: send_features(p) ?: send_optouts(p) ?: send_selections(p, p->selection) ?: tell_guards(p) ?: send_counts(p) ?: msg_send(p->ctl, MSG_START, NULL, 0, -1);
 }
