@@ -14,6 +14,7 @@
 #define USER_AGENT_MAX 1024
 #define FORWARDED_MAX 512
 #define ERROR_MAX (16 * 1024)	/* of a failed call's answer */
+#define PLAIN_MAX (256 * 1024)	/* of a request that was compressed */
 
 /* In the order in which they are asked. */
 static const struct api_rule *const rules[] = {
@@ -263,15 +264,32 @@ void api_wants(const struct api_peer *peer, const struct http_call *call, struct
 		ret_wants->response = HTTP_BODY_MAX;
 }
 
+/* The call with its request's body without content coding, as rules read it; its length stays that of the wire. Absent where it cannot be read. */
+static const struct http_call *plain_request(const struct http_call *call, struct http_call *room, struct api_arena *a)
+{
+	struct str coding = api_field(&call->request.head, "content-encoding");
+	const struct http_body *body = &call->request.body;
+
+	if (!coding.p || !body->prefix.n || str_is_nocase(coding, "identity") || str_is_nocase(coding, "aws-chunked"))
+		return call;
+	*room = *call;
+	room->request.body.prefix = inflate_body(&call->request, PLAIN_MAX, a);
+	if (body->prefix.n < body->length || room->request.body.prefix.n == PLAIN_MAX)
+		room->flags |= HTTP_BODY_PARTIAL;
+	return room;
+}
+
 int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
 {
+	struct http_call room;
+	const struct http_call *plain = plain_request(call, &room, a);
 	int r = common(peer, call, a, ret_call);
 	struct str host = ret_call->event_source;
 	unsigned i = rule_from(0, peer, call);
 
 	while (!r) {
 		ret_call->rule = rules[i]->name;
-		r = rules[i]->describe(peer, call, a, ret_call);
+		r = rules[i]->describe(peer, plain, a, ret_call);
 		if (r <= 0)
 			break;
 		i = rule_from(i + 1, peer, call);	/* the last one never passes on */

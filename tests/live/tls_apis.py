@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What calls of known APIs are called: curl's requests as the APIs' references have them, to nginx on loopback, as records of
 `hosttrail trace`. nginx's log says that they were made; planted secrets are in nothing that was written."""
+import gzip
 import os
 import sys
 
@@ -31,6 +32,7 @@ CALLS = [
     ("api.openai.com", "POST", "/v1/chat/completions", JSON + ["-H", "authorization: Bearer " + MARK, "-d",
      '{"model":"m","messages":[{"content":"%s"}]}' % MARK], "llm", "api.openai.com", "CreateChatCompletion"),
     ("rpc.test", "POST", "/", JSON + ["-d", '{"jsonrpc":"2.0","id":1,"method":"do.it","params":["%s"]}' % MARK], "jsonrpc", "rpc.test", "do.it"),
+    ("rpc.test", "POST", "/", JSON + ["-H", "content-encoding: gzip", "--data-binary", "@packed"], "jsonrpc", "rpc.test", "pack.it"),
     ("graph.test", "POST", "/graphql", JSON + ["-d", '{"query":"mutation M { x }","variables":{"p":"%s"}}' % MARK], "graphql", "graph.test", "mutation M"),
     ("a.test", "GET", "/users/42?token=" + MARK, ["-H", "cookie: sid=" + MARK], "http", "a.test", "GET /users/{id}"),
     ("hooks.slack.com", "POST", "/services/T0/B0/" + TOKEN, ["-d", "text=" + MARK], "http", "hooks.slack.com", "POST /services/{id}/{id}/{id}"),
@@ -44,12 +46,15 @@ def arguments(port):
         lines += ["next", "insecure", "silent", "http1.1", 'output = "/dev/null"', 'request = "%s"' % method, 'url = "https://127.0.0.1:%d%s"' % (port, target),
                   'header = "host: %s"' % host]
         for option, value in zip(more[::2], more[1::2]):
-            lines.append('%s = "%s"' % ({"-H": "header", "-d": "data"}[option], value.replace("\\", "\\\\").replace('"', '\\"')))
+            lines.append('%s = "%s"' % ({"-H": "header", "-d": "data", "--data-binary": "data-binary"}[option], value.replace("\\", "\\\\").replace('"', '\\"')))
     return "\n".join(lines[1:]) + "\n"
 
 
 def names(t):
     with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        os.chdir(d)
+        with open("packed", "wb") as f:
+            f.write(gzip.compress(b'{"jsonrpc":"2.0","id":1,"method":"pack.it","params":["%s"]}' % MARK.encode()))
         with open(d + "/curl", "w") as f:
             f.write(arguments(web.port))
         status, err, records = tlsweb.trace(["curl", "-K", d + "/curl"], d + "/trail")

@@ -159,7 +159,37 @@ static void compressed_answers_are_read(void)
 	ok(!m.out.response_elements.p);
 }
 
-static const struct tap_case cases[] = { CASE(describes_calls), CASE(compressed_answers_are_read), CASE(grpc_errors_stand_in_trailers), CASE(other_errors_have_their_code) };
+/* As the answers; what is counted is what was on the wire. */
+static void compressed_requests_are_read(void)
+{
+	static const char body[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"do.it\",\"params\":[\"a secret of the caller's\"]}";
+	unsigned char packed[1000];
+	z_stream z = { .next_out = packed, .avail_out = sizeof(packed), .next_in = (Bytef *)body, .avail_in = sizeof(body) - 1 };
+
+	must(deflateInit2(&z, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) == Z_OK && deflate(&z, Z_FINISH) == Z_STREAM_END);
+	callmake(&m, "POST https://rpc.test/", "content-type: application/json\ncontent-encoding: gzip", NULL, 200, NULL, NULL);
+	m.call.request.body = (struct http_body){ { (const char *)packed, z.total_out }, z.total_out };
+	must(!callmake_describe(&m));
+	ok_str(callmake_text(&m, m.out.event_name), "do.it");
+	ok_str(m.out.rule, "jsonrpc");
+	ok(strstr(callmake_text(&m, m.out.additional), "\"bytesTransferredIn\":"));
+	ok(!strstr(callmake_text(&m, m.out.request_parameters), "secret"));
+	m.call.request.body.prefix.n -= 20;		/* the name came before that */
+	must(!callmake_describe(&m));
+	ok_str(callmake_text(&m, m.out.event_name), "do.it");
+	m.call.request.body.prefix = STR("\x1f\x8b is none");
+	must(!callmake_describe(&m));
+	ok_str(m.out.rule, "http");
+	callmake(&m, "POST https://rpc.test/", "content-type: application/json\ncontent-encoding: zstd", body, 200, NULL, NULL);
+	must(!callmake_describe(&m));
+	ok_str(m.out.rule, "http");
+	callmake(&m, "POST https://rpc.test/", "content-type: application/json\ncontent-encoding: identity", body, 200, NULL, NULL);
+	must(!callmake_describe(&m));
+	ok_str(m.out.rule, "jsonrpc");
+	deflateEnd(&z);
+}
+
+static const struct tap_case cases[] = { CASE(describes_calls), CASE(compressed_requests_are_read), CASE(compressed_answers_are_read), CASE(grpc_errors_stand_in_trailers), CASE(other_errors_have_their_code) };
 
 int main(void)
 {
