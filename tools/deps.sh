@@ -8,7 +8,7 @@ protobuf-c-compiler protobuf-compiler libzstd-dev libssl-dev libnghttp2-dev libm
 libseccomp-dev libaudit-dev libexpat1-dev libzydis-dev libcurl4-openssl-dev libsqlite3-dev curl ca-certificates linux-libc-dev python3"
 tests="awscli python3-boto3 python3-botocore python3-grpcio python3-protobuf strace auditd gcc-multilib libasan8 libubsan1 openssl curl git
 sqlite3 openssh-client openssh-server sudo qemu-system-x86 cpio busybox-static findutils iproute2 procps psmisc mandoc
-clang-format universal-ctags podman runc uidmap stress-ng libpython3.11-testsuite node-llhttp
+ceph-mon ceph-osd radosgw ceph-common clang-format universal-ctags podman runc uidmap stress-ng libpython3.11-testsuite node-llhttp
 golang-1.19-go libwolfssl35 libmbedtls14 libwolfssl-dev libmbedtls-dev nginx-light haproxy apache2-bin wrk nghttp2-client wget ruby php-cli libio-socket-ssl-perl"
 peers="bpftrace libbpf-tools redis-server redis-tools"
 

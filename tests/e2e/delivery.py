@@ -8,7 +8,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import time
 
@@ -142,19 +141,8 @@ def logs_in_digests():
     return sum(len(json.loads(bucketkit.one_member(p))["logFiles"]) for p in bucketkit.files(S["bucket"], "CloudTrail-Digest"))
 
 
-def verify(d, *args):
-    """hosttrail verify: (exit status, its faults, all it says)."""
-    os.makedirs(d + "/instance", exist_ok=True)
-    for name, where in (("credentials", "credentials"), ("store", ".")):
-        if not os.path.lexists(d + "/instance/" + name):
-            os.symlink("../" + where, d + "/instance/" + name)
-    r = subprocess.run([tap.program("hosttrail"), "verify", "--dir", d + "/instance", "--format", "json", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    rows = [json.loads(line) for line in r.stdout.decode().splitlines() if line.startswith("{")]
-    return r.returncode, [x["fault"] for x in rows if "fault" in x], r.stdout.decode()
-
-
 def hosttrail_verifies_all_of_it(t):
-    status, faults, said = verify(S["dir"])
+    status, faults, said = bucketkit.verify(S["dir"])
     digests, logs = (len(bucketkit.files(S["bucket"], k)) for k in ("CloudTrail-Digest", "CloudTrail"))
     t.equal((status, faults), (0, []), "no fault: " + said)
     t.ok('{"digests":%d,"logFiles":%d}' % (digests, logs) in said, "%d digests, %d files: %s" % (digests, logs, said))
@@ -256,14 +244,14 @@ def tampering_is_found(t):
         shutil.copytree(kept, bucket)
         path = how(bucketkit.files(bucket, "CloudTrail"), bucketkit.files(bucket, "CloudTrail-Digest"))
         name = how.__name__.replace("_", " ")
-        status, faults, said = verify(S["dir"])
+        status, faults, said = bucketkit.verify(S["dir"])
         t.ok(status == 1 and any(path[len(bucket) + 1:] in x for x in faults), "hosttrail verify: %s: %r %s" % (name, faults, said))
         if aws_sees is not None:
             status, said = bucketkit.validate(S["store"], S["dir"], "main", S["begin"] - 5, fresh=False)
             t.equal(status == 1 and "INVALID" in said, aws_sees, "validate-logs: %s: %s" % (name, said))
     shutil.rmtree(bucket)
     os.rename(kept, bucket)
-    t.equal(verify(S["dir"])[:2], (0, []), "as it was: no fault")
+    t.equal(bucketkit.verify(S["dir"])[:2], (0, []), "as it was: no fault")
 
 
 def objects_are_for_those_who_sign(t):
@@ -349,7 +337,7 @@ def kills_repeat_and_lose_nothing(t):
         t.ok(status == 0 and "INVALID" not in said and "No log files were delivered" not in said, "valid: " + said)
         logs = len(bucketkit.files(bucket, "CloudTrail"))
         t.ok("%d/%d log files valid" % (logs, logs) in said, "all %d of them: %s" % (logs, said[-300:]))
-        t.equal(verify(d)[:2], (0, []), "hosttrail verify")
+        t.equal(bucketkit.verify(d)[:2], (0, []), "hosttrail verify")
 
 
 def a_clean_end(t):

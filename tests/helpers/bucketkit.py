@@ -11,6 +11,7 @@ import subprocess
 import zlib
 
 from storekit import REGION
+from tap import program
 
 ACCOUNT = "000000000000"
 LOG_NAME = re.compile(r"AWSLogs/(\d{12})/CloudTrail/([^/]+)/(\d{4})/(\d\d)/(\d\d)/\1_CloudTrail_\2_\3\4\5T\d{4}Z_[A-Za-z0-9]{16}\.json\.gz$")
@@ -90,6 +91,17 @@ def in_loop(args, env):
         atexit.register(LOOP[0].kill)
     print(json.dumps([args, env]), file=LOOP[0].stdin, flush=True)
     return tuple(json.loads(LOOP[0].stdout.readline()))
+
+
+def verify(d, *args):
+    """hosttrail verify: (exit status, its faults, all it says)."""
+    os.makedirs(d + "/instance", exist_ok=True)
+    for name, where in (("credentials", "credentials"), ("store", ".")):
+        if not os.path.lexists(d + "/instance/" + name):
+            os.symlink("../" + where, d + "/instance/" + name)
+    r = subprocess.run([program("hosttrail"), "verify", "--dir", d + "/instance", "--format", "json", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    rows = [json.loads(line) for line in r.stdout.decode().splitlines() if line.startswith("{")]
+    return r.returncode, [x["fault"] for x in rows if "fault" in x], r.stdout.decode()
 
 
 def iso(seconds):
