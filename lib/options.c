@@ -6,15 +6,22 @@
 
 #include "conf.h"
 
+static void help_flag(const char *flag, const char *what)
+{
+	if (what)
+		printf("  %-14s %s\n", flag, what);
+}
+
 static void help(const struct options_about *a)
 {
-	printf("usage: %s [--config FILE] [--check]%s\n\n%s\n\n"
+	printf("usage: %s [--config FILE] [--check]%s%s\n\n%s\n\n"
 	       "  --config FILE  settings (default %s)\n"
-	       "  --check        read the settings, say what is wrong with them, and end\n"
-	       "%s%s%s"
-	       "  --help         this text\n"
-	       "  --version      say which version this is\n\nSettings:\n",
-	       a->program, a->dry_run ? " [--dry-run]" : "", a->what, a->config, a->dry_run ? "  --dry-run      " : "", a->dry_run ?: "", a->dry_run ? "\n" : "");
+	       "  --check        read the settings, say what is wrong with them, and end\n",
+	       a->program, a->dry_run ? " [--dry-run]" : "", a->rebuild ? " [--rebuild]" : "", a->what, a->config);
+	help_flag("--dry-run", a->dry_run);
+	help_flag("--rebuild", a->rebuild);
+	printf("  --help         this text\n"
+	       "  --version      say which version this is\n\nSettings:\n");
 	conf_help(a->keys, a->nkeys, stdout);
 }
 
@@ -23,7 +30,7 @@ int options_read(int argc, char **argv, const struct options_about *a, struct op
 	const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
 		{ "help", no_argument, NULL, 'h' },	    { "version", no_argument, NULL, 'v' },
-		{ a->dry_run ? "dry-run" : NULL, no_argument, NULL, 'n' },
+		{ a->dry_run ? "dry-run" : a->rebuild ? "rebuild" : NULL, no_argument, NULL, a->dry_run ? 'n' : 'r' },
 		{ 0 },
 	};
 	int id;
@@ -39,6 +46,9 @@ int options_read(int argc, char **argv, const struct options_about *a, struct op
 			break;
 		case 'n':
 			ret_o->dry_run = true;
+			break;
+		case 'r':
+			ret_o->rebuild = true;
 			break;
 		case 'h':
 			help(a);

@@ -16,11 +16,12 @@ struct options_about {
 	const struct conf_key *keys;	/* listed by --help */
 	size_t nkeys;
 	const char *dry_run;	/* what --dry-run shows; NULL: there is no such option */
+	const char *rebuild;	/* likewise, what --rebuild does; a program has one of the two */
 };
 
 struct options {
 	const char *config;		/* borrowed from argv or from about */
-	bool check, dry_run;
+	bool check, dry_run, rebuild;
 };
 
 /* Fills *ret_o. -1: go on; else the status to exit with: 0 after --help and --version, 2 for

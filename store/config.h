@@ -15,6 +15,7 @@ struct store_config {
 	uint64_t delivery_size;
 	char *duckdb;
 	uint64_t lake_memory;
+	bool rebuild_lake;		/* from the command line */
 	int64_t lake_seal_records, lake_seal_ms, lake_query_ms, lake_query_rows;
 	int log_level;
 };

@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "ingest.h"
+#include "lake/lake.h"
 #include "lib/clock.h"
 #include "tailer.h"
 #include "witness.h"
@@ -98,6 +99,25 @@ static void metrics_tailer(struct store *st, struct buf *out)
 	}
 }
 
+static void metrics_lake(struct store *st, struct buf *out)
+{
+	struct lake *l = __atomic_load_n(&st->lake, __ATOMIC_ACQUIRE);
+	struct lake_stats s;
+
+	metric(out, "lake_ready", true, "1 when the lake can be asked.", l && !lake_fault(l));
+	if (!l)
+		return;
+	lake_stats(l, &s);
+	metric(out, "lake_sealed_records_total", false, "Records sealed since the start.", s.segment_rows);
+	metric(out, "lake_sealed_bytes_total", false, "Bytes of the segments sealed since the start.", s.segment_bytes);
+	metric(out, "lake_seals_total", false, "Segments sealed since the start.", s.seals);
+	metric(out, "lake_seal_failures_total", false, "Segments that could not be sealed and were tried again.", s.seal_failures);
+	metric(out, "lake_merges_total", false, "Merges of segments since the start.", s.merges);
+	metric(out, "lake_unsealed_records", true, "Records of the built-in event data store that are not sealed yet.", s.unsealed);
+	metric_seconds(out, "lake_unsealed_age_seconds", "How long the oldest of these has waited.", s.unsealed_age);
+	metric(out, "lake_queries", true, "Queries that run now.", s.running);
+}
+
 static void metrics_api(struct store *st, struct buf *out)
 {
 	static const struct { const char *name, *help; bool gauge; } table[API_COUNT__MAX] = {
@@ -119,6 +139,7 @@ void health_metrics(struct store *st, struct buf *out)
 	metric(out, "start_time_seconds", true, "When the store was started.", (uint64_t)(st->started / (int64_t)NS_PER_SEC));
 	metrics_index(st, out);
 	metrics_tailer(st, out);
+	metrics_lake(st, out);
 	metrics_api(st, out);
 	for (unsigned i = 0; st->ingest && i < INGEST_METRIC__MAX; i++)
 		metric(out, ingest_metric_name((enum ingest_metric)i), ingest_metric_is_gauge((enum ingest_metric)i),

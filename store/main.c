@@ -109,6 +109,7 @@ int main(int argc, char **argv)
 		.config = "/etc/hosttrail/" PROGRAM ".yaml",
 		.keys = store_keys,
 		.nkeys = store_nkeys,
+		.rebuild = "seal all segments of the lake anew, from the journal",
 	};
 	struct options o;
 	struct store_config c = { 0 };
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
 	r = load(&c, o.config);
 	if (!r && !o.check) {
 		log_setlevel((enum log_level)c.log_level);
+		c.rebuild_lake = o.rebuild;
 		r = run(&c);
 	}
 	conf_free(store_keys, store_nkeys, &c);

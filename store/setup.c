@@ -25,6 +25,7 @@
 #include "witness.h"
 
 #define DAMAGES_MAX 64
+#define LAKE_RETRY_NS (5 * NS_PER_SEC)
 
 struct setup {
 	const struct store_config *config;
@@ -32,9 +33,10 @@ struct setup {
 	struct chains *chains;
 	struct buckets *buckets;	/* until delivery has them */
 	int lock;
-	bool running, ports_written, rebuild_lake;
+	bool running, ports_written;
 	journal_pos faults_upto;	/* frames before it gave nothing to say that is not said */
 	bool unsaid_start;		/* StoreStarted waits for space */
+	uint64_t lake_tried;		/* boot-time ns */
 	char recovered[256];		/* what opening the journal found */
 	pthread_mutex_t damage_lock;
 	journal_pos damages[DAMAGES_MAX];	/* said already */
@@ -122,7 +124,7 @@ static bool on_hold(void *ctx)
 {
 	struct setup *s = ctx;
 
-	return tailer_hold(s->st.tailer) || lake_hold(s->st.lake);
+	return tailer_hold(s->st.tailer) || lake_hold(__atomic_load_n(&s->st.lake, __ATOMIC_ACQUIRE));
 }
 
 static const struct ingest_events ingest_events = {
@@ -316,15 +318,20 @@ static int start_lake(struct setup *s)
 	const struct lake_config lake = {
 		.dir = c->data_dir, .library = c->duckdb, .seal_records = (uint64_t)c->lake_seal_records,
 		.seal_ns = c->lake_seal_ms * (int64_t)NS_PER_MS, .memory = c->lake_memory, .query_ns = c->lake_query_ms * (int64_t)NS_PER_MS,
-		.query_rows = (uint64_t)c->lake_query_rows, .rebuild = s->rebuild_lake,
+		.query_rows = (uint64_t)c->lake_query_rows, .rebuild = c->rebuild_lake,
 	};
-	int r = lake_open(&s->st, &lake, &s->st.lake);
+	struct lake *l = NULL;
+	int r = lake_open(&s->st, &lake, &l);
 
 	if (!r)
-		r = lake_start(s->st.lake);
-	if (r < 0)
-		log_err(r, "cannot open the lake in %s", c->data_dir);
-	return r;
+		r = lake_start(l);
+	if (r < 0) {
+		log_limited(LOG_LEVEL_WARN, r, "cannot open the lake in %s yet; lookups and ingest work without", c->data_dir);
+		lake_free(&l);
+	}
+	__atomic_store_n(&s->st.lake, l, __ATOMIC_RELEASE);
+	s->lake_tried = clock_boot();
+	return 0;
 }
 
 static int start_servers(struct setup *s)
@@ -381,6 +388,8 @@ const char *setup_round(struct setup *s)
 		write_ports(s);
 	if (s->unsaid_start)
 		say_started(s);
+	if (s->running && !s->st.lake && clock_boot() - s->lake_tried > LAKE_RETRY_NS)
+		start_lake(s);
 	return journal_error(s->st.journal) ? "the journal failed; a new start recovers it" : NULL;
 }
 

@@ -22,6 +22,7 @@ SIZES = {
     "daemon.opens": (60_000, 400_000, "opens of a tree while the agent's processes are killed"),
     "daemon.idle_seconds": (10, 30, "seconds over which idle CPU is measured"),
     "forward.frames": (400, 3_200, "frames of a chain while forwarder or store are killed"),
+    "lake.kills": (4, 100, "times that the store is killed while its lake seals and merges"),
     "delivery.kills": (4, 100, "times that the store is killed while a trail delivers"),
     "delivery.ceph": (0, 1, "whether a real Ceph is started and delivered to"),
     "attacks.swaps": (100, 20_000, "calls of each kind whose argument is exchanged while the kernel copies it"),

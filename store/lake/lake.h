@@ -43,7 +43,7 @@ void lake_stop(struct lake *l);		/* ends its threads. NULL-safe */
 void lake_free(struct lake **l);
 
 const char *lake_fault(const struct lake *l);	/* NULL: it works */
-/* Sealing is too far behind: acknowledgements are to be withheld. */
+/* Sealing is too far behind: acknowledgements are to be withheld. NULL-safe. */
 bool lake_hold(struct lake *l);
 void lake_stats(struct lake *l, struct lake_stats *ret_s);
 

@@ -27,6 +27,7 @@ struct lake {
 	duckdb_database seal_db, query_db;
 	duckdb_connection seal;			/* the sealer's */
 
+	bool checked;				/* all segments are there; atomic */
 	pthread_t sealer, watcher;
 	bool sealer_runs, watcher_runs;
 	pthread_mutex_t lock;			/* everything below */

@@ -139,6 +139,8 @@ int op_start_query(struct store *st, struct json_object *in, struct op_state *st
 
 	if (!lake_of(st, r) || take_statement(in, r, &q) < 0 || take_params(in, r, params, &q.nparams) < 0)
 		return -EINVAL;
+	if (!__atomic_load_n(&st->lake->checked, __ATOMIC_ACQUIRE))
+		return reply_fault(r, 503, "ServiceUnavailableException", "The lake's segments are being looked through.");
 	f = query_start(st->lake, &q, id, why);
 	if (f)
 		return start_error(f, why, r);

@@ -36,10 +36,11 @@ static const char all_selectors[] =
 
 struct lake *lake_of(struct store *st, struct reply *r)
 {
-	const char *fault = st->lake ? lake_fault(st->lake) : "it is not running";
+	struct lake *l = __atomic_load_n(&st->lake, __ATOMIC_ACQUIRE);
+	const char *fault = l ? lake_fault(l) : "its manifest cannot be opened yet";
 
 	if (!fault)
-		return st->lake;
+		return l;
 	reply_error(r, "UnsupportedOperationException", "This store has no lake: %s", fault);
 	return NULL;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lake_internal.h"
 #include "lib/cleanup.h"
@@ -131,6 +132,12 @@ static int seal_store(struct lake *l, const struct event_store *e)
 
 /* ---- segments that are gone or are not what they were */
 
+struct checking {
+	size_t store;
+	journal_pos upto;		/* what stands for the journal before it was looked at */
+	uint64_t again;			/* boot-time ns */
+};
+
 static int seal_again(struct lake *l, const struct event_store *e, const struct segment *bad)
 {
 	struct segment s = { .from = bad->from, .to = bad->to };
@@ -142,7 +149,9 @@ static int seal_again(struct lake *l, const struct event_store *e, const struct 
 	snprintf(from, sizeof(from), "%s/%s", l->dir, bad->path);
 	snprintf(to, sizeof(to), "%s.damaged", from);
 	log_warnx("segment %s is gone or not what was sealed; it is made anew from the journal", from);
-	rename(from, to);
+	/* a copy for people; the file itself is replaced in one step, so that queries find it at any time */
+	if (link(from, to) < 0 && errno != ENOENT)
+		log_warn(-errno, "cannot keep %s", to);
 	r = open_scan(l, e, bad->from, bad->to, UINT64_MAX, &next, &scan);
 	if (!r)
 		r = scan->nframes ? write_scan(l, e, scan, &s, true) : manifest_drop(l->manifest, e->id, bad->id);
@@ -150,23 +159,47 @@ static int seal_again(struct lake *l, const struct event_store *e, const struct 
 	return r;
 }
 
-/* 1: one was made anew. */
-static int check_store(struct lake *l, const struct event_store *e, bool whole)
+static int check_segment(struct lake *l, const struct event_store *e, const struct segment *s, bool whole)
+{
+	int c = segment_check(l, s, whole);
+
+	return c == -ENOENT || c == -EBADMSG ? seal_again(l, e, s) : 0;
+}
+
+/* At the start, before anybody may ask: is all there? */
+static int check_store(struct lake *l, const struct event_store *e)
 {
 	_cleanup_free_ struct segment *segments = NULL;
 	journal_pos sealed;
 	size_t n;
-	int r = manifest_segments(l->manifest, e->id, &segments, &n, &sealed), bad = 0;
+	int r = manifest_segments(l->manifest, e->id, &segments, &n, &sealed);
 
-	for (size_t i = 0; !r && i < n && !__atomic_load_n(&l->stopping, __ATOMIC_RELAXED); i++) {
-		int c = segment_check(l, &segments[i], whole);
+	for (size_t i = 0; !r && i < n && !__atomic_load_n(&l->stopping, __ATOMIC_RELAXED); i++)
+		r = check_segment(l, e, &segments[i], false);
+	return r;
+}
 
-		if (c == -ENOENT || c == -EBADMSG) {
-			r = seal_again(l, e, &segments[i]);
-			bad = 1;
-		}
+/* One hash a round, and all of them again every day. */
+static int check_next(struct lake *l, const struct event_store *stores, size_t nstores, struct checking *c)
+{
+	for (; c->store < nstores; c->store++, c->upto = 0) {
+		_cleanup_free_ struct segment *segments = NULL;
+		journal_pos sealed;
+		size_t n, i;
+		int r = manifest_segments(l->manifest, stores[c->store].id, &segments, &n, &sealed);
+
+		if (r < 0)
+			return r;
+		for (i = 0; i < n && segments[i].to <= c->upto; i++)
+			;
+		if (i == n)
+			continue;
+		c->upto = segments[i].to;
+		return check_segment(l, &stores[c->store], &segments[i], true);
 	}
-	return r < 0 ? r : bad;
+	if (clock_boot() > c->again)
+		*c = (struct checking){ .again = clock_boot() + 86400 * NS_PER_SEC };
+	return 0;
 }
 
 /* ---- the thread */
@@ -206,22 +239,25 @@ static bool wait_ms(struct lake *l, unsigned ms)
 }
 
 /* 1: there may be more to do at once. */
-static int one_round(struct lake *l, bool check)
+static int one_round(struct lake *l, struct checking *c)
 {
 	struct stores stores = { 0 };
 	int r = manifest_stores(l->manifest, add_store, &stores), busy = 0;
 
+	for (size_t i = 0; !l->checked && r >= 0 && i < stores.n; i++)
+		r = check_store(l, &stores.v[i]);
+	if (r >= 0)
+		__atomic_store_n(&l->checked, true, __ATOMIC_RELEASE);
 	for (size_t i = 0; r >= 0 && i < stores.n; i++) {
-		if (check)
-			r = check_store(l, &stores.v[i], true);
-		if (r >= 0)
-			r = seal_store(l, &stores.v[i]);
+		r = seal_store(l, &stores.v[i]);
 		busy |= r > 0;
 	}
 	for (size_t i = 0; r >= 0 && !busy && i < stores.n; i++) {
 		r = merge_step(l, &stores.v[i]);
 		busy |= r > 0;
 	}
+	if (r >= 0 && !busy)
+		r = check_next(l, stores.v, stores.n, c);
 	free(stores.v);
 	return r < 0 ? r : busy;
 }
@@ -229,13 +265,12 @@ static int one_round(struct lake *l, bool check)
 void *sealer_run(void *arg)
 {
 	struct lake *l = arg;
-	bool check = true;
+	struct checking c = { .again = clock_boot() + 86400 * NS_PER_SEC };
 	uint64_t kept = 0;
 	int r;
 
 	do {
-		r = one_round(l, check);
-		check &= r < 0;
+		r = one_round(l, &c);
 		graves_dig(l);
 		if (clock_boot() - kept > 60 * NS_PER_SEC) {
 			retention_step(l);
@@ -261,7 +296,7 @@ bool lake_hold(struct lake *l)
 {
 	bool hold;
 
-	if (lake_fault(l))
+	if (!l || lake_fault(l))
 		return false;
 	pthread_mutex_lock(&l->lock);
 	hold = l->caught_up && !l->engine_failed &&

@@ -15,6 +15,8 @@
 #include "proto/keys.h"
 #include "schema.h"
 
+#define DAMAGED ".damaged"	/* kept for people; sealer.c */
+
 static int hash_file(int fd, uint64_t *ret_bytes, char ret_hex[65])
 {
 	uint8_t hash[32];
@@ -136,7 +138,7 @@ static void sweep_day(struct lake *l, const char *store, const char *day)
 	snprintf(folder, sizeof(folder), "%s/%s/%s", l->dir, store, day);
 	dir = opendir(folder);
 	while (dir && (d = readdir(dir))) {
-		if (*d->d_name == '.')
+		if (*d->d_name == '.' || strstr(d->d_name, DAMAGED))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/%s", store, day, d->d_name);
 		if (manifest_has_path(l->manifest, path))

@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=600 long
+"""The lake's event data stores over a journal that grows; what it does without its engine, with segments that are damaged,
+and when the store is SIGKILLed at any moment: every acknowledged record is in SQL, once. Seed: HT_SEED."""
+import glob
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+
+import botocore.exceptions
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import tap  # noqa: E402
+from sizes import size  # noqa: E402
+from storekit import Store, fill  # noqa: E402
+
+SEED = int(os.environ.get("HT_SEED", "0")) or random.randrange(1, 1 << 30)
+
+
+class Lake:
+    """A store and what a test asks it."""
+
+    def __init__(self, d, **settings):
+        self.dir = d
+        self.store = Store(d, **settings)
+        self.connect()
+
+    def connect(self):
+        self.client = self.store.boto()
+
+    def id(self, name="default"):
+        return next(e["EventDataStoreArn"].split("/")[1] for e in self.client.list_event_data_stores()["EventDataStores"] if e["Name"] == name)
+
+    def rows(self, sql):
+        self.store.until(lambda: error(self.client.start_query, QueryStatement="SELECT 1 FROM events LIMIT 0")[0] != "ServiceUnavailableException",
+                         "a lake that has looked through its segments")
+        query = self.client.start_query(QueryStatement=sql)["QueryId"]
+        while True:
+            got = self.client.get_query_results(QueryId=query)
+            if got["QueryStatus"] not in ("QUEUED", "RUNNING"):
+                break
+            time.sleep(0.01)
+        if got["QueryStatus"] != "FINISHED":
+            raise tap.Failed("%s: %s" % (sql, got))
+        return [[list(cell.values())[0] for cell in row] for row in got["QueryResultRows"]]
+
+    def count(self, store, where="true"):
+        n, ids = self.rows("SELECT count(*) AS n, count(DISTINCT eventid || hostid) AS ids FROM %s WHERE %s" % (store, where))[0]
+        if n != ids:
+            raise tap.Failed("%s records, %s of them different" % (n, ids))
+        return int(n)
+
+    def operation(self, name, store):
+        """Operations that Debian's clients are too old to know."""
+        status, answer = self.store.call(name, {"EventDataStore": store}, prefix="CloudTrail_20131101")
+        return answer.get("__type") if status != 200 else answer
+
+    def files(self):
+        return sorted(glob.glob(os.path.join(self.dir, "lake", "*-*-*-*-*", "day=*", "*.parquet")))
+
+    def manifest(self, sql):
+        db = sqlite3.connect("file:%s?mode=ro" % os.path.join(self.dir, "lake.db"), uri=True)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+
+def error(operation, **kw):
+    try:
+        operation(**kw)
+    except botocore.exceptions.ClientError as e:
+        return e.response["Error"]["Code"], e.response["Error"]["Message"]
+    return None, None
+
+
+def selector(*fields):
+    return [{"Name": "x", "FieldSelectors": [{"Field": f, "Equals": v} for f, v in fields]}]
+
+
+def event_data_stores(t):
+    with tap.Workdir() as d:
+        lake = Lake(d, lake_seal_time="100ms")
+        made = lake.client.create_event_data_store(Name="files", AdvancedEventSelectors=selector(("eventCategory", ["Data"]), ("eventSource", ["file.linux"])),
+                                         RetentionPeriod=30)
+        t.equal((made["Name"], made["Status"], made["RetentionPeriod"], made["TerminationProtectionEnabled"]), ("files", "ENABLED", 30, True), "made")
+        plain = lake.client.create_event_data_store(Name="plain", TerminationProtectionEnabled=False)
+        t.equal(plain["AdvancedEventSelectors"][0]["FieldSelectors"], [{"Field": "eventCategory", "Equals": ["Management"]}], "CloudTrail's default")
+        t.equal([e["Name"] for e in lake.client.list_event_data_stores()["EventDataStores"]], ["default", "files", "plain"], "list")
+        page = lake.client.list_event_data_stores(MaxResults=2)
+        t.equal([e["Name"] for e in lake.client.list_event_data_stores(MaxResults=2, NextToken=page["NextToken"])["EventDataStores"]], ["plain"], "second page")
+        files, management, everything = lake.id("files"), lake.id("plain"), lake.id()
+        grow(lake, 700)
+        t.equal([lake.count(s, "hostname = 'kit'") for s in (files, management, everything)], [200, 300, 700], "by their selectors")
+        t.equal(lake.operation("StopEventDataStoreIngestion", files), {}, "stopping")
+        t.equal(lake.client.get_event_data_store(EventDataStore=made["EventDataStoreArn"])["Status"], "STOPPED_INGESTION", "stopped")
+        grow(lake, 700)
+        t.equal([lake.count(s, "hostname = 'kit'") for s in (files, management, everything)], [200, 600, 1400], "one is stopped")
+        t.equal(lake.operation("StartEventDataStoreIngestion", made["EventDataStoreArn"]), {}, "starting")
+        lake.client.update_event_data_store(EventDataStore=management, AdvancedEventSelectors=selector(("eventCategory", ["Management"]), ("eventName", ["execve"])),
+                                  Name="plain2", RetentionPeriod=7)
+        grow(lake, 700)
+        t.equal([lake.count(s, "hostname = 'kit'") for s in (files, management, everything)], [400, 700, 2100], "started, and changed")
+        errors_of_stores(t, lake, files, management, everything)
+        lake.client.delete_event_data_store(EventDataStore=management)
+        t.equal(lake.client.get_event_data_store(EventDataStore=management)["Status"], "PENDING_DELETION", "deleted")
+        t.equal(error(lake.client.start_query, QueryStatement="SELECT 1 FROM " + management)[0], "InactiveEventDataStoreException", "not to be asked any more")
+        t.equal(lake.client.restore_event_data_store(EventDataStore=management)["Status"], "ENABLED", "restored")
+        joined = lake.rows("SELECT count(*) FROM %s a JOIN %s b ON a.eventid = b.eventid WHERE a.hostname = 'kit'" % (files, everything))
+        t.equal(joined, [["400"]], "a join of two")
+        lake.store.stop()
+        lake.store.start()
+        lake.connect()
+        t.equal([lake.count(s, "hostname = 'kit'") for s in (files, management, everything)], [400, 700, 2100], "after a new start")
+        lake.store.stop()
+
+
+def errors_of_stores(t, lake, files, management, everything):
+    c = lake.client
+    cases = [
+        (c.create_event_data_store, {"Name": "files"}, "EventDataStoreAlreadyExistsException"),
+        (c.create_event_data_store, {"Name": "a b c"}, "ValidationException"),
+        (c.create_event_data_store, {"Name": "long", "RetentionPeriod": 3654}, "InvalidParameterException"),
+        (c.create_event_data_store, {"Name": "bad", "AdvancedEventSelectors": selector(("nosuch", ["x"]))}, "InvalidEventSelectorsException"),
+        (c.create_event_data_store, {"Name": "org", "OrganizationEnabled": True}, "UnsupportedOperationException"),
+        (c.delete_event_data_store, {"EventDataStore": files}, "EventDataStoreTerminationProtectedException"),
+        (c.delete_event_data_store, {"EventDataStore": everything}, "EventDataStoreTerminationProtectedException"),
+        (c.restore_event_data_store, {"EventDataStore": files}, "InvalidEventDataStoreStatusException"),
+        (c.get_event_data_store, {"EventDataStore": "nonsense"}, "EventDataStoreARNInvalidException"),
+        (c.get_event_data_store, {"EventDataStore": "11111111-2222-3333-4444-555555555555"}, "EventDataStoreNotFoundException"),
+    ]
+    t.equal(lake.operation("StopEventDataStoreIngestion", everything), "OperationNotPermittedException", "the built-in one takes in everything")
+    t.equal(lake.operation("StartEventDataStoreIngestion", files), "InvalidEventDataStoreStatusException", "it is not stopped")
+    for operation, kw, want in cases:
+        t.equal(error(operation, **kw)[0], want, str(kw))
+
+
+def grow(lake, n):
+    """n more records, by a store that is stopped for it."""
+    lake.store.stop()
+    fill(lake.dir, n, time.time() - 100, 1000000)
+    lake.store.start()
+    lake.connect()
+
+
+def without_its_engine(t):
+    with tap.Workdir() as d:
+        fill(d, 1000, time.time() - 100, 1000000)
+        lake = Lake(d, duckdb="/nonexistent/libduckdb.so")
+        for operation, kw in ((lake.client.list_event_data_stores, {}), (lake.client.start_query, {"QueryStatement": "SELECT 1"}),
+                              (lake.client.create_event_data_store, {"Name": "abc"})):
+            code, message = error(operation, **kw)
+            t.ok(code == "UnsupportedOperationException" and "/nonexistent/libduckdb.so" in message, "%s: %s" % (code, message))
+        t.equal(len(lake.client.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "openat"}])["Events"]), 50, "lookups work")
+        t.equal(lake.store.stderr().count("no lake"), 1, "it is said once")
+        lake.store.stop()
+        lake = Lake(d)
+        t.equal(lake.count(lake.id(), "hostname = 'kit'"), 1000, "with it, everything is there")
+        lake.store.stop()
+
+
+def damaged_segments_are_made_anew(t):
+    with tap.Workdir() as d:
+        fill(d, 3000, time.time() - 100, 1000000)
+        lake = Lake(d, lake_seal_records="1000", lake_seal_time="20s")
+        lake.store.until(lambda: len(lake.files()) == 3, "three segments")
+        before = lake.manifest("SELECT path, nrows FROM segment ORDER BY first LIMIT 3")
+        lake.store.stop()
+        gone, flipped, orphan = lake.files()[0], lake.files()[1], lake.files()[2] + ".tmp"
+        os.unlink(gone)
+        with open(flipped, "r+b") as f:
+            f.seek(5000)
+            byte = f.read(1)[0]
+            f.seek(5000)
+            f.write(bytes([byte ^ 1]))
+        with open(orphan, "w") as f:
+            f.write("half a segment")
+        lake.store.start()
+        lake.connect()
+        lake.store.until(lambda: os.path.exists(gone) and lake.store.stderr().count("made anew") == 2, "two new ones")
+        t.equal(lake.manifest("SELECT path, nrows FROM segment ORDER BY first LIMIT 3"), before, "the same rows")
+        t.ok(os.path.exists(flipped + ".damaged"), "the damaged one is kept for people")
+        t.ok(not os.path.exists(orphan), "what a crash left is gone")
+        t.equal(lake.count(lake.id(), "hostname = 'kit'"), 3000, "all records")
+        lake.store.stop()
+        with open(os.path.join(d, "rebuilt"), "wb") as f:
+            rebuilt = subprocess.Popen([tap.program("hosttrail-store"), "--config", lake.store.config, "--rebuild"], stderr=f)
+        try:
+            lake.store.child = rebuilt
+            lake.store.until(lambda: "API on port" in open(os.path.join(d, "rebuilt")).read(), "a start")
+            lake.store.until(lambda: (lake.manifest("SELECT sum(nrows) FROM segment")[0][0] or 0) >= 3000 and len(lake.files()) >= 3, "a rebuilt lake")
+        finally:
+            rebuilt.terminate()
+            t.equal(rebuilt.wait(30), 0, "it ends well")
+
+
+def queries_end_in_time(t):
+    with tap.Workdir() as d:
+        fill(d, 6000, time.time() - 100, 1000000)
+        lake = Lake(d, lake_query_time="3s", lake_query_rows="100")
+        endless = "SELECT count(*) AS n FROM events a, events b, events c WHERE a.eventjson || b.eventjson < c.eventjson"
+        for sql, want in ((endless, "TIMED_OUT"), ("SELECT eventid FROM events", "FAILED"), ("SELECT eventid FROM events LIMIT 100", "FINISHED")):
+            lake.store.until(lambda: lake.store.metric("lake_ready") == 1 and error(lake.client.start_query, QueryStatement=sql)[0] is None, "a start")
+            query = lake.client.list_queries(EventDataStore=lake.id())["Queries"][0]["QueryId"]
+            lake.store.until(lambda: lake.client.describe_query(QueryId=query)["QueryStatus"] not in ("QUEUED", "RUNNING"), "its end")
+            t.equal(lake.client.describe_query(QueryId=query)["QueryStatus"], want, sql)
+        lake.store.stop()
+
+
+def killed_at_any_moment(t):
+    chance = random.Random(SEED)
+    t.note("HT_SEED=%d" % SEED)
+    with tap.Workdir() as d:
+        total = 0
+        lake = Lake(d, lake_seal_records="200", lake_seal_time="50ms")
+        for _ in range(size("lake.kills")):
+            lake.store.kill()
+            n = chance.randrange(500, 3000)
+            fill(d, n, time.time() - 100, 1000000, per_frame=chance.choice((40, 150)))
+            total += n
+            lake.store.start(wait=False)
+            time.sleep(chance.uniform(0, 0.5))
+        lake.store.kill()
+        lake.store.start()
+        lake.connect()
+        t.equal(lake.count(lake.id(), "hostname = 'kit'"), total, "while they are being sealed")
+        lake.store.until(lambda: lake.store.metric("lake_unsealed_records") == 0, "everything to be sealed")
+        t.equal(lake.count(lake.id(), "hostname = 'kit'"), total, "sealed")
+        spans = lake.manifest("SELECT first, last FROM segment ORDER BY first")
+        t.ok(all(a[1] <= b[0] for a, b in zip(spans, spans[1:])), "no stretch is in two segments")
+        lake.store.until(lambda: len(lake.files()) == len(lake.manifest("SELECT path FROM segment")), "no file too many")
+        t.note("%d records, %d segments, %d merges since the last start" % (total, len(spans), lake.store.metric("lake_merges_total")))
+        lake.store.stop()
+
+
+if __name__ == "__main__":
+    tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew, queries_end_in_time, killed_at_any_moment])
