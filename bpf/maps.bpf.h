@@ -401,11 +401,16 @@ struct tls_glob {		/* patterns that are compared with a text; not on the stack, 
 	__u32 below;		/* what begins so and goes on behind a '/' fits, too */
 };
 
+struct tls_found {		/* an inet stream socket */
+	__u64 sk, ino;
+};
+
 struct tls_task {
 	struct tls_glob glob;
 	struct tls_judged judged;
 	struct tls_sock_key flowed;	/* the socket of which that is to be said */
 	struct tls_sock_key watch;	/* the socket of the call at hand, if it is not judged yet; ino 0: none */
+	struct tls_found at;	/* the socket of the call at hand; ino 0: it is on none */
 	struct tls_open open;
 	struct tls_open fields;	/* header fields of a stream whose number is not known yet */
 	struct tls_wrote wrote[TLS_WROTE];

@@ -16,6 +16,15 @@
 
 /* ---- who: the identity, once per generation, as for calls */
 
+/* The generation as of the last look, which is enough for an answer: whoever made a call is the task of its request. 0: look. */
+static __always_inline __u32 tls_identity_known(void)
+{
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	struct ht_shared *w = shared_words();
+
+	return t && w && t->epoch == w->epoch && (t->delivered & 1ull << (ring_of(HT_CLASS_TLS, 0) & 63)) ? t->gen : 0;
+}
+
 /* The generation that the ring knows this task by; 0: it could not be told. */
 __noinline int tls_identity(__u32 pad)
 {
@@ -147,7 +156,7 @@ static __always_inline bool tls_looks_http(const __u8 b[8])
 }
 
 /* A connection that we know from its handshake on, and that begins with something else, costs one lookup from now on. */
-static __always_inline bool tls_foreign(struct tls_conn *c, __u64 buf, __u64 n, __u64 off)
+static __always_inline bool tls_foreign(struct tls_conn *c, __u32 dir, __u64 buf, __u64 n, __u64 off)
 {
 	__u8 b[8] = {};
 
@@ -155,8 +164,13 @@ static __always_inline bool tls_foreign(struct tls_conn *c, __u64 buf, __u64 n, 
 		return c->flags & TLS_CONN_FOREIGN;
 	if (!(c->flags & TLS_CONN_FRESH) || off || !buf || n < sizeof(b) || bpf_probe_read_user(b, sizeof(b), (void *)buf))
 		return false;
-	c->flags |= tls_looks_http(b) ? TLS_CONN_HTTP : TLS_CONN_FOREIGN;
-	return c->flags & TLS_CONN_FOREIGN;
+	if (!tls_looks_http(b)) {
+		c->flags |= TLS_CONN_FOREIGN;
+		return true;
+	}
+	/* a server of HTTP/2 begins with a frame */
+	c->flags |= TLS_CONN_HTTP | TLS_CONN_ANSWERS << ((!b[0] || WORD(b[0], b[1], b[2], b[3]) == WORD('H', 'T', 'T', 'P') ? dir : !dir) & 1);
+	return false;
 }
 
 /* ---- a call of the library that succeeded */
@@ -182,25 +196,31 @@ static __always_inline void tls_wrote_add(struct tls_task *k, const struct tls_k
 	k->next++;
 }
 
-static __noinline int tls_data(struct tls_open *o, __u32 dir, __u64 n, __u32 gen)
+/* Its socket is not known. */
+static __always_inline void tls_unbound(struct tls_conn *c, struct tls_open *o, __u32 dir, __u64 n)
 {
 	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+
+	tls_bind_hint(c);
+	if (c->sock)
+		return;
+	if (dir == HT_TLS_RECEIVED)
+		tls_match_read(c, k, n);
+	else
+		tls_wrote_add(k, &o->key, n);
+}
+
+static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir, __u64 n, __u32 gen)
+{
 	struct tls_piece p = { .dir = dir, .n = n, .gen = gen };
 	struct ht_tls_wanted *wanted;
-	struct tls_conn *c;
 
-	if (!o)
+	if (!o || !c)
 		return 0;
-	c = tls_conn_of(&o->key);
-	if (!c || (c->flags & TLS_CONN_FOREIGN))
-		return 0;
-	tls_bind_hint(c);
-	if (!c->sock && dir == HT_TLS_RECEIVED)
-		tls_match_read(c, k, n);
-	else if (!c->sock)
-		tls_wrote_add(k, &o->key, n);
+	if (!c->sock)
+		tls_unbound(c, o, dir, n);
 	p.off = __sync_fetch_and_add(&c->off[dir & 1], n);
-	if (tls_foreign(c, o->buf, n, p.off))
+	if (tls_foreign(c, dir, o->buf, n, p.off))
 		return 0;
 	wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
 	if (wanted) {
@@ -212,7 +232,9 @@ static __noinline int tls_data(struct tls_open *o, __u32 dir, __u64 n, __u32 gen
 	}
 	p.c = c;
 	p.buf = o->buf;
-	bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
+	tls_step(0, &p);	/* nearly always all of it */
+	if (p.at < p.n)
+		bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
 	return 0;
 }
 
@@ -249,8 +271,8 @@ static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tl
 
 static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_open *o, __u64 n)
 {
+	__u32 dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, gen = 0;
 	struct tls_conn *c;
-	__u32 gen = 0;
 
 	if (!n || n > TLS_ONE_CALL_MAX || (d->op != HT_TLS_READ && d->op != HT_TLS_WRITE && d->op != HT_TLS_SENDFILE))
 		return;
@@ -259,9 +281,11 @@ static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_ope
 		return;
 	if ((d->flags & HT_TLS_F_FOREIGN) && (!c || !(c->flags & TLS_CONN_RECORDS)))	/* also called for plain files and sockets */
 		return;
-	if (o->buf)
+	if (c && (c->flags & TLS_CONN_ANSWERS << dir))
+		gen = tls_identity_known();
+	if (o->buf && !gen)
 		gen = tls_identity(0);	/* here, because the stacks of older kernels are not deep enough for it further in */
-	tls_data(o, d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, n, gen);
+	tls_data(o, c ?: tls_conn_of(&o->key), dir, n, gen);
 }
 
 /* ---- entry */
@@ -332,7 +356,7 @@ static __always_inline void tls_enter_go(struct pt_regs *regs, const struct ht_t
 	bpf_map_update_elem(&tls_gos, &g, o, BPF_ANY);
 }
 
-#define TLS_NESTED_FOR 60000000000ull	/* ns: a function whose return was missed hides others no longer than this */
+#define TLS_NESTED_FOR 15000	/* jiffies, which cost less than a clock: a function whose return was missed hides others no longer than this */
 
 /*
  * The outermost function counts: libraries call their own functions, and TLS within TLS gives its records to another object inside
@@ -344,7 +368,7 @@ static __always_inline void tls_enter_c(struct tls_open *o)
 
 	if (!k)
 		return;
-	o->when = bpf_ktime_get_boot_ns();
+	o->when = bpf_jiffies64();
 	if (k->open.func && k->open.sp > o->sp && k->open.key.life == o->key.life && o->when - k->open.when < TLS_NESTED_FOR) {
 		k->open.when = o->when;
 		return;

@@ -341,14 +341,20 @@ __noinline int tls_watch(__u64 fd)
 	struct tls_sock *s;
 	struct tls_task *k;
 
+	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	if (k)
+		k->at.ino = 0;
 	if (!tls_task_recorded() || !tls_socket_of(fd, &f))
 		return 0;
+	if (k)
+		k->at = f;
 	key.sk = f.sk;
 	key.ino = f.ino;
 	s = bpf_map_lookup_elem(&tls_socks, &key);
 	if (s && s->judged)
 		return 0;
-	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!k)
+		k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (k)
 		k->watch = key;
 	return 0;
@@ -371,7 +377,7 @@ static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr)
 		k->watch.ino = 0;
 	buf = tls_buffer(regs, io);
 	if (k->open.func)
-		tls_nested(k, fd, buf, io);
+		tls_nested(k, buf, io);
 	else
 		tls_outside(k, fd, buf, io);
 	return 0;

@@ -15,6 +15,7 @@
 #define TLS_CONN_HTTP 4		/* its first bytes are HTTP's */
 #define TLS_CONN_RECORDS 8	/* TLS records were seen on its socket */
 #define TLS_CONN_CLOSED 16	/* Go: it ends when its last write has returned */
+#define TLS_CONN_ANSWERS 32	/* shifted by a direction: it has the answers */
 
 #define TLS_RECORD_HEAD 5
 #define TLS_RECORD_DATA 0x17
@@ -152,10 +153,6 @@ static __noinline int tls_say_socket(struct tls_conn *c, __u64 sk)
 
 /* ---- a descriptor's socket */
 
-struct tls_found {
-	__u64 sk, ino;
-};
-
 /* True: the descriptor is an inet stream socket. */
 static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
 {
@@ -270,14 +267,14 @@ static __noinline int tls_records_have(__u64 at, __u64 n)
 /* ---- calls on sockets */
 
 /* Made inside a library's function. */
-static __always_inline void tls_nested(struct tls_task *k, __u64 fd, __u64 buf, __u32 io)
+static __always_inline void tls_nested(struct tls_task *k, __u64 buf, __u32 io)
 {
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &k->open.func);
 	bool foreign = d && (d->flags & HT_TLS_F_FOREIGN), records;
 	struct tls_conn *c = bpf_map_lookup_elem(&tls_conns, &k->open.key);
-	struct tls_found f;
+	struct tls_found f = k->at;
 
-	if (!tls_socket_of(fd, &f))
+	if (!f.ino)
 		return;
 	if (c && c->sock == f.ino && (!foreign || (c->flags & TLS_CONN_RECORDS)))
 		return;
@@ -295,7 +292,7 @@ static __always_inline void tls_nested(struct tls_task *k, __u64 fd, __u64 buf, 
 /* Outside: is it what an earlier write left, or does it bring what a later read will give? */
 static __always_inline void tls_outside(struct tls_task *k, __u64 fd, __u64 buf, __u32 io)
 {
-	struct tls_found f;
+	struct tls_found f = k->at;
 
 	if (!(io & IO_SEND)) {
 		k->recv_fd = fd;
@@ -306,7 +303,7 @@ static __always_inline void tls_outside(struct tls_task *k, __u64 fd, __u64 buf,
 		struct tls_wrote *w = &k->wrote[(k->next + i) & (TLS_WROTE - 1)];	/* the oldest first */
 		struct tls_conn *c;
 
-		if (!w->n || !tls_records_have(buf, w->n) || !tls_socket_of(fd, &f))
+		if (!w->n || !f.ino || !tls_records_have(buf, w->n))
 			continue;
 		c = bpf_map_lookup_elem(&tls_conns, &w->key);
 		w->n = 0;
