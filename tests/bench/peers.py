@@ -24,7 +24,8 @@ PRINT = '/uid == %d/ { printf("%%d %%s %%s\\n", pid, comm, str(args->filename));
 EPOLL_WAITS = {"x86_64": "232", "aarch64": "22"}
 # the tools want tracefs, which not every host has mounted: in a mount namespace of their own they have it
 IN_TRACEFS = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-              'mount -t tracefs tracefs /sys/kernel/tracing && mount -t debugfs debugfs /sys/kernel/debug && exec "$@"', "sh"]
+              'mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing && '
+              '{ mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; } && exec "$@"', "sh"]
 
 # a loop: its program and arguments, what it reads, how many it makes in a turn, how many records each of them is to us, its system
 # calls for auditd, by what each recorder's output shows one of them, and bpftrace's script

@@ -148,6 +148,16 @@ def tlscalls(_instance):
         say("  of these", ", ".join("%s %.0f" % (k, Sample([r[1][i] for r in rounds]).median) for i, k in enumerate(names)))
 
 
+def tlscost(instance):
+    import tlscost as measured
+    measured.run(instance, say)
+
+
+def tlsserver(instance):
+    import tlsserver as measured
+    measured.run(instance, say)
+
+
 def short_processes(instance):
     """What takes the agent most memory: processes that it has to know, and that are gone at once."""
     n, agent = size("bench.short_processes"), Agent(instance)
@@ -207,7 +217,7 @@ def memory():
 
 
 # peers last: once the kernel's audit was on, every process that is started later pays for it
-FIGURES = [open_close, uncaptured, processes, execs, replay, http, tlscalls, live, latency, short_processes, idle, redis, peers]
+FIGURES = [open_close, uncaptured, processes, execs, replay, http, tlscalls, tlscost, tlsserver, live, latency, short_processes, idle, redis, peers]
 
 
 def main():

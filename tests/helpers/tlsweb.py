@@ -48,8 +48,8 @@ def certificate(folder):
 class Nginx:
     """with Nginx(folder) as web: web.port; web.log() what it served since the last time."""
 
-    def __init__(self, folder, prefix=(), http2=False):
-        self.dir, self.port, self.prefix, self.read = folder, free_port(), list(prefix), 0
+    def __init__(self, folder, prefix=(), http2=False, env=None):
+        self.dir, self.port, self.prefix, self.read, self.env = folder, free_port(), list(prefix), 0, env
         os.makedirs(folder + "/files", exist_ok=True)
         certificate(folder)
         with open(folder + "/nginx.conf", "w") as f:
@@ -57,7 +57,7 @@ class Nginx:
 
     def __enter__(self):
         with open(self.dir + "/out", "w") as out:
-            self.proc = subprocess.Popen(self.prefix + ["/usr/sbin/nginx", "-c", self.dir + "/nginx.conf"], stdout=out, stderr=out)
+            self.proc = subprocess.Popen(self.prefix + ["/usr/sbin/nginx", "-c", self.dir + "/nginx.conf"], stdout=out, stderr=out, env=self.env)
         for _ in range(600):
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
