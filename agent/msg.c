@@ -44,6 +44,8 @@ static const struct {
 	[MSG_APIS] = { sizeof(struct msg_apis), sizeof(struct msg_apis), 0 },
 	[MSG_TLS_FILE] = { sizeof(struct msg_tls_file), sizeof(struct msg_tls_file), 1 },
 	[MSG_TLS_PLAN] = { sizeof(struct msg_tls_plan), sizeof(struct msg_tls_plan) + MSG_TLS_SITES_MAX * sizeof(struct msg_tls_site), 0 },
+	[MSG_TLS_CACHE] = { sizeof(struct msg_tls_file), sizeof(struct msg_tls_file), 1 },
+	[MSG_TLS_CACHED] = { offsetof(struct msg_tls_cached, text), sizeof(struct msg_tls_cached), 0 },
 	[MSG_TLS_WANTED] = { sizeof(struct msg_tls_wanted), sizeof(struct msg_tls_wanted), 0 },
 	[MSG_TLS_LIBRARY] = { sizeof(struct msg_tls_library), sizeof(struct msg_tls_library), 0 },
 	[MSG_TLS_MAPPED] = { sizeof(struct msg_pid), sizeof(struct msg_pid), 0 },

@@ -56,6 +56,8 @@ enum msg_type {
 	MSG_TLS_MAPPED,		/* worker -> parent: struct msg_pid; has it a TLS library? */
 	MSG_TLS_MAPPED_IS,	/* parent -> worker: struct msg_pid with the answer, as tls_mapped() */
 	MSG_APIS,		/* parent -> worker: struct msg_apis: read rule files of APIs anew */
+	MSG_TLS_CACHE,		/* parent -> planner: struct msg_tls_file and the descriptor of a linker's cache */
+	MSG_TLS_CACHED,		/* planner -> parent: struct msg_tls_cached, cut behind its last text */
 	MSG__MAX,
 };
 
@@ -188,6 +190,12 @@ struct msg_tls_plan {			/* texts end with NUL */
 };
 #define MSG_TLS_SITES_MAX 512
 
+struct msg_tls_cached {			/* paths of TLS libraries, each with its NUL */
+	uint64_t id;
+	uint32_t n, pad;		/* bytes of text */
+	char text[8192];
+};
+
 struct msg_tls_wanted {
 	uint64_t conn;
 	struct ht_tls_wanted wanted;
@@ -227,6 +235,7 @@ struct msg {
 			struct msg_tls_plan head;
 			struct msg_tls_site site[MSG_TLS_SITES_MAX];
 		} tls_plan;
+		struct msg_tls_cached tls_cached;
 		struct msg_tls_wanted tls_wanted;
 		struct msg_tls_library tls_library;
 		uint8_t bytes[MSG_BODY_MAX];

@@ -2,7 +2,7 @@
 /*
  * parent_tls.c - the parent's part of TLS capture: finds files, has them planned by a process without privileges, attaches.
  *
- * Files are found in the dynamic linker's cache, in what runs already, as they are executed, and as libraries are opened by a
+ * Files are found in the dynamic linker's cache, those of containers among them, in what runs already, as they are executed, and as libraries are opened by a
  * name of theirs. The planner gets one at a time; one that kills it, or keeps it too long, is left alone.
  */
 #include <ctype.h>
@@ -33,11 +33,14 @@
 
 struct waiting {
 	int fd;
+	int root;		/* the file is the linker's cache of this root; -1: it is to be planned */
+	uint32_t pid;		/* who has that root */
 	char path[256];
 };
 
 struct parent_tls {
 	struct tlsfiles *files;
+	struct tls_discovery *roots;	/* asked for containers' roots alone */
 	pid_t planner;			/* 0: none */
 	int sock;
 	struct waiting queue[WAITING_MAX];
@@ -57,29 +60,38 @@ static struct waiting *head_of(struct parent_tls *t)
 static void drop_head(struct parent_tls *t)
 {
 	close(head_of(t)->fd);
+	if (head_of(t)->root >= 0)
+		close(head_of(t)->root);
 	t->first = (t->first + 1) % WAITING_MAX;
 	t->n--;
 	t->asked = false;
 }
 
-void tls_offer(struct parent *p, int fd, const char *path)
+/* NULL: not new, or there is no room. */
+static struct waiting *add(struct parent_tls *t, int fd, const char *path)
 {
-	struct parent_tls *t = p->tls;
 	struct waiting *w;
 
 	if (!t || tlsfiles_new_one(t->files, fd) <= 0)
-		return;
+		return NULL;
 	if (t->n == WAITING_MAX) {
 		t->dropped++;
 		log_limited(LOG_LEVEL_WARN, 0, "too many new files at once: %s is not looked at for TLS", path);
-		return;
+		return NULL;
 	}
 	w = &t->queue[(t->first + t->n) % WAITING_MAX];
 	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (w->fd < 0)
-		return;
+		return NULL;
+	w->root = -1;
 	snprintf(w->path, sizeof(w->path), "%s", path);
 	t->n++;
+	return w;
+}
+
+void tls_offer(struct parent *p, int fd, const char *path)
+{
+	add(p->tls, fd, path);
 }
 
 /* Through a descriptor that cannot block or act. */
@@ -110,7 +122,22 @@ static int offer_mapped(int fd, const struct tls_found *f, void *arg)
 	return 0;
 }
 
-/* What runs, and what it has mapped. Caches of containers are not read here: that would be parsing what strangers wrote. */
+/* The cache of a container's linker. A stranger wrote it: the planner reads it. */
+void tls_offer_root(struct parent *p, uint32_t pid)
+{
+	_cleanup_close_ int root = -1, cache = -1;
+	struct waiting *w;
+
+	if (!p->tls || tls_discover_root(p->tls->roots, pid, &root, &cache) < 0)
+		return;
+	w = add(p->tls, cache, "the linker's cache of a container");
+	if (!w)
+		return;
+	w->root = TAKE_FD(root);
+	w->pid = pid;
+}
+
+/* What runs, what it has mapped, and what its linker knows. */
 static void offer_running(struct parent *p)
 {
 	struct tls_discovery *d = NULL;
@@ -118,8 +145,10 @@ static void offer_running(struct parent *p)
 	struct dirent *e;
 
 	while (dir && (e = readdir(dir)))
-		if (isdigit((unsigned char)e->d_name[0]) && atoi(e->d_name) != getpid())
+		if (isdigit((unsigned char)e->d_name[0]) && atoi(e->d_name) != getpid()) {
 			tls_discover_process(d, (uint32_t)atoi(e->d_name), offer_mapped, p);
+			tls_offer_root(p, (uint32_t)atoi(e->d_name));
+		}
 	if (dir)
 		closedir(dir);
 	tls_discovery_free(&d);
@@ -160,7 +189,7 @@ static void ask_next(struct parent *p)
 	if (!t->n || t->asked || t->sock < 0)
 		return;
 	q.id = ++t->id;
-	if (msg_send(t->sock, MSG_TLS_FILE, &q, sizeof(q), head_of(t)->fd) < 0) {
+	if (msg_send(t->sock, head_of(t)->root >= 0 ? MSG_TLS_CACHE : MSG_TLS_FILE, &q, sizeof(q), head_of(t)->fd) < 0) {
 		end_planner(t);
 		return;
 	}
@@ -204,6 +233,30 @@ static int take_plan(struct parent_tls *t, struct msg *m)
 	return tlsfiles_planned(t->files, head_of(t)->fd, head_of(t)->path, &plan);
 }
 
+/* Paths of the container's, opened inside its root. The queue's head stays until the last one is behind it. */
+static void take_cached(struct parent *p, const struct msg_tls_cached *a, uint32_t n)
+{
+	const struct waiting *w = head_of(p->tls);
+	struct tls_discovery *d = NULL;
+	const char *end;
+
+	if (n != offsetof(struct msg_tls_cached, text) + a->n || tls_discovery_new(FOUND_MAX, &d) < 0)
+		return;
+	for (const char *at = a->text; (end = memchr(at, 0, (size_t)(a->text + a->n - at))); at = end + 1)
+		if (at[0] == '/')
+			tls_discover_library(d, w->pid, w->root, at, offer_mapped, p);
+	tls_discovery_free(&d);
+}
+
+static bool answered(const struct parent_tls *t, const struct msg *m)
+{
+	if (!t->asked || m->fd >= 0)
+		return false;
+	if (t->queue[t->first].root >= 0)
+		return m->type == MSG_TLS_CACHED && m->body.tls_cached.id == t->id;
+	return m->type == MSG_TLS_PLAN && m->body.tls_plan.head.id == t->id;
+}
+
 void tls_serve(struct parent *p)
 {
 	struct parent_tls *t = p->tls;
@@ -213,11 +266,14 @@ void tls_serve(struct parent *p)
 		return;
 	if (r > 0 && p->m.fd >= 0)
 		close(p->m.fd);
-	if (r <= 0 || p->m.fd >= 0 || p->m.type != MSG_TLS_PLAN || !t->asked || p->m.body.tls_plan.head.id != t->id) {
+	if (r <= 0 || !answered(t, &p->m)) {
 		end_planner(t);		/* its end arrives as a signal */
 		return;
 	}
-	tell(t->files, head_of(t)->path, take_plan(t, &p->m));
+	if (head_of(t)->root >= 0)
+		take_cached(p, &p->m.body.tls_cached, p->m.n);
+	else
+		tell(t->files, head_of(t)->path, take_plan(t, &p->m));
 	drop_head(t);
 	t->idle_at = clock_boot() + IDLE_FOR;
 	ask_next(p);
@@ -295,8 +351,12 @@ void tls_open(struct parent *p)
 		return;
 	t = calloc(1, sizeof(*t));
 	r = t ? tlsfiles_new(p->probes, &t->files) : -ENOMEM;
+	if (!r)
+		r = tls_discovery_new(1, &t->roots);
 	if (r < 0) {
 		log_err(r, "TLS capture");
+		if (t)
+			tlsfiles_free(&t->files);
 		free(t);
 		return;
 	}
@@ -317,6 +377,7 @@ void tls_close(struct parent *p)
 	while (t->n)
 		drop_head(t);
 	tlsfiles_free(&t->files);
+	tls_discovery_free(&t->roots);
 	free(t);
 	p->tls = NULL;
 }

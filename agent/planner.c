@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/fsx.h"
 #include "lib/log.h"
 #include "msg.h"
+#include "tls/discover.h"
+#include "tls/ldcache.h"
 #include "tls/plan.h"
 
 _Static_assert(MSG_TLS_SITES_MAX >= TLS_SITES_MAX, "a plan fits into an answer");
@@ -32,6 +37,43 @@ static void fill(struct answer *a, const struct tls_plan *plan)
 		};
 }
 
+/* ---- a linker's cache */
+
+static int note(const char *name, const char *path, void *arg)
+{
+	struct msg_tls_cached *a = arg;
+	size_t n = strlen(path) + 1;
+
+	if (!tls_plan_name(name) || path[0] != '/')
+		return 0;
+	if (n > sizeof(a->text) - a->n)
+		return 1;		/* more than anybody has */
+	memcpy(a->text + a->n, path, n);
+	a->n += (uint32_t)n;
+	return 0;
+}
+
+static void read_cache(int fd, struct msg_tls_cached *a)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > TLS_CACHE_MAX || buf_reserve(&b, (size_t)st.st_size) ||
+	    fsx_pread_all(fd, b.p, (size_t)st.st_size, 0))
+		return;
+	ldcache_each(b.p, (size_t)st.st_size, note, a);
+}
+
+static int serve_cache(int sock, uint64_t id, int fd)
+{
+	static struct msg_tls_cached a;
+
+	a.id = id;
+	a.n = 0;
+	read_cache(fd, &a);
+	return msg_send(sock, MSG_TLS_CACHED, &a, (uint32_t)offsetof(struct msg_tls_cached, text) + a.n, -1);
+}
+
 static int serve_one(int sock)
 {
 	static struct answer a;
@@ -43,6 +85,8 @@ static int serve_one(int sock)
 	if (r <= 0)
 		return r ?: -EPIPE;
 	fd = m.fd;
+	if (m.type == MSG_TLS_CACHE)
+		return serve_cache(sock, m.body.tls_file.id, fd);
 	if (m.type != MSG_TLS_FILE)
 		return -EBADMSG;
 	memset(&a.head, 0, sizeof(a.head));

@@ -66,6 +66,7 @@ static int serve_exe(struct parent *p)
 	a.error = fd < 0 ? fd : 0;
 	if (fd >= 0)
 		tls_offer(p, fd, q->path);
+	tls_offer_root(p, q->pid);
 	return msg_send(p->ctl, MSG_EXE_FD, &a, sizeof(a), fd < 0 ? -1 : fd);
 }
 

@@ -1,57 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-#include <uthash.h>
-
-#include "discover.h"
-#include "ldcache.h"
-#include "lib/buf.h"
+#include "discover_internal.h"
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
 #include "plan.h"
 
-#define CACHE_MAX (16U << 20)
 #define MAPS_LINES_MAX (1U << 18)	/* of one process; the kernel allows 65530 mappings unless told otherwise */
 #define MOUNTINFO_MAX (4U << 20)
-#define ROOTS_MAX 4096
-#define WANTED (STATX_TYPE | STATX_INO | STATX_SIZE | STATX_CTIME | STATX_MNT_ID)
-
-struct key {
-	uint64_t dev, ino;
-};
-
-struct known {
-	struct key key;
-	UT_hash_handle hh;
-};
-
-struct tls_discovery {
-	struct known *known;
-	unsigned max;
-	uint64_t memory_dev;	/* of memfds, which no list of mounts has */
-	struct tls_discovery_stats stats;
-};
-
-/* One search: where it is, and who is told. */
-struct search {
-	struct tls_discovery *d;
-	tls_discover_fn *fn;
-	void *arg;
-	uint32_t pid;
-	int root;		/* what a cache's paths are looked up in */
-	struct buf mounts;	/* mountinfo of the process and of this one, once they are asked for */
-	bool have_mounts;
-};
 
 static uint64_t memory_device(void)
 {
@@ -125,7 +88,7 @@ static int know(struct tls_discovery *d, struct key key)
 }
 
 /* File systems whose server may be a hostile process, or gone. */
-static bool may_block(const char *type)
+bool discover_may_block(const char *type)
 {
 	static const char *const types[] = { "fuse", "nfs", "cifs", "smb", "afs", "ceph", "coda", "glusterfs", "autofs", "lustre" };
 
@@ -157,7 +120,7 @@ static bool type_in(const char *mounts, uint64_t mount, char *ret_type, size_t n
  * What kind of file system a file is on: "" one with a disk of its own, or memory. A process that was put into a root sees no mounts
  * outside it, so this process' are looked through too. false: it is in neither list, and may be anything.
  */
-static bool type_of(struct search *s, const struct statx *st, char *ret_type, size_t n)
+bool discover_type_of(struct search *s, const struct statx *st, char *ret_type, size_t n)
 {
 	char path[64];
 
@@ -194,7 +157,7 @@ static struct key key_of(const struct statx *st, const char *type)
  * What `at` (O_PATH, closed by the caller) refers to, if it is a file that is new and may be read without waiting. Attributes are asked of
  * the kernel alone: a FUSE server is not asked. 0, what fn returned, -ENOMEM.
  */
-static int give(struct search *s, int at, const char *path)
+int discover_give(struct search *s, int at, const char *path)
 {
 	_cleanup_close_ int fd = -1;
 	char self[64], type[32];
@@ -205,12 +168,12 @@ static int give(struct search *s, int at, const char *path)
 
 	if (statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &st) < 0 || !S_ISREG(st.stx_mode))
 		return 0;
-	unknown = !type_of(s, &st, type, sizeof(type));
+	unknown = !discover_type_of(s, &st, type, sizeof(type));
 	key = key_of(&st, type);
 	r = know(s->d, key);
 	if (r <= 0)
 		return r;
-	if (unknown || may_block(type)) {
+	if (unknown || discover_may_block(type)) {
 		s->d->stats.left_out++;
 		return 0;
 	}
@@ -228,7 +191,7 @@ static int give_path(struct search *s, const char *proc, const char *path)
 {
 	_cleanup_close_ int at = open(proc, O_PATH | O_CLOEXEC);
 
-	return at < 0 ? 0 : give(s, at, path);
+	return at < 0 ? 0 : discover_give(s, at, path);
 }
 
 static bool worth_by_path(const char *path)
@@ -288,14 +251,14 @@ static int give_executable(struct search *s)
 	return give_path(s, proc, path);
 }
 
-static int search_process(struct search *s)
+int discover_search_process(struct search *s)
 {
 	int r = give_executable(s);
 
 	return r ? r : give_mappings(s);
 }
 
-static void search_end(struct search *s)
+void discover_search_end(struct search *s)
 {
 	buf_free(&s->mounts);
 	if (s->root >= 0)
@@ -304,131 +267,11 @@ static void search_end(struct search *s)
 
 int tls_discover_process(struct tls_discovery *d, uint32_t pid, tls_discover_fn *fn, void *arg)
 {
-	_cleanup_(search_end) struct search s = { .d = d, .fn = fn, .arg = arg, .pid = pid, .root = -1 };
+	_cleanup_(discover_search_end) struct search s = { .d = d, .fn = fn, .arg = arg, .pid = pid, .root = -1 };
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%u", pid);
 	if (!pid || access(path, F_OK) < 0)
 		return -ESRCH;
-	return search_process(&s);
-}
-
-/* Inside the root, on its own file system, whatever links say. */
-static int open_in_root(int root, const char *path)
-{
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS };
-
-	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-}
-
-static int give_library(const char *name, const char *path, void *arg)
-{
-	struct search *s = arg;
-	_cleanup_close_ int at = -1;
-
-	if (!tls_plan_name(name))
-		return 0;
-	at = open_in_root(s->root, path);
-	return at < 0 ? 0 : give(s, at, path);
-}
-
-/* Libraries that the linker's cache of a root names. */
-static int search_cache(struct search *s)
-{
-	_cleanup_(buf_free) struct buf cache = { 0 };
-	_cleanup_close_ int at = -1;
-	char self[64], type[32];
-	struct statx st;
-	int r;
-
-	if (statx(s->root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &st) < 0)
-		return 0;
-	if (!type_of(s, &st, type, sizeof(type)) || may_block(type)) {
-		s->d->stats.left_out++;
-		return 0;
-	}
-	at = open_in_root(s->root, "/etc/ld.so.cache");
-	if (at < 0 || statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 || !S_ISREG(st.stx_mode))
-		return 0;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
-	if (fsx_read(self, CACHE_MAX, &cache) < 0)
-		return 0;
-	r = ldcache_each(cache.p, cache.n, give_library, s);
-	return r == -EBADMSG ? 0 : r;
-}
-
-/* The roots that were searched: a mount namespace may have several (chroot). */
-struct roots {
-	struct known *seen;
-	unsigned n;
-};
-
-static bool root_is_new(struct roots *roots, int root)
-{
-	struct known *k;
-	struct statx st;
-	struct key key;
-
-	if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) < 0 || roots->n == ROOTS_MAX)
-		return false;
-	key = (struct key){ makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino };
-	HASH_FIND(hh, roots->seen, &key, sizeof(key), k);
-	k = k ? NULL : calloc(1, sizeof(*k));
-	if (!k)
-		return false;
-	k->key = key;
-	HASH_ADD(hh, roots->seen, key, sizeof(k->key), k);
-	roots->n++;
-	return true;
-}
-
-static void roots_end(struct roots *roots)
-{
-	struct known *k, *next;
-
-	HASH_ITER(hh, roots->seen, k, next) {
-		HASH_DEL(roots->seen, k);
-		free(k);
-	}
-}
-
-static int search_root(struct search *s, struct roots *roots, const char *path)
-{
-	s->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (s->root < 0 || !root_is_new(roots, s->root))
-		return 0;
-	return search_cache(s);
-}
-
-static int search_one(struct tls_discovery *d, uint32_t pid, struct roots *roots, tls_discover_fn *fn, void *arg)
-{
-	_cleanup_(search_end) struct search s = { .d = d, .fn = fn, .arg = arg, .pid = pid, .root = -1 };
-	char path[64];
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/%u/root", pid);
-	r = search_root(&s, roots, pid ? path : "/");
-	return r || !pid ? r : search_process(&s);
-}
-
-int tls_discover_host(struct tls_discovery *d, tls_discover_fn *fn, void *arg)
-{
-	_cleanup_(roots_end) struct roots roots = { 0 };
-	struct dirent *e;
-	DIR *proc;
-	int r = search_one(d, 0, &roots, fn, arg);
-
-	if (r)
-		return r;
-	proc = opendir("/proc");
-	if (!proc)
-		return -errno;
-	while (!r && (e = readdir(proc))) {
-		unsigned long pid = strtoul(e->d_name, NULL, 10);
-
-		if (pid && pid <= UINT32_MAX)
-			r = search_one(d, (uint32_t)pid, &roots, fn, arg);
-	}
-	closedir(proc);
-	return r;
+	return discover_search_process(&s);
 }

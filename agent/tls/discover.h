@@ -44,4 +44,13 @@ int tls_discover_host(struct tls_discovery *d, tls_discover_fn *fn, void *arg);
 /* A process' executable and what it has mapped. 0, what fn returned, or -ESRCH. */
 int tls_discover_process(struct tls_discovery *d, uint32_t pid, tls_discover_fn *fn, void *arg);
 
+/*
+ * The root of a process and its linker's cache, if it is another one than ours and can be read without waiting: descriptors that are the
+ * caller's. The cache is a stranger's. 0 or -ENOENT.
+ */
+#define TLS_CACHE_MAX (16u << 20)
+int tls_discover_root(struct tls_discovery *d, uint32_t pid, int *ret_root, int *ret_cache);
+/* A file inside that root, as it is there. As tls_discover_process(). */
+int tls_discover_library(struct tls_discovery *d, uint32_t pid, int root, const char *path, tls_discover_fn *fn, void *arg);
+
 #endif

@@ -371,6 +371,30 @@ static bool enter_root(const char *path)
 	return !unshare(CLONE_NEWNS) && !chroot(path) && !chdir("/");
 }
 
+/* For who has another process read the cache. */
+static void one_root(pid_t pid, uint64_t library)
+{
+	_cleanup_close_ int at = -1, cache = -1;
+	struct wanted w = { .ino = library };
+	struct tls_discovery *d;
+	char text[20] = "";
+
+	must(!tls_discovery_new(4096, &d));
+	ok_int(tls_discover_root(d, (uint32_t)getpid(), &at, &cache), -ENOENT);	/* ours */
+	ok_int(tls_discover_root(d, 0x7ffffff0, &at, &cache), -ENOENT);
+	ok(at == -1 && cache == -1);
+	must(!tls_discover_root(d, (uint32_t)pid, &at, &cache));
+	must(read(cache, text, sizeof(text)) == sizeof(text));
+	ok(!memcmp(text, "glibc-ld.so.cache1.1", sizeof(text)));
+	ok_int(tls_discover_library(d, (uint32_t)pid, at, "/lib/libgnutls.so.30", note_file, &w), 0);	/* the way out */
+	ok_int(tls_discover_library(d, (uint32_t)pid, at, "/lib/none.so", note_file, &w), 0);
+	ok_int(w.all, 0);
+	ok_int(tls_discover_library(d, (uint32_t)pid, at, "/lib/libssl.so.3", note_file, &w), 0);
+	ok_int(w.met, 1);
+	ok_str(w.path, "/lib/libssl.so.3");
+	tls_discovery_free(&d);
+}
+
 static void container_root(void)
 {
 	char root[128], path[256], command[1024];
@@ -408,6 +432,7 @@ static void container_root(void)
 	ok_int(out.met, 0);
 	ok(out.all > 1);
 	tls_discovery_free(&d);
+	one_root(pid, w.ino);
 	reap(pid);
 }
 
