@@ -76,12 +76,14 @@ static int search_cache(struct search *s)
 
 /* ---- one root at a time, for who has somebody else read the cache */
 
+/* Whatever mounts lead there: as a service we may have mounts of our own. */
 static bool own_root(int root)
 {
 	struct statx a, b;
 
 	return !statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &a) &&
-	       !statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, WANTED, &b) && a.stx_mnt_id == b.stx_mnt_id && a.stx_ino == b.stx_ino;
+	       !statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, WANTED, &b) && a.stx_dev_major == b.stx_dev_major &&
+	       a.stx_dev_minor == b.stx_dev_minor && a.stx_ino == b.stx_ino;
 }
 
 int tls_discover_root(struct tls_discovery *d, uint32_t pid, int *ret_root, int *ret_cache)

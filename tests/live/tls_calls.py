@@ -211,10 +211,13 @@ def under_seccomp(t):
 def dry_run(t):
     with tap.Workdir() as d:
         with open(d + "/config", "w") as f:
-            f.write("instance: dry-run-of-a-test\n")
+            f.write("instance: dry-run-of-a-test\ntls_exclude_programs: [no-tool, /opt/x*]\ntls_exclude_users: [root]\n")
         r = subprocess.run([tap.program("hosttraild"), "--config", d + "/config", "--dry-run"], capture_output=True, text=True, check=False)
         t.equal((r.returncode, r.stderr), (0, ""), "status, errors")
         lines = [line.split("\t") for line in r.stdout.splitlines()]
+        t.equal([x for x in lines if x[0].startswith("not recorded: TLS of ")][1:],
+                [["not recorded: TLS of programs", "tls_exclude_programs: no-tool, /opt/x*"], ["not recorded: TLS of users", "tls_exclude_users: 0"]], "opted out")
+        t.ok(lines[0][0] == "not recorded: TLS of browsers", "browsers: %r" % lines[0])
         t.ok([x for x in lines if "/libssl.so.3" in x[0] and x[1] == "openssl" and "probes" in x[2]], "libssl.so.3 would be probed: " + r.stdout)
         t.ok(not os.path.exists("/sys/fs/bpf/hosttrail/dry-run-of-a-test"), "it pinned something")
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "agent/optout.h"
+#include "lib/buf.h"
+#include "lib/fsx.h"
 #include "tests/tap.h"
 
 #define LIST(...) { (char *[]){ __VA_ARGS__ }, sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *) }
@@ -148,7 +150,23 @@ static void many_words(void)
 	ok(!strcmp(optout_name(HT_OPTOUT_USER), "user") && !optout_name(HT_OPTOUT_NONE));
 }
 
+/* What is built in is documented. */
+static void documented(void)
+{
+	_cleanup_buf_ struct buf doc = { 0 };
+	struct optout_config c = { 0 };
+	char want[HT_OPTOUT_TEXT + 2];
+
+	must(!fsx_read("docs/apis.md", 1 << 20, &doc) && !buf_addc(&doc, 0));
+	ok_int(make(&c), 0);
+	ok(o.names > 30);
+	for (unsigned i = 0; i < o.names; i++) {
+		snprintf(want, sizeof(want), "`%s`", o.text[i]);
+		ok(strstr((char *)doc.p, want));
+	}
+}
+
 static const struct tap_case cases[] = {
-	CASE(files), CASE(libraries), CASE(like_fnmatch), CASE(users), CASE(faults), CASE(words), CASE(many_words),
+	CASE(files), CASE(libraries), CASE(like_fnmatch), CASE(users), CASE(faults), CASE(words), CASE(many_words), CASE(documented),
 };
 TAP_MAIN(cases)
