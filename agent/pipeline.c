@@ -15,6 +15,7 @@
 #define FIRST_LIMIT (1u << 20)			/* before a frame has told how well records compress */
 #define WAIT_PAUSE (500 * NS_PER_MS)		/* after a wait for a name that did not come, or so many that did */
 #define WAITS_MAX 16
+#define TLS_FREED (64u << 10)	/* bytes of its ring after which their room is given back */
 
 /* Processes first: the table of processes then knows a sudo before what it started acts. */
 static const uint8_t order[] = { HT_CLASS_PROCESS, HT_CLASS_CONTROL, HT_CLASS_DATA, HT_CLASS_TLS };
@@ -543,10 +544,20 @@ static int make_room(struct pipeline *p, unsigned chain)
 	return p->ops.close(p->ops.ctx, chain);
 }
 
+/* Plaintext does not lie about, and no call is recorded twice: who is killed now loses what was not whole. */
+static void free_tls(struct pipeline *p)
+{
+	struct rings_mark mark;
+
+	rings_mark(p->rings, HT_CLASS_TLS, &mark);
+	rings_commit(p->rings, HT_CLASS_TLS, &mark);
+}
+
 /* The rest of one class within the snapshot. */
 static int drain_class(struct pipeline *p, unsigned class, uint64_t now)
 {
 	const struct ht_event *ev;
+	uint64_t read = 0;
 	uint32_t n;
 	int r;
 
@@ -560,6 +571,11 @@ static int drain_class(struct pipeline *p, unsigned class, uint64_t now)
 		r = take(p, class, ev, n, now);
 		if (r)
 			return r;
+		read += n;
+		if (class == HT_CLASS_TLS && read >= TLS_FREED) {	/* a pass can be as long as a full ring: there must be room meanwhile */
+			free_tls(p);
+			read = 0;
+		}
 	}
 }
 
@@ -567,14 +583,10 @@ static int end_pass(struct pipeline *p, uint64_t now)
 {
 	int r = p->tls ? pipeline_tls_pass_end(p->tls) : 0;
 
-	struct rings_mark mark;
-
 	p->in_pass = false;
 	if (r < 0)
 		return r;
-	/* Plaintext does not lie about, and no call is recorded twice: who is killed now loses what was not whole. */
-	rings_mark(p->rings, HT_CLASS_TLS, &mark);
-	rings_commit(p->rings, HT_CLASS_TLS, &mark);
+	free_tls(p);
 	if (p->want_epoch) {
 		rings_new_epoch(p->rings);
 		p->want_epoch = false;

@@ -200,7 +200,38 @@ static void ends_and_nonsense(void)
 	close_all();
 }
 
+/* Asked within a pass: how much of the ring has not been given back. */
+static void on_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
+{
+	uint64_t size;
+
+	rings_fill(rings, HT_CLASS_TLS, ctx, &size);
+}
+
+/* The kernel finds room while a long pass goes on. */
+static void a_pass_frees_as_it_goes(void)
+{
+	struct piece_conn c = { .id = 3, .tid = 7, .tgid = 7, .gen = 1, .time = 1000 };
+	uint64_t used = 0;
+
+	put_ident(1);
+	for (unsigned i = 0; i < 1000; i++)
+		put_call(&c, "GET");
+	PUT(piece_text(&piece, &c, HT_TLS_SENT, "GET /large HTTP/1.1\r\nHost: h\r\n\r\n"));
+	PUT(piece_text(&piece, &c, HT_TLS_RECEIVED, "HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n"));
+	open_all();
+	p->ops.ctx = &used;
+	p->ops.tls_wanted = on_wanted;
+	must(image.n > 256 << 10);
+	ok_int(pipeline_drain(p, 1), 0);
+	ok_int(pipeline_stats(p)->records[HT_CLASS_TLS], 1000);
+	ok(used && used <= 128 << 10);
+	rings_fill(rings, HT_CLASS_TLS, &used, &(uint64_t){ 0 });
+	ok_int(used, 0);
+	close_all();
+}
+
 static const struct tap_case cases[] = {
-	CASE(a_call_is_a_record), CASE(who_is_not_known), CASE(what_nobody_selects), CASE(ends_and_nonsense),
+	CASE(a_call_is_a_record), CASE(who_is_not_known), CASE(what_nobody_selects), CASE(ends_and_nonsense), CASE(a_pass_frees_as_it_goes),
 };
 TAP_MAIN(cases)
