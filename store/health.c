@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api.h"
+#include "delivery/deliver.h"
 #include "ingest.h"
 #include "lake/lake.h"
 #include "lib/clock.h"
@@ -134,12 +135,27 @@ static void metrics_api(struct store *st, struct buf *out)
 		metric(out, table[i].name, table[i].gauge, table[i].help, api_count(st->api, (enum api_count)i));
 }
 
+static void metrics_delivery(struct store *st, struct buf *out)
+{
+	struct delivery_counts c;
+
+	if (!st->delivery)
+		return;
+	delivery_counts(st->delivery, &c);
+	metric(out, "delivery_files_total", false, "Log files of trails that reached their bucket.", c.files);
+	metric(out, "delivery_records_total", false, "Records in them.", c.records);
+	metric(out, "delivery_digests_total", false, "Digests that reached their bucket.", c.digests);
+	metric(out, "delivery_failures_total", false, "Attempts that failed.", c.failures);
+	metric(out, "delivery_trails_failing", true, "Trails that are held up by their bucket.", c.failing);
+}
+
 void health_metrics(struct store *st, struct buf *out)
 {
 	metric(out, "start_time_seconds", true, "When the store was started.", (uint64_t)(st->started / (int64_t)NS_PER_SEC));
 	metrics_index(st, out);
 	metrics_tailer(st, out);
 	metrics_lake(st, out);
+	metrics_delivery(st, out);
 	metrics_api(st, out);
 	for (unsigned i = 0; st->ingest && i < INGEST_METRIC__MAX; i++)
 		metric(out, ingest_metric_name((enum ingest_metric)i), ingest_metric_is_gauge((enum ingest_metric)i),

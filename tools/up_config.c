@@ -42,6 +42,17 @@ static int write_config(const struct instance *i, const char *name, struct buf *
 	return r;
 }
 
+/* Trails of this instance may deliver to a directory beside the journal. A line of `buckets` is words: where the path has blanks or
+ * quotes, there is none. */
+static void put_bucket(struct buf *b, const struct instance *i)
+{
+	char path[PATH_MAX];
+
+	instance_path(i, "store/logs", path);
+	if (path[0] == '/' && !strpbrk(path, " \t\"\\'"))
+		buf_addf(b, "buckets:\n  - \"logs %s\"\n", path);
+}
+
 int up_config_store(const struct instance *i, const struct up_options *o)
 {
 	_cleanup_buf_ struct buf b = { 0 };
@@ -58,6 +69,7 @@ int up_config_store(const struct instance *i, const struct up_options *o)
 	put_path(&b, i, "host_id", "key/store_id");
 	put_text(&b, "region", o->region);
 	put_text(&b, "account", o->account);
+	put_bucket(&b, i);
 	buf_addf(&b, "user: \"%d\"\ngroup: \"%d\"\n", UP_UID_STORE, UP_GID);
 	return write_config(i, "etc/hosttrail-store.yaml", &b);
 }

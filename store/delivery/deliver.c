@@ -179,6 +179,18 @@ void delivery_free(struct delivery **pd)
 	*pd = NULL;
 }
 
+void delivery_counts(struct delivery *d, struct delivery_counts *ret_c)
+{
+	*ret_c = (struct delivery_counts){
+		.files = __atomic_load_n(&d->counts.files, __ATOMIC_RELAXED), .records = __atomic_load_n(&d->counts.records, __ATOMIC_RELAXED),
+		.digests = __atomic_load_n(&d->counts.digests, __ATOMIC_RELAXED), .failures = __atomic_load_n(&d->counts.failures, __ATOMIC_RELAXED),
+	};
+	pthread_mutex_lock(&d->lock);
+	for (struct worker *w = d->workers; w; w = w->next)
+		ret_c->failing += __atomic_load_n(&w->failures, __ATOMIC_RELAXED) > 0;
+	pthread_mutex_unlock(&d->lock);
+}
+
 struct ledger *delivery_ledger(const struct delivery *d)
 {
 	return d->ledger;

@@ -37,6 +37,11 @@ const struct store *delivery_store(const struct delivery *d);
 const char *delivery_dir(const struct delivery *d);
 int64_t delivery_digest_seconds(const struct delivery *d);	/* at least 1 */
 int64_t delivery_key_seconds(const struct delivery *d);
+struct delivery_counts {
+	uint64_t files, records, digests, failures;	/* since the start */
+	unsigned failing;		/* trails that are held up now */
+};
+void delivery_counts(struct delivery *d, struct delivery_counts *ret_c);
 /* A trail was made, or something about it is new. */
 void delivery_changed(struct delivery *d, int64_t trail);
 

@@ -41,7 +41,7 @@ struct worker {
 	struct selectors *selectors;
 	struct buf selectors_text, json, text;
 	bool fresh;			/* the bucket has not seen the files that are decided on */
-	unsigned failures;
+	unsigned failures;		/* atomic; in a row */
 	uint64_t retry_at, saved_at;	/* boot-time ns */
 };
 
@@ -54,6 +54,7 @@ struct delivery {
 	pthread_mutex_t lock;
 	pthread_cond_t news;		/* of CLOCK_MONOTONIC */
 	struct worker *workers;
+	struct delivery_counts counts;	/* atomic each */
 	bool running;
 	bool stop;			/* atomic */
 };

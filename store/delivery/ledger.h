@@ -105,7 +105,7 @@ int ledger_log_next(struct ledger *l, int64_t trail, struct log_row *ret_r);	/* 
 /* digest false: no digest will name it, and its place in the bucket is noted. */
 int ledger_log_delivered(struct ledger *l, const struct log_row *row, int64_t now, bool digest, const char *prefix);
 typedef int (*ledger_log_fn)(void *ctx, const struct log_row *r);
-/* All that no digest names yet, delivered or not. */
+/* All that no digest at its bucket names yet, delivered or not. */
 int ledger_logs_open(struct ledger *l, ledger_log_fn fn, void *ctx);
 /* Buckets and prefixes under which files lie that no digest names. */
 typedef int (*ledger_loose_fn)(void *ctx, const char *bucket, const char *prefix);

@@ -34,8 +34,8 @@ int ledger_chains_fill(struct ledger *l, const struct span *s, int64_t from)
 int ledger_chains_close(struct ledger *l, int64_t span, const char *prefix)
 {
 	static const char *const statements[] = {
-		"INSERT OR IGNORE INTO loose (bucket, prefix) SELECT DISTINCT bucket, ?2 FROM logs WHERE span = ?1 AND delivered > 0",
-		"DELETE FROM logs WHERE span = ?1 AND delivered > 0 AND ?2 IS NOT NULL",
+		"INSERT OR IGNORE INTO loose (bucket, prefix) SELECT DISTINCT bucket, ?2 FROM logs WHERE span = ?1 AND delivered > 0 AND digest = 0",
+		"DELETE FROM logs WHERE span = ?1 AND delivered > 0 AND digest = 0 AND ?2 IS NOT NULL",
 		"DELETE FROM chains WHERE span = ?1 AND ?2 IS NOT NULL",
 	};
 	struct query q;
@@ -167,9 +167,10 @@ int ledger_digest_plan(struct ledger *l, const struct digest_row *d, int64_t bef
 	if (r < 0)
 		return r;
 	r = add_digest(l, d, &id);
-	if (!r) {	/* the digest names them from now on */
-		query_next(&q, l, "DELETE FROM logs WHERE span = (SELECT span FROM chains WHERE id = ?) AND account = ? AND region = ?"
-				  " AND delivered > 0 AND delivered < ?");
+	if (!r) {
+		query_next(&q, l, "UPDATE logs SET digest = ? WHERE span = (SELECT span FROM chains WHERE id = ?) AND account = ? AND region = ?"
+				  " AND delivered > 0 AND delivered < ? AND digest = 0");
+		bind_int(&q, id);
 		bind_int(&q, d->chain);
 		bind_text(&q, d->account);
 		bind_text(&q, d->region);
@@ -195,14 +196,24 @@ int ledger_digest_next(struct ledger *l, int64_t trail, struct digest_row *ret_r
 	return one_digest(&q, ret_r);
 }
 
+/* It names its log files from now on, the ledger need not. */
 int ledger_digest_delivered(struct ledger *l, int64_t id, int64_t now)
 {
 	struct query q;
+	int r = ledger_begin(l);
 
-	query_begin(&q, l, "UPDATE digests SET delivered = ?, body = NULL WHERE id = ?");
+	if (r < 0)
+		return r;
+	query_next(&q, l, "UPDATE digests SET delivered = ?, body = NULL WHERE id = ?");
 	bind_int(&q, now);
 	bind_int(&q, id);
-	return query_end(&q);
+	r = query_close(&q);
+	if (!r) {
+		query_next(&q, l, "DELETE FROM logs WHERE digest = ?");
+		bind_int(&q, id);
+		r = query_close(&q);
+	}
+	return ledger_commit(l, r);
 }
 
 int ledger_digests(struct ledger *l, int64_t trail, int64_t after, unsigned max, ledger_digest_fn fn, void *ctx)

@@ -162,7 +162,7 @@ int ledger_logs_due(struct ledger *l, const struct chain_row *c, int64_t before,
 		bool there;
 
 		query_begin(&q, l, "SELECT " COLUMNS " FROM logs WHERE span = ? AND account = ? AND region = ? AND delivered > 0"
-				   " AND delivered < ? AND id > ? ORDER BY id LIMIT 1");
+				   " AND delivered < ? AND digest = 0 AND id > ? ORDER BY id LIMIT 1");
 		bind_int(&q, c->span);
 		bind_text(&q, c->account);
 		bind_text(&q, c->region);

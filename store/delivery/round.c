@@ -28,11 +28,17 @@ static int put(struct worker *w, const char *bucket, const struct object *o, cha
 	return -ENOENT;
 }
 
+static void count(uint64_t *to, uint64_t n)
+{
+	__atomic_add_fetch(to, n, __ATOMIC_RELAXED);
+}
+
 static void failed(struct worker *w, const char *what, const char *why)
 {
 	uint64_t ms = RETRY_MIN_MS << (w->failures < 8 ? w->failures : 8);
 
-	w->failures++;
+	__atomic_store_n(&w->failures, w->failures + 1, __ATOMIC_RELAXED);
+	count(&w->d->counts.failures, 1);
 	w->retry_at = clock_boot() + (ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS) * NS_PER_MS;
 	log_limited(LOG_LEVEL_WARN, 0, "trail %s cannot deliver its %s to %s: %s", w->trail.name, what, w->trail.bucket, why);
 }
@@ -56,7 +62,9 @@ static int deliver_logs(struct worker *w)
 			}
 			break;
 		}
-		w->failures = 0;
+		__atomic_store_n(&w->failures, 0, __ATOMIC_RELAXED);
+		count(&w->d->counts.files, 1);
+		count(&w->d->counts.records, row->records);
 		r = ledger_log_delivered(w->d->ledger, row, clock_wall(), w->trail.validation, w->trail.prefix);
 		if (!r)
 			r = ledger_trail_delivery(w->d->ledger, w->id, clock_wall(), NULL);
@@ -85,7 +93,8 @@ static int deliver_digests(struct worker *w)
 			}
 			break;
 		}
-		w->failures = 0;
+		__atomic_store_n(&w->failures, 0, __ATOMIC_RELAXED);
+		count(&w->d->counts.digests, 1);
 		r = ledger_digest_delivered(w->d->ledger, row->id, clock_wall());
 		if (!r)
 			r = ledger_trail_digest(w->d->ledger, w->id, clock_wall(), NULL);
@@ -199,6 +208,8 @@ static int end_span(struct worker *w)
 	if (!w->span.stop || w->cursor.pos < w->span.stop || w->batch.n)
 		return 0;
 	r = digester_end(w->d, &w->trail, &w->span);
+	if (r == -EAGAIN)
+		return 0;
 	if (!r)
 		r = deliver_digests(w);
 	if (r < 0 || delivery_stopping(w->d))

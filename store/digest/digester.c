@@ -12,7 +12,7 @@
 #include "proto/keys.h"
 #include "store/delivery/gzip.h"
 
-#define AT_ONCE 256		/* digests of a chain in one go, after a long rest */
+#define AT_ONCE_NS (NS_PER_SEC / 2)	/* after a long rest there are many, and log files wait meanwhile */
 
 struct digesting {
 	struct delivery *d;
@@ -125,7 +125,7 @@ static int on_chain(void *ctx, const struct chain_row *c)
 }
 
 /* Where a chain of this account and region begins: not before the last digest's end, whose name would come again. */
-static int open_home(struct digesting *g, int64_t *ret_from)
+static int open_home(struct digesting *g)
 {
 	const struct store *st = delivery_store(g->d);
 	struct ledger *l = delivery_ledger(g->d);
@@ -134,7 +134,6 @@ static int open_home(struct digesting *g, int64_t *ret_from)
 
 	if (latest > from)
 		from = latest;
-	*ret_from = from;
 	return r < 0 ? r : ledger_chain_open(l, g->s, st->account, st->region, from);
 }
 
@@ -146,24 +145,21 @@ static int first_chain(void *ctx, const struct chain_row *c)
 
 static int run(struct digesting *g)
 {
+	const uint64_t enough = clock_boot() + AT_ONCE_NS;
 	struct ledger *l = delivery_ledger(g->d);
 	struct chain_row home;
-	int64_t from;
 	int r;
 
 	if (!g->t->validation)
 		return ledger_chains_close(l, g->s->id, g->t->prefix);
 	r = ledger_chains(l, g->s->id, first_chain, &home);
 	if (!r)
-		r = open_home(g, &from);
-	else if (r > 0)
-		from = home.until;
-	for (unsigned i = 0; (g->last || i < AT_ONCE) && r >= 0; i++) {
+		r = open_home(g);
+	do {
 		g->more = false;
-		r = ledger_chains(l, g->s->id, on_chain, g);
-		if (!g->more)
-			break;
-	}
+		if (r >= 0)
+			r = ledger_chains(l, g->s->id, on_chain, g);
+	} while (r >= 0 && g->more && clock_boot() < enough);
 	return r < 0 ? r : 0;
 }
 
@@ -189,5 +185,7 @@ int digester_end(struct delivery *d, const struct trail *t, const struct span *s
 	struct digesting g = { .d = d, .t = t, .s = s, .last = true };
 	int r = fill(&g);
 
-	return r < 0 ? r : run(&g);
+	if (!r)
+		r = run(&g);
+	return !r && g.more ? -EAGAIN : r;
 }

@@ -13,7 +13,7 @@
 
 /* Those whose period is over. */
 int digester_due(struct delivery *d, const struct trail *t, const struct span *s);
-/* After the span's last log file: one over what is left. Again is harmless. */
+/* After the span's last log file: one over what is left. Again is harmless. -EAGAIN: there are more to be made. */
 int digester_end(struct delivery *d, const struct trail *t, const struct span *s);
 
 #endif

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import time
 
@@ -129,6 +130,8 @@ def aws_validates_all_of_it(t):
     digests, logs = (len(bucketkit.files(S["bucket"], k)) for k in ("CloudTrail-Digest", "CloudTrail"))
     t.equal(status, 0, "exit status: " + said)
     t.ok("%d/%d digest files valid" % (digests, digests) in said and "%d/%d log files valid" % (logs, logs) in said, said)
+    signed = {json.loads(bucketkit.one_member(p))["digestPublicKeyFingerprint"] for p in bucketkit.files(S["bucket"], "CloudTrail-Digest")}
+    t.ok(len(signed) >= 2, "by %d keys" % len(signed))
     for path in bucketkit.files(S["bucket"], "CloudTrail-Digest"):
         t.ok(bucketkit.DIGEST_NAME.search(path), path)
 
@@ -309,6 +312,34 @@ def a_bucket_that_fails_is_told_and_caught_up_with(t):
     t.equal(code_of(b.get_trail, Name="second"), "TrailNotFoundException", "deleted")
 
 
+def a_full_disk_is_told_and_caught_up_with(t):
+    b, bucket = S["store"].boto(), S["dir"] + "/small"
+    os.makedirs(bucket, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", bucket]).returncode:
+        raise tap.Skip("cannot mount a tmpfs")
+    try:
+        with open(bucket + "/filler", "wb", buffering=0) as f:
+            try:
+                while True:
+                    f.write(b"x" * 4096)
+            except OSError:
+                pass
+        b.create_trail(Name="small", S3BucketName="small-logs", EnableLogFileValidation=True)
+        b.put_event_selectors(TrailName="small", AdvancedEventSelectors=bucketkit.everything())
+        b.start_logging(Name="small")
+        ship(5)
+        t.ok(wait_for(lambda: b.get_trail_status(Name="small").get("LatestDeliveryError") == "the bucket's disk is full"), "told")
+        t.equal(S["store"].metric("delivery_trails_failing"), 1, "and counted")
+        t.equal(bucketkit.files(bucket, "CloudTrail"), [], "nothing is there in part")
+        os.unlink(bucket + "/filler")
+        t.ok(wait_for(lambda: len(bucketkit.records(bucket)) == 20), "it catches up")
+        t.ok(wait_for(lambda: "LatestDeliveryError" not in b.get_trail_status(Name="small")), "and says no error any more")
+        b.delete_trail(Name="small")
+        t.ok(wait_for(lambda: S["store"].metric("delivery_trails_failing") == 0), "nothing fails")
+    finally:
+        subprocess.run(["umount", "-l", bucket])
+
+
 def kills_repeat_and_lose_nothing(t):
     d = os.path.join(S["dir"], "kills")
     os.makedirs(d)
@@ -350,7 +381,9 @@ if __name__ == "__main__":
         S.update(dir=top, bucket=top + "/bucket", pb=messages(top), pki=Pki(top + "/pki"))
         S["pki"].host("host")
         open(top + "/file", "w").close()
-        S["store"] = Store(top, buckets=["trail-logs %s/bucket" % top, "no-folder %s/file/in" % top, "second-logs %s/second" % top],
-                           delivery_interval="200ms", digest_period="1s")
+        S["store"] = Store(top, buckets=["trail-logs %s/bucket" % top, "no-folder %s/file/in" % top, "second-logs %s/second" % top,
+                                         "small-logs %s/small" % top],
+                           delivery_interval="200ms", digest_period="1s", digest_key_life="2s")
         tap.main([the_aws_cli_makes_a_trail, errors_are_awss, each_selected_record_once, aws_validates_all_of_it,
-                  hosttrail_verifies_all_of_it, tampering_is_found, objects_are_for_those_who_sign, a_bucket_that_fails_is_told_and_caught_up_with, kills_repeat_and_lose_nothing, a_clean_end])
+                  hosttrail_verifies_all_of_it, tampering_is_found, objects_are_for_those_who_sign, a_bucket_that_fails_is_told_and_caught_up_with, a_full_disk_is_told_and_caught_up_with,
+                  kills_repeat_and_lose_nothing, a_clean_end])
