@@ -14,7 +14,7 @@ void fill_free(struct fill *f)
 static void set_null(const struct lake_field *f, duckdb_vector v, uint64_t i)
 {
 	duck.vector_ensure_validity_writable(v);
-	duck.validity_set_row_invalid(duck.vector_get_validity(v), i);
+	duck.vector_get_validity(v)[i / 64] &= ~(1ull << i % 64);
 	if (f->type == LAKE_STRUCT)
 		for (unsigned k = 0; k < f->nfields; k++)
 			set_null(&f->fields[k], duck.struct_vector_get_child(v, k), i);

@@ -58,8 +58,10 @@ static int ensure_default(struct lake *l)
 static int open_engine(struct lake *l)
 {
 	char memory[32];
+	/* the sealer's rows come from one thread; another one would only spin while it waits */
 	const char *settings[] = { "memory_limit", memory, "temp_directory", "", "autoinstall_known_extensions", "false",
-				   "autoload_known_extensions", "false", NULL };
+				   "autoload_known_extensions", "false", "threads", "1", NULL };
+	const unsigned nshared = ARRAY_SIZE(settings) - 3;
 	int r;
 
 	if (duck_load(l->config.library, l->fault) < 0) {
@@ -75,6 +77,7 @@ static int open_engine(struct lake *l)
 		r = scan_register(l->seal, l->fault);
 	if (!r)
 		r = duck_run(l->seal, "SET TimeZone = 'UTC'", NULL, l->fault);
+	settings[nshared] = NULL;
 	if (!r)
 		r = duck_open(settings, &l->query_db, l->fault);
 	if (!r)

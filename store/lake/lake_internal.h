@@ -46,8 +46,8 @@ struct lake {
 };
 
 /* ---- segments.c: files */
-/* Rows of the relation (SQL), sorted, as a file below the lake; fills all of s but from, to, id. rows 0: no file is left. */
-int segment_write(struct lake *l, const char *relation, const char *store, struct segment *s, char why[DUCK_WHY_MAX]);
+/* The scan's rows, sorted, as a file below the lake; fills all of s but from, to, day, id. rows 0: there is none. */
+int segment_write(struct lake *l, struct scan *scan, const char *store, struct segment *s, char why[DUCK_WHY_MAX]);
 /* Files that the manifest does not know are what a crash left. */
 void segment_sweep(struct lake *l);
 /* 0, -ENOENT, -EBADMSG: another size, or (whole) another hash. */
@@ -55,6 +55,9 @@ int segment_check(struct lake *l, const struct segment *s, bool whole);
 
 /* ---- sealer.c */
 void *sealer_run(void *arg);
+/* The stretch [s->from, s->to) of the journal, received on one day, as one segment instead of those that stand for parts of
+ * it. rows (0: any): how many there must be. 0 or -errno; logged. */
+int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s, uint64_t rows);
 /* ---- merge.c: one step of housekeeping for this store; 1: something was done. */
 int merge_step(struct lake *l, const struct event_store *e);
 void graves_dig(struct lake *l);		/* unlinks what no query needs any more */

@@ -88,34 +88,16 @@ static bool find_run(const struct segment *s, size_t n, size_t *ret_at, size_t *
 	return false;
 }
 
+/* From the journal, like everything: the rows come sorted, and no file is read that could be damaged. */
 static int merge(struct lake *l, const struct event_store *e, const struct segment *s, size_t n)
 {
-	_cleanup_buf_ struct buf relation = { 0 };
 	struct segment merged = { .from = s[0].from, .to = s[n - 1].to };
-	char why[DUCK_WHY_MAX] = "";
 	uint64_t rows = 0;
 	int r;
 
-	memcpy(merged.day, s[0].day, sizeof(merged.day));
-	buf_adds(&relation, "read_parquet([");
-	for (size_t i = 0; i < n; i++) {
-		buf_addf(&relation, "%s'%s/%s'", i ? ", " : "", l->dir, s[i].path);
+	for (size_t i = 0; i < n; i++)
 		rows += s[i].rows;
-	}
-	buf_adds(&relation, "], hive_partitioning = false)");
-	if (relation.failed)
-		return -ENOMEM;
-	r = segment_write(l, buf_text(&relation), e->id, &merged, why);
-	if (!r && merged.rows != rows) {
-		log_errx("merging %zu segments gave %llu rows, not %llu: they are left as they are", n, (unsigned long long)merged.rows,
-			 (unsigned long long)rows);
-		return -EIO;
-	}
-	if (r < 0) {
-		log_limited(LOG_LEVEL_ERROR, 0, "segments of the lake cannot be merged: %s", *why ? why : strerror(-r));
-		return r;
-	}
-	r = manifest_merge(l->manifest, e->id, &merged);
+	r = seal_stretch(l, e, &merged, rows);
 	for (size_t i = 0; i < n && !r; i++)
 		if (strcmp(s[i].path, merged.path))
 			grave_add(l, s[i].path);

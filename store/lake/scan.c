@@ -72,6 +72,7 @@ void scan_unref(struct scan *s)
 		return;
 	scan_spans_free(s->spans, s->nspans);
 	free(s->frames);
+	free(s->order);
 	free(s);
 }
 
@@ -155,6 +156,7 @@ struct local {
 	struct decoded_cache *cache;
 	struct decoded *d;
 	unsigned record;
+	uint32_t frame;			/* d's, in the order of time */
 	struct buf json, text;
 	struct fill fill;
 };
@@ -178,14 +180,17 @@ static bool is_selected(struct scan *s, struct local *l)
 	return false;
 }
 
+static bool is_row(struct scan *s, struct local *l)
+{
+	return is_selected(s, l) && !follow_is_repeat(s->st, l->d, l->record);
+}
+
 /* 0: a row, 1: this record is none, -ENOMEM. */
 static int one_row(struct shared *h, struct local *l, duckdb_data_chunk out, uint64_t row)
 {
 	struct fill_row *x = &l->fill.row;
 	int r = 0;
 
-	if (!is_selected(h->s, l) || follow_is_repeat(h->s->st, l->d, l->record))
-		return 1;
 	if (h->json) {
 		buf_reset(&l->json);
 		r = reader_json(l->d->reader, l->record, &l->json);
@@ -203,28 +208,35 @@ static int one_row(struct shared *h, struct local *l, duckdb_data_chunk out, uin
 	return r;
 }
 
-/* 1: there is one, 0: no more. What cannot be read is evidence that is set aside, as everywhere. */
+/* 1: here it is; 0: what cannot be read is evidence that is set aside, as everywhere. */
+static int get_frame(struct scan *s, struct local *l, size_t i)
+{
+	int r = decoded_get(s->st->decoded, s->st->journal, s->frames[i].pos, &l->d);
+
+	if (r < 0) {
+		l->d = NULL;
+		return r == -ENOMEM ? r : 0;
+	}
+	if (l->d->state == DECODED_RECORDS)
+		return 1;
+	decoded_release(l->cache, TAKE_PTR(l->d));
+	return 0;
+}
+
+/* 1: there is one, 0: no more. */
 static int next_frame(struct shared *h, struct local *l)
 {
 	size_t i;
-	int r;
+	int r = 0;
 
-	for (;;) {
+	while (!r) {
 		i = __atomic_fetch_add(&h->next, 1, __ATOMIC_RELAXED);
 		if (i >= h->s->nframes)
 			return 0;
-		r = decoded_get(h->s->st->decoded, h->s->st->journal, h->s->frames[i].pos, &l->d);
-		if (r == -ENOMEM)
-			return r;
-		if (r < 0)
-			continue;
-		if (l->d->state == DECODED_RECORDS)
-			break;
-		decoded_release(l->cache, l->d);
-		l->d = NULL;
+		r = get_frame(h->s, l, i);
 	}
 	l->record = 0;
-	return 1;
+	return r;
 }
 
 static int rows(struct shared *h, struct local *l, duckdb_data_chunk out, uint64_t *ret_n)
@@ -240,6 +252,8 @@ static int rows(struct shared *h, struct local *l, duckdb_data_chunk out, uint64
 		}
 		decoded_lock(l->d);
 		for (; n < room && l->record < l->d->records; l->record++) {
+			if (!is_row(h->s, l))
+				continue;
 			r = one_row(h, l, out, n);
 			if (r < 0)
 				break;
@@ -247,12 +261,98 @@ static int rows(struct shared *h, struct local *l, duckdb_data_chunk out, uint64
 		}
 		decoded_unlock(l->d);
 		if (r >= 0 && l->record == l->d->records) {
-			decoded_release(l->cache, l->d);
-			l->d = NULL;
+			decoded_release(l->cache, TAKE_PTR(l->d));
 		}
 	}
 	*ret_n = n;
 	return r < 0 ? r : 0;
+}
+
+/* ---- rows in the order of time */
+
+static void let_go(struct local *l)
+{
+	if (!l->d)
+		return;
+	decoded_unlock(l->d);
+	decoded_release(l->cache, TAKE_PTR(l->d));
+}
+
+/* 0, or -EBADMSG: a frame that could be read a moment ago cannot any more. The frame stays locked: let_go(). */
+static int sorted_row(struct shared *h, struct local *l, duckdb_data_chunk out, uint64_t n)
+{
+	const struct scan_row *row = &h->s->order[h->next];
+	int r = 1;
+
+	if (!l->d || l->frame != row->frame) {
+		let_go(l);
+		r = get_frame(h->s, l, row->frame);
+		if (r > 0)
+			decoded_lock(l->d);
+		l->frame = row->frame;
+	}
+	if (r <= 0)
+		return r < 0 ? r : -EBADMSG;
+	l->record = row->record;
+	r = one_row(h, l, out, n);
+	return r > 0 ? -EBADMSG : r;
+}
+
+static int sorted_rows(struct shared *h, struct local *l, duckdb_data_chunk out, uint64_t *ret_n)
+{
+	uint64_t room = duck.vector_size();
+	int r = 0;
+
+	for (*ret_n = 0; *ret_n < room && h->next < h->s->nrows && !r; h->next++) {
+		r = sorted_row(h, l, out, *ret_n);
+		*ret_n += !r;
+	}
+	let_go(l);
+	return r;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+	const struct scan_row *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	if (x->frame != y->frame)
+		return x->frame < y->frame ? -1 : 1;
+	return x->record < y->record ? -1 : x->record > y->record;
+}
+
+static void note_rows(struct scan *s, struct local *l, size_t frame)
+{
+	struct record_summary summary;
+
+	decoded_lock(l->d);
+	for (l->record = 0; l->record < l->d->records && s->nrows < s->records; l->record++)
+		if (is_row(s, l) && reader_summary(l->d->reader, l->record, &summary) == 0)
+			s->order[s->nrows++] = (struct scan_row){ summary.time, (uint32_t)frame, l->record };
+	decoded_unlock(l->d);
+}
+
+int scan_sort(struct scan *s)
+{
+	struct local l = { .cache = s->st->decoded };
+	int r = 0;
+
+	s->order = calloc(s->records + 1, sizeof(*s->order));
+	if (!s->order)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->nframes && r >= 0; i++) {
+		r = get_frame(s, &l, i);
+		if (r <= 0)
+			continue;
+		note_rows(s, &l, i);
+		decoded_release(l.cache, TAKE_PTR(l.d));
+	}
+	buf_free(&l.text);
+	if (r < 0)
+		return r;
+	qsort(s->order, s->nrows, sizeof(*s->order), compare_rows);
+	return 0;
 }
 
 /* ---- the engine's callbacks */
@@ -311,7 +411,7 @@ static void on_init(duckdb_init_info info)
 		h->json |= c < lake_ncolumns && fill_needs_json((unsigned)c);
 	}
 	duck.init_set_init_data(info, h, free);
-	duck.init_set_max_threads(info, h->s->nframes < 64 ? h->s->nframes + 1 : 64);
+	duck.init_set_max_threads(info, h->s->order ? 1 : h->s->nframes < 64 ? h->s->nframes + 1 : 64);
 }
 
 static void on_local_init(duckdb_init_info info)
@@ -332,9 +432,10 @@ static void on_rows(duckdb_function_info info, duckdb_data_chunk out)
 	struct shared *h = duck.function_get_init_data(info);
 	struct local *l = duck.function_get_local_init_data(info);
 	uint64_t n = 0;
+	int r = h->s->order ? sorted_rows(h, l, out, &n) : rows(h, l, out, &n);
 
-	if (rows(h, l, out, &n) < 0)
-		duck.function_set_error(info, "out of memory");
+	if (r < 0)
+		duck.function_set_error(info, r == -ENOMEM ? "out of memory" : "a frame of the journal cannot be read");
 	duck.data_chunk_set_size(out, n);
 }
 

@@ -21,6 +21,11 @@ struct scan_span {
 	struct selectors *selectors;
 };
 
+struct scan_row {
+	int64_t time;			/* ns */
+	uint32_t frame, record;
+};
+
 struct scan {
 	struct store *st;
 	uint64_t id;
@@ -31,6 +36,8 @@ struct scan {
 	size_t nframes, cap;
 	struct scan_span *spans;
 	unsigned nspans;
+	struct scan_row *order;		/* after scan_sort(): all rows, by time */
+	size_t nrows;
 	uint64_t records;		/* in the frames, before selection */
 	uint64_t bytes;			/* of the frames */
 	int64_t first_received;		/* 0: no frames */
@@ -47,6 +54,10 @@ void scan_spans_free(struct scan_span *spans, unsigned n);
 /* Adds the frames of [from, to) until there are `max` records, or one was received on another day (UTC; same_day);
  * *ret_next: behind the last one that was added or passed over. Only what is indexed; before the scan is used. */
 int scan_fill(struct scan *s, journal_pos from, journal_pos to, uint64_t max, bool same_day, journal_pos *ret_next);
+
+/* Picks out the rows and puts them in the order of their time: then the table gives them in this order, by one thread, and
+ * nobody has to hold all of them to sort. */
+int scan_sort(struct scan *s);
 
 /* Makes hosttrail_scan() known to a database. */
 int scan_register(duckdb_connection c, char why[DUCK_WHY_MAX]);

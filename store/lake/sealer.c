@@ -49,6 +49,8 @@ static void count_seal(struct lake *l, const struct segment *s, const struct sca
 /* The disk's troubles hold senders up; those of the engine must not. */
 static int seal_failed(struct lake *l, int r, const char *why)
 {
+	if (__atomic_load_n(&l->stopping, __ATOMIC_RELAXED))
+		return -ECANCELED;
 	pthread_mutex_lock(&l->lock);
 	l->stats.seal_failures++;
 	l->engine_failed = r == -EIO && !strstr(why, "No space left");
@@ -57,17 +59,14 @@ static int seal_failed(struct lake *l, int r, const char *why)
 	return r;
 }
 
-static int write_scan(struct lake *l, const struct event_store *e, struct scan *scan, struct segment *s, bool merge)
+static int write_scan(struct lake *l, const struct event_store *e, struct scan *scan, struct segment *s)
 {
-	char relation[64], why[DUCK_WHY_MAX] = "";
+	char why[DUCK_WHY_MAX] = "";
 	int r;
 
-	snprintf(relation, sizeof(relation), "hosttrail_scan(%llu)", (unsigned long long)scan->id);
 	day_text(scan->first_received, s->day);
-	r = segment_write(l, relation, e->id, s, why);
-	if (r < 0)
-		return seal_failed(l, r, why);
-	return merge ? manifest_merge(l->manifest, e->id, s) : manifest_seal(l->manifest, e->id, s);
+	r = segment_write(l, scan, e->id, s, why);
+	return r < 0 ? seal_failed(l, r, why) : 0;
 }
 
 static int open_scan(struct lake *l, const struct event_store *e, journal_pos from, journal_pos to, uint64_t max, journal_pos *next,
@@ -120,7 +119,9 @@ static int seal_store(struct lake *l, const struct event_store *e)
 		note_lag(l, scan, more);
 	if (scan->nframes && (more || scan->records >= l->config.seal_records ||
 			      clock_wall() - scan->first_received >= l->config.seal_ns)) {
-		r = write_scan(l, e, scan, &s, false);
+		r = write_scan(l, e, scan, &s);
+		if (!r)
+			r = manifest_seal(l->manifest, e->id, &s);
 		if (!r) {
 			count_seal(l, &s, scan, first_store);
 			r = 1;
@@ -138,13 +139,29 @@ struct checking {
 	uint64_t again;			/* boot-time ns */
 };
 
+int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s, uint64_t rows)
+{
+	struct scan *scan = NULL;
+	journal_pos next;
+	int r = open_scan(l, e, s->from, s->to, UINT64_MAX, &next, &scan);
+
+	if (!r && scan->nframes)
+		r = write_scan(l, e, scan, s);
+	if (!r && rows && s->rows != rows) {
+		log_errx("sealing %zu frames again gave %llu records, not %llu", scan->nframes, (unsigned long long)s->rows,
+			 (unsigned long long)rows);
+		r = -EBADMSG;
+	}
+	if (!r)
+		r = manifest_merge(l->manifest, e->id, s);
+	scan_unref(scan);
+	return r;
+}
+
 static int seal_again(struct lake *l, const struct event_store *e, const struct segment *bad)
 {
 	struct segment s = { .from = bad->from, .to = bad->to };
-	journal_pos next = bad->from;
-	struct scan *scan = NULL;
 	char from[4096], to[4200];
-	int r;
 
 	snprintf(from, sizeof(from), "%s/%s", l->dir, bad->path);
 	snprintf(to, sizeof(to), "%s.damaged", from);
@@ -152,11 +169,7 @@ static int seal_again(struct lake *l, const struct event_store *e, const struct 
 	/* a copy for people; the file itself is replaced in one step, so that queries find it at any time */
 	if (link(from, to) < 0 && errno != ENOENT)
 		log_warn(-errno, "cannot keep %s", to);
-	r = open_scan(l, e, bad->from, bad->to, UINT64_MAX, &next, &scan);
-	if (!r)
-		r = scan->nframes ? write_scan(l, e, scan, &s, true) : manifest_drop(l->manifest, e->id, bad->id);
-	scan_unref(scan);
-	return r;
+	return seal_stretch(l, e, &s, 0);
 }
 
 static int check_segment(struct lake *l, const struct event_store *e, const struct segment *s, bool whole)
@@ -276,7 +289,7 @@ void *sealer_run(void *arg)
 			retention_step(l);
 			kept = clock_boot();
 		}
-		if (r < 0)
+		if (r < 0 && r != -ECANCELED)
 			log_limited(LOG_LEVEL_ERROR, r, "the lake could not be sealed");
 	} while (wait_ms(l, r < 0 ? RETRY_SECONDS * 1000 : r ? 1 : ROUND_MS));
 	return NULL;

@@ -10,11 +10,13 @@
 
 #include "lake_internal.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "proto/keys.h"
 #include "schema.h"
 
+#define GROUP_ROWS 20480u		/* what the engine holds before it writes: some 50 MB */
 #define DAMAGED ".damaged"	/* kept for people; sealer.c */
 
 static int hash_file(int fd, uint64_t *ret_bytes, char ret_hex[65])
@@ -56,29 +58,16 @@ static int settle_file(struct lake *l, const char *tmp, const char *path, const 
 	return r ? r : fsx_sync_dir(l->dir);
 }
 
-static int bounds(struct lake *l, const char *tmp, struct segment *s, char why[DUCK_WHY_MAX])
-{
-	char sql[4300];
-	uint64_t v;
-	int r;
-
-	snprintf(sql, sizeof(sql), "SELECT coalesce(epoch(min(eventtime))::BIGINT, 0) FROM read_parquet('%s', hive_partitioning = false)", tmp);
-	r = duck_run(l->seal, sql, &v, why);
-	s->first = (int64_t)v;
-	if (r < 0)
-		return r;
-	snprintf(sql, sizeof(sql), "SELECT coalesce(epoch(max(eventtime))::BIGINT, 0) FROM read_parquet('%s', hive_partitioning = false)", tmp);
-	r = duck_run(l->seal, sql, &v, why);
-	s->last = (int64_t)v;
-	return r;
-}
-
-int segment_write(struct lake *l, const char *relation, const char *store, struct segment *s, char why[DUCK_WHY_MAX])
+int segment_write(struct lake *l, struct scan *scan, const char *store, struct segment *s, char why[DUCK_WHY_MAX])
 {
 	_cleanup_buf_ struct buf sql = { 0 };
 	char path[4096], tmp[4100];
-	int r;
+	int r = scan_sort(scan);
 
+	if (r < 0 || !scan->nrows)
+		return r;
+	s->first = scan->order[0].time / (int64_t)NS_PER_SEC;
+	s->last = scan->order[scan->nrows - 1].time / (int64_t)NS_PER_SEC;
 	snprintf(s->path, sizeof(s->path), "%s/day=%s/%016llx-%016llx.parquet", store, s->day, (unsigned long long)s->from,
 		 (unsigned long long)s->to);
 	snprintf(path, sizeof(path), "%s/%s/day=%s", l->dir, store, s->day);
@@ -90,19 +79,22 @@ int segment_write(struct lake *l, const char *relation, const char *store, struc
 	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
 	buf_adds(&sql, "COPY (SELECT ");
 	schema_list(&sql);
-	buf_addf(&sql, " FROM %s ORDER BY eventtime, eventtimenanos) TO '%s' (FORMAT parquet, COMPRESSION zstd)", relation, tmp);
+	buf_addf(&sql, " FROM hosttrail_scan(%llu)) TO '%s' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE %u)",
+		 (unsigned long long)scan->id, tmp, GROUP_ROWS);
 	if (sql.failed)
 		return -ENOMEM;
 	unlink(tmp);
 	r = duck_run(l->seal, buf_text(&sql), &s->rows, why);
-	if (!r && s->rows)
-		r = bounds(l, tmp, s, why);
-	if (!r && s->rows) {
+	if (!r && s->rows != scan->nrows) {
+		snprintf(why, DUCK_WHY_MAX, "%llu of %zu records were written", (unsigned long long)s->rows, scan->nrows);
+		r = -EIO;
+	}
+	if (!r) {
 		r = settle_file(l, tmp, path, store, s);
 		if (r < 0)
 			snprintf(why, DUCK_WHY_MAX, "cannot write %.800s: %s", path, strerror(-r));
 	}
-	if (r < 0 || !s->rows)
+	if (r < 0)
 		unlink(tmp);
 	return r;
 }

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lake's parts that need no engine: a record's JSON walked into slots, the statement rewritten, functions, times. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "store/lake/fill.h"
+#include "store/lake/manifest.h"
+#include "store/lake/sandbox.h"
+#include "tests/tap.h"
+
+/* ---- walk */
+
+static bool span_is(struct span s, const char *text)
+{
+	return s.n == strlen(text) && !memcmp(s.p, text, s.n);
+}
+
+static int slot_of(const char *column, const char *member)
+{
+	for (unsigned c = 0; c < lake_ncolumns; c++) {
+		const struct lake_field *f = &lake_columns[c];
+
+		if (strcmp(f->name, column))
+			continue;
+		if (!member)
+			return f->slot;
+		for (unsigned i = 0; i < f->nfields; i++)
+			if (!strcmp(f->fields[i].name, member))
+				return f->fields[i].slot;
+	}
+	return -1;
+}
+
+static void record_goes_into_slots(void)
+{
+	static const char json[] = "{ \"eventName\" : \"a\\\"b{\", \"userIdentity\":{\"type\":\"Root\",\"arn\":null,\"x\":[{\"type\":1}]},"
+				   "\"requestParameters\":{\"a\":{\"b\":[1,2]},\"c\":\"}\"},\"readOnly\":true,"
+				   "\"additionalEventData\":{\"process\":{\"pid\":7,\"executable\":{\"path\":\"/x\"}}}}";
+	struct span slots[SCHEMA_SLOTS_MAX];
+
+	schema_init();
+	ok(walk_record(json, strlen(json), slots));
+	ok(span_is(slots[slot_of("eventname", NULL)], "\"a\\\"b{\""));
+	ok(span_is(slots[slot_of("useridentity", "type")], "\"Root\""));
+	ok_int(slots[slot_of("useridentity", "arn")].n, 0);
+	ok(span_is(slots[slot_of("requestparameters", NULL)], "{\"a\":{\"b\":[1,2]},\"c\":\"}\"}"));
+	ok(span_is(slots[slot_of("readonly", NULL)], "true"));
+	ok(span_is(slots[slot_of("process", "pid")], "7"));
+	ok(span_is(slots[slot_of("process", "executable")], "\"/x\""));
+	ok_int(slots[slot_of("errorcode", NULL)].n, 0);
+}
+
+/* Every prefix of a record, and nonsense, ends within its bounds (ASan says so) and is told. */
+static void torn_text_is_told(void)
+{
+	static const char json[] = "{\"eventName\":\"a\\\\\",\"userIdentity\":{\"type\":\"Root\"},\"resources\":[{\"ARN\":\"x\"}]}";
+	static const char *const bad[] = { "", "{", "[1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{a:1}", "\"x\"", "{\"a\":\"\\\"}" };
+	struct span slots[SCHEMA_SLOTS_MAX];
+
+	schema_init();
+	for (size_t n = 0; n < strlen(json); n++) {
+		_cleanup_free_ char *copy = malloc(n + 1);
+
+		must(copy != NULL);
+		memcpy(copy, json, n);
+		ok(!walk_record(copy, n, slots));
+	}
+	ok(walk_record(json, strlen(json), slots));
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		ok(!walk_record(bad[i], strlen(bad[i]), slots));
+}
+
+static void texts_lose_their_escapes(void)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "\"plain\"", "plain" }, { "\"\"", "" }, { "12", "12" }, { "{\"a\":1}", "{\"a\":1}" },
+		{ "\"a\\n\\t\\\\\\\"\\/b\"", "a\n\t\\\"/b" }, { "\"\\u0041\\u00e9\\u20ac\"", "A\xc3\xa9\xe2\x82\xac" },
+		{ "\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80" }, { "\"\\ud83d!\"", "\xef\xbf\xbd!" }, { "\"\\ude00\"", "\xef\xbf\xbd" },
+	};
+	_cleanup_buf_ struct buf scratch = { 0 };
+	struct span s;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		buf_reset(&scratch);
+		ok_int(walk_text((struct span){ cases[i].in, strlen(cases[i].in) }, &scratch, &s), 0);
+		if (!span_is(s, cases[i].out))
+			printf("# %s\n", cases[i].in);
+		ok(span_is(s, cases[i].out));
+	}
+}
+
+static void times_are_read(void)
+{
+	int64_t us = 0;
+
+	ok(fill_time((struct span){ "1970-01-01T00:00:00Z", 20 }, &us));
+	ok_int(us, 0);
+	ok(fill_time((struct span){ "2000-02-29T23:59:59Z", 20 }, &us));
+	ok_int(us, 951868799000000);
+	ok(fill_time((struct span){ "1969-12-31T23:59:59Z", 20 }, &us));
+	ok_int(us, -1000000);
+	ok(!fill_time((struct span){ "2000-13-01T00:00:00Z", 20 }, &us));
+	ok(!fill_time((struct span){ "2000-01-01 00:00:00Z", 20 }, &us));
+	ok(!fill_time((struct span){ "2000-01-01T00:00:0", 18 }, &us));
+}
+
+/* ---- the statement */
+
+static void statements_are_rewritten(void)
+{
+	static const struct {
+		const char *in, *out;	/* NULL: refused */
+	} cases[] = {
+		{ "SELECT 1 FROM 2A8f2138-0caa-46c8-a194-0123456789ab ; ", "SELECT 1 FROM \"2a8f2138-0caa-46c8-a194-0123456789ab\"" },
+		{ "SELECT 1 FROM 2a8f2138-0caa-46c8-a194-0123456789ab AS a", "SELECT 1 FROM \"2a8f2138-0caa-46c8-a194-0123456789ab\" AS a" },
+		{ "'2a8f2138-0caa-46c8-a194-0123456789ab'", "'2a8f2138-0caa-46c8-a194-0123456789ab'" },
+		{ "x2a8f2138-0caa-46c8-a194-0123456789ab", "x2a8f2138-0caa-46c8-a194-0123456789ab" },
+		{ "a = true and b <> FALSE or c is true", "a = 'true' and b <> 'false' or c is true" },
+		{ "a=true", "a='true'" }, { "a != false", "a != 'false'" }, { "a -- b\n+ /* ' */ c", "a  \n+   c" },
+		{ "'it''s -- no' \"a\"\"b\"", "'it''s -- no' \"a\"\"b\"" }, { "truex = truey", "truex = truey" },
+		{ "date_format(t, '%Y %i:%s %M %%')", "date_format(t, '%Y %M:%S %B %%')" },
+		{ "f('%i', date_parse(g(x), '%i'), '%i')", "f('%i', date_parse(g(x), '%M'), '%i')" },
+		{ "'open", NULL }, { "\"open", NULL }, { "/* open", NULL }, { "", NULL }, { " ; ", NULL },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_buf_ struct buf out = { 0 };
+		char why[DUCK_WHY_MAX];
+		int r = sandbox_rewrite(cases[i].in, strlen(cases[i].in), &out, why);
+
+		ok_int(r, cases[i].out ? 0 : -EINVAL);
+		if (!r)
+			ok_str(buf_text(&out), cases[i].out);
+	}
+	ok_int(sandbox_rewrite("a\0b", 3, &(struct buf){ 0 }, (char[DUCK_WHY_MAX]){ "" }), -EINVAL);
+}
+
+static void only_listed_functions_are_allowed(void)
+{
+	static const char *const good[] = { "abs", "ABS", "count", "count_star", "yow", "element_at", "list_value", "unnest", "+", "||", "~~", "!~~",
+					    "->>", "like_escape", "sum", "date_add", "json_extract_scalar", "now", "zz" };
+	static const char *const bad[] = { "", "getenv", "read_text", "read_parquet", "current_setting", "sleep_ms", "write_log", "query_table",
+					   "hosttrail_scan", "json_execute_serialized_sql", "nextval", "setseed", "pg_sleep", "duckdb_settings",
+					   "absx", "ab", "+a", "getvariable", "current_query", "json_serialize_sql", "txid_current" };
+
+	for (unsigned i = 0; i + 1 < ARRAY_SIZE(good); i++) {
+		if (!sandbox_function(good[i]))
+			printf("# %s\n", good[i]);
+		ok(sandbox_function(good[i]));
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (sandbox_function(bad[i]))
+			printf("# %s\n", bad[i]);
+		ok(!sandbox_function(bad[i]));
+	}
+	/* every macro of ours can be called */
+	for (unsigned i = 0; sandbox_macros[i]; i++) {
+		char name[64] = "";
+
+		ok_int(sscanf(sandbox_macros[i], "CREATE MACRO %63[^(](", name), 1);
+		if (!sandbox_function(name))
+			printf("# %s\n", name);
+		ok(sandbox_function(name));
+	}
+}
+
+/* ---- the manifest */
+
+static int count_stores(void *ctx, const struct event_store *e, const char *selectors)
+{
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static void segments_move_their_store_on(void)
+{
+	struct event_store e = { .id = "11111111-2222-3333-4444-555555555555", .name = "abc", .retention_days = 7, .created = 1 }, back;
+	struct segment s = { .path = "a", .day = "2026-01-01", .from = 5, .to = 9, .rows = 3, .bytes = 10, .sha256 = "x" }, *list = NULL;
+	char path[] = "/tmp/ht-lake-XXXXXX", file[64];
+	struct manifest *m = NULL;
+	journal_pos sealed = 0;
+	struct scan_span *spans;
+	unsigned n = 0, nspans = 0;
+	size_t count = 0;
+
+	must(mkdtemp(path) != NULL);
+	snprintf(file, sizeof(file), "%s/db", path);
+	must(!manifest_open(file, &m));
+	ok_int(manifest_store_add(m, &e, "", 5), 0);
+	ok_int(manifest_store_get(m, e.id, &back, NULL), 0);
+	ok_int(back.sealed, 5);
+	ok_int(manifest_store_get(m, "nope", &back, NULL), -ENOENT);
+	ok_int(manifest_seal(m, e.id, &s), 0);
+	s = (struct segment){ .path = "b", .day = "2026-01-01", .from = 9, .to = 12, .rows = 1, .bytes = 10, .sha256 = "y" };
+	ok_int(manifest_seal(m, e.id, &s), 0);
+	s.rows = 0;
+	s.to = 20;
+	ok_int(manifest_seal(m, e.id, &s), 0);
+	ok_int(manifest_segments(m, e.id, &list, &count, &sealed), 0);
+	ok_int(count, 2);
+	ok_int(sealed, 20);
+	ok(manifest_has_path(m, "a") && !manifest_has_path(m, "c"));
+	free(TAKE_PTR(list));
+	s = (struct segment){ .path = "c", .day = "2026-01-01", .from = 5, .to = 12, .rows = 4, .bytes = 10, .sha256 = "z" };
+	ok_int(manifest_merge(m, e.id, &s), 0);
+	ok_int(manifest_segments(m, e.id, &list, &count, &sealed), 0);
+	ok_int(count, 1);
+	ok_int(list[0].rows, 4);
+	ok_int(sealed, 20);
+	free(list);
+	ok_int(manifest_store_turn(m, e.id, 30, NULL), 0);
+	ok_int(manifest_store_turn(m, e.id, 40, "[{\"FieldSelectors\":[{\"Field\":\"eventCategory\",\"Equals\":[\"Data\"]}]}]"), 0);
+	ok_int(manifest_spans(m, e.id, &spans, &nspans), 0);
+	ok_int(nspans, 2);
+	ok(spans[0].from == 5 && spans[0].to == 30 && !spans[0].selectors && spans[1].from == 40 && spans[1].selectors);
+	scan_spans_free(spans, nspans);
+	ok_int(manifest_reset(m, e.id), 0);
+	ok_int(manifest_segments(m, e.id, &list, &count, &sealed), 0);
+	ok(count == 0 && sealed == 5);
+	free(list);
+	ok_int(manifest_store_remove(m, e.id), 0);
+	ok_int(manifest_stores(m, count_stores, &n), 0);
+	ok_int(n, 0);
+	manifest_free(&m);
+	snprintf(file, sizeof(file), "rm -rf %s", path);
+	ok_int(system(file), 0);
+}
+
+static const struct tap_case cases[] = {
+	CASE(record_goes_into_slots),
+	CASE(torn_text_is_told),
+	CASE(texts_lose_their_escapes),
+	CASE(times_are_read),
+	CASE(statements_are_rewritten),
+	CASE(only_listed_functions_are_allowed),
+	CASE(segments_move_their_store_on),
+};
+TAP_MAIN(cases)
