@@ -95,7 +95,7 @@ static void signed_request(struct request *q, char *path, struct header_list *he
 					 .nheaders = headers->n, .body = q->body.p, .body_len = q->body.n };
 }
 
-static int check_signature(struct request *q, struct reply *r)
+static int check_signature(struct request *q, struct reply *r, struct caller **ret_caller)
 {
 	_cleanup_free_ char *path = strdup(q->uri);
 	struct header_list headers = { .n = 0 };
@@ -106,28 +106,35 @@ static int check_signature(struct request *q, struct reply *r)
 	signed_request(q, path, &headers, &s);
 	if (headers.many)
 		return reply_error(r, "IncompleteSignatureException", "The request has too many headers.");
-	return auth_check(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, r);
+	return auth_check(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, r, ret_caller);
 }
 
 /* ---- the operation */
 
-static int begin(const char *target, const void *body, size_t n, struct reply *r, op_fn *ret_op, struct json_object **ret_in)
+static int begin(const char *target, const struct caller *caller, const void *body, size_t n, struct reply *r, const struct op **ret_op,
+		 struct json_object **ret_in)
 {
-	*ret_op = op_find(target ? target : "", NULL);
-	if (!*ret_op)
+	const struct op *op = op_find(target ? target : "");
+	int res;
+
+	if (!op)
 		return reply_error(r, "UnknownOperationException", "X-Amz-Target names no operation of this store.");
-	return input_parse(body, n, r, ret_in);
+	res = op_allowed(op, caller, r);
+	if (!res)
+		res = input_parse(body, n, r, ret_in);
+	*ret_op = res ? NULL : op;
+	return res;
 }
 
 void api_answer(struct store *st, const char *target, const void *body, size_t n, struct reply *r)
 {
 	_cleanup_(input_free) struct json_object *in = NULL;
 	struct op_state state = { .wait_until = 1 };
-	op_fn op;
+	const struct op *op;
 
 	r->status = 200;
-	if (begin(target, body, n, r, &op, &in) == 0)
-		op(st, in, &state, r);
+	if (begin(target, NULL, body, n, r, &op, &in) == 0)
+		op->fn(st, in, &state, r);
 }
 
 /* Also called anew for a request that waited. */
@@ -138,7 +145,7 @@ static enum MHD_Result run_op(struct request *q)
 
 	for (;;) {
 		q->generation = request_generation(q);
-		if (q->op(q->api->st, q->in, &q->state, &r) != OP_WAIT)
+		if (q->op->fn(q->api->st, q->in, &q->state, &r) != OP_WAIT)
 			return send_api(q, &r);
 		reply_free(&r);
 		r.status = 200;
@@ -154,13 +161,20 @@ static enum MHD_Result start_op(struct request *q)
 {
 	struct reply r = { .status = 200 };
 	const char *target = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "X-Amz-Target");
+	struct caller *caller;
 
 	count(q->api, API_REQUESTS);
-	if (check_signature(q, &r) < 0) {
+	if (check_signature(q, &r, &caller) < 0) {
 		count(q->api, API_REFUSED_AUTH);
 		return send_api(q, &r);
 	}
-	if (begin(target, q->body.p, q->body.n, &r, &q->op, &q->in) < 0)
+	q->state.caller = caller;
+	if (!caller_admit(caller, clock_boot())) {
+		count(q->api, API_THROTTLED);
+		reply_error(&r, "ThrottlingException", "Rate exceeded");
+		return send_api(q, &r);
+	}
+	if (begin(target, caller, q->body.p, q->body.n, &r, &q->op, &q->in) < 0)
 		return send_api(q, &r);
 	return run_op(q);
 }
@@ -214,11 +228,26 @@ static enum MHD_Result send_object(struct MHD_Connection *c, struct serve_reply 
 	return res;
 }
 
+/* A delivered file holds everybody's records. */
+static bool object_admitted(struct request *q, struct caller *caller, struct serve_reply *r)
+{
+	if (caller_is_scoped(caller)) {
+		serve_error(r, 403, "AccessDenied", "This key may see some records only.");
+	} else if (!caller_admit(caller, clock_boot())) {
+		count(q->api, API_THROTTLED);
+		serve_error(r, 503, "SlowDown", "Please reduce your request rate.");
+	} else {
+		return true;
+	}
+	return false;
+}
+
 static bool object_allowed(struct request *q, struct serve_reply *r)
 {
 	_cleanup_free_ char *path = strdup(q->uri);
 	_cleanup_buf_ struct buf message = { 0 };
 	struct header_list headers = { .n = 0 };
+	struct caller *caller;
 	struct sigv4_request s;
 	enum sigv4_result res;
 
@@ -227,9 +256,9 @@ static bool object_allowed(struct request *q, struct serve_reply *r)
 	signed_request(q, path, &headers, &s);
 	s.s3 = true;
 	res = headers.many ? SIGV4_INCOMPLETE :
-			     auth_check_s3(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, &message);
+			     auth_check_s3(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, &message, &caller);
 	if (res == SIGV4_OK)
-		return true;
+		return object_admitted(q, caller, r);
 	serve_error(r, 403, res == SIGV4_UNKNOWN_KEY ? "InvalidAccessKeyId" : res == SIGV4_EXPIRED ? "RequestTimeTooSkewed" :
 			    res == SIGV4_MISMATCH ? "SignatureDoesNotMatch" : "AccessDenied", buf_text(&message));
 	return false;

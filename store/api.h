@@ -9,6 +9,7 @@
 #ifndef HOSTTRAIL_STORE_API_H
 #define HOSTTRAIL_STORE_API_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "reply.h"
@@ -21,12 +22,19 @@
 #define API_RECEIVE_SECONDS 20
 #define API_TAILS_MAX 256
 
-enum api_count { API_REQUESTS, API_ERRORS, API_REFUSED_AUTH, API_TOO_LARGE, API_SLOW, API_OPEN, API_WAITING, API_COUNT__MAX };
+enum api_count { API_REQUESTS, API_ERRORS, API_REFUSED_AUTH, API_THROTTLED, API_TOO_LARGE, API_SLOW, API_OPEN, API_WAITING, API_COUNT__MAX };
 
-/* listen: "address:port", port 0: any. why (at least 256 bytes) says what failed. */
-int api_start(struct store *st, const char *listen, struct api **ret_a, char why[256]);
+struct api_config {
+	const char *listen;		/* "address:port", port 0: any */
+	const char *cert, *key;		/* PEM files. On any address but loopback, and there where `tls` says so, only TLS is spoken */
+	bool tls;
+};
+
+/* why (at least 256 bytes) says what failed. */
+int api_start(struct store *st, const struct api_config *config, struct api **ret_a, char why[256]);
 void api_stop(struct api **a);
 uint16_t api_port(const struct api *a);
+bool api_speaks_tls(const struct api *a);
 /* Something new is indexed, or half a second is over: waiting requests look again. */
 void api_notify(struct api *a);
 uint64_t api_count(const struct api *a, enum api_count which);

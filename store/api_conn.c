@@ -8,12 +8,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <openssl/crypto.h>
+
 #include "api_internal.h"
 #include "input.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/fsx.h"
 
 #define IDLE_SECONDS 30
+#define PEM_MAX (1u << 20)
+#define TLS_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 static struct api_conn *conn_of(struct MHD_Connection *c)
 {
@@ -226,9 +231,35 @@ static int parse_listen(const char *text, struct sockaddr_storage *ret)
 	return 0;
 }
 
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+	if (address->ss_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+	return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static int read_pem(const char *path, struct buf *b, char why[256])
+{
+	int r = fsx_read(path, PEM_MAX, b);
+
+	if (r < 0)
+		snprintf(why, 256, "%.150s: %s", path, strerror(-r));
+	else if (buf_addc(b, '\0') < 0)
+		r = -ENOMEM;
+	return r < 0 ? r : 0;
+}
+
 static int start_daemon(struct api *a, const struct sockaddr_storage *address)
 {
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+	struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, a->cert.p }, { MHD_OPTION_HTTPS_MEM_KEY, 0, a->key.p },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITY }, { MHD_OPTION_END, 0, NULL },
+	};
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0) |
+			 (a->cert.n ? MHD_USE_TLS : 0);
 	const union MHD_DaemonInfo *info;
 
 	/* clang-format off */
@@ -242,6 +273,7 @@ static int start_daemon(struct api *a, const struct sockaddr_storage *address)
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, a,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, a,
 		MHD_OPTION_LISTENING_ADDRESS_REUSE, 1,
+		MHD_OPTION_ARRAY, a->cert.n ? tls : &tls[ARRAY_SIZE(tls) - 1],
 		MHD_OPTION_END);
 	/* clang-format on */
 	if (!a->daemon)
@@ -251,29 +283,43 @@ static int start_daemon(struct api *a, const struct sockaddr_storage *address)
 	return 0;
 }
 
-int api_start(struct store *st, const char *listen, struct api **ret_a, char why[256])
+static void api_free(struct api **a)
 {
-	struct sockaddr_storage address;
-	struct api *a;
-	int r;
+	if (!*a)
+		return;
+	pthread_mutex_destroy(&(*a)->lock);
+	buf_free(&(*a)->cert);
+	if ((*a)->key.p)
+		OPENSSL_cleanse((*a)->key.p, (*a)->key.n);
+	buf_free(&(*a)->key);
+	free(*a);
+	*a = NULL;
+}
 
-	if (parse_listen(listen, &address) < 0) {
-		snprintf(why, 256, "\"%.64s\" is not address:port", listen);
-		return -EINVAL;
-	}
-	a = calloc(1, sizeof(*a));
+int api_start(struct store *st, const struct api_config *config, struct api **ret_a, char why[256])
+{
+	_cleanup_(api_free) struct api *a = calloc(1, sizeof(*a));
+	struct sockaddr_storage address;
+	int r = 0;
+
 	if (!a)
 		return -ENOMEM;
 	pthread_mutex_init(&a->lock, NULL);
 	a->st = st;
+	if (parse_listen(config->listen, &address) < 0) {
+		snprintf(why, 256, "\"%.64s\" is not address:port", config->listen);
+		return -EINVAL;
+	}
+	if (config->tls || !is_loopback(&address))
+		r = read_pem(config->cert, &a->cert, why) ?: read_pem(config->key, &a->key, why);
+	if (r < 0)
+		return r;
 	r = start_daemon(a, &address);
 	if (r < 0) {
-		snprintf(why, 256, "cannot listen on %.64s: %s", listen, strerror(-r));
-		pthread_mutex_destroy(&a->lock);
-		free(a);
+		snprintf(why, 256, "cannot listen on %.64s%s: %s", config->listen, a->cert.n ? " with TLS" : "", strerror(-r));
 		return r;
 	}
-	*ret_a = a;
+	*ret_a = TAKE_PTR(a);
 	return 0;
 }
 
@@ -288,14 +334,17 @@ void api_stop(struct api **pa)
 	pthread_mutex_unlock(&a->lock);
 	api_notify(a);
 	MHD_stop_daemon(a->daemon);
-	pthread_mutex_destroy(&a->lock);
-	free(a);
-	*pa = NULL;
+	api_free(pa);
 }
 
 uint16_t api_port(const struct api *a)
 {
 	return a->port;
+}
+
+bool api_speaks_tls(const struct api *a)
+{
+	return a->cert.n > 0;
 }
 
 uint64_t api_count(const struct api *a, enum api_count which)

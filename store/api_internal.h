@@ -27,7 +27,7 @@ struct request {
 	char method[API_METHOD_MAX];
 	bool begun, too_large;
 	struct buf body;
-	op_fn op;
+	const struct op *op;
 	struct json_object *in;
 	struct op_state state;
 	uint64_t generation;		/* of the api, when the operation last looked */
@@ -38,6 +38,7 @@ struct api {
 	struct store *st;
 	struct MHD_Daemon *daemon;
 	uint16_t port;
+	struct buf cert, key;		/* as PEM, with their NULs; empty: no TLS */
 	uint64_t counts[API_COUNT__MAX];	/* atomic */
 	pthread_mutex_t lock;		/* lists */
 	struct api_conn *conns;

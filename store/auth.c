@@ -17,13 +17,15 @@
 #define FILE_MAX (1u << 20)
 
 struct access_key {
-	char id[129], secret[129];
+	struct caller caller;
+	char secret[129];
 	UT_hash_handle hh;
 };
 
 struct auth {
 	struct access_key *keys;
 	char *region;
+	double rate;
 };
 
 static char *trimmed(char *s)
@@ -37,25 +39,11 @@ static char *trimmed(char *s)
 	return s;
 }
 
-static int add_key(struct auth *a, const char *id, const char *secret)
-{
-	struct access_key *k;
-
-	HASH_FIND_STR(a->keys, id, k);
-	if (k || HASH_COUNT(a->keys) >= AUTH_KEYS_MAX || strchr(id, '/'))
-		return -EINVAL;
-	k = calloc(1, sizeof(*k));
-	if (!k)
-		return -ENOMEM;
-	snprintf(k->id, sizeof(k->id), "%s", id);
-	snprintf(k->secret, sizeof(k->secret), "%s", secret);
-	HASH_ADD_STR(a->keys, id, k);
-	return 0;
-}
-
-/* One profile's lines as they are read; a key is taken when both halves are there. */
+/* One profile's lines as they are read: it is a key when both halves are there. */
 struct profile {
-	char id[129], secret[129];
+	char id[129];
+	struct access_key *key;		/* its secret and settings; NULL before the first of them */
+	bool set;			/* something of ours is said */
 };
 
 static int take_value(char to[129], const char *value)
@@ -66,29 +54,66 @@ static int take_value(char to[129], const char *value)
 	return 0;
 }
 
+static void key_free(struct access_key *k)
+{
+	if (!k)
+		return;
+	caller_clear(&k->caller);
+	OPENSSL_cleanse(k->secret, sizeof(k->secret));
+	free(k);
+}
+
+static int profile_begin(const struct auth *a, struct profile *p)
+{
+	key_free(p->key);
+	*p = (struct profile){ .key = calloc(1, sizeof(*p->key)) };
+	if (!p->key)
+		return -ENOMEM;
+	caller_init(&p->key->caller, a->rate);
+	return 0;
+}
+
+/* Half a key, or a role without one, is a slip. */
+static int profile_end(struct auth *a, struct profile *p)
+{
+	struct access_key *k = p->key, *other;
+
+	if (!k || (!*p->id && !*k->secret && !p->set))
+		return 0;
+	if (!*p->id || !*k->secret || strchr(p->id, '/') || HASH_COUNT(a->keys) >= AUTH_KEYS_MAX)
+		return -EINVAL;
+	HASH_FIND_STR(a->keys, p->id, other);
+	if (other)
+		return -EINVAL;
+	strcpy(k->caller.id, p->id);
+	HASH_ADD_KEYPTR(hh, a->keys, k->caller.id, strlen(k->caller.id), k);
+	p->key = NULL;
+	return 0;
+}
+
 static int take_line(struct auth *a, struct profile *p, char *line)
 {
 	char *key = trimmed(line), *value = strchr(key, '=');
-	int r = 0;
+	int r;
 
 	if (!*key || *key == '#' || *key == ';')
 		return 0;
 	if (*key == '[') {
-		memset(p, 0, sizeof(*p));
-		return key[strlen(key) - 1] == ']' ? 0 : -EINVAL;
+		r = key[strlen(key) - 1] == ']' ? profile_end(a, p) : -EINVAL;
+		return r < 0 ? r : profile_begin(a, p);
 	}
-	if (!value)
+	if (!value || (!p->key && profile_begin(a, p) < 0))
 		return -EINVAL;
 	*value++ = '\0';
 	key = trimmed(key);
 	value = trimmed(value);
 	if (!strcmp(key, "aws_access_key_id"))
-		r = take_value(p->id, value);
-	else if (!strcmp(key, "aws_secret_access_key"))
-		r = take_value(p->secret, value);
-	else
-		return 0;	/* what else AWS's tools keep there is not for us */
-	return !r && *p->id && *p->secret ? add_key(a, p->id, p->secret) : r;
+		return take_value(p->id, value);
+	if (!strcmp(key, "aws_secret_access_key"))
+		return take_value(p->key->secret, value);
+	r = caller_set(&p->key->caller, key, value);	/* what else AWS's tools keep there is not for us */
+	p->set |= r > 0;
+	return r < 0 ? r : 0;
 }
 
 static int take_file(struct auth *a, char *text, const char *path, char why[256])
@@ -102,15 +127,17 @@ static int take_file(struct auth *a, char *text, const char *path, char why[256]
 		number++;
 		r = take_line(a, &p, line);
 	}
-	OPENSSL_cleanse(&p, sizeof(p));
+	if (!r)
+		r = profile_end(a, &p);
+	key_free(p.key);
 	if (r < 0)
-		snprintf(why, 256, "%.150s: line %u is malformed, or says a key twice", path, number);
+		snprintf(why, 256, "%.150s: line %u is malformed, or ends a profile that is no key, or one that was there", path, number);
 	else if (!a->keys)
 		snprintf(why, 256, "%.150s holds no aws_access_key_id with its aws_secret_access_key", path);
 	return !r && !a->keys ? -EINVAL : r;
 }
 
-int auth_load(const char *path, const char *region, struct auth **ret_a, char why[256])
+int auth_load(const char *path, const char *region, double rate, struct auth **ret_a, char why[256])
 {
 	_cleanup_(auth_free) struct auth *a = calloc(1, sizeof(*a));
 	_cleanup_buf_ struct buf b = { 0 };
@@ -119,6 +146,7 @@ int auth_load(const char *path, const char *region, struct auth **ret_a, char wh
 	snprintf(why, 256, "%.150s: out of memory", path);
 	if (!a || !(a->region = strdup(region)))
 		return -ENOMEM;
+	a->rate = rate;
 	r = fsx_read(path, FILE_MAX, &b);
 	if (r < 0) {
 		snprintf(why, 256, "%.150s: %s", path, strerror(-r));
@@ -140,8 +168,7 @@ void auth_free(struct auth **pa)
 		return;
 	HASH_ITER(hh, (*pa)->keys, k, next) {
 		HASH_DEL((*pa)->keys, k);
-		OPENSSL_cleanse(k->secret, sizeof(k->secret));
-		free(k);
+		key_free(k);
 	}
 	free((*pa)->region);
 	free(*pa);
@@ -169,22 +196,35 @@ static const char *const error_names[] = {
 	[SIGV4_SCOPE] = "InvalidSignatureException",
 };
 
-int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct reply *r)
+static struct caller *caller_of(const struct auth *a, const char *id)
+{
+	struct access_key *k;
+
+	HASH_FIND_STR(a->keys, id, k);
+	return k ? &k->caller : NULL;
+}
+
+int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct reply *r, struct caller **ret_caller)
 {
 	const struct sigv4_scope scope = { a->region, "cloudtrail" };
 	_cleanup_buf_ struct buf message = { 0 };
 	char key[129];
 	enum sigv4_result res = sigv4_verify(request, &scope, now_seconds, secret_of, (void *)(uintptr_t)a, key, &message);
 
-	if (res == SIGV4_OK)
-		return 0;
-	return reply_error(r, error_names[res], "%s", buf_text(&message));
+	if (res != SIGV4_OK)
+		return reply_error(r, error_names[res], "%s", buf_text(&message));
+	*ret_caller = caller_of(a, key);
+	return 0;
 }
 
-enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct buf *message)
+enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct buf *message,
+				struct caller **ret_caller)
 {
 	const struct sigv4_scope scope = { NULL, "s3" };
 	char key[129];
+	enum sigv4_result res = sigv4_verify(request, &scope, now_seconds, secret_of, (void *)(uintptr_t)a, key, message);
 
-	return sigv4_verify(request, &scope, now_seconds, secret_of, (void *)(uintptr_t)a, key, message);
+	if (res == SIGV4_OK)
+		*ret_caller = caller_of(a, key);
+	return res;
 }

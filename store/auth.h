@@ -7,11 +7,16 @@
  *   aws_access_key_id = HTAK...
  *   aws_secret_access_key = ...
  *
+ *   hosttrail_role = reader                       reader (where it is not said), analyst, operator, administrator
+ *   hosttrail_rate = 10                           requests a second; 0: any number
+ *   hosttrail_accounts, hosttrail_hosts, hosttrail_categories = VALUE, VALUE    it sees no other records
+ *
  * Every profile is a key that may ask. The file should be readable by nobody else. Thread-safe after auth_load().
  */
 #ifndef HOSTTRAIL_STORE_AUTH_H
 #define HOSTTRAIL_STORE_AUTH_H
 
+#include "caller.h"
 #include "proto/sigv4.h"
 #include "reply.h"
 
@@ -19,12 +24,13 @@
 
 struct auth;
 
-/* why: one line for people (at least 256 bytes). -ENOENT: no such file, -EINVAL: malformed, or no key in it. */
-int auth_load(const char *path, const char *region, struct auth **ret_a, char why[256]);
+/* rate: of keys that say none. why: one line for people (at least 256 bytes). -ENOENT: no such file, -EINVAL: malformed, or no key in it. */
+int auth_load(const char *path, const char *region, double rate, struct auth **ret_a, char why[256]);
 void auth_free(struct auth **a);
-/* 0, or -EINVAL with the error in r. */
-int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct reply *r);
+/* 0 and whose the request is (the auth's), or -EINVAL with the error in r. */
+int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct reply *r, struct caller **ret_caller);
 /* The same of a request to S3's API, in any region. SIGV4_OK, or what is wrong and a line about it. */
-enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct buf *message);
+enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct buf *message,
+				struct caller **ret_caller);
 
 #endif

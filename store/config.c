@@ -14,13 +14,17 @@ static const char *const categories[] = { "all", "management", NULL };
 
 const struct conf_key store_keys[] = {
 	{ "data_dir", CONF_STRING, AT(data_dir), "/var/lib/hosttrail-store", 0, 0, NULL, "journal, index and what else the store keeps" },
-	{ "api_listen", CONF_STRING, AT(api_listen), "127.0.0.1:7480", 0, 0, NULL, "address:port of the API" },
+	{ "api_listen", CONF_STRING, AT(api_listen), "127.0.0.1:7480", 0, 0, NULL, "address:port of the API; on another address than loopback it speaks TLS only" },
+	{ "api_tls", CONF_BOOL, AT(api_tls), "false", 0, 0, NULL, "TLS on loopback, too" },
+	{ "api_cert", CONF_STRING, AT(api_cert), NULL, 0, 0, NULL, "the API's certificate, with its chain; unset: cert" },
+	{ "api_key", CONF_STRING, AT(api_key), NULL, 0, 0, NULL, "its private key; unset: key" },
 	{ "ingest_listen", CONF_STRING, AT(ingest_listen), "0.0.0.0:7481", 0, 0, NULL, "address:port for forwarders" },
 	{ "ca", CONF_STRING, AT(ca), "/etc/hosttrail/pki/ca.crt", 0, 0, NULL, "certificate that the hosts' must be signed by" },
 	{ "cert", CONF_STRING, AT(cert), "/etc/hosttrail/pki/store.crt", 0, 0, NULL, "the store's certificate" },
 	{ "key", CONF_STRING, AT(key), "/etc/hosttrail/pki/store.key", 0, 0, NULL, "its private key" },
 	{ "credentials", CONF_STRING, AT(credentials), "/etc/hosttrail/credentials", 0, 0, NULL,
 	  "keys that may ask the API, in the format of AWS's credentials file" },
+	{ "api_rate", CONF_INT, AT(api_rate), "1000", 0, 1000000, NULL, "requests a second that a key may make whose profile says no hosttrail_rate; 0: any number" },
 	{ "sign_key", CONF_STRING, AT(sign_key), NULL, 0, 0, NULL,
 	  "Ed25519 key of the store's own records (PEM); unset: made in data_dir" },
 	{ "host_id", CONF_STRING, AT(host_id), NULL, 0, 0, NULL,
@@ -63,6 +67,8 @@ int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX])
 		fault = "data_dir, api_listen and ingest_listen must be set";
 	else if (!is_set(c->ca) || !is_set(c->cert) || !is_set(c->key) || !is_set(c->credentials))
 		fault = "ca, cert, key and credentials must be set";
+	else if (is_set(c->api_cert) != is_set(c->api_key))
+		fault = "api_cert and api_key must be set together";
 	else if (!is_set(c->account) || strlen(c->account) != 12 || strspn(c->account, "0123456789") != 12)
 		fault = "account must have 12 digits";
 	else if (!is_set(c->region) || strlen(c->region) > 63 || strpbrk(c->region, "/: \t"))

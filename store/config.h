@@ -17,6 +17,9 @@ struct store_config {
 	uint64_t lake_memory;
 	bool rebuild_lake;		/* from the command line */
 	int64_t lake_seal_records, lake_seal_ms, lake_query_ms, lake_query_rows;
+	int64_t api_rate;
+	char *api_cert, *api_key;
+	bool api_tls;
 	int log_level;
 };
 

@@ -124,6 +124,7 @@ static void metrics_api(struct store *st, struct buf *out)
 	static const struct { const char *name, *help; bool gauge; } table[API_COUNT__MAX] = {
 		[API_REQUESTS] = { "api_requests_total", "Requests to the API.", false },
 		[API_ERRORS] = { "api_errors_total", "Requests answered with an error.", false },
+		[API_THROTTLED] = { "api_throttled_total", "Requests beyond their key's rate.", false },
 		[API_REFUSED_AUTH] = { "api_unauthenticated_total", "Requests whose signature was refused.", false },
 		[API_TOO_LARGE] = { "api_too_large_total", "Requests with too large a body.", false },
 		[API_SLOW] = { "api_slow_total", "Connections closed for being slow.", false },

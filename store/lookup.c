@@ -14,6 +14,7 @@
 #include "token.h"
 
 #define RESULTS_MAX 50
+#define LOOKS_MAX 100000	/* records that one answer looks at: a key that may see few of them gets a short page and a NextToken */
 
 struct lookup {
 	struct attr_value attr;
@@ -143,7 +144,7 @@ static int parse(struct store *st, struct json_object *in, struct reply *r, stru
 }
 
 /* 1: shown, 0: the candidate is none after all, -errno. */
-static int show(struct store *st, const struct lookup *l, const struct index_key *k, struct json *j)
+static int show(struct store *st, const struct lookup *l, const struct caller *caller, const struct index_key *k, struct json *j)
 {
 	struct record_summary s;
 	struct decoded *d;
@@ -157,8 +158,8 @@ static int show(struct store *st, const struct lookup *l, const struct index_key
 	}
 	r = 0;
 	decoded_lock(d);
-	if (k->place.record < d->records && reader_summary(d->reader, k->place.record, &s) == 0 &&
-	    (!l->by_attr || attr_matches(&l->attr, &s))) {
+	if (k->place.record < d->records && caller_sees_frame(caller, d) && reader_summary(d->reader, k->place.record, &s) == 0 &&
+	    caller_sees_record(caller, &s) && (!l->by_attr || attr_matches(&l->attr, &s))) {
 		r = event_json(d, k->place.record, &s, false, j);
 		if (!r)
 			r = 1;
@@ -172,17 +173,17 @@ static int show(struct store *st, const struct lookup *l, const struct index_key
 	return r;
 }
 
-static int answer(struct store *st, const struct lookup *l, struct index_cursor *c, struct json *j)
+static int answer(struct store *st, const struct lookup *l, const struct caller *caller, struct index_cursor *c, struct json *j)
 {
 	struct index_key k, last = { 0 };
-	unsigned shown = 0;
+	unsigned shown = 0, looked = 0;
 	char token[TOKEN_TEXT];
 	int r;
 
 	while ((r = index_cursor_next(c, &k)) > 0) {
-		if (shown == l->max)
+		if (shown == l->max || looked++ == LOOKS_MAX)
 			break;
-		r = show(st, l, &k, j);
+		r = show(st, l, caller, &k, j);
 		if (r < 0)
 			break;
 		shown += (unsigned)r;
@@ -191,14 +192,14 @@ static int answer(struct store *st, const struct lookup *l, struct index_cursor 
 	if (r < 0)
 		return r;
 	json_close(j, ']');
-	if (r > 0 && shown == l->max) {
+	if (r > 0) {
 		token_make(st->token_key, l->binding.p, l->binding.n, &last, token);
 		json_string(j, "NextToken", token);
 	}
 	return 0;
 }
 
-static int find(struct store *st, const struct lookup *l, struct json *j)
+static int find(struct store *st, const struct lookup *l, const struct caller *caller, struct json *j)
 {
 	struct index_query q = {
 		.from = l->from, .to = l->to, .management_only = st->management_only, .by_attr = l->by_attr, .attr = l->attr.attr,
@@ -216,7 +217,7 @@ static int find(struct store *st, const struct lookup *l, struct json *j)
 			q.hash = index_hash(st->index, l->attr.value.p, l->attr.value.n);
 		r = index_cursor_open(st->index, &q, &c);
 		if (!r)
-			r = answer(st, l, c, j);
+			r = answer(st, l, caller, c, j);
 		if (r < 0)
 			return r;
 	}
@@ -232,7 +233,7 @@ int op_lookup_events(struct store *st, struct json_object *in, struct op_state *
 
 	if (res < 0)
 		return res;
-	res = find(st, &l, &j);
+	res = find(st, &l, state->caller, &j);
 	if (res == -EAGAIN)
 		return reply_fault(r, 503, "ServiceUnavailableException", "The index is being rebuilt.");
 	if (res < 0) {

@@ -132,8 +132,10 @@ static int show_frame(struct tail *t, struct decoded *d)
 	struct record_summary s;
 	int r = 0;
 
+	if (!caller_sees_frame(t->state->caller, d))
+		place->record = d->records;
 	for (; place->record < d->records && !is_full(t) && !r; place->record++) {
-		if (reader_summary(d->reader, place->record, &s) < 0 || !all_match(t, &s))
+		if (reader_summary(d->reader, place->record, &s) < 0 || !caller_sees_record(t->state->caller, &s) || !all_match(t, &s))
 			continue;
 		r = event_json(d, place->record, &s, true, &t->j);
 		t->shown++;

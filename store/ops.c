@@ -11,41 +11,37 @@
 static const char *const aws_prefixes[] = { "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", "CloudTrail_20131101" };
 static const char own_prefix[] = "Hosttrail_20261122";
 
-static const struct {
-	const char *name;
-	op_fn fn;
-	bool own;
-} table[] = {
-	{ "LookupEvents", op_lookup_events, false },
-	{ "DescribeTrails", op_describe_trails, false },
-	{ "GetTrail", op_get_trail, false },
-	{ "GetTrailStatus", op_get_trail_status, false },
-	{ "ListTrails", op_list_trails, false },
-	{ "CreateTrail", op_create_trail, false },
-	{ "UpdateTrail", op_update_trail, false },
-	{ "DeleteTrail", op_delete_trail, false },
-	{ "StartLogging", op_start_logging, false },
-	{ "StopLogging", op_stop_logging, false },
-	{ "PutEventSelectors", op_put_event_selectors, false },
-	{ "GetEventSelectors", op_get_event_selectors, false },
-	{ "ListPublicKeys", op_list_public_keys, false },
-	{ "CreateEventDataStore", op_create_event_data_store, false },
-	{ "GetEventDataStore", op_get_event_data_store, false },
-	{ "ListEventDataStores", op_list_event_data_stores, false },
-	{ "UpdateEventDataStore", op_update_event_data_store, false },
-	{ "DeleteEventDataStore", op_delete_event_data_store, false },
-	{ "RestoreEventDataStore", op_restore_event_data_store, false },
-	{ "StartEventDataStoreIngestion", op_start_event_data_store_ingestion, false },
-	{ "StopEventDataStoreIngestion", op_stop_event_data_store_ingestion, false },
-	{ "StartQuery", op_start_query, false },
-	{ "DescribeQuery", op_describe_query, false },
-	{ "GetQueryResults", op_get_query_results, false },
-	{ "ListQueries", op_list_queries, false },
-	{ "CancelQuery", op_cancel_query, false },
-	{ "Tail", op_tail, true },
-	{ "Verify", op_verify, true },
-	{ "Status", op_status, true },
-	{ "ListDigests", op_list_digests, true },
+static const struct op table[] = {
+	{ "LookupEvents", op_lookup_events, ROLE_READER, false, true },
+	{ "DescribeTrails", op_describe_trails, ROLE_READER, false, true },
+	{ "GetTrail", op_get_trail, ROLE_READER, false, true },
+	{ "GetTrailStatus", op_get_trail_status, ROLE_READER, false, true },
+	{ "ListTrails", op_list_trails, ROLE_READER, false, true },
+	{ "CreateTrail", op_create_trail, ROLE_OPERATOR, false, false },
+	{ "UpdateTrail", op_update_trail, ROLE_OPERATOR, false, false },
+	{ "DeleteTrail", op_delete_trail, ROLE_ADMINISTRATOR, false, false },
+	{ "StartLogging", op_start_logging, ROLE_OPERATOR, false, false },
+	{ "StopLogging", op_stop_logging, ROLE_OPERATOR, false, false },
+	{ "PutEventSelectors", op_put_event_selectors, ROLE_OPERATOR, false, false },
+	{ "GetEventSelectors", op_get_event_selectors, ROLE_READER, false, true },
+	{ "ListPublicKeys", op_list_public_keys, ROLE_READER, false, true },
+	{ "CreateEventDataStore", op_create_event_data_store, ROLE_OPERATOR, false, false },
+	{ "GetEventDataStore", op_get_event_data_store, ROLE_READER, false, true },
+	{ "ListEventDataStores", op_list_event_data_stores, ROLE_READER, false, true },
+	{ "UpdateEventDataStore", op_update_event_data_store, ROLE_ADMINISTRATOR, false, false },
+	{ "DeleteEventDataStore", op_delete_event_data_store, ROLE_ADMINISTRATOR, false, false },
+	{ "RestoreEventDataStore", op_restore_event_data_store, ROLE_ADMINISTRATOR, false, false },
+	{ "StartEventDataStoreIngestion", op_start_event_data_store_ingestion, ROLE_OPERATOR, false, false },
+	{ "StopEventDataStoreIngestion", op_stop_event_data_store_ingestion, ROLE_OPERATOR, false, false },
+	{ "StartQuery", op_start_query, ROLE_ANALYST, false, false },
+	{ "DescribeQuery", op_describe_query, ROLE_ANALYST, false, false },
+	{ "GetQueryResults", op_get_query_results, ROLE_ANALYST, false, false },
+	{ "ListQueries", op_list_queries, ROLE_ANALYST, false, false },
+	{ "CancelQuery", op_cancel_query, ROLE_ANALYST, false, false },
+	{ "Tail", op_tail, ROLE_READER, true, true },
+	{ "Verify", op_verify, ROLE_READER, true, false },
+	{ "Status", op_status, ROLE_READER, true, false },
+	{ "ListDigests", op_list_digests, ROLE_READER, true, false },
 };
 
 static bool is_prefix(const char *target, size_t n, const char *prefix)
@@ -53,7 +49,7 @@ static bool is_prefix(const char *target, size_t n, const char *prefix)
 	return strlen(prefix) == n && !memcmp(target, prefix, n);
 }
 
-op_fn op_find(const char *target, const char **ret_name)
+const struct op *op_find(const char *target)
 {
 	const char *dot = strrchr(target, '.');
 	size_t n = dot ? (size_t)(dot - target) : 0;
@@ -64,12 +60,26 @@ op_fn op_find(const char *target, const char **ret_name)
 	own = is_prefix(target, n, own_prefix);
 	for (unsigned i = 0; i < ARRAY_SIZE(aws_prefixes); i++)
 		aws |= is_prefix(target, n, aws_prefixes[i]);
-	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		if (strcmp(dot + 1, table[i].name) || (table[i].own ? !own : !aws))
-			continue;
-		if (ret_name)
-			*ret_name = table[i].name;
-		return table[i].fn;
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
+		if (!strcmp(dot + 1, table[i].name) && (table[i].own ? own : aws))
+			return &table[i];
 	return NULL;
+}
+
+const struct op *op_at(unsigned n)
+{
+	return n < ARRAY_SIZE(table) ? &table[n] : NULL;
+}
+
+int op_allowed(const struct op *op, const struct caller *caller, struct reply *r)
+{
+	if (!caller)
+		return 0;
+	if (caller->role < op->role)
+		return reply_error(r, "AccessDeniedException", "Key %s is not authorized to perform %s:%s: its role is %s, and it takes %s.", caller->id,
+				   op->own ? "hosttrail" : "cloudtrail", op->name, caller_role_name(caller->role), caller_role_name(op->role));
+	if (!op->scoped && caller_is_scoped(caller))
+		return reply_error(r, "AccessDeniedException", "Key %s is not authorized to perform %s:%s: it may see some records only.", caller->id,
+				   op->own ? "hosttrail" : "cloudtrail", op->name);
+	return 0;
 }

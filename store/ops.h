@@ -9,6 +9,7 @@
 #ifndef HOSTTRAIL_STORE_OPS_H
 #define HOSTTRAIL_STORE_OPS_H
 
+#include "caller.h"
 #include "reply.h"
 #include "store.h"
 
@@ -19,6 +20,7 @@ struct json;
 
 /* One request while it is answered, perhaps in several calls. */
 struct op_state {
+	const struct caller *caller;	/* NULL: nobody asks from outside (tests) */
 	uint64_t wait_until;		/* 0: the operation was not called yet */
 	struct index_place place;	/* Tail: how far it has looked */
 	bool begun;
@@ -26,8 +28,20 @@ struct op_state {
 
 typedef int (*op_fn)(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 
+struct op {
+	const char *name;
+	op_fn fn;
+	enum caller_role role;		/* that it takes */
+	bool own;			/* hosttrail's, not CloudTrail's */
+	bool scoped;			/* shows a key with a scope only what that may see, or nothing of records at all */
+};
+
 /* From the text of X-Amz-Target; NULL: there is none. */
-op_fn op_find(const char *target, const char **ret_name);
+const struct op *op_find(const char *target);
+/* The n-th of all, for tests and documentation; NULL behind the last. */
+const struct op *op_at(unsigned n);
+/* 0, or -EINVAL and the error: the caller's role or scope does not allow it. */
+int op_allowed(const struct op *op, const struct caller *caller, struct reply *r);
 
 int op_lookup_events(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_describe_trails(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);

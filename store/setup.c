@@ -152,7 +152,7 @@ int setup_secrets(const struct store_config *c, struct setup **ret_s)
 	pthread_mutex_init(&s->damage_lock, NULL);
 	s->config = c;
 	s->lock = -1;
-	r = auth_load(c->credentials, c->region, &s->st.auth, why);
+	r = auth_load(c->credentials, c->region, (double)c->api_rate, &s->st.auth, why);
 	if (r < 0)
 		log_errx("%s", why);
 	if (!r) {
@@ -338,12 +338,13 @@ static int start_servers(struct setup *s)
 {
 	const struct store_config *c = s->config;
 	const struct grpc_config grpc = { .listen = c->ingest_listen, .ca = c->ca, .cert = c->cert, .key = c->key };
+	const struct api_config config = { c->api_listen, c->api_cert ? c->api_cert : c->cert, c->api_key ? c->api_key : c->key, c->api_tls };
 	struct api *api = NULL;
 	char why[256] = "out of memory";
 	int r = ingest_start(&grpc, s->st.journal, s->chains, &ingest_events, s, &s->st.ingest, why);
 
 	if (!r) {
-		r = api_start(&s->st, c->api_listen, &api, why);
+		r = api_start(&s->st, &config, &api, why);
 		__atomic_store_n(&s->st.api, api, __ATOMIC_RELEASE);
 	}
 	if (r < 0)
@@ -354,7 +355,7 @@ static int start_servers(struct setup *s)
 static int write_ports(struct setup *s)
 {
 	char path[4096], text[64];
-	int n = snprintf(text, sizeof(text), "api %u\ningest %u\n", api_port(s->st.api), ingest_port(s->st.ingest)), r;
+	int n = snprintf(text, sizeof(text), "api %u\ningest %u\ntls %d\n", api_port(s->st.api), ingest_port(s->st.ingest), api_speaks_tls(s->st.api)), r;
 
 	in_dir(s, "ports", path);
 	r = fsx_replace(path, text, (size_t)n, 0644);
@@ -378,7 +379,7 @@ int setup_start(struct setup *s)
 		r = steps[i](s);
 	s->running = !r;
 	if (!r)
-		log_info("API on port %u, ingest on port %u", api_port(s->st.api), ingest_port(s->st.ingest));
+		log_info("API on port %u%s, ingest on port %u", api_port(s->st.api), api_speaks_tls(s->st.api) ? " (TLS)" : "", ingest_port(s->st.ingest));
 	return r;
 }
 

@@ -20,6 +20,7 @@
 struct client {
 	CURL *curl;
 	char host[64];		/* "127.0.0.1:7480" */
+	char ca[PATH_MAX];	/* of the store's certificate; empty: no TLS */
 	char key[129], secret[129], region[64];
 	char signature[SIGNATURE_MAX];	/* of the last answer */
 	struct buf reply;
@@ -85,6 +86,8 @@ int client_open(const struct instance *i, struct client **ret_c, char why[256])
 		return r;
 	}
 	snprintf(c->host, sizeof(c->host), "127.0.0.1:%u", ports.api);
+	if (ports.tls)
+		instance_path(i, "pki/ca.crt", c->ca);
 	instance_path(i, "credentials", path);
 	r = read_credentials(c, path);
 	if (r < 0) {
@@ -146,7 +149,9 @@ static int transfer(struct client *c, const char *path, const char *body, struct
 
 	curl_easy_reset(c->curl);
 	buf_reset(&c->reply);
-	snprintf(url, sizeof(url), "http://%s%s", c->host, path);
+	snprintf(url, sizeof(url), "%s://%s%s", *c->ca ? "https" : "http", c->host, path);
+	if (*c->ca)
+		curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->ca);
 	curl_easy_setopt(c->curl, CURLOPT_URL, url);
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);

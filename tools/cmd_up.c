@@ -39,7 +39,7 @@ struct up {
 	struct instance instance;
 	const char *format;
 	char *const *argv;		/* tree scope: CMD */
-	bool quiet;
+	bool quiet, tls;		/* tls: the store's API speaks it */
 	struct child store, forward, agent;
 	struct gate gate;
 	pid_t tail;
@@ -90,6 +90,7 @@ static int fix_ports(struct up *u, struct instance_ports *ports)
 		 u->options.api_listen, ports->api);
 	snprintf(ingest, sizeof(ingest), "%.*s:%u", (int)(strrchr(u->options.ingest_listen, ':') - u->options.ingest_listen),
 		 u->options.ingest_listen, ports->ingest);
+	u->tls = ports->tls;
 	u->options.api_listen = api;
 	u->options.ingest_listen = ingest;
 	return up_config_store(&u->instance, &u->options);
@@ -122,9 +123,10 @@ static void print_how_to_ask(const struct up *u)
 {
 	printf("  recording     %s\n", u->argv ? "the command and its descendants" : u->options.scope);
 	printf("  ask           AWS_SHARED_CREDENTIALS_FILE=%s/credentials \\\n"
-	       "                aws cloudtrail lookup-events --endpoint-url http://%s --region %s\n",
-	       u->instance.dir,
-	       u->options.api_listen, u->options.region);
+	       "                aws cloudtrail lookup-events --endpoint-url %s://%s --region %s\n",
+	       u->instance.dir, u->tls ? "https" : "http", u->options.api_listen, u->options.region);
+	if (u->tls)
+		printf("                (with AWS_CA_BUNDLE=%s/pki/ca.crt)\n", u->instance.dir);
 	printf("  or            %s lookup --dir %s      (also: tail, status, verify)\n", child_program("hosttrail"), u->instance.dir);
 	printf("  stop          %s\n\n", u->argv ? "by itself, when the command ends" : "Ctrl-C");
 	fflush(stdout);

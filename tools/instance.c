@@ -65,15 +65,15 @@ int instance_ports(const struct instance *i, struct instance_ports *ret_p)
 {
 	_cleanup_buf_ struct buf b = { 0 };
 	char path[PATH_MAX];
-	unsigned api, ingest;
+	unsigned api, ingest, tls;
 	int r;
 
 	instance_path(i, "store/ports", path);
 	r = fsx_read(path, 256, &b);
 	if (r < 0)
 		return r;
-	if (sscanf(buf_text(&b), "api %u ingest %u", &api, &ingest) != 2 || api > UINT16_MAX || ingest > UINT16_MAX)
+	if (sscanf(buf_text(&b), "api %u ingest %u tls %u", &api, &ingest, &tls) != 3 || api > UINT16_MAX || ingest > UINT16_MAX)
 		return -EBADMSG;
-	*ret_p = (struct instance_ports){ (uint16_t)api, (uint16_t)ingest };
+	*ret_p = (struct instance_ports){ (uint16_t)api, (uint16_t)ingest, tls };
 	return 0;
 }

@@ -21,6 +21,7 @@ struct instance {
 
 struct instance_ports {
 	uint16_t api, ingest;
+	bool tls;		/* the API speaks TLS */
 };
 
 /* wanted: --dir's value or NULL. -ENOENT: there is none, or no such directory; the message was printed. */

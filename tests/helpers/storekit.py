@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import time
 import uuid
@@ -78,7 +79,7 @@ def end(child):
 class Store:
     """hosttrail-store over d; d may hold a journal already."""
 
-    def __init__(self, d, **settings):
+    def __init__(self, d, profiles="", **settings):  # profiles: more lines of the credentials file
         self.dir = d
         os.makedirs(os.path.join(d, "pki"), exist_ok=True)
         if not os.path.exists(os.path.join(d, "pki/ca.crt")):
@@ -86,7 +87,7 @@ class Store:
             subprocess.run([SHIPKIT, "store", os.path.join(d, "pki"), "127.0.0.1"], check=True)
         self.credentials = os.path.join(d, "credentials")
         with open(self.credentials, "w") as f:
-            f.write("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n" % (KEY_ID, SECRET))
+            f.write("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\nhosttrail_role = administrator\n%s" % (KEY_ID, SECRET, profiles))
         c = {"data_dir": d, "api_listen": "127.0.0.1:0", "ingest_listen": "127.0.0.1:0", "ca": d + "/pki/ca.crt",
              "cert": d + "/pki/store.crt", "key": d + "/pki/store.key", "credentials": self.credentials, **settings}
         self.config = os.path.join(d, "store.yaml")
@@ -106,7 +107,7 @@ class Store:
         self.until(lambda: os.path.exists(ports), "the ports file")
         with open(ports) as f:
             self.ports = {line.split()[0]: int(line.split()[1]) for line in f}
-        self.endpoint = "http://127.0.0.1:%d" % self.ports["api"]
+        self.endpoint = "%s://127.0.0.1:%d" % ("https" if self.ports["tls"] else "http", self.ports["api"])
         if wait:
             self.until(lambda: self.get("/readyz")[0] == 200, "readiness", 120)
 
@@ -121,8 +122,14 @@ class Store:
         with open(os.path.join(self.dir, "stderr"), errors="replace") as f:
             return f.read()
 
+    def connection(self, timeout):
+        if self.ports["tls"]:
+            context = ssl.create_default_context(cafile=self.dir + "/pki/ca.crt")
+            return http.client.HTTPSConnection("127.0.0.1", self.ports["api"], timeout=timeout, context=context)
+        return http.client.HTTPConnection("127.0.0.1", self.ports["api"], timeout=timeout)
+
     def get(self, path):
-        c = http.client.HTTPConnection("127.0.0.1", self.ports["api"], timeout=30)
+        c = self.connection(30)
         try:
             c.request("GET", path)
             r = c.getresponse()
@@ -163,7 +170,7 @@ class Store:
 
     def environment(self):
         return {**os.environ, "AWS_SHARED_CREDENTIALS_FILE": self.credentials, "AWS_EC2_METADATA_DISABLED": "true",
-                "AWS_CONFIG_FILE": "/nonexistent", "AWS_PAGER": ""}
+                "AWS_CONFIG_FILE": "/nonexistent", "AWS_PAGER": "", **({"AWS_CA_BUNDLE": self.dir + "/pki/ca.crt"} if self.ports["tls"] else {})}
 
     def aws(self, *args, check=True, region=REGION):
         r = subprocess.run(["aws", "cloudtrail", *args, "--endpoint-url", self.endpoint, "--region", region, "--output", "json"],
@@ -182,7 +189,7 @@ class Store:
         """(status, answer) of a request that we sign ourselves, from AWS's description alone."""
         text = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
         headers, sent = sign(text, "%s.%s" % (prefix, operation), self.ports["api"], **how)
-        c = http.client.HTTPConnection("127.0.0.1", self.ports["api"], timeout=60)
+        c = self.connection(60)
         try:
             c.putrequest("POST", how.get("path", "/"), skip_host=True, skip_accept_encoding=True)
             for name, value in headers:

@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a key may do (its role), may see (its scope) and how often (its rate); and TLS where the API is not on loopback only."""
+import os
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import tap  # noqa: E402
+from storekit import REGION, SECRET, Store, fill  # noqa: E402
+
+S = {}
+COUNT = 1400  # of which a seventh is management, twice; the rest is data and network activity
+AWS = "CloudTrail_20131101"
+OWN = "Hosttrail_20261122"
+ROLES = ["reader", "analyst", "operator", "administrator"]
+
+# operation: (whose, the least role, whether a key that may see some records only may call it)
+OPERATIONS = {
+    "LookupEvents": (AWS, "reader", True), "DescribeTrails": (AWS, "reader", True), "GetTrail": (AWS, "reader", True),
+    "GetTrailStatus": (AWS, "reader", True), "ListTrails": (AWS, "reader", True), "GetEventSelectors": (AWS, "reader", True),
+    "ListPublicKeys": (AWS, "reader", True), "GetEventDataStore": (AWS, "reader", True), "ListEventDataStores": (AWS, "reader", True),
+    "Tail": (OWN, "reader", True), "Verify": (OWN, "reader", False), "Status": (OWN, "reader", False), "ListDigests": (OWN, "reader", False),
+    "StartQuery": (AWS, "analyst", False), "DescribeQuery": (AWS, "analyst", False), "GetQueryResults": (AWS, "analyst", False),
+    "ListQueries": (AWS, "analyst", False), "CancelQuery": (AWS, "analyst", False),
+    "CreateTrail": (AWS, "operator", False), "UpdateTrail": (AWS, "operator", False), "StartLogging": (AWS, "operator", False),
+    "StopLogging": (AWS, "operator", False), "PutEventSelectors": (AWS, "operator", False), "CreateEventDataStore": (AWS, "operator", False),
+    "UpdateEventDataStore": (AWS, "administrator", False), "StartEventDataStoreIngestion": (AWS, "operator", False),
+    "StopEventDataStoreIngestion": (AWS, "operator", False),
+    "DeleteTrail": (AWS, "administrator", False), "DeleteEventDataStore": (AWS, "administrator", False),
+    "RestoreEventDataStore": (AWS, "administrator", False),
+}
+
+
+def profile(name, **settings):
+    return "[%s]\naws_access_key_id = KEY%s\naws_secret_access_key = %s\n%s" % (
+        name, name.upper(), SECRET, "".join("hosttrail_%s = %s\n" % s for s in settings.items()))
+
+
+def call(who, operation, body=None):
+    return S["store"].call(operation, body, prefix=OPERATIONS[operation][0], key_id="KEY" + who.upper())
+
+
+def denied(answer):
+    return answer[0] == 400 and isinstance(answer[1], dict) and answer[1].get("__type") == "AccessDeniedException"
+
+
+def every_operation_is_in_the_table(t):
+    """The store's own list, from its sources: a new operation has to say whose it is."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../store/ops.c")) as f:
+        there = {line.split('"')[1] for line in f if line.startswith('\t{ "') and ", ROLE_" in line}
+    t.equal(there, set(OPERATIONS), "operations")
+
+
+def each_role_and_each_operation(t):
+    for operation, (_, least, _) in OPERATIONS.items():
+        for role in ROLES:
+            body = {"WaitSeconds": 0} if operation == "Tail" else None
+            answer = call(role, operation, body)
+            t.equal(denied(answer), ROLES.index(role) < ROLES.index(least), "%s by %s: %r" % (operation, role, answer))
+            if denied(answer):
+                t.ok(operation in answer[1]["message"] and role in answer[1]["message"] and least in answer[1]["message"],
+                     "it says why: %r" % answer[1])
+    t.equal(denied(call("plain", "StartQuery")), True, "a key whose role is not said is a reader")
+    t.equal(call("plain", "LookupEvents")[0], 200, "and may look up")
+
+
+def a_scope_takes_what_shows_all(t):
+    for operation, (_, _, scoped) in OPERATIONS.items():
+        body = {"WaitSeconds": 0} if operation == "Tail" else None
+        t.equal(denied(call("here", operation, body)), not scoped, operation)
+    t.equal(denied(call("here", "Verify")), True, "also from its administrator")
+
+
+def looked_up(who, **how):
+    import json
+    client, events, token = S["store"].boto(key_id="KEY" + who.upper()), [], {}
+    while True:
+        page = client.lookup_events(**how, **token)
+        events += [json.loads(e["CloudTrailEvent"]) for e in page["Events"]]
+        if "NextToken" not in page:
+            return events
+        token = {"NextToken": page["NextToken"]}
+
+
+def tailed(who, attributes=()):
+    import json
+    events, token = [], {"From": "oldest"}
+    while True:
+        status, page = call(who, "Tail", {"WaitSeconds": 0, "MaxResults": 1000, "Attributes": list(attributes), **token})
+        if status != 200 or not page["Events"]:
+            return events if status == 200 else status
+        events += [json.loads(e["CloudTrailEvent"]) for e in page["Events"]]
+        token = {"Token": page["Token"]}
+
+
+def who_sees_what(t):
+    everything = looked_up("reader")
+    ids = {e["eventID"] for e in everything}
+    t.equal((len(ids), len(everything)), (COUNT + S["own"], COUNT + S["own"]), "a reader sees all")
+    categories = {e["eventID"]: e["eventCategory"] for e in everything}
+    for who, want in (("here", lambda e: e["hosttrailHost"] == S["host"]), ("store", lambda e: e["hosttrailHost"] != S["host"]),
+                      ("nowhere", lambda e: False), ("elsewhere", lambda e: False), ("manage", lambda e: categories[e["eventID"]] == "Management"),
+                      ("network", lambda e: categories[e["eventID"]] == "NetworkActivity" and e["hosttrailHost"] == S["host"])):
+        expected = {e["eventID"] for e in everything if want({**e, "hosttrailHost": S["host"] if e["eventID"] in S["made"] else "store"})}
+        t.equal({e["eventID"] for e in looked_up(who)}, expected, who + ": looked up")
+        t.equal({e["eventID"] for e in tailed(who)}, expected, who + ": tailed")
+    name = [{"AttributeKey": "EventName", "AttributeValue": "connect"}]
+    t.equal(len(looked_up("network", LookupAttributes=name)), COUNT // 7, "by name")
+    t.equal(looked_up("manage", LookupAttributes=name), [], "by name, of another category")
+
+
+def too_often(t):
+    answers = [call("slow", "LookupEvents", {"MaxResults": 1}) for _ in range(12)]
+    good = sum(a[0] == 200 for a in answers)
+    bad = {a[1]["__type"] for a in answers if a[0] != 200}
+    t.ok(4 <= good <= 8, "a rate of 2 and a burst of 4: %d of 12" % good)
+    t.equal(bad, {"ThrottlingException"}, "the others")
+    t.equal(S["store"].metric("api_throttled_total"), 12 - good, "counted")
+    time.sleep(1)
+    t.equal(call("slow", "LookupEvents", {"MaxResults": 1})[0], 200, "later")
+    t.equal(call("reader", "LookupEvents", {"MaxResults": 1})[0], 200, "nobody else pays")
+
+
+def starts_with(t, d, lines, want):
+    path = os.path.join(d, "bad")
+    with open(path, "w") as f:
+        f.write(lines)
+    with open(S["store"].config) as f:
+        config = f.read().replace(S["store"].credentials, path).replace(S["store"].dir + '"', d + '"')
+    with open(path + ".yaml", "w") as f:
+        f.write(config)
+    r = subprocess.run([os.path.join(tap.BUILD, "bin/hosttrail-store"), "--config", path + ".yaml"], stderr=subprocess.PIPE, text=True, timeout=20,
+                       stdin=subprocess.DEVNULL)
+    t.ok(r.returncode not in (0, None) and want in r.stderr and r.stderr.count("\n") < 4, "%r: %d %s" % (lines[-60:], r.returncode, r.stderr))
+
+
+def slips_in_the_credentials(t):
+    """A slip must not give somebody more than was meant."""
+    good = profile("ok")
+    with tap.Workdir() as d:
+        for more, line in (("hosttrail_role = root\n", 4), ("hosttrail_roles = reader\n", 4), ("hosttrail_hosts =\n", 4), ("hosttrail_hosts = a,,b\n", 4),
+                           ("hosttrail_categories = management\n", 4), ("hosttrail_rate = many\n", 4), ("hosttrail_rate = -1\n", 4),
+                           ("[next]\nhosttrail_role = reader\n[third]\n", 6), (profile("ok"), 7), ("[half]\naws_access_key_id = KEYHALF\n", 6)):
+            starts_with(t, d, good + more, "line %d" % line)
+
+
+def tls_beyond_loopback(t):
+    with tap.Workdir() as d, Store(d, api_listen="0.0.0.0:0") as store:
+        t.equal(store.ports["tls"], 1, "it says so")
+        t.equal(store.aws("list-trails")["Trails"][0]["Name"], "default", "the AWS CLI, over TLS")
+        t.equal(store.call("Status")[0], 200, "and we")
+        with socket.create_connection(("127.0.0.1", store.ports["api"]), timeout=10) as s:
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            t.ok(b"ok" not in s.recv(1000), "nothing without TLS")
+        s = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % store.ports["api"], "-CAfile", d + "/pki/ca.crt", "-verify_return_error",
+                            "-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"], input="", text=True, capture_output=True, timeout=20)
+        t.ok(s.returncode != 0, "not TLS 1.1")
+        s = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % store.ports["api"], "-CAfile", d + "/pki/ca.crt", "-verify_return_error"],
+                           input="", text=True, capture_output=True, timeout=20)
+        t.ok("TLSv1.3" in s.stdout and "Verify return code: 0" in s.stdout, "TLS 1.3, by its CA: " + s.stdout[-300:])
+    with tap.Workdir() as d, Store(d, api_tls="true") as store:
+        t.equal((store.ports["tls"], store.call("Status")[0]), (1, 200), "on loopback, where it is wanted")
+
+
+def a_clean_end(t):
+    t.equal(S["store"].stop(), 0, "exit status")
+    t.ok("ERROR: " not in S["store"].stderr(), "no sanitizer report")
+
+
+if __name__ == "__main__":
+    with tap.Workdir() as d:
+        made = fill(d, COUNT, int(time.time()) - 4000, 10**9)
+        S["made"] = {made.event_id(i) for i in range(COUNT)}
+        with Store(d) as first:
+            S["host"] = max(first.call("Status")[1]["Hosts"], key=lambda h: h["Records"])["HostId"]
+            own = [h["HostId"] for h in first.call("Status")[1]["Hosts"] if h["HostId"] != S["host"]][0]
+        profiles = "".join([profile("plain"), *(profile(r, role=r) for r in ROLES), profile("slow", role="reader", rate=2),
+                            profile("here", role="administrator", hosts=S["host"]), profile("store", hosts="nobody, " + own), profile("nowhere", hosts="x"),
+                            profile("elsewhere", accounts="123456789012"), profile("manage", categories="Management"),
+                            profile("network", hosts=S["host"], categories="NetworkActivity, Insight")])
+        S["store"] = Store(d, profiles)
+        S["own"] = S["store"].metric("index_records") - COUNT
+        tap.main([every_operation_is_in_the_table, each_role_and_each_operation, a_scope_takes_what_shows_all, who_sees_what, too_often, slips_in_the_credentials,
+                  tls_beyond_loopback, a_clean_end])
