@@ -17,7 +17,8 @@ struct list {
 	struct list *older, *newer;	/* of all */
 	struct session *of;
 	uint64_t when;
-	uint32_t stream, tid;
+	uint32_t stream;
+	uint64_t by;
 	uint64_t used;			/* the connection that took it; 0: none */
 	size_t size;			/* of this, with what follows */
 	unsigned n;
@@ -33,6 +34,12 @@ struct session {
 	unsigned nlists;
 	struct owner *owner;		/* the connection that has it */
 	bool unhashed, over;		/* over: its lists are nobody's */
+	/* A list that comes field by field. */
+	uint8_t *begun;			/* as the kernel sent them */
+	size_t nbegun;
+	unsigned nfields;
+	uint64_t seq, by;		/* of the next entry; of the fields */
+	bool torn;			/* one was lost, or does not fit */
 };
 
 struct process {
@@ -95,11 +102,22 @@ static void lists_free(struct h2lists *l, struct session *s)
 		list_free(l, s->lists);
 }
 
+static void begun_reset(struct session *s)
+{
+	if (s->begun)
+		explicit_bzero(s->begun, s->nbegun);
+	free(s->begun);
+	s->begun = NULL;
+	s->nbegun = s->nfields = 0;
+	s->torn = false;
+}
+
 static void session_free(struct h2lists *l, struct session *s)
 {
 	struct process *p = s->of;
 
 	lists_free(l, s);
+	begun_reset(s);
 	if (s->owner)
 		s->owner->session = NULL;
 	HASH_DEL(l->sessions, s);
@@ -198,6 +216,7 @@ static struct owner *owner_of(struct h2lists *l, uint64_t conn, bool make)
 static void session_over(struct h2lists *l, struct session *s)
 {
 	lists_free(l, s);
+	begun_reset(s);
 	s->over = true;
 	if (s->owner)
 		s->owner->session = NULL;
@@ -213,35 +232,40 @@ static void doubt(struct h2lists *l, struct owner *o)
 
 /* ---- lists from the kernel */
 
-/* Reads the fields; with NULL it only counts the bytes of their texts. -EBADMSG. */
-static int read_fields(const struct ht_tls *ev, struct http_part *parts, char *text, size_t *ret_bytes)
-{
-	const uint8_t *p = (const uint8_t *)(ev + 1);
-	size_t left = ev->captured, bytes = 0;
+struct raw {		/* fields as the kernel sends them */
+	const uint8_t *p;
+	size_t left;
+	uint64_t n;
+};
 
-	for (uint64_t i = 0; i < ev->full; i++) {
+/* Reads the fields; with NULL it only counts the bytes of their texts. -EBADMSG. */
+static int read_fields(struct raw r, struct http_part *parts, char *text, size_t *ret_bytes)
+{
+	size_t bytes = 0;
+
+	for (uint64_t i = 0; i < r.n; i++) {
 		struct ht_tls_field f;
 		size_t value, whole;
 
-		if (left < sizeof(f))
+		if (r.left < sizeof(f))
 			return -EBADMSG;
-		memcpy(&f, p, sizeof(f));
+		memcpy(&f, r.p, sizeof(f));
 		value = f.no_value ? 0 : f.value;
 		whole = (sizeof(f) + f.name + value + 7) & ~(size_t)7;
-		if (!f.name || f.name >= HT_TLS_NAME_MAX || value >= HT_TLS_VALUE_MAX || whole > left)
+		if (!f.name || f.name >= HT_TLS_NAME_MAX || value >= HT_TLS_VALUE_MAX || whole > r.left)
 			return -EBADMSG;
 		if (parts) {
-			memcpy(text + bytes, p + sizeof(f), f.name + value);
+			memcpy(text + bytes, r.p + sizeof(f), f.name + value);
 			parts[i] = (struct http_part){ .name = { text + bytes, f.name } };
 			if (!f.no_value)
 				parts[i].value = (struct str){ text + bytes + f.name, value };
 		}
 		bytes += f.name + value;
-		p += whole;
-		left -= whole;
+		r.p += whole;
+		r.left -= whole;
 	}
 	*ret_bytes = bytes;
-	return 0;
+	return r.left ? -EBADMSG : 0;
 }
 
 static void make_room(struct h2lists *l, size_t size)
@@ -250,11 +274,14 @@ static void make_room(struct h2lists *l, size_t size)
 		list_free(l, l->oldest);
 }
 
-static int list_add(struct h2lists *l, struct session *s, const struct ht_tls *ev, size_t bytes)
+static int list_add(struct h2lists *l, struct session *s, const struct ht_tls *ev, struct raw r, uint64_t by)
 {
-	size_t size = sizeof(struct list) + ev->full * sizeof(struct http_part) + bytes;
+	size_t bytes, size;
 	struct list *x;
 
+	if (read_fields(r, NULL, NULL, &bytes) < 0)
+		return -EBADMSG;
+	size = sizeof(struct list) + r.n * sizeof(struct http_part) + bytes;
 	make_room(l, size);
 	x = calloc(1, size);
 	if (!x)
@@ -262,10 +289,10 @@ static int list_add(struct h2lists *l, struct session *s, const struct ht_tls *e
 	x->of = s;
 	x->when = ev->h.time;
 	x->stream = (uint32_t)ev->offset;
-	x->tid = ev->h.tid;
+	x->by = by;
 	x->size = size;
-	x->n = (unsigned)ev->full;
-	read_fields(ev, x->parts, (char *)(x->parts + x->n), &bytes);
+	x->n = (unsigned)r.n;
+	read_fields(r, x->parts, (char *)(x->parts + x->n), &bytes);
 	DL_APPEND(s->lists, x);
 	s->nlists++;
 	x->older = l->newest;
@@ -276,23 +303,71 @@ static int list_add(struct h2lists *l, struct session *s, const struct ht_tls *e
 	return 0;
 }
 
+/* Some fields of a list: they are kept until its end comes. */
+static int begun_add(struct session *s, const struct ht_tls *ev)
+{
+	uint8_t *p;
+
+	s->torn |= (s->nfields && s->by != ev->by) || s->nfields + ev->full > HT_TLS_FIELDS_MAX || s->nbegun + ev->captured > HT_TLS_FIELDS_BYTES;
+	if (s->torn)
+		return 0;
+	p = malloc(s->nbegun + ev->captured);
+	if (!p)
+		return -ENOMEM;
+	if (s->nbegun) {
+		memcpy(p, s->begun, s->nbegun);
+		explicit_bzero(s->begun, s->nbegun);
+	}
+	memcpy(p + s->nbegun, ev + 1, ev->captured);
+	free(s->begun);
+	s->begun = p;
+	s->nbegun += ev->captured;
+	s->nfields += (unsigned)ev->full;
+	s->by = ev->by;
+	return 0;
+}
+
+static int begun_end(struct h2lists *l, struct session *s, const struct ht_tls *ev)
+{
+	struct raw all = { s->begun, s->nbegun, s->nfields };
+	int r = s->torn || !s->nfields ? 0 : list_add(l, s, ev, all, s->by);
+
+	begun_reset(s);
+	return r;
+}
+
+static bool fields_good(const struct ht_tls *ev, uint32_t n)
+{
+	return n >= sizeof(*ev) && ev->captured <= n - sizeof(*ev) && ev->captured <= HT_TLS_FIELDS_BYTES && ev->full <= HT_TLS_FIELDS_MAX &&
+	       (ev->full || ev->offset) && ev->offset <= INT32_MAX;
+}
+
 int h2lists_event(struct h2lists *l, const struct ht_tls *ev, uint32_t n, uint64_t *ret_unwanted)
 {
 	struct session *s;
+	struct raw r;
 	size_t bytes;
 
-	if (n < sizeof(*ev) || ev->captured > n - sizeof(*ev) || !ev->full || ev->full > HT_TLS_FIELDS_MAX || !ev->offset || ev->offset > INT32_MAX ||
-	    read_fields(ev, NULL, NULL, &bytes) < 0)
+	if (!fields_good(ev, n))
+		return -EBADMSG;
+	r = (struct raw){ (const uint8_t *)(ev + 1), ev->captured, ev->full };
+	if (read_fields(r, NULL, NULL, &bytes) < 0)
 		return -EBADMSG;
 	s = session_of(l, ev->conn, ev->h.tgid);
 	if (!s)
 		return -ENOMEM;
 	if (s->of->tgid != ev->h.tgid)
 		return -EBADMSG;
+	s->torn |= s->seq && ev->h.seq != s->seq;
+	s->seq = ev->h.seq + 1;
 	if (s->nlists >= H2LISTS_WAIT)
 		session_over(l, s);
 	*ret_unwanted = s->over ? s->id : 0;
-	return s->over ? 0 : list_add(l, s, ev, bytes);
+	if (s->over)
+		return 0;
+	if (!ev->offset)
+		return begun_add(s, ev);
+	return ev->full ? list_add(l, s, ev, r, ev->by) : begun_end(l, s, ev);
 }
 
 bool h2lists_end(struct h2lists *l, uint64_t session)
@@ -399,12 +474,12 @@ struct choice {
 	bool differ;
 };
 
-static void choose_of(struct choice *c, struct session *s, uint32_t tid, const struct http_block *b)
+static void choose_of(struct choice *c, struct session *s, uint64_t by, const struct http_block *b)
 {
 	struct list *x, *before = NULL;
 
 	DL_FOREACH(s->lists, x) {
-		if (x->used || (tid && x->tid != tid) || !may_be(x, b))
+		if (x->used || (by && x->by != by) || !may_be(x, b))
 			continue;
 		c->differ |= c->list && !same_list(c->list, x);
 		c->list = x;
@@ -421,7 +496,7 @@ static struct choice choose(struct process *p, const struct h2lists_where *w, co
 
 	DL_FOREACH(p->sessions, s)
 		if (!s->owner && !s->over)
-			choose_of(&c, s, w->tid, b);
+			choose_of(&c, s, w->by, b);
 	return c;
 }
 
@@ -473,7 +548,7 @@ static const struct http_part *find_own(struct h2lists *l, struct process *p, st
 	struct choice mine = { 0 };
 	struct list *x;
 
-	choose_of(&mine, o->session, sure ? 0 : w->tid, b);
+	choose_of(&mine, o->session, sure ? 0 : w->by, b);
 	DL_FOREACH(o->session->lists, x)
 		there |= x->stream == b->stream && x->when <= b->when && !x->used;
 	if (!mine.list && there)

@@ -5,7 +5,7 @@
  * Nothing says which connection a library's session has. A list is a block's when
  * - it was made by the same process, earlier, for the stream that the block is on, and has as many fields;
  * - every name and value that could be read of the block is in it, at its place (http_block_agrees());
- * - the block's connection has no session yet, the list's session has no connection, and the thread that made the list sent the block; and no
+ * - the block's connection has no session yet, the list's session has no connection, and the thread or goroutine that made the list sent the block; and no
  *   other list can be meant, unless it says the same;
  * - then the session is the connection's, and only its lists are. At a second block of which that is so the session is known for good. Until
  *   then it is given up if another connection of the process sends a block that only that list can have been for.
@@ -31,7 +31,8 @@ struct h2lists;
 
 struct h2lists_where {		/* what sends the block */
 	uint64_t conn;
-	uint32_t tid, tgid;
+	uint64_t by;		/* thread or goroutine */
+	uint32_t tgid;
 };
 
 int h2lists_new(struct h2lists **ret_l);

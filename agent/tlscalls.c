@@ -33,6 +33,7 @@ struct conn {
 	uint64_t missing;		/* entries that may still come late */
 	struct ht_tls_wanted told;
 	struct tlscalls_who who;	/* of the entry at hand */
+	uint64_t by;			/* its thread or goroutine */
 	bool known, fresh, unhashed;
 	unsigned gone;			/* passes until it ends; 0: lives */
 	struct open_call *open;
@@ -188,7 +189,7 @@ static void on_answer(void *ctx, const struct http_call *call, struct http_wants
 static const struct http_part *on_block(void *ctx, const struct http_block *b)
 {
 	struct conn *c = ctx;
-	struct h2lists_where w = { .conn = c->id, .tid = c->who.tid, .tgid = c->who.tgid };
+	struct h2lists_where w = { .conn = c->id, .by = c->by, .tgid = c->who.tgid };
 
 	return h2lists_find(c->all->lists, &w, b);
 }
@@ -481,6 +482,7 @@ int tlscalls_event(struct tlscalls *t, const struct ht_tls *ev, uint32_t n)
 		uint32_t gen = ev->h.gen ?: c->who.tid == ev->h.tid && c->who.start == ev->h.start ? c->who.gen : 0;
 
 		c->who = (struct tlscalls_who){ ev->h.tid, ev->h.tgid, ev->h.start, gen };
+		c->by = ev->by;
 		r = take_data(t, c, ev);
 	} else if (ev->what == HT_TLS_SOCKET) {
 		struct ht_sock s;

@@ -221,6 +221,21 @@ static __always_inline __u32 arch_socket_io(__u32 nr)
 	return 0;
 }
 
+/* At a jbe: it will jump. */
+static __always_inline bool arch_jumps_be(struct pt_regs *regs)
+{
+	return regs->flags & 0x41;	/* carry, zero */
+}
+
+/* The first word that is passed on the stack, before the function has moved its pointer. */
+static __always_inline __u32 arch_stack_arg(struct pt_regs *regs)
+{
+	__u32 v = 0;
+
+	bpf_probe_read_user(&v, sizeof(v), (void *)(regs->sp + 8));
+	return v;
+}
+
 /* What it returns; with Go's stack ABI as if it were an argument. */
 static __always_inline __u64 arch_func_result(struct pt_regs *regs, __u32 abi, __u32 n)
 {

@@ -134,6 +134,10 @@ enum ht_tls_op {
 	/* Header fields for HTTP/2 in `buf` (nghttp2_nv), `len` of them, for the session `obj`: */
 	HT_TLS_H2_REQUEST,	/* the stream is argument `done` if that is above 0, else the result */
 	HT_TLS_H2_RESPONSE,	/* the stream is argument `done` */
+	/* Go: one field, whose name is `buf` and `len`, its value `done` (the fourth) and the fifth argument, for the encoder `obj`; and the stream that the fields
+	 * of the same goroutine before it are of: the first word of what is passed on the stack. Both at the jbe of the stack's check */
+	HT_TLS_H2_FIELD,
+	HT_TLS_H2_STREAM,
 };
 
 enum ht_tls_ok {
@@ -438,7 +442,8 @@ enum ht_tls_what {
 	HT_TLS_FLOWED,		/* behind a handshake, application data went there and came back */
 	HT_TLS_OPTED_OUT,	/* the same, where nothing of it was or will be sent: `full` is enum ht_optout, `dir` where the ClientHello went */
 	/* Of a session of an HTTP/2 library: conn is its number, among those of connections. */
-	HT_TLS_FIELDS,		/* a header block for stream `offset`, of `full` fields: struct ht_tls_field of each follows, in `captured` bytes */
+	HT_TLS_FIELDS,		/* a header block for stream `offset`, of `full` fields: struct ht_tls_field of each follows, in `captured` bytes. Stream 0:
+				 * of the same one as those of the session's next entry */
 };
 
 /* Whose TLS is left alone: constants of the object, made of the configuration (agent/optout.h). */
@@ -468,8 +473,9 @@ struct ht_tls {
 	__u8 dir;		/* enum ht_tls_dir */
 	__u8 fault;		/* the bytes could not be read */
 	__u8 fresh;		/* seen from its handshake on */
+	__u64 by;		/* the thread, or the goroutine */
 };
-_Static_assert(sizeof(struct ht_tls) == 48 + 32, "TLS event");
+_Static_assert(sizeof(struct ht_tls) == 48 + 40, "TLS event");
 
 #define HT_TLS_FIELDS_MAX 64		/* of a list; a longer one is not told */
 #define HT_TLS_FIELDS_BYTES 16384	/* of a list */

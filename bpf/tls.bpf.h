@@ -55,6 +55,7 @@ struct tls_piece {		/* what a call gave or took */
 	__u64 until;		/* in the stream: not wanted before that */
 	__u64 sent;
 	__u32 dir, gen;
+	__u64 by;
 };
 
 static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u32 len, __u64 full, __u32 want)
@@ -62,6 +63,8 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 	tls_head(e, p->c, HT_TLS_DATA, len);
 	e->h.gen = p->gen;
 	e->dir = p->dir;
+	if (p->by)
+		e->by = p->by;
 	e->offset = p->off + p->at;
 	e->full = full;
 	e->captured = want;
@@ -212,7 +215,7 @@ static __always_inline void tls_unbound(struct tls_conn *c, struct tls_open *o, 
 
 static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir, __u64 n, __u32 gen)
 {
-	struct tls_piece p = { .dir = dir, .n = n, .gen = gen };
+	struct tls_piece p = { .dir = dir, .n = n, .gen = gen, .by = o ? o->by : 0 };
 	struct ht_tls_wanted *wanted;
 
 	if (!o || !c)
@@ -353,6 +356,7 @@ static __always_inline void tls_enter_go(struct pt_regs *regs, const struct ht_t
 		__sync_fetch_and_add(&c->writing, 1);
 	if (!g.g)
 		g.g = bpf_get_current_pid_tgid();	/* no register says it: the thread, while it lasts */
+	o->by = g.g;
 	bpf_map_update_elem(&tls_gos, &g, o, BPF_ANY);
 }
 
@@ -413,7 +417,7 @@ int ht_tls_entry(struct pt_regs *regs)
 	if (d->done)
 		o.done = arch_func_arg(regs, d->abi, d->done);
 	if (d->op >= HT_TLS_H2_REQUEST)
-		return tls_fields_enter(d, &o);
+		return tls_fields_enter(regs, d, &o);
 	if (cookie & HT_TLS_COOKIE_NO_RETURN) {
 		tls_done(d, &o, o.len);
 		return 0;

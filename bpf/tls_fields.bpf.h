@@ -3,8 +3,10 @@
  * tls_fields.bpf.h - the header fields that a program gives its HTTP/2 library, before the library refers to a table for them.
  *
  * Only who joined a connection late needs them. So a session whose first request is on stream 1 is left alone from then on, and so is
- * one of which the reader says that it wants nothing (tls_wanted, by the session's number). What a list looks like to who hands
- * it over is nghttp2's: an array of names and values, which are not terminated.
+ * one of which the reader says that it wants nothing (tls_wanted, by the session's number). nghttp2 is given an array of names and values, which
+ * are not terminated. Go's encoder is given one field after the other, and then, by the same goroutine, the framer what that became and the stream's
+ * number; the session is the encoder. Both are seen at the jbe with which a function asks whether its stack must grow: if it will jump, the
+ * function begins once more.
  */
 #ifndef HOSTTRAIL_TLS_FIELDS_BPF_H
 #define HOSTTRAIL_TLS_FIELDS_BPF_H
@@ -18,6 +20,7 @@ struct tls_nv {			/* nghttp2_nv */
 struct tls_list {
 	struct scratch *s;
 	__u64 nv;
+	__u64 by;		/* a goroutine; 0: the thread */
 	__u32 n, at;		/* where in s->b the next field goes; 0: the list cannot be told */
 };
 
@@ -29,38 +32,50 @@ static __always_inline bool tls_field_hidden(__u32 n, __u8 first, __u8 last)
 	return (n == 6 && first == 'c' && last == 'e') || (n == 10 && first == 's' && last == 'e') || (n == 19 && first == 'p' && last == 'n');
 }
 
+/* Not 0, and l->at 0: it cannot be told. */
+static __noinline int tls_field_put(struct tls_list *l, struct tls_nv *nv)
+{
+	struct ht_tls_field f = {};
+	__u32 at, name, value;
+	__u8 ends[2] = {};
+
+	if (!l || !nv || !l->s)
+		return 1;
+	at = l->at;
+	l->at = 0;
+	barrier_var(at);
+	if (at > HT_TLS_FIELDS_BYTES || !nv->nname || nv->nname >= HT_TLS_NAME_MAX || nv->nvalue >> 32)
+		return 1;
+	name = nv->nname & (HT_TLS_NAME_MAX - 1);
+	barrier_var(name);
+	name &= HT_TLS_NAME_MAX - 1;
+	if (bpf_probe_read_user(l->s->b + at + sizeof(f), name, (void *)nv->name) || bpf_probe_read_user(&ends[0], 1, (void *)nv->name) ||
+	    bpf_probe_read_user(&ends[1], 1, (void *)(nv->name + nv->nname - 1)))
+		return 1;
+	f.name = name;
+	f.value = nv->nvalue;
+	f.no_value = nv->nvalue >= HT_TLS_VALUE_MAX || tls_field_hidden(name, ends[0], ends[1]);
+	*(struct ht_tls_field *)(l->s->b + at) = f;
+	at += sizeof(f) + name;
+	value = f.no_value ? 0 : nv->nvalue & (HT_TLS_VALUE_MAX - 1);
+	barrier_var(value);
+	value &= HT_TLS_VALUE_MAX - 1;
+	if (value && bpf_probe_read_user(l->s->b + at, value, (void *)nv->value))
+		return 1;
+	l->at = (at + value + 7) & ~7u;
+	return 0;
+}
+
 static long tls_field_step(__u32 i, void *ctx)
 {
 	struct tls_list *l = ctx;
 	struct tls_nv nv = {};
-	struct ht_tls_field f = {};
-	__u32 at = l->at, name, value;
-	__u8 ends[2] = {};
 
-	l->at = 0;
-	barrier_var(at);
-	if (at > HT_TLS_FIELDS_BYTES || bpf_probe_read_user(&nv, sizeof(nv), (void *)(l->nv + (__u64)i * sizeof(nv))))
+	if (bpf_probe_read_user(&nv, sizeof(nv), (void *)(l->nv + (__u64)i * sizeof(nv)))) {
+		l->at = 0;
 		return 1;
-	if (!nv.nname || nv.nname >= HT_TLS_NAME_MAX || nv.nvalue >> 32)
-		return 1;
-	name = nv.nname & (HT_TLS_NAME_MAX - 1);
-	barrier_var(name);
-	name &= HT_TLS_NAME_MAX - 1;
-	if (bpf_probe_read_user(l->s->b + at + sizeof(f), name, (void *)nv.name) || bpf_probe_read_user(&ends[0], 1, (void *)nv.name) ||
-	    bpf_probe_read_user(&ends[1], 1, (void *)(nv.name + nv.nname - 1)))
-		return 1;
-	f.name = name;
-	f.value = nv.nvalue;
-	f.no_value = nv.nvalue >= HT_TLS_VALUE_MAX || tls_field_hidden(name, ends[0], ends[1]);
-	*(struct ht_tls_field *)(l->s->b + at) = f;
-	at += sizeof(f) + name;
-	value = f.no_value ? 0 : nv.nvalue & (HT_TLS_VALUE_MAX - 1);
-	barrier_var(value);
-	value &= HT_TLS_VALUE_MAX - 1;
-	if (value && bpf_probe_read_user(l->s->b + at, value, (void *)nv.value))
-		return 1;
-	l->at = (at + value + 7) & ~7u;
-	return 0;
+	}
+	return tls_field_put(l, &nv);
 }
 
 /* The list into the ring. */
@@ -76,6 +91,8 @@ static __noinline int tls_list_send(struct tls_list *l, struct tls_conn *c, __u6
 	e = (struct ht_tls *)l->s->b;
 	tls_head(e, c, HT_TLS_FIELDS, l->at);
 	e->h.gen = 0;
+	if (l->by)
+		e->by = l->by;
 	e->offset = stream;
 	e->full = l->n;
 	e->captured = l->at - sizeof(*e);
@@ -91,7 +108,7 @@ static __noinline int tls_list_send(struct tls_list *l, struct tls_conn *c, __u6
 
 static __noinline int tls_fields_say(struct tls_open *o, __u64 stream)
 {
-	struct tls_list l = { .at = sizeof(struct ht_tls) };
+	struct tls_list l = {};
 	struct ht_tls_wanted *w;
 	struct tls_conn *c;
 
@@ -106,6 +123,7 @@ static __noinline int tls_fields_say(struct tls_open *o, __u64 stream)
 		return 0;
 	}
 	c->off[0] = stream;
+	l.at = sizeof(struct ht_tls);
 	l.nv = o->buf;
 	l.n = o->len;
 	l.s = tls_scratch_take();
@@ -118,10 +136,83 @@ static __noinline int tls_fields_say(struct tls_open *o, __u64 stream)
 	return 0;
 }
 
-static __always_inline int tls_fields_enter(const struct ht_tls_func *d, struct tls_open *o)
+/* ---- Go */
+
+/* One field, or the stream of those before it. */
+static __noinline int tls_field_go(struct tls_open *o, __u64 stream)
+{
+	struct tls_list l = {};
+	struct tls_conn *c;
+	struct tls_nv nv = {};
+
+	if (!o)
+		return 0;
+	c = tls_conn_of(&o->key);
+	if (!c || (c->flags & TLS_CONN_FOREIGN))
+		return 0;
+	l.s = tls_scratch_take();
+	if (!l.s)
+		return 0;
+	l.at = sizeof(struct ht_tls);
+	l.by = o->by;
+	l.n = !stream;
+	nv.name = o->buf;
+	nv.nname = o->len;
+	nv.value = o->done;
+	nv.nvalue = o->more;
+	if (stream || !tls_field_put(&l, &nv))
+		tls_list_send(&l, c, stream);
+	bpf_probe_read_kernel(l.s->b, TLS_LIST_ROOM, NULL);
+	scratch_give(l.s);
+	return 0;
+}
+
+/* Before the first stream nothing was missed. The encoder's memory may have been another one's. */
+static __always_inline int tls_stream_go(struct tls_open *o, __u64 stream)
+{
+	struct tls_conn *c = bpf_map_lookup_elem(&tls_conns, &o->key);
+	struct ht_tls_wanted *w = c ? bpf_map_lookup_elem(&tls_wanted, &c->id) : NULL;
+
+	if (!c || (c->flags & TLS_CONN_FOREIGN))
+		return 0;
+	if (stream != 1 && !(w && w->until[0] == ~0ull))
+		return tls_field_go(o, stream);
+	tls_say_end(c);
+	c->flags |= TLS_CONN_FOREIGN;
+	return 0;
+}
+
+static __noinline int tls_fields_enter_go(struct pt_regs *regs, struct tls_open *o, __u32 op)
+{
+	struct tls_go g = {};
+	struct tls_open *open;
+
+	if (!o || arch_jumps_be(regs))
+		return 0;
+	g.g = arch_goroutine(regs, HT_TLS_ABI_GO_REGS);
+	g.tgid = o->key.tgid;
+	if (!g.g)
+		return 0;
+	o->by = g.g;
+	if (op == HT_TLS_H2_FIELD) {
+		o->more = arch_func_arg(regs, HT_TLS_ABI_GO_REGS, 5);
+		bpf_map_update_elem(&tls_gos, &g, o, BPF_ANY);
+		return tls_field_go(o, 0);
+	}
+	open = bpf_map_lookup_elem(&tls_gos, &g);
+	if (!open)
+		return 0;
+	o->key = open->key;	/* the encoder's, not the framer's */
+	bpf_map_delete_elem(&tls_gos, &g);
+	return tls_stream_go(o, arch_stack_arg(regs));
+}
+
+static __always_inline int tls_fields_enter(struct pt_regs *regs, const struct ht_tls_func *d, struct tls_open *o)
 {
 	struct tls_task *k;
 
+	if (d->abi == HT_TLS_ABI_GO_REGS)
+		return tls_fields_enter_go(regs, o, d->op);
 	if ((__s32)o->done > 0)
 		return tls_fields_say(o, (__u32)o->done);
 	if (d->op != HT_TLS_H2_REQUEST)

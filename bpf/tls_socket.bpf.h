@@ -49,15 +49,26 @@ static __always_inline void tls_conn_begin(struct tls_conn *c)
 	c->fd = -1;
 }
 
+/* Not inline: its callers' stacks have no room for another one. */
+static __noinline int tls_conn_make(const struct tls_key *k)
+{
+	struct tls_conn fresh;
+
+	if (!k)
+		return 0;
+	tls_conn_begin(&fresh);
+	bpf_map_update_elem(&tls_conns, k, &fresh, BPF_NOEXIST);
+	return 0;
+}
+
 /* The connection of an object, made if it is new. NULL: no memory. */
 static __always_inline struct tls_conn *tls_conn_of(const struct tls_key *k)
 {
-	struct tls_conn *c = bpf_map_lookup_elem(&tls_conns, k), fresh;
+	struct tls_conn *c = bpf_map_lookup_elem(&tls_conns, k);
 
 	if (c)
 		return c;
-	tls_conn_begin(&fresh);
-	bpf_map_update_elem(&tls_conns, k, &fresh, BPF_NOEXIST);
+	tls_conn_make(k);
 	return bpf_map_lookup_elem(&tls_conns, k);
 }
 
@@ -71,6 +82,7 @@ static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32
 	e->conn = c->id;
 	e->offset = e->full = 0;
 	e->captured = 0;
+	e->by = (__u32)bpf_get_current_pid_tgid();
 	e->what = what;
 	e->dir = e->fault = 0;
 	e->fresh = !!(c->flags & TLS_CONN_FRESH);

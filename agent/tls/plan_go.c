@@ -157,6 +157,42 @@ static bool begins_like_go(const struct image *m, uint64_t addr)
 	return false;
 }
 
+/*
+ * The jump of the stack's check, with the first five arguments (all that anybody asks for) and the stack pointer where they were. It must be the jump that
+ * the kernel side takes it for: jbe. 0: there is none.
+ */
+static uint64_t stack_check(const struct image *m, uint64_t addr, enum tls_insn_class *ret_cls)
+{
+	uint8_t b[2];
+	struct args a;
+	struct insn i;
+
+	args_begin(HT_TLS_ABI_GO_REGS, &a);
+	for (int n = 0; n < 6 && !plan_insn_at(m, addr, &i) && !i.ends; n++, addr += i.len) {
+		if (i.kind == INSN_JCC) {
+			*ret_cls = i.cls;
+			return image_read(m, addr, b, 2) == 2 && (b[0] == 0x76 || (b[0] == 0x0f && b[1] == 0x86)) ? addr : 0;
+		}
+		args_step(&a, &i);
+		for (unsigned arg = 1; arg <= 5; arg++)
+			if (args_at(&a, HT_TLS_ABI_GO_REGS, arg) != arg)
+				return 0;
+		if (a.sp_moved || a.reg[REG_14] != UINT8_MAX)
+			return 0;
+	}
+	return 0;
+}
+
+/* What HTTP/2 is given: without it connections that were joined late are known in part, nothing more. */
+static int add_fields(struct plan_work *w, uint16_t func, uint64_t addr, uint64_t size)
+{
+	enum tls_insn_class cls;
+	uint64_t at = stack_check(&w->m, addr, &cls);
+	struct found *f = at ? plan_found_add(w, func, addr, size) : NULL;
+
+	return f ? plan_site_add(w, f, at, TLS_SITE_ENTRY, cls) : 0;
+}
+
 static int add_function(struct plan_work *w, uint16_t func, uint64_t addr, uint64_t size)
 {
 	unsigned before = w->plan.nsites;
@@ -164,6 +200,8 @@ static int add_function(struct plan_work *w, uint16_t func, uint64_t addr, uint6
 	struct insn i;
 	int r;
 
+	if (tls_funcs[func].k.op >= HT_TLS_H2_REQUEST)
+		return add_fields(w, func, addr, size);
 	w->plan.uses_tls = true;
 	if (size > BODY_MAX || !begins_like_go(&w->m, addr)) {
 		snprintf(w->plan.why, sizeof(w->plan.why), "%s is not where the table says", tls_funcs[func].symbol);
@@ -188,7 +226,7 @@ static int add_function(struct plan_work *w, uint16_t func, uint64_t addr, uint6
 
 static uint16_t go_row(const char *name, uint8_t abi)
 {
-	static const char *const ends[] = { ".Read", ".Write", ".Close", "Handshake" };
+	static const char *const ends[] = { ".Read", ".Write", ".Close", "Handshake", ".WriteField", ".WriteHeaders" };
 	size_t len = strlen(name), n;
 	bool one = false;
 

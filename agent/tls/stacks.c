@@ -20,6 +20,8 @@
 #define GO_STACK(op, ok) { op, HT_TLS_ABI_GO_STACK, ok, 1, 2, 3, 5, LONG }
 #define GO_ENTRY(op, abi) { op, abi, HT_TLS_OK_ALWAYS, 1, 0, 0, 0, 0 }
 
+#define GO_FIELD { HT_TLS_H2_FIELD, HT_TLS_ABI_GO_REGS, HT_TLS_OK_ALWAYS, 1, 2, 3, 4, 0 }
+
 #define NSPR(symbol, ...) { "nspr", symbol, __VA_ARGS__ }
 
 /*
@@ -140,6 +142,12 @@ const struct tls_func tls_funcs[] = {
 	{ "go", "github.com/refraction-networking/utls.(*Conn).Write", GO(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "github.com/refraction-networking/utls.(*Conn).Read", GO(HT_TLS_READ, HT_TLS_OK_GO) },
 	{ "go", "github.com/refraction-networking/utls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_REGS) },
+
+	/* What Go's HTTP/2 encodes, field by field, and then the stream that it is for: its own copy, and the module's. */
+	{ "go", "vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField", GO_FIELD },
+	{ "go", "golang.org/x/net/http2/hpack.(*Encoder).WriteField", GO_FIELD },
+	{ "go", "net/http.(*http2Framer).WriteHeaders", GO_ENTRY(HT_TLS_H2_STREAM, HT_TLS_ABI_GO_REGS) },
+	{ "go", "golang.org/x/net/http2.(*Framer).WriteHeaders", GO_ENTRY(HT_TLS_H2_STREAM, HT_TLS_ABI_GO_REGS) },
 
 	{ "nghttp2", "nghttp2_submit_request", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, 0 } },
 	{ "nghttp2", "nghttp2_submit_request2", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, 0 } },

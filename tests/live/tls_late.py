@@ -15,12 +15,14 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import tap  # noqa: E402
+import tlsmatrix  # noqa: E402
 import tlsweb  # noqa: E402
 from daemon import Agent  # noqa: E402
 from sizes import size  # noqa: E402
 
 BEFORE, RATE, OPEN, TLS = 8, 20, 8, 3
 WAYS, CONNS, UNKNOWN = ("threads", "turns", "batch"), 3, "127.0.0.1"
+GO = os.path.exists(tlsmatrix.GO)
 REQUESTS = size("tlslate.requests")
 CONF = """
 daemon off; master_process off; worker_processes 1; pid %(dir)s/pid; error_log %(dir)s/error.log;
@@ -76,8 +78,16 @@ def curl(web, name, *options):
 
 
 def own_client(out):
-    source = os.path.join(os.path.dirname(HERE), "workloads/tls/late.c")
+    source = tlsmatrix.SOURCES + "/late.c"
     r = subprocess.run(["gcc", "-O1", "-D_GNU_SOURCE", "-o", out, source, "-lnghttp2", "-lssl", "-lcrypto"], capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise tap.Failed(r.stderr[-1000:])
+    return out
+
+
+def go_client(out):
+    env = dict(os.environ, GOCACHE=os.path.join(tap.BUILD, "go-cache"), GO111MODULE="off", GOPATH=os.path.dirname(out), CGO_ENABLED="0")
+    r = subprocess.run([tlsmatrix.GO, "build", "-ldflags", "-s -w", "-o", out, tlsmatrix.SOURCES + "/late.go"], env=env, capture_output=True, text=True, check=False)
     if r.returncode:
         raise tap.Failed(r.stderr[-1000:])
     return out
@@ -93,6 +103,13 @@ def asked(e):
     return e["port"], e["method"], e["path"], e["host"], e["agent"], e["status"]
 
 
+def traced(r):
+    """The same of a record of `hosttrail trace`."""
+    a, tls = r["additionalEventData"], r["additionalEventData"]["tls"]
+    return (tls.get("local", {}).get("port"), r["eventName"].split(" ")[0], (r["requestParameters"] or {}).get("path"), r["eventSource"],
+            r["userAgent"] if r["userAgent"].startswith("late/") else None, a.get("httpStatus"))
+
+
 def told(r):
     f = r.fields
     members = {k: v for part in (1, 3) for k, v in json.loads(f.get("*%d" % part, "{}")).items()}
@@ -101,6 +118,22 @@ def told(r):
 
 def name_of(path):
     return (path or "//").split("/")[1]
+
+
+def check_connection(t, log, got, least, in_part=False):
+    """in_part: what host, and which program asked, may be unknown."""
+    t.equal(len(log), REQUESTS, "requests")
+    unasked = [r for r in got if r[1] == "UnknownRequest"]  # answers to what was asked before
+    t.ok(len(unasked) <= OPEN and not [r for r in unasked if r[2] or r[4]], "answers to nothing: %s" % unasked)
+    got = [r for r in got if r not in unasked]
+    whole = len([r for r in got if r in log])
+    if in_part:
+        log = [e[:3] + (UNKNOWN, None) + e[5:] if e not in got else e for e in log]
+    t.equal([r for r in got if r not in log or got.count(r) > 1], [], "recorded, but not asked so")
+    seen = [i for i, e in enumerate(log) if any(e[2] == r[2] for r in got)]
+    t.ok(seen and least <= seen[0] < REQUESTS / 2, "of %d requests the first that was seen: %s" % (len(log), seen[:1]))
+    t.equal([e for e in log[seen[0] if seen else 0:] if e not in got], [], "asked later, but not recorded")
+    t.note("%d of %d requests were seen, %d of them wholly" % (len(got), len(log), whole))
 
 
 class Late:
@@ -138,31 +171,31 @@ class Late:
         ports = sorted({e[0] for e in self.log if name_of(e[2]) == name})
         t.equal(len(ports), CONNS if name in WAYS else 1, "connections")
         for port in ports:
-            self.check_connection(t, [e for e in self.log if e[0] == port], [r for r in self.records if r[0] == port], name == "batch")
+            check_connection(t, [e for e in self.log if e[0] == port], [r for r in self.records if r[0] == port], BEFORE, name == "batch")
 
-    def check_connection(self, t, log, got, in_part):
-        """in_part: what host, and which program asked, may be unknown."""
-        t.equal(len(log), REQUESTS, "requests")
-        unasked = [r for r in got if r[1] == "UnknownRequest"]  # answers to what was asked before
-        t.ok(len(unasked) <= OPEN and not [r for r in unasked if r[2] or r[4]], "answers to nothing: %s" % unasked)
-        got = [r for r in got if r not in unasked]
-        whole = len([r for r in got if r in log])
-        if in_part:
-            log = [e[:3] + (UNKNOWN, None) + e[5:] if e not in got else e for e in log]
-        t.equal([r for r in got if r not in log or got.count(r) > 1], [], "recorded, but not asked so")
-        seen = [i for i, e in enumerate(log) if any(e[2] == r[2] for r in got)]
-        t.ok(seen and BEFORE <= seen[0] < REQUESTS / 2, "of %d requests the first that was seen: %s" % (len(log), seen[:1]))
-        t.equal([e for e in log[seen[0] if seen else 0:] if e not in got], [], "asked later, but not recorded")
-        t.note("%d of %d requests were seen, %d of them wholly" % (len(got), len(log), whole))
+
+def goroutines(t):
+    """A program that nobody ran before asks while it is found; what one goroutine began another one may go on with."""
+    with tap.Workdir() as d, Paced(d) as web:
+        program = go_client(d + "/late")
+        ways = {"one": "1", "many": str(OPEN)}
+        command = " & ".join("cp %s %s/%s && %s/%s %d %s %s" % (program, d, n, d, n, REQUESTS, p, web.url("/" + n)) for n, p in ways.items())
+        status, err, records = tlsweb.trace(["/bin/sh", "-c", command + " & wait"], d + "/trail")
+        log, got = [asked(e) for e in web.so_far()], [traced(r) for r in tlsweb.calls(records)]
+        for n in ways:
+            port = [e[0] for e in log if name_of(e[2]) == n][0]
+            check_connection(t, [e for e in log if e[0] == port], [r for r in got if r[0] == port], 1)
 
 
 def runnables():
     late = Late()
-    for name in late.names:
+    for name in [n for n in late.names if len(sys.argv) < 2]:
         def run(t, name=name):
             late.check(t, name)
         run.title = name
         yield run
+    if GO:
+        yield goroutines
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ static const char *find(struct h2lists *l, uint64_t conn, uint32_t tid, uint32_t
 {
 	struct http_part parts[FIELDS] = { { text(":method"), text("GET"), 0, false }, { .older = older }, { .name = text("user-agent") } };
 	struct http_block b = { HTTP_SENT, stream, UINT64_MAX, parts, FIELDS };
-	struct h2lists_where w = { conn, tid, 1 };
+	struct h2lists_where w = { .conn = conn, .by = tid, .tgid = 1 };
 	const struct http_part *found = h2lists_find(l, &w, &b);
 	static char host[32];
 
@@ -96,7 +96,7 @@ static void not_from_later(void)
 {
 	struct http_part parts[1] = { { .older = 1 } };
 	struct http_block b = { HTTP_SENT, 5, 1000, parts, 1 };
-	struct h2lists_where w = { 9, 1, 1 };
+	struct h2lists_where w = { .conn = 9, .by = 1, .tgid = 1 };
 	NEW(l);
 
 	list_entry(70, 1, 5, 1, (const char *const[]){ "x", "y" });
@@ -251,6 +251,62 @@ static void goes_with_its_connection(void)
 	h2lists_free(&l);
 }
 
+/* One field of a list, or (NULL) its end. */
+static uint32_t part(struct piece_conn *c, uint32_t stream, const char *name, const char *value)
+{
+	uint64_t seq = c->seq++;
+	uint32_t n = list_entry(c->id, c->tid, stream, name ? 1 : 0, (const char *const[]){ name, value });
+
+	p.e.h.seq = seq;
+	return n;
+}
+
+static void three(struct h2lists *l, struct piece_conn *c, const char *host)
+{
+	give(l, part(c, 0, ":method", "GET"));
+	give(l, part(c, 0, ":authority", host));
+	give(l, part(c, 0, "user-agent", "u"));
+}
+
+static void field_by_field(void)
+{
+	struct piece_conn c = { .id = 70, .tid = 1, .tgid = 1 };
+	unsigned kept;
+	NEW(l);
+
+	three(l, &c, "a");
+	ok_int(h2lists_count(l), 0);
+	give(l, part(&c, 5, NULL, NULL));
+	ok_int(h2lists_count(l), 1);
+	ok_str(find(l, 9, 1, 5, 1), "a");
+	c.tid = 2;	/* another goroutine's */
+	three(l, &c, "b");
+	give(l, part(&c, 7, NULL, NULL));
+	ok_str(find(l, 9, 2, 7, 2), "b");
+	three(l, &c, "c");
+	c.seq++;	/* lost: a field, or an end and the next one's beginning */
+	kept = h2lists_count(l);
+	give(l, part(&c, 9, NULL, NULL));
+	ok_int(h2lists_count(l), kept);
+	ok_str(find(l, 9, 2, 9, 3), "");
+	three(l, &c, "d");
+	c.tid = 3;
+	give(l, part(&c, 0, "x", "of another"));
+	give(l, part(&c, 11, NULL, NULL));
+	ok_int(h2lists_count(l), kept);
+	three(l, &c, "e");
+	give(l, part(&c, 13, NULL, NULL));
+	ok_str(find(l, 9, 3, 13, 4), "e");
+	ok(h2lists_holds(l, 9));
+	for (unsigned i = 0; i <= HT_TLS_FIELDS_MAX; i++)
+		give(l, part(&c, 0, "x", "y"));
+	kept = h2lists_count(l);
+	give(l, part(&c, 15, NULL, NULL));
+	ok_int(h2lists_count(l), kept);
+	three(l, &c, "f");
+	h2lists_free(&l);
+}
+
 static void nonsense(void)
 {
 	uint32_t n = LIST(70, 1, 5, "a");
@@ -270,9 +326,9 @@ static void nonsense(void)
 	BAD(p.e.captured--);
 	BAD(p.e.captured = 0);
 	BAD(p.e.full = 0);
+	BAD(p.e.full = p.e.offset = 0);
 	BAD(p.e.full++);
 	BAD(p.e.full = UINT64_MAX);
-	BAD(p.e.offset = 0);
 	BAD(p.e.offset = 1ull << 40);
 	BAD(((struct ht_tls_field *)p.u.bytes)->name = 0);
 	BAD(((struct ht_tls_field *)p.u.bytes)->name = UINT16_MAX);
@@ -439,7 +495,7 @@ static void doubted_before_it_is_given(void)
 
 static const struct tap_case cases[] = {
 	CASE(found_and_kept), CASE(not_from_later), CASE(must_agree), CASE(open_which), CASE(taken_from_another), CASE(sure_of_it),
-	CASE(contradictions), CASE(lost_list), CASE(bounded), CASE(goes_with_its_connection), CASE(nonsense), CASE(late_with_lists),
+	CASE(contradictions), CASE(lost_list), CASE(bounded), CASE(goes_with_its_connection), CASE(field_by_field), CASE(nonsense), CASE(late_with_lists),
 	CASE(late_without), CASE(doubted_before_it_is_given),
 };
 TAP_MAIN(cases)

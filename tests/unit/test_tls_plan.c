@@ -245,11 +245,14 @@ static void rust_by_its_names(void)
 #define GO_BODY(check, more) check "\njbe 9f\nsub $24,%rsp\ntest %rax,%rax\nje 1f\nadd $24,%rsp\nret\n1: " more "\nadd $24,%rsp\nret\n9: call grow\njmp "
 #define GO_CODE(check, more) ".globl text\n.text\n.zero 64\ntext: .p2align 5\ngrow: ret\n.p2align 5,0xcc\nread: " GO_BODY(check, more) "read\n.p2align 5,0xcc\nclose: " \
 			     GO_BODY(check, "nop") "close\n.p2align 5,0xcc\nend:\n"
-#define GO_NAMES "names: .asciz \"crypto/tls.(*Conn).Read\"\nname2: .asciz \"crypto/tls.(*Conn).Close\"\n.balign 8\n"
+#define GO_NAMED(one, two) "names: .asciz \"" one "\"\nname2: .asciz \"" two "\"\n.balign 8\n"
+#define GO_NAMES GO_NAMED("crypto/tls.(*Conn).Read", "crypto/tls.(*Conn).Close")
 #define GO_FUNCS(word, base) "funcs: " word " read-" base ",f1-funcs," "close-" base ",f2-funcs,end-" base "\n" \
 			     "f1: " word " read-" base "\n.long 0\nf2: " word " close-" base "\n.long name2-names\n.zero 64\n"
 #define GO_HEAD(magic) ".section .gopclntab,\"aw\"\n.balign 8\ntab: .long " magic "\n.byte 0,0,1,8\n.quad 2,0\n"
-#define GO_TABLE_120 GO_HEAD("0xfffffff1") ".quad text\n.quad names-tab,0,0,0,funcs-tab\n" GO_NAMES GO_FUNCS(".long", "text")
+#define GO_TABLE_OF(names) GO_HEAD("0xfffffff1") ".quad text\n.quad names-tab,0,0,0,funcs-tab\n" names GO_FUNCS(".long", "text")
+#define GO_TABLE_120 GO_TABLE_OF(GO_NAMES)
+#define GO_TABLE_H2 GO_TABLE_OF(GO_NAMED("vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField", "net/http.(*http2Framer).WriteHeaders"))
 #define GO_TABLE_116 GO_HEAD("0xfffffffa") ".quad names-tab,0,0,0,funcs-tab,0\n" GO_NAMES GO_FUNCS(".quad", "0")
 #define GO_VERSION(v) ".section .go.buildinfo,\"aw\"\n.balign 16\n.ascii \"\\377 Go buildinf:\"\n.byte 8,2\n.zero 16\n.byte " v "\n"
 #define GO_REGS_CHECK "cmp 0x10(%r14),%rsp"
@@ -306,6 +309,29 @@ static void go_that_cannot_be_decoded(void)
 	ok_int(p.nsites, 0);
 	ok(p.uses_tls && strstr(p.why, "is not where the table says"));
 	ok_str(p.stack, "go 1.21");
+	tls_plan_done(&p);
+}
+
+/* What HTTP/2 is given is read at the jump that may lead to the function's beginning again, for which it must be known; no returns. */
+static void go_header_fields(void)
+{
+	static const char *const other[] = {
+		GO_CODE("cmp 0x10(%r14),%rsp\nja 7f\n7:", "nop") GO_TABLE_H2,
+		GO_CODE("mov %rsp,%rsi\ncmp 0x10(%r14),%rsp", "nop") GO_TABLE_H2,
+		GO_CODE("push %rsi\ncmp 0x10(%r14),%rsp", "nop") GO_TABLE_H2,
+		GO_CODE("nop\nnop\nnop\nnop\nnop\nnop", "nop") GO_TABLE_H2,
+	};
+	struct tls_plan p = plan_of(GO_CODE(GO_REGS_CHECK, "nop") GO_TABLE_H2 GO_VERSION("8\n.ascii \"go1.21.3\""));
+
+	SITES(&p, "vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField+4 entry emulated", "net/http.(*http2Framer).WriteHeaders+4 entry emulated");
+	tls_plan_done(&p);
+	for (unsigned i = 0; i < ARRAY_SIZE(other); i++) {
+		p = plan_of(other[i]);
+		ok_int(p.nsites, 0);
+		tls_plan_done(&p);
+	}
+	p = plan_of(GO_CODE(GO_STACK_CHECK, "nop") GO_TABLE_H2 GO_VERSION("8\n.ascii \"go1.16.3\""));
+	ok_int(p.nsites, 0);	/* where its arguments are is another matter */
 	tls_plan_done(&p);
 }
 
@@ -440,7 +466,7 @@ static const struct tap_case cases[] = {
 	CASE(emulated_is_preferred), CASE(arguments_stay_where_they_are), CASE(loops_are_not_probed), CASE(one_pair_for_both),
 	CASE(flags_move_the_arguments), CASE(flags_without_their_function), CASE(wrappers_are_left_out),
 	CASE(peeks_are_no_data), CASE(boringssl_reads_are_peeks), CASE(gnutls_sends_once), CASE(rust_by_its_names),
-	CASE(go_by_its_table), CASE(go_before_registers), CASE(go_that_cannot_be_decoded),
+	CASE(go_by_its_table), CASE(go_before_registers), CASE(go_that_cannot_be_decoded), CASE(go_header_fields),
 	CASE(says_why_nothing), CASE(installed_openssl), CASE(what_is_no_elf), CASE(broken_files), CASE(names), CASE(directory_is_removed),
 };
 TAP_MAIN(cases)

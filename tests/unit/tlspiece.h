@@ -29,6 +29,7 @@ static inline uint32_t piece_begin(struct piece *p, struct piece_conn *c, enum h
 	p->e.conn = c->id;
 	p->e.what = what;
 	p->e.fresh = 1;
+	p->e.by = c->tid;
 	return p->e.h.len;
 }
 
