@@ -22,6 +22,7 @@
 struct buckets {
 	struct bucket v[BUCKETS_MAX];
 	unsigned n;
+	bool groups;
 	bool stop;
 };
 
@@ -174,15 +175,16 @@ static int take_line(struct buckets *bs, char *line, char *why)
 	while (rest && strchr(" \t", *rest) && *rest)
 		rest++;
 	where = rest ? strsep(&rest, " \t") : NULL;
-	if (!layout_bucket_name(name) || !where || buckets_find(bs, name))
-		return bucket_say(why, -EINVAL, "buckets: \"%.64s\": must be NAME and a directory or an https:// address, each name once", name);
+	if (!(bs->groups ? layout_group_name : layout_bucket_name)(name) || !where || buckets_find(bs, name))
+		return bucket_say(why, -EINVAL, "%s: \"%.64s\": must be NAME and %san https:// address, each name once",
+				  bs->groups ? "log_groups" : "buckets", name, bs->groups ? "" : "a directory or ");
 	b->stop = &bs->stop;
 	b->name = strdup(name);
 	bs->n++;
 	n = strlen(where);
 	while (n > 1 && where[n - 1] == '/')
 		where[--n] = '\0';
-	if (*where == '/')
+	if (*where == '/' && !bs->groups)
 		b->directory = strdup(where);
 	else if (!strncmp(where, "https://", 8) || !strncmp(where, "http://", 7))
 		b->endpoint = strdup(where);
@@ -191,19 +193,22 @@ static int take_line(struct buckets *bs, char *line, char *why)
 	if (!b->name || (!b->directory && !b->endpoint))
 		return bucket_say(why, -ENOMEM, "out of memory");
 	r = read_options(b, &o, rest, why);
+	if (!r && bs->groups && (b->sse || b->kms_key || b->lock))
+		r = bucket_say(why, -EINVAL, "log group %.64s: sse, kms_key and lock are for buckets", name);
 	free(o.credentials);
 	free(o.profile);
 	free(o.lock_days);
 	return r;
 }
 
-int buckets_load(const struct conf_list *lines, struct buckets **ret_b, char *why)
+static int load(const struct conf_list *lines, bool groups, struct buckets **ret_b, char *why)
 {
 	_cleanup_(buckets_free) struct buckets *bs = calloc(1, sizeof(*bs));
 	int r = 0;
 
 	if (!bs)
 		return bucket_say(why, -ENOMEM, "out of memory");
+	bs->groups = groups;
 	curl_global_init(CURL_GLOBAL_DEFAULT);	/* before there are threads */
 	if (lines->n > BUCKETS_MAX)
 		return bucket_say(why, -EINVAL, "buckets: at most %u", BUCKETS_MAX);
@@ -216,6 +221,16 @@ int buckets_load(const struct conf_list *lines, struct buckets **ret_b, char *wh
 		return r;
 	*ret_b = TAKE_PTR(bs);
 	return 0;
+}
+
+int buckets_load(const struct conf_list *lines, struct buckets **ret_b, char *why)
+{
+	return load(lines, false, ret_b, why);
+}
+
+int groups_load(const struct conf_list *lines, struct buckets **ret_b, char *why)
+{
+	return load(lines, true, ret_b, why);
 }
 
 static void bucket_clear(struct bucket *b)

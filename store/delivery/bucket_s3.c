@@ -1,132 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bucket_s3.c - a bucket at an S3-compatible endpoint: libcurl carries, s3sign signs. */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
-#include <curl/curl.h>
 #include <openssl/evp.h>
 
-#include "bucket_internal.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/keys.h"
-#include "s3sign.h"
+#include "transfer.h"
 
 #define ATTEMPTS 3
-#define ANSWER_MAX BUCKET_OBJECT_MAX
-
-struct transfer {
-	const struct bucket *b;
-	CURL *curl;
-	struct curl_slist *list;
-	const void *body;
-	size_t n;
-	struct buf answer, headers;
-	long status;
-};
-
-static void transfer_free(struct transfer *t)
-{
-	curl_slist_free_all(t->list);
-	curl_easy_cleanup(t->curl);
-	buf_free(&t->answer);
-	buf_free(&t->headers);
-}
-
-static bool is_stopped(const struct bucket *b)
-{
-	return __atomic_load_n(b->stop, __ATOMIC_RELAXED);
-}
-
-static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	return is_stopped(ctx);
-}
-
-static size_t on_bytes(char *p, size_t size, size_t n, void *ctx)
-{
-	return buf_add(ctx, p, size * n) < 0 ? 0 : size * n;
-}
-
-static int add_line(struct transfer *t, const char *name, const char *value)
-{
-	_cleanup_buf_ struct buf line = { 0 };
-	struct curl_slist *more;
-
-	/* "Name;" is how libcurl is told of a header without a value */
-	buf_addf(&line, *value ? "%s: %s" : "%s;%s", name, value);
-	more = line.failed ? NULL : curl_slist_append(t->list, buf_text(&line));
-	if (!more)
-		return -ENOMEM;
-	t->list = more;
-	return 0;
-}
-
-static void set_up(struct transfer *t, struct s3_request *q)
-{
-	CURL *c = t->curl;
-
-	curl_easy_setopt(c, CURLOPT_URL, buf_text(&q->url));
-	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 30L);
-	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t->b);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, &t->answer);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_bytes);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, &t->headers);
-	if (t->b->ca)
-		curl_easy_setopt(c, CURLOPT_CAINFO, t->b->ca);
-	if (!strcmp(q->method, "HEAD"))
-		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-	if (!strcmp(q->method, "PUT")) {
-		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "PUT");
-		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->n);
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->n ? t->body : "");
-	}
-}
-
-/* One attempt. 0 and the status, or -errno and why. */
-static int perform(struct transfer *t, struct s3_request *q, char *why)
-{
-	CURLcode code;
-	int r = 0;
-
-	curl_easy_reset(t->curl);
-	curl_slist_free_all(t->list);
-	t->list = NULL;
-	buf_reset(&t->answer);
-	buf_reset(&t->headers);
-	t->answer.max = ANSWER_MAX;
-	t->headers.max = 64 << 10;
-	set_up(t, q);
-	for (unsigned i = 0; i < q->nheaders && !r; i++)
-		r = add_line(t, q->headers[i].name, q->headers[i].value);
-	if (!r)
-		r = add_line(t, "Authorization", buf_text(&q->authorization));
-	if (!r)
-		r = add_line(t, "Expect", "");
-	if (r < 0)
-		return bucket_say(why, r, "out of memory");
-	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->list);
-	code = curl_easy_perform(t->curl);
-	if (code == CURLE_ABORTED_BY_CALLBACK)
-		return bucket_say(why, -ECANCELED, "the store ends");
-	if (code != CURLE_OK)
-		return bucket_say(why, -EHOSTUNREACH, "%s does not answer: %s", q->host, curl_easy_strerror(code));
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
-	return 0;
-}
 
 static void pause_before(unsigned attempt)
 {
@@ -141,19 +29,15 @@ typedef int (*fill_fn)(void *ctx, struct s3_request *q);
 static int attempt(struct transfer *t, const char *method, const char *key, fill_fn fill, void *ctx, char *why)
 {
 	_cleanup_(s3_request_free) struct s3_request q = { .method = method };
-	int r = -ENOMEM;
+	int r = s3_address(&q, t->b->endpoint, t->b->remote, key);
 
-	if (!t->curl)
-		t->curl = curl_easy_init();
-	if (t->curl)
-		r = s3_address(&q, t->b->endpoint, t->b->remote, key);
 	if (!r && fill)
 		r = fill(ctx, &q);
 	if (!r)
-		r = s3_sign(&q, t->body, t->n, clock_wall() / (int64_t)NS_PER_SEC, t->b->region, t->b->key_id, t->b->secret);
+		r = s3_sign(&q, "s3", t->body, t->n, clock_wall() / (int64_t)NS_PER_SEC, t->b->region, t->b->key_id, t->b->secret);
 	if (r < 0)
 		return bucket_say(why, r, "%s", r == -ENOMEM ? "out of memory" : "the endpoint's address makes no sense");
-	return perform(t, &q, why);
+	return transfer_perform(t, &q, why);
 }
 
 static bool is_final(const struct transfer *t, int r)
@@ -166,7 +50,7 @@ static int run(struct transfer *t, const char *method, const char *key, char *wh
 {
 	int r = bucket_say(why, -ECANCELED, "the store ends");
 
-	for (unsigned i = 0; i < ATTEMPTS && !is_stopped(t->b); i++) {
+	for (unsigned i = 0; i < ATTEMPTS && !transfer_stopped(t->b); i++) {
 		if (i)
 			pause_before(i);
 		r = attempt(t, method, key, NULL, NULL, why);
@@ -274,7 +158,7 @@ int s3_put(const struct bucket *b, const struct object *o, char *why)
 	EVP_EncodeBlock((unsigned char *)p.md5, md5, sizeof(md5));
 	clock_iso(clock_wall() / (int64_t)NS_PER_SEC + b->lock_days * 86400ll, p.until);
 	r = bucket_say(why, -ECANCELED, "the store ends");
-	for (unsigned i = 0; i < ATTEMPTS && !is_stopped(b); i++) {
+	for (unsigned i = 0; i < ATTEMPTS && !transfer_stopped(b); i++) {
 		if (i)
 			pause_before(i);
 		if ((i || o->again) && is_there(b, o, md5))

@@ -45,8 +45,9 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 
-	while (!delivery_stopping(w->d) && delivery_round(w))
+	while (!delivery_stopping(w->d) && (w->feeds ? feed_round(w) : delivery_round(w)))
 		wait_for_news(w);
+	feed_clear(w);
 	batch_clear(&w->batch);
 	selectors_free(&w->selectors);
 	buf_free(&w->selectors_text);
@@ -71,7 +72,7 @@ static void reap(struct worker **list, bool all)
 	}
 }
 
-static int start_worker(struct delivery *d, int64_t trail)
+static int start_worker(struct delivery *d, int64_t trail, bool feeds)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	int r;
@@ -80,6 +81,8 @@ static int start_worker(struct delivery *d, int64_t trail)
 		return -ENOMEM;
 	w->d = d;
 	w->id = trail;
+	w->feeds = feeds;
+	w->take = feeds ? feed_take : gather_into_file;
 	r = -pthread_create(&w->thread, NULL, run, w);
 	if (r < 0) {
 		free(w);
@@ -90,19 +93,29 @@ static int start_worker(struct delivery *d, int64_t trail)
 	return 0;
 }
 
-void delivery_changed(struct delivery *d, int64_t trail)
+/* Locked. */
+static int wake(struct delivery *d, int64_t trail, bool feeds)
 {
 	struct worker *w;
-	int r = 0;
 
-	pthread_mutex_lock(&d->lock);
-	reap(&d->workers, false);
-	for (w = d->workers; w && w->id != trail; w = w->next)
+	for (w = d->workers; w && (w->id != trail || w->feeds != feeds); w = w->next)
 		;
 	if (w)
 		w->woken = true;
-	else if (d->running && !delivery_stopping(d))
-		r = start_worker(d, trail);
+	return w || !d->running || delivery_stopping(d) ? 0 : start_worker(d, trail, feeds);
+}
+
+void delivery_changed(struct delivery *d, int64_t trail)
+{
+	struct feed f;
+	bool feeds = ledger_feed(d->ledger, trail, &f) == 0;
+	int r;
+
+	pthread_mutex_lock(&d->lock);
+	reap(&d->workers, false);
+	r = wake(d, trail, false);
+	if (!r && feeds)
+		r = wake(d, trail, true);
 	pthread_cond_broadcast(&d->news);
 	pthread_mutex_unlock(&d->lock);
 	if (r < 0)
@@ -115,7 +128,8 @@ static int start_trail(void *ctx, const struct trail *t)
 	return 0;
 }
 
-int delivery_new(struct store *st, const struct delivery_config *config, struct buckets *buckets, struct delivery **ret_d)
+int delivery_new(struct store *st, const struct delivery_config *config, struct buckets *buckets, struct buckets *groups,
+		 struct delivery **ret_d)
 {
 	struct delivery *d = calloc(1, sizeof(*d));
 	pthread_condattr_t attr;
@@ -123,11 +137,13 @@ int delivery_new(struct store *st, const struct delivery_config *config, struct 
 
 	if (!d) {
 		buckets_free(&buckets);
+		buckets_free(&groups);
 		return -ENOMEM;
 	}
 	d->st = st;
 	d->config = *config;
 	d->buckets = buckets;
+	d->groups = groups;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -156,6 +172,7 @@ void delivery_stop(struct delivery *d)
 		return;
 	__atomic_store_n(&d->stop, true, __ATOMIC_RELAXED);
 	buckets_stop(d->buckets);
+	buckets_stop(d->groups);
 	pthread_mutex_lock(&d->lock);
 	workers = TAKE_PTR(d->workers);	/* no one starts another: stop is set */
 	pthread_cond_broadcast(&d->news);
@@ -172,6 +189,7 @@ void delivery_free(struct delivery **pd)
 	delivery_stop(d);
 	ledger_free(&d->ledger);
 	buckets_free(&d->buckets);
+	buckets_free(&d->groups);
 	pthread_cond_destroy(&d->news);
 	pthread_mutex_destroy(&d->lock);
 	free(d->dir);
@@ -219,4 +237,30 @@ int64_t delivery_key_seconds(const struct delivery *d)
 int64_t delivery_digest_seconds(const struct delivery *d)
 {
 	return d->config.digest_ms / 1000 ? d->config.digest_ms / 1000 : 1;
+}
+
+const struct buckets *delivery_groups(const struct delivery *d)
+{
+	return d->groups;
+}
+
+/* arn:<partition>:logs:<region>:<account>:log-group:<name>[:*] */
+const struct bucket *delivery_group(const struct delivery *d, const char *arn)
+{
+	static const char mark[] = ":log-group:";
+	const char *at = strncmp(arn, "arn:", 4) ? NULL : strstr(arn, mark);
+	char name[LAYOUT_GROUP_MAX + 1];
+	size_t n;
+
+	if (!at || !strstr(arn, ":logs:"))
+		return NULL;
+	at += sizeof(mark) - 1;
+	n = strlen(at);
+	if (n > 2 && !strcmp(at + n - 2, ":*"))
+		n -= 2;
+	if (n >= sizeof(name))
+		return NULL;
+	memcpy(name, at, n);
+	name[n] = '\0';
+	return buckets_find(d->groups, name);
 }

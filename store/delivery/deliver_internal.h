@@ -30,6 +30,9 @@ struct worker {
 	struct delivery *d;
 	int64_t id;			/* of the trail */
 	pthread_t thread;
+	bool feeds;			/* a log group; else a bucket */
+	/* Takes the record whose JSON is in `json`; sets batch.full where it is the last one. -E2BIG: it does not fit any more. */
+	int (*take)(struct worker *w, struct decoded *d, int64_t time);
 	bool ended;			/* atomic: the trail is gone */
 	bool woken;			/* the delivery's lock */
 	struct worker *next;
@@ -38,6 +41,7 @@ struct worker {
 	struct span span;		/* id 0: none */
 	struct index_place cursor;	/* in the batch, or not selected, up to here */
 	struct batch batch;
+	struct events *events;		/* feed.c's */
 	struct selectors *selectors;
 	struct buf selectors_text, json, text;
 	bool fresh;			/* the bucket has not seen the files that are decided on */
@@ -49,7 +53,7 @@ struct delivery {
 	struct store *st;
 	struct delivery_config config;
 	char *dir;
-	struct buckets *buckets;
+	struct buckets *buckets, *groups;
 	struct ledger *ledger;
 	pthread_mutex_t lock;
 	pthread_cond_t news;		/* of CLOCK_MONOTONIC */
@@ -63,6 +67,11 @@ bool delivery_stopping(const struct delivery *d);
 
 bool delivery_round(struct worker *w);	/* false: the trail is gone */
 
+bool feed_round(struct worker *w);		/* likewise */
+void feed_clear(struct worker *w);
+int feed_take(struct worker *w, struct decoded *d, int64_t time);
+
+int gather_into_file(struct worker *w, struct decoded *d, int64_t time);
 void batch_clear(struct batch *b);
 /* Goes on in the span until the batch is full, the span's end, or what is indexed. 0 or -errno. */
 int gather(struct worker *w);

@@ -77,13 +77,11 @@ static int is_indexed(struct worker *w, const struct decoded *d, unsigned i, con
 	return r;
 }
 
-static int add_record(struct worker *w, struct decoded *d, unsigned i, bool *ret_added)
+static int add_record(struct worker *w, struct decoded *d, unsigned i)
 {
 	struct record_summary s;
 	struct select_view view;
-	struct part *p;
 	uint8_t id[16];
-	uint64_t before;
 	int r = reader_select_view(d->reader, i, w->selectors->uses, &w->text, &view);
 
 	if (r < 0 || selectors_match(w->selectors, &view) != SELECT_YES)
@@ -101,13 +99,24 @@ static int add_record(struct worker *w, struct decoded *d, unsigned i, bool *ret
 	r = reader_json(d->reader, i, &w->json);
 	if (r < 0)
 		return r;
-	p = find_part(&w->batch, &d->origin);
+	return w->take(w, d, s.time);
+}
+
+int gather_into_file(struct worker *w, struct decoded *d, int64_t time)
+{
+	struct part *p = find_part(&w->batch, &d->origin);
+	uint64_t before;
+	int r;
+
 	if (!p)
 		return w->batch.n == PARTS_MAX ? -E2BIG : -ENOMEM;
 	before = logfile_bytes(p->file);
-	r = logfile_add(p->file, w->json.p, w->json.n, s.time);
+	r = logfile_add(p->file, w->json.p, w->json.n, time);
 	w->batch.bytes += logfile_bytes(p->file) - before;
-	*ret_added = true;
+	if (!w->batch.first)
+		w->batch.first = d->received;
+	if (w->batch.bytes >= w->d->config.size)
+		w->batch.full = true;
 	return r;
 }
 
@@ -125,17 +134,11 @@ static int add_frame(struct worker *w, struct decoded *d)
 
 	decoded_lock(d);
 	for (; is_of_trail(w, d) && i < d->records && !r; i++) {
-		bool added = false;
-
-		r = add_record(w, d, i, &added);
+		r = add_record(w, d, i);
 		if (r == -E2BIG)
 			r = w->batch.full = 1;
 		if (r)
 			break;
-		if (added && !w->batch.first)
-			w->batch.first = d->received;
-		if (w->batch.bytes >= w->d->config.size)
-			w->batch.full = true;
 		w->cursor = (struct index_place){ d->pos, i + 1 };
 		if (w->batch.full) {
 			r = 1;

@@ -88,6 +88,16 @@ bool layout_bucket_name(const char *name)
 	return is_name(name, 3, 63, ".-", false);
 }
 
+bool layout_group_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr("._/#-", name[i]))
+			return false;
+	return n > 0 && n <= LAYOUT_GROUP_MAX;
+}
+
 bool layout_prefix(const char *p)
 {
 	size_t n = strlen(p);

@@ -11,6 +11,7 @@
 #define LAYOUT_NAME_MAX 128		/* of a trail */
 #define LAYOUT_PREFIX_MAX 200
 #define LAYOUT_ARN_MAX 256
+#define LAYOUT_GROUP_MAX 255
 
 /* What a file's name says of it. */
 struct layout {
@@ -28,6 +29,7 @@ void layout_arn(const char *region, const char *account, const char *name, char 
 /* CloudTrail's rules for names of trails, S3's for names of buckets, and what a key prefix may hold. */
 bool layout_trail_name(const char *name);
 bool layout_bucket_name(const char *name);
+bool layout_group_name(const char *name);	/* of CloudWatch Logs */
 bool layout_prefix(const char *prefix);
 
 #endif

@@ -16,7 +16,8 @@
 static const char schema[] =
 	"CREATE TABLE trails (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, bucket TEXT NOT NULL, prefix TEXT NOT NULL, kms TEXT NOT NULL,"
 	" multi INT, global INT, validate INT, selectors TEXT, deleted INT DEFAULT 0, logging INT DEFAULT 0, started INT DEFAULT 0,"
-	" stopped INT DEFAULT 0, delivered INT DEFAULT 0, attempted INT DEFAULT 0, digested INT DEFAULT 0, delivery_error TEXT DEFAULT '',"
+	" group_arn TEXT DEFAULT '', role_arn TEXT DEFAULT '', feed_pos INT DEFAULT 0, feed_record INT DEFAULT 0, feed_stop INT DEFAULT 0,"
+	" fed INT DEFAULT 0, feed_error TEXT DEFAULT '', stopped INT DEFAULT 0, delivered INT DEFAULT 0, attempted INT DEFAULT 0, digested INT DEFAULT 0, delivery_error TEXT DEFAULT '',"
 	" digest_error TEXT DEFAULT '');"
 	"CREATE UNIQUE INDEX trail_names ON trails (name) WHERE deleted = 0;"
 	"CREATE TABLE spans (id INTEGER PRIMARY KEY AUTOINCREMENT, trail INT NOT NULL, pos INT NOT NULL, record INT NOT NULL,"

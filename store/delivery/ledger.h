@@ -23,6 +23,7 @@
 
 #define LEDGER_TRAILS_MAX 32
 #define LEDGER_ERROR_MAX 256
+#define LEDGER_ARN_MAX 512
 #define LEDGER_SELECTORS_MAX (64u << 10)	/* a request's body has no more */
 
 struct ledger;
@@ -35,6 +36,15 @@ struct trail {
 	/* wall clock ns, 0: never */
 	int64_t started, stopped, delivered, attempted, digested;
 	char delivery_error[LEDGER_ERROR_MAX], digest_error[LEDGER_ERROR_MAX];
+	/* CloudWatch Logs: "" if it delivers nowhere there */
+	char group_arn[LEDGER_ARN_MAX], role_arn[LEDGER_ARN_MAX], feed_error[LEDGER_ERROR_MAX];
+	int64_t fed;
+};
+
+/* How far a trail has delivered to its log group. */
+struct feed {
+	struct index_place place;
+	journal_pos stop;		/* 0: goes on */
 };
 
 struct span {
@@ -90,6 +100,13 @@ int ledger_trails(struct ledger *l, bool deleted, ledger_trail_fn fn, void *ctx)
 /* How an attempt went; error NULL: well. */
 int ledger_trail_delivery(struct ledger *l, int64_t id, int64_t now, const char *error);
 int ledger_trail_digest(struct ledger *l, int64_t id, int64_t now, const char *error);
+
+/* ---- CloudWatch Logs. Events come at least once: the place is noted after each batch. */
+int ledger_feed(struct ledger *l, int64_t trail, struct feed *ret_f);	/* -ENOENT: it has no log group, or does not log */
+/* Where the trail logs and has just got its log group, or another: from here. */
+int ledger_feed_begin(struct ledger *l, int64_t trail, journal_pos at);
+int ledger_feed_at(struct ledger *l, int64_t trail, const struct index_place *place);
+int ledger_trail_fed(struct ledger *l, int64_t id, int64_t now, const char *error);
 
 /* ---- spans */
 int ledger_start(struct ledger *l, int64_t trail, int64_t now, journal_pos at);

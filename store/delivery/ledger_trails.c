@@ -7,7 +7,7 @@
 
 #define COLUMNS \
 	"id, name, bucket, prefix, kms, multi, global, validate, deleted, logging, started, stopped, delivered, attempted, digested, " \
-	"delivery_error, digest_error"
+	"delivery_error, digest_error, group_arn, role_arn, feed_error, fed"
 
 static void read_trail(struct query *q, struct trail *t)
 {
@@ -28,6 +28,10 @@ static void read_trail(struct query *q, struct trail *t)
 	t->digested = read_int(q);
 	read_text(q, t->delivery_error, sizeof(t->delivery_error));
 	read_text(q, t->digest_error, sizeof(t->digest_error));
+	read_text(q, t->group_arn, sizeof(t->group_arn));
+	read_text(q, t->role_arn, sizeof(t->role_arn));
+	read_text(q, t->feed_error, sizeof(t->feed_error));
+	t->fed = read_int(q);
 }
 
 /* 0 or -ENOENT, after the statement is bound. */
@@ -57,7 +61,8 @@ int ledger_trail_add(struct ledger *l, const struct trail *t)
 		r = -EDQUOT;
 	if (r < 0)
 		return ledger_commit(l, r);
-	query_next(&q, l, "INSERT INTO trails (name, bucket, prefix, kms, multi, global, validate) VALUES (?, ?, ?, ?, ?, ?, ?)");
+	query_next(&q, l, "INSERT INTO trails (name, bucket, prefix, kms, multi, global, validate, group_arn, role_arn)"
+			  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	bind_text(&q, t->name);
 	bind_text(&q, t->bucket);
 	bind_text(&q, t->prefix);
@@ -65,6 +70,8 @@ int ledger_trail_add(struct ledger *l, const struct trail *t)
 	bind_int(&q, t->multi_region);
 	bind_int(&q, t->global_events);
 	bind_int(&q, t->validation);
+	bind_text(&q, t->group_arn);
+	bind_text(&q, t->role_arn);
 	return ledger_commit(l, query_close(&q));
 }
 
@@ -90,13 +97,16 @@ int ledger_trail_set(struct ledger *l, const struct trail *t)
 {
 	struct query q;
 
-	query_begin(&q, l, "UPDATE trails SET bucket = ?, prefix = ?, kms = ?, multi = ?, global = ?, validate = ? WHERE id = ?");
+	query_begin(&q, l, "UPDATE trails SET bucket = ?, prefix = ?, kms = ?, multi = ?, global = ?, validate = ?, group_arn = ?,"
+			   " role_arn = ? WHERE id = ?");
 	bind_text(&q, t->bucket);
 	bind_text(&q, t->prefix);
 	bind_text(&q, t->kms_key);
 	bind_int(&q, t->multi_region);
 	bind_int(&q, t->global_events);
 	bind_int(&q, t->validation);
+	bind_text(&q, t->group_arn);
+	bind_text(&q, t->role_arn);
 	bind_int(&q, t->id);
 	return query_end(&q);
 }
@@ -165,6 +175,55 @@ int ledger_trail_digest(struct ledger *l, int64_t id, int64_t now, const char *e
 			       "UPDATE trails SET digested = ?1, digest_error = ?2 WHERE id = ?3", id, now, error);
 }
 
+int ledger_trail_fed(struct ledger *l, int64_t id, int64_t now, const char *error)
+{
+	return note(l, error ? "UPDATE trails SET feed_error = ?2 WHERE id = ?3 AND ?1" : "UPDATE trails SET fed = ?1, feed_error = ?2 WHERE id = ?3",
+		    id, now, error);
+}
+
+/* ---- CloudWatch Logs */
+
+int ledger_feed(struct ledger *l, int64_t trail, struct feed *ret_f)
+{
+	struct query q;
+	bool there;
+	int r;
+
+	query_begin(&q, l, "SELECT feed_pos, feed_record, feed_stop FROM trails WHERE id = ? AND group_arn <> '' AND started > 0 AND deleted = 0"
+			   " AND (feed_stop = 0 OR feed_pos < feed_stop)");
+	bind_int(&q, trail);
+	there = query_row(&q);
+	if (there) {
+		ret_f->place.pos = (journal_pos)read_int(&q);
+		ret_f->place.record = (uint32_t)read_int(&q);
+		ret_f->stop = (journal_pos)read_int(&q);
+	}
+	r = query_end(&q);
+	return r < 0 || there ? r : -ENOENT;
+}
+
+int ledger_feed_begin(struct ledger *l, int64_t trail, journal_pos at)
+{
+	struct query q;
+
+	query_begin(&q, l, "UPDATE trails SET feed_pos = ?1, feed_record = 0, feed_stop = CASE logging WHEN 1 THEN 0 ELSE ?1 END, feed_error = ''"
+			   " WHERE id = ?2");
+	bind_int(&q, (int64_t)at);
+	bind_int(&q, trail);
+	return query_end(&q);
+}
+
+int ledger_feed_at(struct ledger *l, int64_t trail, const struct index_place *place)
+{
+	struct query q;
+
+	query_begin(&q, l, "UPDATE trails SET feed_pos = ?, feed_record = ? WHERE id = ?");
+	bind_int(&q, (int64_t)place->pos);
+	bind_int(&q, place->record);
+	bind_int(&q, trail);
+	return query_end(&q);
+}
+
 /* ---- spans */
 
 int ledger_start(struct ledger *l, int64_t trail, int64_t now, journal_pos at)
@@ -180,8 +239,9 @@ int ledger_start(struct ledger *l, int64_t trail, int64_t now, journal_pos at)
 	bind_int(&q, now);
 	r = query_close(&q);
 	if (!r) {
-		query_next(&q, l, "UPDATE trails SET logging = 1, started = ? WHERE id = ?");
+		query_next(&q, l, "UPDATE trails SET logging = 1, started = ?, feed_pos = ?, feed_record = 0, feed_stop = 0 WHERE id = ?");
 		bind_int(&q, now);
+		bind_int(&q, (int64_t)at);
 		bind_int(&q, trail);
 		r = query_close(&q);
 	}
@@ -200,8 +260,10 @@ static int end_spans(struct ledger *l, int64_t trail, int64_t now, journal_pos a
 	r = query_close(&q);
 	if (r < 0)
 		return r;
-	query_next(&q, l, "UPDATE trails SET stopped = CASE logging WHEN 1 THEN ? ELSE stopped END, logging = 0 WHERE id = ?");
+	query_next(&q, l, "UPDATE trails SET stopped = CASE logging WHEN 1 THEN ?1 ELSE stopped END,"
+			  " feed_stop = CASE logging WHEN 1 THEN ?2 ELSE feed_stop END, logging = 0 WHERE id = ?3");
 	bind_int(&q, now);
+	bind_int(&q, (int64_t)at);
 	bind_int(&q, trail);
 	return query_close(&q);
 }

@@ -14,21 +14,14 @@
 /* What we have no counterpart of is refused, not ignored: a trail must do what it says. */
 static int refuse_foreign(struct json_object *in, struct reply *r)
 {
-	static const struct { const char *member, *error; } rows[] = {
-		{ "SnsTopicName", "InvalidSnsTopicNameException" },
-		{ "CloudWatchLogsLogGroupArn", "InvalidCloudWatchLogsLogGroupArnException" },
-		{ "CloudWatchLogsRoleArn", "InvalidCloudWatchLogsRoleArnException" },
-	};
 	const char *text;
 	size_t n;
 	bool organization;
 
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (input_text(in, rows[i].member, r, &text, &n) < 0)
-			return -EINVAL;
-		if (text && n)
-			return reply_error(r, rows[i].error, "This store does not have %s.", rows[i].member);
-	}
+	if (input_text(in, "SnsTopicName", r, &text, &n) < 0)
+		return -EINVAL;
+	if (text && n)
+		return reply_error(r, "InvalidSnsTopicNameException", "This store does not have SNS topics.");
 	if (input_bool(in, "IsOrganizationTrail", r, &organization) < 0)
 		return -EINVAL;
 	return organization ? reply_error(r, "OrganizationsNotInUseException", "This store is in no organization.") : 0;
@@ -101,6 +94,37 @@ static int kms_member(struct store *st, struct json_object *in, struct reply *r,
 	return 0;
 }
 
+static int arn_member(struct json_object *in, const char *key, struct reply *r, const char *error, char to[LEDGER_ARN_MAX])
+{
+	const char *text;
+	size_t n;
+	int res = input_text(in, key, r, &text, &n);
+
+	if (res < 0 || !text)
+		return res;
+	if (strlen(text) != n || n >= LEDGER_ARN_MAX || (n && strncmp(text, "arn:", 4)))
+		return reply_error(r, error, "%s is not valid.", key);
+	snprintf(to, LEDGER_ARN_MAX, "%s", text);
+	return 0;
+}
+
+/* The role has no meaning here, but clients that know CloudTrail give one. Empty texts take the group away. */
+static int group_members(struct store *st, struct json_object *in, struct reply *r, struct trail *t)
+{
+	static const char error[] = "InvalidCloudWatchLogsLogGroupArnException", role_error[] = "InvalidCloudWatchLogsRoleArnException";
+	int res = arn_member(in, "CloudWatchLogsLogGroupArn", r, error, t->group_arn);
+
+	if (!res)
+		res = arn_member(in, "CloudWatchLogsRoleArn", r, role_error, t->role_arn);
+	if (res < 0)
+		return res;
+	if (*t->group_arn && !delivery_group(st->delivery, t->group_arn))
+		return reply_error(r, error, "The settings of this store name no such log group.");
+	if (!*t->group_arn != !*t->role_arn)
+		return reply_error(r, *t->group_arn ? role_error : error, "A log group and a role go together.");
+	return 0;
+}
+
 static int take_members(struct store *st, struct json_object *in, struct reply *r, struct trail *t)
 {
 	int res = refuse_foreign(in, r);
@@ -111,6 +135,8 @@ static int take_members(struct store *st, struct json_object *in, struct reply *
 		res = prefix_member(in, r, t);
 	if (!res)
 		res = kms_member(st, in, r, t);
+	if (!res)
+		res = group_members(st, in, r, t);
 	if (!res)
 		res = bool_member(in, "IncludeGlobalServiceEvents", r, &t->global_events);
 	if (!res)
@@ -166,14 +192,19 @@ int op_create_trail(struct store *st, struct json_object *in, struct op_state *s
 
 int op_update_trail(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
+	char group[LEDGER_ARN_MAX];
 	struct trail t;
 	int res = trail_of_ours(st, in, "Name", r, &t);
 
-	if (!res)
-		res = take_members(st, in, r, &t);
+	if (res < 0)
+		return res;
+	memcpy(group, t.group_arn, sizeof(group));
+	res = take_members(st, in, r, &t);
 	if (res < 0)
 		return res;
 	res = ledger_trail_set(delivery_ledger(st->delivery), &t);
+	if (!res && strcmp(group, t.group_arn))
+		res = ledger_feed_begin(delivery_ledger(st->delivery), t.id, journal_end(st->journal));
 	delivery_changed(st->delivery, t.id);
 	return res < 0 ? trail_failed(r, res) : answer_trail(st, &t, r);
 }

@@ -104,6 +104,10 @@ void trail_members(const struct store *st, const struct trail *t, bool whole, st
 		json_string(j, "HomeRegion", st->region);
 	json_string(j, "TrailARN", arn);
 	json_boolean(j, "LogFileValidationEnabled", t->validation);
+	if (*t->group_arn) {
+		json_string(j, "CloudWatchLogsLogGroupArn", t->group_arn);
+		json_string(j, "CloudWatchLogsRoleArn", t->role_arn);
+	}
 	if (*t->kms_key)
 		json_string(j, "KmsKeyId", t->kms_key);
 	if (whole) {
@@ -239,6 +243,9 @@ int op_get_trail_status(struct store *st, struct json_object *in, struct op_stat
 		json_string(&j, "LatestDeliveryError", t.delivery_error);
 	if (*t.digest_error)
 		json_string(&j, "LatestDigestDeliveryError", t.digest_error);
+	if (*t.feed_error)
+		json_string(&j, "LatestCloudWatchLogsDeliveryError", t.feed_error);
+	time_member(&j, "LatestCloudWatchLogsDeliveryTime", t.fed);
 	time_member(&j, "LatestDeliveryTime", t.delivered);
 	time_member(&j, "LatestDigestDeliveryTime", t.digested);
 	time_member(&j, "StartLoggingTime", t.started);

@@ -50,7 +50,8 @@ int s3_address(struct s3_request *q, const char *endpoint, const char *bucket, c
 	if (r < 0)
 		return r;
 	buf_addc(&q->path, '/');
-	add_encoded(&q->path, bucket);
+	if (bucket)
+		add_encoded(&q->path, bucket);
 	if (key) {
 		buf_addc(&q->path, '/');
 		add_encoded(&q->path, key);
@@ -67,8 +68,8 @@ int s3_header(struct s3_request *q, const char *name, const char *value)
 	return 0;
 }
 
-int s3_sign(struct s3_request *q, const void *body, size_t n, int64_t now_seconds, const char *region, const char *key_id,
-	    const char *secret)
+int s3_sign(struct s3_request *q, const char *service, const void *body, size_t n, int64_t now_seconds, const char *region,
+	    const char *key_id, const char *secret)
 {
 	struct sigv4_request r = { .method = q->method, .path = buf_text(&q->path), .query = "", .headers = q->headers, .body = body ? body : "",
 				   .body_len = n, .s3 = true };
@@ -88,7 +89,7 @@ int s3_sign(struct s3_request *q, const void *body, size_t n, int64_t now_second
 		res = s3_header(q, "x-amz-date", q->date);
 	r.nheaders = q->nheaders;
 	buf_reset(&q->authorization);
-	return res < 0 ? res : sigv4_sign(&r, "s3", region, key_id, secret, q->date, &q->authorization);
+	return res < 0 ? res : sigv4_sign(&r, service, region, key_id, secret, q->date, &q->authorization);
 }
 
 void s3_request_free(struct s3_request *q)

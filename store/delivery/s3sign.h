@@ -22,13 +22,13 @@ struct s3_request {
 	struct buf authorization;
 };
 
-/* Sets url, path and host. key NULL: the bucket itself. -ENOMEM, -EINVAL: the endpoint makes no sense. */
+/* Sets url, path and host. key NULL: the bucket itself; bucket NULL: /. -ENOMEM, -EINVAL: the endpoint makes no sense. */
 int s3_address(struct s3_request *q, const char *endpoint, const char *bucket, const char *key);
 /* Headers to be signed and sent; values are kept by the caller until the request is over. -E2BIG. */
 int s3_header(struct s3_request *q, const char *name, const char *value);
 /* Adds host, date and hash of the body, and the authorization. */
-int s3_sign(struct s3_request *q, const void *body, size_t n, int64_t now_seconds, const char *region, const char *key_id,
-	    const char *secret);
+int s3_sign(struct s3_request *q, const char *service, const void *body, size_t n, int64_t now_seconds, const char *region,
+	    const char *key_id, const char *secret);
 void s3_request_free(struct s3_request *q);
 /* What an error's body calls itself: <Code>NoSuchBucket</Code>. "HTTP <status>" where it has none. */
 void s3_error_code(const void *p, size_t n, long status, char *ret, size_t size);

@@ -168,6 +168,8 @@ static void what_grows_beyond_the_bound_is_refused(void)
 
 /* ---- buckets */
 
+static bool groups;		/* lines are those of log groups */
+
 static int load(struct buckets **ret, char *why, unsigned n, ...)
 {
 	char *lines[8];
@@ -178,7 +180,7 @@ static int load(struct buckets **ret, char *why, unsigned n, ...)
 	for (unsigned i = 0; i < n; i++)
 		lines[i] = va_arg(ap, char *);
 	va_end(ap);
-	return buckets_load(&list, ret, why);
+	return (groups ? groups_load : buckets_load)(&list, ret, why);
 }
 
 static void lines_of_the_settings(void)
@@ -204,6 +206,16 @@ static void lines_of_the_settings(void)
 		ok(load(&b, why, 1, line) < 0 && *why);
 	}
 	ok_int(load(&b, why, 2, "one /x", "one /y"), -EINVAL);
+	snprintf(line, sizeof(line), "a/b_c#1 https://h credentials=%s", path);
+	ok_int(load(&b, why, 1, line), -EINVAL);
+	groups = true;
+	must(load(&b, why, 1, line) == 0);
+	ok(buckets_find(b, "a/b_c#1") != NULL);
+	buckets_free(&b);
+	ok_int(load(&b, why, 1, "logs /x"), -EINVAL);
+	strcat(line, " sse=AES256");
+	ok_int(load(&b, why, 1, line), -EINVAL);
+	groups = false;
 	snprintf(line, sizeof(line), "far https://h:9000 credentials=%s region=eu bucket=real lock=GOVERNANCE lock_days=7 sse=aws:kms kms_key=k", path);
 	must(load(&b, why, 2, "near  /x/", line) == 0);
 	ok(bucket_is_local(buckets_find(b, "near")));
