@@ -240,9 +240,12 @@ __noinline int tls_who(__u32 pad)
 		return TLS_NOBODY;
 	same = TLS_SAME(k->judged.exe, mm ? (__u64)mm->exe_file : 0);
 	same &= TLS_SAME(k->judged.exec, (__u32)task->self_exec_id);
-	same &= TLS_SAME(k->judged.set, (__u64)set);
-	same &= TLS_SAME(k->judged.cgroup, set->dfl_cgrp->kn->id);
-	same &= TLS_SAME(k->judged.euid, task->cred->euid.val);
+	if (ht_optouts.cgroups > ht_optouts.paths) {	/* what nobody asks for costs nothing */
+		same &= TLS_SAME(k->judged.set, (__u64)set);
+		same &= TLS_SAME(k->judged.cgroup, set->dfl_cgrp->kn->id);
+	}
+	if (ht_optouts.nusers)
+		same &= TLS_SAME(k->judged.euid, task->cred->euid.val);
 	if (same && k->judged.who)
 		return k->judged.who;
 	k->judged.who = tls_judge(&k->judged);
