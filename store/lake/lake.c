@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lake_internal.h"
@@ -17,6 +18,7 @@
 
 #define BUILTIN_NAME "default"
 #define BUILTIN_DAYS 3653
+#define HEADROOM (2ull << 30)	/* for the store itself: threads, requests, decoded frames */
 
 /* The same whenever the manifest is made anew: it follows from who the store is. */
 static void default_id(const struct lake *l, char ret[UUID_TEXT])
@@ -55,6 +57,25 @@ static int ensure_default(struct lake *l)
 	return manifest_store_add(l->manifest, &e, "", 0);
 }
 
+/* Texts that a query makes are not in the engine's count. Where they grow without bounds, an allocation fails and with it
+ * the query, before the kernel ends the whole store. Mapped files are not in this limit. */
+static void limit_memory(struct lake *l)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	unsigned long long size, resident, shared, code, lib, data;
+	struct rlimit limit;
+
+	if (fsx_read("/proc/self/statm", 4096, &b) < 0 || getrlimit(RLIMIT_DATA, &limit) < 0 ||
+	    sscanf(buf_text(&b), "%llu %llu %llu %llu %llu %llu", &size, &resident, &shared, &code, &lib, &data) != 6)
+		return;
+	data = data * (unsigned long long)sysconf(_SC_PAGESIZE) + 3 * l->config.memory + HEADROOM;
+	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < data)
+		return;
+	limit.rlim_cur = data;
+	if (setrlimit(RLIMIT_DATA, &limit) < 0)
+		log_warn(-errno, "memory cannot be limited");
+}
+
 static int open_engine(struct lake *l)
 {
 	char memory[32];
@@ -82,6 +103,8 @@ static int open_engine(struct lake *l)
 		r = duck_open(settings, &l->query_db, l->fault);
 	if (!r)
 		r = sandbox_make(l->query_db, l->dir, l->fault);
+	if (!r)
+		limit_memory(l);
 	if (r < 0 && !*l->fault)
 		snprintf(l->fault, sizeof(l->fault), "%s", strerror(-r));
 	if (r < 0)

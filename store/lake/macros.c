@@ -48,6 +48,9 @@ const char *const sandbox_macros[] = {
 	"CREATE MACRO codepoint(s) AS unicode(s)",
 	"CREATE MACRO approx_distinct(x) AS approx_count_distinct(x)",
 	"CREATE MACRO map_agg(k, v) AS map(list(k), list(v))",
+	/* a constant one would be computed while the statement is bound, whatever its length */
+	"CREATE MACRO lpad(s, n, p) AS system.main.lpad(s, least(n, 10000)::INTEGER, p)",
+	"CREATE MACRO rpad(s, n, p) AS system.main.rpad(s, least(n, 10000)::INTEGER, p)",
 	"CREATE MACRO is_nan(x) AS isnan(x)",
 	"CREATE MACRO is_finite(x) AS isfinite(x)",
 	"CREATE MACRO is_infinite(x) AS isinf(x)",

@@ -23,6 +23,7 @@
 #define WRITE_BYTES (256u << 10)
 #define INDEX_WAIT_NS (60 * NS_PER_SEC)
 #define WATCH_MS 50
+#define MADE_SECONDS 10
 #define KEEP_NS (7 * 86400 * (int64_t)NS_PER_SEC)
 
 struct table {
@@ -34,6 +35,8 @@ struct query {
 	struct lake *lake;
 	struct query_row row;
 	char *statement;		/* as it was given */
+	char **params;
+	unsigned nparams;
 	duckdb_connection c;
 	duckdb_prepared_statement prepared;
 	struct table tables[SANDBOX_TABLES_MAX];
@@ -41,7 +44,12 @@ struct query {
 	journal_pos upto;
 	uint64_t generation;		/* of merges, when it took its segments */
 	uint64_t deadline;		/* boot-time ns */
-	bool cancelled, late;		/* lock of the lake */
+	bool cancelled, late;		/* lock of the lake, down to adopted */
+	bool made;			/* checked and bound, or refused: fault, why */
+	bool adopted;			/* whoever asked has its id before that */
+	enum query_fault fault;
+	char why[DUCK_WHY_MAX];
+	unsigned refs;			/* the thread's, and of whoever waits for it to be made */
 	char error[DUCK_WHY_MAX];
 	pthread_t thread;
 	struct query *next;
@@ -63,8 +71,22 @@ static void query_free(struct query *q)
 	duck_disconnect(&q->c);
 	for (unsigned i = 0; i < q->ntables; i++)
 		scan_unref(q->tables[i].scan);
+	for (unsigned i = 0; i < q->nparams; i++)
+		free(q->params[i]);
+	free(q->params);
 	free(q->statement);
 	free(q);
+}
+
+static void query_unref(struct query *q)
+{
+	bool last;
+
+	pthread_mutex_lock(&q->lake->lock);
+	last = --q->refs == 0;
+	pthread_mutex_unlock(&q->lake->lock);
+	if (last)
+		query_free(q);
 }
 
 static void result_path(struct lake *l, const char *id, char ret[4096])
@@ -133,7 +155,7 @@ static enum query_fault add_table(struct query *q, const char *name, char why[DU
 	return r < 0 ? QUERY_BROKEN : QUERY_OK;
 }
 
-static enum query_fault prepare(struct query *q, const char *sql, const struct query_request *request, char why[DUCK_WHY_MAX])
+static enum query_fault prepare(struct query *q, const char *sql, char why[DUCK_WHY_MAX])
 {
 	idx_t wanted;
 
@@ -146,29 +168,40 @@ static enum query_fault prepare(struct query *q, const char *sql, const struct q
 		return QUERY_BAD_STATEMENT;
 	}
 	wanted = duck.nparams(q->prepared);
-	if (wanted != request->nparams) {
-		snprintf(why, DUCK_WHY_MAX, "the statement has %u parameters, %u were given", (unsigned)wanted, request->nparams);
+	if (wanted != q->nparams) {
+		snprintf(why, DUCK_WHY_MAX, "the statement has %u parameters, %u were given", (unsigned)wanted, q->nparams);
 		return QUERY_BAD_STATEMENT;
 	}
-	for (unsigned i = 0; i < request->nparams; i++)
-		if (duck.bind_varchar(q->prepared, i + 1, request->params[i]) != DuckDBSuccess) {
+	for (unsigned i = 0; i < q->nparams; i++)
+		if (duck.bind_varchar(q->prepared, i + 1, q->params[i]) != DuckDBSuccess) {
 			snprintf(why, DUCK_WHY_MAX, "parameter %u cannot be bound", i + 1);
 			return QUERY_BAD_STATEMENT;
 		}
 	return QUERY_OK;
 }
 
-static enum query_fault make_query(struct lake *l, const struct query_request *request, struct query *q, char why[DUCK_WHY_MAX])
+static bool connect_query(struct query *q)
+{
+	duckdb_connection c;
+
+	if (duck.connect(q->lake->query_db, &c) != DuckDBSuccess)
+		return false;
+	pthread_mutex_lock(&q->lake->lock);
+	q->c = c;
+	pthread_mutex_unlock(&q->lake->lock);
+	return true;
+}
+
+static enum query_fault make_query(struct query *q, char why[DUCK_WHY_MAX])
 {
 	_cleanup_buf_ struct buf sql = { 0 };
 	struct sandbox_tables tables;
 	enum query_fault f = QUERY_OK;
 	int r;
 
-	q->lake = l;
-	if (duck.connect(l->query_db, &q->c) != DuckDBSuccess)
+	if (!connect_query(q))
 		return QUERY_BROKEN;
-	r = sandbox_rewrite(request->statement, request->statement_len, &sql, why);
+	r = sandbox_rewrite(q->statement, strlen(q->statement), &sql, why);
 	if (!r)
 		r = sandbox_check(q->c, buf_text(&sql), sql.n, &tables, why);
 	if (r < 0)
@@ -177,10 +210,9 @@ static enum query_fault make_query(struct lake *l, const struct query_request *r
 		snprintf(why, DUCK_WHY_MAX, "the statement names no event data store");
 		return QUERY_BAD_STATEMENT;
 	}
-	q->upto = journal_end(l->st->journal);
 	for (unsigned i = 0; i < tables.n && !f; i++)
 		f = add_table(q, tables.v[i], why);
-	return f ? f : prepare(q, buf_text(&sql), request, why);
+	return f ? f : prepare(q, buf_text(&sql), why);
 }
 
 /* ---- running one */
@@ -357,7 +389,7 @@ static void set_status(struct query *q, enum query_status status)
 	manifest_query_put(q->lake->manifest, &q->row, q->statement, q->error);
 }
 
-static void forget(struct query *q)
+static void leave(struct query *q)
 {
 	struct lake *l = q->lake;
 
@@ -370,7 +402,6 @@ static void forget(struct query *q)
 	l->nqueries--;
 	pthread_cond_broadcast(&l->changed);
 	pthread_mutex_unlock(&l->lock);
-	query_free(q);
 }
 
 static enum query_status outcome(struct query *q, int r)
@@ -390,45 +421,79 @@ static enum query_status outcome(struct query *q, int r)
 	return s;
 }
 
-static void *run(void *arg)
+static void end_query(struct query *q, int r)
 {
-	struct query *q = arg;
 	char path[4096];
-	int r;
 
-	set_status(q, QUERY_RUNNING);
-	r = wait_for_index(q);
-	if (!r)
-		r = fill_tables(q);
-	if (!r)
-		r = execute(q);
 	q->row.finished = clock_wall();
 	q->row.status = outcome(q, r);
+	if (q->row.status == QUERY_TIMED_OUT)
+		snprintf(q->error, sizeof(q->error), "The query ran longer than %lld seconds.",
+			 (long long)(q->lake->config.query_ns / (int64_t)NS_PER_SEC));
 	if (q->row.status != QUERY_FINISHED && q->row.status != QUERY_TIMED_OUT) {
 		result_path(q->lake, q->row.id, path);
 		unlink(path);
 	}
 	set_status(q, q->row.status);
-	forget(q);
+}
+
+/* Checks and binds it, and tells whoever waits; false: it is refused. */
+static bool made(struct query *q)
+{
+	char why[DUCK_WHY_MAX] = "";
+	enum query_fault f = make_query(q, why);
+	bool adopted;
+
+	if (!f && manifest_query_put(q->lake->manifest, &q->row, q->statement, "") < 0)
+		f = QUERY_BROKEN;
+	pthread_mutex_lock(&q->lake->lock);
+	q->made = true;
+	q->fault = f;
+	memcpy(q->why, why, sizeof(q->why));
+	adopted = q->adopted;
+	pthread_cond_broadcast(&q->lake->changed);
+	pthread_mutex_unlock(&q->lake->lock);
+	if (f && adopted) {
+		snprintf(q->error, sizeof(q->error), "%s", why);
+		end_query(q, -EINVAL);
+	}
+	return !f;
+}
+
+static void *run(void *arg)
+{
+	struct query *q = arg;
+	int r;
+
+	if (made(q)) {
+		set_status(q, QUERY_RUNNING);
+		r = wait_for_index(q);
+		if (!r)
+			r = fill_tables(q);
+		if (!r)
+			r = execute(q);
+		end_query(q, r);
+	}
+	/* what it holds in the engine goes before others may take its place */
+	if (q->prepared)
+		duck.destroy_prepare(&q->prepared);
+	leave(q);
+	query_unref(q);
 	return NULL;
 }
 
-static enum query_fault launch(struct query *q)
+static int launch(struct query *q)
 {
 	pthread_attr_t attr;
 	int r;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	r = pthread_create(&q->thread, &attr, run, q);
+	r = -pthread_create(&q->thread, &attr, run, q);
 	pthread_attr_destroy(&attr);
-	if (!r)
-		return QUERY_OK;
-	log_warn(-r, "a query's thread cannot be started");
-	snprintf(q->error, sizeof(q->error), "The store could not run the query.");
-	set_status(q, QUERY_FAILED);
-	forget(q);
-	return QUERY_BROKEN;
+	if (r < 0)
+		log_warn(r, "a query's thread cannot be started");
+	return r;
 }
 
 /* Takes a place among those that run; before its segments are listed, so that none of them is removed. */
@@ -440,7 +505,7 @@ static bool enter(struct lake *l, struct query *q)
 	in = l->nqueries < LAKE_QUERIES_MAX && !l->stopping;
 	if (in) {
 		q->generation = l->generation;
-		q->deadline = UINT64_MAX;
+		q->deadline = clock_boot() + (uint64_t)l->config.query_ns;
 		q->next = l->queries;
 		l->queries = q;
 		l->nqueries++;
@@ -449,38 +514,83 @@ static bool enter(struct lake *l, struct query *q)
 	return in;
 }
 
-enum query_fault query_start(struct lake *l, const struct query_request *request, char ret_id[UUID_TEXT], char why[DUCK_WHY_MAX])
+static struct query *new_query(struct lake *l, const struct query_request *request)
 {
 	struct query *q = calloc(1, sizeof(*q));
-	enum query_fault f = QUERY_OK;
 	uint8_t id[16];
+	bool ok;
 
-	*why = '\0';
-	if (!q || uuid_random(id) < 0) {
-		free(q);
-		return QUERY_BROKEN;
-	}
+	if (!q)
+		return NULL;
 	q->lake = l;
+	q->refs = 2;
+	ok = uuid_random(id) == 0;
 	uuid_text(id, q->row.id);
 	q->row.created = clock_wall();
+	q->upto = journal_end(l->st->journal);
 	snprintf(q->row.alias, sizeof(q->row.alias), "%s", request->alias ? request->alias : "");
 	q->statement = strndup(request->statement, request->statement_len);
+	q->params = calloc(request->nparams + 1, sizeof(*q->params));
+	ok &= q->statement && q->params;
+	for (; ok && q->nparams < request->nparams; q->nparams += ok) {
+		q->params[q->nparams] = strdup(request->params[q->nparams]);
+		ok = q->params[q->nparams] != NULL;
+	}
+	if (!ok) {
+		query_free(q);
+		return NULL;
+	}
+	return q;
+}
+
+/* The answer of the query's thread; a statement that takes long to be bound goes on without us. */
+static enum query_fault wait_made(struct query *q, char why[DUCK_WHY_MAX])
+{
+	struct lake *l = q->lake;
+	struct timespec until;
+	enum query_fault f;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += MADE_SECONDS;
+	pthread_mutex_lock(&l->lock);
+	while (!q->made && pthread_cond_timedwait(&l->changed, &l->lock, &until) != ETIMEDOUT)
+		;
+	q->adopted = !q->made;
+	f = q->adopted ? QUERY_OK : q->fault;
+	memcpy(why, q->why, sizeof(q->why));
+	pthread_mutex_unlock(&l->lock);
+	return f;
+}
+
+enum query_fault query_start(struct lake *l, const struct query_request *request, char ret_id[UUID_TEXT], char why[DUCK_WHY_MAX])
+{
+	struct query *q;
+	enum query_fault f;
+
+	*why = '\0';
+	if (memchr(request->statement, '\0', request->statement_len)) {
+		snprintf(why, DUCK_WHY_MAX, "the statement holds a NUL byte");
+		return QUERY_BAD_STATEMENT;
+	}
+	q = new_query(l, request);
+	if (!q)
+		return QUERY_BROKEN;
 	if (!enter(l, q)) {
 		query_free(q);
 		return QUERY_TOO_MANY;
 	}
-	f = q->statement ? make_query(l, request, q, why) : QUERY_BROKEN;
-	if (!f && manifest_query_put(l->manifest, &q->row, q->statement, "") < 0)
-		f = QUERY_BROKEN;
-	if (f) {
-		forget(q);
-		return f;
+	if (launch(q) < 0) {
+		leave(q);
+		query_free(q);
+		return QUERY_BROKEN;
 	}
+	f = wait_made(q, why);
+	/* one that is still being bound has no row yet */
+	if (q->adopted && manifest_query_put(l->manifest, &q->row, q->statement, "") < 0)
+		f = QUERY_BROKEN;
 	memcpy(ret_id, q->row.id, UUID_TEXT);
-	pthread_mutex_lock(&l->lock);
-	q->deadline = clock_boot() + (uint64_t)l->config.query_ns;
-	pthread_mutex_unlock(&l->lock);
-	return launch(q);
+	query_unref(q);
+	return f;
 }
 
 /* ---- watching */
@@ -507,7 +617,8 @@ int query_cancel(struct lake *l, const char *id)
 		;
 	if (q) {
 		q->cancelled = true;
-		duck.interrupt(q->c);
+		if (q->c)
+			duck.interrupt(q->c);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return q ? 0 : -ENOENT;
@@ -520,7 +631,7 @@ static void interrupt_late(struct lake *l)
 
 	for (struct query *q = l->queries; q; q = q->next) {
 		q->late |= !q->cancelled && now > q->deadline;
-		if ((q->late || q->cancelled || l->stopping) && q->c && q->deadline != UINT64_MAX)
+		if ((q->late || q->cancelled || l->stopping) && q->c)
 			duck.interrupt(q->c);
 	}
 }

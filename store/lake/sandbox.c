@@ -13,6 +13,7 @@
 #include "scan.h"
 
 #define DEPTH_MAX 600
+#define REFERENCES_MAX 20	/* of tables, each one counted: the engine's planner takes minutes over a hundred joins */
 
 /* ---- the database */
 
@@ -46,6 +47,7 @@ int sandbox_make(duckdb_database db, const char *dir, char why[DUCK_WHY_MAX])
 struct check {
 	struct sandbox_tables *tables;
 	struct json_object *root;
+	unsigned references;
 	char *why;
 };
 
@@ -140,6 +142,8 @@ static int base_table(struct check *c, struct json_object *o)
 
 	if (!name || (schema && *schema) || (catalog && *catalog) || (json_object_object_get_ex(o, "at_clause", &at) && at))
 		return refuse(c, "only event data stores can stand in FROM, not", name);
+	if (++c->references > REFERENCES_MAX)
+		return refuse(c, "too many tables stand in the statement", NULL);
 	if (strlen(name) == 36 && is_uuid(name))
 		return add_table(c, name);
 	if (is_plain_name(name) && is_with(c->root, name))
@@ -295,6 +299,10 @@ void sandbox_message(const char *error, char ret[DUCK_WHY_MAX])
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strncmp(error, kinds[i], strlen(kinds[i])))
 			error += strlen(kinds[i]);
+	if (!strncmp(error, "Max expression depth", 20))
+		error = "the statement is nested too deeply";
+	if (!strncmp(error, "Out of Memory", 13) || strstr(error, "bad_alloc"))
+		error = "the query needs more memory than queries may have";
 	if (!strncmp(error, "IO Error", 8) || !strncmp(error, "Permission Error", 16) || !strncmp(error, "INTERNAL", 8))
 		error = "the store could not run the statement";
 	n = strcspn(error, "\n");

@@ -298,6 +298,29 @@ def hostile_statements_are_refused(t):
     t.equal(len(rows("SELECT 1 AS one FROM $EDS_ID LIMIT 3")), 3, "and the store goes on")
 
 
+def greedy_statements_harm_nobody(t):
+    """They are refused, or fail, or are harmless; each ends, and the store goes on."""
+    chain = ", ".join("t%d AS (SELECT x || x AS x FROM t%d)" % (i, i - 1) for i in range(1, 18))
+    cases = {
+        "SELECT lpad('x', 2000000000, 'y') AS x FROM events LIMIT 1": "FINISHED",
+        "WITH t0 AS (SELECT eventjson AS x FROM events), %s SELECT max(length(x)) AS n FROM t17" % chain: "FAILED",
+        "SELECT regexp_replace(eventjson, '.', eventjson, 'g') AS x FROM events": "FAILED",
+        "WITH RECURSIVE t(n) AS (SELECT eventjson FROM events UNION ALL SELECT n || n FROM t) SELECT count(*) AS n FROM t": "FAILED",
+        "SELECT count(DISTINCT a.eventjson || b.eventjson) AS n FROM events a, events b": "FAILED",
+        "SELECT CAST(1 AS INTEGER%s) FROM events" % ("[]" * 4000): None,
+        "SELECT %s1 FROM events LIMIT 1" % ("1+" * 4900): None,
+        "SELECT 1 FROM %s" % ", ".join("events e%d" % i for i in range(300)): None,
+        "SELECT 1 FROM %sevents%s" % ("(SELECT * FROM " * 400, ")" * 400): None,
+        "SELECT %s FROM events" % ("CASE WHEN 1=1 THEN " * 400 + "1" + " END" * 400): None,
+    }
+    for sql, want in cases.items():
+        if want is None:
+            t.equal(error(CLIENT.start_query, QueryStatement=sql), "InvalidQueryStatementException", sql[:60])
+        else:
+            t.equal(wait(CLIENT.start_query(QueryStatement=sql)["QueryId"]), want, sql[:60])
+    t.equal(rows("SELECT count(*) AS n FROM $EDS_ID WHERE " + OURS), [{"n": str(COUNT)}], "and the store goes on")
+
+
 def queries_are_cancelled_and_end_in_time(t):
     endless = "SELECT count(*) AS n FROM %s a, %s b, %s c WHERE a.eventjson || b.eventjson < c.eventjson" % (EDS, EDS, EDS)
     query = CLIENT.start_query(QueryStatement=endless)["QueryId"]
@@ -324,7 +347,8 @@ def error_of_queries(t):
 if __name__ == "__main__":
     cases = [the_aws_cli_runs_a_query, segments_are_immutable_and_known_by_their_hash, sealed_and_unsealed_are_one,
              columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, trino_functions, results_are_paged,
-             parameters_are_bound, hostile_statements_are_refused, queries_are_cancelled_and_end_in_time, error_of_queries]
+             parameters_are_bound, hostile_statements_are_refused, greedy_statements_harm_nobody,
+             queries_are_cancelled_and_end_in_time, error_of_queries]
     try:
         tap.main(cases)
     finally:

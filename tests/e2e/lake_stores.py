@@ -168,7 +168,7 @@ def damaged_segments_are_made_anew(t):
     with tap.Workdir() as d:
         fill(d, 3000, time.time() - 100, 1000000)
         lake = Lake(d, lake_seal_records="1000", lake_seal_time="20s")
-        lake.store.until(lambda: len(lake.files()) == 3, "three segments")
+        lake.store.until(lambda: lake.manifest("SELECT count(*) FROM segment") == [(3,)], "three segments")
         before = lake.manifest("SELECT path, nrows FROM segment ORDER BY first LIMIT 3")
         lake.store.stop()
         gone, flipped, orphan = lake.files()[0], lake.files()[1], lake.files()[2] + ".tmp"
