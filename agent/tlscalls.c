@@ -20,6 +20,7 @@
 
 struct open_call {
 	uint64_t number, lost;
+	api_rule_no rule;
 	struct tlscalls_who who;
 };
 
@@ -167,23 +168,22 @@ static void on_head(void *ctx, const struct http_call *call, struct http_wants *
 {
 	struct conn *c = ctx;
 	struct open_call *o = open_find(c, call->number) ?: open_room(c);
+	api_rule_no rule;
 
-	if (o)
-		*o = (struct open_call){ .number = call->number, .lost = c->lost, .who = c->who };
 	c->peer.role = call->role;
 	details(c);
-	api_wants(&c->peer, call, ret_wants);
+	rule = api_wants(&c->peer, call, ret_wants);
+	if (o)
+		*o = (struct open_call){ .number = call->number, .rule = rule, .lost = c->lost, .who = c->who };
 }
 
 /* With the response's head known, less of its body may be wanted. */
 static void on_answer(void *ctx, const struct http_call *call, struct http_wants *wants)
 {
 	struct conn *c = ctx;
-	struct http_wants now;
+	struct open_call *o = open_find(c, call->number);
 
-	api_wants(&c->peer, call, &now);
-	if (now.response < wants->response)
-		wants->response = now.response;
+	api_wants_answer(o ? o->rule : API_RULE_UNKNOWN, &c->peer, call, wants);
 }
 
 static const struct http_part *on_block(void *ctx, const struct http_block *b)
@@ -208,6 +208,7 @@ static void on_call(void *ctx, const struct http_call *call)
 	struct open_call *o = open_find(c, call->number);
 	struct tlscalls_call x = { .who = o ? o->who : c->who, .peer = &c->peer, .http = call, .conn = c->id, .local_port = c->local_port,
 				   .fresh = c->fresh, .lost = o && c->lost > o->lost ? c->lost - o->lost : 0 };
+	api_rule_no rule = o ? o->rule : API_RULE_UNKNOWN;
 	struct api_call api;
 	int r;
 
@@ -217,7 +218,7 @@ static void on_call(void *ctx, const struct http_call *call)
 		return;
 	c->peer.role = call->role;
 	x.tls = details(c);
-	r = api_describe(&c->peer, call, t->arena, &api);
+	r = api_describe_by(rule, &c->peer, call, t->arena, &api);
 	x.api = &api;
 	if (!r)
 		r = t->ops.call(t->ops.ctx, &x);

@@ -97,10 +97,16 @@ static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 	barrier_var(want);
 	if (!want)
 		TLS_SEND(0);
+	if (want <= 128)
+		TLS_SEND(128);
 	if (want <= 256)
 		TLS_SEND(256);
+	if (want <= 512)
+		TLS_SEND(512);
 	if (want <= 1024)
 		TLS_SEND(1024);
+	if (want <= 2048)
+		TLS_SEND(2048);
 	if (want <= 4096)
 		TLS_SEND(4096);
 	TLS_SEND(HT_TLS_CHUNK);

@@ -34,12 +34,26 @@ static const struct api_rule *const rules[] = {
 	&api_rule_http,		/* fits every call */
 };
 
+#define NRULES (sizeof(rules) / sizeof(rules[0]))
+
 /* The first rule from `i` on that the call's head fits. */
 static unsigned rule_from(unsigned i, const struct api_peer *peer, const struct http_call *call)
 {
 	while (rules[i] != &api_rule_http && (call->flags & HTTP_NO_REQUEST || !rules[i]->match(peer, call)))
 		i++;
 	return i;
+}
+
+/* With the whole call known, the first rule that it fits: the one that its head fitted, unless one that looks at more fits now, or no longer. */
+static unsigned rule_again(api_rule_no known, const struct api_peer *peer, const struct http_call *call)
+{
+	unsigned i = 0;
+
+	if (known >= NRULES || call->flags & HTTP_NO_REQUEST)
+		return rule_from(0, peer, call);
+	while (i < known && !(rules[i]->late && rules[i]->match(peer, call)))
+		i++;
+	return i == known && rules[i]->late ? rule_from(i, peer, call) : i;
 }
 
 /* ---- what rules share */
@@ -247,9 +261,9 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-void api_wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants)
+api_rule_no api_wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants)
 {
-	unsigned i = rule_from(0, peer, call);
+	unsigned i = rule_from(0, peer, call), first = i;
 	struct http_wants other = { 0 };
 
 	*ret_wants = (struct http_wants){ 0 };
@@ -262,6 +276,22 @@ void api_wants(const struct api_peer *peer, const struct http_call *call, struct
 		ret_wants->request = HTTP_BODY_MAX;
 	if (ret_wants->response > HTTP_BODY_MAX)
 		ret_wants->response = HTTP_BODY_MAX;
+	return first;
+}
+
+void api_wants_answer(api_rule_no rule, const struct api_peer *peer, const struct http_call *call, struct http_wants *wants)
+{
+	struct http_wants now = { 0 };
+
+	if (!wants->response)		/* it never becomes more */
+		return;
+	now.response = rule < NRULES && rules[rule]->answer ? rules[rule]->answer(call, wants->response) : API_ASK_AGAIN;
+	if (now.response == API_ASK_AGAIN && rule < NRULES && rules[rule] != &api_rule_files)
+		rules[rule]->wants(peer, call, &now);
+	else if (now.response == API_ASK_AGAIN)
+		api_wants(peer, call, &now);
+	if (now.response < wants->response)
+		wants->response = now.response;
 }
 
 /* The call with its request's body without content coding, as rules read it; its length stays that of the wire. Absent where it cannot be read. */
@@ -279,13 +309,13 @@ static const struct http_call *plain_request(const struct http_call *call, struc
 	return room;
 }
 
-int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
+int api_describe_by(api_rule_no rule, const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
 {
 	struct http_call room;
 	const struct http_call *plain = plain_request(call, &room, a);
 	int r = common(peer, call, a, ret_call);
 	struct str host = ret_call->event_source;
-	unsigned i = rule_from(0, peer, call);
+	unsigned i = rule_again(rule, peer, call);
 
 	while (!r) {
 		ret_call->rule = rules[i]->name;
@@ -296,4 +326,9 @@ int api_describe(const struct api_peer *peer, const struct http_call *call, stru
 		r = 0;
 	}
 	return r ? r : finish(call, host, a, ret_call);
+}
+
+int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call)
+{
+	return api_describe_by(API_RULE_UNKNOWN, peer, call, a, ret_call);
 }

@@ -61,10 +61,17 @@ void *api_arena_get(struct api_arena *a, size_t n);
 /* A copy with a NUL behind it; absent stays absent. */
 struct str api_arena_str(struct api_arena *a, struct str s);
 
-/* Of a call whose request's head is known. Asked again when the response's head is (http_sink.answer), less may be wanted of its body. */
-void api_wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants);
+/* Which rule a call's head fits: what api_wants() found need not be looked for again. */
+typedef unsigned api_rule_no;
+#define API_RULE_UNKNOWN (~0u)
+
+/* Of a call whose request's head is known. */
+api_rule_no api_wants(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants);
+/* With its response's head known (http_sink.answer): less may be wanted of its body. */
+void api_wants_answer(api_rule_no rule, const struct api_peer *peer, const struct http_call *call, struct http_wants *wants);
 /* Of a call that has ended. 0, or -ENOMEM. */
 int api_describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call);
+int api_describe_by(api_rule_no rule, const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call);
 
 /* Reads rule files (docs/apis.md), a file or every *.yaml of a directory in the order of their names; NULL: API_RULES_DIR. That one need not
  * be there. They are asked before all other rules, and replace those that were loaded before. How many, or -errno and why
@@ -76,12 +83,17 @@ void api_rules_free(void);
 /* A digest of the texts of those in use, 64 hex digits; "": there are none. */
 const char *api_rules_sha256(void);
 
-/* One kind of API. `match` answers whether it is this rule's, by the head alone, without memory of its own. */
+/* One kind of API. `match` answers whether it is this rule's, by the request's head alone, without memory of its own; if it is `late`, it looks
+ * at the body or the response, too. `answer`: what is wanted of a response's body with its head known, after `n` was wanted before;
+ * API_ASK_AGAIN: what `wants` says then. NULL: the same. */
+#define API_ASK_AGAIN UINT32_MAX
 struct api_rule {
 	const char *name;
 	bool (*match)(const struct api_peer *peer, const struct http_call *call);
 	void (*wants)(const struct api_peer *peer, const struct http_call *call, struct http_wants *ret_wants);
 	int (*describe)(const struct api_peer *peer, const struct http_call *call, struct api_arena *a, struct api_call *ret_call);
+	uint32_t (*answer)(const struct http_call *call, uint32_t n);
+	bool late;
 };
 
 extern const struct api_rule api_rule_aws;	/* aws*.c; api.c has the list of all */

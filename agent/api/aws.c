@@ -156,4 +156,12 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return r ? r : additional(call, &f, a, ret_call);
 }
 
-const struct api_rule api_rule_aws = { "aws", match, wants, describe };
+/* Where nothing but an error was wanted, the status says it all; of the rest, a form's operation may be known only now. */
+static uint32_t answer(const struct http_call *call, uint32_t n)
+{
+	if (call->response.head.status / 100 == 3 || n != AWS_ERROR_MAX)
+		return API_ASK_AGAIN;
+	return api_error_wants(call, n);
+}
+
+const struct api_rule api_rule_aws = { "aws", match, wants, describe, answer, .late = true };

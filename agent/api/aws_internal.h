@@ -68,15 +68,17 @@ void aws_host_get(struct str host, struct aws_host *ret);
 
 /* ---- which operation (aws_find.c, aws_route.c) */
 
+struct aws_label {
+	unsigned name;
+	struct str value;		/* still encoded */
+};
+
 struct aws_found {
 	const struct aws_service *service;	/* NULL: none that we know */
 	const struct aws_op *op;		/* NULL: its name is below, or it has none */
 	struct str name, version;		/* as the call says, checked for its form */
 	bool form, cbor, s3;
-	struct {
-		unsigned name;
-		struct str value;		/* still encoded */
-	} labels[AWS_LABELS_MAX];
+	struct aws_label labels[AWS_LABELS_MAX];
 	unsigned nlabels;
 	uint64_t fit;				/* how well the path fits its template */
 	struct aws_sign sign;

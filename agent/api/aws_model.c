@@ -4,12 +4,18 @@
 
 struct str aws_name(unsigned id)
 {
-	unsigned n = 0;
+	unsigned n = 0, above = AWS_NAME_MAX;
 
 	if (id >= aws_nnames)
 		return (struct str){ 0 };
-	while (n < AWS_NAME_MAX && aws_name_first[n + 1] <= id)
-		n++;
+	while (n < above) {		/* names of n bytes begin at aws_name_first[n] */
+		unsigned mid = n + (above - n) / 2;
+
+		if (aws_name_first[mid + 1] <= id)
+			n = mid + 1;
+		else
+			above = mid;
+	}
 	return (struct str){ aws_name_text + aws_name_base[n] + (size_t)(id - aws_name_first[n]) * n, n };
 }
 

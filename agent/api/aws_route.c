@@ -10,7 +10,8 @@ static const char *const methods[AWS_METHODS] = { "GET", "POST", "PUT", "DELETE"
 struct fit {
 	uint64_t score;		/* two bits a segment: literal, label, greedy label; then how many parameters it asks for */
 	bool dated;
-	struct aws_found labels;	/* only its labels */
+	unsigned nlabels;
+	struct aws_label labels[AWS_LABELS_MAX];
 };
 
 /* Larger is better: one of another version is the worst. */
@@ -60,10 +61,10 @@ static bool add_label(struct fit *f, struct str name, struct str value)
 {
 	int id = aws_name_id(name);
 
-	if (id < 0 || !value.n || f->labels.nlabels == AWS_LABELS_MAX)
+	if (id < 0 || !value.n || f->nlabels == AWS_LABELS_MAX)
 		return false;
-	f->labels.labels[f->labels.nlabels].name = (unsigned)id;
-	f->labels.labels[f->labels.nlabels++].value = value;
+	f->labels[f->nlabels].name = (unsigned)id;
+	f->labels[f->nlabels++].value = value;
 	return true;
 }
 
@@ -156,7 +157,9 @@ static bool fits(const struct aws_op *op, const struct uri *u, struct fit *ret)
 {
 	struct str query = str_of(aws_uri_text + op->uri), path = str_cut(&query, '?');
 
-	*ret = (struct fit){ 0 };
+	ret->score = 0;
+	ret->dated = false;
+	ret->nlabels = 0;
 	return fit_path(trimmed(path), trimmed(u->path), ret) && fit_query(query, u->query, ret);
 }
 
@@ -175,8 +178,8 @@ bool aws_route(const struct aws_service *s, struct str method, const struct uri 
 		f->service = s;
 		f->op = &aws_ops[i];
 		f->fit = fit_value(&now);
-		f->nlabels = now.labels.nlabels;
-		memcpy(f->labels, now.labels.labels, sizeof(f->labels));
+		f->nlabels = now.nlabels;
+		memcpy(f->labels, now.labels, now.nlabels * sizeof(f->labels[0]));
 	}
 	return f->op;
 }

@@ -157,4 +157,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return ret_call->event_name.p ? parameters(&arm, &u, a, &ret_call->request_parameters) : -ENOMEM;
 }
 
-const struct api_rule api_rule_azure = { "azure", match, wants, describe };
+const struct api_rule api_rule_azure = { "azure", match, wants, describe, .answer = api_error_wants };

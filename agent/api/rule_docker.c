@@ -285,4 +285,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return r ? r : jsontext_end(&j, &ret_call->request_parameters);
 }
 
-const struct api_rule api_rule_docker = { "docker", match, wants, describe };
+const struct api_rule api_rule_docker = { "docker", match, wants, describe, NULL, false };

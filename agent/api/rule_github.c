@@ -182,4 +182,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return jsontext_end(&j, &ret_call->request_parameters);
 }
 
-const struct api_rule api_rule_github = { "github", match, wants, describe };
+const struct api_rule api_rule_github = { "github", match, wants, describe, NULL, false };

@@ -200,4 +200,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return parameters(&r, &u, shown, a, &ret_call->request_parameters);
 }
 
-const struct api_rule api_rule_google = { "google", match, wants, describe };
+const struct api_rule api_rule_google = { "google", match, wants, describe, .answer = api_error_wants };

@@ -70,4 +70,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return parameters(call, &u, path, a, &ret_call->request_parameters);
 }
 
-const struct api_rule api_rule_http = { "http", match, wants, describe };
+const struct api_rule api_rule_http = { "http", match, wants, describe, NULL, false };

@@ -341,4 +341,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return r ? r : parameters(call, &request, &u, host, a, &ret_call->request_parameters);
 }
 
-const struct api_rule api_rule_kube = { "kubernetes", match, wants, describe };
+const struct api_rule api_rule_kube = { "kubernetes", match, wants, describe, .answer = api_error_wants };

@@ -294,4 +294,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return r ? r : answered(call, a, &ret_call->response_elements);
 }
 
-const struct api_rule api_rule_llm = { "llm", match, wants, describe };
+const struct api_rule api_rule_llm = { "llm", match, wants, describe, NULL, false };

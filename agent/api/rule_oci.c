@@ -114,4 +114,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return jsontext_end(&j, &ret_call->response_elements);
 }
 
-const struct api_rule api_rule_oci = { "oci", match, wants, describe };
+const struct api_rule api_rule_oci = { "oci", match, wants, describe, .late = true };

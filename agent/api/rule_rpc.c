@@ -213,4 +213,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return r < 0 ? r : 0;
 }
 
-const struct api_rule api_rule_rpc = { "jsonrpc", match, wants, describe };
+const struct api_rule api_rule_rpc = { "jsonrpc", match, wants, describe, NULL, false };

@@ -150,4 +150,4 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	return r;
 }
 
-const struct api_rule api_rule_files = { "file", match, wants, describe };
+const struct api_rule api_rule_files = { "file", match, wants, describe, NULL, false };

@@ -41,11 +41,11 @@ static void put_identity(struct buf *image)
 
 static void put_data(struct buf *image, struct piece_conn *c, enum ht_tls_dir dir, const struct buf *text)
 {
-	static const uint32_t rooms[] = { 256, 1024, 4096, HT_TLS_CHUNK };
+	static const uint32_t rooms[] = { 128, 256, 512, 1024, 2048, 4096, HT_TLS_CHUNK };
 	static struct piece p;
 	unsigned i = 0;
 
-	while (rooms[i] < text->n && i < 3)
+	while (rooms[i] < text->n && i < 6)
 		i++;
 	if (text->n > rooms[i])
 		abort();

@@ -58,6 +58,27 @@ static void body(struct http_body *b, struct str s, uint32_t wanted, bool all)
 	b->prefix = all || s.n < wanted ? s : str_first(s, wanted);
 }
 
+/* What was found out when the head was known leads to the same. */
+static void describe_by_head(const struct api_peer *peer, const struct http_call *call, const struct api_call *want, struct api_arena *a)
+{
+	struct http_call head = *call;
+	struct http_wants w, less;
+	struct api_call c;
+	api_rule_no rule;
+
+	head.request.body = (struct http_body){ 0 };
+	head.response = (struct http_message){ 0 };
+	rule = api_wants(peer, &head, &w);
+	less = w;
+	head.response.head = call->response.head;
+	api_wants_answer(rule, peer, &head, &less);
+	need(less.request == w.request && less.response <= w.response);
+	api_wants(peer, &head, &w);
+	need(less.response <= w.response);
+	need(!api_describe_by(rule, peer, call, a, &c));
+	need(c.rule == want->rule && str_equal(c.event_name, want->event_name) && str_equal(c.request_parameters, want->request_parameters));
+}
+
 static void describe(const struct api_peer *peer, const struct http_call *call, struct api_arena *a)
 {
 	struct api_call c;
@@ -69,6 +90,7 @@ static void describe(const struct api_peer *peer, const struct http_call *call, 
 	is_json(c.response_elements);
 	is_json(c.additional);
 	need(c.event_type && c.rule && (c.category == CATEGORY_MANAGEMENT || c.category == CATEGORY_DATA) && c.nresources <= API_RESOURCES_MAX);
+	describe_by_head(peer, call, &c, a);
 	api_arena_reset(a);
 }
 

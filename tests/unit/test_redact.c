@@ -5,6 +5,7 @@
 
 #include "lib/cleanup.h"
 #include "proto/redact.h"
+#include "proto/redact_rules.h"
 #include "tests/tap.h"
 
 #define WORDS 64
@@ -252,7 +253,25 @@ static void names(void)
 			printf("# %s is no secret's name\n", plain[i]), tap_failed = 1;
 }
 
+/* The quick no by the first letter is for none of these; and it is a no. */
+static void forms_by_their_first_letter(void)
+{
+	static const char *const forms[] = {
+		"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xoxa-", "xoxs-", "sk_live_", "rk_live_", "sk-ant-",
+		"npm_", "pypi-", "dckr_pat_", "hvs.", "AGE-SECRET-KEY-", "eyJ", "-----BEGIN", "SG.", "AIza",
+	};
+	char text[128];
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		int n = snprintf(text, sizeof(text), "%s%064d", forms[i], 7);
+
+		ok(redact_has_token_form((struct str){ text, (size_t)n }) && redact_may_be_token(text[0]));
+	}
+	for (const char *c = "bcfijklmoqtuvwyzBCDEFGHIJKLMNOPQRTUVWXYZ0123456789._/ "; *c; c++)
+		ok(!redact_may_be_token(*c));
+}
+
 static const struct tap_case cases[] = {
-	CASE(table), CASE(small_room_hides_more), CASE(many_words), CASE(options), CASE(names),
+	CASE(table), CASE(small_room_hides_more), CASE(many_words), CASE(options), CASE(names), CASE(forms_by_their_first_letter),
 };
 TAP_MAIN(cases)
