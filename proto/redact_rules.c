@@ -221,11 +221,9 @@ bool redact_is_secret_query(const char *p, size_t n)
 
 bool redact_may_be_token(char first)
 {
-	switch (first) {	/* of all the forms */
-	case 'g': case 'x': case 's': case 'r': case 'n': case 'p': case 'd': case 'h': case 'A': case 'e': case '-': case 'S':
-		return true;
-	}
-	return false;
+	static const char firsts[] = "gxsrnpdhAe-S";	/* of all the forms */
+
+	return first && memchr(firsts, first, sizeof(firsts) - 1);
 }
 
 bool redact_has_token_form(struct str s)
