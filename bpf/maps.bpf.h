@@ -344,7 +344,7 @@ struct {
 struct tls_open {		/* a library's function between its entry and its return */
 	struct tls_key key;
 	__u64 sp, buf, len, done;
-	__u64 by;		/* the goroutine; 0: it is the thread's */
+	__u64 by;		/* the thread, or the goroutine */
 	__u64 more;		/* of a header field: the argument behind `done` */
 	__u64 when;
 	__u32 func;		/* 0: none */

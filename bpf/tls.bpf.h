@@ -63,8 +63,7 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 	tls_head(e, p->c, HT_TLS_DATA, len);
 	e->h.gen = p->gen;
 	e->dir = p->dir;
-	if (p->by)
-		e->by = p->by;
+	e->by = p->by;
 	e->offset = p->off + p->at;
 	e->full = full;
 	e->captured = want;
@@ -394,7 +393,7 @@ int ht_tls_entry(struct pt_regs *regs)
 	__u64 cookie = bpf_get_attach_cookie(regs);
 	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
-	struct tls_open o = { .func = func, .sp = regs->sp };
+	struct tls_open o = { .func = func, .sp = regs->sp, .by = (__u32)bpf_get_current_pid_tgid() };
 	struct tls_conn *c;
 	__u64 obj;
 

@@ -20,7 +20,7 @@ struct tls_nv {			/* nghttp2_nv */
 struct tls_list {
 	struct scratch *s;
 	__u64 nv;
-	__u64 by;		/* a goroutine; 0: the thread */
+	__u64 by;
 	__u32 n, at;		/* where in s->b the next field goes; 0: the list cannot be told */
 };
 
@@ -91,8 +91,7 @@ static __noinline int tls_list_send(struct tls_list *l, struct tls_conn *c, __u6
 	e = (struct ht_tls *)l->s->b;
 	tls_head(e, c, HT_TLS_FIELDS, l->at);
 	e->h.gen = 0;
-	if (l->by)
-		e->by = l->by;
+	e->by = l->by;
 	e->offset = stream;
 	e->full = l->n;
 	e->captured = l->at - sizeof(*e);
@@ -124,6 +123,7 @@ static __noinline int tls_fields_say(struct tls_open *o, __u64 stream)
 	}
 	c->off[0] = stream;
 	l.at = sizeof(struct ht_tls);
+	l.by = o->by;
 	l.nv = o->buf;
 	l.n = o->len;
 	l.s = tls_scratch_take();

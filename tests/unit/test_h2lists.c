@@ -356,6 +356,7 @@ struct answers {
 	unsigned n;
 	char host[CALLS][32];
 	uint32_t flags[CALLS];
+	unsigned status[CALLS];
 };
 
 static int on_call(void *ctx, const struct tlscalls_call *c)
@@ -365,6 +366,7 @@ static int on_call(void *ctx, const struct tlscalls_call *c)
 
 	if (a->n < CALLS) {
 		snprintf(a->host[a->n], sizeof(a->host[0]), "%.*s", (int)h->authority.n, h->authority.p ?: "");
+		a->status[a->n] = c->http->response.head.status;
 		a->flags[a->n++] = c->http->flags;
 	}
 	return 0;
@@ -465,6 +467,63 @@ static void late_without(void)
 	tlscalls_free(&t);
 }
 
+/* Bytes of `from` for `to`, which are of direction `dir` of the connection; -1: not seen. */
+static void pass(nghttp2_session *from, nghttp2_session *to, struct tlscalls *t, struct piece_conn *c, int dir)
+{
+	const uint8_t *out;
+	ssize_t n;
+
+	while ((n = nghttp2_session_mem_send(from, &out)) > 0) {
+		must(nghttp2_session_mem_recv(to, out, (size_t)n) == n);
+		if (dir >= 0)
+			ok_int(tlscalls_event(t, &p.e, piece_data(&p, c, (enum ht_tls_dir)dir, out, (uint32_t)n, (uint64_t)n)), 0);
+	}
+}
+
+/* A server's answers: what it was asked nobody tells, but the status that its table has is known. */
+static void late_server(bool lists)
+{
+	const char *texts[] = { ":status", "201", "server", "s" };
+	nghttp2_nv nv[2];
+	nghttp2_session_callbacks *callbacks;
+	nghttp2_session *server;
+	struct client c;
+	LAB(t, a);
+
+	client_begin(&c, 7);
+	nghttp2_session_del(c.session);
+	must(!nghttp2_session_callbacks_new(&callbacks) && !nghttp2_session_server_new(&server, callbacks, NULL));
+	must(!nghttp2_session_client_new(&c.session, callbacks, NULL));
+	nghttp2_session_callbacks_del(callbacks);
+	nghttp2_submit_settings(c.session, 0, NULL, 0);
+	nghttp2_submit_settings(server, 0, NULL, 0);
+	for (unsigned i = 0; i < 2; i++)
+		nv[i] = (nghttp2_nv){ (uint8_t *)texts[2 * i], (uint8_t *)texts[2 * i + 1], strlen(texts[2 * i]), strlen(texts[2 * i + 1]), 0 };
+	for (unsigned i = 0; i < CALLS; i++) {
+		submit(&c, t, false);
+		pass(c.session, server, t, &c.conn, i >= 4 ? HT_TLS_RECEIVED : -1);
+		must(!nghttp2_submit_response(server, (int32_t)(2 * i + 1), nv, 2, NULL));
+		if (i >= 4 && lists)
+			ok_int(tlscalls_event(t, &p.e, list_entry(c.number, 1, 2 * i + 1, 2, texts)), 0);
+		pass(server, c.session, t, &c.conn, i >= 4 ? HT_TLS_SENT : -1);
+	}
+	ok_int(tlscalls_end(t, 1), 0);
+	ok_int(a.n, CALLS - 4);
+	for (unsigned i = 0; i < a.n; i++) {
+		ok_int(a.status[i], lists ? 201 : 0);
+		ok_str(a.host[i], "");
+	}
+	nghttp2_session_del(server);
+	nghttp2_session_del(c.session);
+	tlscalls_free(&t);
+}
+
+static void late_answers(void)
+{
+	late_server(false);
+	late_server(true);
+}
+
 /* The first connection's list was not seen, and the second one's fits its block: what that said is given as nobody's. */
 static void doubted_before_it_is_given(void)
 {
@@ -496,6 +555,6 @@ static void doubted_before_it_is_given(void)
 static const struct tap_case cases[] = {
 	CASE(found_and_kept), CASE(not_from_later), CASE(must_agree), CASE(open_which), CASE(taken_from_another), CASE(sure_of_it),
 	CASE(contradictions), CASE(lost_list), CASE(bounded), CASE(goes_with_its_connection), CASE(field_by_field), CASE(nonsense), CASE(late_with_lists),
-	CASE(late_without), CASE(doubted_before_it_is_given),
+	CASE(late_without), CASE(late_answers), CASE(doubted_before_it_is_given),
 };
 TAP_MAIN(cases)
