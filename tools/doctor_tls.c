@@ -4,6 +4,7 @@
 
 #include <json-c/json.h>
 
+#include "agent/optout.h"
 #include "agent/tls/discover.h"
 #include "agent/tls/plan.h"
 #include "agent/tls/stacks.h"
@@ -14,6 +15,7 @@
 
 struct print {
 	bool json, colour;
+	struct ht_optouts browsers;
 	unsigned looked_at, shown;
 };
 
@@ -95,6 +97,10 @@ static int show_file(int fd, const struct tls_found *f, void *arg)
 	print->looked_at++;
 	if (tls_plan_file(fd, &p) < 0)
 		return 0;
+	if (p.nsites && optout_file(&print->browsers, f->path)) {	/* what else is left out says the agent */
+		p.nsites = 0;
+		snprintf(p.why, sizeof(p.why), "a browser: left out unless the configuration has tls_browsers: true");
+	}
 	if (p.nsites || p.why[0]) {
 		print->shown++;
 		if (print->json)
@@ -109,8 +115,9 @@ static int show_file(int fd, const struct tls_found *f, void *arg)
 int doctor_tls(bool json, bool colour)
 {
 	struct print print = { .json = json, .colour = colour };
+	char why[CONF_WHY_MAX];
 	struct tls_discovery *d;
-	int r = tls_discovery_new(FILES_MAX, &d);
+	int r = optout_make(&(struct optout_config){ 0 }, &print.browsers, why) ?: tls_discovery_new(FILES_MAX, &d);
 
 	if (r < 0)
 		return r;

@@ -6,13 +6,14 @@ every configuration key, and of no other."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
 BUILD = os.path.abspath(os.environ.get("HT_BUILD", "build"))
 DAEMONS = ("hosttraild", "hosttrail-forward", "hosttrail-store")
-COMMANDS = ("trace", "up", "lookup", "tail", "status", "doctor", "verify", "selectors")
+COMMANDS = ("trace", "up", "lookup", "tail", "status", "doctor", "verify", "selectors", "apis")
 USAGE = [
     [], ["nonsense"], ["lookup", "--nonsense"], ["lookup", "extra"], ["lookup", "--attribute", "NoEquals"], ["lookup", "-a"],
     ["lookup", "--max", "x"], ["lookup", "--max", "-1"], ["lookup", "--start", "yesterday"],
@@ -21,6 +22,7 @@ USAGE = [
     ["up", "--scope", "moon"], ["up", "--scope", "host", "true"], ["up", "--api", "noport"], ["up", "--scope", "tree"],
     ["selectors"], ["selectors", "check"], ["selectors", "check", "/none/such"], ["selectors", "make", "x"], ["selectors", "check", "a", "b"],
     ["selectors", "check", "--max", "x", "f"], ["trace", "--selectors", "/none/such", "true"],
+    ["apis"], ["apis", "make"], ["apis", "check", "a", "b"],
 ]
 RESULTS = []
 
@@ -81,6 +83,16 @@ def trace_counts(folder):
               r.returncode == 7, "%d, %d lines; %s" % (r.returncode, len(out.splitlines()), r.stderr))
 
 
+def browser(folder):
+    """A process that has TLS in it, by a browser's name; None: there is none to be had."""
+    if os.geteuid() or not os.path.exists("/usr/bin/node"):
+        return None
+    shutil.copy("/usr/bin/node", folder + "/chromium")
+    p = subprocess.Popen([folder + "/chromium", "-e", "console.log(1); setTimeout(() => 0, 60000)"], stdout=subprocess.PIPE)
+    p.stdout.readline()
+    return p
+
+
 def below_floor(folder):
     """Kernels before 6.1 are refused with one clear line, by all that loads programs. The kernel itself says 2.6 to a caller that asks so."""
     config = os.path.join(folder, "agent.yaml")
@@ -96,8 +108,14 @@ def below_floor(folder):
         check("%s refuses a kernel below 6.1 with one line" % name,
               r.returncode == 1 and re.search(r"^%s: .*kernel 2\.6\.\S+ is older than 6\.1$" % name, r.stderr) and
               len(r.stderr.splitlines()) == 1 and not r.stdout, "%d %s%s" % (r.returncode, r.stdout, r.stderr))
+    p = browser(folder)
     r = subprocess.run(["setarch", "--uname-2.6", os.path.join(BUILD, "bin/hosttrail"), "doctor"], capture_output=True, text=True,
                        check=False, stdin=subprocess.DEVNULL, timeout=20)
+    if p:
+        p.kill()
+        p.wait()
+        found = [json.loads(line) for line in r.stdout.splitlines() if folder + "/chromium" in line]
+        check("doctor says that browsers are left out", len(found) == 1 and not found[0]["on"] and "a browser" in found[0]["why"], str(found)[:500])
     tls = [json.loads(line) for line in r.stdout.splitlines() if line.startswith('{"name":"tls: ')]
     mine = [f for f in tls if "libssl.so" in f["name"] and f["on"]]
     check("doctor says what of TLS would be probed: hosttrail's own libssl, its reads and writes", bool(mine) and mine[0]["stack"] == "openssl" and
@@ -114,6 +132,15 @@ def configs(folder):
         r = run(program, "--config", bad, "--check")
         check("%s --check names the line of an unknown key" % program,
               r.returncode not in (0, 2) and "bad.yaml:2" in r.stderr and "no_such_key" in r.stderr, "%d %s" % (r.returncode, r.stderr))
+
+
+    for key, value, says in (("tls_exclude_users", "[no-such-user-here]", "there is no user no-such-user-here"),
+                             ("tls_exclude_programs", "[a/b]", "neither a name nor an absolute path"),
+                             ("tls_exclude_cgroups", "[user.slice]", "no path of a cgroup"), ("apis", "/no/such.yaml", "No such file")):
+        with open(bad, "w") as f:
+            f.write("%s: %s\n" % (key, value))
+        r = run("hosttraild", "--config", bad, "--check")
+        check("hosttraild --check refuses %s: %s" % (key, value), r.returncode == 1 and says in r.stderr and len(r.stderr.splitlines()) == 1, r.stderr)
 
 
 def man_page(name):
