@@ -46,7 +46,7 @@ static int64_t days(int y, int m, int d)
 	return era * 146097 + doe - 719468;
 }
 
-bool fill_time(struct span s, int64_t *ret_us)
+bool fill_time(struct piece s, int64_t *ret_us)
 {
 	int y, m, d, hour, minute, second;
 
@@ -59,7 +59,7 @@ bool fill_time(struct span s, int64_t *ret_us)
 	return true;
 }
 
-static bool integer(struct span s, int64_t *ret)
+static bool integer(struct piece s, int64_t *ret)
 {
 	bool minus = s.n && s.p[0] == '-';
 	uint64_t v = 0;
@@ -77,9 +77,9 @@ static bool integer(struct span s, int64_t *ret)
 	return true;
 }
 
-static int text(struct fill *f, struct span s, duckdb_vector v, uint64_t i)
+static int text(struct fill *f, struct piece s, duckdb_vector v, uint64_t i)
 {
-	struct span t;
+	struct piece t;
 	int r;
 
 	buf_reset(&f->scratch);
@@ -90,10 +90,10 @@ static int text(struct fill *f, struct span s, duckdb_vector v, uint64_t i)
 }
 
 /* false: it is no value of this type. */
-static bool scalar(struct fill *f, enum field_type type, struct span s, duckdb_vector v, uint64_t i)
+static bool scalar(struct fill *f, enum field_type type, struct piece s, duckdb_vector v, uint64_t i)
 {
 	void *data = duck.vector_get_data(v);
-	struct span t;
+	struct piece t;
 
 	buf_reset(&f->scratch);
 	if (!s.n || walk_text(s, &f->scratch, &t) < 0)
@@ -132,10 +132,10 @@ static int list_add(duckdb_vector v, uint64_t *ret_at)
 	return 0;
 }
 
-static int map_entry(struct fill *f, struct span key, struct span value, duckdb_vector v)
+static int map_entry(struct fill *f, struct piece key, struct piece value, duckdb_vector v)
 {
 	duckdb_vector pair, values;
-	struct span t;
+	struct piece t;
 	uint64_t at;
 	int r = list_add(v, &at);
 
@@ -155,10 +155,10 @@ static int map_entry(struct fill *f, struct span key, struct span value, duckdb_
 	return 0;
 }
 
-static int resource(struct fill *f, const struct lake_field *list, struct span value, duckdb_vector v)
+static int resource(struct fill *f, const struct lake_field *list, struct piece value, duckdb_vector v)
 {
 	duckdb_vector one;
-	struct span key, s;
+	struct piece key, s;
 	struct walk w;
 	uint64_t at;
 	int r = list_add(v, &at);
@@ -183,10 +183,10 @@ static int resource(struct fill *f, const struct lake_field *list, struct span v
 	return r;
 }
 
-static int list(struct fill *f, const struct lake_field *field, struct span s, duckdb_vector v, uint64_t i)
+static int list(struct fill *f, const struct lake_field *field, struct piece s, duckdb_vector v, uint64_t i)
 {
 	uint64_t from = duck.list_vector_get_size(v);
-	struct span key, value;
+	struct piece key, value;
 	struct walk w;
 	int r = 0;
 
@@ -204,7 +204,7 @@ static int list(struct fill *f, const struct lake_field *field, struct span s, d
 
 static int field(struct fill *f, const struct lake_field *x, duckdb_vector v, uint64_t i)
 {
-	struct span s = x->slot < 0 ? (struct span){ NULL, 0 } : f->row.slots[x->slot];
+	struct piece s = x->slot < 0 ? (struct piece){ NULL, 0 } : f->row.slots[x->slot];
 	int r = 0;
 
 	switch (x->type) {

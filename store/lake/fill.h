@@ -7,8 +7,8 @@
 
 /* What the columns need that is not in the record's JSON. */
 struct fill_row {
-	struct span json;
-	struct span slots[SCHEMA_SLOTS_MAX];
+	struct piece json;
+	struct piece slots[SCHEMA_SLOTS_MAX];
 	int64_t received;		/* ns */
 	int64_t position, number;
 };
@@ -24,6 +24,6 @@ int fill_column(struct fill *f, unsigned c, duckdb_vector v, uint64_t i);
 bool fill_needs_json(unsigned c);
 
 /* "2026-01-01T00:00:00Z" to microseconds since the epoch; exposed for tests. */
-bool fill_time(struct span s, int64_t *ret_us);
+bool fill_time(struct piece s, int64_t *ret_us);
 
 #endif

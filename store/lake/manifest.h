@@ -83,6 +83,9 @@ int manifest_query_put(struct manifest *m, const struct query_row *q, const char
 /* By id, or (id NULL) the newest with this alias. */
 int manifest_query_get(struct manifest *m, const char *id, const char *alias, struct query_row *ret_q, struct buf *ret_statement,
 		       struct buf *ret_error);
+/* Where a query's result is to be saved, and how that went (DeliveryStatus). get: -ENOENT if nowhere. */
+int manifest_saved_put(struct manifest *m, const char *query, const char *uri, const char *status);
+int manifest_saved_get(struct manifest *m, const char *query, struct buf *ret_uri, char ret_status[32]);
 /* Newest first, of one store; before: (created, id) of the last one shown, created 0: from the newest. status -1: any. */
 int manifest_queries(struct manifest *m, const char *store, int64_t from, int64_t to, int status, const struct query_row *before,
 		     struct query_row *ret, unsigned max, unsigned *ret_n);

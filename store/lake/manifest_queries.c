@@ -23,6 +23,34 @@ int manifest_query_put(struct manifest *m, const struct query_row *q, const char
 	return r;
 }
 
+int manifest_saved_put(struct manifest *m, const char *query, const char *uri, const char *status)
+{
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	r = db_run(m, "INSERT INTO saved (query, uri, status) VALUES (?, ?, ?) ON CONFLICT (query) DO UPDATE SET status = excluded.status",
+		   "ttt", query, uri, status);
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}
+
+int manifest_saved_get(struct manifest *m, const char *query, struct buf *ret_uri, char ret_status[32])
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	s = db_prepare(m, "SELECT uri, status FROM saved WHERE query = ?", "t", query);
+	r = db_step(m, s);
+	if (r > 0) {
+		buf_adds(ret_uri, (const char *)sqlite3_column_text(s, 0));
+		db_text(s, 1, ret_status, 32);
+	}
+	sqlite3_finalize(TAKE_PTR(s));
+	pthread_mutex_unlock(&m->lock);
+	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
+}
+
 static void read_query(sqlite3_stmt *s, struct query_row *q)
 {
 	memset(q, 0, sizeof(*q));
@@ -90,6 +118,8 @@ int manifest_queries_broken(struct manifest *m, const char *why)
 	pthread_mutex_lock(&m->lock);
 	r = db_run(m, "UPDATE query SET status = ?, error = ? WHERE status IN (?, ?)", "itii", (int64_t)QUERY_FAILED, why,
 		   (int64_t)QUERY_QUEUED, (int64_t)QUERY_RUNNING);
+	if (!r)
+		r = db_run(m, "UPDATE saved SET status = 'FAILED' WHERE status = 'PENDING'", "");
 	pthread_mutex_unlock(&m->lock);
 	return r;
 }
@@ -104,6 +134,8 @@ int manifest_queries_expire(struct manifest *m, int64_t before, void (*fn)(void 
 	while ((r = db_step(m, s)) > 0)
 		fn(ctx, (const char *)sqlite3_column_text(s, 0));
 	sqlite3_finalize(TAKE_PTR(s));
+	if (!r)
+		r = db_run(m, "DELETE FROM saved WHERE query IN (SELECT id FROM query WHERE created < ?)", "i", before);
 	if (!r)
 		r = db_run(m, "DELETE FROM query WHERE created < ?", "i", before);
 	pthread_mutex_unlock(&m->lock);

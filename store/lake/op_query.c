@@ -13,6 +13,7 @@
 #include "proto/json.h"
 #include "query.h"
 #include "sandbox.h"
+#include "save.h"
 #include "store/input.h"
 #include "store/ops.h"
 #include "store/token.h"
@@ -87,9 +88,23 @@ static int take_params(struct json_object *in, struct reply *r, const char *para
 	return res;
 }
 
+static int take_place(struct store *st, struct json_object *in, struct reply *r, struct query_request *q, struct save_place *place)
+{
+	size_t n;
+	int res = input_text(in, "DeliveryS3Uri", r, &q->save_uri, &n);
+
+	if (res < 0 || !q->save_uri)
+		return res;
+	res = n > 1024 || strlen(q->save_uri) != n ? -EINVAL : save_place_of(st->lake, q->save_uri, place);
+	q->save = place;
+	if (res == -ENOENT)
+		return reply_error(r, "S3BucketDoesNotExistException", "The store's settings name no bucket %s.", place->bucket);
+	return res < 0 ? reply_error(r, "InvalidS3PrefixException", "DeliveryS3Uri must be s3://<bucket>[/<prefix>].") : 0;
+}
+
 static int take_statement(struct json_object *in, struct reply *r, struct query_request *q)
 {
-	const char *uri, *text;
+	const char *text;
 	size_t n;
 	int res = input_text(in, "QueryStatement", r, &q->statement, &q->statement_len);
 
@@ -97,10 +112,6 @@ static int take_statement(struct json_object *in, struct reply *r, struct query_
 		res = input_text(in, "QueryAlias", r, &q->alias, &n);
 	if (!res && q->alias && (!*q->alias || n > ALIAS_MAX))
 		return reply_error(r, "InvalidParameterException", "QueryAlias has 1 to %d characters.", ALIAS_MAX);
-	if (!res)
-		res = input_text(in, "DeliveryS3Uri", r, &uri, &n);
-	if (!res && uri)
-		return reply_error(r, "UnsupportedOperationException", "This store does not save query results: leave DeliveryS3Uri out.");
 	if (!res)
 		res = input_text(in, "EventDataStoreOwnerAccountId", r, &text, &n);
 	if (res < 0)
@@ -135,9 +146,10 @@ int op_start_query(struct store *st, struct json_object *in, struct op_state *st
 	struct query_request q = { .params = params };
 	struct json j = { .out = &r->body };
 	char id[UUID_TEXT], why[DUCK_WHY_MAX];
+	struct save_place place;
 	enum query_fault f;
 
-	if (!lake_of(st, r) || take_statement(in, r, &q) < 0 || take_params(in, r, params, &q.nparams) < 0)
+	if (!lake_of(st, r) || take_statement(in, r, &q) < 0 || take_place(st, in, r, &q, &place) < 0 || take_params(in, r, params, &q.nparams) < 0)
 		return -EINVAL;
 	if (!__atomic_load_n(&st->lake->checked, __ATOMIC_ACQUIRE))
 		return reply_fault(r, 503, "ServiceUnavailableException", "The lake's segments are being looked through.");
@@ -179,7 +191,8 @@ static int named_query(struct store *st, struct json_object *in, bool by_alias, 
 
 int op_describe_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	_cleanup_buf_ struct buf statement = { 0 }, error = { 0 };
+	_cleanup_buf_ struct buf statement = { 0 }, error = { 0 }, uri = { 0 };
+	char status[32];
 	struct json j = { .out = &r->body };
 	struct query_row q;
 	int64_t until;
@@ -200,6 +213,10 @@ int op_describe_query(struct store *st, struct json_object *in, struct op_state 
 	json_close(&j, '}');
 	if (error.n)
 		json_text(&j, "ErrorMessage", error.p, error.n);
+	if (manifest_saved_get(st->lake->manifest, q.id, &uri, status) == 0) {
+		json_text(&j, "DeliveryS3Uri", uri.p, uri.n);
+		json_string(&j, "DeliveryStatus", status);
+	}
 	json_close(&j, '}');
 	return r->body.failed ? lake_broken(r) : 0;
 }

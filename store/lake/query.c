@@ -15,6 +15,7 @@
 #include "proto/keys.h"
 #include "proto/recordread.h"
 #include "sandbox.h"
+#include "save.h"
 #include "schema.h"
 #include "store/tailer.h"
 #include "values.h"
@@ -37,6 +38,8 @@ struct query {
 	char *statement;		/* as it was given */
 	char **params;
 	unsigned nparams;
+	char *save_uri;			/* NULL: the result is not saved */
+	struct save_place save;
 	duckdb_connection c;
 	duckdb_prepared_statement prepared;
 	struct table tables[SANDBOX_TABLES_MAX];
@@ -74,6 +77,7 @@ static void query_free(struct query *q)
 	for (unsigned i = 0; i < q->nparams; i++)
 		free(q->params[i]);
 	free(q->params);
+	free(q->save_uri);
 	free(q->statement);
 	free(q);
 }
@@ -446,6 +450,8 @@ static bool made(struct query *q)
 
 	if (!f && manifest_query_put(q->lake->manifest, &q->row, q->statement, "") < 0)
 		f = QUERY_BROKEN;
+	if (!f && q->save_uri && manifest_saved_put(q->lake->manifest, q->row.id, q->save_uri, "PENDING") < 0)
+		f = QUERY_BROKEN;
 	pthread_mutex_lock(&q->lake->lock);
 	q->made = true;
 	q->fault = f;
@@ -458,6 +464,17 @@ static bool made(struct query *q)
 		end_query(q, -EINVAL);
 	}
 	return !f;
+}
+
+static void save(struct query *q)
+{
+	const char *status = "CANCELLED";
+
+	if (q->row.status == QUERY_FINISHED)
+		status = save_results(q->lake, &q->row, &q->save);
+	else if (q->row.status != QUERY_CANCELLED)
+		status = "FAILED";
+	manifest_saved_put(q->lake->manifest, q->row.id, q->save_uri, status);
 }
 
 static void *run(void *arg)
@@ -473,6 +490,8 @@ static void *run(void *arg)
 		if (!r)
 			r = execute(q);
 		end_query(q, r);
+		if (q->save_uri)
+			save(q);
 	}
 	/* what it holds in the engine goes before others may take its place */
 	if (q->prepared)
@@ -532,6 +551,11 @@ static struct query *new_query(struct lake *l, const struct query_request *reque
 	q->statement = strndup(request->statement, request->statement_len);
 	q->params = calloc(request->nparams + 1, sizeof(*q->params));
 	ok &= q->statement && q->params;
+	if (request->save_uri) {
+		q->save = *request->save;
+		q->save_uri = strdup(request->save_uri);
+		ok &= q->save_uri != NULL;
+	}
 	for (; ok && q->nparams < request->nparams; q->nparams += ok) {
 		q->params[q->nparams] = strdup(request->params[q->nparams]);
 		ok = q->params[q->nparams] != NULL;

@@ -12,6 +12,8 @@
 
 #include "lake_internal.h"
 
+struct save_place;
+
 enum query_fault {
 	QUERY_OK,
 	QUERY_BAD_STATEMENT,
@@ -25,6 +27,8 @@ struct query_request {
 	const char *statement;
 	size_t statement_len;
 	const char *alias;		/* NULL: none */
+	const char *save_uri;		/* where the result is saved; NULL: nowhere */
+	const struct save_place *save;	/* the same, read */
 	const char *const *params;
 	unsigned nparams;
 };

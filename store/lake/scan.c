@@ -196,7 +196,7 @@ static int one_row(struct shared *h, struct local *l, duckdb_data_chunk out, uin
 		r = reader_json(l->d->reader, l->record, &l->json);
 		if (r < 0)
 			return r == -ENOMEM ? r : 1;
-		x->json = (struct span){ (const char *)l->json.p, l->json.n };
+		x->json = (struct piece){ (const char *)l->json.p, l->json.n };
 		walk_record(x->json.p, x->json.n, x->slots);
 	}
 	x->received = l->d->received;

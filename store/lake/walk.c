@@ -61,7 +61,7 @@ static const char *value_end(const char *p, const char *end)
 	return depth ? NULL : p;
 }
 
-bool walk_begin(struct walk *w, struct span s)
+bool walk_begin(struct walk *w, struct piece s)
 {
 	if (s.n < 2 || (s.p[0] != '{' && s.p[0] != '['))
 		return false;
@@ -69,7 +69,7 @@ bool walk_begin(struct walk *w, struct span s)
 	return true;
 }
 
-static int read_key(struct walk *w, struct span *ret_key)
+static int read_key(struct walk *w, struct piece *ret_key)
 {
 	const char *q;
 
@@ -78,7 +78,7 @@ static int read_key(struct walk *w, struct span *ret_key)
 	q = string_end(w->p + 1, w->end);
 	if (!q)
 		return -1;
-	*ret_key = (struct span){ w->p + 1, (size_t)(q - w->p - 1) };
+	*ret_key = (struct piece){ w->p + 1, (size_t)(q - w->p - 1) };
 	w->p = skip_space(q + 1, w->end);
 	if (w->p == w->end || *w->p != ':')
 		return -1;
@@ -86,9 +86,9 @@ static int read_key(struct walk *w, struct span *ret_key)
 	return 0;
 }
 
-int walk_next(struct walk *w, struct span *ret_key, struct span *ret_value)
+int walk_next(struct walk *w, struct piece *ret_key, struct piece *ret_value)
 {
-	struct span key = { NULL, 0 };
+	struct piece key = { NULL, 0 };
 	const char *stop;
 
 	w->p = skip_space(w->p, w->end);
@@ -105,7 +105,7 @@ int walk_next(struct walk *w, struct span *ret_key, struct span *ret_value)
 	stop = value_end(w->p, w->end);
 	if (!stop || stop == w->p)
 		return -1;
-	*ret_value = (struct span){ w->p, (size_t)(stop - w->p) };
+	*ret_value = (struct piece){ w->p, (size_t)(stop - w->p) };
 	if (ret_value->n == 4 && !memcmp(ret_value->p, "null", 4))
 		ret_value->n = 0;
 	if (ret_key)
@@ -114,10 +114,10 @@ int walk_next(struct walk *w, struct span *ret_key, struct span *ret_value)
 	return 1;
 }
 
-static bool walk_node(struct span s, const struct schema_node *node, unsigned depth, struct span *slots)
+static bool walk_node(struct piece s, const struct schema_node *node, unsigned depth, struct piece *slots)
 {
 	const struct schema_node *nodes = schema_nodes();
-	struct span key, value;
+	struct piece key, value;
 	struct walk w;
 	int r;
 
@@ -138,10 +138,10 @@ static bool walk_node(struct span s, const struct schema_node *node, unsigned de
 	return r == 0;
 }
 
-bool walk_record(const char *p, size_t n, struct span *slots)
+bool walk_record(const char *p, size_t n, struct piece *slots)
 {
 	memset(slots, 0, SCHEMA_SLOTS_MAX * sizeof(*slots));
-	return walk_node((struct span){ p, n }, schema_nodes(), 0, slots);
+	return walk_node((struct piece){ p, n }, schema_nodes(), 0, slots);
 }
 
 /* ---- texts */
@@ -198,7 +198,7 @@ static const char *unicode(const char *p, const char *end, struct buf *out)
 	return p;
 }
 
-int walk_unescape(struct span s, struct buf *scratch, struct span *ret)
+int walk_unescape(struct piece s, struct buf *scratch, struct piece *ret)
 {
 	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
 	const char *p = s.p, *end = s.p + s.n;
@@ -223,14 +223,14 @@ int walk_unescape(struct span s, struct buf *scratch, struct span *ret)
 		else
 			buf_addc(scratch, (uint8_t)(at && *at ? to[at - from] : b[1]));
 	}
-	*ret = (struct span){ (const char *)scratch->p + start, scratch->n - start };
+	*ret = (struct piece){ (const char *)scratch->p + start, scratch->n - start };
 	return scratch->failed ? -ENOMEM : 0;
 }
 
-int walk_text(struct span s, struct buf *scratch, struct span *ret)
+int walk_text(struct piece s, struct buf *scratch, struct piece *ret)
 {
 	if (s.n >= 2 && s.p[0] == '"')
-		return walk_unescape((struct span){ s.p + 1, s.n - 2 }, scratch, ret);
+		return walk_unescape((struct piece){ s.p + 1, s.n - 2 }, scratch, ret);
 	*ret = s;
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * walk.h - JSON text read front to back, into slots (schema.h) or member by member; nothing is built in memory.
  *
- * The text is what our own writer made, and is checked against its bounds all the same. Spans borrow from it.
+ * The text is what our own writer made, and is checked against its bounds all the same. Pieces borrow from it.
  */
 #ifndef HOSTTRAIL_STORE_LAKE_WALK_H
 #define HOSTTRAIL_STORE_LAKE_WALK_H
@@ -12,27 +12,27 @@
 #include "schema.h"
 
 /* A value's text, with its quotes or brackets; n 0: absent or null. */
-struct span {
+struct piece {
 	const char *p;
 	size_t n;
 };
 
 /* Fills slots[SCHEMA_SLOTS_MAX]; false: the text is no JSON object. */
-bool walk_record(const char *p, size_t n, struct span *slots);
+bool walk_record(const char *p, size_t n, struct piece *slots);
 
 /* Members of an object, elements of an array: begin with walk_begin() over its span. */
 struct walk {
 	const char *p, *end;
 	bool object, first;
 };
-bool walk_begin(struct walk *w, struct span s);		/* false: neither object nor array */
+bool walk_begin(struct walk *w, struct piece s);		/* false: neither object nor array */
 /* 1, 0 at the end, -1: malformed. key's quotes are off, its escapes are not. key may be NULL. */
-int walk_next(struct walk *w, struct span *ret_key, struct span *ret_value);
+int walk_next(struct walk *w, struct piece *ret_key, struct piece *ret_value);
 
 /* A text's value without quotes and escapes; other values as they stand. *ret borrows from the span or from scratch,
  * until something is added to that. 0 or -ENOMEM. */
-int walk_text(struct span s, struct buf *scratch, struct span *ret);
+int walk_text(struct piece s, struct buf *scratch, struct piece *ret);
 /* The same for the inside of quotes. */
-int walk_unescape(struct span s, struct buf *scratch, struct span *ret);
+int walk_unescape(struct piece s, struct buf *scratch, struct piece *ret);
 
 #endif

@@ -3,7 +3,12 @@
 # ht-test: timeout=600 long
 """The lake's event data stores over a journal that grows; what it does without its engine, with segments that are damaged,
 and when the store is SIGKILLed at any moment: every acknowledged record is in SQL, once. Seed: HT_SEED."""
+import csv
 import glob
+import gzip
+import hashlib
+import io
+import json
 import os
 import random
 import sqlite3
@@ -29,6 +34,11 @@ class Lake:
         self.dir = d
         self.store = Store(d, **settings)
         self.connect()
+        self.wait()
+
+    def wait(self):
+        self.store.until(lambda: error(self.client.start_query, QueryStatement="SELECT 1 FROM events LIMIT 0")[0] !=
+                         "ServiceUnavailableException", "a lake that has looked through its segments")
 
     def connect(self):
         self.client = self.store.boto()
@@ -37,8 +47,7 @@ class Lake:
         return next(e["EventDataStoreArn"].split("/")[1] for e in self.client.list_event_data_stores()["EventDataStores"] if e["Name"] == name)
 
     def rows(self, sql):
-        self.store.until(lambda: error(self.client.start_query, QueryStatement="SELECT 1 FROM events LIMIT 0")[0] != "ServiceUnavailableException",
-                         "a lake that has looked through its segments")
+        self.wait()
         query = self.client.start_query(QueryStatement=sql)["QueryId"]
         while True:
             got = self.client.get_query_results(QueryId=query)
@@ -48,6 +57,18 @@ class Lake:
         if got["QueryStatus"] != "FINISHED":
             raise tap.Failed("%s: %s" % (sql, got))
         return [[list(cell.values())[0] for cell in row] for row in got["QueryResultRows"]]
+
+    def rows_of_all(self, sql):
+        """All pages of a query that is run for it."""
+        query = self.client.start_query(QueryStatement=sql)["QueryId"]
+        self.store.until(lambda: self.client.describe_query(QueryId=query)["QueryStatus"] == "FINISHED", "a result")
+        out, token = [], {}
+        while True:
+            page = self.client.get_query_results(QueryId=query, **token)
+            out += [[list(cell.values())[0] for cell in row] for row in page["QueryResultRows"]]
+            if not page.get("NextToken"):
+                return out
+            token = {"NextToken": page["NextToken"]}
 
     def count(self, store, where="true"):
         n, ids = self.rows("SELECT count(*) AS n, count(DISTINCT eventid || hostid) AS ids FROM %s WHERE %s" % (store, where))[0]
@@ -212,6 +233,49 @@ def queries_end_in_time(t):
         lake.store.stop()
 
 
+def saved_results_are_signed(t):
+    """CSV and signature as an auditor checks them: with gzip, csv and openssl."""
+    with tap.Workdir() as d:
+        fill(d, 2000, time.time() - 100, 1000000)
+        os.mkdir(os.path.join(d, "bucket"))
+        lake = Lake(d, buckets=["query-results %s/bucket" % d])
+        sql = "SELECT eventid, eventname, errorcode, useridentity, 'a \"b\", c' AS odd FROM events ORDER BY eventtimenanos"
+        want = [[v if v is not None else "" for v in row] for row in lake.rows_of_all(sql)]
+        query = lake.store.aws("start-query", "--query-statement", sql, "--delivery-s3-uri", "s3://query-results/kept/here")["QueryId"]
+        describe = lambda: lake.client.describe_query(QueryId=query)  # noqa: E731
+        lake.store.until(lambda: describe().get("DeliveryStatus") not in ("PENDING", None), "delivery")
+        t.equal((describe()["DeliveryStatus"], describe()["DeliveryS3Uri"]), ("SUCCESS", "s3://query-results/kept/here"), "described")
+        folder = os.path.join(d, "bucket/kept/here/AWSLogs/000000000000/CloudTrail-Lake/Query", time.strftime("%Y/%m/%d", time.gmtime()), query)
+        with open(os.path.join(folder, "result_1.csv.gz"), "rb") as f:
+            data = f.read()
+        got = list(csv.reader(io.StringIO(gzip.decompress(data).decode())))
+        t.equal(got[0], ["eventid", "eventname", "errorcode", "useridentity", "odd"], "names")
+        t.ok(got[1:] == want, "%d rows, as GetQueryResults has them" % len(want))
+        with open(os.path.join(folder, "result_sign.json")) as f:
+            sign = json.load(f)
+        t.equal([x["fileName"] for x in sign["files"]], ["result_1.csv.gz"], "files")
+        t.equal(sign["files"][0]["fileHashValue"], hashlib.sha256(data).hexdigest(), "hash of the compressed file")
+        keys = {k["Fingerprint"]: k["Value"] for k in lake.client.list_public_keys()["PublicKeyList"]}
+        with open(os.path.join(d, "key"), "wb") as f:
+            f.write(keys[sign["publicKeyFingerprint"]])
+        with open(os.path.join(d, "signature"), "wb") as f:
+            f.write(bytes.fromhex(sign["hashSignature"]))
+        subprocess.run(["openssl", "rsa", "-RSAPublicKey_in", "-inform", "DER", "-in", d + "/key", "-pubout", "-out", d + "/pem"], check=True, capture_output=True)
+        for text, status in ((sign["files"][0]["fileHashValue"], 0), ("another", 1)):
+            r = subprocess.run(["openssl", "dgst", "-sha256", "-verify", d + "/pem", "-signature", d + "/signature"], input=text.encode(), capture_output=True, check=False)
+            t.equal(r.returncode, status, "signature over " + text)
+        start = lake.client.start_query
+        t.equal(error(start, QueryStatement=sql, DeliveryS3Uri="s3://nosuch-bucket/x")[0], "S3BucketDoesNotExistException", "no such bucket")
+        t.equal(error(start, QueryStatement=sql, DeliveryS3Uri="s3://")[0], "InvalidS3PrefixException", "no bucket in it")
+        os.rename(os.path.join(d, "bucket"), os.path.join(d, "gone"))
+        with open(os.path.join(d, "bucket"), "w") as f:
+            f.write("no folder")
+        query = start(QueryStatement=sql, DeliveryS3Uri="s3://query-results")["QueryId"]
+        lake.store.until(lambda: describe().get("DeliveryStatus") not in ("PENDING", None), "an end")
+        t.equal((describe()["QueryStatus"], describe()["DeliveryStatus"]), ("FINISHED", "FAILED"), "a bucket that cannot be written to")
+        lake.store.stop()
+
+
 def mergeable(segments):
     """Are there eight small neighbours? One more is on its way now and then: of the store's own records."""
     small = "".join("x" if rows < 1000 else " " for rows, in segments)
@@ -248,4 +312,5 @@ def killed_at_any_moment(t):
 
 
 if __name__ == "__main__":
-    tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew, queries_end_in_time, killed_at_any_moment])
+    tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew, queries_end_in_time, saved_results_are_signed,
+              killed_at_any_moment])

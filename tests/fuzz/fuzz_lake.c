@@ -8,9 +8,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void read_all(struct span s, struct buf *scratch, unsigned depth)
+static void read_all(struct piece s, struct buf *scratch, unsigned depth)
 {
-	struct span key, value, text;
+	struct piece key, value, text;
 	struct walk w;
 
 	buf_reset(scratch);
@@ -28,7 +28,7 @@ static void read_all(struct span s, struct buf *scratch, unsigned depth)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_buf_ struct buf scratch = { 0 }, sql = { 0 };
-	struct span slots[SCHEMA_SLOTS_MAX];
+	struct piece slots[SCHEMA_SLOTS_MAX];
 	char why[DUCK_WHY_MAX];
 	char *copy = malloc(size ? size : 1);	/* its own block, so that reading past it is seen */
 

@@ -11,7 +11,7 @@
 
 /* ---- walk */
 
-static bool span_is(struct span s, const char *text)
+static bool span_is(struct piece s, const char *text)
 {
 	return s.n == strlen(text) && !memcmp(s.p, text, s.n);
 }
@@ -37,7 +37,7 @@ static void record_goes_into_slots(void)
 	static const char json[] = "{ \"eventName\" : \"a\\\"b{\", \"userIdentity\":{\"type\":\"Root\",\"arn\":null,\"x\":[{\"type\":1}]},"
 				   "\"requestParameters\":{\"a\":{\"b\":[1,2]},\"c\":\"}\"},\"readOnly\":true,"
 				   "\"additionalEventData\":{\"process\":{\"pid\":7,\"executable\":{\"path\":\"/x\"}}}}";
-	struct span slots[SCHEMA_SLOTS_MAX];
+	struct piece slots[SCHEMA_SLOTS_MAX];
 
 	schema_init();
 	ok(walk_record(json, strlen(json), slots));
@@ -56,7 +56,7 @@ static void torn_text_is_told(void)
 {
 	static const char json[] = "{\"eventName\":\"a\\\\\",\"userIdentity\":{\"type\":\"Root\"},\"resources\":[{\"ARN\":\"x\"}]}";
 	static const char *const bad[] = { "", "{", "[1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{a:1}", "\"x\"", "{\"a\":\"\\\"}" };
-	struct span slots[SCHEMA_SLOTS_MAX];
+	struct piece slots[SCHEMA_SLOTS_MAX];
 
 	schema_init();
 	for (size_t n = 0; n < strlen(json); n++) {
@@ -81,11 +81,11 @@ static void texts_lose_their_escapes(void)
 		{ "\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80" }, { "\"\\ud83d!\"", "\xef\xbf\xbd!" }, { "\"\\ude00\"", "\xef\xbf\xbd" },
 	};
 	_cleanup_buf_ struct buf scratch = { 0 };
-	struct span s;
+	struct piece s;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		buf_reset(&scratch);
-		ok_int(walk_text((struct span){ cases[i].in, strlen(cases[i].in) }, &scratch, &s), 0);
+		ok_int(walk_text((struct piece){ cases[i].in, strlen(cases[i].in) }, &scratch, &s), 0);
 		if (!span_is(s, cases[i].out))
 			printf("# %s\n", cases[i].in);
 		ok(span_is(s, cases[i].out));
@@ -96,15 +96,15 @@ static void times_are_read(void)
 {
 	int64_t us = 0;
 
-	ok(fill_time((struct span){ "1970-01-01T00:00:00Z", 20 }, &us));
+	ok(fill_time((struct piece){ "1970-01-01T00:00:00Z", 20 }, &us));
 	ok_int(us, 0);
-	ok(fill_time((struct span){ "2000-02-29T23:59:59Z", 20 }, &us));
+	ok(fill_time((struct piece){ "2000-02-29T23:59:59Z", 20 }, &us));
 	ok_int(us, 951868799000000);
-	ok(fill_time((struct span){ "1969-12-31T23:59:59Z", 20 }, &us));
+	ok(fill_time((struct piece){ "1969-12-31T23:59:59Z", 20 }, &us));
 	ok_int(us, -1000000);
-	ok(!fill_time((struct span){ "2000-13-01T00:00:00Z", 20 }, &us));
-	ok(!fill_time((struct span){ "2000-01-01 00:00:00Z", 20 }, &us));
-	ok(!fill_time((struct span){ "2000-01-01T00:00:0", 18 }, &us));
+	ok(!fill_time((struct piece){ "2000-13-01T00:00:00Z", 20 }, &us));
+	ok(!fill_time((struct piece){ "2000-01-01 00:00:00Z", 20 }, &us));
+	ok(!fill_time((struct piece){ "2000-01-01T00:00:0", 18 }, &us));
 }
 
 /* ---- the statement */
