@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=60
+# ht-test: timeout=120
 """The four programs' command lines: help, usage errors, exit statuses; and that the man pages tell of every option and
 every configuration key, and of no other."""
 import json
