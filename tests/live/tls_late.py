@@ -22,6 +22,7 @@ from sizes import size  # noqa: E402
 
 BEFORE, RATE, OPEN, LEAST, TLS = 8, 20, 8, 8, 3
 WAYS, CONNS, UNKNOWN = ("threads", "turns", "batch"), 3, "127.0.0.1"
+SECRET = "S3CR3T" + "plant-of-the-late"
 LATE = tlsmatrix.SOURCES + "/late.c"
 PROGRAMS = [(n, LATE) for n in WAYS] + [("curl", "/usr/bin/curl"), ("together", "/usr/bin/curl"), ("node", "/usr/bin/node"), ("go", tlsmatrix.GO),
                                         ("goroutines", tlsmatrix.GO)]
@@ -75,7 +76,8 @@ def curl(web, name, *options):
     lines = []
     for i in range(REQUESTS):
         lines += ["next", "insecure", "silent", "http2", 'output = "/dev/null"', 'url = "%s"' % web.url("/%s/%d" % (name, i)),
-                  'header = "host: %s.late.test"' % "abcd"[i % 4], 'user-agent = "late/%d"' % (i % 3), 'header = "x-more: %d"' % (i % 5)]
+                  'header = "host: %s.late.test"' % "abcd"[i % 4], 'user-agent = "late/%d"' % (i % 3), 'header = "x-more: %d"' % (i % 5),
+                  'header = "authorization: Bearer %s"' % SECRET, 'header = "cookie: s=%s"' % SECRET]
     config = "%s/%s.config" % (web.dir, name)
     with open(config, "w") as f:
         f.write("\n".join(lines[1:]) + "\n")
@@ -170,6 +172,7 @@ class Late:
             self.signal(agent, signal.SIGCONT)
             agent.tree.wait(100)
             agent.stop()
+            self.written = str(agent.everything()[1]) + agent.log()
             self.records = [told(r) for r in agent.everything()[1] if r.ring_class == TLS and r.name != "TlsUnobserved"]
             self.log = [asked(e) for e in web.so_far()]
 
@@ -191,6 +194,13 @@ class Late:
             check_connection(t, [e for e in self.log if e[0] == port], [r for r in self.records if r[0] == port], name == "batch")
 
 
+    def secrets(self, t):
+        """What was told to find a list is in no record."""
+        if self.log is None:
+            self.run()
+        t.ok(SECRET not in self.written and "b.late.test" in self.written, "a planted secret was written")
+
+
 def runnables():
     late = Late()
     for name in late.names:
@@ -198,6 +208,10 @@ def runnables():
             late.check(t, name)
         run.title = name
         yield run
+
+    def secrets(t):
+        late.secrets(t)
+    yield secrets
 
 
 if __name__ == "__main__":
