@@ -108,17 +108,18 @@ static int on_chain(void *ctx, const struct chain_row *c)
 {
 	struct digesting *g = ctx;
 	int64_t now = clock_wall(), seconds = now / (int64_t)NS_PER_SEC, end = c->until + delivery_digest_seconds(g->d);
+	const int64_t ended = g->s->ended / (int64_t)NS_PER_SEC;
 	bool left = false;
 	int r;
 
-	if (end <= seconds) {
+	if (end <= seconds && (!g->last || end <= ended)) {
 		g->more = true;
 		return make(g, c, end, end * (int64_t)NS_PER_SEC);
 	}
 	if (!g->last)
 		return 0;
 	r = ledger_logs_due(delivery_ledger(g->d), c, INT64_MAX, count_log, &left);
-	if (r < 0 || (!left && c->until >= g->s->ended / (int64_t)NS_PER_SEC))
+	if (r < 0 || (!left && c->until >= ended))
 		return r < 0 ? r : 0;
 	end = seconds + 1;		/* the second that has begun belongs to it */
 	return make(g, c, end > c->until ? end : c->until + 1, INT64_MAX);

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log files and digests as their readers see them: with Python's gzip, json and hashlib, and AWS's own validate-logs."""
 import atexit
+import contextlib
 import datetime
 import glob
 import gzip
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import zlib
 
@@ -66,6 +68,12 @@ def data_path(d, port):
     with open(os.path.join(folder, "endpoint-rule-set-1.json"), "w") as f:
         json.dump({"version": "1.0", "parameters": parameters, "rules": rules}, f)
     return d
+
+
+def drained(d):
+    """Has each trail that was stopped delivered all, its last digest too? By the store's own database."""
+    with contextlib.closing(sqlite3.connect("file:%s/trails.db?mode=ro" % d, uri=True)) as db:
+        return db.execute("SELECT (SELECT count(*) FROM spans WHERE stop > 0) + (SELECT count(*) FROM digests WHERE delivered = 0)").fetchone()[0] == 0
 
 
 def validate(store, d, trail, start, end=None, port=None, environment=None, fresh=True):

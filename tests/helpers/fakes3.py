@@ -18,7 +18,7 @@ class FakeS3:
         self.signer = botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(key_id, secret), "s3", region)
         self.versions = {}          # key: [(body, headers)]
         self.requests = []          # (method, path, status)
-        self.faults = []            # what the next requests meet: a status, "cut" (kept, but no answer), "hang up" (neither)
+        self.faults = []            # what the next PUTs meet: a status, "cut" (kept, but no answer), "hang up" (neither)
         self.refuse = None          # (status, code): all requests, until it is None again
         self.lock = threading.Lock()
         outer = self
@@ -64,7 +64,7 @@ class FakeS3:
     def handle(self, r):
         body = r.rfile.read(int(r.headers.get("Content-Length") or 0))
         with self.lock:
-            fault = self.faults.pop(0) if self.faults else None
+            fault = self.faults.pop(0) if self.faults and r.command == "PUT" else None
             status, answer, headers = self.answer(r, body, fault)
             self.requests.append((r.command, r.path, status))
         if fault in ("cut", "hang up"):
