@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <bpf/bpf.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include "lib/log.h"
 #include "parent_internal.h"
 #include "tls/discover.h"
+#include "tls/plan.h"
 #include "tlsfiles.h"
 
 #define WAITING_MAX 256
@@ -89,9 +91,26 @@ static struct waiting *add(struct parent_tls *t, int fd, const char *path)
 	return w;
 }
 
+/* Nothing else is given to the planner: whoever misleads us shall get no file to read that is none of its business. */
+static bool is_elf(int fd)
+{
+	char magic[SELFMAG];
+
+	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && !memcmp(magic, ELFMAG, SELFMAG);
+}
+
 void tls_offer(struct parent *p, int fd, const char *path)
 {
-	add(p->tls, fd, path);
+	if (p->tls && is_elf(fd))
+		add(p->tls, fd, path);
+}
+
+/* What a process without privileges says that there is. */
+static bool library_good(const char *path)
+{
+	const char *last = strrchr(path, '/');
+
+	return path[0] == '/' && tls_plan_name(last + 1);
 }
 
 /* Through a descriptor that cannot block or act. */
@@ -243,7 +262,7 @@ static void take_cached(struct parent *p, const struct msg_tls_cached *a, uint32
 	if (n != offsetof(struct msg_tls_cached, text) + a->n || tls_discovery_new(FOUND_MAX, &d) < 0)
 		return;
 	for (const char *at = a->text; (end = memchr(at, 0, (size_t)(a->text + a->n - at))); at = end + 1)
-		if (at[0] == '/')
+		if (library_good(at))
 			tls_discover_library(d, w->pid, w->root, at, offer_mapped, p);
 	tls_discovery_free(&d);
 }
@@ -332,7 +351,7 @@ int tls_message(struct parent *p)
 		return 0;
 	}
 	l->path[sizeof(l->path) - 1] = 0;
-	if (l->path[0] != '/')
+	if (!library_good(l->path))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%u/root%s", l->pid, l->path);
 	offer_path(p, path, l->path);
