@@ -34,7 +34,8 @@ struct command {
 	int (*run)(const struct command *c, int argc, char **argv);	/* argv[0] is the command's name */
 };
 
-extern const struct command cmd_trace, cmd_up, cmd_lookup, cmd_tail, cmd_status, cmd_doctor, cmd_verify, cmd_selectors, cmd_apis;
+extern const struct command cmd_trace, cmd_up, cmd_lookup, cmd_tail, cmd_status, cmd_doctor, cmd_verify, cmd_selectors, cmd_apis,
+	cmd_query;
 
 /* Next option's id and argument, 0 after the last; then *ret_at (may be NULL) is the index of the first operand.
  * Options end at the first operand. Prints --help and ends the program with 0; for an unknown option ends it with 2. */

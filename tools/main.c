@@ -8,7 +8,7 @@
 #include "lib/log.h"
 
 static const struct command *const commands[] = {
-	&cmd_trace, &cmd_up, &cmd_lookup, &cmd_tail, &cmd_status, &cmd_doctor, &cmd_verify, &cmd_selectors, &cmd_apis,
+	&cmd_trace, &cmd_up, &cmd_lookup, &cmd_query, &cmd_tail, &cmd_status, &cmd_doctor, &cmd_verify, &cmd_selectors, &cmd_apis,
 };
 
 static void print_help(void)

@@ -13,9 +13,9 @@ import tempfile
 
 BUILD = os.path.abspath(os.environ.get("HT_BUILD", "build"))
 DAEMONS = ("hosttraild", "hosttrail-forward", "hosttrail-store")
-COMMANDS = ("trace", "up", "lookup", "tail", "status", "doctor", "verify", "selectors", "apis")
+COMMANDS = ("trace", "up", "lookup", "query", "tail", "status", "doctor", "verify", "selectors", "apis")
 USAGE = [
-    [], ["nonsense"], ["lookup", "--nonsense"], ["lookup", "extra"], ["lookup", "--attribute", "NoEquals"], ["lookup", "-a"],
+    [], ["nonsense"], ["lookup", "--nonsense"], ["lookup", "extra"], ["query"], ["query", "SELECT 1", "extra"], ["query", "--format", "xml", "SELECT 1"], ["lookup", "--attribute", "NoEquals"], ["lookup", "-a"],
     ["lookup", "--max", "x"], ["lookup", "--max", "-1"], ["lookup", "--start", "yesterday"],
     ["lookup", "-a", "EventName=a", "-a", "EventName=b"], ["lookup", "--format", "xml"], ["trace"], ["trace", "-z", "true"],
     ["trace", "--format", "xml", "true"], ["tail", "extra"], ["verify", "--end", "never"], ["doctor", "x"], ["status", "-x"],

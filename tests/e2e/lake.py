@@ -3,12 +3,16 @@
 # ht-test: timeout=300
 """The lake as the unmodified AWS CLI and boto3 see it: SQL over sealed segments and the unsealed tail, CloudTrail Lake's
 sample queries, event data stores, and statements that must not run."""
+import csv
 import glob
 import hashlib
+import io
 import json
 import os
 import random
+import signal
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -338,6 +342,33 @@ def queries_are_cancelled_and_end_in_time(t):
     t.equal(rows("SELECT count(*) AS n FROM $EDS_ID WHERE " + OURS), [{"n": str(COUNT)}], "and the store goes on")
 
 
+def the_command_line_asks(t):
+    with tap.Workdir() as d:
+        os.symlink(D, os.path.join(d, "store"))
+        os.symlink(STORE.credentials, os.path.join(d, "credentials"))
+
+        def ask(*args):
+            r = subprocess.run([tap.program("hosttrail"), "query", "--dir", d, *args], capture_output=True, text=True, check=False)
+            return r.returncode, r.stdout, r.stderr
+
+        sql = "SELECT eventname, count(*) AS n, NULL AS nothing, 'a\x1b\"b' AS odd FROM events WHERE %s AND eventname IN ('openat', 'connect') GROUP BY 1 ORDER BY 1" % OURS
+        t.equal(ask(sql), (0, "eventname  n    nothing  odd\nconnect    857  -        a\\x1b\"b\nopenat     858  -        a\\x1b\"b\n", ""), "a table")
+        code, out, _ = ask("--format", "csv", sql)
+        t.equal((code, list(csv.reader(io.StringIO(out)))[1:]), (0, [["connect", "857", "", 'a\x1b"b'], ["openat", "858", "", 'a\x1b"b']]), "csv")
+        code, out, _ = ask("--format", "json", sql)
+        t.equal((code, json.loads(out.splitlines()[1])), (0, {"eventname": "openat", "n": "858", "nothing": None, "odd": 'a\x1b"b'}), "json")
+        code, out, _ = ask("--format", "json", "SELECT eventid FROM events WHERE " + OURS)
+        t.equal((code, len(out.splitlines())), (0, COUNT), "all pages")
+        code, out, err = ask("SELECT nosuch FROM events")
+        t.ok(code == 1 and not out and err.startswith("hosttrail: InvalidQueryStatementException: ") and err.count("\n") == 1, "refused: %r" % err)
+        endless = subprocess.Popen([tap.program("hosttrail"), "query", "--dir", d, "SELECT count(*) FROM events a, events b, events c WHERE a.eventjson || "
+                                    "b.eventjson < c.eventjson"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        until(lambda: STORE.metric("lake_queries") == 1, "it to run")
+        endless.send_signal(signal.SIGINT)
+        t.equal((endless.communicate()[1], endless.returncode), ("hosttrail: the query is cancelled\n", 1), "interrupted")
+        until(lambda: STORE.metric("lake_queries") == 0, "its end")
+
+
 def error_of_queries(t):
     t.equal(error(CLIENT.get_query_results, QueryId="11111111-2222-3333-4444-555555555555"), "QueryIdNotFoundException", "no such query")
     t.equal(error(CLIENT.list_queries, EventDataStore=EDS, StartTime=100, EndTime=50), "InvalidDateRangeException", "times")
@@ -348,7 +379,7 @@ if __name__ == "__main__":
     cases = [the_aws_cli_runs_a_query, segments_are_immutable_and_known_by_their_hash, sealed_and_unsealed_are_one,
              columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, trino_functions, results_are_paged,
              parameters_are_bound, hostile_statements_are_refused, greedy_statements_harm_nobody,
-             queries_are_cancelled_and_end_in_time, error_of_queries]
+             queries_are_cancelled_and_end_in_time, the_command_line_asks, error_of_queries]
     try:
         tap.main(cases)
     finally:
