@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <json-c/json.h>
+
 #include "api_internal.h"
 #include "auth.h"
 #include "delivery/serve.h"
@@ -60,6 +62,8 @@ static enum MHD_Result send_api(struct request *q, struct reply *r)
 		uuid_text(id, text);
 	if (r->status != 200)
 		count(q->api, API_ERRORS);
+	request_note(q, q->op && q->op->own ? "trail.hosttrail" : "cloudtrail.amazonaws.com", q->op ? q->op->name : "UnknownOperation",
+		     !q->op || q->op->read_only, q->in, r->error, r->message, text);
 	return send_reply(q->connection, r, "application/x-amz-json-1.1", text);
 }
 
@@ -111,29 +115,24 @@ static int check_signature(struct request *q, struct reply *r, struct caller **r
 
 /* ---- the operation */
 
-static int begin(const char *target, const struct caller *caller, const void *body, size_t n, struct reply *r, const struct op **ret_op,
-		 struct json_object **ret_in)
+static int begin(const struct op *op, const struct caller *caller, const void *body, size_t n, struct reply *r, struct json_object **ret_in)
 {
-	const struct op *op = op_find(target ? target : "");
 	int res;
 
 	if (!op)
 		return reply_error(r, "UnknownOperationException", "X-Amz-Target names no operation of this store.");
-	res = op_allowed(op, caller, r);
-	if (!res)
-		res = input_parse(body, n, r, ret_in);
-	*ret_op = res ? NULL : op;
-	return res;
+	res = input_parse(body, n, r, ret_in);
+	return res ? res : op_allowed(op, caller, r);
 }
 
 void api_answer(struct store *st, const char *target, const void *body, size_t n, struct reply *r)
 {
 	_cleanup_(input_free) struct json_object *in = NULL;
 	struct op_state state = { .wait_until = 1 };
-	const struct op *op;
+	const struct op *op = op_find(target ? target : "");
 
 	r->status = 200;
-	if (begin(target, NULL, body, n, r, &op, &in) == 0)
+	if (begin(op, NULL, body, n, r, &in) == 0)
 		op->fn(st, in, &state, r);
 }
 
@@ -164,6 +163,7 @@ static enum MHD_Result start_op(struct request *q)
 	struct caller *caller;
 
 	count(q->api, API_REQUESTS);
+	q->op = op_find(target ? target : "");
 	if (check_signature(q, &r, &caller) < 0) {
 		count(q->api, API_REFUSED_AUTH);
 		return send_api(q, &r);
@@ -174,7 +174,7 @@ static enum MHD_Result start_op(struct request *q)
 		reply_error(&r, "ThrottlingException", "Rate exceeded");
 		return send_api(q, &r);
 	}
-	if (begin(target, caller, q->body.p, q->body.n, &r, &q->op, &q->in) < 0)
+	if (begin(q->op, caller, q->body.p, q->body.n, &r, &q->in) < 0)
 		return send_api(q, &r);
 	return run_op(q);
 }
@@ -257,11 +257,30 @@ static bool object_allowed(struct request *q, struct serve_reply *r)
 	s.s3 = true;
 	res = headers.many ? SIGV4_INCOMPLETE :
 			     auth_check_s3(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, &message, &caller);
-	if (res == SIGV4_OK)
+	if (res == SIGV4_OK) {
+		q->state.caller = caller;
 		return object_admitted(q, caller, r);
+	}
 	serve_error(r, 403, res == SIGV4_UNKNOWN_KEY ? "InvalidAccessKeyId" : res == SIGV4_EXPIRED ? "RequestTimeTooSkewed" :
 			    res == SIGV4_MISMATCH ? "SignatureDoesNotMatch" : "AccessDenied", buf_text(&message));
 	return false;
+}
+
+/* Bucket and key as the URI has them. */
+static void note_object(struct request *q, const struct serve_reply *r)
+{
+	struct json_object *parameters = json_object_new_object();
+	const char *path = q->uri + (*q->uri == '/'), *key = strchr(path, '/'), *query = strchr(path, '?');
+	bool object = key && (!query || key < query) && key[1] && key[1] != '?';
+
+	if (parameters) {
+		json_object_object_add(parameters, "bucketName", json_object_new_string_len(path, (int)strcspn(path, "/?")));
+		if (object)
+			json_object_object_add(parameters, "key", json_object_new_string_len(key + 1, (int)strcspn(key + 1, "?")));
+	}
+	request_note(q, "s3.amazonaws.com", object ? "GetObject" : query && strstr(query, "location") ? "GetBucketLocation" : "ListObjects", true, parameters,
+		     r->status < 400 ? NULL : r->status == 404 ? "NotFound" : "AccessDenied", NULL, NULL);
+	json_object_put(parameters);
 }
 
 static enum MHD_Result get_object(struct request *q)
@@ -275,6 +294,7 @@ static enum MHD_Result get_object(struct request *q)
 		count(q->api, API_REFUSED_AUTH);
 	if (r.status >= 400)
 		count(q->api, API_ERRORS);
+	note_object(q, &r);
 	return send_object(q->connection, &r);
 }
 

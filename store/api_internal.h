@@ -51,6 +51,9 @@ struct api {
 enum MHD_Result api_handler(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
 			    const char *data, size_t *n, void **ctx);
 void request_method(struct request *q, const char *method);
+/* It is answered: for the audit. parameters (NULL: none) stay the caller's. error NULL or "": it went well. */
+void request_note(struct request *q, const char *source, const char *name, bool read_only, struct json_object *parameters, const char *error,
+		  const char *message, const char *request_id);
 void request_received(struct request *q);	/* whole: its deadline is over */
 uint64_t request_generation(struct request *q);
 enum park { PARKED, PARK_NEWS, PARK_FULL };	/* NEWS: something came meanwhile, look again */

@@ -25,6 +25,7 @@ const struct conf_key store_keys[] = {
 	{ "credentials", CONF_STRING, AT(credentials), "/etc/hosttrail/credentials", 0, 0, NULL,
 	  "keys that may ask the API, in the format of AWS's credentials file" },
 	{ "api_rate", CONF_INT, AT(api_rate), "1000", 0, 1000000, NULL, "requests a second that a key may make whose profile says no hosttrail_rate; 0: any number" },
+	{ "audit", CONF_BOOL, AT(audit), "true", 0, 0, NULL, "requests to the API are records of the store's own" },
 	{ "sign_key", CONF_STRING, AT(sign_key), NULL, 0, 0, NULL,
 	  "Ed25519 key of the store's own records (PEM); unset: made in data_dir" },
 	{ "host_id", CONF_STRING, AT(host_id), NULL, 0, 0, NULL,

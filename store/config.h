@@ -19,7 +19,7 @@ struct store_config {
 	int64_t lake_seal_records, lake_seal_ms, lake_query_ms, lake_query_rows;
 	int64_t api_rate;
 	char *api_cert, *api_key;
-	bool api_tls;
+	bool api_tls, audit;
 	int log_level;
 };
 

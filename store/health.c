@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api.h"
+#include "audit.h"
 #include "delivery/deliver.h"
 #include "ingest.h"
 #include "lake/lake.h"
@@ -132,6 +133,8 @@ static void metrics_api(struct store *st, struct buf *out)
 		[API_WAITING] = { "api_waiting", "Requests that wait for records.", true },
 	};
 
+	if (st->audit)
+		metric(out, "api_unrecorded_total", false, "Requests whose record could not be written.", audit_lost(st->audit));
 	for (unsigned i = 0; st->api && i < API_COUNT__MAX; i++)
 		metric(out, table[i].name, table[i].gauge, table[i].help, api_count(st->api, (enum api_count)i));
 }

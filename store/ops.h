@@ -33,6 +33,7 @@ struct op {
 	op_fn fn;
 	enum caller_role role;		/* that it takes */
 	bool own;			/* hosttrail's, not CloudTrail's */
+	bool read_only;			/* as its record says */
 	bool scoped;			/* shows a key with a scope only what that may see, or nothing of records at all */
 };
 

@@ -15,6 +15,8 @@ int reply_fault(struct reply *r, unsigned status, const char *type, const char *
 
 	buf_reset(&r->body);
 	r->status = status;
+	snprintf(r->error, sizeof(r->error), "%s", type);
+	snprintf(r->message, sizeof(r->message), "%s", message);
 	json_open(&j, NULL, '{');
 	json_string(&j, "__type", type);
 	json_string(&j, "message", message);

@@ -11,6 +11,7 @@ struct json;
 struct reply {
 	unsigned status;	/* HTTP; 200 unless reply_error() said otherwise */
 	struct buf body;
+	char error[64], message[256];	/* what reply_error() said, cut; empty: none */
 };
 
 /* Makes the whole answer an error. HTTP 400. Returns -EINVAL so that callers can end with it. */

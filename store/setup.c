@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "audit.h"
 #include "auth.h"
 #include "chains.h"
 #include "delivery/deliver.h"
@@ -343,7 +344,13 @@ static int start_servers(struct setup *s)
 	const struct api_config config = { c->api_listen, c->api_cert ? c->api_cert : c->cert, c->api_key ? c->api_key : c->key, c->api_tls };
 	struct api *api = NULL;
 	char why[256] = "out of memory";
-	int r = ingest_start(&grpc, s->st.journal, s->chains, &ingest_events, s, &s->st.ingest, why);
+	int r = c->audit ? audit_start(s->st.witness, &s->st.audit) : 0;
+
+	if (r < 0) {
+		log_err(r, "cannot record requests to the API");
+		return r;
+	}
+	r = ingest_start(&grpc, s->st.journal, s->chains, &ingest_events, s, &s->st.ingest, why);
 
 	if (!r) {
 		r = api_start(&s->st, &config, &api, why);
@@ -415,6 +422,7 @@ void setup_stop(struct setup **ps, const char *reason)
 	api_stop(&api);
 	ingest_stop(&s->st.ingest);
 	lake_free(&s->st.lake);
+	audit_stop(&s->st.audit);
 	if (s->st.tailer && reason)
 		witness_stopped(s->st.witness, reason);
 	delivery_free(&s->st.delivery);

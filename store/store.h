@@ -20,6 +20,7 @@ struct ingest;
 struct api;
 struct delivery;
 struct lake;
+struct audit;
 
 struct store {
 	const char *region, *account;
@@ -36,6 +37,7 @@ struct store {
 	struct api *api;		/* NULL: not running */
 	struct delivery *delivery;	/* NULL: no trail but the built-in one (tests) */
 	struct lake *lake;		/* NULL: none (tests) */
+	struct audit *audit;		/* NULL: requests are not recorded */
 };
 
 #endif

@@ -62,6 +62,18 @@ int witness_records_lost(struct witness *w, const struct witness_subject *s, con
 int witness_gap_filled(struct witness *w, const struct witness_subject *s, uint64_t last_number);
 /* ahead_ns < 0: the clock runs behind. seen_by: "request" (s names the host only) or "records" (of that frame). */
 int witness_clock_skewed(struct witness *w, const struct witness_subject *s, int64_t ahead_ns, const char *seen_by);
+/* A call of the store's own API, or several like it. Texts may be NULL. */
+struct witness_call {
+	const char *source, *name;
+	bool read_only, data;		/* data: of category Data, else Management */
+	const char *key, *address, *agent, *request_id;
+	const char *parameters;		/* JSON object */
+	const char *error, *message;
+	uint64_t time, first, count;	/* boot-time ns of the last and the first */
+};
+#define WITNESS_CALLS_MAX 256
+/* All in one frame, without a limit a minute. n: 1 to WITNESS_CALLS_MAX. */
+int witness_calls(struct witness *w, const struct witness_call *calls, unsigned n);
 int witness_journal_damaged(struct witness *w, journal_pos pos, uint64_t n, const char *why, const char *aside);
 
 #define _cleanup_witness_ __attribute__((cleanup(witness_free)))

@@ -43,4 +43,9 @@ struct witness {
 int witness_begin(struct witness *w, enum witness_kind kind, const struct shape *shape, uint64_t *ret_suppressed);
 int witness_end(struct witness *w);
 
+/* The same for a frame of several records: the lock is held, and the batch empty, until witness_frame_end() has written what
+ * is in it. r: what went wrong meanwhile, which ends the frame without writing it. */
+int witness_frame_begin(struct witness *w);
+int witness_frame_end(struct witness *w, int r);
+
 #endif

@@ -242,7 +242,7 @@ int witness_begin(struct witness *w, enum witness_kind kind, const struct shape 
 static int write_frame(struct witness *w, const uint8_t *raw, size_t n)
 {
 	struct frame_header h = {
-		.chain = CHAIN_CONTROL, .kind = FRAME_BATCH, .number = w->number, .records = 1,
+		.chain = CHAIN_CONTROL, .kind = FRAME_BATCH, .number = w->number, .records = batch_count(w->batch),
 		.first_time = batch_first_time(w->batch), .last_time = batch_last_time(w->batch), .wall_offset = clock_wall_offset(),
 	};
 	uint8_t hash[32];
@@ -259,7 +259,7 @@ static int write_frame(struct witness *w, const uint8_t *raw, size_t n)
 		return r;
 	memcpy(w->last_hash, hash, 32);
 	w->number++;
-	w->seq++;
+	w->seq += h.records;
 	return journal_sync(w->journal);
 }
 
@@ -278,11 +278,20 @@ static void remember_last(const struct witness *w)
 		log_limited(LOG_LEVEL_WARN, r, "cannot write %s", path);
 }
 
-int witness_end(struct witness *w)
+int witness_frame_begin(struct witness *w)
 {
+	int r;
+
+	pthread_mutex_lock(&w->lock);
+	r = start_batch(w);
+	return r < 0 ? witness_frame_end(w, r) : 0;
+}
+
+int witness_frame_end(struct witness *w, int r)
+{
+	unsigned records = batch_count(w->batch);
 	const uint8_t *raw;
 	size_t n;
-	int r = batch_end(w->batch);
 
 	if (!r)
 		r = batch_finish(w->batch, &raw, &n);
@@ -290,7 +299,15 @@ int witness_end(struct witness *w)
 		r = write_frame(w, raw, n);
 	if (!r)
 		remember_last(w);
-	__atomic_add_fetch(r < 0 ? &w->failures : &w->records, 1, __ATOMIC_RELAXED);
+	if (r < 0)
+		__atomic_add_fetch(&w->failures, 1, __ATOMIC_RELAXED);
+	else
+		__atomic_add_fetch(&w->records, records, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&w->lock);
 	return r;
+}
+
+int witness_end(struct witness *w)
+{
+	return witness_frame_end(w, batch_end(w->batch));
 }

@@ -155,6 +155,7 @@ static int transfer(struct client *c, const char *path, const char *body, struct
 	curl_easy_setopt(c->curl, CURLOPT_URL, url);
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "hosttrail/" HOSTTRAIL_VERSION);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, 60000L);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_reply);

@@ -165,6 +165,76 @@ def tls_beyond_loopback(t):
         t.equal((store.ports["tls"], store.call("Status")[0]), (1, 200), "on loopback, where it is wanted")
 
 
+def audited(store, seconds=0.0):
+    """Records of the store's API calls, oldest first."""
+    import json
+    time.sleep(seconds)
+    events = [json.loads(e["CloudTrailEvent"]) for page in store.boto().get_paginator("lookup_events").paginate() for e in page["Events"]]
+    return [e for e in reversed(events) if e["eventType"] == "AwsApiCall"]
+
+
+def every_request_is_a_record(t):
+    with tap.Workdir() as d, Store(d, profile("reader", role="reader"), audit="true") as store:
+        store.aws("get-trail-status", "--name", "default")
+        store.call("StartQuery", {"QueryStatement": "SELECT 1"}, prefix=AWS, key_id="KEYREADER")
+        store.call("DeleteTrail", {"Name": "nosuchtrail"}, prefix=AWS)
+        store.call("DeleteTrail", {"Name": "nosuchtrail"}, prefix=AWS)
+        store.call("Status", key_id="stranger", extra=[("User-Agent", "x")])
+        store.call("Nonsense")
+        store.call("Verify", {"NextToken": "t", "From": 5})
+        got = audited(store, 1.5)
+        seen = {(e["eventName"], e.get("errorCode")): e for e in got}
+        for key, (who, read_only, source, parameters) in {
+                ("GetTrailStatus", None): ("HTAKTESTTESTTEST0001", True, "cloudtrail.amazonaws.com", {"Name": "default"}),
+                ("StartQuery", "AccessDeniedException"): ("KEYREADER", False, "cloudtrail.amazonaws.com", {"QueryStatement": "SELECT 1"}),
+                ("DeleteTrail", "TrailNotFoundException"): ("HTAKTESTTESTTEST0001", False, "cloudtrail.amazonaws.com", {"Name": "nosuchtrail"}),
+                ("Status", "UnrecognizedClientException"): (None, True, "trail.hosttrail", None),
+                ("UnknownOperation", "UnknownOperationException"): ("HTAKTESTTESTTEST0001", True, "cloudtrail.amazonaws.com", None)}.items():
+            e = seen.get(key)
+            if not t.ok(e, "%r is there: %r" % (key, list(seen))):
+                continue
+            t.equal((e["userIdentity"].get("accessKeyId"), e["readOnly"], e["eventSource"], e["requestParameters"], e["sourceIPAddress"], e["eventType"],
+                     len(e["requestID"])), (who, read_only, source, parameters, "127.0.0.1", "AwsApiCall", 36), "%r" % (key,))
+        t.ok(seen[("GetTrailStatus", None)]["userAgent"].startswith("aws-cli/"), "the client")
+        t.equal(seen[("Status", "UnrecognizedClientException")]["userAgent"], "unknown", "a stranger's words are not")
+        t.equal([e["requestParameters"] for e in got if e["eventName"] == "Verify"], [{"From": 5}], "without tokens")
+        t.equal([(e["eventName"], e["additionalEventData"].get("repeatCount")) for e in got if e["eventName"] == "DeleteTrail"],
+                [("DeleteTrail", None)] * 2, "what changes something is never merged")
+        by_key = store.boto().lookup_events(LookupAttributes=[{"AttributeKey": "AccessKeyId", "AttributeValue": "KEYREADER"}])["Events"]
+        t.equal([e["EventName"] for e in by_key], ["StartQuery"], "found by its key")
+        t.equal(store.call("Verify")[0], 200, "and all of it is signed and chained")
+
+
+def what_repeats_is_one_record(t):
+    with tap.Workdir() as d:
+        with Store(d, audit="true") as store:
+            token, end, answers = {}, time.monotonic() + 4, 0
+            while time.monotonic() < end:  # as one does who watches
+                token = {"Token": store.call("Tail", {"WaitSeconds": 1, **token})[1]["Token"]}
+                answers += 1
+            t.ok(answers < 12, "the records of Tail keep no Tail going: %d answers" % answers)
+            for i in range(300):
+                store.call("Status", key_id="stranger%d" % i, extra=[("User-Agent", "agent%d" % i)])
+            for _ in range(200):
+                store.call("Status")
+        with Store(d, audit="true") as store:  # the end has written what waited
+            got = audited(store)
+        count = {}
+        for e in got:
+            key = (e["eventName"], e.get("errorCode"))
+            n, records = count.get(key, (0, 0))
+            count[key] = (n + e["additionalEventData"].get("repeatCount", 1), records + 1)
+        t.equal(count[("Status", "UnrecognizedClientException")][0], 300, "strangers' requests")
+        t.ok(count[("Status", "UnrecognizedClientException")][1] <= 2, "in two records at most: %r" % count)
+        t.equal(count[("Status", None)][0], 200, "the same question")
+        t.ok(count[("Status", None)][1] <= 2 and count[("Tail", None)][1] <= 3, "likewise: %r" % count)
+        t.equal(count[("Tail", None)][0], answers, "all are counted")
+
+
+def not_when_it_is_off(t):
+    t.equal({e["eventName"] for e in audited(S["store"])}, {"PutObject"}, "audit: false; only what the hosts sent")
+
+
 def a_clean_end(t):
     t.equal(S["store"].stop(), 0, "exit status")
     t.ok("ERROR: " not in S["store"].stderr(), "no sanitizer report")
@@ -184,4 +254,4 @@ if __name__ == "__main__":
         S["store"] = Store(d, profiles)
         S["own"] = S["store"].metric("index_records") - COUNT
         tap.main([every_operation_is_in_the_table, each_role_and_each_operation, a_scope_takes_what_shows_all, who_sees_what, too_often, slips_in_the_credentials,
-                  tls_beyond_loopback, a_clean_end])
+                  tls_beyond_loopback, every_request_is_a_record, what_repeats_is_one_record, not_when_it_is_off, a_clean_end])

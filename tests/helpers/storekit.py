@@ -89,7 +89,7 @@ class Store:
         with open(self.credentials, "w") as f:
             f.write("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\nhosttrail_role = administrator\n%s" % (KEY_ID, SECRET, profiles))
         c = {"data_dir": d, "api_listen": "127.0.0.1:0", "ingest_listen": "127.0.0.1:0", "ca": d + "/pki/ca.crt",
-             "cert": d + "/pki/store.crt", "key": d + "/pki/store.key", "credentials": self.credentials, **settings}
+             "cert": d + "/pki/store.crt", "key": d + "/pki/store.key", "credentials": self.credentials, "audit": "false", **settings}
         self.config = os.path.join(d, "store.yaml")
         with open(self.config, "w") as f:
             for k, v in c.items():
