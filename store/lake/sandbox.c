@@ -33,6 +33,9 @@ int sandbox_make(duckdb_database db, const char *dir, char why[DUCK_WHY_MAX])
 		r = duck_run(c, "SET GLOBAL TimeZone = 'UTC'", NULL, why);
 	if (!r)
 		r = duck_run(c, "SET GLOBAL integer_division = true", NULL, why);
+	/* segments do not change: their footers are read once */
+	if (!r)
+		r = duck_run(c, "SET GLOBAL parquet_metadata_cache = true", NULL, why);
 	snprintf(sql, sizeof(sql), "SET allowed_directories = ['%s/']", dir);
 	if (!r)
 		r = duck_run(c, sql, NULL, why);

@@ -276,6 +276,35 @@ def saved_results_are_signed(t):
         lake.store.stop()
 
 
+def what_is_too_old_goes(t):
+    """Time is not waited for: the manifest is told that it has passed."""
+    with tap.Workdir() as d:
+        fill(d, 3000, time.time() - 100, 1000000)
+        lake = Lake(d, lake_seal_records="1000", lake_seal_time="20s")
+        made = lake.client.create_event_data_store(Name="short", TerminationProtectionEnabled=False, RetentionPeriod=7)
+        lake.client.delete_event_data_store(EventDataStore=made["EventDataStoreArn"])
+        lake.store.until(lambda: lake.manifest("SELECT count(*) FROM segment") == [(3,)], "three segments")
+        lake.client.update_event_data_store(EventDataStore=lake.id(), RetentionPeriod=7)
+        lake.store.stop()
+        first, second, third = (p for p, in lake.manifest("SELECT path FROM segment ORDER BY first"))
+        day, now = 86400, int(time.time())
+        old = time.strftime("%Y-%m-%d", time.gmtime(now - 9 * day))
+        db = sqlite3.connect(os.path.join(d, "lake.db"))
+        db.execute("UPDATE segment SET day = ?, last_time = ? WHERE path = ?", (old, now - 9 * day, first))	# came and happened long ago
+        db.execute("UPDATE segment SET last_time = ? WHERE path = ?", (now - 9 * day, second))	# came now, as if it had happened long ago
+        db.execute("UPDATE segment SET day = ? WHERE path = ?", (old, third))	# came long ago, and says that it is of now
+        db.execute("UPDATE store SET deleted = ? WHERE name = 'short'", ((now - 8 * day) * 10**9,))
+        db.commit()
+        db.close()
+        lake.store.start()
+        lake.connect()
+        lake.store.until(lambda: not os.path.exists(os.path.join(d, "lake", first)), "the old one to go")
+        t.equal([p for p, in lake.manifest("SELECT path FROM segment ORDER BY first")][:2], [second, third], "the others stay: the later time counts")
+        t.equal(lake.count(lake.id(), "hostname = 'kit'"), 2000, "its records are gone, and not sealed again")
+        lake.store.until(lambda: len(lake.client.list_event_data_stores()["EventDataStores"]) == 1, "the deleted event data store to go")
+        lake.store.stop()
+
+
 def mergeable(segments):
     """Are there eight small neighbours? One more is on its way now and then: of the store's own records."""
     small = "".join("x" if rows < 1000 else " " for rows, in segments)
@@ -313,4 +342,4 @@ def killed_at_any_moment(t):
 
 if __name__ == "__main__":
     tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew, queries_end_in_time, saved_results_are_signed,
-              killed_at_any_moment])
+              what_is_too_old_goes, killed_at_any_moment])
