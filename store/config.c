@@ -39,6 +39,7 @@ const struct conf_key store_keys[] = {
 	  "where trails may deliver to: NAME /directory, or NAME https://endpoint credentials=FILE ..." },
 	{ "log_groups", CONF_LIST, AT(log_groups), NULL, 0, 0, NULL,
 	  "CloudWatch Logs groups that trails may deliver to: NAME https://endpoint credentials=FILE ..." },
+	{ "webhooks", CONF_LIST, AT(webhooks), NULL, 0, 0, NULL, "where records go as EventBridge's events: NAME https://host/path ..." },
 	{ "delivery_interval", CONF_MS, AT(delivery_interval), "4m", 100, 300000, NULL, "how long a record may wait for its log file to be written" },
 	{ "delivery_size", CONF_SIZE, AT(delivery_size), "16M", 1 << 10, 50 << 20, NULL, "bytes of records at which a log file is written at once" },
 	{ "digest_period", CONF_MS, AT(digest_period), "1h", 1000, 3600000, NULL, "time that a digest is over" },

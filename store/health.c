@@ -150,7 +150,7 @@ static void metrics_delivery(struct store *st, struct buf *out)
 	metric(out, "delivery_records_total", false, "Records in them.", c.records);
 	metric(out, "delivery_digests_total", false, "Digests that reached their bucket.", c.digests);
 	metric(out, "delivery_failures_total", false, "Attempts that failed.", c.failures);
-	metric(out, "delivery_trails_failing", true, "Trails that are held up by their bucket.", c.failing);
+	metric(out, "delivery_trails_failing", true, "Trails, log groups and webhooks that are held up.", c.failing);
 }
 
 void health_metrics(struct store *st, struct buf *out)

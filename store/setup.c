@@ -32,7 +32,7 @@ struct setup {
 	const struct store_config *config;
 	struct store st;
 	struct chains *chains;
-	struct buckets *buckets, *groups;	/* until delivery has them */
+	struct buckets *buckets, *groups, *hooks;	/* until delivery has them */
 	int lock;
 	bool running, ports_written;
 	journal_pos faults_upto;	/* frames before it gave nothing to say that is not said */
@@ -160,6 +160,8 @@ int setup_secrets(const struct store_config *c, struct setup **ret_s)
 		r = buckets_load(&c->buckets, &s->buckets, why);
 		if (!r)
 			r = groups_load(&c->log_groups, &s->groups, why);
+		if (!r)
+			r = hooks_load(&c->webhooks, &s->hooks, why);
 		if (r < 0)
 			log_errx("%s", why);
 	}
@@ -306,7 +308,7 @@ static int start_delivery(struct setup *s)
 	const struct store_config *c = s->config;
 	const struct delivery_config d = { .dir = c->data_dir, .interval_ms = c->delivery_interval, .digest_ms = c->digest_period,
 					   .key_ms = c->digest_key_life, .size = c->delivery_size };
-	int r = delivery_new(&s->st, &d, TAKE_PTR(s->buckets), TAKE_PTR(s->groups), &s->st.delivery);
+	int r = delivery_new(&s->st, &d, TAKE_PTR(s->buckets), TAKE_PTR(s->groups), TAKE_PTR(s->hooks), &s->st.delivery);
 
 	if (!r)
 		r = delivery_start(s->st.delivery);
@@ -428,6 +430,7 @@ void setup_stop(struct setup **ps, const char *reason)
 	delivery_free(&s->st.delivery);
 	buckets_free(&s->buckets);
 	buckets_free(&s->groups);
+	buckets_free(&s->hooks);
 	tailer_free(&s->st.tailer);
 	index_free(&s->st.index);
 	decoded_cache_free(&s->st.decoded);

@@ -16,13 +16,14 @@
 #include "lib/cleanup.h"
 #include "lib/conf.h"
 #include "lib/fsx.h"
+#include "proto/selectors.h"
 
 #define CREDENTIALS_MAX (1u << 20)
 
 struct buckets {
 	struct bucket v[BUCKETS_MAX];
 	unsigned n;
-	bool groups;
+	enum kind { BUCKETS, GROUPS, HOOKS } kind;
 	bool stop;
 };
 
@@ -103,7 +104,7 @@ static char **option_of(struct bucket *b, struct options *o, const char *name)
 	const struct { const char *name; char **to; } known[] = {
 		{ "region", &b->region }, { "bucket", &b->remote }, { "sse", &b->sse }, { "kms_key", &b->kms_key },
 		{ "lock", &b->lock }, { "ca", &b->ca }, { "credentials", &o->credentials }, { "profile", &o->profile },
-		{ "lock_days", &o->lock_days },
+		{ "lock_days", &o->lock_days }, { "selectors", &b->selectors },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
@@ -117,7 +118,7 @@ static bool is_one_of(const char *text, const char *a, const char *b)
 	return !text || !strcmp(text, a) || !strcmp(text, b);
 }
 
-static int check_options(struct bucket *b, const struct options *o, char *why)
+static int check_options(struct bucket *b, const struct options *o, enum kind kind, char *why)
 {
 	char *end = NULL;
 
@@ -132,12 +133,14 @@ static int check_options(struct bucket *b, const struct options *o, char *why)
 		if (*end || b->lock_days < 1 || b->lock_days > 36500)
 			return bucket_say(why, -EINVAL, "bucket %.64s: lock_days is 1 to 36500", b->name);
 	}
+	if (!o->credentials && kind == HOOKS)
+		return 0;
 	if (!o->credentials)
 		return bucket_say(why, -EINVAL, "bucket %.64s: an endpoint needs credentials=FILE", b->name);
 	return load_credentials(b, o->credentials, o->profile ? o->profile : "default", why);
 }
 
-static int read_options(struct bucket *b, struct options *o, char *rest, char *why)
+static int read_options(struct bucket *b, struct options *o, enum kind kind, char *rest, char *why)
 {
 	char *word;
 
@@ -161,8 +164,20 @@ static int read_options(struct bucket *b, struct options *o, char *rest, char *w
 		b->region = strdup("us-east-1");
 	if (!b->remote)
 		b->remote = strdup(b->name);
-	return b->region && b->remote ? check_options(b, o, why) : bucket_say(why, -ENOMEM, "out of memory");
+	return b->region && b->remote ? check_options(b, o, kind, why) : bucket_say(why, -ENOMEM, "out of memory");
 }
+
+/* A file that cannot be read is said at the start, not when the first record comes. */
+static int check_selectors(const struct bucket *b, char *why)
+{
+	_cleanup_selectors_ struct selectors *s = NULL;
+	char text[SELECTORS_WHY_MAX] = "";
+	int r = b->selectors ? selectors_load(b->selectors, &s, text) : 0;
+
+	return r < 0 ? bucket_say(why, r, "webhook %.64s: %.180s", b->name, *text ? text : strerror(-r)) : 0;
+}
+
+static const char *const settings[] = { "buckets", "log_groups", "webhooks" };
 
 static int take_line(struct buckets *bs, char *line, char *why)
 {
@@ -175,16 +190,16 @@ static int take_line(struct buckets *bs, char *line, char *why)
 	while (rest && strchr(" \t", *rest) && *rest)
 		rest++;
 	where = rest ? strsep(&rest, " \t") : NULL;
-	if (!(bs->groups ? layout_group_name : layout_bucket_name)(name) || !where || buckets_find(bs, name))
-		return bucket_say(why, -EINVAL, "%s: \"%.64s\": must be NAME and %san https:// address, each name once",
-				  bs->groups ? "log_groups" : "buckets", name, bs->groups ? "" : "a directory or ");
+	if (!(bs->kind == BUCKETS ? layout_bucket_name : layout_group_name)(name) || !where || buckets_find(bs, name))
+		return bucket_say(why, -EINVAL, "%s: \"%.64s\": must be NAME and %san https:// address, each name once", settings[bs->kind], name,
+				  bs->kind == BUCKETS ? "a directory or " : "");
 	b->stop = &bs->stop;
 	b->name = strdup(name);
 	bs->n++;
 	n = strlen(where);
 	while (n > 1 && where[n - 1] == '/')
 		where[--n] = '\0';
-	if (*where == '/' && !bs->groups)
+	if (*where == '/' && bs->kind == BUCKETS)
 		b->directory = strdup(where);
 	else if (!strncmp(where, "https://", 8) || !strncmp(where, "http://", 7))
 		b->endpoint = strdup(where);
@@ -192,23 +207,27 @@ static int take_line(struct buckets *bs, char *line, char *why)
 		return bucket_say(why, -EINVAL, "bucket %.64s: \"%.64s\" is neither an absolute directory nor an address", name, where);
 	if (!b->name || (!b->directory && !b->endpoint))
 		return bucket_say(why, -ENOMEM, "out of memory");
-	r = read_options(b, &o, rest, why);
-	if (!r && bs->groups && (b->sse || b->kms_key || b->lock))
-		r = bucket_say(why, -EINVAL, "log group %.64s: sse, kms_key and lock are for buckets", name);
+	r = read_options(b, &o, bs->kind, rest, why);
+	if (!r && bs->kind != BUCKETS && (b->sse || b->kms_key || b->lock))
+		r = bucket_say(why, -EINVAL, "%s: %.64s: sse, kms_key and lock are for buckets", settings[bs->kind], name);
+	if (!r && bs->kind != HOOKS && b->selectors)
+		r = bucket_say(why, -EINVAL, "%s: %.64s: selectors are for webhooks; a trail has its own", settings[bs->kind], name);
+	if (!r)
+		r = check_selectors(b, why);
 	free(o.credentials);
 	free(o.profile);
 	free(o.lock_days);
 	return r;
 }
 
-static int load(const struct conf_list *lines, bool groups, struct buckets **ret_b, char *why)
+static int load(const struct conf_list *lines, enum kind kind, struct buckets **ret_b, char *why)
 {
 	_cleanup_(buckets_free) struct buckets *bs = calloc(1, sizeof(*bs));
 	int r = 0;
 
 	if (!bs)
 		return bucket_say(why, -ENOMEM, "out of memory");
-	bs->groups = groups;
+	bs->kind = kind;
 	curl_global_init(CURL_GLOBAL_DEFAULT);	/* before there are threads */
 	if (lines->n > BUCKETS_MAX)
 		return bucket_say(why, -EINVAL, "buckets: at most %u", BUCKETS_MAX);
@@ -225,12 +244,17 @@ static int load(const struct conf_list *lines, bool groups, struct buckets **ret
 
 int buckets_load(const struct conf_list *lines, struct buckets **ret_b, char *why)
 {
-	return load(lines, false, ret_b, why);
+	return load(lines, BUCKETS, ret_b, why);
 }
 
 int groups_load(const struct conf_list *lines, struct buckets **ret_b, char *why)
 {
-	return load(lines, true, ret_b, why);
+	return load(lines, GROUPS, ret_b, why);
+}
+
+int hooks_load(const struct conf_list *lines, struct buckets **ret_b, char *why)
+{
+	return load(lines, HOOKS, ret_b, why);
 }
 
 static void bucket_clear(struct bucket *b)
@@ -248,6 +272,7 @@ static void bucket_clear(struct bucket *b)
 	free(b->kms_key);
 	free(b->lock);
 	free(b->ca);
+	free(b->selectors);
 }
 
 void buckets_free(struct buckets **pb)
@@ -274,6 +299,11 @@ const struct bucket *buckets_find(const struct buckets *bs, const char *name)
 		if (!strcmp(bs->v[i].name, name))
 			return &bs->v[i];
 	return NULL;
+}
+
+const struct bucket *buckets_at(const struct buckets *bs, unsigned i)
+{
+	return bs && i < bs->n ? &bs->v[i] : NULL;
 }
 
 /* ---- which kind does what */

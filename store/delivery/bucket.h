@@ -10,6 +10,8 @@
  * Log groups of CloudWatch Logs are named in the same way, at endpoints only; their options are region, credentials, profile,
  * bucket (the group's name there) and ca.
  *
+ * Webhooks: NAME and a whole URL; their options are credentials and profile (whose secret signs), selectors (a file), and ca.
+ *
  * An object is whole or not there. In a directory its headers lie beside it, in <key>BUCKET_HEADERS; these files are
  * written first, so that no object is seen without them.
  *
@@ -53,9 +55,12 @@ struct object {
 /* why: one line for people (BUCKET_WHY_MAX). Reads the credentials files. */
 int buckets_load(const struct conf_list *lines, struct buckets **ret_b, char *why);
 int groups_load(const struct conf_list *lines, struct buckets **ret_b, char *why);
+int hooks_load(const struct conf_list *lines, struct buckets **ret_b, char *why);
 void buckets_free(struct buckets **b);		/* NULL-safe */
 void buckets_stop(struct buckets *b);		/* transfers that run end with -ECANCELED, from now on */
 const struct bucket *buckets_find(const struct buckets *b, const char *name);	/* NULL: there is none; b may be NULL */
+
+const struct bucket *buckets_at(const struct buckets *b, unsigned i);	/* NULL behind the last */
 
 const char *bucket_name(const struct bucket *b);
 bool bucket_is_local(const struct bucket *b);

@@ -7,7 +7,7 @@
 
 struct bucket {
 	char *name, *directory;		/* directory NULL: at an endpoint */
-	char *endpoint, *region, *remote, *key_id, *secret, *sse, *kms_key, *lock, *ca;
+	char *endpoint, *region, *remote, *key_id, *secret, *sse, *kms_key, *lock, *ca, *selectors;
 	unsigned lock_days;
 	const bool *stop;		/* atomic */
 };

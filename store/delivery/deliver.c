@@ -41,13 +41,23 @@ static void wait_for_news(struct worker *w)
 	pthread_mutex_unlock(&w->d->lock);
 }
 
+static const struct {
+	bool (*round)(struct worker *w);
+	int (*take)(struct worker *w, struct decoded *d, int64_t time);
+} kinds[] = {
+	[TO_BUCKET] = { delivery_round, gather_into_file },
+	[TO_GROUP] = { feed_round, feed_take },
+	[TO_HOOK] = { hook_round, hook_take },
+};
+
 static void *run(void *arg)
 {
 	struct worker *w = arg;
 
-	while (!delivery_stopping(w->d) && (w->feeds ? feed_round(w) : delivery_round(w)))
+	while (!delivery_stopping(w->d) && kinds[w->kind].round(w))
 		wait_for_news(w);
 	feed_clear(w);
+	hook_clear(w);
 	batch_clear(&w->batch);
 	selectors_free(&w->selectors);
 	buf_free(&w->selectors_text);
@@ -72,7 +82,7 @@ static void reap(struct worker **list, bool all)
 	}
 }
 
-static int start_worker(struct delivery *d, int64_t trail, bool feeds)
+static int start_worker(struct delivery *d, int64_t id, enum worker_kind kind)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	int r;
@@ -80,9 +90,9 @@ static int start_worker(struct delivery *d, int64_t trail, bool feeds)
 	if (!w)
 		return -ENOMEM;
 	w->d = d;
-	w->id = trail;
-	w->feeds = feeds;
-	w->take = feeds ? feed_take : gather_into_file;
+	w->id = id;
+	w->kind = kind;
+	w->take = kinds[kind].take;
 	r = -pthread_create(&w->thread, NULL, run, w);
 	if (r < 0) {
 		free(w);
@@ -94,15 +104,15 @@ static int start_worker(struct delivery *d, int64_t trail, bool feeds)
 }
 
 /* Locked. */
-static int wake(struct delivery *d, int64_t trail, bool feeds)
+static int wake(struct delivery *d, int64_t id, enum worker_kind kind)
 {
 	struct worker *w;
 
-	for (w = d->workers; w && (w->id != trail || w->feeds != feeds); w = w->next)
+	for (w = d->workers; w && (w->id != id || w->kind != kind); w = w->next)
 		;
 	if (w)
 		w->woken = true;
-	return w || !d->running || delivery_stopping(d) ? 0 : start_worker(d, trail, feeds);
+	return w || !d->running || delivery_stopping(d) ? 0 : start_worker(d, id, kind);
 }
 
 void delivery_changed(struct delivery *d, int64_t trail)
@@ -113,9 +123,9 @@ void delivery_changed(struct delivery *d, int64_t trail)
 
 	pthread_mutex_lock(&d->lock);
 	reap(&d->workers, false);
-	r = wake(d, trail, false);
+	r = wake(d, trail, TO_BUCKET);
 	if (!r && feeds)
-		r = wake(d, trail, true);
+		r = wake(d, trail, TO_GROUP);
 	pthread_cond_broadcast(&d->news);
 	pthread_mutex_unlock(&d->lock);
 	if (r < 0)
@@ -129,7 +139,7 @@ static int start_trail(void *ctx, const struct trail *t)
 }
 
 int delivery_new(struct store *st, const struct delivery_config *config, struct buckets *buckets, struct buckets *groups,
-		 struct delivery **ret_d)
+		 struct buckets *hooks, struct delivery **ret_d)
 {
 	struct delivery *d = calloc(1, sizeof(*d));
 	pthread_condattr_t attr;
@@ -138,12 +148,14 @@ int delivery_new(struct store *st, const struct delivery_config *config, struct 
 	if (!d) {
 		buckets_free(&buckets);
 		buckets_free(&groups);
+		buckets_free(&hooks);
 		return -ENOMEM;
 	}
 	d->st = st;
 	d->config = *config;
 	d->buckets = buckets;
 	d->groups = groups;
+	d->hooks = hooks;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -160,8 +172,14 @@ int delivery_new(struct store *st, const struct delivery_config *config, struct 
 
 int delivery_start(struct delivery *d)
 {
+	int r = 0;
+
 	d->running = true;
-	return ledger_trails(d->ledger, true, start_trail, d);
+	pthread_mutex_lock(&d->lock);
+	for (unsigned i = 0; buckets_at(d->hooks, i) && !r; i++)
+		r = wake(d, i, TO_HOOK);
+	pthread_mutex_unlock(&d->lock);
+	return r < 0 ? r : ledger_trails(d->ledger, true, start_trail, d);
 }
 
 void delivery_stop(struct delivery *d)
@@ -173,6 +191,7 @@ void delivery_stop(struct delivery *d)
 	__atomic_store_n(&d->stop, true, __ATOMIC_RELAXED);
 	buckets_stop(d->buckets);
 	buckets_stop(d->groups);
+	buckets_stop(d->hooks);
 	pthread_mutex_lock(&d->lock);
 	workers = TAKE_PTR(d->workers);	/* no one starts another: stop is set */
 	pthread_cond_broadcast(&d->news);
@@ -190,6 +209,7 @@ void delivery_free(struct delivery **pd)
 	ledger_free(&d->ledger);
 	buckets_free(&d->buckets);
 	buckets_free(&d->groups);
+	buckets_free(&d->hooks);
 	pthread_cond_destroy(&d->news);
 	pthread_mutex_destroy(&d->lock);
 	free(d->dir);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * deliver.h - the trails at work: one thread for each (and one more if it has a log group) takes the records that its selectors want from the journal, in order,
+ * deliver.h - the trails at work: one thread for each (and one more if it has a log group, and one for each webhook) takes the records that its selectors want from the journal, in order,
  * writes log files to its bucket, and digests over them.
  *
  * A record is delivered once it is indexed, within `interval` of its arrival or when `size` bytes are together; what is
@@ -25,9 +25,9 @@ struct delivery_config {
 	uint64_t size;			/* of a file, uncompressed */
 };
 
-/* Takes buckets and groups over, also when it fails. groups NULL: there are none. */
+/* Takes buckets, groups and webhooks over, also when it fails. NULL: there are none. */
 int delivery_new(struct store *st, const struct delivery_config *config, struct buckets *buckets, struct buckets *groups,
-		 struct delivery **ret_d);
+		 struct buckets *hooks, struct delivery **ret_d);
 int delivery_start(struct delivery *d);
 void delivery_stop(struct delivery *d);		/* ends the threads; questions are still answered. NULL-safe */
 void delivery_free(struct delivery **d);

@@ -28,9 +28,9 @@ struct batch {
 
 struct worker {
 	struct delivery *d;
-	int64_t id;			/* of the trail */
+	int64_t id;			/* of the trail; TO_HOOK: which of the settings */
 	pthread_t thread;
-	bool feeds;			/* a log group; else a bucket */
+	enum worker_kind { TO_BUCKET, TO_GROUP, TO_HOOK } kind;
 	/* Takes the record whose JSON is in `json`; sets batch.full where it is the last one. -E2BIG: it does not fit any more. */
 	int (*take)(struct worker *w, struct decoded *d, int64_t time);
 	bool ended;			/* atomic: the trail is gone */
@@ -42,8 +42,10 @@ struct worker {
 	struct index_place cursor;	/* in the batch, or not selected, up to here */
 	struct batch batch;
 	struct events *events;		/* feed.c's */
+	struct posts *posts;		/* hook.c's */
 	struct selectors *selectors;
 	struct buf selectors_text, json, text;
+	struct index_place behind;	/* the record that is taken */
 	bool fresh;			/* the bucket has not seen the files that are decided on */
 	unsigned failures;		/* atomic; in a row */
 	uint64_t retry_at, saved_at;	/* boot-time ns */
@@ -53,7 +55,7 @@ struct delivery {
 	struct store *st;
 	struct delivery_config config;
 	char *dir;
-	struct buckets *buckets, *groups;
+	struct buckets *buckets, *groups, *hooks;
 	struct ledger *ledger;
 	pthread_mutex_t lock;
 	pthread_cond_t news;		/* of CLOCK_MONOTONIC */
@@ -70,6 +72,10 @@ bool delivery_round(struct worker *w);	/* false: the trail is gone */
 bool feed_round(struct worker *w);		/* likewise */
 void feed_clear(struct worker *w);
 int feed_take(struct worker *w, struct decoded *d, int64_t time);
+
+bool hook_round(struct worker *w);
+void hook_clear(struct worker *w);
+int hook_take(struct worker *w, struct decoded *d, int64_t time);
 
 int gather_into_file(struct worker *w, struct decoded *d, int64_t time);
 void batch_clear(struct batch *b);

@@ -99,6 +99,7 @@ static int add_record(struct worker *w, struct decoded *d, unsigned i)
 	r = reader_json(d->reader, i, &w->json);
 	if (r < 0)
 		return r;
+	w->behind = (struct index_place){ d->pos, i + 1 };
 	return w->take(w, d, s.time);
 }
 
@@ -123,7 +124,7 @@ int gather_into_file(struct worker *w, struct decoded *d, int64_t time)
 /* Whether the trail takes records of this host at all. */
 static bool is_of_trail(const struct worker *w, const struct decoded *d)
 {
-	return d->state == DECODED_RECORDS && (w->trail.multi_region || !strcmp(d->origin.region, w->d->st->region));
+	return d->state == DECODED_RECORDS && (w->kind == TO_HOOK || w->trail.multi_region || !strcmp(d->origin.region, w->d->st->region));
 }
 
 /* The frame's records from the cursor on; the cursor follows. 1: the batch is full. */

@@ -108,6 +108,10 @@ int ledger_feed_begin(struct ledger *l, int64_t trail, journal_pos at);
 int ledger_feed_at(struct ledger *l, int64_t trail, const struct index_place *place);
 int ledger_trail_fed(struct ledger *l, int64_t id, int64_t now, const char *error);
 
+/* ---- webhooks: how far each is; one that is new begins at `at`. */
+int ledger_hook(struct ledger *l, const char *name, journal_pos at, struct index_place *ret_place);
+int ledger_hook_at(struct ledger *l, const char *name, const struct index_place *place);
+
 /* ---- spans */
 int ledger_start(struct ledger *l, int64_t trail, int64_t now, journal_pos at);
 int ledger_stop(struct ledger *l, int64_t trail, int64_t now, journal_pos at);

@@ -224,6 +224,42 @@ int ledger_feed_at(struct ledger *l, int64_t trail, const struct index_place *pl
 	return query_end(&q);
 }
 
+/* ---- webhooks */
+
+int ledger_hook(struct ledger *l, const char *name, journal_pos at, struct index_place *ret_place)
+{
+	struct query q;
+	int r = ledger_begin(l);
+
+	if (r < 0)
+		return r;
+	query_next(&q, l, "INSERT OR IGNORE INTO hooks (name, pos, record) VALUES (?, ?, 0)");
+	bind_text(&q, name);
+	bind_int(&q, (int64_t)at);
+	r = query_close(&q);
+	if (!r) {
+		query_next(&q, l, "SELECT pos, record FROM hooks WHERE name = ?");
+		bind_text(&q, name);
+		if (query_row(&q)) {
+			ret_place->pos = (journal_pos)read_int(&q);
+			ret_place->record = (uint32_t)read_int(&q);
+		}
+		r = query_close(&q);
+	}
+	return ledger_commit(l, r);
+}
+
+int ledger_hook_at(struct ledger *l, const char *name, const struct index_place *place)
+{
+	struct query q;
+
+	query_begin(&q, l, "UPDATE hooks SET pos = ?, record = ? WHERE name = ?");
+	bind_int(&q, (int64_t)place->pos);
+	bind_int(&q, place->record);
+	bind_text(&q, name);
+	return query_end(&q);
+}
+
 /* ---- spans */
 
 int ledger_start(struct ledger *l, int64_t trail, int64_t now, journal_pos at)

@@ -96,7 +96,7 @@ int transfer_perform(struct transfer *t, struct s3_request *q, char *why)
 	set_up(t, q);
 	for (unsigned i = 0; i < q->nheaders && !r; i++)
 		r = add_line(t, q->headers[i].name, q->headers[i].value);
-	if (!r)
+	if (!r && q->authorization.n)
 		r = add_line(t, "Authorization", buf_text(&q->authorization));
 	if (!r)
 		r = add_line(t, "Expect", "");

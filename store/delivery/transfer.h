@@ -19,7 +19,7 @@ struct transfer {
 	long status;
 };
 
-/* Sends a signed request. 0 and the status, or -errno and why; -ECANCELED: the store ends. */
+/* Sends a request, signed or not. 0 and the status, or -errno and why; -ECANCELED: the store ends. */
 int transfer_perform(struct transfer *t, struct s3_request *q, char *why);
 void transfer_free(struct transfer *t);
 bool transfer_stopped(const struct bucket *b);

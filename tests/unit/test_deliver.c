@@ -36,7 +36,7 @@ static void start_delivery(uint64_t size)
 
 	snprintf(line, sizeof(line), "logs %s/bucket", dir);
 	ok_int(buckets_load(&list, &buckets, why), 0);
-	ok_int(delivery_new(&st, &config, buckets, NULL, &st.delivery), 0);
+	ok_int(delivery_new(&st, &config, buckets, NULL, NULL, &st.delivery), 0);
 	ok_int(delivery_start(st.delivery), 0);
 }
 
