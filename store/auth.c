@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/crypto.h>
 #include <uthash.h>
@@ -141,6 +142,7 @@ int auth_load(const char *path, const char *region, double rate, struct auth **r
 {
 	_cleanup_(auth_free) struct auth *a = calloc(1, sizeof(*a));
 	_cleanup_buf_ struct buf b = { 0 };
+	struct stat st;
 	int r;
 
 	snprintf(why, 256, "%.150s: out of memory", path);
@@ -151,6 +153,11 @@ int auth_load(const char *path, const char *region, double rate, struct auth **r
 	if (r < 0) {
 		snprintf(why, 256, "%.150s: %s", path, strerror(-r));
 		return r;
+	}
+	if (stat(path, &st) < 0 || st.st_mode & (S_IROTH | S_IWOTH)) {
+		OPENSSL_cleanse(b.p, b.n);
+		snprintf(why, 256, "%.150s holds secrets, and everybody may read or write it (chmod o-rw)", path);
+		return -EINVAL;
 	}
 	r = take_file(a, (char *)(uintptr_t)buf_text(&b), path, why);
 	OPENSSL_cleanse(b.p, b.n);

@@ -11,7 +11,7 @@
  *   hosttrail_rate = 10                           requests a second; 0: any number
  *   hosttrail_accounts, hosttrail_hosts, hosttrail_categories = VALUE, VALUE    it sees no other records
  *
- * Every profile is a key that may ask. The file should be readable by nobody else. Thread-safe after auth_load().
+ * Every profile is a key that may ask. A file that everybody may read is refused. Thread-safe after auth_load().
  */
 #ifndef HOSTTRAIL_STORE_AUTH_H
 #define HOSTTRAIL_STORE_AUTH_H
@@ -24,7 +24,7 @@
 
 struct auth;
 
-/* rate: of keys that say none. why: one line for people (at least 256 bytes). -ENOENT: no such file, -EINVAL: malformed, or no key in it. */
+/* rate: of keys that say none. why: one line for people (at least 256 bytes). -ENOENT: no such file, -EINVAL: malformed, no key in it, or open to everybody. */
 int auth_load(const char *path, const char *region, double rate, struct auth **ret_a, char why[256]);
 void auth_free(struct auth **a);
 /* 0 and whose the request is (the auth's), or -EINVAL with the error in r. */

@@ -124,10 +124,11 @@ def too_often(t):
     t.equal(call("reader", "LookupEvents", {"MaxResults": 1})[0], 200, "nobody else pays")
 
 
-def starts_with(t, d, lines, want):
+def starts_with(t, d, lines, want, mode=0o600):
     path = os.path.join(d, "bad")
     with open(path, "w") as f:
         f.write(lines)
+    os.chmod(path, mode)
     with open(S["store"].config) as f:
         config = f.read().replace(S["store"].credentials, path).replace(S["store"].dir + '"', d + '"')
     with open(path + ".yaml", "w") as f:
@@ -145,6 +146,7 @@ def slips_in_the_credentials(t):
                            ("hosttrail_categories = management\n", 4), ("hosttrail_rate = many\n", 4), ("hosttrail_rate = -1\n", 4),
                            ("[next]\nhosttrail_role = reader\n[third]\n", 6), (profile("ok"), 7), ("[half]\naws_access_key_id = KEYHALF\n", 6)):
             starts_with(t, d, good + more, "line %d" % line)
+        starts_with(t, d, good, "everybody may read", 0o644)
 
 
 def tls_beyond_loopback(t):

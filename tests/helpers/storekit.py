@@ -86,7 +86,7 @@ class Store:
             subprocess.run([SHIPKIT, "ca", os.path.join(d, "pki")], check=True)
             subprocess.run([SHIPKIT, "store", os.path.join(d, "pki"), "127.0.0.1"], check=True)
         self.credentials = os.path.join(d, "credentials")
-        with open(self.credentials, "w") as f:
+        with open(os.open(self.credentials, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
             f.write("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\nhosttrail_role = administrator\n%s" % (KEY_ID, SECRET, profiles))
         c = {"data_dir": d, "api_listen": "127.0.0.1:0", "ingest_listen": "127.0.0.1:0", "ca": d + "/pki/ca.crt",
              "cert": d + "/pki/store.crt", "key": d + "/pki/store.key", "credentials": self.credentials, "audit": "false", **settings}
