@@ -82,15 +82,27 @@ static void query_free(struct query *q)
 	free(q);
 }
 
+/* Its place among those that run is given up last: after that the lake may be gone. */
 static void query_unref(struct query *q)
 {
+	struct lake *l = q->lake;
 	bool last;
 
-	pthread_mutex_lock(&q->lake->lock);
+	pthread_mutex_lock(&l->lock);
 	last = --q->refs == 0;
-	pthread_mutex_unlock(&q->lake->lock);
-	if (last)
-		query_free(q);
+	for (struct query **p = &l->queries; last && *p; p = &(*p)->next)
+		if (*p == q) {
+			*p = q->next;
+			break;
+		}
+	pthread_mutex_unlock(&l->lock);
+	if (!last)
+		return;
+	query_free(q);
+	pthread_mutex_lock(&l->lock);
+	l->nqueries--;
+	pthread_cond_broadcast(&l->changed);
+	pthread_mutex_unlock(&l->lock);
 }
 
 static void result_path(struct lake *l, const char *id, char ret[4096])
@@ -275,7 +287,7 @@ static int write_out(struct rows *w)
 {
 	if (w->out.failed)
 		return -ENOMEM;
-	if (fwrite(w->out.p, 1, w->out.n, w->file) != w->out.n)
+	if (w->out.n && fwrite(w->out.p, 1, w->out.n, w->file) != w->out.n)
 		return -errno;
 	w->q->row.result_bytes += w->out.n;
 	buf_reset(&w->out);
@@ -393,21 +405,6 @@ static void set_status(struct query *q, enum query_status status)
 	manifest_query_put(q->lake->manifest, &q->row, q->statement, q->error);
 }
 
-static void leave(struct query *q)
-{
-	struct lake *l = q->lake;
-
-	pthread_mutex_lock(&l->lock);
-	for (struct query **p = &l->queries; *p; p = &(*p)->next)
-		if (*p == q) {
-			*p = q->next;
-			break;
-		}
-	l->nqueries--;
-	pthread_cond_broadcast(&l->changed);
-	pthread_mutex_unlock(&l->lock);
-}
-
 static enum query_status outcome(struct query *q, int r)
 {
 	enum query_status s = r < 0 ? QUERY_FAILED : QUERY_FINISHED;
@@ -493,10 +490,6 @@ static void *run(void *arg)
 		if (q->save_uri)
 			save(q);
 	}
-	/* what it holds in the engine goes before others may take its place */
-	if (q->prepared)
-		duck.destroy_prepare(&q->prepared);
-	leave(q);
 	query_unref(q);
 	return NULL;
 }
@@ -604,8 +597,8 @@ enum query_fault query_start(struct lake *l, const struct query_request *request
 		return QUERY_TOO_MANY;
 	}
 	if (launch(q) < 0) {
-		leave(q);
-		query_free(q);
+		q->refs = 1;
+		query_unref(q);
 		return QUERY_BROKEN;
 	}
 	f = wait_made(q, why);
