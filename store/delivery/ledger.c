@@ -26,6 +26,7 @@ static const char schema[] =
 	" hash TEXT, oldest INT, newest INT, records INT, planned INT, delivered INT DEFAULT 0, digest INT DEFAULT 0, body BLOB);"
 	"CREATE INDEX log_state ON logs (trail, delivered);"
 	"CREATE INDEX log_digest ON logs (digest);"
+	"CREATE TABLE tags (trail INT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (trail, key));"
 	"CREATE TABLE hooks (name TEXT PRIMARY KEY, pos INT NOT NULL, record INT NOT NULL);"
 	"CREATE TABLE loose (bucket TEXT, prefix TEXT, UNIQUE (bucket, prefix));"
 	"CREATE TABLE chains (id INTEGER PRIMARY KEY AUTOINCREMENT, span INT, trail INT, account TEXT, region TEXT, until INT, last INT DEFAULT 0,"

@@ -24,6 +24,7 @@
 #define LEDGER_TRAILS_MAX 32
 #define LEDGER_ERROR_MAX 256
 #define LEDGER_ARN_MAX 512
+#define LEDGER_TAGS_MAX 50
 #define LEDGER_SELECTORS_MAX (64u << 10)	/* a request's body has no more */
 
 struct ledger;
@@ -97,6 +98,11 @@ int ledger_trail_select(struct ledger *l, int64_t id, const char *text);
 int ledger_trail_delete(struct ledger *l, int64_t id, int64_t now, journal_pos end);	/* its span ends; it goes when that is done */
 typedef int (*ledger_trail_fn)(void *ctx, const struct trail *t);		/* without the lock held */
 int ledger_trails(struct ledger *l, bool deleted, ledger_trail_fn fn, void *ctx);
+/* Tags; -EDQUOT: there are LEDGER_TAGS_MAX. */
+int ledger_tag(struct ledger *l, int64_t trail, const char *key, const char *value);
+int ledger_untag(struct ledger *l, int64_t trail, const char *key);
+typedef int (*ledger_tag_fn)(void *ctx, const char *key, const char *value);
+int ledger_tags(struct ledger *l, int64_t trail, ledger_tag_fn fn, void *ctx);	/* in the order of their keys */
 /* How an attempt went; error NULL: well. */
 int ledger_trail_delivery(struct ledger *l, int64_t id, int64_t now, const char *error);
 int ledger_trail_digest(struct ledger *l, int64_t id, int64_t now, const char *error);

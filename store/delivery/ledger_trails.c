@@ -315,7 +315,13 @@ static int forget_deleted(struct ledger *l)
 {
 	struct query q;
 
+	int r;
+
 	query_next(&q, l, "DELETE FROM trails WHERE deleted = 1 AND NOT EXISTS (SELECT 1 FROM spans WHERE spans.trail = trails.id)");
+	r = query_close(&q);
+	if (r < 0)
+		return r;
+	query_next(&q, l, "DELETE FROM tags WHERE NOT EXISTS (SELECT 1 FROM trails WHERE trails.id = tags.trail)");
 	return query_close(&q);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loggroup.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,25 +23,26 @@ static int compare_events(const void *a, const void *b)
 	return x->p < y->p ? -1 : x->p > y->p;	/* as they came */
 }
 
-/* The error's name without what may stand before it: "com.amazonaws...#ResourceNotFoundException". */
-static void error_name(const struct transfer *t, char *ret, size_t size)
+void loggroup_error(const void *p, size_t size, long status, char *ret, size_t ret_size)
 {
 	static const char member[] = "\"__type\"";
-	const char *at = t->answer.n ? memmem(t->answer.p, t->answer.n, member, sizeof(member) - 1) : NULL;
-	const char *end = (const char *)t->answer.p + t->answer.n, *name;
-	size_t n = 0;
+	const char *at = size ? memmem(p, size, member, sizeof(member) - 1) : NULL, *end = (const char *)p + size, *name;
+	size_t n;
 
-	snprintf(ret, size, "HTTP %ld", t->status);
+	snprintf(ret, ret_size, "HTTP %ld", status);
 	if (!at)
 		return;
-	for (at += sizeof(member) - 1; at < end && strchr(" :\"", *at); at++)
+	for (at += sizeof(member) - 1; at < end && strchr(" :\"", *at) && *at; at++)
 		;
 	for (name = at; at < end && *at != '"'; at++)
 		if (*at == '#')
 			name = at + 1;
 	n = (size_t)(at - name);
-	if (n && n < 64)
-		snprintf(ret, size, "%.*s", (int)n, name);
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]))
+			n = 0;
+	if (n && n < 64 && at < end)
+		snprintf(ret, ret_size, "%.*s", (int)n, name);
 }
 
 /* One call. 0: done; -errno and why: the error's name. */
@@ -62,7 +64,7 @@ static int call(struct transfer *t, const char *target, const struct buf *body, 
 	r = transfer_perform(t, &q, why);
 	if (r < 0 || t->status == 200)
 		return r;
-	error_name(t, why, BUCKET_WHY_MAX);
+	loggroup_error(t->answer.p, t->answer.n, t->status, why, BUCKET_WHY_MAX);
 	return t->status == 429 || t->status >= 500 ? -EAGAIN : -EREMOTEIO;
 }
 

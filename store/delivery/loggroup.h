@@ -21,4 +21,8 @@ struct log_event {
 /* Sorts them by time; they must keep the limits above. */
 int loggroup_put(const struct bucket *group, const char *stream, struct log_event *v, unsigned n, char *why);
 
+/* What an error's body calls itself, without what may stand before it ("com.amazonaws.logs#ResourceNotFoundException"); "HTTP <status>" where it
+ * has no name. */
+void loggroup_error(const void *p, size_t n, long status, char *ret, size_t ret_size);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "deliver.h"
 #include "lib/clock.h"
+#include "op_tags.h"
 #include "op_trails.h"
 #include "store/input.h"
 
@@ -167,6 +168,7 @@ static int answer_empty(struct reply *r)
 int op_create_trail(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	struct trail t = { .global_events = true };
+	struct json_object *tags;
 	const char *name;
 	size_t n;
 	int res = input_text(in, "Name", r, &name, &n);
@@ -179,6 +181,8 @@ int op_create_trail(struct store *st, struct json_object *in, struct op_state *s
 		return reply_error(r, "TrailAlreadyExistsException", "Trail %s already exists for customer: %s", name, st->account);
 	snprintf(t.name, sizeof(t.name), "%s", name);
 	res = take_members(st, in, r, &t);
+	if (!res)
+		res = tags_check(in, r, &tags);
 	if (res < 0)
 		return res;
 	res = ledger_trail_add(delivery_ledger(st->delivery), &t);
@@ -187,7 +191,12 @@ int op_create_trail(struct store *st, struct json_object *in, struct op_state *s
 	if (res == -EDQUOT)
 		return reply_error(r, "MaximumNumberOfTrailsExceededException", "Account %s already has %d trails.", st->account,
 				   LEDGER_TRAILS_MAX);
-	return res < 0 ? trail_failed(r, res) : answer_trail(st, &t, r);
+	if (!res && input_count(tags))
+		res = ledger_trail_find(delivery_ledger(st->delivery), name, &t);
+	if (res < 0)
+		return trail_failed(r, res);
+	res = tags_add(st, t.id, tags, r);
+	return res < 0 ? res : answer_trail(st, &t, r);
 }
 
 int op_update_trail(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)

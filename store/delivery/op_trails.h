@@ -27,6 +27,10 @@ int op_start_logging(struct store *st, struct json_object *in, struct op_state *
 int op_stop_logging(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_put_event_selectors(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_get_event_selectors(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_add_tags(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_remove_tags(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_list_tags(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_get_insight_selectors(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_list_public_keys(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_list_digests(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 

@@ -21,6 +21,8 @@ ROLES = ["reader", "analyst", "operator", "administrator"]
 OPERATIONS = {
     "LookupEvents": (AWS, "reader", True), "DescribeTrails": (AWS, "reader", True), "GetTrail": (AWS, "reader", True),
     "GetTrailStatus": (AWS, "reader", True), "ListTrails": (AWS, "reader", True), "GetEventSelectors": (AWS, "reader", True),
+    "ListTags": (AWS, "reader", True), "GetInsightSelectors": (AWS, "reader", True), "AddTags": (AWS, "operator", False),
+    "RemoveTags": (AWS, "operator", False),
     "ListPublicKeys": (AWS, "reader", True), "GetEventDataStore": (AWS, "reader", True), "ListEventDataStores": (AWS, "reader", True),
     "Tail": (OWN, "reader", True), "Verify": (OWN, "reader", False), "Status": (OWN, "reader", False), "ListDigests": (OWN, "reader", False),
     "StartQuery": (AWS, "analyst", False), "DescribeQuery": (AWS, "analyst", False), "GetQueryResults": (AWS, "analyst", False),

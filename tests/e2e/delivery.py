@@ -99,6 +99,22 @@ def errors_are_awss(t):
     t.equal(b.get_trail(Name="main")["Trail"]["S3KeyPrefix"], "kept/here", "what it does not name stays")
 
 
+def tags_are_kept(t):
+    b, arn = S["store"].boto(), "arn:aws:cloudtrail:local:000000000000:trail/tagged"
+    b.create_trail(Name="tagged", S3BucketName="trail-logs", TagsList=[{"Key": "team", "Value": "blue"}, {"Key": "empty"}])
+    b.add_tags(ResourceId=arn, TagsList=[{"Key": "team", "Value": "red"}, {"Key": "cost", "Value": "1"}])
+    b.remove_tags(ResourceId=arn, TagsList=[{"Key": "empty"}])
+    t.equal(b.list_tags(ResourceIdList=[arn])["ResourceTagList"],
+            [{"ResourceId": arn, "TagsList": [{"Key": "cost", "Value": "1"}, {"Key": "team", "Value": "red"}]}], "ListTags")
+    t.equal(code_of(b.list_tags, ResourceIdList=[arn + "x"]), "ResourceNotFoundException", "of a trail that is not there")
+    t.equal(code_of(b.list_tags, ResourceIdList=["tagged"]), "CloudTrailARNInvalidException", "by name")
+    t.equal(code_of(b.add_tags, ResourceId=arn, TagsList=[{"Key": "a"}, {"Key": "a"}]), "InvalidTagParameterException", "twice")
+    t.equal(code_of(b.add_tags, ResourceId=arn, TagsList=[{"Key": "k%d" % i} for i in range(49)]), "TagsLimitExceededException", "too many")
+    t.equal(code_of(b.get_insight_selectors, TrailName="tagged"), "InsightNotEnabledException", "no Insights")
+    b.delete_trail(Name="tagged")
+    t.equal(code_of(b.list_tags, ResourceIdList=[arn]), "ResourceNotFoundException", "deleted")
+
+
 def each_selected_record_once(t):
     b, store = S["store"].boto(), S["store"]
     want = bucketkit.everything()
@@ -385,6 +401,6 @@ if __name__ == "__main__":
         S["store"] = Store(top, buckets=["trail-logs %s/bucket" % top, "no-folder %s/file/in" % top, "second-logs %s/second" % top,
                                          "small-logs %s/small" % top],
                            delivery_interval="200ms", digest_period="1s", digest_key_life="3s")
-        tap.main([the_aws_cli_makes_a_trail, errors_are_awss, each_selected_record_once, aws_validates_all_of_it,
+        tap.main([the_aws_cli_makes_a_trail, errors_are_awss, tags_are_kept, each_selected_record_once, aws_validates_all_of_it,
                   hosttrail_verifies_all_of_it, tampering_is_found, objects_are_for_those_who_sign, a_bucket_that_fails_is_told_and_caught_up_with, a_full_disk_is_told_and_caught_up_with,
                   kills_repeat_and_lose_nothing, a_clean_end])

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/delivery/loggroup.h"
 #include "store/delivery/s3sign.h"
 #include "store/delivery/serve.h"
 #include "tools/gunzip.h"
@@ -28,6 +29,9 @@ static void answer(const uint8_t *p, size_t n)
 
 	memcpy(copy, p, n);
 	s3_error_code(copy, n, 500, code, sizeof(code));
+	if (!*code || strlen(code) > 64)
+		abort();
+	loggroup_error(copy, n, 500, code, sizeof(code));
 	if (!*code || strlen(code) > 64)
 		abort();
 	free(copy);

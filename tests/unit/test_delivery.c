@@ -11,9 +11,11 @@
 #include "lib/fsx.h"
 #include "proto/keys.h"
 #include "store/delivery/bucket.h"
+#include "store/delivery/envelope.h"
 #include "store/delivery/gzip.h"
 #include "store/delivery/layout.h"
 #include "store/delivery/logfile.h"
+#include "store/delivery/loggroup.h"
 #include "store/delivery/s3sign.h"
 #include "store/delivery/serve.h"
 #include "tests/tap.h"
@@ -354,6 +356,47 @@ static void errors_of_s3(void)
 	error_is("", 503, "HTTP 503");
 }
 
+static void logs_error_is(const char *body, long status, const char *want)
+{
+	char name[80];
+
+	loggroup_error(body, strlen(body), status, name, sizeof(name));
+	ok_str(name, want);
+}
+
+static void errors_of_cloudwatch_logs(void)
+{
+	logs_error_is("{\"__type\":\"com.amazonaws.logs#ResourceNotFoundException\",\"message\":\"x\"}", 400, "ResourceNotFoundException");
+	logs_error_is("{\"message\":\"m\",\"__type\" : \"ThrottlingException\"}", 400, "ThrottlingException");
+	logs_error_is("{\"__type\":\"Cut", 400, "HTTP 400");
+	logs_error_is("{\"__type\":\"a b\"}", 400, "HTTP 400");
+	logs_error_is("{\"__type\":\"\"}", 400, "HTTP 400");
+	logs_error_is("", 503, "HTTP 503");
+}
+
+static void envelope_is(const char *source, const char *type, const char *want_source, const char *want_type)
+{
+	const struct record_summary s = { .time = 1793498491500000000, .event_source = { source, strlen(source) }, .event_type = { type, strlen(type) } };
+	_cleanup_buf_ struct buf b = { 0 };
+	char want[512];
+
+	ok_int(envelope_make(&s, "123456789012", "eu", "{\"a\":1}", 7, &b), 0);
+	snprintf(want, sizeof(want),
+		 "{\"version\":\"0\",\"id\":\"00000000-0000-0000-0000-000000000000\",\"detail-type\":\"%s\",\"source\":\"%s\",\"account\":\"123456789012\","
+		 "\"time\":\"2026-11-01T02:01:31Z\",\"region\":\"eu\",\"resources\":[],\"detail\":{\"a\":1}}", want_type, want_source);
+	ok_str(buf_text(&b), want);
+}
+
+static void envelopes_are_eventbridges(void)
+{
+	envelope_is("s3.amazonaws.com", "AwsApiCall", "aws.s3", "AWS API Call via CloudTrail");
+	envelope_is("signin.amazonaws.com", "AwsConsoleSignIn", "aws.signin", "AWS Console Sign In via CloudTrail");
+	envelope_is("kms.amazonaws.com", "AwsServiceEvent", "aws.kms", "AWS Service Event via CloudTrail");
+	envelope_is("file.linux", "HostApiCall", "hosttrail.file.linux", "Host API Call via hosttrail");
+	envelope_is("trail.hosttrail", "HostServiceEvent", "hosttrail.trail.hosttrail", "Host Service Event via hosttrail");
+	envelope_is(".amazonaws.com", "HostApiCall", "hosttrail..amazonaws.com", "Host API Call via hosttrail");
+}
+
 static void addresses(void)
 {
 	struct s3_request q = { .method = "GET" }, bad = { .method = "GET" };
@@ -377,6 +420,6 @@ static void addresses(void)
 static const struct tap_case cases[] = {
 	CASE(keys_are_cloudtrails), CASE(names_keep_awss_rules), CASE(a_log_file_is_one_gzip_member), CASE(more_or_less_than_a_member_is_told),
 	CASE(what_grows_beyond_the_bound_is_refused), CASE(lines_of_the_settings), CASE(a_directory_is_a_bucket), CASE(requests_of_s3),
-	CASE(errors_of_s3), CASE(addresses),
+	CASE(errors_of_s3), CASE(errors_of_cloudwatch_logs), CASE(envelopes_are_eventbridges), CASE(addresses),
 };
 TAP_MAIN(cases)
