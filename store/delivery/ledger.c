@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "ledger_internal.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define VERSION 1
@@ -89,19 +90,32 @@ static int prepare_tables(struct ledger *l)
 	return ledger_commit(l, execute(l, schema));
 }
 
-int ledger_open(const char *dir, struct ledger **ret_l)
+static int check_whole(struct ledger *l)
+{
+	char text[64] = "ok";
+	struct query q;
+	int r;
+
+	query_begin(&q, l, "PRAGMA quick_check(1)");
+	if (query_row(&q))
+		read_text(&q, text, sizeof(text));
+	r = query_end(&q);
+	return r < 0 || !strcmp(text, "ok") ? r : -EBADMSG;
+}
+
+static int open_at(const char *path, struct ledger **ret_l)
 {
 	struct ledger *l = calloc(1, sizeof(*l));
-	char path[4096];
 	int r;
 
 	if (!l)
 		return -ENOMEM;
 	pthread_mutex_init(&l->lock, NULL);
-	snprintf(path, sizeof(path), "%s/trails.db", dir);
 	r = error_of(sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
 	if (!r && chmod(path, 0600) < 0)
 		r = -errno;
+	if (!r)
+		r = check_whole(l);
 	if (!r)
 		r = prepare_tables(l);
 	if (r < 0)
@@ -109,6 +123,36 @@ int ledger_open(const char *dir, struct ledger **ret_l)
 	else
 		*ret_l = l;
 	return r;
+}
+
+/* For people to look at; its journal goes with it, or it would be taken for the new one's. */
+static int set_aside(const char *path)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	int64_t now = clock_wall() / (int64_t)NS_PER_SEC;
+	char from[4200], to[4200];
+
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(from, sizeof(from), "%s%s", path, ends[i]);
+		snprintf(to, sizeof(to), "%s.damaged-%lld%s", path, (long long)now, ends[i]);
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	log_errx("%s is damaged and set aside: trails have to be made again", path);
+	return 0;
+}
+
+int ledger_open(const char *dir, struct ledger **ret_l)
+{
+	char path[4096];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/trails.db", dir);
+	r = open_at(path, ret_l);
+	if (r != -EBADMSG)
+		return r;
+	r = set_aside(path);
+	return r < 0 ? r : open_at(path, ret_l);
 }
 
 void ledger_free(struct ledger **pl)

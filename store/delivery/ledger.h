@@ -85,6 +85,7 @@ struct key_row {
 	int64_t from, to;		/* seconds */
 };
 
+/* A damaged database is set aside, and said: that trails must be made again is no reason to take in no records. */
 int ledger_open(const char *dir, struct ledger **ret_l);
 void ledger_free(struct ledger **l);		/* NULL-safe */
 

@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/fsx.h"
 #include "proto/keys.h"
 #include "proto/rsa.h"
 #include "store/delivery/ledger.h"
@@ -197,6 +198,25 @@ static void files_are_decided_with_their_place(void)
 	end();
 }
 
+static void a_damaged_ledger_is_set_aside(void)
+{
+	char path[128], command[200];
+
+	begin();
+	make_trail("one");
+	ledger_free(&ledger);
+	snprintf(path, sizeof(path), "%s/trails.db", dir);
+	ok_int(fsx_replace(path, "not a database at all, and long enough to be looked at", 54, 0600), 0);
+	ok_int(ledger_open(dir, &ledger), 0);
+	ok_int(trails(true), 0);
+	make_trail("one");
+	snprintf(command, sizeof(command), "test $(ls %s/trails.db.damaged-* | wc -l) -ge 1", dir);
+	ok_int(system(command), 0);
+	again();
+	ok_int(trails(true), 1);
+	end();
+}
+
 /* ---- digests */
 
 static const char *text_of(struct json_object *o, const char *key)
@@ -299,6 +319,7 @@ static const struct tap_case cases[] = {
 	CASE(trails_are_kept),
 	CASE(a_deleted_trail_goes_when_its_spans_are_done),
 	CASE(files_are_decided_with_their_place),
+	CASE(a_damaged_ledger_is_set_aside),
 	CASE(a_digest_says_what_cloudtrails_do),
 	CASE(keys_change_and_are_never_forgotten),
 };
