@@ -21,6 +21,7 @@ import botocore.exceptions
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import tap  # noqa: E402
+from shipkit import STORED, Client, Pki, messages, new_stream  # noqa: E402
 from sizes import size  # noqa: E402
 from storekit import Store, fill  # noqa: E402
 
@@ -276,6 +277,22 @@ def saved_results_are_signed(t):
         lake.store.stop()
 
 
+def acknowledged_is_visible(t):
+    """Frames through the network; after each acknowledgement a query counts them, while they are sealed and merged."""
+    with tap.Workdir() as d:
+        pb, pki = messages(d), Pki(os.path.join(d, "pki"))
+        pki.host("host")
+        lake = Lake(d, lake_seal_time="50ms")
+        own = lake.count(lake.id())
+        for i in range(1, 31):
+            with Client(pki, "host", lake.store.ports["ingest"], pb) as sender:
+                replies = sender.ship(*pki.frames("host", new_stream(), count=3, seed=i))
+            t.equal([r[0] for r in replies], [STORED] * 3, "acknowledged")
+            t.equal(lake.count(lake.id()) - own, i * 12, "all of %d frames" % (3 * i))
+        t.note("%d segments, %d merges" % (lake.store.metric("lake_seals_total"), lake.store.metric("lake_merges_total")))
+        lake.store.stop()
+
+
 def what_is_too_old_goes(t):
     """Time is not waited for: the manifest is told that it has passed."""
     with tap.Workdir() as d:
@@ -342,4 +359,4 @@ def killed_at_any_moment(t):
 
 if __name__ == "__main__":
     tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew, queries_end_in_time, saved_results_are_signed,
-              what_is_too_old_goes, killed_at_any_moment])
+              acknowledged_is_visible, what_is_too_old_goes, killed_at_any_moment])
