@@ -289,6 +289,10 @@ def acknowledged_is_visible(t):
                 replies = sender.ship(*pki.frames("host", new_stream(), count=3, seed=i))
             t.equal([r[0] for r in replies], [STORED] * 3, "acknowledged")
             t.equal(lake.count(lake.id()) - own, i * 12, "all of %d frames" % (3 * i))
+        with Client(pki, "host", lake.store.ports["ingest"], pb) as sender:	# more than is indexed in no time
+            replies = sender.ship(*pki.frames("host", new_stream(), count=80, records=500))
+        t.equal(len([r for r in replies if r[0] == STORED]), 80, "acknowledged")
+        t.equal(lake.count(lake.id()) - own, 360 + 40000, "all of many")
         t.note("%d segments, %d merges" % (lake.store.metric("lake_seals_total"), lake.store.metric("lake_merges_total")))
         lake.store.stop()
 
@@ -344,12 +348,18 @@ def killed_at_any_moment(t):
         lake.store.kill()
         lake.store.start()
         lake.connect()
+        lake.wait()
+        slow = lake.client.start_query(QueryStatement="SELECT count(*) AS n FROM events WHERE hostname = 'kit' AND "
+                                       "len(list_distinct(list_transform(string_split(eventjson, ''), x -> md5(x)))) > 0")["QueryId"]
         t.equal(lake.count(lake.id(), "hostname = 'kit'"), total, "while they are being sealed")
         lake.store.until(lambda: lake.store.metric("lake_unsealed_records") == 0, "everything to be sealed")
         t.equal(lake.count(lake.id(), "hostname = 'kit'"), total, "sealed")
         while mergeable(lake.manifest("SELECT nrows FROM segment ORDER BY first")):
             t.equal(lake.count(lake.id(), "hostname = 'kit'"), total, "while they are merged")
         t.equal(lake.count(lake.id(), "hostname = 'kit'"), total, "merged")
+        lake.store.until(lambda: lake.client.describe_query(QueryId=slow)["QueryStatus"] not in ("QUEUED", "RUNNING"), "the slow query's end")
+        got = lake.client.get_query_results(QueryId=slow)
+        t.equal((got["QueryStatus"], got["QueryResultRows"]), ("FINISHED", [[{"n": str(total)}]]), "by a query that began before the merge")
         spans = lake.manifest("SELECT first, last FROM segment ORDER BY first")
         t.ok(all(a[1] <= b[0] for a, b in zip(spans, spans[1:])), "no stretch is in two segments")
         lake.store.until(lambda: len(lake.files()) == len(lake.manifest("SELECT path FROM segment")), "no file too many")
