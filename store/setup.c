@@ -322,7 +322,8 @@ static int start_lake(struct setup *s)
 	const struct store_config *c = s->config;
 	const struct lake_config lake = {
 		.dir = c->data_dir, .library = c->duckdb, .seal_records = (uint64_t)c->lake_seal_records,
-		.seal_ns = c->lake_seal_ms * (int64_t)NS_PER_MS, .memory = c->lake_memory, .query_ns = c->lake_query_ms * (int64_t)NS_PER_MS,
+		.seal_ns = c->lake_seal_ms * (int64_t)NS_PER_MS, .memory = c->lake_memory, .elsewhere = 2 * c->decoded_bytes,
+		.query_ns = c->lake_query_ms * (int64_t)NS_PER_MS,
 		.query_rows = (uint64_t)c->lake_query_rows, .rebuild = c->rebuild_lake,
 	};
 	struct lake *l = NULL;

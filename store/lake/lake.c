@@ -68,7 +68,7 @@ static void limit_memory(struct lake *l)
 	if (fsx_read("/proc/self/statm", 4096, &b) < 0 || getrlimit(RLIMIT_DATA, &limit) < 0 ||
 	    sscanf(buf_text(&b), "%llu %llu %llu %llu %llu %llu", &size, &resident, &shared, &code, &lib, &data) != 6)
 		return;
-	data = data * (unsigned long long)sysconf(_SC_PAGESIZE) + 3 * l->config.memory + HEADROOM;
+	data = data * (unsigned long long)sysconf(_SC_PAGESIZE) + 3 * l->config.memory + l->config.elsewhere + HEADROOM;
 	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < data)
 		return;
 	limit.rlim_cur = data;

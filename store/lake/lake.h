@@ -23,6 +23,7 @@ struct lake_config {
 	uint64_t seal_records;		/* a segment is sealed at so many records, */
 	int64_t seal_ns;		/* or when the oldest unsealed one has waited so long */
 	uint64_t memory;		/* of the engine, twice: for sealing, and for all queries together */
+	uint64_t elsewhere;		/* what the rest of the store is allowed, as far as settings say */
 	int64_t query_ns;		/* a query may run so long */
 	uint64_t query_rows;		/* and give so many rows */
 	bool rebuild;			/* all segments are made anew from the journal */
