@@ -75,7 +75,7 @@ def memory(pid):
     with open("/proc/%d/maps" % pid) as f, open("/proc/%d/mem" % pid, "rb") as m:
         for line in f:
             at = re.match("([0-9a-f]+)-([0-9a-f]+) r", line)
-            if not at or "[v" in line:
+            if not at or "[v" in line or int(at.group(2), 16) - int(at.group(1), 16) > 1 << 28:
                 continue
             try:
                 m.seek(int(at.group(1), 16))
