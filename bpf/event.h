@@ -157,6 +157,7 @@ enum ht_tls_func_flag {
 	HT_TLS_F_PEEK = 1 << 1,		/* what is read will be read again: no data */
 	HT_TLS_F_FOREIGN = 1 << 2,	/* also called for what is not TLS (NSPR): only with TLS records on the socket */
 	HT_TLS_F_OBJ_REF = 1 << 3,	/* the object is what argument `obj` points to: the argument itself lives for one call (rustls) */
+	HT_TLS_F_SESSION = 1 << 4,	/* the object is no TLS object, which may have the same address later */
 };
 
 /*

@@ -73,11 +73,17 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 #define TLS_SEND(room)                                                                                 \
 	do {                                                                                           \
 		struct ht_tls *e = bpf_ringbuf_reserve(ring, sizeof(*e) + (room), 0);                  \
+		__u32 len = want;                                                                      \
                                                                                                        \
 		if (!e)                                                                                \
 			return -1;                                                                     \
 		tls_fill(e, p, sizeof(*e) + (room), full, want);                                       \
-		if ((room) && want && bpf_probe_read_user(e + 1, want > (room) ? (room) : want, (void *)(p->buf + p->at))) { \
+		barrier_var(len);	/* what is compared must be what is used: 6.1 */                       \
+		if (len > (room)) {                                                                    \
+			bpf_ringbuf_discard(e, 0);                                                     \
+			return -1;                                                                     \
+		}                                                                                      \
+		if ((room) && want && bpf_probe_read_user(e + 1, len, (void *)(p->buf + p->at))) {     \
 			e->captured = 0;                                                               \
 			e->fault = 1;                                                                  \
 		}                                                                                      \
@@ -402,6 +408,8 @@ int ht_tls_entry(struct pt_regs *regs)
 	obj = arch_func_arg(regs, d->abi, d->obj);
 	if ((d->flags & HT_TLS_F_OBJ_REF) && bpf_probe_read_user(&obj, 8, (void *)obj))
 		return 0;
+	if (d->flags & HT_TLS_F_SESSION)
+		obj |= 1;	/* no pointer */
 	tls_key_fill(&o.key, obj);
 	if (d->op == HT_TLS_FREE)
 		return d->abi == HT_TLS_ABI_C ? tls_gone(&o.key) : tls_close_go(&o.key);

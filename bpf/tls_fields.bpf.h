@@ -117,7 +117,8 @@ static __noinline int tls_fields_say(struct tls_open *o, __u64 stream)
 	if (!c || (c->flags & TLS_CONN_FOREIGN))
 		return 0;
 	w = bpf_map_lookup_elem(&tls_wanted, &c->id);
-	if ((!c->off[0] && stream == 1) || (w && w->until[0] == ~0ull)) {
+	/* Its first: nothing was missed. A request's is, even if a session had this address before; an answer may come behind others. */
+	if ((stream == 1 && (!c->off[0] || !o->done)) || (w && w->until[0] == ~0ull)) {
 		c->flags |= TLS_CONN_FOREIGN;
 		return 0;
 	}

@@ -16,11 +16,12 @@
 #define LONG HT_TLS_F_LONG
 #define PEEK HT_TLS_F_PEEK
 #define FOREIGN HT_TLS_F_FOREIGN
+#define SESSION HT_TLS_F_SESSION
 #define GO(op, ok) { op, HT_TLS_ABI_GO_REGS, ok, 1, 2, 3, 0, LONG }
 #define GO_STACK(op, ok) { op, HT_TLS_ABI_GO_STACK, ok, 1, 2, 3, 5, LONG }
-#define GO_ENTRY(op, abi) { op, abi, HT_TLS_OK_ALWAYS, 1, 0, 0, 0, 0 }
+#define GO_ENTRY(op, abi, flags) { op, abi, HT_TLS_OK_ALWAYS, 1, 0, 0, 0, flags }
 
-#define GO_FIELD { HT_TLS_H2_FIELD, HT_TLS_ABI_GO_REGS, HT_TLS_OK_ALWAYS, 1, 2, 3, 4, 0 }
+#define GO_FIELD { HT_TLS_H2_FIELD, HT_TLS_ABI_GO_REGS, HT_TLS_OK_ALWAYS, 1, 2, 3, 4, SESSION }
 
 #define NSPR(symbol, ...) { "nspr", symbol, __VA_ARGS__ }
 
@@ -130,31 +131,31 @@ const struct tls_func tls_funcs[] = {
 	/* Go 1.17 and later, before it, and the fork whose Conn looks like a browser's. A closed Conn is used no more. */
 	{ "go", "crypto/tls.(*Conn).Write", GO(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "crypto/tls.(*Conn).Read", GO(HT_TLS_READ, HT_TLS_OK_GO) },
-	{ "go", "crypto/tls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_REGS) },
-	{ "go", "crypto/tls.(*Conn).clientHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_REGS) },
-	{ "go", "crypto/tls.(*Conn).serverHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_REGS) },
+	{ "go", "crypto/tls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_REGS, 0) },
+	{ "go", "crypto/tls.(*Conn).clientHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_REGS, 0) },
+	{ "go", "crypto/tls.(*Conn).serverHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_REGS, 0) },
 	{ "go", "crypto/tls.(*Conn).Write", GO_STACK(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "crypto/tls.(*Conn).Read", GO_STACK(HT_TLS_READ, HT_TLS_OK_GO) },
-	{ "go", "crypto/tls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_STACK) },
-	{ "go", "crypto/tls.(*Conn).clientHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_STACK) },
-	{ "go", "crypto/tls.(*Conn).serverHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_STACK) },
+	{ "go", "crypto/tls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_STACK, 0) },
+	{ "go", "crypto/tls.(*Conn).clientHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_STACK, 0) },
+	{ "go", "crypto/tls.(*Conn).serverHandshake", GO_ENTRY(HT_TLS_HANDSHAKE, HT_TLS_ABI_GO_STACK, 0) },
 	{ "go", "github.com/refraction-networking/utls.(*UConn).Write", GO(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "github.com/refraction-networking/utls.(*Conn).Write", GO(HT_TLS_WRITE, HT_TLS_OK_GO) },
 	{ "go", "github.com/refraction-networking/utls.(*Conn).Read", GO(HT_TLS_READ, HT_TLS_OK_GO) },
-	{ "go", "github.com/refraction-networking/utls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_REGS) },
+	{ "go", "github.com/refraction-networking/utls.(*Conn).Close", GO_ENTRY(HT_TLS_FREE, HT_TLS_ABI_GO_REGS, 0) },
 
 	/* What Go's HTTP/2 encodes, field by field, and then the stream that it is for: its own copy, and the module's. */
 	{ "go", "vendor/golang.org/x/net/http2/hpack.(*Encoder).WriteField", GO_FIELD },
 	{ "go", "golang.org/x/net/http2/hpack.(*Encoder).WriteField", GO_FIELD },
-	{ "go", "net/http.(*http2Framer).WriteHeaders", GO_ENTRY(HT_TLS_H2_STREAM, HT_TLS_ABI_GO_REGS) },
-	{ "go", "golang.org/x/net/http2.(*Framer).WriteHeaders", GO_ENTRY(HT_TLS_H2_STREAM, HT_TLS_ABI_GO_REGS) },
+	{ "go", "net/http.(*http2Framer).WriteHeaders", GO_ENTRY(HT_TLS_H2_STREAM, HT_TLS_ABI_GO_REGS, SESSION) },
+	{ "go", "golang.org/x/net/http2.(*Framer).WriteHeaders", GO_ENTRY(HT_TLS_H2_STREAM, HT_TLS_ABI_GO_REGS, SESSION) },
 
-	{ "nghttp2", "nghttp2_submit_request", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, 0 } },
-	{ "nghttp2", "nghttp2_submit_request2", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, 0 } },
-	{ "nghttp2", "nghttp2_submit_headers", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 5, 6, 3, 0 } },
-	{ "nghttp2", "nghttp2_submit_response", { HT_TLS_H2_RESPONSE, HT_TLS_ABI_C, HT_TLS_OK_ALWAYS, 1, 3, 4, 2, 0 } },
-	{ "nghttp2", "nghttp2_submit_response2", { HT_TLS_H2_RESPONSE, HT_TLS_ABI_C, HT_TLS_OK_ALWAYS, 1, 3, 4, 2, 0 } },
-	{ "nghttp2", "nghttp2_session_del", FREE(0) },
+	{ "nghttp2", "nghttp2_submit_request", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, SESSION } },
+	{ "nghttp2", "nghttp2_submit_request2", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 3, 4, 0, SESSION } },
+	{ "nghttp2", "nghttp2_submit_headers", { HT_TLS_H2_REQUEST, HT_TLS_ABI_C, COUNT, 1, 5, 6, 3, SESSION } },
+	{ "nghttp2", "nghttp2_submit_response", { HT_TLS_H2_RESPONSE, HT_TLS_ABI_C, HT_TLS_OK_ALWAYS, 1, 3, 4, 2, SESSION } },
+	{ "nghttp2", "nghttp2_submit_response2", { HT_TLS_H2_RESPONSE, HT_TLS_ABI_C, HT_TLS_OK_ALWAYS, 1, 3, 4, 2, SESSION } },
+	{ "nghttp2", "nghttp2_session_del", FREE(SESSION) },
 };
 
 const unsigned tls_nfuncs = sizeof(tls_funcs) / sizeof(tls_funcs[0]);

@@ -34,6 +34,7 @@ static void rows_are_sound(void)
 		printf("# row %u: %s %s\n", i, f->stack, f->symbol);
 		must(f->stack[0] && f->symbol[0] && strlen(f->stack) < 32);
 		ok(k->op > HT_TLS_NONE && k->op <= HT_TLS_H2_STREAM);
+		ok((k->op >= HT_TLS_H2_REQUEST || !strcmp(f->stack, "nghttp2")) == !!(k->flags & HT_TLS_F_SESSION));
 		ok(k->obj == 1 && k->buf <= 6 && k->len <= 6 && k->done <= 6);
 		ok(!k->buf || k->buf > k->obj);
 		ok(!data || !k->buf == !k->len);
