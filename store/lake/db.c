@@ -25,8 +25,10 @@ static const char schema[] =
 
 static int fail(struct manifest *m)
 {
+	int code = sqlite3_errcode(m->db) & 0xff;
+
 	log_limited(LOG_LEVEL_ERROR, 0, "the lake's manifest: %s", sqlite3_errmsg(m->db));
-	return -EIO;
+	return code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? -EBADMSG : -EIO;
 }
 
 int db_exec(struct manifest *m, const char *sql)

@@ -155,10 +155,26 @@ static int make_dirs(struct lake *l)
 	return r;
 }
 
+/* What it held of the built-in event data store follows from the journal; others are gone, and it says so. */
+static int open_manifest(struct lake *l)
+{
+	char path[4096], aside[4200];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/lake.db", l->data_dir);
+	r = manifest_open(path, &l->manifest);
+	if (r != -EBADMSG)
+		return r;
+	snprintf(aside, sizeof(aside), "%s.damaged-%lld", path, (long long)(clock_wall() / (int64_t)NS_PER_SEC));
+	if (rename(path, aside) < 0)
+		return -errno;
+	log_errx("%s is damaged and is kept as %s: event data stores but the built-in one are gone, its segments are sealed anew", path, aside);
+	return manifest_open(path, &l->manifest);
+}
+
 int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l)
 {
 	struct lake *l = calloc(1, sizeof(*l));
-	char path[4096];
 	int r;
 
 	if (!l)
@@ -168,10 +184,8 @@ int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->changed, NULL);
 	r = make_dirs(l);
-	if (!r) {
-		snprintf(path, sizeof(path), "%s/lake.db", l->data_dir);
-		r = manifest_open(path, &l->manifest);
-	}
+	if (!r)
+		r = open_manifest(l);
 	if (!r)
 		r = ensure_default(l);
 	if (!r && c->rebuild)

@@ -3,7 +3,8 @@
  * manifest.h - what the lake is made of, in SQLite (<dir>/lake.db): event data stores, which stretches of the journal each
  * takes in, sealed segments, queries. A change is synced when the call returns.
  *
- * Threads: any; one lock. Errors: 0, -ENOENT (no such row), -EIO (SQLite; logged with its text), -ENOMEM.
+ * Threads: any; one lock. Errors: 0, -ENOENT (no such row), -EIO (SQLite; logged with its text), -EBADMSG (the file is
+ * damaged), -ENOMEM.
  */
 #ifndef HOSTTRAIL_STORE_LAKE_MANIFEST_H
 #define HOSTTRAIL_STORE_LAKE_MANIFEST_H

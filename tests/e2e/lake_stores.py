@@ -221,6 +221,26 @@ def damaged_segments_are_made_anew(t):
             t.equal(rebuilt.wait(30), 0, "it ends well")
 
 
+def a_damaged_manifest_is_set_aside(t):
+    with tap.Workdir() as d:
+        fill(d, 1000, time.time() - 100, 1000000)
+        lake = Lake(d, lake_seal_time="50ms")
+        before = lake.id()
+        lake.store.until(lambda: lake.store.metric("lake_sealed_records_total") >= 1000, "segments")
+        lake.store.stop()
+        for name in glob.glob(os.path.join(d, "lake.db-*")):
+            os.unlink(name)
+        with open(os.path.join(d, "lake.db"), "r+b") as f:
+            f.write(b"no database any more, is it?" * 100)
+        lake.store.start()
+        lake.connect()
+        t.equal(lake.id(), before, "the same id")
+        t.equal(lake.count(before, "hostname = 'kit'"), 1000, "all records")
+        t.equal(len(glob.glob(os.path.join(d, "lake.db.damaged-*"))), 1, "it is kept")
+        lake.store.until(lambda: (lake.manifest("SELECT sum(nrows) FROM segment")[0][0] or 0) >= 1000, "segments")
+        lake.store.stop()
+
+
 def queries_end_in_time(t):
     with tap.Workdir() as d:
         fill(d, 6000, time.time() - 100, 1000000)
@@ -368,5 +388,5 @@ def killed_at_any_moment(t):
 
 
 if __name__ == "__main__":
-    tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew, queries_end_in_time, saved_results_are_signed,
+    tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew, a_damaged_manifest_is_set_aside, queries_end_in_time, saved_results_are_signed,
               acknowledged_is_visible, what_is_too_old_goes, killed_at_any_moment])
