@@ -92,6 +92,7 @@ def run(instance, say):
                     for i in range(size("bench.tls_wrk_rounds")):
                         for asked in turns[i % 3:] + turns[:i % 3]:
                             asked.turn()
+                            time.sleep(1)	# who reads what the turn said is through
                 finally:
                     peer.stop()
                 calls, lost = recorded(agent)
