@@ -246,9 +246,7 @@ static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir
 	}
 	p.c = c;
 	p.buf = o->buf;
-	tls_step(0, &p);	/* nearly always all of it */
-	if (p.at < p.n)
-		bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
+	bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
 	return 0;
 }
 
