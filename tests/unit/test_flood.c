@@ -269,7 +269,7 @@ static void many_users_flood(void)
 
 static void many_cgroups_flood(void)
 {
-	floods_of(250, true, 20);
+	floods_of(250, true, 10);
 }
 
 /* What was found about a reader that works says nothing about one that stands still: who is quiet may fill what is free. */
