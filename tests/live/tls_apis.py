@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What calls of known APIs are called: curl's requests as the APIs' references have them, to nginx on loopback, as records of
+"""What calls of known APIs are called: curl's requests as the APIs' references have them, and the AWS CLI's, to nginx on loopback, as records of
 `hosttrail trace`. nginx's log says that they were made; planted secrets are in nothing that was written."""
 import gzip
 import os
@@ -69,6 +69,38 @@ def names(t):
         t.ok('"responseElements":null' in text and err.rstrip().endswith("records, 0 lost"), err[-200:])
 
 
+# the AWS CLI, a service of each of AWS's protocols -> eventSource, eventName, what must be in requestParameters
+CLI = [
+    ("sts assume-role --role-arn arn:aws:iam::123456789012:role/r --role-session-name sess", "sts", "AssumeRole", {"roleSessionName": "sess"}),     # query
+    ("iam create-user --user-name alice", "iam", "CreateUser", {"userName": "alice"}),
+    ("ec2 describe-instances --instance-ids i-0123456789abcdef0", "ec2", "DescribeInstances", None),                                                # ec2
+    ("dynamodb describe-table --table-name table-of-test", "dynamodb", "DescribeTable", {"tableName": "table-of-test"}),                             # json 1.0
+    ("kms describe-key --key-id alias/of-test", "kms", "DescribeKey", {"keyId": "alias/of-test"}),                                                   # json 1.1
+    ("lambda get-function --function-name fn-of-test", "lambda", "GetFunction20150331v2", {"functionName": "fn-of-test"}),                           # rest-json
+    ("s3api get-bucket-policy --bucket bucket-of-test", "s3", "GetBucketPolicy", {"bucketName": "bucket-of-test"}),                                  # rest-xml
+    ("s3api delete-object --bucket bucket-of-test --key a/b", "s3", "DeleteObject", {"bucketName": "bucket-of-test", "key": "a/b"}),
+]
+
+
+def aws_cli(t):
+    """Debian's, unmodified: it does not like nginx's answers, but asks as ever."""
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        script = "".join("/usr/bin/aws --no-verify-ssl --endpoint-url https://127.0.0.1:%d %s\n" % (web.port, c[0]) for c in CLI)
+        env = {**os.environ, "AWS_ACCESS_KEY_ID": "AKIAHOSTTRAILCLITEST", "AWS_SECRET_ACCESS_KEY": MARK, "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-west-1",
+               "AWS_DEFAULT_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent", "PYTHONWARNINGS": "ignore"}
+        status, err, records = tlsweb.trace(["/bin/sh", "-c", script + "exit 0"], d + "/trail", env=env)
+        log, calls = web.log(), tlsweb.calls(records)
+        t.equal((len(log), status), (len(CLI), 0), "requests that nginx was asked; " + err[-300:])
+        t.equal([r["additionalEventData"]["tls"]["local"]["port"] for r in calls], [e["port"] for e in log], "each of them is a record, in order")
+        t.equal([(r["eventSource"], r["eventName"]) for r in calls], [(s + ".amazonaws.com", n) for _, s, n, _ in CLI], "eventSource, eventName")
+        for r, (what, _, _, want) in zip(calls, CLI):
+            t.equal((r["eventType"], r["userIdentity"].get("accessKeyId"), r["awsRegion"]), ("AwsApiCall", "AKIAHOSTTRAILCLITEST", "eu-west-1"), what)
+            got = r["requestParameters"] or {}
+            t.ok(want is None or all(got.get(k) == v for k, v in want.items()), "%s: %r" % (what, got))
+        with open(d + "/trail") as f:
+            t.ok(MARK not in f.read(), "the secret key was written")
+
+
 if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
@@ -76,4 +108,4 @@ if __name__ == "__main__":
     if not os.path.exists("/usr/sbin/nginx"):
         print("1..0 # SKIP needs nginx")
         sys.exit(0)
-    tap.main([names])
+    tap.main([names] + ([aws_cli] if os.path.exists("/usr/bin/aws") else []))
