@@ -32,7 +32,6 @@
 #include "traceorder.h"
 
 #define TICK_MS 100
-#define BATCH_MS 5
 #define END_PATIENCE (2 * NS_PER_SEC)	/* for numbers still on their way and hashes in work, at the end */
 #define RING_DEFAULT_DATA (32u << 20)
 
@@ -376,33 +375,13 @@ static bool over(const struct trace *t)
 	return t->o->no_wait || t->stop || !rings_marked_tasks(t->rings);
 }
 
-static uint64_t seen(const struct trace *t)
-{
-	const struct pipeline_stats *s = pipeline_stats(t->pipeline);
-	uint64_t n = 0;
-
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		n += s->records[c] + s->filtered[c];
-	return n;
-}
-
-/* While records come, nobody wakes us for each: a batch's time. Else the next entry does. */
-static int sleep_ms(struct trace *t, bool busy)
-{
-	if (busy)
-		return BATCH_MS;
-	return rings_arm(t->rings) ? TICK_MS : 0;
-}
-
 static int run(struct trace *t)
 {
 	struct epoll_event ev[4];
-	uint64_t before = 0;
-	bool busy = false;
 	int r;
 
 	while (!over(t)) {
-		r = epoll_wait(t->epoll, ev, ARRAY_SIZE(ev), sleep_ms(t, busy));
+		r = epoll_wait(t->epoll, ev, ARRAY_SIZE(ev), rings_arm(t->rings) ? TICK_MS : 0);
 		if (r < 0 && errno != EINTR)
 			return -errno;
 		take_signals(t);
@@ -411,8 +390,6 @@ static int run(struct trace *t)
 		if (r < 0)
 			return r;
 		probes_flush(t->probes, clock_boot() - PROBES_MERGE_NS);	/* now there is room */
-		busy = seen(t) != before;
-		before = seen(t);
 	}
 	return 0;
 }

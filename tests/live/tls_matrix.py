@@ -196,9 +196,12 @@ class Matrix:
         t.ok(re.fullmatch("0*1+", seen), "one run after the other, recorded or not: " + seen)
 
     def check_copies(self, t, log, got):
-        """Each is recorded, or said to be unobserved."""
-        said = {ports for role, ports in self.unobserved if role == "client"}
+        """Each is recorded, or said to be unobserved; or its answer is, where the library was probed between the two."""
+        parts = {key for key in got if tlsmatrix.in_part(key)}
+        said = {ports for role, ports in self.unobserved if role == "client"} | {key[:2] for key in parts}
         t.equal([key for key in log if (key in got) == (key[:2] in said)], [], "neither recorded nor said to be unobserved, or both")
+        t.ok(len(parts) <= 2 and {key[:2] for key in parts} <= {key[:2] for key in log}, "known in part: %r" % parts)
+        got = collections.Counter({key: n for key, n in got.items() if key not in parts})
         seen = "".join("01"[key in got] for key in log)
         t.ok(not got - log, "invented: %s" % (got - log))
         t.ok("1" in seen, "none was seen")
@@ -222,7 +225,9 @@ class Matrix:
         """Behind all others. Clients that are stopped leave a request a connection open."""
         self.must_run()
         names = {c.name for c in self.cases}
-        t.ok(self.gone <= self.lost + OPEN, "%d requests are missing or known in part, %d entries were lost" % (self.gone, self.lost))
+        # an entry that was lost may have held many requests, and have parted later ones from their answers
+        t.ok(self.gone <= OPEN or self.lost, "%d requests are missing or known in part, %d entries were lost" % (self.gone, self.lost))
+        t.note("%d requests are missing or known in part, %d entries were lost" % (self.gone, self.lost))
         for (role, name), keys in self.records.items():
             keys = keys if name else keys - self.logs[None]	# what servers answered to nobody
             t.ok(not keys or (role in ("client", "server") and name in names), "%s of %s: %s" % (role, name, list(keys.items())[:3]))
