@@ -101,8 +101,8 @@ $(O)/bpf/hosttrail.bpf.linked: $(bpf-o)
 $(O)/gen/hosttrail.skel.h: $(O)/bpf/hosttrail.bpf.linked
 	$(say) SKEL $@
 	$(Q)mkdir -p $(@D); $(BPFTOOL) gen skeleton $< name hosttrail_bpf >$@.tmp && mv $@.tmp $@
-$(agent-o) $(O)/agent/main.o: | $(O)/gen/hosttrail.skel.h
-$(proto-o) $(agent-o) $(forwarder-o) $(store-o) $(tools-o) $(unit:%=%.o) $(fuzz:%=%.o) $(bench:%=%.o) $(live:%=%.o): | $(O)/gen/hosttrail.pb-c.h
+$(agent-o) $(O)/agent/main.o $(unit:%=%.o) $(bench:%=%.o) $(live:%=%.o): | $(O)/gen/hosttrail.skel.h
+$(proto-o) $(agent-o) $(forwarder-o) $(store-o) $(tools-o) $(unit:%=%.o) $(fuzz:%=%.o) $(bench:%=%.o) $(live:%=%.o) $(helpers:%=%.o): | $(O)/gen/hosttrail.pb-c.h
 
 # ---- tests
 ALL_A := $(O)/tools/libtools.a $(O)/agent/libagent.a $(O)/forwarder/libforwarder.a $(O)/store/libstore.a $(A)

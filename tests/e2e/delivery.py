@@ -24,15 +24,6 @@ from storekit import Store  # noqa: E402
 S = {}
 
 
-def wait_for(cond, seconds=15):
-    end = time.monotonic() + seconds
-    while not cond():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def ship(count, store=None, **how):
     """Ids of the records of so many frames."""
     with Client(S["pki"], "host", (store or S["store"]).ports["ingest"], S["pb"]) as c:
@@ -122,10 +113,10 @@ def each_selected_record_once(t):
     t.equal(b.get_event_selectors(TrailName="main")["AdvancedEventSelectors"], want, "GetEventSelectors")
     for n in range(4):
         ship(20, records=25)
-        t.ok(wait_for(lambda n=n: len(bucketkit.files(S["bucket"], "CloudTrail")) > n), "file after file")
+        t.ok(tap.wait_for(lambda n=n: len(bucketkit.files(S["bucket"], "CloudTrail")) > n), "file after file")
     expected = {k: v for k, v in all_records(store).items() if k not in S["before"]}
     t.ok(len(expected) >= 2000, "%d records" % len(expected))
-    t.ok(wait_for(lambda: len(bucketkit.records(S["bucket"])) >= len(expected)), "all are delivered")
+    t.ok(tap.wait_for(lambda: len(bucketkit.records(S["bucket"])) >= len(expected)), "all are delivered")
     got = bucketkit.records(S["bucket"])
     t.equal(len(got), len(expected), "each once")
     t.ok({r["eventID"]: r for r in got} == expected, "as LookupEvents has them")
@@ -138,10 +129,10 @@ def each_selected_record_once(t):
 
 
 def aws_validates_all_of_it(t):
-    t.ok(wait_for(lambda: len(bucketkit.files(S["bucket"], "CloudTrail-Digest")) >= 3 and empty_digests()),
+    t.ok(tap.wait_for(lambda: len(bucketkit.files(S["bucket"], "CloudTrail-Digest")) >= 3 and empty_digests()),
          "digests come, also for a period without files")
     S["store"].boto().stop_logging(Name="main")
-    t.ok(wait_for(lambda: bucketkit.drained(S["dir"])), "the last digest comes")
+    t.ok(tap.wait_for(lambda: bucketkit.drained(S["dir"])), "the last digest comes")
     t.equal(logs_in_digests(), len(bucketkit.files(S["bucket"], "CloudTrail")), "each file is in a digest")
     status, said = bucketkit.validate(S["store"], S["dir"], "main", S["begin"] - 5)
     digests, logs = (len(bucketkit.files(S["bucket"], k)) for k in ("CloudTrail-Digest", "CloudTrail"))
@@ -312,17 +303,17 @@ def a_bucket_that_fails_is_told_and_caught_up_with(t):
     open(bucket, "w").close()  # no directory: also root cannot write there
     stream = new_stream()
     ship(5, stream=stream)
-    t.ok(wait_for(lambda: "LatestDeliveryError" in b.get_trail_status(Name="second")), "GetTrailStatus tells the error")
+    t.ok(tap.wait_for(lambda: "LatestDeliveryError" in b.get_trail_status(Name="second")), "GetTrailStatus tells the error")
     t.ok("LatestDeliveryTime" not in b.get_trail_status(Name="second"), "and no delivery")
     ship(5)
     S["store"].kill()
     os.unlink(bucket)
     S["store"].start()
     b = S["store"].boto()
-    t.ok(wait_for(lambda: len(bucketkit.records(bucket)) >= 40), "it catches up")
-    t.ok(wait_for(lambda: "LatestDeliveryError" not in b.get_trail_status(Name="second")), "and says no error any more")
+    t.ok(tap.wait_for(lambda: len(bucketkit.records(bucket)) >= 40), "it catches up")
+    t.ok(tap.wait_for(lambda: "LatestDeliveryError" not in b.get_trail_status(Name="second")), "and says no error any more")
     b.stop_logging(Name="second")
-    t.ok(wait_for(lambda: bucketkit.drained(S["dir"])), "it ends")
+    t.ok(tap.wait_for(lambda: bucketkit.drained(S["dir"])), "it ends")
     mine = [r for r in bucketkit.records(bucket) if r["eventSource"] != "trail.hosttrail"]
     t.equal((len(mine), len({r["eventID"] for r in mine})), (40, 40), "each record once")
     b.delete_trail(Name="second")
@@ -345,14 +336,14 @@ def a_full_disk_is_told_and_caught_up_with(t):
         b.put_event_selectors(TrailName="small", AdvancedEventSelectors=bucketkit.everything())
         b.start_logging(Name="small")
         ship(5)
-        t.ok(wait_for(lambda: b.get_trail_status(Name="small").get("LatestDeliveryError") == "the bucket's disk is full"), "told")
+        t.ok(tap.wait_for(lambda: b.get_trail_status(Name="small").get("LatestDeliveryError") == "the bucket's disk is full"), "told")
         t.equal(S["store"].metric("delivery_trails_failing"), 1, "and counted")
         t.equal(bucketkit.files(bucket, "CloudTrail"), [], "nothing is there in part")
         os.unlink(bucket + "/filler")
-        t.ok(wait_for(lambda: len(bucketkit.records(bucket)) == 20), "it catches up")
-        t.ok(wait_for(lambda: "LatestDeliveryError" not in b.get_trail_status(Name="small")), "and says no error any more")
+        t.ok(tap.wait_for(lambda: len(bucketkit.records(bucket)) == 20), "it catches up")
+        t.ok(tap.wait_for(lambda: "LatestDeliveryError" not in b.get_trail_status(Name="small")), "and says no error any more")
         b.delete_trail(Name="small")
-        t.ok(wait_for(lambda: S["store"].metric("delivery_trails_failing") == 0), "nothing fails")
+        t.ok(tap.wait_for(lambda: S["store"].metric("delivery_trails_failing") == 0), "nothing fails")
     finally:
         subprocess.run(["umount", "-l", bucket])
 
@@ -375,9 +366,9 @@ def kills_repeat_and_lose_nothing(t):
             s.start()
         expected = set(all_records(s)) - before
         bucket = d + "/bucket"
-        t.ok(wait_for(lambda: len(bucketkit.records(bucket)) >= len(expected)), "all is delivered")
+        t.ok(tap.wait_for(lambda: len(bucketkit.records(bucket)) >= len(expected)), "all is delivered")
         s.boto().stop_logging(Name="killed")
-        t.ok(wait_for(lambda: bucketkit.drained(d)), "the last digest comes")
+        t.ok(tap.wait_for(lambda: bucketkit.drained(d)), "the last digest comes")
         got = [r["eventID"] for r in bucketkit.records(bucket)]
         t.equal(len(got), len(set(got)), "nothing twice")
         t.ok(set(got) >= expected and not set(got) & before, "nothing lost: %d of %d" % (len(set(got) & expected), len(expected)))

@@ -25,15 +25,6 @@ S = {"shipped": 0}
 BUCKET = "ceph-logs"
 
 
-def wait_for(cond, seconds=40):
-    end = time.monotonic() + seconds
-    while not cond():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 def ship(count=10, records=20):
     with Client(S["pki"], "host", S["store"].ports["ingest"], S["pb"]) as c:
         got = c.ship(*S["pki"].frames("host", new_stream(), count=count, records=records))
@@ -63,7 +54,7 @@ def files_come_and_are_locked(t):
     S["begin"] = time.time()
     b.start_logging(Name="kept")
     ship()
-    t.ok(wait_for(lambda: len(versions()) >= 1 and len(ids()) == S["shipped"]), "log files come")
+    t.ok(tap.wait_for(lambda: len(versions()) >= 1 and len(ids()) == S["shipped"]), "log files come")
     v = versions()[0]
     lock = S["s3"].get_object_retention(Bucket=BUCKET, Key=v["Key"], VersionId=v["VersionId"])["Retention"]
     t.equal(lock["Mode"], "COMPLIANCE", "locked")
@@ -81,21 +72,21 @@ def the_gateway_is_stopped_in_between(t):
     for _ in range(3):
         ship()
         time.sleep(0.5)
-    t.ok(wait_for(lambda: "does not answer" in b.get_trail_status(Name="kept").get("LatestDeliveryError", "")), "GetTrailStatus says so")
+    t.ok(tap.wait_for(lambda: "does not answer" in b.get_trail_status(Name="kept").get("LatestDeliveryError", "")), "GetTrailStatus says so")
     S["store"].kill()
     S["store"].start()
     S["ceph"].start_gateway()
-    t.ok(wait_for(lambda: len(ids()) == S["shipped"]), "it catches up: %d of %d" % (len(ids()), S["shipped"]))
+    t.ok(tap.wait_for(lambda: len(ids()) == S["shipped"]), "it catches up: %d of %d" % (len(ids()), S["shipped"]))
     got = ids()
     t.equal(len(set(got)), len(got), "each record once")
-    t.ok(wait_for(lambda: "LatestDeliveryError" not in S["store"].boto().get_trail_status(Name="kept")), "no error stays")
+    t.ok(tap.wait_for(lambda: "LatestDeliveryError" not in S["store"].boto().get_trail_status(Name="kept")), "no error stays")
     keys = [v["Key"] for v in versions("AWSLogs/")]
     t.equal(len(keys), len(set(keys)), "no object has a second version")
 
 
 def aws_validates_what_is_in_ceph(t):
     S["store"].boto().stop_logging(Name="kept")
-    t.ok(wait_for(lambda: bucketkit.drained(S["dir"])), "the last digest comes")
+    t.ok(tap.wait_for(lambda: bucketkit.drained(S["dir"])), "the last digest comes")
     status, said = bucketkit.validate(S["store"], S["dir"], "kept", S["begin"] - 5, port=S["ceph"].port)
     logs, digests = len(versions()), len(versions("/CloudTrail-Digest/"))
     t.ok(status == 0 and "%d/%d log files valid" % (logs, logs) in said and "%d/%d digest files valid" % (digests, digests) in said, said)

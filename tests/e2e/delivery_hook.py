@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import tap  # noqa: E402
@@ -37,15 +36,6 @@ class Hook(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def wait_for(cond, seconds=20):
-    end = time.monotonic() + seconds
-    while not cond():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def ship(count, records=4):
     with Client(S["pki"], "host", S["store"].ports["ingest"], S["pb"]) as c:
         got = c.ship(*S["pki"].frames("host", new_stream(), count=count, records=records))
@@ -59,7 +49,7 @@ def posts(path):
 
 def events_have_eventbridges_shape(t):
     ship(10)
-    t.ok(wait_for(lambda: len(posts("/data")) == 40), "one request each: %d" % len(posts("/data")))
+    t.ok(tap.wait_for(lambda: len(posts("/data")) == 40), "one request each: %d" % len(posts("/data")))
     records = {e["EventId"]: json.loads(e["CloudTrailEvent"]) for page in S["store"].boto().get_paginator("lookup_events").paginate()
                for e in page["Events"]}
     for e in posts("/data"):
@@ -71,20 +61,20 @@ def events_have_eventbridges_shape(t):
         want = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         t.equal(headers.get("X-Hosttrail-Signature"), want if path == "/data" else None, "signed where there is a secret")
         t.equal(headers["Content-Type"], "application/json", "type")
-    t.ok(wait_for(lambda: posts("/plain") == []), "the other one takes management events that change something only: %r" % posts("/plain")[:1])
+    t.ok(tap.wait_for(lambda: posts("/plain") == []), "the other one takes management events that change something only: %r" % posts("/plain")[:1])
 
 
 def what_it_misses_comes_later(t):
     S["status"], calls = 500, S["calls"]
     ship(10)
-    t.ok(wait_for(lambda: S["calls"] > calls and S["store"].metric("delivery_trails_failing") == 1), "it is tried, and counted")
+    t.ok(tap.wait_for(lambda: S["calls"] > calls and S["store"].metric("delivery_trails_failing") == 1), "it is tried, and counted")
     S["store"].kill()
     S["status"] = 200
     S["store"].start()
-    t.ok(wait_for(lambda: len({e["id"] for e in posts("/data")}) == 80), "all comes: %d" % len({e["id"] for e in posts("/data")}))
+    t.ok(tap.wait_for(lambda: len({e["id"] for e in posts("/data")}) == 80), "all comes: %d" % len({e["id"] for e in posts("/data")}))
     order = [e["id"] for e in posts("/data")]
     t.equal(len(order), 80, "each once")
-    t.ok(wait_for(lambda: S["store"].metric("delivery_trails_failing") == 0), "nothing fails any more")
+    t.ok(tap.wait_for(lambda: S["store"].metric("delivery_trails_failing") == 0), "nothing fails any more")
     t.equal(S["store"].stop(), 0, "exit status")
     t.ok("ERROR: " not in S["store"].stderr(), "no sanitizer report")
 

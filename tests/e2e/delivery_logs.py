@@ -22,15 +22,6 @@ GROUP = "arn:aws:logs:eu-west-3:000000000000:log-group:trail/group:*"
 ROLE = "arn:aws:iam::000000000000:role/x"
 
 
-def wait_for(cond, seconds=20):
-    end = time.monotonic() + seconds
-    while not cond():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def ship(count=5, records=10):
     with Client(S["pki"], "host", S["store"].ports["ingest"], S["pb"]) as c:
         got = c.ship(*S["pki"].frames("host", new_stream(), count=count, records=records))
@@ -73,10 +64,10 @@ def groups_are_those_of_the_settings(t):
 def each_record_is_an_event(t):
     ship(20, 100)
     ship(1, 3)
-    t.ok(wait_for(lambda: len(events()) == S["shipped"]), "all come: %d of %d" % (len(events()), S["shipped"]))
+    t.ok(tap.wait_for(lambda: len(events()) == S["shipped"]), "all come: %d of %d" % (len(events()), S["shipped"]))
     got = events()
     t.equal(len({e["eventID"] for e in got}), len(got), "each once")
-    t.ok(wait_for(lambda: len(bucketkit.records(S["dir"] + "/bucket")) >= S["shipped"]), "and in files")
+    t.ok(tap.wait_for(lambda: len(bucketkit.records(S["dir"] + "/bucket")) >= S["shipped"]), "and in files")
     files = {r["eventID"]: r for r in bucketkit.records(S["dir"] + "/bucket")}
     t.ok(all(files[e["eventID"]] == e for e in got), "with the same content")
     t.equal(list(S["logs"].streams), ["000000000000_CloudTrail_local"], "the stream's name")
@@ -90,22 +81,22 @@ def what_fails_is_told_and_caught_up_with(t):
     for refuse in ((400, "AccessDeniedException"), (400, "ThrottlingException"), (500, "ServiceUnavailableException")):
         S["logs"].refuse = refuse
         ship()
-        t.ok(wait_for(lambda: status().get("LatestCloudWatchLogsDeliveryError") == refuse[1]), "GetTrailStatus says " + refuse[1])
+        t.ok(tap.wait_for(lambda: status().get("LatestCloudWatchLogsDeliveryError") == refuse[1]), "GetTrailStatus says " + refuse[1])
         S["logs"].refuse = None
-        t.ok(wait_for(lambda: len(events()) == S["shipped"]), "then all of it comes")
-    t.ok(wait_for(lambda: "LatestCloudWatchLogsDeliveryError" not in status()), "and the error goes")
+        t.ok(tap.wait_for(lambda: len(events()) == S["shipped"]), "then all of it comes")
+    t.ok(tap.wait_for(lambda: "LatestCloudWatchLogsDeliveryError" not in status()), "and the error goes")
     t.ok("LatestDeliveryError" not in status(), "files were not held up")
 
 
 def a_kill_loses_nothing(t):
     S["logs"].refuse = (500, "InternalFailure")
     ship()
-    wait_for(lambda: "LatestCloudWatchLogsDeliveryError" in status())
+    tap.wait_for(lambda: "LatestCloudWatchLogsDeliveryError" in status())
     S["store"].kill()
     S["logs"].refuse = None
     S["store"].start()
     ship()
-    t.ok(wait_for(lambda: len({e["eventID"] for e in events()}) == S["shipped"]), "all comes")
+    t.ok(tap.wait_for(lambda: len({e["eventID"] for e in events()}) == S["shipped"]), "all comes")
 
 
 def it_ends_with_the_group_or_the_trail(t):
@@ -114,11 +105,11 @@ def it_ends_with_the_group_or_the_trail(t):
     t.ok("CloudWatchLogsLogGroupArn" not in made, "UpdateTrail takes it away")
     count = len(events())
     ship()
-    t.ok(wait_for(lambda: len(bucketkit.records(S["dir"] + "/bucket")) >= S["shipped"]), "files go on")
+    t.ok(tap.wait_for(lambda: len(bucketkit.records(S["dir"] + "/bucket")) >= S["shipped"]), "files go on")
     t.equal(len(events()), count, "events do not")
     b.update_trail(Name="fed", CloudWatchLogsLogGroupArn=GROUP, CloudWatchLogsRoleArn=ROLE)
     ship(1, 7)
-    t.ok(wait_for(lambda: len(events()) == count + 7), "with a group again, what comes from then on: %d" % (len(events()) - count))
+    t.ok(tap.wait_for(lambda: len(events()) == count + 7), "with a group again, what comes from then on: %d" % (len(events()) - count))
     b.stop_logging(Name="fed")
     ship(1, 5)
     time.sleep(0.5)

@@ -20,15 +20,6 @@ S = {}
 KEY_ID, SECRET = "S3TESTKEY", "S3/test+secret"
 
 
-def wait_for(cond, seconds=20):
-    end = time.monotonic() + seconds
-    while not cond():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def ship(count=5, records=10):
     with Client(S["pki"], "host", S["store"].ports["ingest"], S["pb"]) as c:
         got = c.ship(*S["pki"].frames("host", new_stream(), count=count, records=records))
@@ -53,7 +44,7 @@ def an_object_arrives_with_its_headers(t):
     fake = S["fake"]
     begin_trail("far", "far-logs", S3KeyPrefix="a/b", KmsKeyId="alias/key=1")
     ship()
-    t.ok(wait_for(lambda: len(ids(fake)) == 50 and any("/CloudTrail-Digest/" in k for k in fake.versions)), "log files and digests come")
+    t.ok(tap.wait_for(lambda: len(ids(fake)) == 50 and any("/CloudTrail-Digest/" in k for k in fake.versions)), "log files and digests come")
     t.ok(all(bucketkit.LOG_NAME.search(k) or bucketkit.DIGEST_NAME.search(k) for k in fake.versions), "names: %r" % list(fake.versions))
     t.ok(all(k.startswith("a/b/AWSLogs/") for k in fake.versions), "prefix")
     for key, v in fake.versions.items():
@@ -73,11 +64,11 @@ def what_fails_for_a_moment_is_tried_again(t):
     for fault in (503, 500, "hang up", "cut"):
         fake.faults = [fault]
         ship()
-        t.ok(wait_for(lambda: not fake.faults and len(ids(fake)) == S["shipped"]), "%s: it arrives" % fault)
+        t.ok(tap.wait_for(lambda: not fake.faults and len(ids(fake)) == S["shipped"]), "%s: it arrives" % fault)
     got = ids(fake)
     t.equal(len(got), len(set(got)), "no record twice")
     t.equal({k: len(v) for k, v in fake.versions.items() if len(v) != 1}, {}, "no object twice, not even as a second version")
-    t.ok(wait_for(lambda: "LatestDeliveryError" not in S["store"].boto().get_trail_status(Name="far")), "no error stays")
+    t.ok(tap.wait_for(lambda: "LatestDeliveryError" not in S["store"].boto().get_trail_status(Name="far")), "no error stays")
 
 
 def what_fails_for_long_is_told_and_caught_up_with(t):
@@ -85,26 +76,26 @@ def what_fails_for_long_is_told_and_caught_up_with(t):
     for status, code in ((403, "AccessDenied"), (403, "RequestTimeTooSkewed"), (404, "NoSuchBucket")):
         fake.refuse = (status, code)
         ship()
-        t.ok(wait_for(lambda: b.get_trail_status(Name="far").get("LatestDeliveryError") == code), "GetTrailStatus says " + code)
+        t.ok(tap.wait_for(lambda: b.get_trail_status(Name="far").get("LatestDeliveryError") == code), "GetTrailStatus says " + code)
         fake.refuse = None
-        t.ok(wait_for(lambda: len(ids(fake)) == S["shipped"]), "then all of it comes")
-    t.ok(wait_for(lambda: "LatestDeliveryError" not in b.get_trail_status(Name="far")), "and the error goes")
+        t.ok(tap.wait_for(lambda: len(ids(fake)) == S["shipped"]), "then all of it comes")
+    t.ok(tap.wait_for(lambda: "LatestDeliveryError" not in b.get_trail_status(Name="far")), "and the error goes")
 
 
 def a_kill_between_object_and_note_repeats_nothing(t):
     fake = S["fake"]
     ship()
     fake.faults = ["cut"] * 3      # the object is there; nobody learns of it
-    wait_for(lambda: not fake.faults, 10)
+    tap.wait_for(lambda: not fake.faults, 10)
     S["store"].kill()
     fake.faults = []
     S["store"].start()
     ship()
-    t.ok(wait_for(lambda: len(ids(fake)) == S["shipped"]), "all is there: %d of %d" % (len(ids(fake)), S["shipped"]))
+    t.ok(tap.wait_for(lambda: len(ids(fake)) == S["shipped"]), "all is there: %d of %d" % (len(ids(fake)), S["shipped"]))
     t.equal(len(set(ids(fake))), S["shipped"], "each once")
     t.equal({k: len(v) for k, v in fake.versions.items() if len(v) != 1}, {}, "no second version")
     S["store"].boto().stop_logging(Name="far")
-    t.ok(wait_for(lambda: bucketkit.drained(S["dir"])), "the last digest comes")
+    t.ok(tap.wait_for(lambda: bucketkit.drained(S["dir"])), "the last digest comes")
     status, said = bucketkit.validate(S["store"], S["dir"], "far", time.time() - 600, port=S["store"].ports["api"])
     t.ok(status != 0 and "NotImplemented" in said, "objects at endpoints are not listed by the store: " + said[-200:])
 

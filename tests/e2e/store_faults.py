@@ -51,15 +51,6 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(cond, seconds=15):
-    end = time.monotonic() + seconds
-    while not cond():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def fill_up(d):
     with open(os.path.join(d, "filler"), "wb", buffering=0) as f:
         for size in (65536, 4096, 1):
@@ -96,7 +87,7 @@ def a_full_disk_at_start_is_no_end(t):
         frames = PKI.frames("host", new_stream(), count=300)
         s = Store(d, **listen)
         t.equal(set(shipped(s, frames[:200])), {STORED}, "with room")
-        t.ok(wait_for(lambda: s.metric("tailer_records_total") >= 800), "indexed")
+        t.ok(tap.wait_for(lambda: s.metric("tailer_records_total") >= 800), "indexed")
         before = all_ids(s, LookupAttributes=[{"AttributeKey": "EventSource", "AttributeValue": "file.linux"}])
         s.kill()
         os.unlink(d + "/ports")
@@ -110,19 +101,19 @@ def a_full_disk_at_start_is_no_end(t):
                 return s.get("/readyz")[0] == 200
             except OSError:
                 return False
-        t.ok(wait_for(ready), "it starts, and is ready to be asked")
+        t.ok(tap.wait_for(ready), "it starts, and is ready to be asked")
         t.equal(all_ids(s, LookupAttributes=[{"AttributeKey": "EventSource", "AttributeValue": "file.linux"}]), before,
                 "the same answers")
         got = shipped(s, frames[200:])
         t.ok(got is None or set(got) == {RETRY}, "frames are put off: %r" % (got and set(got)))
         t.ok(s.child.poll() is None, "it still runs")
         os.unlink(d + "/filler")
-        t.ok(wait_for(lambda: set(shipped(s, frames[200:]) or [0]) == {STORED}), "taken once there is room")
+        t.ok(tap.wait_for(lambda: set(shipped(s, frames[200:]) or [0]) == {STORED}), "taken once there is room")
         t.equal(set(shipped(s, frames) or [0]), {STORED}, "all are known")
-        t.ok(wait_for(lambda: s.metric("ingest_duplicates_total") >= 300), "as repeats")
+        t.ok(tap.wait_for(lambda: s.metric("ingest_duplicates_total") >= 300), "as repeats")
         t.equal(s.metric("ingest_gaps_total"), 0, "no gap")
-        t.ok(wait_for(lambda: os.path.exists(d + "/ports")), "the ports file comes too")
-        t.ok(wait_for(lambda: len(all_ids(s, LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "StoreStarted"}])) == 2),
+        t.ok(tap.wait_for(lambda: os.path.exists(d + "/ports")), "the ports file comes too")
+        t.ok(tap.wait_for(lambda: len(all_ids(s, LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "StoreStarted"}])) == 2),
              "both starts are said")
         t.equal(s.stop(), 0, "clean end")
     finally:
@@ -149,14 +140,14 @@ def a_failed_sync_acknowledges_nothing(t):
     t.equal(shipped(s, frames[10:20]), None, "no acknowledgement after a failed sync")
     os.unlink(flag)
     t.equal(shipped(s, frames[10:20]), None, "nor later, by the same process")
-    t.ok(wait_for(lambda: s.child.poll() is not None), "it ends")
+    t.ok(tap.wait_for(lambda: s.child.poll() is not None), "it ends")
     t.ok(s.child.returncode != 0, "as failed")
     s.errors.close()
     s.start()
     # What was never synced may be in the page cache only: the new process must not take it for kept.
     t.equal(set(shipped(s, frames[10:]) or [0]), {STORED}, "then all is taken")
     t.equal(s.metric("ingest_frames_total"), 20, "and appended, not taken for repeats")
-    t.ok(wait_for(lambda: s.metric("tailer_records_total") - s.metric("own_records_total") >= 30), "indexed")
+    t.ok(tap.wait_for(lambda: s.metric("tailer_records_total") - s.metric("own_records_total") >= 30), "indexed")
     ids = all_ids(s)
     t.equal(len(ids), len(set(ids)), "nothing twice")
     t.equal(s.metric("ingest_gaps_total"), 0, "no gap")
@@ -170,13 +161,13 @@ def a_kill_does_not_take_a_gap_along(t):
     frames = PKI.frames("host", new_stream(), count=6)
     with Store(d) as s:
         t.equal(shipped(s, [frames[0], frames[2], frames[5]]), [STORED] * 3, "with two gaps")
-        t.ok(wait_for(lambda: s.metric("gaps_pending") == 2), "they wait")
+        t.ok(tap.wait_for(lambda: s.metric("gaps_pending") == 2), "they wait")
         s.kill()
         os.unlink(d + "/gaps")  # as if the kill had come before they were written down
         s.start()
-        t.ok(wait_for(lambda: s.metric("gaps_pending") == 2), "found again in the journal")
+        t.ok(tap.wait_for(lambda: s.metric("gaps_pending") == 2), "found again in the journal")
         t.equal(shipped(s, frames[1:2]), [STORED], "one is filled")
-        t.ok(wait_for(lambda: s.metric("gaps_pending") == 1), "and waits no longer")
+        t.ok(tap.wait_for(lambda: s.metric("gaps_pending") == 1), "and waits no longer")
         s.kill()
         s.start()
         t.equal(s.metric("gaps_pending"), 1, "the other waits on, once")
@@ -215,14 +206,14 @@ def twenty_kills_and_a_new_index(t):
                 time.sleep(random.uniform(0.02, 0.2))
                 s.kill()
                 s.start(wait=False)
-            t.ok(wait_for(lambda: not left, 60), "all is shipped: %d left" % len(left))
+            t.ok(tap.wait_for(lambda: not left, 60), "all is shipped: %d left" % len(left))
         finally:
             stop.set()
             for x in threads:
                 x.join()
         t.equal(failures, [], "answers meanwhile")
         mine = {"LookupAttributes": [{"AttributeKey": "EventSource", "AttributeValue": "file.linux"}]}
-        t.ok(wait_for(lambda: s.metric("index_records") - len(own_ids(s)) >= count), "all is indexed")
+        t.ok(tap.wait_for(lambda: s.metric("index_records") - len(own_ids(s)) >= count), "all is indexed")
         before = all_ids(s, **mine)
         t.equal((len(before), len(set(before))), (count, count), "each record once")
         t.equal(s.metric("gaps_pending"), 0, "no gap")

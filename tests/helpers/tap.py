@@ -54,6 +54,16 @@ def say(text):
     print(text, flush=True)
 
 
+def wait_for(cond, seconds=40):
+    """Whether it became true in time."""
+    end = time.monotonic() + seconds
+    while not cond():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def run_case(number, case):
     t, begin = Case(), time.monotonic()
     name = getattr(case, "title", case.__name__.replace("_", " "))
