@@ -333,7 +333,10 @@ __noinline int tls_returned(__u64 buf, __s64 ret, __u32 nr)
 	return 1;
 }
 
-/* A call begins: is its socket one of whose handshake we do not know all? */
+/*
+ * A call begins. 0: it is on no inet stream socket, or not recorded. Else k->at is the socket, and k->watch too if not all is known of its handshake.
+ * The descriptor is asked first: most calls that come here are on files, pipes and Unix sockets, and leave after a few loads.
+ */
 __noinline int tls_watch(__u64 fd)
 {
 	struct tls_sock_key key = {};
@@ -341,23 +344,23 @@ __noinline int tls_watch(__u64 fd)
 	struct tls_sock *s;
 	struct tls_task *k;
 
-	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-	if (k)
-		k->at.ino = 0;
-	if (!tls_task_recorded() || !tls_socket_of(fd, &f))
+	if (!tls_socket_of(fd, &f) || !tls_task_recorded())
 		return 0;
+	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
 	if (k)
 		k->at = f;
 	key.sk = f.sk;
 	key.ino = f.ino;
 	s = bpf_map_lookup_elem(&tls_socks, &key);
 	if (s && s->judged)
-		return 0;
+		return !!k;
 	if (!k)
 		k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (k)
-		k->watch = key;
-	return 0;
+	if (!k)
+		return 0;
+	k->at = f;
+	k->watch = key;
+	return 1;
 }
 
 static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr)
@@ -369,7 +372,8 @@ static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr)
 	if (!io)
 		return 0;
 	fd = regs->di;
-	tls_watch(fd);
+	if (!tls_watch(fd))
+		return 0;
 	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
 	if (!k)
 		return 0;
