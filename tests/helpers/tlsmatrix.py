@@ -187,6 +187,10 @@ def seen(r):
     return role, ((peer, local) if role == "server" else (local, peer)) + (method, path, a.get("httpStatus"))
 
 
+def pid(r):
+    return r["additionalEventData"]["process"]["pid"]
+
+
 def unobserved(r):
     """(role, ports) of a TlsUnobserved."""
     d = r.get("serviceEventDetails") or r["requestParameters"]
