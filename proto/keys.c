@@ -96,6 +96,29 @@ static int parse(const struct buf *pem, struct sign_key *k)
 	return k->ctx ? 0 : -ENOMEM;
 }
 
+int sign_public_load(const char *path, uint8_t ret_pub[32])
+{
+	_cleanup_buf_ struct buf text = { 0 };
+	_cleanup_(bio_free) BIO *bio = NULL;
+	_cleanup_(pkey_free) EVP_PKEY *pkey = NULL;
+	uint8_t key[32];
+	size_t n = sizeof(key);
+	int r = fsx_read(path, KEY_FILE_MAX, &text);
+
+	if (r < 0)
+		return r;
+	while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
+		text.n--;
+	if (text.n == 64 && !hex_parse(buf_text(&text), ret_pub, 32))
+		return 0;
+	bio = BIO_new_mem_buf(text.p, (int)text.n);
+	pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+	if (!pkey || EVP_PKEY_get_id(pkey) != EVP_PKEY_ED25519 || EVP_PKEY_get_raw_public_key(pkey, key, &n) != 1 || n != sizeof(key))
+		return -EBADMSG;
+	memcpy(ret_pub, key, sizeof(key));
+	return 0;
+}
+
 int sign_key_load(const char *path, struct sign_key **ret_k)
 {
 	_cleanup_(sign_key_free) struct sign_key *k = calloc(1, sizeof(*k));

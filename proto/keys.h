@@ -13,6 +13,8 @@ void sign_key_free(struct sign_key **k);
 void sign_key_public(const struct sign_key *k, uint8_t ret_pub[32]);
 int sign_key_sign(void *key, const void *p, size_t n, uint8_t ret_sig[64]);	/* a frame_sign_fn */
 int sign_verify(const uint8_t pub[32], const void *p, size_t n, const uint8_t sig[64]);	/* 0 or -EBADMSG */
+/* A public key: a file with it in PEM, or with 64 hex digits. -EBADMSG: neither. */
+int sign_public_load(const char *path, uint8_t ret_pub[32]);
 void sha256(const void *p, size_t n, uint8_t ret[32]);
 
 /* SHA-256 of what comes in pieces; start again for the next. One thread at a time. 0 or -ENOMEM. */

@@ -57,4 +57,8 @@ int pki_make_host(const struct pki_files *ca, const struct pki_binding *b, const
  * URI, or a malformed one; *ret_why is static text. */
 int pki_binding_of_cert(X509 *cert, struct pki_binding *ret_b, const char **ret_why);
 
+/* The same of n bytes of DER, which must be nothing else; and with ca (the name of a PEM file, or NULL) whether that CA gave the
+ * certificate to a client. Not whether it is still good: *ret_term says for what time. -EBADMSG and *ret_why; other -errno: the CA's file. */
+int pki_check_host(const void *der, size_t n, const char *ca, struct pki_binding *ret_b, struct pki_term *ret_term, const char **ret_why);
+
 #endif

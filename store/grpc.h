@@ -48,6 +48,9 @@ struct grpc_config {
 	const char *listen;		/* "address:port", port 0: any */
 	const char *ca, *cert, *key;	/* PEM files */
 	struct grpc_limits limits;
+	/* May be NULL: after each handshake, the peer's certificate, DER. */
+	void (*on_peer)(void *ctx, const struct pki_binding *peer, const void *der, size_t n);
+	void *on_peer_ctx;
 };
 
 /* Counted since the start; written by the loop's thread, read by any with __atomic_load_n. */

@@ -209,6 +209,7 @@ static void handshake(struct grpc_conn *c)
 	if (n == 1) {
 		if (!grpc_tls_peer(c->ssl, &c->peer, &c->cert_end) && !session_start(c)) {
 			c->ready = true;
+			grpc_tls_show(c->server, c->ssl, &c->peer);
 			return;
 		}
 	} else {

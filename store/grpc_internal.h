@@ -70,6 +70,8 @@ struct grpc_conn {
 
 struct grpc_server {
 	struct grpc_limits limits;
+	void (*on_peer)(void *ctx, const struct pki_binding *peer, const void *der, size_t n);
+	void *on_peer_ctx;
 	struct grpc_counters counters;
 	const struct grpc_method *methods;
 	size_t nmethods;
@@ -93,6 +95,9 @@ uint64_t grpc_now(void);		/* boot-time ms */
 int grpc_tls_new(const struct grpc_config *config, SSL_CTX **ret_ctx, char why[256]);
 /* After the handshake: who it is. 0 or -errno */
 int grpc_tls_peer(SSL *ssl, struct pki_binding *ret_peer, int64_t *ret_end);
+
+/* Shows the peer's certificate to who wants it. */
+void grpc_tls_show(const struct grpc_server *s, SSL *ssl, const struct pki_binding *peer);
 
 /* grpc_conn.c */
 int grpc_conn_new(struct grpc_server *s, int fd);

@@ -253,6 +253,8 @@ int grpc_new(const struct grpc_config *config, const struct grpc_method *methods
 		return -ENOMEM;
 	s->epoll = s->listener = -1;
 	s->limits = config->limits;
+	s->on_peer = config->on_peer;
+	s->on_peer_ctx = config->on_peer_ctx;
 	limits_default(&s->limits);
 	s->methods = methods;
 	s->nmethods = nmethods;

@@ -97,3 +97,13 @@ int grpc_tls_peer(SSL *ssl, struct pki_binding *ret_peer, int64_t *ret_end)
 	*ret_end = timegm(&tm);
 	return pki_binding_of_cert(cert, ret_peer, &why);
 }
+
+void grpc_tls_show(const struct grpc_server *s, SSL *ssl, const struct pki_binding *peer)
+{
+	unsigned char *der = NULL;
+	int n = s->on_peer ? i2d_X509(SSL_get0_peer_certificate(ssl), &der) : 0;
+
+	if (n > 0)
+		s->on_peer(s->on_peer_ctx, peer, der, (size_t)n);
+	OPENSSL_free(der);
+}

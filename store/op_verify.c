@@ -2,11 +2,8 @@
 /* op_verify.c - Verify: frames as evidence, for clients that check chains and signatures themselves. */
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <openssl/evp.h>
 
 #include "input.h"
 #include "lib/cleanup.h"
@@ -14,8 +11,7 @@
 #include "lib/log.h"
 #include "ops.h"
 #include "proto/json.h"
-#include "proto/keys.h"
-#include "tailer.h"
+#include "showframe.h"
 #include "token.h"
 
 #define RESULTS_MAX 500
@@ -84,72 +80,14 @@ static int parse_token(struct json_object *in, struct reply *r, struct verify *v
 	return 0;
 }
 
-static int json_base64(struct json *j, const char *key, const void *p, size_t n)
-{
-	_cleanup_free_ char *text = malloc(4 * (n / 3 + 1) + 1);
-	int len;
-
-	if (!text)
-		return -ENOMEM;
-	len = EVP_EncodeBlock((unsigned char *)text, p, (int)n);
-	json_text(j, key, text, (size_t)len);
-	return 0;
-}
-
-static void json_hex(struct json *j, const char *key, const void *p, size_t n)
-{
-	char text[65];
-
-	hex_text(p, n, text);
-	json_string(j, key, text);
-}
-
-static void json_position(struct json *j, journal_pos pos)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%u:%u", (unsigned)(pos >> 32), (unsigned)pos);
-	json_string(j, "Position", text);
-}
-
 static void show_damage(struct verify *v, journal_pos pos, uint64_t n, const char *what)
 {
 	json_open(&v->j, NULL, '{');
-	json_position(&v->j, pos);
+	show_position(&v->j, pos);
 	json_string(&v->j, "Damaged", what);
 	json_uint(&v->j, "Length", n);
 	json_close(&v->j, '}');
 	v->shown++;
-}
-
-static int show_frame(struct verify *v, const struct journal_entry *e, const struct frame_header *h)
-{
-	struct json *j = &v->j;
-	uint8_t digest[32];
-	int r;
-
-	sha256(e->frame + h->header_len, e->frame_len - h->header_len, digest);
-	json_open(j, NULL, '{');
-	json_position(j, e->pos);
-	json_hex(j, "Stream", h->stream, 16);
-	json_string(j, "Chain", chain_name(h->chain) ? chain_name(h->chain) : "");
-	json_uint(j, "Number", h->number);
-	json_string(j, "Kind", h->kind == FRAME_TOMBSTONE ? "tombstone" : "batch");
-	json_uint(j, "Records", h->records);
-	json_boolean(j, "PayloadIntact", !memcmp(digest, h->payload_sha256, 32));
-	json_string(j, "HostId", e->origin.host_id);
-	json_string(j, "Account", e->origin.account);
-	json_string(j, "Region", e->origin.region);
-	json_hex(j, "PublicKey", e->origin.key, 32);
-	json_time(j, "ReceivedTime", e->received);
-	json_boolean(j, "Fork", e->flags & JOURNAL_FORK);
-	json_boolean(j, "Own", e->flags & JOURNAL_OWN);
-	r = json_base64(j, "Header", e->frame, h->header_len);
-	if (!r && v->payload)
-		r = json_base64(j, "Payload", e->frame + h->header_len, e->frame_len - h->header_len);
-	json_close(j, '}');
-	v->shown++;
-	return r;
 }
 
 static int show_entry(struct verify *v, const struct journal_entry *found)
@@ -166,7 +104,10 @@ static int show_entry(struct verify *v, const struct journal_entry *found)
 		show_damage(v, found->pos, found->next - found->pos, "the frame's checksum differs");
 		return 0;
 	}
-	return r < 0 ? r : show_frame(v, &e, v->header);
+	if (r < 0)
+		return r;
+	v->shown++;
+	return show_frame(&v->j, NULL, &e, v->header, v->payload ? SHOW_PAYLOAD : 0);
 }
 
 static int on_entry(void *ctx, const struct journal_entry *e)

@@ -44,6 +44,7 @@ static const struct op table[] = {
 	{ "CancelQuery", op_cancel_query, ROLE_ANALYST, false, false, false },
 	{ "Tail", op_tail, ROLE_READER, true, true, true },
 	{ "Verify", op_verify, ROLE_READER, true, true, false },
+	{ "Prove", op_prove, ROLE_READER, true, true, false },
 	{ "Status", op_status, ROLE_READER, true, true, false },
 	{ "ListDigests", op_list_digests, ROLE_READER, true, true, false },
 };

@@ -51,6 +51,7 @@ int op_get_trail_status(struct store *st, struct json_object *in, struct op_stat
 int op_list_trails(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_tail(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_verify(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_prove(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 
 /* lake/ */

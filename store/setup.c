@@ -15,6 +15,7 @@
 #include "auth.h"
 #include "chains.h"
 #include "delivery/deliver.h"
+#include "hostcerts.h"
 #include "ingest.h"
 #include "lake/lake.h"
 #include "lib/cleanup.h"
@@ -38,6 +39,7 @@ struct setup {
 	journal_pos faults_upto;	/* frames before it gave nothing to say that is not said */
 	bool unsaid_start;		/* StoreStarted waits for space */
 	uint64_t lake_tried;		/* boot-time ns */
+	char hostcerts[4096];
 	char recovered[256];		/* what opening the journal found */
 	pthread_mutex_t damage_lock;
 	journal_pos damages[DAMAGES_MAX];	/* said already */
@@ -340,10 +342,20 @@ static int start_lake(struct setup *s)
 	return 0;
 }
 
+static void keep_certificate(void *ctx, const struct pki_binding *peer, const void *der, size_t n)
+{
+	struct setup *s = ctx;
+	int r = hostcerts_keep(s->hostcerts, peer, der, n);
+
+	if (r < 0)
+		log_limited(LOG_LEVEL_WARN, r, "cannot keep the certificate of host %s", peer->host_id);
+}
+
 static int start_servers(struct setup *s)
 {
 	const struct store_config *c = s->config;
-	const struct grpc_config grpc = { .listen = c->ingest_listen, .ca = c->ca, .cert = c->cert, .key = c->key };
+	const struct grpc_config grpc = { .listen = c->ingest_listen, .ca = c->ca, .cert = c->cert, .key = c->key,
+					  .on_peer = keep_certificate, .on_peer_ctx = s };
 	const struct api_config config = { c->api_listen, c->api_cert ? c->api_cert : c->cert, c->api_key ? c->api_key : c->key, c->api_tls };
 	struct api *api = NULL;
 	char why[256] = "out of memory";
@@ -385,6 +397,8 @@ int setup_start(struct setup *s)
 
 	s->st.region = s->config->region;
 	s->st.account = s->config->account;
+	in_dir(s, "hosts", s->hostcerts);
+	s->st.hostcerts = s->hostcerts;
 	s->st.management_only = s->config->lookup_events == 1;
 	s->st.started = clock_wall();
 	for (unsigned i = 0; !r && i < ARRAY_SIZE(steps); i++)

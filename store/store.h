@@ -27,6 +27,7 @@ struct store {
 	bool management_only;		/* lookupEvents: management */
 	int64_t started;		/* wall clock, ns */
 	uint8_t token_key[32];		/* of NextToken and Token */
+	const char *hostcerts;		/* directory of senders' certificates (hostcerts.h); NULL: none */
 	struct journal *journal;
 	struct index *index;
 	struct decoded_cache *decoded;

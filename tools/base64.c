@@ -55,3 +55,18 @@ int base64_decode(const char *text, struct buf *out)
 		out->n = before;
 	return r < 0 ? r : 0;
 }
+
+int base64_encode(const void *bytes, size_t n, struct buf *out)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = bytes;
+	int r = buf_reserve(out, (n + 2) / 3 * 4);
+
+	for (size_t i = 0; !r && i < n; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
+		char group[4] = { digits[v >> 18], digits[v >> 12 & 63], i + 1 < n ? digits[v >> 6 & 63] : '=', i + 2 < n ? digits[v & 63] : '=' };
+
+		r = buf_add(out, group, 4);
+	}
+	return r;
+}

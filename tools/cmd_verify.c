@@ -14,15 +14,21 @@
 #include "proto/frame.h"
 #include "proto/keys.h"
 #include "proto/spool.h"
+#include "prove.h"
 #include "show.h"
 #include "trailcheck.h"
 
-enum { OPT_START = OPT_LONG + 1, OPT_END };
+enum { OPT_START = OPT_LONG + 1, OPT_END, OPT_EVENT, OPT_PROOF, OPT_KEY, OPT_CA };
 #define PAGE 32		/* frames; each may have 4 MiB */
 
 static const struct opt opts[] = {
 	{ OPT_START, "start", "TIME", "only frames that the store received, and digests that end, from this time on" },
 	{ OPT_END, "end", "TIME", "up to this time" },
+	{ OPT_EVENT, "event", "EVENTID", "prove one record: that it is the one that its host signed" },
+	{ 'o', "output", "FILE", "with --event: also write the proof to FILE, for somebody else to check" },
+	{ OPT_PROOF, "proof", "FILE", "check such a file, asking nobody" },
+	{ OPT_KEY, "key", "KEY", "the host's public key: 64 hex digits, or a file that holds them or PEM" },
+	{ OPT_CA, "ca", "FILE", "the certificate of the CA that gave the host its own" },
 	OPT_FORMAT,
 	OPT_DIR,
 	{ 0 },
@@ -242,37 +248,80 @@ static int verify(struct verify *v, const char *dir, struct json_object *request
 	return r;
 }
 
+static void add_key(const struct command *c, struct proof_trust *t, const char *text)
+{
+	if (hex_parse(text, t->key, 32) < 0 && sign_public_load(text, t->key) < 0)
+		command_misused(c, "--key: neither 64 hex digits nor a file with a public key: \"%s\"", text);
+	t->has_key = true;
+}
+
+static void option(const struct command *c, int id, const char *arg, struct json_object *request, struct prove_options *one)
+{
+	switch (id) {
+	case OPT_START:
+		add_time(c, request, "StartTime", arg);
+		break;
+	case OPT_END:
+		add_time(c, request, "EndTime", arg);
+		break;
+	case OPT_EVENT:
+		one->event = arg;
+		break;
+	case OPT_PROOF:
+		one->file = arg;
+		break;
+	case OPT_KEY:
+		add_key(c, &one->trust, arg);
+		break;
+	case OPT_CA:
+		one->trust.ca = arg;
+		break;
+	case 'o':
+		one->output = arg;
+		break;
+	case 'd':
+		one->dir = arg;
+		break;
+	default:
+		if (strcmp(arg, "json") && strcmp(arg, "compact"))
+			command_misused(c, "--format: json or compact, not \"%s\"", arg);
+		one->json = !strcmp(arg, "json");
+	}
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
 	_cleanup_json_ struct json_object *request = json_object_new_object();
-	struct verify v = { .json = !isatty(STDOUT_FILENO) };
-	const char *arg, *dir = NULL;
+	struct prove_options one = { .json = !isatty(STDOUT_FILENO) };
+	struct verify v = { 0 };
+	const char *arg;
 	int id, at;
 
-	while ((id = command_option(c, argc, argv, &arg, &at))) {
-		if (id == OPT_START)
-			add_time(c, request, "StartTime", arg);
-		else if (id == OPT_END)
-			add_time(c, request, "EndTime", arg);
-		else if (id == 'd')
-			dir = arg;
-		else if (id == OPT_FORMAT_ID && strcmp(arg, "json") && strcmp(arg, "compact"))
-			command_misused(c, "--format: json or compact, not \"%s\"", arg);
-		else if (id == OPT_FORMAT_ID)
-			v.json = !strcmp(arg, "json");
-	}
+	while ((id = command_option(c, argc, argv, &arg, &at)))
+		option(c, id, arg, request, &one);
 	if (at < argc)
 		command_misused(c, "%s: takes no arguments", argv[at]);
-	return verify(&v, dir, request);
+	if (one.event && one.file)
+		command_misused(c, "--event and --proof exclude each other");
+	if ((one.event || one.file) && json_object_object_length(request))
+		command_misused(c, "--start and --end are not for one record");
+	if (one.event || one.file)
+		return prove(&one);
+	if (one.trust.has_key || one.trust.ca || one.output)
+		command_misused(c, "--key, --ca and --output are for --event and --proof");
+	v.json = one.json;
+	return verify(&v, one.dir, request);
 }
 
 const struct command cmd_verify = {
 	.name = "verify",
-	.usage = "[--start TIME] [--end TIME] [--format json|compact]",
+	.usage = "[--start TIME] [--end TIME] [--event EVENTID [--output FILE]] [--proof FILE] [--key KEY] [--ca FILE] [--format json|compact]",
 	.summary = "check the chains and signatures of what the store has",
 	.details = "Every frame is fetched and checked here: its checksums, its signature by the host's key, and its place in its\n"
 		   "chain. So are the trails' digests and log files, where they were delivered: hashes, signatures, chains, files that\n"
-		   "are missing, have grown or lie where they do not belong. Exit status 1 if there is any fault.",
+		   "are missing, have grown or lie where they do not belong. Exit status 1 if there is any fault.\n"
+		   "With --event, one record: the frame that holds it, the frames of its chain before and behind it, and the host's key,\n"
+		   "which must be known from elsewhere: this host's own files, --key, or the CA's signature under the host's certificate.",
 	.opts = opts,
 	.run = run,
 };

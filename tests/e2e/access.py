@@ -24,7 +24,7 @@ OPERATIONS = {
     "ListTags": (AWS, "reader", True), "GetInsightSelectors": (AWS, "reader", True), "AddTags": (AWS, "operator", False),
     "RemoveTags": (AWS, "operator", False),
     "ListPublicKeys": (AWS, "reader", True), "GetEventDataStore": (AWS, "reader", True), "ListEventDataStores": (AWS, "reader", True),
-    "Tail": (OWN, "reader", True), "Verify": (OWN, "reader", False), "Status": (OWN, "reader", False), "ListDigests": (OWN, "reader", False),
+    "Tail": (OWN, "reader", True), "Verify": (OWN, "reader", False), "Prove": (OWN, "reader", False), "Status": (OWN, "reader", False), "ListDigests": (OWN, "reader", False),
     "StartQuery": (AWS, "analyst", False), "DescribeQuery": (AWS, "analyst", False), "GetQueryResults": (AWS, "analyst", False),
     "ListQueries": (AWS, "analyst", False), "CancelQuery": (AWS, "analyst", False),
     "CreateTrail": (AWS, "operator", False), "UpdateTrail": (AWS, "operator", False), "StartLogging": (AWS, "operator", False),

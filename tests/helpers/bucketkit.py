@@ -101,12 +101,17 @@ def in_loop(args, env):
     return tuple(json.loads(LOOP[0].stdout.readline()))
 
 
-def verify(d, *args):
-    """hosttrail verify: (exit status, its faults, all it says)."""
+def instance(d):
+    """Makes a store alone in d one that the command line finds, as d/instance."""
     os.makedirs(d + "/instance", exist_ok=True)
     for name, where in (("credentials", "credentials"), ("store", ".")):
         if not os.path.lexists(d + "/instance/" + name):
             os.symlink("../" + where, d + "/instance/" + name)
+
+
+def verify(d, *args):
+    """hosttrail verify: (exit status, its faults, all it says)."""
+    instance(d)
     r = subprocess.run([program("hosttrail"), "verify", "--dir", d + "/instance", "--format", "json", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     rows = [json.loads(line) for line in r.stdout.decode().splitlines() if line.startswith("{")]
     return r.returncode, [x["fault"] for x in rows if "fault" in x], r.stdout.decode()
