@@ -145,7 +145,7 @@ static uint8_t *chunk_room(struct intern *t, size_t n)
 	return c->bytes;
 }
 
-static int64_t append(struct intern *t, const void *p, size_t n, unsigned hash)
+static int64_t append(struct intern *t, const void *p, size_t n, unsigned hash, const void **ret_p)
 {
 	struct intern_entry *e;
 	uint8_t *at, *key;
@@ -166,10 +166,18 @@ static int64_t append(struct intern *t, const void *p, size_t n, unsigned hash)
 	t->slab->n++;
 	t->chunk->n += len;
 	t->bytes += len;
+	*ret_p = key;
 	return t->count++;
 }
 
 int64_t intern_add(struct intern *t, const void *p, size_t n)
+{
+	const void *at;
+
+	return intern_put(t, p, n, &at);
+}
+
+int64_t intern_put(struct intern *t, const void *p, size_t n, const void **ret_p)
 {
 	struct intern_entry *e;
 	unsigned hash;
@@ -178,7 +186,10 @@ int64_t intern_add(struct intern *t, const void *p, size_t n)
 		return -E2BIG;
 	hash = hash_bytes(t->seed, p, n);
 	HASH_FIND_BYHASHVALUE(hh, t->head, p, n, hash, e);
-	return e ? e->index : append(t, p, n, hash);
+	if (!e)
+		return append(t, p, n, hash, ret_p);
+	*ret_p = e->hh.key;
+	return e->index;
 }
 
 int intern_write(const struct intern *t, struct buf *out)

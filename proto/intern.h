@@ -37,6 +37,8 @@ void intern_free(struct intern *t);
 void intern_reset(struct intern *t);
 /* Index of these bytes, added when new; or -errno. */
 int64_t intern_add(struct intern *t, const void *p, size_t n);
+/* The same; *ret_p: where the bytes lie until intern_reset(). */
+int64_t intern_put(struct intern *t, const void *p, size_t n, const void **ret_p);
 /* Appends the encoded table. */
 int intern_write(const struct intern *t, struct buf *out);
 

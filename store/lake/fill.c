@@ -59,7 +59,7 @@ bool fill_time(struct piece s, int64_t *ret_us)
 	return true;
 }
 
-static bool integer(struct piece s, int64_t *ret)
+bool fill_integer(struct piece s, int64_t *ret)
 {
 	bool minus = s.n && s.p[0] == '-';
 	uint64_t v = 0;
@@ -71,10 +71,16 @@ static bool integer(struct piece s, int64_t *ret)
 			return false;
 		v = v * 10 + (uint64_t)(s.p[i] - '0');
 	}
-	if (v > INT64_MAX)
+	if (v > (uint64_t)INT64_MAX + minus)
 		return false;
-	*ret = minus ? -(int64_t)v : (int64_t)v;
+	*ret = (int64_t)(minus ? -v : v);
 	return true;
+}
+
+bool fill_boolean(struct piece s, int64_t *ret)
+{
+	*ret = s.n == 4 && !memcmp(s.p, "true", 4);
+	return *ret || (s.n == 5 && !memcmp(s.p, "false", 5));
 }
 
 static int text(struct fill *f, struct piece s, duckdb_vector v, uint64_t i)
@@ -94,16 +100,19 @@ static bool scalar(struct fill *f, enum field_type type, struct piece s, duckdb_
 {
 	void *data = duck.vector_get_data(v);
 	struct piece t;
+	int64_t n;
 
 	buf_reset(&f->scratch);
 	if (!s.n || walk_text(s, &f->scratch, &t) < 0)
 		return false;
 	if (type == LAKE_INT)
-		return integer(t, &((int64_t *)data)[i]);
+		return fill_integer(t, &((int64_t *)data)[i]);
 	if (type == LAKE_TIME)
 		return fill_time(t, &((int64_t *)data)[i]);
-	((bool *)data)[i] = t.n == 4 && !memcmp(t.p, "true", 4);
-	return ((bool *)data)[i] || (t.n == 5 && !memcmp(t.p, "false", 5));
+	if (!fill_boolean(t, &n))
+		return false;
+	((bool *)data)[i] = n;
+	return true;
 }
 
 /* ---- lists: their elements are appended to the child vector */

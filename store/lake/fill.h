@@ -23,7 +23,9 @@ void fill_free(struct fill *f);
 int fill_column(struct fill *f, unsigned c, duckdb_vector v, uint64_t i);
 bool fill_needs_json(unsigned c);
 
-/* "2026-01-01T00:00:00Z" to microseconds since the epoch; exposed for tests. */
+/* Texts as values; false: it is none. "2026-01-01T00:00:00Z" becomes microseconds since the epoch. */
 bool fill_time(struct piece s, int64_t *ret_us);
+bool fill_integer(struct piece s, int64_t *ret);
+bool fill_boolean(struct piece s, int64_t *ret);
 
 #endif

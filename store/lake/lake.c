@@ -79,10 +79,8 @@ static void limit_memory(struct lake *l)
 static int open_engine(struct lake *l)
 {
 	char memory[32];
-	/* the sealer's rows come from one thread; another one would only spin while it waits */
-	const char *settings[] = { "memory_limit", memory, "temp_directory", "", "autoinstall_known_extensions", "false",
-				   "autoload_known_extensions", "false", "threads", "1", NULL };
-	const unsigned nshared = ARRAY_SIZE(settings) - 3;
+	const char *const settings[] = { "memory_limit", memory, "temp_directory", "", "autoinstall_known_extensions", "false",
+					 "autoload_known_extensions", "false", NULL };
 	int r;
 
 	if (duck_load(l->config.library, l->fault) < 0) {
@@ -91,16 +89,7 @@ static int open_engine(struct lake *l)
 	}
 	schema_init();
 	snprintf(memory, sizeof(memory), "%lluMB", (unsigned long long)(l->config.memory >> 20));
-	r = duck_open(settings, &l->seal_db, l->fault);
-	if (!r && duck.connect(l->seal_db, &l->seal) != DuckDBSuccess)
-		r = -ENOMEM;
-	if (!r)
-		r = scan_register(l->seal, l->fault);
-	if (!r)
-		r = duck_run(l->seal, "SET TimeZone = 'UTC'", NULL, l->fault);
-	settings[nshared] = NULL;
-	if (!r)
-		r = duck_open(settings, &l->query_db, l->fault);
+	r = duck_open(settings, &l->query_db, l->fault);
 	if (!r)
 		r = sandbox_make(l->query_db, l->dir, l->fault);
 	if (!r)
@@ -226,8 +215,6 @@ void lake_stop(struct lake *l)
 	l->stopping = true;
 	pthread_cond_broadcast(&l->changed);
 	pthread_mutex_unlock(&l->lock);
-	if (l->seal)
-		duck.interrupt(l->seal);
 	queries_end(l);
 	if (l->watcher_runs)
 		pthread_join(l->watcher, NULL);
@@ -248,8 +235,6 @@ void lake_free(struct lake **pl)
 		l->graves = g->next;
 		free(g);
 	}
-	duck_disconnect(&l->seal);
-	duck_close(&l->seal_db);
 	duck_close(&l->query_db);
 	manifest_free(&l->manifest);
 	pthread_cond_destroy(&l->changed);

@@ -24,8 +24,7 @@ struct lake {
 	char fault[DUCK_WHY_MAX];
 	struct manifest *manifest;
 	char default_id[UUID_TEXT];
-	duckdb_database seal_db, query_db;
-	duckdb_connection seal;			/* the sealer's */
+	duckdb_database query_db;
 
 	bool checked;				/* all segments are there; atomic */
 	pthread_t sealer, watcher;
@@ -41,7 +40,7 @@ struct lake {
 	bool caught_up;
 	uint64_t seen_base, sealed_since;	/* records */
 	int64_t oldest;				/* received, ns; 0: nothing is unsealed */
-	bool engine_failed;			/* sealing fails for another reason than the disk: nobody waits for it */
+	bool not_disk;				/* sealing fails for another reason than the disk: nobody waits for it */
 	struct lake_stats stats;
 };
 

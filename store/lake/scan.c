@@ -156,7 +156,7 @@ struct local {
 	struct decoded_cache *cache;
 	struct decoded *d;
 	unsigned record;
-	uint32_t frame;			/* d's, in the order of time */
+	uint32_t frame;			/* d's, in scan_each() */
 	struct buf json, text;
 	struct fill fill;
 };
@@ -278,36 +278,39 @@ static void let_go(struct local *l)
 	decoded_release(l->cache, TAKE_PTR(l->d));
 }
 
-/* 0, or -EBADMSG: a frame that could be read a moment ago cannot any more. The frame stays locked: let_go(). */
-static int sorted_row(struct shared *h, struct local *l, duckdb_data_chunk out, uint64_t n)
+/* The row's record as text. */
+static int sorted_row(struct scan *s, struct local *l, const struct scan_row *row, struct scan_record *ret_x)
 {
-	const struct scan_row *row = &h->s->order[h->next];
 	int r = 1;
 
 	if (!l->d || l->frame != row->frame) {
 		let_go(l);
-		r = get_frame(h->s, l, row->frame);
+		r = get_frame(s, l, row->frame);
 		if (r > 0)
 			decoded_lock(l->d);
 		l->frame = row->frame;
 	}
 	if (r <= 0)
 		return r < 0 ? r : -EBADMSG;
-	l->record = row->record;
-	r = one_row(h, l, out, n);
-	return r > 0 ? -EBADMSG : r;
+	buf_reset(&l->json);
+	r = reader_json(l->d->reader, row->record, &l->json);
+	*ret_x = (struct scan_record){ { (const char *)l->json.p, l->json.n }, l->d->received, (int64_t)l->d->pos, row->record };
+	return r < 0 && r != -ENOMEM ? -EBADMSG : r;
 }
 
-static int sorted_rows(struct shared *h, struct local *l, duckdb_data_chunk out, uint64_t *ret_n)
+int scan_each(struct scan *s, int (*fn)(void *ctx, const struct scan_record *x), void *ctx)
 {
-	uint64_t room = duck.vector_size();
+	struct local l = { .cache = s->st->decoded };
+	struct scan_record x;
 	int r = 0;
 
-	for (*ret_n = 0; *ret_n < room && h->next < h->s->nrows && !r; h->next++) {
-		r = sorted_row(h, l, out, *ret_n);
-		*ret_n += !r;
+	for (size_t i = 0; i < s->nrows && !r; i++) {
+		r = sorted_row(s, &l, &s->order[i], &x);
+		if (!r)
+			r = fn(ctx, &x);
 	}
-	let_go(l);
+	let_go(&l);
+	buf_free(&l.json);
 	return r;
 }
 
@@ -411,7 +414,7 @@ static void on_init(duckdb_init_info info)
 		h->json |= c < lake_ncolumns && fill_needs_json((unsigned)c);
 	}
 	duck.init_set_init_data(info, h, free);
-	duck.init_set_max_threads(info, h->s->order ? 1 : h->s->nframes < 64 ? h->s->nframes + 1 : 64);
+	duck.init_set_max_threads(info, h->s->nframes < 64 ? h->s->nframes + 1 : 64);
 }
 
 static void on_local_init(duckdb_init_info info)
@@ -432,7 +435,7 @@ static void on_rows(duckdb_function_info info, duckdb_data_chunk out)
 	struct shared *h = duck.function_get_init_data(info);
 	struct local *l = duck.function_get_local_init_data(info);
 	uint64_t n = 0;
-	int r = h->s->order ? sorted_rows(h, l, out, &n) : rows(h, l, out, &n);
+	int r = rows(h, l, out, &n);
 
 	if (r < 0)
 		duck.function_set_error(info, r == -ENOMEM ? "out of memory" : "a frame of the journal cannot be read");

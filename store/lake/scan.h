@@ -3,8 +3,8 @@
  * scan.h - a stretch of the journal as a table of the engine: SELECT ... FROM hosttrail_scan(id).
  *
  * Rows are made when they are asked for, from frames decoded once and cached, and only the columns that are asked for:
- * so the tail that is not sealed yet costs no memory, and the sealer reads by the same way. Frames are shared out among
- * the engine's threads.
+ * so the tail that is not sealed yet costs no memory. Frames are shared out among the engine's threads. The sealer reads
+ * the same rows in the order of their time: scan_sort(), scan_each().
  *
  * Ownership: counted; the id is good while a reference is held. Threads: any.
  */
@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "proto/selectors.h"
 #include "store/store.h"
+#include "walk.h"
 
 /* What an event data store takes in: records from `from` on and before `to` that the selectors (NULL: all) select. */
 struct scan_span {
@@ -55,9 +56,18 @@ void scan_spans_free(struct scan_span *spans, unsigned n);
  * *ret_next: behind the last one that was added or passed over. Only what is indexed; before the scan is used. */
 int scan_fill(struct scan *s, journal_pos from, journal_pos to, uint64_t max, bool same_day, journal_pos *ret_next);
 
-/* Picks out the rows and puts them in the order of their time: then the table gives them in this order, by one thread, and
- * nobody has to hold all of them to sort. */
+/* Picks out the rows and puts them in the order of their time. */
 int scan_sort(struct scan *s);
+
+/* A record as the lake takes it in. The text is good until the callback returns. */
+struct scan_record {
+	struct piece json;
+	int64_t received;		/* ns */
+	int64_t position, number;
+};
+/* All rows after scan_sort(), in this order, without the engine. Anything but 0 from fn ends it and is given. -EBADMSG: a
+ * frame that could be read a moment ago cannot any more. */
+int scan_each(struct scan *s, int (*fn)(void *ctx, const struct scan_record *x), void *ctx);
 
 /* Makes hosttrail_scan() known to a database. */
 int scan_register(duckdb_connection c, char why[DUCK_WHY_MAX]);

@@ -8,12 +8,12 @@
 
 #define NODES_MAX 192
 
-#define TEXT(name, path) { name, LAKE_TEXT, path, NULL, 0, -1 }
-#define STRUCT(name, path, fields) { name, LAKE_STRUCT, path, fields, ARRAY_SIZE(fields), -1 }
+#define TEXT(name, path) { name, LAKE_TEXT, path, NULL, 0, -1, 0, 0 }
+#define STRUCT(name, path, fields) { name, LAKE_STRUCT, path, fields, ARRAY_SIZE(fields), -1, 0, 0 }
 
 #define ATTRIBUTES "userIdentity.sessionContext.attributes."
 static struct lake_field attributes[] = {
-	{ "creationdate", LAKE_TIME, ATTRIBUTES "creationDate", NULL, 0, -1 },
+	{ "creationdate", LAKE_TIME, ATTRIBUTES "creationDate", NULL, 0, -1, 0, 0 },
 	TEXT("mfaauthenticated", ATTRIBUTES "mfaAuthenticated"),
 };
 
@@ -26,7 +26,7 @@ static struct lake_field issuer[] = {
 #define FEDERATION "userIdentity.sessionContext.webIdFederationData."
 static struct lake_field federation[] = {
 	TEXT("federatedprovider", FEDERATION "federatedProvider"),
-	{ "attributes", LAKE_MAP, FEDERATION "attributes", NULL, 0, -1 },
+	{ "attributes", LAKE_MAP, FEDERATION "attributes", NULL, 0, -1, 0, 0 },
 };
 
 #define SESSION "userIdentity.sessionContext."
@@ -81,27 +81,27 @@ static struct lake_field tls[] = {
 
 #define PROCESS "additionalEventData.process."
 static struct lake_field process[] = {
-	{ "pid", LAKE_INT, PROCESS "pid", NULL, 0, -1 },
-	{ "starttime", LAKE_INT, PROCESS "startTime", NULL, 0, -1 },
-	{ "threadid", LAKE_INT, PROCESS "threadId", NULL, 0, -1 },
-	{ "parentpid", LAKE_INT, PROCESS "parent.pid", NULL, 0, -1 },
-	{ "parentstarttime", LAKE_INT, PROCESS "parent.startTime", NULL, 0, -1 },
+	{ "pid", LAKE_INT, PROCESS "pid", NULL, 0, -1, 0, 0 },
+	{ "starttime", LAKE_INT, PROCESS "startTime", NULL, 0, -1, 0, 0 },
+	{ "threadid", LAKE_INT, PROCESS "threadId", NULL, 0, -1, 0, 0 },
+	{ "parentpid", LAKE_INT, PROCESS "parent.pid", NULL, 0, -1, 0, 0 },
+	{ "parentstarttime", LAKE_INT, PROCESS "parent.startTime", NULL, 0, -1, 0, 0 },
 	TEXT("executable", PROCESS "executable.path"),
 	TEXT("executablesha256", PROCESS "executable.sha256"),
 	TEXT("command", PROCESS "command"),
 	TEXT("cgroup", PROCESS "cgroup"),
 	TEXT("container", PROCESS "container"),
 	TEXT("tty", PROCESS "tty"),
-	{ "sessionid", LAKE_INT, PROCESS "sessionId", NULL, 0, -1 },
-	{ "uid", LAKE_INT, PROCESS "uids.uid", NULL, 0, -1 },
-	{ "euid", LAKE_INT, PROCESS "uids.euid", NULL, 0, -1 },
-	{ "loginuid", LAKE_INT, PROCESS "loginuid", NULL, 0, -1 },
+	{ "sessionid", LAKE_INT, PROCESS "sessionId", NULL, 0, -1, 0, 0 },
+	{ "uid", LAKE_INT, PROCESS "uids.uid", NULL, 0, -1, 0, 0 },
+	{ "euid", LAKE_INT, PROCESS "uids.euid", NULL, 0, -1, 0, 0 },
+	{ "loginuid", LAKE_INT, PROCESS "loginuid", NULL, 0, -1, 0, 0 },
 };
 
 struct lake_field lake_columns[] = {
 	TEXT("eventversion", "eventVersion"),
 	STRUCT("useridentity", "userIdentity", identity),
-	{ "eventtime", LAKE_TIME, "eventTime", NULL, 0, -1 },
+	{ "eventtime", LAKE_TIME, "eventTime", NULL, 0, -1, 0, 0 },
 	TEXT("eventsource", "eventSource"),
 	TEXT("eventname", "eventName"),
 	TEXT("awsregion", "awsRegion"),
@@ -109,55 +109,77 @@ struct lake_field lake_columns[] = {
 	TEXT("useragent", "userAgent"),
 	TEXT("errorcode", "errorCode"),
 	TEXT("errormessage", "errorMessage"),
-	{ "requestparameters", LAKE_MAP, "requestParameters", NULL, 0, -1 },
-	{ "responseelements", LAKE_MAP, "responseElements", NULL, 0, -1 },
-	{ "additionaleventdata", LAKE_MAP, "additionalEventData", NULL, 0, -1 },
+	{ "requestparameters", LAKE_MAP, "requestParameters", NULL, 0, -1, 0, 0 },
+	{ "responseelements", LAKE_MAP, "responseElements", NULL, 0, -1, 0, 0 },
+	{ "additionaleventdata", LAKE_MAP, "additionalEventData", NULL, 0, -1, 0, 0 },
 	TEXT("requestid", "requestID"),
 	TEXT("eventid", "eventID"),
-	{ "readonly", LAKE_BOOL, "readOnly", NULL, 0, -1 },
-	{ "resources", LAKE_RESOURCES, "resources", resource, ARRAY_SIZE(resource), -1 },
+	{ "readonly", LAKE_BOOL, "readOnly", NULL, 0, -1, 0, 0 },
+	{ "resources", LAKE_RESOURCES, "resources", resource, ARRAY_SIZE(resource), -1, 0, 0 },
 	TEXT("eventtype", "eventType"),
 	TEXT("apiversion", "apiVersion"),
-	{ "managementevent", LAKE_BOOL, "managementEvent", NULL, 0, -1 },
+	{ "managementevent", LAKE_BOOL, "managementEvent", NULL, 0, -1, 0, 0 },
 	TEXT("recipientaccountid", "recipientAccountId"),
 	TEXT("sharedeventid", "sharedEventID"),
 	TEXT("annotation", "annotation"),
 	TEXT("vpcendpointid", "vpcEndpointId"),
 	TEXT("vpcendpointaccountid", "vpcEndpointAccountId"),
-	{ "serviceeventdetails", LAKE_MAP, "serviceEventDetails", NULL, 0, -1 },
-	{ "addendum", LAKE_MAP, "addendum", NULL, 0, -1 },
-	{ "edgedevicedetails", LAKE_MAP, "edgeDeviceDetails", NULL, 0, -1 },
-	{ "insightdetails", LAKE_MAP, "insightDetails", NULL, 0, -1 },
+	{ "serviceeventdetails", LAKE_MAP, "serviceEventDetails", NULL, 0, -1, 0, 0 },
+	{ "addendum", LAKE_MAP, "addendum", NULL, 0, -1, 0, 0 },
+	{ "edgedevicedetails", LAKE_MAP, "edgeDeviceDetails", NULL, 0, -1, 0, 0 },
+	{ "insightdetails", LAKE_MAP, "insightDetails", NULL, 0, -1, 0, 0 },
 	TEXT("eventcategory", "eventCategory"),
 	STRUCT("tlsdetails", "tlsDetails", tls),
 	TEXT("sessioncredentialfromconsole", "sessionCredentialFromConsole"),
-	{ "eventjson", LAKE_RECORD_TEXT, NULL, NULL, 0, -1 },
+	{ "eventjson", LAKE_RECORD_TEXT, NULL, NULL, 0, -1, 0, 0 },
 	TEXT("eventjsonchecksum", NULL),
 	/* ours */
-	{ "eventtimenanos", LAKE_INT, "additionalEventData.eventTimeNanos", NULL, 0, -1 },
-	{ "receivedtime", LAKE_RECEIVED, NULL, NULL, 0, -1 },
+	{ "eventtimenanos", LAKE_INT, "additionalEventData.eventTimeNanos", NULL, 0, -1, 0, 0 },
+	{ "receivedtime", LAKE_RECEIVED, NULL, NULL, 0, -1, 0, 0 },
 	TEXT("hostid", "additionalEventData.hostId"),
 	TEXT("hostname", "additionalEventData.hostname"),
 	STRUCT("process", "additionalEventData.process", process),
-	{ "journalposition", LAKE_POSITION, NULL, NULL, 0, -1 },
-	{ "journalrecord", LAKE_NUMBER, NULL, NULL, 0, -1 },
+	{ "journalposition", LAKE_POSITION, NULL, NULL, 0, -1, 0, 0 },
+	{ "journalrecord", LAKE_NUMBER, NULL, NULL, 0, -1, 0, 0 },
 };
 const unsigned lake_ncolumns = ARRAY_SIZE(lake_columns);
 
 static struct schema_node nodes[NODES_MAX];
 static int nnodes, nslots;
 
+static unsigned bucket(const char *key, size_t n)
+{
+	return n ? (unsigned)(n * 7 + (unsigned char)key[0] + 5u * (unsigned char)key[n / 2] + 3u * (unsigned char)key[n - 1]) % SCHEMA_BUCKETS : 0;
+}
+
+int schema_child(const struct schema_node *parent, const char *key, size_t n)
+{
+	int i = parent->first[bucket(key, n)];
+
+	while (i >= 0 && (nodes[i].key_len != n || memcmp(nodes[i].key, key, n)))
+		i = nodes[i].next;
+	return i;
+}
+
+static int new_node(const char *key, unsigned n)
+{
+	assert(nnodes < NODES_MAX);
+	nodes[nnodes] = (struct schema_node){ .key = key, .key_len = n, .slot = -1, .next = -1 };
+	memset(nodes[nnodes].first, -1, sizeof(nodes[nnodes].first));
+	return nnodes++;
+}
+
 static int child(int parent, const char *key, unsigned n)
 {
-	int i = nodes[parent].first;
+	int i = schema_child(&nodes[parent], key, n);
 
-	for (; i >= 0; i = nodes[i].next)
-		if (nodes[i].key_len == n && !memcmp(nodes[i].key, key, n))
-			return i;
-	assert(nnodes < NODES_MAX);
-	nodes[nnodes] = (struct schema_node){ key, n, -1, -1, nodes[parent].first };
-	nodes[parent].first = nnodes;
-	return nnodes++;
+	if (i >= 0)
+		return i;
+	i = new_node(key, n);
+	nodes[i].next = nodes[parent].first[bucket(key, n)];
+	nodes[parent].first[bucket(key, n)] = (int16_t)i;
+	nodes[parent].inner = true;
+	return i;
 }
 
 static int node_of(const char *path)
@@ -173,27 +195,37 @@ static int node_of(const char *path)
 	return at;
 }
 
-static void add_fields(struct lake_field *f, unsigned n)
+/* Gives how many columns without members they have. */
+static unsigned add_fields(struct lake_field *f, unsigned n)
 {
+	unsigned leaves = 0;
+
 	for (unsigned i = 0; i < n; i++) {
 		if (f[i].path) {
-			struct schema_node *node = &nodes[node_of(f[i].path)];
-
-			assert(node->slot < 0 && nslots < SCHEMA_SLOTS_MAX);
-			node->slot = f[i].slot = nslots++;
+			f[i].node = node_of(f[i].path);
+			assert(nodes[f[i].node].slot < 0 && nslots < SCHEMA_SLOTS_MAX);
+			nodes[f[i].node].slot = f[i].slot = nslots++;
 		}
-		if (f[i].type == LAKE_STRUCT)
-			add_fields(f[i].fields, f[i].nfields);
+		f[i].nleaves = f[i].type == LAKE_STRUCT ? add_fields(f[i].fields, f[i].nfields) :
+			       f[i].type == LAKE_RESOURCES ? f[i].nfields :
+			       f[i].type == LAKE_MAP ? 2 : 1;
+		leaves += f[i].nleaves;
 	}
+	return leaves;
 }
 
 void schema_init(void)
 {
+	unsigned leaves;
+
 	if (nnodes)
 		return;
-	nodes[0] = (struct schema_node){ "", 0, -1, -1, -1 };
-	nnodes = 1;
-	add_fields(lake_columns, lake_ncolumns);
+	new_node("", 0);
+	leaves = add_fields(lake_columns, lake_ncolumns);
+	assert(leaves <= SCHEMA_LEAVES_MAX);
+	for (unsigned i = 0; i < lake_ncolumns; i++)
+		if (lake_columns[i].type == LAKE_STRUCT)
+			nodes[lake_columns[i].node].lazy = true;
 }
 
 const struct schema_node *schema_nodes(void)

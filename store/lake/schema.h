@@ -9,12 +9,16 @@
 #ifndef HOSTTRAIL_STORE_LAKE_SCHEMA_H
 #define HOSTTRAIL_STORE_LAKE_SCHEMA_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine.h"
 #include "lib/buf.h"
 
 #define SCHEMA_SLOTS_MAX 128
+#define SCHEMA_LEAVES_MAX 128
+#define SCHEMA_BUCKETS 32
 
 enum field_type {
 	LAKE_TEXT,
@@ -37,6 +41,8 @@ struct lake_field {
 	struct lake_field *fields;	/* of LAKE_STRUCT and LAKE_RESOURCES */
 	unsigned nfields;
 	int slot;			/* of path; -1: none */
+	int node;			/* of path */
+	unsigned nleaves;		/* columns without members that it is made of: a map has two */
 };
 
 /* A member that some path goes through; node 0 is the record. */
@@ -44,7 +50,10 @@ struct schema_node {
 	const char *key;
 	unsigned key_len;
 	int slot;			/* -1: only on the way */
-	int first, next;		/* -1: none */
+	int next;			/* in the parent's bucket; -1: none */
+	bool inner;			/* has children */
+	bool lazy;			/* a whole column's: walk_outer() does not go in */
+	int16_t first[SCHEMA_BUCKETS];	/* children; -1: none */
 };
 
 extern struct lake_field lake_columns[];	/* not changed after schema_init() */
@@ -53,6 +62,7 @@ extern const unsigned lake_ncolumns;
 /* Once, before any thread uses the rest. */
 void schema_init(void);
 const struct schema_node *schema_nodes(void);
+int schema_child(const struct schema_node *parent, const char *key, size_t n);	/* -1: none */
 duckdb_logical_type schema_type(const struct lake_field *f);	/* destroy it */
 /* "eventversion, useridentity, ..." */
 int schema_list(struct buf *out);

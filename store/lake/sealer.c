@@ -42,18 +42,18 @@ static void count_seal(struct lake *l, const struct segment *s, const struct sca
 	l->stats.segment_rows += s->rows;
 	if (first_store)
 		l->sealed_since += scan->records;
-	l->engine_failed = false;
+	l->not_disk = false;
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* The disk's troubles hold senders up; those of the engine must not. */
+/* The disk's troubles hold senders up; others must not. */
 static int seal_failed(struct lake *l, int r, const char *why)
 {
 	if (__atomic_load_n(&l->stopping, __ATOMIC_RELAXED))
 		return -ECANCELED;
 	pthread_mutex_lock(&l->lock);
 	l->stats.seal_failures++;
-	l->engine_failed = r == -EIO && !strstr(why, "No space left");
+	l->not_disk = r == -ENOMEM || r == -EBADMSG || r == -E2BIG;
 	pthread_mutex_unlock(&l->lock);
 	log_limited(LOG_LEVEL_ERROR, 0, "a segment of the lake cannot be sealed, trying again: %s", *why ? why : strerror(-r));
 	return r;
@@ -312,7 +312,7 @@ bool lake_hold(struct lake *l)
 	if (!l || lake_fault(l))
 		return false;
 	pthread_mutex_lock(&l->lock);
-	hold = l->caught_up && !l->engine_failed &&
+	hold = l->caught_up && !l->not_disk &&
 	       ((l->oldest && clock_wall() - l->oldest > HOLD_NS + l->config.seal_ns) || unsealed(l) > HOLD_RECORDS);
 	pthread_mutex_unlock(&l->lock);
 	return hold;

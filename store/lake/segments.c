@@ -14,9 +14,8 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "proto/keys.h"
-#include "schema.h"
+#include "shred.h"
 
-#define GROUP_ROWS 20480u		/* what the engine holds before it writes: some 50 MB */
 #define DAMAGED ".damaged"	/* kept for people; sealer.c */
 
 static int hash_file(int fd, uint64_t *ret_bytes, char ret_hex[65])
@@ -58,9 +57,34 @@ static int settle_file(struct lake *l, const char *tmp, const char *path, const 
 	return r ? r : fsx_sync_dir(l->dir);
 }
 
+struct writing {
+	struct lake *l;
+	struct shred *shred;
+};
+
+static int write_row(void *ctx, const struct scan_record *x)
+{
+	struct writing *w = ctx;
+
+	return __atomic_load_n(&w->l->stopping, __ATOMIC_RELAXED) ? -ECANCELED : shred_row(w->shred, x);
+}
+
+static int write_rows(struct lake *l, struct scan *scan, const char *path, uint64_t *ret_rows)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	_cleanup_(parquet_free) struct parquet *p = NULL;
+	_cleanup_(shred_free) struct shred *shred = NULL;
+	int r = fd < 0 ? -errno : parquet_new(fd, &p);
+
+	if (!r)
+		r = shred_new(p, &shred);
+	if (!r)
+		r = scan_each(scan, write_row, &(struct writing){ l, shred });
+	return r ? r : parquet_end(p, ret_rows);
+}
+
 int segment_write(struct lake *l, struct scan *scan, const char *store, struct segment *s, char why[DUCK_WHY_MAX])
 {
-	_cleanup_buf_ struct buf sql = { 0 };
 	char path[4096], tmp[4100];
 	int r = scan_sort(scan);
 
@@ -77,25 +101,13 @@ int segment_write(struct lake *l, struct scan *scan, const char *store, struct s
 	if (snprintf(path, sizeof(path), "%s/%s", l->dir, s->path) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-	buf_adds(&sql, "COPY (SELECT ");
-	schema_list(&sql);
-	buf_addf(&sql, " FROM hosttrail_scan(%llu)) TO '%s' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE %u)",
-		 (unsigned long long)scan->id, tmp, GROUP_ROWS);
-	if (sql.failed)
-		return -ENOMEM;
-	unlink(tmp);
-	r = duck_run(l->seal, buf_text(&sql), &s->rows, why);
-	if (!r && s->rows != scan->nrows) {
-		snprintf(why, DUCK_WHY_MAX, "%llu of %zu records were written", (unsigned long long)s->rows, scan->nrows);
-		r = -EIO;
-	}
-	if (!r) {
+	r = write_rows(l, scan, tmp, &s->rows);
+	if (!r)
 		r = settle_file(l, tmp, path, store, s);
-		if (r < 0)
-			snprintf(why, DUCK_WHY_MAX, "cannot write %.800s: %s", path, strerror(-r));
-	}
-	if (r < 0)
+	if (r < 0) {
+		snprintf(why, DUCK_WHY_MAX, "cannot write %.800s: %s", path, strerror(-r));
 		unlink(tmp);
+	}
 	return r;
 }
 

@@ -114,7 +114,7 @@ int walk_next(struct walk *w, struct piece *ret_key, struct piece *ret_value)
 	return 1;
 }
 
-static bool walk_node(struct piece s, const struct schema_node *node, unsigned depth, struct piece *slots)
+static bool walk_node(struct piece s, const struct schema_node *node, unsigned depth, bool lazy, struct piece *slots)
 {
 	const struct schema_node *nodes = schema_nodes();
 	struct piece key, value;
@@ -124,15 +124,15 @@ static bool walk_node(struct piece s, const struct schema_node *node, unsigned d
 	if (!walk_begin(&w, s) || !w.object)
 		return depth > 0;
 	while ((r = walk_next(&w, &key, &value)) > 0) {
-		int i = node->first;
+		int i = schema_child(node, key.p, key.n);
 
-		while (i >= 0 && (nodes[i].key_len != key.n || memcmp(nodes[i].key, key.p, key.n)))
-			i = nodes[i].next;
 		if (i < 0 || !value.n)
 			continue;
 		if (nodes[i].slot >= 0)
 			slots[nodes[i].slot] = value;
-		if (nodes[i].first >= 0 && depth < DEPTH_MAX && !walk_node(value, &nodes[i], depth + 1, slots))
+		if (!nodes[i].inner || (lazy && nodes[i].lazy) || depth == DEPTH_MAX)
+			continue;
+		if (!walk_node(value, &nodes[i], depth + 1, lazy, slots))
 			return false;
 	}
 	return r == 0;
@@ -141,7 +141,18 @@ static bool walk_node(struct piece s, const struct schema_node *node, unsigned d
 bool walk_record(const char *p, size_t n, struct piece *slots)
 {
 	memset(slots, 0, SCHEMA_SLOTS_MAX * sizeof(*slots));
-	return walk_node((struct piece){ p, n }, schema_nodes(), 0, slots);
+	return walk_node((struct piece){ p, n }, schema_nodes(), 0, false, slots);
+}
+
+bool walk_outer(const char *p, size_t n, struct piece *slots)
+{
+	memset(slots, 0, SCHEMA_SLOTS_MAX * sizeof(*slots));
+	return walk_node((struct piece){ p, n }, schema_nodes(), 0, true, slots);
+}
+
+bool walk_inner(const struct lake_field *f, struct piece *slots)
+{
+	return walk_node(slots[f->slot], &schema_nodes()[f->node], 1, false, slots);
 }
 
 /* ---- texts */

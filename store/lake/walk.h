@@ -19,6 +19,9 @@ struct piece {
 
 /* Fills slots[SCHEMA_SLOTS_MAX]; false: the text is no JSON object. */
 bool walk_record(const char *p, size_t n, struct piece *slots);
+/* The same in two steps: without the members of columns that are structs; and those of one of them. */
+bool walk_outer(const char *p, size_t n, struct piece *slots);
+bool walk_inner(const struct lake_field *f, struct piece *slots);
 
 /* Members of an object, elements of an array: begin with walk_begin() over its span. */
 struct walk {

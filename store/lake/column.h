@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * column.h - one column of a Parquet file while its rows come: levels as runs, texts as places in a dictionary.
+ *
+ * Where most texts of a column differ, it goes over to keeping them as they are (plain) until its row group ends. What
+ * column_end() gives are the column's pages, compressed; then it is empty again.
+ *
+ * Errors: -ENOMEM; the column is then only good for column_free(). One thread.
+ */
+#ifndef HOSTTRAIL_STORE_LAKE_COLUMN_H
+#define HOSTTRAIL_STORE_LAKE_COLUMN_H
+
+#include <stdbool.h>
+
+#include "encode.h"
+#include "proto/intern.h"
+#include "walk.h"
+
+enum column_kind { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_BOOLEAN };
+
+/* What is in a column chunk; Parquet's metadata of it. */
+struct column_chunk {
+	uint64_t entries, nulls;	/* nulls: entries without a value */
+	uint64_t raw, packed;		/* bytes of its pages with their headers */
+	uint64_t dictionary;		/* bytes of the dictionary's page; 0: none */
+	int encoding;			/* of the data pages */
+	bool has_bounds;
+	struct buf least, most;		/* as PLAIN without length */
+};
+
+struct column {
+	enum column_kind kind;
+	uint8_t max_def, max_rep;
+	bool keep;			/* never plain: places may be used again (column_again()) */
+	bool whole;			/* texts that are nothing but themselves: no dictionary, pages as they fill */
+	bool plain;
+	struct buf defs, reps;		/* struct encode_run */
+	struct buf values;		/* uint32_t places, texts after their length, int64_t, or uint8_t */
+	struct intern dict;
+	uint64_t entries, nvalues;	/* of the page at work */
+	struct piece last;		/* the latest text; it lies in the dictionary */
+	uint32_t last_place;
+	int64_t last_number;
+	struct buf pages;
+	struct column_chunk chunk;
+};
+
+struct pack;				/* compression, and memory that all columns share; column_pages.c */
+int pack_new(int level, struct pack **ret_p);
+void pack_free(struct pack **p);
+
+int column_init(struct column *c, enum column_kind kind, unsigned max_def, unsigned max_rep);
+void column_free(struct column *c);
+
+/* def: how much of the path is there; below max_def: no value. rep: 0, or 1 for a further element of the row's list. */
+int column_null(struct column *c, unsigned rep, unsigned def);
+int column_text(struct column *c, unsigned rep, const void *p, size_t n);
+int column_number(struct column *c, int64_t v);
+int column_boolean(struct column *c, bool v);
+/* The text at this place of the dictionary (last_place after column_text()), of a column with `keep`. */
+int column_again(struct column *c, uint32_t place);
+
+/* def of the latest entry. */
+uint32_t column_level(const struct column *c);
+/* From places to texts. */
+int column_go_plain(struct column *c);
+
+/* Bytes that wait here. */
+size_t column_size(const struct column *c);
+/* Turns what is there into a page, if it is much; `whole` columns only. */
+int column_spill(struct column *c, struct pack *p);
+/* The pages of the row group, appended to out, and what is in them: it is the column's, until column_begin(), which must come next. */
+int column_end(struct column *c, struct pack *p, struct buf *out, const struct column_chunk **ret_chunk);
+void column_begin(struct column *c);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segments' files, written by us, read by DuckDB: records made by chance go in, and what every column holds must be what DuckDB's own
+ * JSON functions find in the record's text.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "store/lake/engine.h"
+#include "store/lake/shred.h"
+#include "tests/tap.h"
+
+static uint64_t state = 1;
+
+static unsigned roll(unsigned n)
+{
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(state >> 33) % n;
+}
+
+/* ---- records */
+
+static const char *const odd[] = {
+	"\"\"", "\"a\"", "\"\\u00e9\\ud83d\\ude00\"", "\"x\\\"y\\\\z\\n\"", "\"\xc3\xa9\"", "12", "-7", "true", "false", "null", "[1,{\"a\":\"b\"}]",
+	"{\"k\":[]}", "\"9223372036854775807\"", "\"-9223372036854775808\"", "\"92233720368547758070\"", "\"2026-02-28T12:00:00Z\"", "0", "\"true\"",
+};
+
+#define ESCAPED 3	/* the one of odd that DuckDB would write in another way, where it stands in a member's JSON */
+
+static void odd_value(struct buf *b, bool nested)
+{
+	unsigned i = roll(ARRAY_SIZE(odd));
+
+	if (roll(3))
+		buf_addf(b, "\"v%u\"", roll(roll(2) ? 5 : 100000));
+	else
+		buf_adds(b, odd[nested && i == ESCAPED - 1 ? 0 : i]);
+}
+
+/* {"m0":..., ...}: each of the names by chance. */
+static void object(struct buf *b, const char *const *names, size_t n, bool nested)
+{
+	const char *comma = "";
+
+	buf_adds(b, "{");
+	for (size_t i = 0; i < n; i++) {
+		if (roll(2))
+			continue;
+		buf_addf(b, "%s\"%s\":", comma, names[i]);
+		odd_value(b, nested);
+		comma = ",";
+	}
+	buf_adds(b, "}");
+}
+
+static void map(struct buf *b, const char *name)
+{
+	static const char *const keys[] = { "path", "flags", "a\\\"b", "", "\xe2\x82\xac", "mode", "\\u0041" };
+
+	buf_addf(b, ",\"%s\":", name);
+	if (!roll(6))
+		buf_adds(b, odd[roll(10)]);
+	else
+		object(b, keys, ARRAY_SIZE(keys), false);
+}
+
+static void identity(struct buf *b)
+{
+	static const char *const names[] = { "type", "principalId", "arn", "userName", "via", "other" };
+	static const char *const issuer[] = { "type", "principalId", "arn", "accountId", "userName" };
+
+	buf_adds(b, ",\"userIdentity\":");
+	if (!roll(8)) {
+		buf_adds(b, odd[roll(10)]);
+		return;
+	}
+	object(b, names, ARRAY_SIZE(names), false);
+	if (roll(2))
+		return;
+	b->n--;
+	buf_addf(b, "%s\"sessionContext\":{\"sessionIssuer\":", b->p[b->n - 1] == '{' ? "" : ",");
+	object(b, issuer, ARRAY_SIZE(issuer), false);
+	buf_adds(b, ",\"webIdFederationData\":{\"federatedProvider\":\"x\"");
+	map(b, "attributes");
+	buf_adds(b, "}}}");
+}
+
+static void resources(struct buf *b)
+{
+	static const char *const names[] = { "ARN", "type", "accountId", "more" };
+	unsigned n = roll(4);
+
+	buf_adds(b, ",\"resources\":[");
+	for (unsigned i = 0; i < n; i++) {
+		buf_adds(b, i ? "," : "");
+		object(b, names, ARRAY_SIZE(names), false);
+	}
+	buf_adds(b, "]");
+}
+
+static void record(struct buf *b, unsigned i)
+{
+	static const char *const names[] = { "eventVersion", "eventSource", "eventName", "awsRegion", "userAgent", "errorCode", "requestID",
+					     "readOnly", "managementEvent", "eventType", "eventCategory" };
+	static const char *const process[] = { "pid", "startTime", "command", "cgroup", "loginuid" };
+
+	buf_reset(b);
+	buf_addf(b, "{\"eventID\":\"%08x-1111-8000-%04x-000000000000\",\"eventTime\":\"2026-11-29T12:%02u:%02uZ\"", i * 2654435761u, i & 0xffff, i / 60 % 60, i % 60);
+	for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+		if (roll(3)) {
+			buf_addf(b, ",\"%s\":", names[k]);
+			odd_value(b, false);
+		}
+	identity(b);
+	map(b, "requestParameters");
+	if (roll(3) == 0)
+		map(b, "serviceEventDetails");
+	if (roll(2))
+		resources(b);
+	buf_adds(b, ",\"additionalEventData\":{\"process\":");
+	if (roll(9))
+		object(b, process, ARRAY_SIZE(process), true);
+	else
+		buf_adds(b, odd[roll(10)]);
+	buf_adds(b, ",\"eventTimeNanos\":");
+	odd_value(b, false);
+	buf_adds(b, "}}");
+}
+
+/* ---- writing and asking */
+
+static char path[64];
+static duckdb_database db;
+static duckdb_connection connection;
+
+static bool engine(void)
+{
+	static const char *const settings[] = { "memory_limit", "1GB", NULL };
+	char library[4096], why[DUCK_WHY_MAX];
+
+	if (connection)
+		return true;
+	snprintf(library, sizeof(library), "%s/duckdb/libduckdb.so", getenv("HT_BUILD") ? getenv("HT_BUILD") : "build");
+	schema_init();
+	if (duck_load(library, why) < 0 || duck_open(settings, &db, why) < 0 || duck.connect(db, &connection) != DuckDBSuccess) {
+		printf("# %s\n", why);
+		return false;
+	}
+	return true;
+}
+
+typedef void (*make_fn)(struct buf *b, unsigned i);
+
+/* Each under a name of its own: the reader remembers what it read of a file. */
+static int new_file(void)
+{
+	static unsigned number;
+
+	unlink(path);
+	snprintf(path, sizeof(path), "/tmp/ht-parquet-%d-%u", (int)getpid(), number++);
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+static int write_file(make_fn make, unsigned n)
+{
+	_cleanup_close_ int fd = new_file();
+	_cleanup_(parquet_free) struct parquet *p = NULL;
+	_cleanup_(shred_free) struct shred *s = NULL;
+	_cleanup_buf_ struct buf b = { 0 };
+	uint64_t rows = 0;
+	int r = fd < 0 ? -1 : parquet_new(fd, &p);
+
+	if (!r)
+		r = shred_new(p, &s);
+	for (unsigned i = 0; i < n && !r; i++) {
+		make(&b, i);
+		r = shred_row(s, &(struct scan_record){ { (const char *)b.p, b.n }, i * 1000000ll, (int64_t)i << 20, i });
+	}
+	if (!r)
+		r = parquet_end(p, &rows);
+	return r ? r : rows == n ? 0 : -1;
+}
+
+/* The first value of what `SELECT what FROM file` gives, as a number; -1 and a word why. */
+static int64_t ask(const char *what, const char *rest)
+{
+	_cleanup_buf_ struct buf sql = { 0 };
+	duckdb_result result;
+	duckdb_data_chunk chunk;
+	int64_t v = -1;
+
+	buf_addf(&sql, "SELECT CAST(%s AS BIGINT) FROM read_parquet('%s') %s", what, path, rest);
+	if (duck.query(connection, buf_text(&sql), &result) != DuckDBSuccess) {
+		printf("# %s: %s\n", buf_text(&sql), duck.result_error(&result));
+	} else {
+		chunk = duck.fetch_chunk(result);
+		if (chunk && duck.data_chunk_get_size(chunk))
+			v = *(int64_t *)duck.vector_get_data(duck.data_chunk_get_vector(chunk, 0));
+		if (chunk)
+			duck.destroy_data_chunk(&chunk);
+	}
+	duck.destroy_result(&result);
+	return v;
+}
+
+/* How many rows have something else in this column than their JSON says. */
+static int64_t wrong(const char *column, const char *wanted)
+{
+	_cleanup_buf_ struct buf what = { 0 };
+	int64_t n;
+
+	buf_addf(&what, "count(*) FILTER (%s IS DISTINCT FROM %s)", column, wanted);
+	n = ask(buf_text(&what), "");
+	if (n)
+		printf("# %s: %lld\n", column, (long long)n);
+	return n;
+}
+
+static void check_fields(const struct lake_field *f, unsigned n, const char *prefix)
+{
+	for (unsigned i = 0; i < n; i++, f++) {
+		_cleanup_buf_ struct buf name = { 0 }, want = { 0 };
+		const char *json = f->path;
+
+		buf_addf(&name, "%s%s", prefix, f->name);
+		if (f->type == LAKE_STRUCT) {
+			buf_addf(&want, "(json_extract(eventjson, '$.%s') IS NULL OR json_type(eventjson, '$.%s') = 'NULL')", json, json);
+			buf_adds(&name, " IS NULL");
+			ok_int(wrong(buf_text(&name), buf_text(&want)), 0);
+			name.n -= strlen(" IS NULL");
+			buf_adds(&name, ".");
+			check_fields(f->fields, f->nfields, buf_text(&name));
+			continue;
+		}
+		if (!json || f->type == LAKE_RESOURCES)
+			continue;
+		if (f->type == LAKE_MAP)
+			buf_addf(&want, "CASE WHEN json_type(eventjson, '$.%s') = 'OBJECT' THEN "
+				 "CAST(json_extract(eventjson, '$.%s') AS MAP(VARCHAR, VARCHAR)) END", json, json);
+		else
+			buf_addf(&want, "json_extract_string(eventjson, '$.%s')", json);
+		if (f->type == LAKE_INT || f->type == LAKE_BOOL || f->type == LAKE_TIME) {
+			buf_reset(&want);
+			buf_addf(&want, f->type == LAKE_INT ? "CASE WHEN regexp_full_match(json_extract_string(eventjson, '$.%s'), '-?[0-9]+') THEN "
+				 "TRY_CAST(json_extract_string(eventjson, '$.%s') AS BIGINT) END" : f->type == LAKE_BOOL ?
+				 "CASE json_extract_string(eventjson, '$.%s') WHEN 'true' THEN true WHEN 'false' THEN false END" :
+				 "try_strptime(json_extract_string(eventjson, '$.%s'), '%%Y-%%m-%%dT%%H:%%M:%%SZ')", json, json);
+		}
+		ok_int(wrong(buf_text(&name), buf_text(&want)), 0);
+	}
+}
+
+static void every_column_is_what_the_record_says(void)
+{
+	static const char *const members[][2] = { { "arn", "ARN" }, { "type", "type" }, { "accountid", "accountId" } };
+
+	must(engine());
+	must(write_file(record, 6000) == 0);
+	ok_int(ask("count(*)", ""), 6000);
+	check_fields(lake_columns, lake_ncolumns, "");
+	for (unsigned i = 0; i < ARRAY_SIZE(members); i++) {	/* [*] leaves out those that have none: so do we here */
+		char have[128], want[256];
+
+		snprintf(have, sizeof(have), "list_filter(list_transform(resources, lambda r: r.%s), lambda x: x IS NOT NULL)", members[i][0]);
+		snprintf(want, sizeof(want), "CASE WHEN json_exists(eventjson, '$.resources') THEN list_filter(json_extract_string(eventjson, "
+			 "'$.resources[*].%s'), lambda x: x IS NOT NULL) END", members[i][1]);
+		ok_int(wrong(have, want), 0);
+	}
+	ok_int(wrong("len(resources)", "json_array_length(eventjson, '$.resources')"), 0);
+	ok_int(wrong("receivedtime", "make_timestamp(journalrecord * 1000)"), 0);
+	ok_int(wrong("journalposition", "journalrecord << 20"), 0);
+	ok_int(ask("count(DISTINCT journalrecord)", ""), 6000);
+}
+
+/* ---- many rows, long texts, all that a number can be */
+
+static void plain_record(struct buf *b, unsigned i)
+{
+	buf_reset(b);
+	buf_addf(b, "{\"eventName\":\"n%u\",\"eventID\":\"%u\",\"userIdentity\":{\"userName\":\"u%u\"},\"awsRegion\":\"r\"}", i % 3, i, i / 100);
+}
+
+static void rows_go_into_groups_that_can_be_passed_over(void)
+{
+	char what[256];
+
+	must(engine());
+	must(write_file(plain_record, 50000) == 0);
+	ok_int(ask("count(*)", ""), 50000);
+	ok_int(ask("sum(CAST(eventid AS BIGINT) - journalrecord)", ""), 0);
+	ok_int(ask("count(*)", "WHERE useridentity.username = 'u499' AND eventname = 'n1'"), 34);
+	ok_int(ask("count(*)", "WHERE eventid = '31234'"), 1);
+	ok_int(ask("count(*)", "WHERE journalrecord BETWEEN 30000 AND 30999"), 1000);
+	snprintf(what, sizeof(what), "(SELECT count(*) FROM parquet_metadata('%s') WHERE path_in_schema = 'journalrecord' AND stats_max_value::BIGINT "
+		 "BETWEEN 20479 AND 49999 AND stats_min_value::BIGINT BETWEEN 0 AND 40960)", path);
+	ok_int(ask(what, "LIMIT 1"), 3);
+	snprintf(what, sizeof(what), "(SELECT max(row_group_num_rows) FROM parquet_metadata('%s'))", path);
+	ok_int(ask(what, "LIMIT 1"), 20480);
+}
+
+static void long_record(struct buf *b, unsigned i)
+{
+	buf_reset(b);
+	buf_adds(b, "{\"userAgent\":\"");
+	for (unsigned k = 0; k < (i % 2 ? 10 : 300 * 1024 + i); k++)
+		buf_addc(b, (uint8_t)('a' + (i + k) % 26));
+	buf_addf(b, "\",\"userIdentity\":{\"arn\":\"");
+	for (unsigned k = 0; k < (i % 5 ? 3 : 300 * 1024); k++)
+		buf_addc(b, 'x');
+	buf_adds(b, "\",\"userName\":\"\\u0000\"}}");
+}
+
+static void long_texts_and_zero_bytes_come_back(void)
+{
+	must(engine());
+	must(write_file(long_record, 400) == 0);
+	ok_int(wrong("useragent", "json_extract_string(eventjson, '$.userAgent')"), 0);
+	ok_int(wrong("useridentity.arn", "json_extract_string(eventjson, '$.userIdentity.arn')"), 0);
+	ok_int(ask("sum(length(useragent))", ""), 200ll * 10 + 200ll * 300 * 1024 + 398 * 100);
+	ok_int(ask("count(*)", "WHERE useridentity.username = chr(0)"), 400);
+}
+
+static void number_record(struct buf *b, unsigned i)
+{
+	static const char *const v[] = { "9223372036854775807", "-9223372036854775807", "0", "1", "-1" };
+
+	buf_reset(b);
+	buf_addf(b, "{\"additionalEventData\":{\"eventTimeNanos\":\"%s\",\"process\":{\"pid\":%u}},\"readOnly\":%s}", v[i % 5], i * i, i % 3 ? "true" : "false");
+}
+
+static void numbers_of_any_distance_come_back(void)
+{
+	must(engine());
+	for (unsigned n = 0; n < 300; n += n < 36 ? 1 : 37) {
+		must(write_file(number_record, n) == 0);
+		ok_int(ask("count(*)", ""), n);
+		if (!n)
+			continue;
+		ok_int(wrong("eventtimenanos", "TRY_CAST(json_extract_string(eventjson, '$.additionalEventData.eventTimeNanos') AS BIGINT)"), 0);
+		ok_int(wrong("process.pid", "journalrecord * journalrecord"), 0);
+		ok_int(wrong("readonly", "journalrecord % 3 <> 0"), 0);
+	}
+	unlink(path);
+	duck_disconnect(&connection);
+	duck_close(&db);
+}
+
+int main(void)
+{
+	static const struct tap_case cases[] = {
+		CASE(every_column_is_what_the_record_says),
+		CASE(rows_go_into_groups_that_can_be_passed_over),
+		CASE(long_texts_and_zero_bytes_come_back),
+		CASE(numbers_of_any_distance_come_back),
+	};
+
+	return tap_run(cases, ARRAY_SIZE(cases));
+}
