@@ -47,6 +47,11 @@ static const struct op table[] = {
 	{ "Prove", op_prove, ROLE_READER, true, true, false },
 	{ "Status", op_status, ROLE_READER, true, true, false },
 	{ "ListDigests", op_list_digests, ROLE_READER, true, true, false },
+	{ "GetRetention", op_get_retention, ROLE_READER, true, true, true },
+	{ "LockRetention", op_lock_retention, ROLE_ADMINISTRATOR, true, false, false },
+	{ "PlaceHold", op_place_hold, ROLE_OPERATOR, true, false, false },
+	{ "ReleaseHold", op_release_hold, ROLE_ADMINISTRATOR, true, false, false },
+	{ "ListHolds", op_list_holds, ROLE_READER, true, true, true },
 };
 
 static bool is_prefix(const char *target, size_t n, const char *prefix)

@@ -69,6 +69,13 @@ int op_get_query_results(struct store *st, struct json_object *in, struct op_sta
 int op_list_queries(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_cancel_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 
+/* retention/ */
+int op_get_retention(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_lock_retention(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_place_hold(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_release_hold(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int op_list_holds(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+
 /* One record as a member of Events, between the braces; the caller holds decoded_lock(). */
 int event_json(struct decoded *d, unsigned i, const struct record_summary *s, bool received, struct json *j);
 

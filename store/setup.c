@@ -23,6 +23,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "proto/keys.h"
+#include "retention/retention.h"
 #include "tailer.h"
 #include "witness.h"
 
@@ -296,6 +297,47 @@ static int start_index(struct setup *s)
 	return r;
 }
 
+/* Settings that would have a bucket keep less than is locked. */
+static int check_lock(void *ctx, const struct retention_lock *l)
+{
+	const struct setup *s = ctx;
+	char target[RETENTION_TARGET_MAX], until[21];
+	struct retention_lock held;
+
+	if (!retention_locked(s->st.retention, l->target, &held))
+		return 0;
+	for (unsigned i = 0; buckets_at(s->buckets, i); i++) {
+		const struct bucket *b = buckets_at(s->buckets, i);
+
+		retention_bucket_target(bucket_name(b), target);
+		if (strcmp(target, l->target) || !bucket_retention(b) || bucket_retention(b) >= l->days)
+			continue;
+		clock_iso(l->until / (int64_t)NS_PER_SEC, until);
+		log_errx("bucket %s: retention_days is %d, and at least %d are locked until %s", bucket_name(b), bucket_retention(b), l->days, until);
+		return -EPERM;
+	}
+	return 0;
+}
+
+static int start_retention(struct setup *s)
+{
+	char why[RETENTION_WHY_MAX];
+	int r = retention_open(s->config->data_dir, &s->st.retention, why);
+
+	if (r < 0) {
+		log_errx("%s", why);
+		return r;
+	}
+	r = retention_begin(s->st.retention, s->st.journal, s->st.decoded);
+	if (!r)
+		r = retention_locks(s->st.retention, check_lock, s);
+	if (r < 0 && r != -EPERM)
+		log_err(r, "cannot tell what is locked and held in %s", s->config->data_dir);
+	else if (!r)
+		retention_tick(s->st.retention);
+	return r;
+}
+
 static int start_tailer(struct setup *s)
 {
 	int r = tailer_start(s->st.tailer);
@@ -392,7 +434,7 @@ static int write_ports(struct setup *s)
 int setup_start(struct setup *s)
 {
 	static int (*const steps[])(struct setup *s) = { start_dir, start_token_key, start_journal, start_index,
-							 start_chains, start_tailer, start_delivery, start_lake, start_servers, write_ports };
+							 start_chains, start_retention, start_tailer, start_delivery, start_lake, start_servers, write_ports };
 	int r = 0;
 
 	s->st.region = s->config->region;
@@ -415,6 +457,7 @@ const char *setup_round(struct setup *s)
 		write_ports(s);
 	if (s->unsaid_start)
 		say_started(s);
+	retention_tick(s->st.retention);
 	if (s->running && !s->st.lake && clock_boot() - s->lake_tried > LAKE_RETRY_NS)
 		start_lake(s);
 	return journal_error(s->st.journal) ? "the journal failed; a new start recovers it" : NULL;
@@ -449,6 +492,7 @@ void setup_stop(struct setup **ps, const char *reason)
 	tailer_free(&s->st.tailer);
 	index_free(&s->st.index);
 	decoded_cache_free(&s->st.decoded);
+	retention_free(&s->st.retention);
 	chains_free(&s->chains);
 	witness_free(&s->st.witness);
 	journal_free(&s->st.journal);

@@ -21,6 +21,7 @@ struct api;
 struct delivery;
 struct lake;
 struct audit;
+struct retention;
 
 struct store {
 	const char *region, *account;
@@ -39,6 +40,7 @@ struct store {
 	struct delivery *delivery;	/* NULL: no trail but the built-in one (tests) */
 	struct lake *lake;		/* NULL: none (tests) */
 	struct audit *audit;		/* NULL: requests are not recorded */
+	struct retention *retention;	/* NULL: nothing is locked or held, and the wall clock counts (tests) */
 };
 
 #endif

@@ -74,6 +74,26 @@ struct witness_call {
 #define WITNESS_CALLS_MAX 256
 /* All in one frame, without a limit a minute. n: 1 to WITNESS_CALLS_MAX. */
 int witness_calls(struct witness *w, const struct witness_call *calls, unsigned n);
+/* ---- retention: what is removed is said before it goes. -EAGAIN: too many of them this minute; nothing was said, so nothing may go. */
+struct witness_removal {
+	const char *target;		/* "eventDataStore <id>", "bucket <name>", "journal" */
+	const char *object;		/* path or key */
+	const char *sha256;		/* of it, hex, or NULL */
+	uint64_t files, records, bytes;
+	int64_t first, last;		/* event times, seconds; 0: not known */
+	const char *from, *to;		/* "segment:offset" of the journal, or NULL */
+	const char *reason;		/* retention, deleted */
+	int days;			/* that the target keeps */
+};
+int witness_segment_removed(struct witness *w, const struct witness_removal *m);
+int witness_log_files_removed(struct witness *w, const struct witness_removal *m);
+int witness_journal_removed(struct witness *w, const struct witness_removal *m);
+/* by: the key that asked, or NULL. until, from, to: ns. */
+int witness_retention_changed(struct witness *w, const char *target, int former_days, int days, const char *by);
+int witness_retention_locked(struct witness *w, const char *target, int days, int64_t until, const char *by);
+struct retention_hold;
+int witness_hold_placed(struct witness *w, const struct retention_hold *h);
+int witness_hold_released(struct witness *w, const struct retention_hold *h, const char *reason, const char *by);
 int witness_journal_damaged(struct witness *w, journal_pos pos, uint64_t n, const char *why, const char *aside);
 
 #define _cleanup_witness_ __attribute__((cleanup(witness_free)))

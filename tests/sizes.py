@@ -23,6 +23,7 @@ SIZES = {
     "daemon.idle_seconds": (10, 30, "seconds over which idle CPU is measured"),
     "forward.frames": (400, 3_200, "frames of a chain while forwarder or store are killed"),
     "lake.kills": (4, 100, "times that the store is killed while its lake seals and merges"),
+    "retention.kills": (4, 60, "times that the store is killed while it removes what is past"),
     "delivery.kills": (4, 100, "times that the store is killed while a trail delivers"),
     "delivery.ceph": (0, 1, "whether a real Ceph is started and delivered to"),
     "attacks.swaps": (100, 20_000, "calls of each kind whose argument is exchanged while the kernel copies it"),

@@ -35,7 +35,7 @@ struct command {
 };
 
 extern const struct command cmd_trace, cmd_up, cmd_lookup, cmd_tail, cmd_status, cmd_doctor, cmd_verify, cmd_selectors, cmd_apis,
-	cmd_query;
+	cmd_query, cmd_retention, cmd_hold;
 
 /* Next option's id and argument, 0 after the last; then *ret_at (may be NULL) is the index of the first operand.
  * Options end at the first operand. Prints --help and ends the program with 0; for an unknown option ends it with 2. */

@@ -9,6 +9,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_trace, &cmd_up, &cmd_lookup, &cmd_query, &cmd_tail, &cmd_status, &cmd_doctor, &cmd_verify, &cmd_selectors, &cmd_apis,
+	&cmd_retention, &cmd_hold,
 };
 
 static void print_help(void)

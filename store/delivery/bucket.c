@@ -17,6 +17,7 @@
 #include "lib/conf.h"
 #include "lib/fsx.h"
 #include "proto/selectors.h"
+#include "store/retention/retention.h"
 
 #define CREDENTIALS_MAX (1u << 20)
 
@@ -96,10 +97,10 @@ static int load_credentials(struct bucket *b, const char *path, const char *prof
 /* ---- one line */
 
 struct options {
-	char *credentials, *profile, *lock_days;
+	char *credentials, *profile, *lock_days, *retention_days;
 };
 
-static char **option_of(struct bucket *b, struct options *o, const char *name)
+static char **endpoint_option(struct bucket *b, struct options *o, const char *name)
 {
 	const struct { const char *name; char **to; } known[] = {
 		{ "region", &b->region }, { "bucket", &b->remote }, { "sse", &b->sse }, { "kms_key", &b->kms_key },
@@ -113,9 +114,29 @@ static char **option_of(struct bucket *b, struct options *o, const char *name)
 	return NULL;
 }
 
+/* A directory has one option, the others are endpoints'. */
+static char **option_of(struct bucket *b, struct options *o, const char *name)
+{
+	if (b->directory)
+		return strcmp(name, "retention_days") ? NULL : &o->retention_days;
+	return endpoint_option(b, o, name);
+}
+
 static bool is_one_of(const char *text, const char *a, const char *b)
 {
 	return !text || !strcmp(text, a) || !strcmp(text, b);
+}
+
+static int check_directory(struct bucket *b, const struct options *o, char *why)
+{
+	char *end = NULL;
+
+	if (!o->retention_days)
+		return 0;
+	b->retention_days = (int)strtoul(o->retention_days, &end, 10);
+	if (*end || b->retention_days < RETENTION_DAYS_MIN || b->retention_days > RETENTION_DAYS_MAX)
+		return bucket_say(why, -EINVAL, "bucket %.64s: retention_days is %d to %d", b->name, RETENTION_DAYS_MIN, RETENTION_DAYS_MAX);
+	return 0;
 }
 
 static int check_options(struct bucket *b, const struct options *o, enum kind kind, char *why)
@@ -151,7 +172,7 @@ static int read_options(struct bucket *b, struct options *o, enum kind kind, cha
 			continue;
 		if (value)
 			*value++ = '\0';
-		to = value && !b->directory ? option_of(b, o, word) : NULL;
+		to = value ? option_of(b, o, word) : NULL;
 		if (!to || *to || !*value)
 			return bucket_say(why, -EINVAL, "bucket %.64s: \"%.64s\" is no option of it, or is given twice", b->name, word);
 		*to = strdup(value);
@@ -159,7 +180,7 @@ static int read_options(struct bucket *b, struct options *o, enum kind kind, cha
 			return bucket_say(why, -ENOMEM, "out of memory");
 	}
 	if (b->directory)
-		return 0;
+		return check_directory(b, o, why);
 	if (!b->region)
 		b->region = strdup("us-east-1");
 	if (!b->remote)
@@ -217,6 +238,7 @@ static int take_line(struct buckets *bs, char *line, char *why)
 	free(o.credentials);
 	free(o.profile);
 	free(o.lock_days);
+	free(o.retention_days);
 	return r;
 }
 
@@ -316,6 +338,11 @@ const char *bucket_name(const struct bucket *b)
 bool bucket_is_local(const struct bucket *b)
 {
 	return b->directory != NULL;
+}
+
+int bucket_retention(const struct bucket *b)
+{
+	return b->retention_days;
 }
 
 int bucket_check(const struct bucket *b, char *why)

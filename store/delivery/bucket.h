@@ -2,7 +2,7 @@
 /*
  * bucket.h - places that trails deliver to, as the store's settings name them: local directories and S3-compatible endpoints.
  *
- *   NAME /directory
+ *   NAME /directory [retention_days=N]             files are removed when they are older (store/retention/)
  *   NAME https://host[:port] [option=value]...    region, credentials (a file as AWS's), profile, bucket (its name there,
  *                                                 if it is another), sse (AES256 or aws:kms), kms_key, lock (GOVERNANCE or
  *                                                 COMPLIANCE), lock_days, ca (a file of certificates)
@@ -64,6 +64,7 @@ const struct bucket *buckets_at(const struct buckets *b, unsigned i);	/* NULL be
 
 const char *bucket_name(const struct bucket *b);
 bool bucket_is_local(const struct bucket *b);
+int bucket_retention(const struct bucket *b);	/* days; 0: its files are never removed */
 /* Can it be written to, as far as that shows without writing an object? */
 int bucket_check(const struct bucket *b, char *why);
 int bucket_put(const struct bucket *b, const struct object *o, char *why);

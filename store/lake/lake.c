@@ -164,6 +164,7 @@ static int open_manifest(struct lake *l)
 int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l)
 {
 	struct lake *l = calloc(1, sizeof(*l));
+	pthread_condattr_t attr;
 	int r;
 
 	if (!l)
@@ -171,7 +172,11 @@ int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l
 	l->st = st;
 	l->config = *c;
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->changed, NULL);
+	/* a clock that is set must neither end waiting nor make it last */
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	r = make_dirs(l);
 	if (!r)
 		r = open_manifest(l);

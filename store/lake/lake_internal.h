@@ -27,6 +27,7 @@ struct lake {
 	duckdb_database query_db;
 
 	bool checked;				/* all segments are there; atomic */
+	bool retain_soon;			/* what may be removed has changed; atomic */
 	pthread_t sealer, watcher;
 	bool sealer_runs, watcher_runs;
 	pthread_mutex_t lock;			/* everything below */
@@ -61,8 +62,16 @@ int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s,
 int merge_step(struct lake *l, const struct event_store *e);
 void graves_dig(struct lake *l);		/* unlinks what no query needs any more */
 int grave_add(struct lake *l, const char *path);
-/* Segments older than the store keeps them; stores whose deletion is due. */
-void retention_step(struct lake *l);
+/* ---- retain.c: segments older than the store keeps them, and stores whose deletion is due, go; each is said before. 0 or -errno */
+int retain_step(struct lake *l);
+/* What came and happened before this time (ns) is past. */
+int64_t retain_before(struct lake *l, const struct event_store *e);
+bool retain_day_is_past(struct lake *l, const struct event_store *e, const char *day);
+/* Nothing of the scan is within what the store keeps, or held: it need not be sealed (again). Sorts it. */
+bool retain_is_past(struct lake *l, const struct event_store *e, struct scan *scan);
+/* Whether rows of this segment may be past; some of a store's are held: then nothing of it is hidden. */
+bool retain_straddles(const struct segment *s, int64_t before);
+bool retain_has_hold(struct lake *l, const struct event_store *e);
 
 /* ---- query.c */
 void *query_watch(void *arg);

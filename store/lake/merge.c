@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * merge.c - small segments of a day become one, and what is too old goes.
+ * merge.c - small segments of a day become one.
  *
  * A merged file stands for the stretch from the first one's beginning to the last one's end. The old files stay until every
  * query that began before the merge has ended.
@@ -17,8 +17,6 @@
 
 #define FAN_IN 8			/* so many of one size become one of the next */
 #define ROWS_MAX 400000ull		/* of a merged segment */
-#define PENDING_DAYS 7
-#define NS_PER_DAY (86400 * (int64_t)NS_PER_SEC)
 
 int grave_add(struct lake *l, const char *path)
 {
@@ -108,88 +106,19 @@ int merge_step(struct lake *l, const struct event_store *e)
 {
 	_cleanup_free_ struct segment *segments = NULL;
 	journal_pos sealed;
-	size_t n, at, run;
+	size_t n, at, run, gone = 0;
 	int r = manifest_segments(l->manifest, e->id, &segments, &n, &sealed);
 
-	if (r < 0 || !find_run(segments, n, &at, &run))
+	/* between those that are about to go, some are gone, and must not come back */
+	while (!r && gone < n && retain_day_is_past(l, e, segments[gone].day))
+		gone++;
+	if (r < 0 || !find_run(segments + gone, n - gone, &at, &run))
 		return r == -ENOENT ? 0 : r;
-	r = merge(l, e, segments + at, run);
+	r = merge(l, e, segments + gone + at, run);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&l->lock);
 	l->stats.merges++;
 	pthread_mutex_unlock(&l->lock);
 	return 1;
-}
-
-/* ---- retention */
-
-static int day_start(const char *day, int64_t *ret_ns)
-{
-	return clock_parse(day, ret_ns);
-}
-
-/* By the later of when it happened and when it came: nobody can have a record thrown away by a false time. */
-static bool is_old(const struct segment *s, int64_t before)
-{
-	int64_t received;
-
-	return day_start(s->day, &received) == 0 && received + NS_PER_DAY < before && s->last * (int64_t)NS_PER_SEC < before;
-}
-
-static void retain(struct lake *l, const struct event_store *e)
-{
-	_cleanup_free_ struct segment *segments = NULL;
-	int64_t before = clock_wall() - e->retention_days * NS_PER_DAY;
-	journal_pos sealed;
-	size_t n = 0;
-
-	if (manifest_segments(l->manifest, e->id, &segments, &n, &sealed) < 0)
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (is_old(&segments[i], before) && manifest_drop(l->manifest, e->id, segments[i].id) == 0) {
-			log_info("segment %s is older than %d days and is removed", segments[i].path, e->retention_days);
-			grave_add(l, segments[i].path);
-		}
-}
-
-static void remove_store(struct lake *l, const struct event_store *e)
-{
-	_cleanup_free_ struct segment *segments = NULL;
-	journal_pos sealed;
-	size_t n = 0;
-
-	if (manifest_segments(l->manifest, e->id, &segments, &n, &sealed) < 0 || manifest_store_remove(l->manifest, e->id) < 0)
-		return;
-	log_info("event data store %s is deleted with %zu segments", e->id, n);
-	for (size_t i = 0; i < n; i++)
-		grave_add(l, segments[i].path);
-}
-
-struct found {
-	struct event_store v[64];
-	size_t n;
-};
-
-static int take(void *ctx, const struct event_store *e, const char *selectors)
-{
-	struct found *f = ctx;
-
-	if (f->n < ARRAY_SIZE(f->v))
-		f->v[f->n++] = *e;
-	return 0;
-}
-
-void retention_step(struct lake *l)
-{
-	struct found f = { .n = 0 };
-
-	manifest_stores(l->manifest, take, &f);
-	for (size_t i = 0; i < f.n; i++) {
-		if (f.v[i].status == STORE_PENDING_DELETION && clock_wall() - f.v[i].deleted > PENDING_DAYS * NS_PER_DAY)
-			remove_store(l, &f.v[i]);
-		else
-			retain(l, &f.v[i]);
-	}
-	queries_expire(l);
 }

@@ -15,12 +15,14 @@
 #include "proto/keys.h"
 #include "store/input.h"
 #include "store/ops.h"
+#include "store/retention/retention.h"
 #include "store/token.h"
+#include "store/witness.h"
 
 #define STORES_MAX 10			/* besides the built-in one; CloudTrail's quota for a region */
 #define SELECTORS_MAX 5
-#define DAYS_MIN 7
-#define DAYS_MAX 3653
+#define DAYS_MIN RETENTION_DAYS_MIN
+#define DAYS_MAX RETENTION_DAYS_MAX
 #define DAYS_MAX_FIXED 2557
 #define DAYS_DEFAULT 366
 
@@ -203,8 +205,28 @@ static int take_settings(struct json_object *in, struct reply *r, struct event_s
 	max = e->fixed_billing ? DAYS_MAX_FIXED : DAYS_MAX;
 	if (has_days && (days < DAYS_MIN || days > max))
 		return reply_error(r, "InvalidParameterException", "RetentionPeriod must be between %d and %d days.", DAYS_MIN, max);
+	if (!has_days && e->retention_days > max)
+		return reply_error(r, "InvalidParameterException", "FIXED_RETENTION_PRICING keeps at most %d days: RetentionPeriod is %d.", max,
+				   e->retention_days);
 	if (has_days)
 		e->retention_days = (int)days;
+	return 0;
+}
+
+/* What is locked nobody shortens, and what is locked or held nobody deletes. */
+static int may_keep_only(struct store *st, const struct event_store *e, int days, struct reply *r)
+{
+	char target[RETENTION_TARGET_MAX], until[21];
+	struct retention_lock l;
+
+	retention_store_target(e->id, target);
+	if (retention_locked(st->retention, target, &l) && days < l.days) {
+		clock_iso(l.until / (int64_t)NS_PER_SEC, until);
+		return reply_error(r, "OperationNotPermittedException", "The event data store is locked: it keeps at least %d days until %s.", l.days,
+				   until);
+	}
+	if (!days && retention_held(st->retention, target, INT64_MIN, INT64_MAX))
+		return reply_error(r, "OperationNotPermittedException", "There is a hold on what the event data store keeps.");
 	return 0;
 }
 
@@ -296,16 +318,45 @@ int op_get_event_data_store(struct store *st, struct json_object *in, struct op_
 	return answer(st, &e, buf_text(&selectors), r);
 }
 
-int op_update_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+static int say_days(struct store *st, const struct event_store *e, int former, const struct op_state *state)
+{
+	char target[RETENTION_TARGET_MAX];
+
+	if (e->retention_days == former || !st->witness)
+		return 0;
+	retention_store_target(e->id, target);
+	return witness_retention_changed(st->witness, target, former, e->retention_days, state->caller ? state->caller->id : NULL);
+}
+
+static int change_store(struct store *st, struct event_store *e, struct buf *fresh, int former, const struct op_state *state,
+			struct reply *r)
+{
+	int res = may_keep_only(st, e, e->retention_days, r);
+
+	if (res < 0)
+		return res;
+	e->updated = clock_wall();
+	if (say_days(st, e, former, state) < 0 || manifest_store_set(st->lake->manifest, e) < 0 ||
+	    (fresh->n && manifest_store_turn(st->lake->manifest, e->id, journal_end(st->journal), buf_text(fresh)) < 0))
+		return lake_broken(r);
+	/* a stopped one keeps its new selectors for later */
+	if (fresh->n && e->status == STORE_STOPPED && manifest_store_turn(st->lake->manifest, e->id, journal_end(st->journal), NULL) < 0)
+		return lake_broken(r);
+	lake_retain_soon(st->lake);
+	return 0;
+}
+
+static int update_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	_cleanup_buf_ struct buf selectors = { 0 }, fresh = { 0 };
 	struct event_store e;
-	int res;
+	int res, former;
 
-	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, &selectors) < 0)
+	if (lake_store_named(st, in, true, r, &e, &selectors) < 0)
 		return -EINVAL;
 	if (e.status == STORE_PENDING_DELETION)
 		return reply_error(r, "InactiveEventDataStoreException", "The event data store is pending deletion.");
+	former = e.retention_days;
 	res = take_name(st, in, false, r, &e);
 	if (!res)
 		res = take_settings(in, r, &e);
@@ -315,21 +366,28 @@ int op_update_event_data_store(struct store *st, struct json_object *in, struct 
 		return res;
 	if (res && e.builtin)
 		return reply_error(r, "OperationNotPermittedException", "The built-in event data store takes in everything.");
-	e.updated = clock_wall();
-	if (manifest_store_set(st->lake->manifest, &e) < 0 ||
-	    (res && manifest_store_turn(st->lake->manifest, e.id, journal_end(st->journal), buf_text(&fresh)) < 0))
-		return lake_broken(r);
-	/* a stopped one keeps its new selectors for later */
-	if (res && e.status == STORE_STOPPED && manifest_store_turn(st->lake->manifest, e.id, journal_end(st->journal), NULL) < 0)
-		return lake_broken(r);
+	if (change_store(st, &e, &fresh, former, state, r) < 0)
+		return -EINVAL;
 	return answer(st, &e, res ? buf_text(&fresh) : buf_text(&selectors), r);
 }
 
-int op_delete_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+int op_update_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	int res;
+
+	if (!lake_of(st, r))
+		return -EINVAL;
+	retention_change_begin(st->retention);
+	res = update_store(st, in, state, r);
+	retention_change_end(st->retention);
+	return res;
+}
+
+static int delete_store(struct store *st, struct json_object *in, struct reply *r)
 {
 	struct event_store e;
 
-	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, NULL) < 0)
+	if (lake_store_named(st, in, true, r, &e, NULL) < 0)
 		return -EINVAL;
 	if (e.status == STORE_PENDING_DELETION)
 		return reply_error(r, "InactiveEventDataStoreException", "The event data store is pending deletion.");
@@ -338,12 +396,26 @@ int op_delete_event_data_store(struct store *st, struct json_object *in, struct 
 				   "The event data store cannot be deleted because termination protection is enabled.");
 	if (e.builtin)
 		return reply_error(r, "OperationNotPermittedException", "The built-in event data store cannot be deleted.");
+	if (may_keep_only(st, &e, 0, r) < 0)
+		return -EINVAL;
 	e.status = STORE_PENDING_DELETION;
 	e.deleted = e.updated = clock_wall();
 	if (manifest_store_turn(st->lake->manifest, e.id, journal_end(st->journal), NULL) < 0 ||
 	    manifest_store_set(st->lake->manifest, &e) < 0)
 		return lake_broken(r);
 	return empty(r);
+}
+
+int op_delete_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	int res;
+
+	if (!lake_of(st, r))
+		return -EINVAL;
+	retention_change_begin(st->retention);
+	res = delete_store(st, in, r);
+	retention_change_end(st->retention);
+	return res;
 }
 
 /* Takes in again what comes from now on, by the selectors it has. */

@@ -112,28 +112,48 @@ static void result_path(struct lake *l, const char *id, char ret[4096])
 
 /* ---- starting one */
 
-/* The view that the statement's table name finds. */
-static int make_view(struct query *q, const char *name, const char *id, struct scan *scan, char why[DUCK_WHY_MAX])
+/* Those of the segments whose rows may be past, or the others, as a part of the view. */
+static void add_segments(struct query *q, const struct segment *segments, size_t n, int64_t before, bool straddling, struct buf *sql)
 {
+	size_t added = 0;
+	char iso[21];
+
+	for (size_t i = 0; i < n; i++) {
+		if (retain_straddles(&segments[i], before) != straddling)
+			continue;
+		if (!added) {
+			buf_adds(sql, "SELECT ");
+			schema_list(sql);
+			buf_adds(sql, " FROM read_parquet([");
+		}
+		buf_addf(sql, "%s'%s/%s'", added++ ? ", " : "", q->lake->dir, segments[i].path);
+		q->row.scanned += segments[i].rows;
+		q->row.bytes += segments[i].bytes;
+	}
+	if (!added)
+		return;
+	buf_adds(sql, "], hive_partitioning = false)");
+	clock_iso(before / (int64_t)NS_PER_SEC, iso);
+	if (straddling)
+		buf_addf(sql, " WHERE eventtime >= TIMESTAMP '%.10s %.8s' OR receivedtime >= TIMESTAMP '%.10s %.8s'", iso, iso + 11, iso, iso + 11);
+	buf_adds(sql, " UNION ALL ");
+}
+
+/* The view that the statement's table name finds. */
+static int make_view(struct query *q, const char *name, const struct event_store *e, struct scan *scan, char why[DUCK_WHY_MAX])
+{
+	int64_t before = retain_has_hold(q->lake, e) ? 0 : retain_before(q->lake, e);
 	_cleanup_free_ struct segment *segments = NULL;
 	_cleanup_buf_ struct buf sql = { 0 };
 	size_t n;
-	int r = manifest_segments(q->lake->manifest, id, &segments, &n, &q->tables[q->ntables - 1].from);
+	int r = manifest_segments(q->lake->manifest, e->id, &segments, &n, &q->tables[q->ntables - 1].from);
 
 	if (r < 0)
 		return r;
+	scan->keep_from = before > 0 ? before : 0;
 	buf_addf(&sql, "CREATE TEMP VIEW \"%s\" AS ", name);
-	if (n) {
-		buf_adds(&sql, "SELECT ");
-		schema_list(&sql);
-		buf_adds(&sql, " FROM read_parquet([");
-		for (size_t i = 0; i < n; i++) {
-			buf_addf(&sql, "%s'%s/%s'", i ? ", " : "", q->lake->dir, segments[i].path);
-			q->row.scanned += segments[i].rows;
-			q->row.bytes += segments[i].bytes;
-		}
-		buf_adds(&sql, "], hive_partitioning = false) UNION ALL ");
-	}
+	add_segments(q, segments, n, scan->keep_from, false, &sql);
+	add_segments(q, segments, n, scan->keep_from, true, &sql);
 	buf_adds(&sql, "SELECT ");
 	schema_list(&sql);
 	buf_addf(&sql, " FROM hosttrail_scan(%llu)", (unsigned long long)scan->id);
@@ -164,7 +184,7 @@ static enum query_fault add_table(struct query *q, const char *name, char why[DU
 		q->ntables++;
 		if (q->ntables == 1)
 			memcpy(q->row.store, e.id, sizeof(q->row.store));
-		r = make_view(q, name, id, q->tables[q->ntables - 1].scan, why);
+		r = make_view(q, name, &e, q->tables[q->ntables - 1].scan, why);
 	}
 	if (r < 0)
 		log_warnx("a query cannot be prepared: %s", *why ? why : strerror(-r));
@@ -567,7 +587,7 @@ static enum query_fault wait_made(struct query *q, char why[DUCK_WHY_MAX])
 	struct timespec until;
 	enum query_fault f;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += MADE_SECONDS;
 	pthread_mutex_lock(&l->lock);
 	while (!q->made && pthread_cond_timedwait(&l->changed, &l->lock, &until) != ETIMEDOUT)

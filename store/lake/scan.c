@@ -180,9 +180,16 @@ static bool is_selected(struct scan *s, struct local *l)
 	return false;
 }
 
+static bool is_past(struct scan *s, struct local *l)
+{
+	struct record_summary summary;
+
+	return l->d->received < s->keep_from && reader_summary(l->d->reader, l->record, &summary) == 0 && summary.time < s->keep_from;
+}
+
 static bool is_row(struct scan *s, struct local *l)
 {
-	return is_selected(s, l) && !follow_is_repeat(s->st, l->d, l->record);
+	return !is_past(s, l) && is_selected(s, l) && !follow_is_repeat(s->st, l->d, l->record);
 }
 
 /* 0: a row, 1: this record is none, -ENOMEM. */
@@ -341,6 +348,8 @@ int scan_sort(struct scan *s)
 	struct local l = { .cache = s->st->decoded };
 	int r = 0;
 
+	if (s->order)
+		return 0;
 	s->order = calloc(s->records + 1, sizeof(*s->order));
 	if (!s->order)
 		return -ENOMEM;

@@ -42,6 +42,7 @@ struct scan {
 	uint64_t records;		/* in the frames, before selection */
 	uint64_t bytes;			/* of the frames */
 	int64_t first_received;		/* 0: no frames */
+	int64_t keep_from;		/* ns; what came and happened before is left out. 0: nothing is */
 	unsigned refs;			/* atomic */
 	struct scan *next;		/* in the list of all */
 };
@@ -56,7 +57,7 @@ void scan_spans_free(struct scan_span *spans, unsigned n);
  * *ret_next: behind the last one that was added or passed over. Only what is indexed; before the scan is used. */
 int scan_fill(struct scan *s, journal_pos from, journal_pos to, uint64_t max, bool same_day, journal_pos *ret_next);
 
-/* Picks out the rows and puts them in the order of their time. */
+/* Picks out the rows and puts them in the order of their time; once: again does nothing. */
 int scan_sort(struct scan *s);
 
 /* A record as the lake takes it in. The text is good until the callback returns. */

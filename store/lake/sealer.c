@@ -119,7 +119,7 @@ static int seal_store(struct lake *l, const struct event_store *e)
 		note_lag(l, scan, more);
 	if (scan->nframes && (more || scan->records >= l->config.seal_records ||
 			      clock_wall() - scan->first_received >= l->config.seal_ns)) {
-		r = write_scan(l, e, scan, &s);
+		r = retain_is_past(l, e, scan) ? 0 : write_scan(l, e, scan, &s);
 		if (!r)
 			r = manifest_seal(l->manifest, e->id, &s);
 		if (!r) {
@@ -239,7 +239,7 @@ static bool wait_ms(struct lake *l, unsigned ms)
 	struct timespec until;
 	bool stop;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += (long)(ms % 1000) * 1000000;
 	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
@@ -285,8 +285,8 @@ void *sealer_run(void *arg)
 	do {
 		r = one_round(l, &c);
 		graves_dig(l);
-		if (clock_boot() - kept > 60 * NS_PER_SEC) {
-			retention_step(l);
+		if (clock_boot() - kept > 60 * NS_PER_SEC || __atomic_exchange_n(&l->retain_soon, false, __ATOMIC_ACQ_REL)) {
+			retain_step(l);
 			kept = clock_boot();
 		}
 		if (r < 0 && r != -ECANCELED)

@@ -3,6 +3,7 @@
  * storekit - journals made beforehand, for the store's tests and figures (tests/helpers/storekit.h says what is in them).
  *
  *   storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME    appends to DIR/journal
+ *   storekit aged DIR COUNT BASE-SECONDS STEP-NS PER-FRAME    likewise, and each frame came when its last record happened
  *   storekit odd DIR COUNT SEED                               appends records made by chance (below)
  *   storekit index DIR                                        indexes DIR/journal into DIR/index and says how fast
  */
@@ -32,7 +33,7 @@ static struct journal *open_journal(const char *dir)
 	return j;
 }
 
-static int cmd_fill(char **argv)
+static int fill(char **argv, bool aged)
 {
 	uint64_t count = strtoull(argv[1], NULL, 10), per = strtoull(argv[4], NULL, 10);
 	int64_t base = (int64_t)(strtod(argv[2], NULL) * 1e9), step = strtoll(argv[3], NULL, 10);
@@ -42,8 +43,11 @@ static int cmd_fill(char **argv)
 
 	snprintf(key, sizeof(key), "%s/kit-%d.key", argv[0], (int)getpid());
 	must("kit", kit_init(&k, key, "6b0e4a51-0f5c-4c2e-9d1f-0a4f3e2d1c0b", base, step));
-	for (uint64_t i = 0; i < count; i += per)
-		must("append", kit_append(&k, j, i, (unsigned)(count - i < per ? count - i : per), clock_wall(), 0));
+	for (uint64_t i = 0; i < count; i += per) {
+		unsigned n = (unsigned)(count - i < per ? count - i : per);
+
+		must("append", kit_append(&k, j, i, n, aged ? base + (int64_t)(i + n - 1) * step : clock_wall(), 0));
+	}
 	must("sync", journal_sync(j));
 	hex_text(k.stream, 16, stream);
 	printf("%s %llu\n", stream, (unsigned long long)journal_bytes(j));
@@ -181,11 +185,13 @@ static int cmd_index(char **argv)
 int main(int argc, char **argv)
 {
 	if (argc == 7 && !strcmp(argv[1], "fill"))
-		return cmd_fill(argv + 2);
+		return fill(argv + 2, false);
+	if (argc == 7 && !strcmp(argv[1], "aged"))
+		return fill(argv + 2, true);
 	if (argc == 5 && !strcmp(argv[1], "odd"))
 		return cmd_odd(argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "index"))
 		return cmd_index(argv + 2);
-	fprintf(stderr, "usage: storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | odd DIR COUNT SEED | index DIR\n");
+	fprintf(stderr, "usage: storekit fill|aged DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | odd DIR COUNT SEED | index DIR\n");
 	return 2;
 }

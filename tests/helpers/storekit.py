@@ -64,9 +64,10 @@ class Made:
                 (not management or MANAGEMENT[i % 7]) and (key is None or self.matches(i, key, value))]
 
 
-def fill(d, count, base, step, per_frame=500):
+def fill(d, count, base, step, per_frame=500, aged=False):
+    """aged: the store got each frame when its last record happened, not now."""
     os.makedirs(d, exist_ok=True)
-    out = subprocess.run([KIT, "fill", d, str(count), str(base), str(step), str(per_frame)], check=True, stdout=subprocess.PIPE)
+    out = subprocess.run([KIT, "aged" if aged else "fill", d, str(count), str(base), str(step), str(per_frame)], check=True, stdout=subprocess.PIPE)
     return Made(out.stdout.split()[0].decode(), count, base, step)
 
 
@@ -79,7 +80,7 @@ def end(child):
 class Store:
     """hosttrail-store over d; d may hold a journal already."""
 
-    def __init__(self, d, profiles="", **settings):  # profiles: more lines of the credentials file
+    def __init__(self, d, profiles="", environ=None, **settings):  # profiles: more lines of the credentials file
         self.dir = d
         os.makedirs(os.path.join(d, "pki"), exist_ok=True)
         if not os.path.exists(os.path.join(d, "pki/ca.crt")):
@@ -95,6 +96,7 @@ class Store:
             for k, v in c.items():
                 f.write("%s:\n%s" % (k, "".join('  - "%s"\n' % x for x in v)) if isinstance(v, list) else '%s: "%s"\n' % (k, v))
         self.child = None
+        self.environ = environ or {}
         self.start()
 
     def start(self, wait=True):
@@ -102,7 +104,7 @@ class Store:
         if os.path.exists(ports):
             os.unlink(ports)
         self.errors = open(os.path.join(self.dir, "stderr"), "ab")
-        self.child = subprocess.Popen([program("hosttrail-store"), "--config", self.config], stderr=self.errors)
+        self.child = subprocess.Popen([program("hosttrail-store"), "--config", self.config], stderr=self.errors, env={**os.environ, **self.environ})
         atexit.register(end, self.child)  # where only some cases run, the last one, which stops it, may be left out
         self.until(lambda: os.path.exists(ports), "the ports file")
         with open(ports) as f:

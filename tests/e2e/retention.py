@@ -1,0 +1,324 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=600 long
+"""What is kept, what goes, and what nobody may have go: segments of the lake, locked minimums, holds, clocks that are set. Seed: HT_SEED."""
+import datetime
+import glob
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+from lake_stores import Lake, error  # noqa: E402
+from movedclock import MovedClock  # noqa: E402
+from sizes import size  # noqa: E402
+from storekit import fill  # noqa: E402
+
+SEED = int(os.environ.get("HT_SEED", "0")) or random.randrange(1, 1 << 30)
+DAY = 86400
+AWS = "CloudTrail_20131101"
+
+
+def month(d, count=3000, days=30, per_frame=20):
+    """Records of the last days, which came as they happened."""
+    step = days * DAY * 10**9 // count
+    return fill(d, count, int(time.time()) - days * DAY, step, per_frame, aged=True)
+
+
+def sealed(lake, count):
+    lake.store.until(lambda: (lake.manifest("SELECT sum(nrows) FROM segment WHERE sha256 != ''")[0][0] or 0) >= count, "segments")
+
+
+def segments(lake):
+    return dict((path, (sha, rows)) for path, sha, rows in lake.manifest("SELECT path, sha256, nrows FROM segment"))
+
+
+def own(lake, name):
+    """The store's records of that name, oldest first."""
+    pages = lake.store.boto().get_paginator("lookup_events").paginate(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])
+    return [json.loads(e["CloudTrailEvent"]) for page in pages for e in page["Events"]][::-1]
+
+
+def kept(made, days, now):
+    """How many of the records are not past; as frames came with their last record, that is when each happened or its frame came."""
+    before, per = int((now - days * DAY) * 10**9), made.per_frame
+    came = lambda i: int(made.base * 10**9) + (min(i // per * per + per, made.count) - 1) * made.step  # noqa: E731
+    return sum(max(int(made.base * 10**9) + i * made.step, came(i)) >= before for i in range(made.count))
+
+
+def agree(lake):
+    """Manifest and disk: no file too many, none missing or changed."""
+    want, have = segments(lake), {os.path.relpath(p, os.path.join(lake.dir, "lake")) for p in lake.files()}
+    if set(want) != have:
+        return "%s missing, %s too many" % (set(want) - have, have - set(want))
+    for path, (sha, _) in want.items():
+        with open(os.path.join(lake.dir, "lake", path), "rb") as f:
+            if hashlib.sha256(f.read()).hexdigest() != sha:
+                return path + " is changed"
+    return None
+
+
+def what_is_past_goes_and_is_said(t):
+    with tap.Workdir() as d:
+        made = month(d)
+        made.per_frame = 20
+        lake = Lake(d, lake_seal_time="50ms")
+        sealed(lake, made.count)
+        t.equal(lake.count(lake.id(), "hostname = 'kit'"), made.count, "all of it")
+        before = segments(lake)
+        slow = lake.client.start_query(QueryStatement="SELECT count(*) AS n FROM events WHERE hostname = 'kit' AND "
+                                       "len(list_distinct(list_transform(string_split(eventjson, ''), x -> md5(x)))) > 0")["QueryId"]
+        lake.client.update_event_data_store(EventDataStore=lake.id(), RetentionPeriod=10)
+        now = time.time()
+        n = lake.count(lake.id(), "hostname = 'kit'")
+        t.ok(kept(made, 10, now + 5) <= n <= kept(made, 10, now), "to the record, before anything is removed: %d" % n)
+        lake.store.until(lambda: not [p for p in lake.files() if p.split("day=")[1][:10] < day_before(now, 12)] and agree(lake) is None, "old files to go", 60)
+        got = {r["serviceEventDetails"]["object"]: r for r in own(lake, "SegmentRemoved")}
+        gone = {p: v for p, v in before.items() if p not in segments(lake)}
+        t.ok(len(gone) >= 18, "%d segments of a month are gone" % len(gone))
+        t.equal(set(got), set(gone), "each is said")
+        for path, (sha, rows) in gone.items():
+            e = got[path]["serviceEventDetails"]
+            t.equal((e["sha256"], e["records"], e["reason"], e["retentionDays"], e["target"]), (sha, rows, "retention", 10, "eventDataStore " + lake.id()), path)
+        t.equal(own(lake, "RetentionChanged")[0]["serviceEventDetails"], {"target": "eventDataStore " + lake.id(), "formerDays": 3653, "retentionDays": 10,
+                                                                            "by": "HTAKTESTTESTTEST0001"}, "and who shortened it")
+        lake.store.until(lambda: lake.client.describe_query(QueryId=slow)["QueryStatus"] not in ("QUEUED", "RUNNING"), "the slow query's end")
+        t.equal(lake.client.get_query_results(QueryId=slow)["QueryResultRows"], [[{"n": str(made.count)}]], "a query that began before has all of it")
+        n, files = lake.count(lake.id(), "hostname = 'kit'"), set(lake.files())
+        lake.store.stop()
+        with open(os.path.join(d, "rebuilt"), "wb") as f:  # everything anew from the journal, which has the old ones still
+            lake.store.child = subprocess.Popen([tap.program("hosttrail-store"), "--config", lake.store.config, "--rebuild"], stderr=f)
+        lake.store.until(lambda: (lake.manifest("SELECT sum(nrows) FROM segment")[0][0] or 0) >= n, "a rebuilt lake")
+        lake.store.stop()
+        t.ok({p for p in lake.files() if p.split("day=")[1][:10] < day_before(now, 12)} == set(), "nothing comes back: %s" % (set(lake.files()) - files))
+        lake.store.start()
+        lake.connect()
+        t.ok(n - 5 <= lake.count(lake.id(), "hostname = 'kit'") <= n, "the same records")
+        t.equal(len(own(lake, "SegmentRemoved")), len(gone), "and nothing is removed twice")
+        lake.store.stop()
+
+
+def day_before(now, days):
+    return time.strftime("%Y-%m-%d", time.gmtime(now - days * DAY))
+
+
+def every_way_of_an_administrator(t):
+    """Once locked, nobody shortens it."""
+    with tap.Workdir() as d:
+        os.mkdir(os.path.join(d, "bucket"))
+        lake = Lake(d, lake_seal_time="50ms", buckets=["logs %s/bucket retention_days=400" % d])
+        made = lake.client.create_event_data_store(Name="audit", TerminationProtectionEnabled=False, RetentionPeriod=100)
+        arn, c, until = made["EventDataStoreArn"], lake.client, time.time() + 1000
+        lock = lambda **how: lake.store.call("LockRetention", {"Target": arn, "MinimumDays": 100, "Until": until, **how})  # noqa: E731
+        for how, want in (({"MinimumDays": 101}, "InvalidParameterException"), ({"MinimumDays": 6}, "InvalidParameterException"),
+                          ({"MinimumDays": 3654}, "InvalidParameterException"), ({"Until": time.time() - 1}, "InvalidParameterException"),
+                          ({"Until": None}, "ValidationException"), ({"Target": "nonsense"}, "ValidationException"), ({"Until": 1e300}, "ValidationException"),
+                          ({"Target": "11111111-2222-3333-4444-555555555555"}, "EventDataStoreNotFoundException"),
+                          ({"Target": "bucket:nosuch"}, "S3BucketDoesNotExistException"), ({"Target": "bucket:logs", "MinimumDays": 401}, "InvalidParameterException")):
+            t.equal(lock(**how)[1].get("__type"), want, "%r" % how)
+        t.equal(lock()[0], 200, "locked")
+        t.equal(lock(Target="bucket:logs", MinimumDays=300)[0], 200, "a bucket, too")
+        for how in ({"RetentionPeriod": 99}, {"RetentionPeriod": 7}, {"RetentionPeriod": 99, "BillingMode": "FIXED_RETENTION_PRICING"}):
+            status, answer = lake.store.call("UpdateEventDataStore", {"EventDataStore": arn, **how}, prefix=AWS)
+            t.equal((status, answer.get("__type")), (400, "OperationNotPermittedException"), "%r: %r" % (how, answer))
+        t.equal(error(c.delete_event_data_store, EventDataStore=arn)[0], "OperationNotPermittedException", "deleting it")
+        t.equal(lock(MinimumDays=99)[1].get("__type"), "OperationNotPermittedException", "fewer days")
+        t.equal(lock(Until=until - 1)[1].get("__type"), "OperationNotPermittedException", "less long")
+        t.equal(c.update_event_data_store(EventDataStore=arn, RetentionPeriod=120)["RetentionPeriod"], 120, "longer is allowed")
+        t.equal(lock(MinimumDays=110, Until=until + 500)[0], 200, "and a stronger lock")
+        t.equal(error(c.update_event_data_store, EventDataStore=arn, RetentionPeriod=109)[0], "OperationNotPermittedException", "which holds")
+        t.equal(c.update_event_data_store(EventDataStore=arn, RetentionPeriod=110)["RetentionPeriod"], 110, "down to what is locked")
+        t.equal([(r["serviceEventDetails"]["target"], r["serviceEventDetails"]["minimumDays"]) for r in own(lake, "RetentionLocked")],
+                [("eventDataStore " + lake.id("audit"), 100), ("bucket logs", 300), ("eventDataStore " + lake.id("audit"), 110)], "each lock is a record")
+        shown = lake.store.call("GetRetention")[1]
+        t.equal([(e["Name"], e.get("MinimumDays")) for e in shown["EventDataStores"]], [("default", None), ("audit", 110)], "shown")
+        t.equal([(b["RetentionPeriod"], b["MinimumDays"]) for b in shown["Buckets"]], [(400, 300)], "likewise")
+        lake.store.stop()
+        the_settings_do_not_help(t, d, lake)
+        os.unlink(os.path.join(d, "retention.json"))
+        lake.store.start()
+        lake.connect()
+        t.equal(error(lake.client.update_event_data_store, EventDataStore=arn, RetentionPeriod=109)[0], "OperationNotPermittedException", "the file is gone, not the lock")
+        t.ok("2 locks and 0 holds are taken from" in lake.store.stderr(), "which is said")
+        lake.store.stop()
+        with open(os.path.join(d, "retention.json"), "w") as f:
+            f.write('{"Version":1,"Clock":1,"Locks":[{"Target":"x"}],"Holds":[]}')
+        refused(t, lake, "retention.json cannot be read (it is damaged): what is locked and held is not known")
+
+
+def refused(t, lake, want):
+    r = subprocess.run([tap.program("hosttrail-store"), "--config", lake.store.config], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=30)
+    t.ok(r.returncode not in (0, None) and r.stderr.count(want) == 1, "%s: %d %s" % (want, r.returncode, r.stderr))
+
+
+def the_settings_do_not_help(t, d, lake):
+    with open(lake.store.config) as f:
+        good = f.read()
+    with open(lake.store.config, "w") as f:
+        f.write(good.replace("retention_days=400", "retention_days=299"))
+    refused(t, lake, "bucket logs: retention_days is 299, and at least 300 are locked until ")
+    for bad in ("retention_days=6", "retention_days=3654", "retention_days=x", "retention_days=7 retention_days=8", "sse=AES256"):
+        with open(lake.store.config, "w") as f:
+            f.write(good.replace("retention_days=400", bad))
+        refused(t, lake, "bucket logs: ")
+    with open(lake.store.config, "w") as f:
+        f.write(good)
+
+
+def a_clock_that_is_set(t):
+    """Forward, by whomever: nothing goes. Only time that passes counts; and back again, all works on."""
+    with tap.Workdir() as d:
+        made = month(d, 600)
+        clock = MovedClock(d)
+        lake = Lake(d, environ=clock.environ, lake_seal_time="50ms")
+        lake.client.update_event_data_store(EventDataStore=lake.id(), RetentionPeriod=365)
+        until = time.time() + 20 * DAY
+        t.equal(lake.store.call("LockRetention", {"Target": lake.id(), "MinimumDays": 365, "Until": until})[0], 200, "locked for 20 days")
+        sealed(lake, made.count)
+        before, ahead, mine = segments(lake), 4000 * DAY, lake.id()
+        later = lambda n: datetime.datetime.utcnow() + datetime.timedelta(seconds=n)  # noqa: E731
+        for step in ("while it runs", "over a new start"):
+            clock.set(wall=ahead)
+            if step == "over a new start":
+                lake.store.stop()
+                lake.store.start()
+            time.sleep(2.5)
+            status, shown = lake.store.call("GetRetention", when=later(ahead))
+            t.ok(status == 200 and abs(shown["KeptTime"] - time.time()) < 60 and shown["WallTime"] > time.time() + ahead - 60, "the kept clock stays %s: %r" % (step, shown))
+            t.equal(lake.store.call("UpdateEventDataStore", {"EventDataStore": mine, "RetentionPeriod": 364}, prefix=AWS, when=later(ahead))[1].get("__type"),
+                    "OperationNotPermittedException", "and the lock " + step)
+            t.ok(set(before) <= set(segments(lake)), "and the segments " + step)
+        clock.set()
+        lake.store.stop()
+        lake.store.start()
+        lake.connect()
+        t.equal(lake.count(lake.id(), "hostname = 'kit'"), made.count, "the clock is right again")
+        clock.set(wall=21 * DAY, running=21 * DAY)
+        lake.store.until(lambda: lake.store.call("UpdateEventDataStore", {"EventDataStore": mine, "RetentionPeriod": 30}, prefix=AWS,
+                                                 when=later(21 * DAY))[0] == 200, "the lock to pass with the time", 60)
+        lake.store.until(lambda: lake.store.call("GetRetention", when=later(21 * DAY))[1]["KeptTime"] > time.time() + 20.9 * DAY, "time to pass")
+        lake.store.until(lambda: len(set(before) & set(segments(lake))) <= 12, "and what is past goes", 90)
+        t.ok(min(segments(lake)).split("day=")[1][:10] >= day_before(time.time(), 11), "of 30 days in 21 days, 9 are left: %r" % min(segments(lake)))
+        lake.store.stop()
+
+
+def what_is_held_stays(t):
+    with tap.Workdir() as d:
+        made = month(d)
+        lake = Lake(d, profiles="[op]\naws_access_key_id = KEYOP\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\nhosttrail_role = operator\n",
+                    lake_seal_time="50ms")
+        sealed(lake, made.count)
+        now, call = time.time(), lake.store.call
+        t.equal(call("PlaceHold", {"Name": "case-7", "Reason": "a court asks", "Target": lake.id(), "StartTime": now - 20 * DAY, "EndTime": now - 18 * DAY},
+                     key_id="KEYOP")[0], 200, "an operator holds")
+        for body, want in (({"Name": "case-7", "Reason": "again"}, "ConflictException"), ({"Name": "x"}, "ValidationException"), ({"Reason": "x"}, "ValidationException"),
+                           ({"Name": "a b", "Reason": "x"}, "ValidationException"), ({"Name": "x", "Reason": "x", "StartTime": 2, "EndTime": 1}, "InvalidTimeRangeException"),
+                           ({"Name": "x", "Reason": "x" * 257}, "ValidationException"), ({"Name": "x", "Reason": "x", "Target": "y"}, "ValidationException")):
+            t.equal(call("PlaceHold", body)[1].get("__type"), want, "%r" % body)
+        t.equal(call("ReleaseHold", {"Name": "nosuch", "Reason": "x"})[1].get("__type"), "ResourceNotFoundException", "no such")
+        t.equal(call("ReleaseHold", {"Name": "case-7", "Reason": "x"}, key_id="KEYOP")[1].get("__type"), "AccessDeniedException", "an operator does not release")
+        lake.client.update_event_data_store(EventDataStore=lake.id(), RetentionPeriod=7)
+        days = lambda: sorted({p.split("day=")[1][:10] for p in segments(lake)})  # noqa: E731
+        want = [day_before(now, n) for n in (20, 19, 18)]
+        lake.store.until(lambda: len(days()) <= 13, "what is not held to go", 60)
+        lake.store.stop()
+        lake.store.start()
+        lake.connect()
+        lake.wait()
+        t.equal([x for x in days() if x < day_before(now, 9)], want, "the held days stay")
+        some = lake.count(lake.id(), "hostname = 'kit' AND eventtime < current_timestamp - INTERVAL '9' DAY")
+        t.ok(some >= 200, "and can be asked: %d" % some)
+        shown = call("ListHolds")[1]["Holds"]
+        t.equal([(h["Name"], h["Reason"], h["PlacedBy"], h["Target"].split("/")[1], round(h["StartTime"])) for h in shown],
+                [("case-7", "a court asks", "KEYOP", lake.id(), round(now - 20 * DAY))], "shown")
+        t.equal(call("PlaceHold", {"Name": "all", "Reason": "y"})[0], 200, "on everything")
+        made2 = lake.client.create_event_data_store(Name="other", TerminationProtectionEnabled=False)["EventDataStoreArn"]
+        t.equal(error(lake.client.delete_event_data_store, EventDataStore=made2)[0], "OperationNotPermittedException", "nothing is deleted meanwhile")
+        for name in ("case-7", "all"):
+            t.equal(call("ReleaseHold", {"Name": name, "Reason": "it is over"})[0], 200, "released")
+        lake.store.until(lambda: not [x for x in days() if x < day_before(now, 9)], "the rest to go", 60)
+        t.equal(error(lake.client.delete_event_data_store, EventDataStore=made2)[0], None, "now it may be deleted")
+        t.equal([(r["eventName"], r["serviceEventDetails"]["name"], r["serviceEventDetails"]["by"]) for r in own(lake, "HoldPlaced") + own(lake, "HoldReleased")],
+                [("HoldPlaced", "case-7", "KEYOP"), ("HoldPlaced", "all", "HTAKTESTTESTTEST0001"), ("HoldReleased", "case-7", "HTAKTESTTESTTEST0001"),
+                 ("HoldReleased", "all", "HTAKTESTTESTTEST0001")], "all of it are records")
+        lake.store.stop()
+
+
+def by_the_command(t):
+    """hosttrail retention and hosttrail hold, as somebody types them."""
+    with tap.Workdir() as d:
+        os.mkdir(os.path.join(d, "bucket"))
+        lake = Lake(d, buckets=["logs %s/bucket retention_days=40" % d])
+        os.makedirs(os.path.join(d, "instance/store"))
+        for link, to in (("instance/credentials", "credentials"), ("instance/store/ports", "ports"), ("instance/ports", "ports")):
+            os.symlink(os.path.join(d, to), os.path.join(d, link))
+
+        def run(*args, status=0):
+            r = subprocess.run([tap.program("hosttrail"), *args], capture_output=True, text=True, timeout=30,
+                               env={**os.environ, "HOSTTRAIL_DIR": os.path.join(d, "instance")})
+            t.equal(r.returncode, status, "%s: %s" % (" ".join(args), r.stderr))
+            t.ok(r.stderr.count("\n") <= 1, "one line: " + r.stderr)
+            return r.stdout + r.stderr
+
+        until = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 40 * DAY))
+        run("retention", "set", "default", "100")
+        run("retention", "lock", "--until", until, "default", "50")
+        run("retention", "lock", "--until", until, "bucket:logs", "41", status=1)
+        run("retention", "lock", "--until", until, "bucket:logs", "40")
+        t.ok("at least 50 days until " + until in run("retention", "set", "default", "49", status=1), "locked")
+        out = run("retention").splitlines()
+        t.equal([" ".join(x.split()) for x in out], ["event data store default 100 days, at least 50 until %sT00:00:00Z" % until,
+                                                     "bucket logs 40 days, at least 40 until %sT00:00:00Z" % until], "shown")
+        run("hold", "place", "case", "--reason", "they ask", "--target", "default", "--start", "2026-01-01")
+        t.ok("case" in run("hold") and "they ask" in run("hold", "list"), "listed")
+        t.equal(json.loads(run("hold", "list", "--format", "json"))[0]["Reason"], "they ask", "as JSON")
+        t.ok("held" in run("retention", "show").splitlines()[0], "shown as held")
+        run("hold", "release", "case", "--reason", "over")
+        t.equal(run("hold"), "", "gone")
+        for args in (("hold", "place"), ("hold", "place", "x"), ("hold", "nonsense"), ("retention", "set", "default"), ("retention", "set", "default", "6"),
+                     ("retention", "lock", "default", "50"), ("retention", "set", "bucket:logs", "50"), ("retention", "lock", "--until", "soon", "default", "50")):
+            run(*args, status=2)
+        run("retention", "set", "nosuch", "50", status=1)
+        lake.store.stop()
+
+
+def killed_while_it_removes(t):
+    """At any moment: manifest and disk agree, each segment that is gone was said, none that was not said is gone."""
+    chance = random.Random(SEED)
+    t.note("HT_SEED=%d" % SEED)
+    with tap.Workdir() as d:
+        made = month(d, 3000, 100, per_frame=20)
+        lake = Lake(d, lake_seal_time="50ms")
+        sealed(lake, made.count)
+        before, left = segments(lake), 100
+        for _ in range(size("retention.kills")):
+            left = max(left - chance.randrange(5, 25), 8)
+            lake.client.update_event_data_store(EventDataStore=lake.id(), RetentionPeriod=left)
+            time.sleep(chance.uniform(0, 0.3))
+            lake.store.kill()
+            lake.store.start()
+            lake.connect()
+            lake.wait()
+            n = lake.count(lake.id(), "hostname = 'kit'")
+            want = sum(made.time(i) >= time.time() - left * DAY for i in range(made.count))
+            t.ok(want - 20 <= n <= want + 21, "%d days, %d of %d records" % (left, n, want))
+        lake.store.until(lambda: agree(lake) is None, "manifest and disk to agree: %s" % agree(lake), 60)
+        lake.store.until(lambda: not [p for p in segments(lake) if p.split("day=")[1][:10] < day_before(time.time(), left + 2)], "all that is past to go", 60)
+        said = [(r["serviceEventDetails"]["object"], r["serviceEventDetails"]["sha256"]) for r in own(lake, "SegmentRemoved")]
+        today = day_before(time.time(), 1)  # its segments are still merged
+        gone = {(p, v[0]) for p, v in before.items() if p not in segments(lake) and p.split("day=")[1][:10] < today}
+        t.ok(set(said) == gone, "each that is gone was said, and no other: %r" % (set(said) ^ gone))
+        t.note("%d removed, %d said twice" % (len(gone), len(said) - len(set(said))))
+        t.ok(len(said) - len(set(said)) <= size("retention.kills"), "at most one a kill was said twice")
+        lake.store.stop()
+
+
+if __name__ == "__main__":
+    tap.main([what_is_past_goes_and_is_said, every_way_of_an_administrator, a_clock_that_is_set, what_is_held_stays, by_the_command, killed_while_it_removes])
