@@ -23,6 +23,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "proto/keys.h"
+#include "retention/remover.h"
 #include "retention/retention.h"
 #include "tailer.h"
 #include "witness.h"
@@ -393,6 +394,17 @@ static void keep_certificate(void *ctx, const struct pki_binding *peer, const vo
 		log_limited(LOG_LEVEL_WARN, r, "cannot keep the certificate of host %s", peer->host_id);
 }
 
+static int start_remover(struct setup *s)
+{
+	struct remover *m = NULL;
+	int r = remover_start(&s->st, &m);
+
+	if (r < 0)
+		log_err(r, "cannot start removing what is past");
+	__atomic_store_n(&s->st.remover, m, __ATOMIC_RELEASE);
+	return r;
+}
+
 static int start_servers(struct setup *s)
 {
 	const struct store_config *c = s->config;
@@ -434,7 +446,7 @@ static int write_ports(struct setup *s)
 int setup_start(struct setup *s)
 {
 	static int (*const steps[])(struct setup *s) = { start_dir, start_token_key, start_journal, start_index,
-							 start_chains, start_retention, start_tailer, start_delivery, start_lake, start_servers, write_ports };
+							 start_chains, start_retention, start_tailer, start_delivery, start_lake, start_remover, start_servers, write_ports };
 	int r = 0;
 
 	s->st.region = s->config->region;
@@ -475,6 +487,7 @@ void setup_stop(struct setup **ps, const char *reason)
 		in_dir(s, "ports", path);
 		unlink(path);
 	}
+	remover_stop(&s->st.remover);
 	/* each ends what the next would miss: the tailer wakes the API's requests, which ask tailer and ingest */
 	delivery_stop(s->st.delivery);
 	tailer_stop(s->st.tailer);

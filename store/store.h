@@ -21,6 +21,7 @@ struct api;
 struct delivery;
 struct lake;
 struct audit;
+struct remover;
 struct retention;
 
 struct store {
@@ -40,6 +41,7 @@ struct store {
 	struct delivery *delivery;	/* NULL: no trail but the built-in one (tests) */
 	struct lake *lake;		/* NULL: none (tests) */
 	struct audit *audit;		/* NULL: requests are not recorded */
+	struct remover *remover;	/* NULL: not running */
 	struct retention *retention;	/* NULL: nothing is locked or held, and the wall clock counts (tests) */
 };
 

@@ -208,6 +208,9 @@ static int report(struct verify *v)
 	if (v->trails.digests)
 		printf(v->json ? "{\"digests\":%llu,\"logFiles\":%llu}\n" : "trails: %llu digests, %llu log files\n",
 		       (unsigned long long)v->trails.digests, (unsigned long long)v->trails.logs);
+	if (v->trails.removed)
+		printf(v->json ? "{\"removedDigests\":%llu}\n" : "trails: %llu digests were removed for their age, with their log files\n",
+		       (unsigned long long)v->trails.removed);
 	printf(v->json ? "{\"frames\":%llu,\"records\":%llu,\"faults\":%llu}\n" : "verified: %llu frames, %llu records, %llu faults\n",
 	       (unsigned long long)frames, (unsigned long long)records, (unsigned long long)faults);
 	return faults || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;

@@ -243,6 +243,10 @@ static int check_row(struct check *c, size_t i)
 		return 0;
 	if (previous && number(previous, "EndTime") != number(row, "StartTime"))
 		check_fault(c, "digest s3://%s/%s: a period before it is missing", member_text(row, "S3Bucket"), member_text(row, "S3Object"));
+	if (member_at(row, "RemovedTime")) {
+		c->t->removed++;	/* for its age, as a record says; its log files likewise */
+		return 0;
+	}
 	if (!json_object_get_boolean(member_at(row, "Delivered")))
 		return 0;	/* the trail's status says why */
 	return check_digest(c, row, previous);

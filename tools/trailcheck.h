@@ -23,6 +23,7 @@ struct trailcheck {
 	trailcheck_fault_fn fault;
 	void *ctx;
 	uint64_t digests, logs;		/* that were checked */
+	uint64_t removed;		/* digests that the store removed for their age */
 };
 
 /* 0, or -errno and why: the store did not answer. */

@@ -364,3 +364,13 @@ int bucket_list(const struct bucket *b, const char *prefix, const char *marker, 
 {
 	return b->directory ? dir_list(b, prefix, marker, fn, ctx) : -ENOSYS;
 }
+
+uint64_t bucket_size(const struct bucket *b, const char *key)
+{
+	return b->directory ? dir_size(b, key) : 0;
+}
+
+int bucket_remove(const struct bucket *b, const char *key, char *why)
+{
+	return b->directory ? dir_remove(b, key, why) : bucket_say(why, -ENOSYS, "what lies at an endpoint is not removed");
+}

@@ -70,6 +70,9 @@ int bucket_check(const struct bucket *b, char *why);
 int bucket_put(const struct bucket *b, const struct object *o, char *why);
 /* Bytes and headers ("name: value\n" each) of an object, appended. -ENOENT: there is none. */
 int bucket_get(const struct bucket *b, const char *key, struct buf *body, struct buf *headers, char *why);
+uint64_t bucket_size(const struct bucket *b, const char *key);	/* of a local object; 0: it is not there */
+/* A local object and its headers, and folders that are empty then; 0 also when it is not there. */
+int bucket_remove(const struct bucket *b, const char *key, char *why);
 
 /* Keys that begin with prefix and come after marker, in the order of their bytes; local ones only. fn returns
  * other than 0 to stop. */

@@ -141,6 +141,37 @@ int dir_put(const struct bucket *b, const struct object *o, char *why)
 	return r < 0 ? say_errno(why, r) : 0;
 }
 
+/* ---- removing */
+
+static int unlink_file(const char *path)
+{
+	return unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR ? -errno : 0;
+}
+
+/* The object before its headers: none is seen without them. */
+int dir_remove(const struct bucket *b, const char *key, char *why)
+{
+	char path[PATH_MAX], beside[PATH_MAX + sizeof(BUCKET_HEADERS)], *slash;
+	size_t root = strlen(b->directory);
+	int r = -EINVAL;
+
+	if (is_key(key))
+		r = snprintf(path, sizeof(path), "%s/%s", b->directory, key) < (int)sizeof(path) ? 0 : -ENAMETOOLONG;
+	if (!r) {
+		snprintf(beside, sizeof(beside), "%s" BUCKET_HEADERS, path);
+		r = unlink_file(path);
+	}
+	if (!r)
+		r = unlink_file(beside);
+	/* the folders of the day, the month, the year, ... where nothing is left */
+	while (!r && (slash = strrchr(path, '/')) && (size_t)(slash - path) > root) {
+		*slash = '\0';
+		if (rmdir(path) < 0)
+			break;
+	}
+	return r < 0 ? say_errno(why, r) : 0;
+}
+
 /* ---- reading */
 
 int dir_get(const struct bucket *b, const char *key, struct buf *body, struct buf *headers, char *why)
@@ -161,6 +192,16 @@ int dir_get(const struct bucket *b, const char *key, struct buf *body, struct bu
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
 		return bucket_say(why, -ENOENT, "NoSuchKey");
 	return r < 0 ? say_errno(why, r) : 0;
+}
+
+uint64_t dir_size(const struct bucket *b, const char *key)
+{
+	char path[PATH_MAX];
+	struct stat s;
+
+	if (!is_key(key) || snprintf(path, sizeof(path), "%s/%s", b->directory, key) >= (int)sizeof(path) || stat(path, &s) < 0)
+		return 0;
+	return (uint64_t)s.st_size;
 }
 
 struct listing {

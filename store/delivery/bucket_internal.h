@@ -18,6 +18,8 @@ int bucket_say(char *why, int r, const char *fmt, ...) __attribute__((format(pri
 int dir_check(const struct bucket *b, char *why);
 int dir_put(const struct bucket *b, const struct object *o, char *why);
 int dir_get(const struct bucket *b, const char *key, struct buf *body, struct buf *headers, char *why);
+uint64_t dir_size(const struct bucket *b, const char *key);
+int dir_remove(const struct bucket *b, const char *key, char *why);
 int dir_list(const struct bucket *b, const char *prefix, const char *marker, bucket_list_fn fn, void *ctx);
 
 int s3_check(const struct bucket *b, char *why);

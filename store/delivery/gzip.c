@@ -25,3 +25,28 @@ int gzip_whole(const void *p, size_t n, struct buf *ret)
 	deflateEnd(&z);
 	return r;
 }
+
+int gunzip_whole(const void *p, size_t n, size_t max, struct buf *ret)
+{
+	z_stream z = { .next_in = (Bytef *)(uintptr_t)p, .avail_in = (uInt)n };
+	const size_t start = ret->n, room = 65536;
+	int code = Z_OK, r = 0;
+
+	if (n > UINT32_MAX)
+		return -EFBIG;
+	if (inflateInit2(&z, GZIP_BITS) != Z_OK)
+		return -ENOMEM;
+	while (code == Z_OK && !r) {
+		r = ret->n - start > max ? -EFBIG : buf_reserve(ret, room);
+		if (r < 0)
+			break;
+		z.next_out = ret->p + ret->n;
+		z.avail_out = (uInt)room;
+		code = inflate(&z, Z_NO_FLUSH);
+		ret->n += room - z.avail_out;
+	}
+	if (!r && (code != Z_STREAM_END || z.avail_in))
+		r = code == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
+	inflateEnd(&z);
+	return r;
+}

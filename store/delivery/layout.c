@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/clock.h"
 #include "proto/keys.h"
 
 static void add_day(const struct layout *l, const char *folder, char ret[LAYOUT_KEY_MAX], struct tm *ret_tm)
@@ -46,6 +47,65 @@ void layout_digest_key(const struct layout *l, const char *trail, const char *ho
 	strftime(time, sizeof(time), "%Y%m%dT%H%M%SZ", &tm);
 	at = strlen(ret);
 	snprintf(ret + at, LAYOUT_KEY_MAX - at, "%s_%s_%s.json.gz", trail, home, time);
+}
+
+/* "20261122T1015" or "20261122T101530", and what must follow it. */
+static bool parse_time(const char *s, size_t digits, int64_t *ret)
+{
+	char iso[32];
+
+	if (strlen(s) < digits + 1 || s[8] != 'T' || s[digits + 1] != 'Z')
+		return false;
+	for (size_t i = 0; i < digits + 1; i++)
+		if (i != 8 && !isdigit((unsigned char)s[i]))
+			return false;
+	snprintf(iso, sizeof(iso), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", s, s + 4, s + 6, s + 9, s + 11, digits == 14 ? s + 13 : "00");
+	if (clock_parse(iso, ret) < 0)
+		return false;
+	*ret /= (int64_t)NS_PER_SEC;
+	return true;
+}
+
+/* [prefix/]AWSLogs/A/<kind>/R/Y/M/D/A_<kind>_R_...: where A and R are named twice, and the day of the time is the folder's. */
+static const char *parse_folder(const char *key, const char *kind, size_t *ret_folder)
+{
+	char account[64], region[64], want[512];
+	const char *at = NULL, *name = strrchr(key, '/');
+	unsigned y, m, d;
+
+	for (const char *p = key; (p = strstr(p, "AWSLogs/")); p++)
+		if (p == key || p[-1] == '/')
+			at = p;
+	if (!at || !name || sscanf(at, "AWSLogs/%63[^/]/%*[^/]/%63[^/]/%4u/%2u/%2u/", account, region, &y, &m, &d) != 5)
+		return NULL;
+	snprintf(want, sizeof(want), "AWSLogs/%s/%s/%s/%04u/%02u/%02u/%s_%s_%s_", account, kind, region, y, m, d, account, kind, region);
+	if (strncmp(at, want, strlen(want)) || name != strrchr(want, '/') - want + at)
+		return NULL;
+	*ret_folder = (size_t)(name - key);
+	return at + strlen(want);
+}
+
+bool layout_parse(const char *key, int64_t *ret_seconds, size_t *ret_folder)
+{
+	static const char end[] = ".json.gz";
+	size_t n = strlen(key), folder;
+	const char *rest = parse_folder(key, "CloudTrail", &folder), *time;
+
+	if (n < sizeof(end) || strcmp(key + n - (sizeof(end) - 1), end))
+		return false;
+	time = rest;
+	if (rest && (strlen(rest) != 14 + 1 + 16 + sizeof(end) - 1 || rest[14] != '_' || !parse_time(time, 12, ret_seconds)))
+		return false;
+	if (!rest) {
+		rest = parse_folder(key, "CloudTrail-Digest", &folder);
+		if (!rest || strlen(rest) < 17 + sizeof(end) - 1)
+			return false;
+		time = key + n - (sizeof(end) - 1) - 16;
+		if (time[-1] != '_' || !parse_time(time, 14, ret_seconds))
+			return false;
+	}
+	*ret_folder = folder;
+	return true;
 }
 
 void layout_arn(const char *region, const char *account, const char *name, char ret[LAYOUT_ARN_MAX])

@@ -5,6 +5,7 @@
 #define HOSTTRAIL_STORE_LAYOUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LAYOUT_KEY_MAX 1024
@@ -24,6 +25,8 @@ struct layout {
 void layout_log_key(const struct layout *l, const void *seed, unsigned n, char ret[LAYOUT_KEY_MAX]);
 /* .../CloudTrail-Digest/<region>/Y/M/D/<account>_CloudTrail-Digest_<region>_<trail>_<home region>_<time>.json.gz */
 void layout_digest_key(const struct layout *l, const char *trail, const char *home, char ret[LAYOUT_KEY_MAX]);
+/* Is it a log file's or a digest's name, as above? *ret_seconds: the time in it, *ret_folder: length of the folder's part. */
+bool layout_parse(const char *key, int64_t *ret_seconds, size_t *ret_folder);
 void layout_arn(const char *region, const char *account, const char *name, char ret[LAYOUT_ARN_MAX]);
 
 /* CloudTrail's rules for names of trails, S3's for names of buckets, and what a key prefix may hold. */

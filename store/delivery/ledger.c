@@ -10,7 +10,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define VERSION 1
+#define VERSION 2
 #define STRING(x) #x
 #define NUMBER(x) STRING(x)
 
@@ -33,11 +33,16 @@ static const char schema[] =
 	"CREATE TABLE chains (id INTEGER PRIMARY KEY AUTOINCREMENT, span INT, trail INT, account TEXT, region TEXT, until INT, last INT DEFAULT 0,"
 	" UNIQUE (span, account, region));"
 	"CREATE TABLE digests (id INTEGER PRIMARY KEY AUTOINCREMENT, chain INT, trail INT, account TEXT, region TEXT, bucket TEXT, key TEXT,"
-	" hash TEXT, fingerprint TEXT, signature TEXT, begin INT, end INT, delivered INT DEFAULT 0, body BLOB);"
+	" hash TEXT, fingerprint TEXT, signature TEXT, begin INT, end INT, delivered INT DEFAULT 0, body BLOB, removed INT DEFAULT 0);"
 	"CREATE INDEX digest_state ON digests (trail, delivered);"
 	"CREATE INDEX digest_ends ON digests (account, region, end);"
 	"CREATE TABLE keys (fingerprint TEXT PRIMARY KEY, der BLOB, begin INT, end INT);"
 	"PRAGMA user_version = " NUMBER(VERSION) ";";
+
+/* What a ledger of version i + 1 lacks. */
+static const char *const upgrades[] = {
+	"ALTER TABLE digests ADD COLUMN removed INT DEFAULT 0; PRAGMA user_version = 2;",
+};
 
 static int error_of(int code)
 {
@@ -87,7 +92,11 @@ static int prepare_tables(struct ledger *l)
 	r = ledger_begin(l);
 	if (r < 0)
 		return r;
-	return ledger_commit(l, execute(l, schema));
+	if (!version)
+		return ledger_commit(l, execute(l, schema));
+	for (; version < VERSION && !r; version++)
+		r = execute(l, upgrades[version - 1]);
+	return ledger_commit(l, r);
 }
 
 static int check_whole(struct ledger *l)

@@ -75,6 +75,7 @@ struct digest_row {
 	char account[32], region[64], bucket[64], key[LAYOUT_KEY_MAX], hash[65], fingerprint[33], signature[513];
 	int64_t begin, end;		/* seconds */
 	int64_t delivered;		/* wall clock ns */
+	int64_t removed;		/* likewise; 0: not for its age. It and its log files may be gone from then on */
 	struct buf body;		/* until it is delivered */
 };
 
@@ -159,6 +160,11 @@ int ledger_digest_delivered(struct ledger *l, int64_t id, int64_t now);
 typedef int (*ledger_digest_fn)(void *ctx, const struct digest_row *r);
 /* Of a trail, or of all that ever were: 0. */
 int ledger_digests(struct ledger *l, int64_t trail, int64_t after, unsigned max, ledger_digest_fn fn, void *ctx);
+/* The next one of a bucket (behind `after`) that ended before `end` and is not removed. */
+int ledger_digest_aged(struct ledger *l, const char *bucket, int64_t after, int64_t end, struct digest_row *ret_r);
+int ledger_digest_removed(struct ledger *l, int64_t id, int64_t now);
+/* Whether the ledger knows of a file: one that waits for its digest, or a digest that is not removed. An error: it may. */
+bool ledger_knows(struct ledger *l, const char *bucket, const char *key);
 
 /* ---- keys */
 int ledger_key_add(struct ledger *l, const struct key_row *k);

@@ -86,7 +86,7 @@ int ledger_chains(struct ledger *l, int64_t span, ledger_chain_fn fn, void *ctx)
 
 /* ---- digests */
 
-#define COLUMNS "id, chain, trail, account, region, bucket, key, hash, fingerprint, signature, begin, end, delivered, body"
+#define COLUMNS "id, chain, trail, account, region, bucket, key, hash, fingerprint, signature, begin, end, delivered, removed, body"
 
 static int one_digest(struct query *q, struct digest_row *d)
 {
@@ -107,6 +107,7 @@ static int one_digest(struct query *q, struct digest_row *d)
 		d->begin = read_int(q);
 		d->end = read_int(q);
 		d->delivered = read_int(q);
+		d->removed = read_int(q);
 		buf_reset(&d->body);
 		read_blob(q, &d->body);
 	}
@@ -233,6 +234,42 @@ int ledger_digests(struct ledger *l, int64_t trail, int64_t after, unsigned max,
 	}
 	buf_free(&d.body);
 	return r == -ENOENT ? 0 : r;
+}
+
+/* ---- those that are removed */
+
+int ledger_digest_aged(struct ledger *l, const char *bucket, int64_t after, int64_t end, struct digest_row *ret_r)
+{
+	struct query q;
+
+	query_begin(&q, l, "SELECT " COLUMNS " FROM digests WHERE id > ? AND bucket = ? AND end < ? AND removed = 0 ORDER BY id LIMIT 1");
+	bind_int(&q, after);
+	bind_text(&q, bucket);
+	bind_int(&q, end);
+	return one_digest(&q, ret_r);
+}
+
+int ledger_digest_removed(struct ledger *l, int64_t id, int64_t now)
+{
+	struct query q;
+
+	query_begin(&q, l, "UPDATE digests SET removed = ? WHERE id = ?");
+	bind_int(&q, now);
+	bind_int(&q, id);
+	return query_end(&q);
+}
+
+bool ledger_knows(struct ledger *l, const char *bucket, const char *key)
+{
+	struct query q;
+	bool there;
+
+	query_begin(&q, l, "SELECT 1 FROM logs WHERE bucket = ?1 AND key = ?2 UNION ALL"
+			   " SELECT 1 FROM digests WHERE bucket = ?1 AND key = ?2 AND removed = 0 LIMIT 1");
+	bind_text(&q, bucket);
+	bind_text(&q, key);
+	there = query_row(&q);
+	return query_end(&q) < 0 || there;
 }
 
 /* ---- keys */

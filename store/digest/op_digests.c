@@ -92,6 +92,8 @@ static int show_digest(void *ctx, const struct digest_row *d)
 	json_string(j, "Signature", d->signature);
 	json_string(j, "Fingerprint", d->fingerprint);
 	json_boolean(j, "Delivered", d->delivered != 0);
+	if (d->removed)
+		json_time(j, "RemovedTime", d->removed);
 	json_close(j, '}');
 	return 0;
 }

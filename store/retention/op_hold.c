@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "op_retention.h"
 #include "proto/json.h"
+#include "remover.h"
 #include "store/input.h"
 #include "store/lake/lake.h"
 #include "store/witness.h"
@@ -117,6 +118,7 @@ int op_release_hold(struct store *st, struct json_object *in, struct op_state *s
 	if (res < 0)
 		return broken(r);
 	lake_retain_soon(__atomic_load_n(&st->lake, __ATOMIC_ACQUIRE));
+	remover_wake(__atomic_load_n(&st->remover, __ATOMIC_ACQUIRE));
 	buf_adds(&r->body, "{}");
 	return r->body.failed ? broken(r) : 0;
 }

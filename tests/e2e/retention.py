@@ -15,11 +15,13 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bucketkit  # noqa: E402
 import tap  # noqa: E402
 from lake_stores import Lake, error  # noqa: E402
 from movedclock import MovedClock  # noqa: E402
+from shipkit import Client, Pki, messages, new_stream  # noqa: E402
 from sizes import size  # noqa: E402
-from storekit import fill  # noqa: E402
+from storekit import Store, fill  # noqa: E402
 
 SEED = int(os.environ.get("HT_SEED", "0")) or random.randrange(1, 1 << 30)
 DAY = 86400
@@ -289,6 +291,142 @@ def by_the_command(t):
         lake.store.stop()
 
 
+class Files:
+    """A store with a trail that is validated, and one that is not, in a directory; its clock can be moved."""
+
+    def __init__(self, d, **settings):
+        self.dir, self.bucket, self.clock, self.ahead = d, os.path.join(d, "bucket"), MovedClock(d), 0
+        os.mkdir(self.bucket)
+        self.pb, self.pki = messages(d), Pki(os.path.join(d, "pki"))
+        self.pki.host("host")
+        self.store = Store(d, environ=self.clock.environ, buckets=["trail-logs %s retention_days=7" % self.bucket], delivery_interval="100ms",
+                           duckdb="/nonexistent", **settings)
+        for name, validated in (("main", True), ("plain", False)):
+            self.call("CreateTrail", {"Name": name, "S3BucketName": "trail-logs", "S3KeyPrefix": name, "EnableLogFileValidation": validated}, prefix=AWS)
+            self.call("PutEventSelectors", {"TrailName": name, "AdvancedEventSelectors": bucketkit.everything()}, prefix=AWS)
+            self.call("StartLogging", {"Name": name}, prefix=AWS)
+
+    def call(self, *args, **kw):
+        status, answer = self.store.call(*args, when=datetime.datetime.utcnow() + datetime.timedelta(seconds=self.ahead), **kw)
+        if status != 200:
+            raise tap.Failed("%r: %r" % (args, answer))
+        return answer
+
+    def pass_time(self, seconds):
+        """It passes while the store runs; the thread that removes looks once a minute."""
+        self.ahead += seconds
+        self.clock.set(wall=self.ahead, running=self.ahead)
+
+    def logs(self, trail="main"):
+        return set(bucketkit.files(os.path.join(self.bucket, trail), "CloudTrail"))
+
+    def digests(self):
+        return bucketkit.files(self.bucket, "CloudTrail-Digest")
+
+    def ship(self):
+        """Records, until a new file of each trail is there."""
+        before = self.logs(), self.logs("plain")
+        with Client(self.pki, "host", self.store.ports["ingest"], self.pb) as c:
+            c.ship(*self.pki.frames("host", new_stream(), count=2, records=10))
+        self.store.until(lambda: self.logs() > before[0] and self.logs("plain") > before[1], "a file of each trail")
+        return self.logs() - before[0], self.logs("plain") - before[1]
+
+    def hours(self, n):
+        """So many, an hour at a time, each with its digest, until the last one is there."""
+        for _ in range(n):
+            before = len(self.digests())
+            self.pass_time(3600)
+            self.store.until(lambda: len(self.digests()) > before, "an hour's digest")
+
+    def restart(self):
+        self.store.stop()
+        self.store.start()
+
+    def removed(self):
+        pages, token = [], {}
+        while True:
+            page = self.call("LookupEvents", {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "LogFilesRemoved"}], **token}, prefix=AWS)
+            pages += [json.loads(e["CloudTrailEvent"])["serviceEventDetails"] for e in page["Events"]]
+            if "NextToken" not in page:
+                return pages[::-1]
+            token = {"NextToken": page["NextToken"]}
+
+    def validate(self, since):
+        return bucketkit.validate(self.store, self.dir, "main", since, environment=self.clock.environ)
+
+    def verify(self):
+        """hosttrail verify, at the store's time."""
+        os.environ.update(self.clock.environ)
+        try:
+            return bucketkit.verify(self.dir)
+        finally:
+            for k in self.clock.environ:
+                del os.environ[k]
+
+
+def directories_of_trails(t):
+    """Log files go with the digests that name them, oldest first; what remains is valid to AWS's own tool, and to ours."""
+    with tap.Workdir() as d:
+        f = Files(d)
+        begin, old, young = time.time(), [], []
+        for rounds in (old, old, young):
+            rounds.append(f.ship())
+            f.hours(2)
+        held = f.call("PlaceHold", {"Name": "h", "Reason": "x", "Target": "bucket:trail-logs", "EndTime": begin + 3000})
+        t.equal(held, {}, "the first is held")
+        f.pass_time(7 * DAY - 2 * 3600 + 1800)  # now the first two are past, and the third is not
+        f.store.until(lambda: len(f.digests()) >= 7 * 24 + 3, "digests of a week", 60)
+        f.restart()
+        time.sleep(1)
+        t.equal(f.removed(), [], "nothing goes before what is held")
+        t.ok(old[0][0] <= f.logs() and old[1][0] <= f.logs(), "neither what is held nor what follows it")
+        names = {p: hashlib.sha256(bucketkit.one_member(p)).hexdigest() for p in f.digests()}
+        f.call("ReleaseHold", {"Name": "h", "Reason": "y"})
+        f.store.until(lambda: not (old[0][0] | old[1][0]) & f.logs() and not (old[0][1] | old[1][1]) & f.logs("plain"), "what is past to go", 90)
+        t.ok(young[0][0] <= f.logs() and young[0][1] <= f.logs("plain"), "what is not stays")
+        t.ok(tap.wait_for(lambda: len(f.removed()) >= 5), "all is said")
+        said = f.removed()
+        gone = {os.path.relpath(p, f.bucket): h for p, h in names.items() if not os.path.exists(p)}
+        t.equal({x["object"]: x["sha256"] for x in said if x["object"].endswith(".json.gz")}, gone, "each digest, by its hash")
+        t.ok(all(x["files"] >= 1 and x["target"] == "bucket trail-logs" and x["retentionDays"] == 7 and x["reason"] == "retention" for x in said), "%r" % said[0])
+        t.equal(sum(x["files"] for x in said), len(gone) + sum(len(a | b) for a, b in old), "each file, once")
+        t.ok(not [p for p in glob.glob(f.bucket + "/**/*.headers", recursive=True) if not os.path.exists(p[:-8])], "no headers without their digest")
+        oldest = min(f.digests(), key=lambda p: p[-24:])
+        since = json.loads(bucketkit.one_member(oldest))["digestStartTime"]
+        status, out = f.validate(datetime.datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp() + 1)
+        t.ok(status == 0 and "INVALID" not in out and "%d/%d digest files valid" % (len(f.digests()), len(f.digests())) in out, "validate-logs: " + out[-500:])
+        status, faults, out = f.verify()
+        t.equal((status, faults), (0, []), "hosttrail verify: " + out[-300:])
+        t.ok('"removedDigests":%d' % len(gone) in out, "which says what is gone: " + out[-300:])
+        f.store.stop()
+
+
+def killed_while_it_removes_files(t):
+    if not size("retention.files"):
+        raise tap.Skip("at full size")
+    chance = random.Random(SEED)
+    t.note("HT_SEED=%d" % SEED)
+    with tap.Workdir() as d:
+        f = Files(d)
+        files = [f.ship()]
+        for _ in range(5):
+            f.hours(1)
+            files.append(f.ship())
+        f.pass_time(7 * DAY)
+        f.store.until(lambda: len(f.digests()) >= 7 * 24 + 5, "digests of a week", 60)
+        for _ in range(size("retention.kills")):
+            f.store.stop()
+            f.pass_time(3600)
+            f.store.start(wait=False)
+            time.sleep(chance.uniform(0, 0.4))
+            f.store.kill()
+            f.store.start()
+        f.store.until(lambda: not f.logs() & set().union(*(a for a, _ in files[:3])), "what is past to go", 60)
+        status, faults, out = f.verify()
+        t.equal((status, faults), (0, []), "hosttrail verify finds nothing that is missing or too many: " + out[-300:])
+        f.store.stop()
+
+
 def killed_while_it_removes(t):
     """At any moment: manifest and disk agree, each segment that is gone was said, none that was not said is gone."""
     chance = random.Random(SEED)
@@ -321,4 +459,4 @@ def killed_while_it_removes(t):
 
 
 if __name__ == "__main__":
-    tap.main([what_is_past_goes_and_is_said, every_way_of_an_administrator, a_clock_that_is_set, what_is_held_stays, by_the_command, killed_while_it_removes])
+    tap.main([what_is_past_goes_and_is_said, every_way_of_an_administrator, a_clock_that_is_set, what_is_held_stays, by_the_command, killed_while_it_removes, directories_of_trails, killed_while_it_removes_files])

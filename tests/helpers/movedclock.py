@@ -43,6 +43,16 @@ int clock_gettime(clockid_t id, struct timespec *t)
 	}
 	return 0;
 }
+
+time_t time(time_t *ret)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	if (ret)
+		*ret = t.tv_sec;
+	return t.tv_sec;
+}
 """
 
 

@@ -63,6 +63,66 @@ static void keys_are_cloudtrails(void)
 	ok_str(a, "arn:aws:cloudtrail:local:000000000000:trail/abc");
 }
 
+static void names_are_read_back(void)
+{
+	const struct layout l = { "pre/fix", "123456789012", "eu-west-1", 1793498491 };
+	static const char *const no[] = {
+		"", "x.json.gz", "AWSLogs/1/CloudTrail/r/2026/11/01/1_CloudTrail_r_20261101T0201Z_0123456789abcdef.json.gz.headers",
+		"AWSLogs/1/CloudTrail/r/2026/11/01/2_CloudTrail_r_20261101T0201Z_0123456789abcdef.json.gz",	/* another account */
+		"AWSLogs/1/CloudTrail/r/2026/11/01/1_CloudTrail_r_20261101T0261Z_0123456789abcdef.json.gz",	/* no such minute */
+		"AWSLogs/1/CloudTrail/r/2026/11/01/1_CloudTrail_r_20261101T0201Z_0123456789abcde.json.gz",
+		"AWSLogs/1/CloudTrail/r/2026/11/01/x/1_CloudTrail_r_20261101T0201Z_0123456789abcdef.json.gz",
+		"AWSLogs/1/CloudTrail-Lake/Query/2026/11/01/q/result_1.csv.gz", "AWSLogs/1/CloudTrail-Digest/r/2026/11/01/1_CloudTrail-Digest_r_.json.gz",
+		"xAWSLogs/1/CloudTrail/r/2026/11/01/1_CloudTrail_r_20261101T0201Z_0123456789abcdef.json.gz",
+	};
+	char key[LAYOUT_KEY_MAX];
+	int64_t seconds;
+	size_t folder;
+
+	layout_log_key(&l, "seed", 4, key);
+	ok(layout_parse(key, &seconds, &folder));
+	ok_int(seconds, 1793498491 / 60 * 60);
+	ok_int(folder, strrchr(key, '/') - key);
+	layout_digest_key(&l, "my-trail", "us-east-1", key);
+	ok(layout_parse(key, &seconds, &folder));
+	ok_int(seconds, 1793498491);
+	for (unsigned i = 0; i < ARRAY_SIZE(no); i++) {
+		ok(!layout_parse(no[i], &seconds, &folder));
+		if (tap_failed)
+			printf("# %s\n", no[i]);
+	}
+}
+
+static void put(const struct bucket *b, const char *key, int want);
+
+static void what_is_past_goes_with_its_folders(void)
+{
+	struct buckets *all = NULL;
+	char line[160], *lines[] = { line }, why[BUCKET_WHY_MAX], path[256];
+	struct conf_list list = { .v = lines, .n = 1 };
+	const struct bucket *b;
+
+	begin();
+	snprintf(line, sizeof(line), "logs %s/b retention_days=30", dir);
+	must(buckets_load(&list, &all, why) == 0);
+	b = buckets_find(all, "logs");
+	ok_int(bucket_retention(b), 30);
+	put(b, "a/b/c", 0);
+	put(b, "a/d", 0);
+	ok(bucket_size(b, "a/d") > 0 && bucket_size(b, "a/none") == 0);
+	ok_int(bucket_remove(b, "a/b/c", why), 0);
+	snprintf(path, sizeof(path), "%s/b/a/b", dir);
+	ok(access(path, F_OK) < 0);
+	ok_int(bucket_remove(b, "a/b/c", why), 0);
+	ok(bucket_size(b, "a/d") > 0);
+	ok_int(bucket_remove(b, "a/d", why), 0);
+	snprintf(path, sizeof(path), "%s/b", dir);
+	ok(access(path, F_OK) == 0);
+	ok_int(bucket_remove(b, "../x", why), -EINVAL);
+	buckets_free(&all);
+	end();
+}
+
 static void names_keep_awss_rules(void)
 {
 	static const char *const trails[] = { "abc", "my.trail_1-x", "A1B", NULL };
@@ -418,7 +478,7 @@ static void addresses(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(keys_are_cloudtrails), CASE(names_keep_awss_rules), CASE(a_log_file_is_one_gzip_member), CASE(more_or_less_than_a_member_is_told),
+	CASE(keys_are_cloudtrails), CASE(names_are_read_back), CASE(what_is_past_goes_with_its_folders), CASE(names_keep_awss_rules), CASE(a_log_file_is_one_gzip_member), CASE(more_or_less_than_a_member_is_told),
 	CASE(what_grows_beyond_the_bound_is_refused), CASE(lines_of_the_settings), CASE(a_directory_is_a_bucket), CASE(requests_of_s3),
 	CASE(errors_of_s3), CASE(errors_of_cloudwatch_logs), CASE(envelopes_are_eventbridges), CASE(addresses),
 };
