@@ -44,10 +44,24 @@ static uint16_t plain_of(const struct probes_calls *c, unsigned call)
 /* Calls that carry the records of TLS. */
 static bool socket_io(const char *name)
 {
-	static const char *const names[] = { "read", "write", "readv", "writev", "sendto", "recvfrom", "sendmsg", "recvmsg" };
+	static const char *const names[] = { "read", "write", "readv", "writev", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg",
+					     "recvmmsg", "recvmmsg_time64", "socketcall", "splice", "sendfile", "sendfile64" };
 
 	for (size_t i = 0; name && i < ARRAY_SIZE(names); i++)
 		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool uring_io(uint8_t op)
+{
+	static const char *const names[] = { "READV",	  "WRITEV", "READ_FIXED", "WRITE_FIXED",  "SENDMSG",	 "RECVMSG",	"READ",
+					     "WRITE",	  "SEND",   "RECV",	  "SEND_ZC",	  "SENDMSG_ZC", "READV_FIXED", "WRITEV_FIXED" };
+	char room[12];
+	struct str s = uring_op_name(op, room);
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (s.n == strlen(names[i]) && !memcmp(s.p, names[i], s.n))
 			return true;
 	return false;
 }
@@ -62,7 +76,7 @@ static void fill_abi(const struct probes_calls *c, enum ht_abi abi, bool tls, ca
 
 		if (name && !strcmp(name, "restart_syscall"))
 			entry = HT_INDEX_RESTART;
-		if (tls && abi == HT_ABI_NATIVE && socket_io(name))
+		if (tls && abi != HT_ABI_X32 && socket_io(name))
 			entry |= HT_INDEX_ENTER | HT_INDEX_TLS;
 		m->ht_index[abi * HT_NR_MAX + nr] = entry;
 	}
@@ -77,7 +91,7 @@ void probes_captured_fill(const struct probes_calls *c, bool tls, captured_map *
 		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++)
 			m->ht_behind[k * HT_BEHIND_MAX + nr] = plain_of(c, calls_behind(k, nr));
 	for (unsigned op = 0; op < URING_OPS; op++)
-		m->ht_uring_index[op] = plain_of(c, uring_call((uint8_t)op));
+		m->ht_uring_index[op] = plain_of(c, uring_call((uint8_t)op)) | (tls && uring_io((uint8_t)op) ? HT_INDEX_TLS : 0);
 }
 
 /* Captured if either says so, and as little narrowed as the wider of them. */

@@ -3,7 +3,7 @@
  * arch_x86.bpf.h - registers, ABIs and user structures of x86-64, i386 and x32.
  *
  * Another architecture is another file with the same functions: arch_nr(), arch_args(),
- * arch_in_call(), arch_pointer_size().
+ * arch_in_call(), arch_socket_io(), arch_pointer_size().
  */
 #ifndef HOSTTRAIL_ARCH_X86_BPF_H
 #define HOSTTRAIL_ARCH_X86_BPF_H
@@ -206,6 +206,9 @@ static __always_inline __u64 arch_func_arg(struct pt_regs *regs, __u32 abi, __u3
 #define IO_IOV 2	/* the buffer is the first of an array */
 #define IO_MSG 4	/* that a struct msghdr names */
 #define IO_ANY 8
+#define IO_MANY 16	/* an array of those, each with its number of bytes behind it */
+#define IO_32 32	/* pointers and lengths have 32 bits */
+#define IO_BLIND 64	/* the bytes are not in the program's memory */
 
 /* What a native call on a socket does with the bytes; 0: nothing. */
 static __always_inline __u32 arch_socket_io(__u32 nr)
@@ -217,8 +220,47 @@ static __always_inline __u32 arch_socket_io(__u32 nr)
 	case 20: return IO_ANY | IO_SEND | IO_IOV;	/* writev */
 	case 46: return IO_ANY | IO_SEND | IO_IOV | IO_MSG;	/* sendmsg */
 	case 47: return IO_ANY | IO_IOV | IO_MSG;	/* recvmsg */
+	case 299: return IO_ANY | IO_IOV | IO_MSG | IO_MANY;	/* recvmmsg */
+	case 307: return IO_ANY | IO_SEND | IO_IOV | IO_MSG | IO_MANY;	/* sendmmsg */
+	case 40: case 275: return IO_ANY | IO_BLIND;	/* sendfile, splice */
 	}
 	return 0;
+}
+
+/* The same of an i386 call. */
+static __always_inline __u32 arch_socket_io32(__u32 nr)
+{
+	switch (nr) {
+	case 3: case 371: return IO_ANY | IO_32;			/* read, recvfrom */
+	case 4: case 369: return IO_ANY | IO_32 | IO_SEND;		/* write, sendto */
+	case 145: return IO_ANY | IO_32 | IO_IOV;			/* readv */
+	case 146: return IO_ANY | IO_32 | IO_SEND | IO_IOV;		/* writev */
+	case 370: return IO_ANY | IO_32 | IO_SEND | IO_IOV | IO_MSG;	/* sendmsg */
+	case 372: return IO_ANY | IO_32 | IO_IOV | IO_MSG;		/* recvmsg */
+	case 337: case 417: return IO_ANY | IO_32 | IO_IOV | IO_MSG | IO_MANY;	/* recvmmsg, recvmmsg_time64 */
+	case 345: return IO_ANY | IO_32 | IO_SEND | IO_IOV | IO_MSG | IO_MANY;	/* sendmmsg */
+	case 187: case 239: case 313: return IO_ANY | IO_32 | IO_BLIND;	/* sendfile, sendfile64, splice */
+	}
+	return 0;
+}
+
+/* And of the call behind socketcall, whose first two arguments are descriptor and bytes. */
+static __always_inline __u32 arch_socketcall_io(__u32 which)
+{
+	switch (which) {
+	case 10: case 12: return IO_ANY | IO_32;			/* recv, recvfrom */
+	case 9: case 11: return IO_ANY | IO_32 | IO_SEND;		/* send, sendto */
+	case 16: return IO_ANY | IO_32 | IO_SEND | IO_IOV | IO_MSG;	/* sendmsg */
+	case 17: return IO_ANY | IO_32 | IO_IOV | IO_MSG;		/* recvmsg */
+	case 19: return IO_ANY | IO_32 | IO_IOV | IO_MSG | IO_MANY;	/* recvmmsg */
+	case 20: return IO_ANY | IO_32 | IO_SEND | IO_IOV | IO_MSG | IO_MANY;	/* sendmmsg */
+	}
+	return 0;
+}
+
+static __always_inline bool arch_splice(__u32 nr, __u32 abi)
+{
+	return nr == (abi == HT_ABI_NATIVE ? 275 : 313);
 }
 
 /* At a jbe: it will jump. */

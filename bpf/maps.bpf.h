@@ -369,6 +369,7 @@ struct tls_stream {		/* a direction of a socket, as TLS records */
 	__u8 begun, past;	/* its first handshake record was seen; another one than of the handshake was seen */
 	__u8 have, tries;	/* bytes of the next head; calls that were none of TLS */
 	__u8 head[16];
+	__u8 blind, pad[3];	/* bytes went by that cannot be read: heads are no longer found */
 };
 
 struct tls_sock {
@@ -407,11 +408,30 @@ struct tls_found {		/* an inet stream socket */
 	__u64 sk, ino;
 };
 
+struct tls_watch {		/* a call on a socket that is not judged yet */
+	struct tls_sock_key key;	/* ino 0: none */
+	__u64 at;		/* where its bytes lie: by io */
+	__u32 io;		/* IO_* */
+	__u32 pad;
+};
+
+struct tls_scan {		/* through the bytes of a call; not on the stack, of which the verifier knows too much */
+	__u64 vec;		/* further buffers: an array of struct iovec; 0: there is one */
+	__u64 at, seg;		/* the buffer at hand, and bytes left of it */
+	__u64 left;		/* of the call, or of one of its messages */
+	__u64 msg;		/* the next message */
+	__u32 nmsg;		/* further messages */
+	__u32 io, dir;
+	__u8 bad, secret;	/* secret: the reader gets none of the bytes */
+	__u8 pad[2];
+};
+
 struct tls_task {
 	struct tls_glob glob;
 	struct tls_judged judged;
 	struct tls_sock_key flowed;	/* the socket of which that is to be said */
-	struct tls_sock_key watch;	/* the socket of the call at hand, if it is not judged yet; ino 0: none */
+	struct tls_watch watch;	/* the call at hand */
+	struct tls_scan scan;
 	struct tls_found at;	/* the socket of the call at hand; ino 0: it is on none */
 	struct tls_open open;
 	struct tls_open fields;	/* header fields of a stream whose number is not known yet */

@@ -206,7 +206,7 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 	if (!(call & (HT_INDEX_MASK | HT_INDEX_TLS)))
 		return 0;
 	if (ht_tls_on && (call & HT_INDEX_TLS)) {
-		if (tls_returned(regs->si, ret, nr))
+		if (tls_returned(ret))
 			tls_say_flowed(tls_identity(0));
 		if (!(call & HT_INDEX_MASK))
 			return 0;
@@ -254,7 +254,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 	__u64 args[6];
 
 	if (ht_tls_on && (call & HT_INDEX_TLS))
-		tls_syscall(regs, nr);
+		tls_syscall(regs, nr, abi);
 	call &= HT_INDEX_MASK;
 	flags = desc_of(call)->flags;
 	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER)))

@@ -3,7 +3,8 @@
  * tls_hello.bpf.h - TLS on sockets, whatever library or program speaks it: the handshake's first bytes for the reader, and whether
  * application data flowed behind them.
  *
- * sys_enter marks a call on an inet stream socket that is not judged yet, sys_exit looks at its bytes. A direction begins with the
+ * sys_enter marks a call on an inet stream socket that is not judged yet, sys_exit looks at its bytes; an operation of io_uring is
+ * looked at when it ends. What splice and sendfile move is in no program's memory: behind a handshake it counts as data. A direction begins with the
  * first call whose bytes begin with a handshake record: a proxy's CONNECT or STARTTLS may come before it. From there on its records
  * are followed from head to head, whatever the calls' sizes. A socket is judged when data flowed, when its bytes are not what they should be,
  * or after TLS_TRIES calls without a handshake; then it costs one lookup.
@@ -121,13 +122,9 @@ __noinline int tls_say_flowed(__u32 gen)
 
 /* ---- records, from head to head */
 
-struct tls_scan {
+struct tls_scanned {
+	struct tls_scan *x;
 	struct tls_sock *s;
-	__u64 vec;		/* further buffers: an array of struct iovec; 0: there is one */
-	__u64 at, seg;		/* the buffer at hand, and bytes left of it */
-	__u64 left;		/* of the call */
-	__u32 dir;
-	__u8 bad, secret;	/* secret: the reader gets none of the bytes */
 };
 
 static __always_inline void tls_scan_on(struct tls_scan *x, __u64 n)
@@ -139,13 +136,38 @@ static __always_inline void tls_scan_on(struct tls_scan *x, __u64 n)
 
 static __always_inline bool tls_scan_buffer(struct tls_scan *x)
 {
-	__u64 v[2];
+	__u64 v[2] = {};
 
-	if (!x->vec || bpf_probe_read_user(v, sizeof(v), (void *)x->vec))
+	if (!x->vec || bpf_probe_read_user(v, x->io & IO_32 ? 8 : 16, (void *)x->vec))
 		return false;
-	x->vec += sizeof(v);
+	x->vec += x->io & IO_32 ? 8 : 16;
+	if (x->io & IO_32) {
+		v[1] = v[0] >> 32;
+		v[0] = (__u32)v[0];
+	}
 	x->at = v[0];
 	x->seg = v[1] < x->left ? v[1] : x->left;
+	return true;
+}
+
+/* The array of buffers of a struct msghdr. */
+static __always_inline bool tls_scan_vec(struct tls_scan *x, __u64 msg)
+{
+	x->vec = 0;
+	return !bpf_probe_read_user(&x->vec, x->io & IO_32 ? 4 : 8, (void *)(msg + (x->io & IO_32 ? 8 : 16)));
+}
+
+/* The next struct mmsghdr. */
+static __always_inline bool tls_scan_message(struct tls_scan *x)
+{
+	__u32 n = 0;
+
+	if (!tls_scan_vec(x, x->msg) || bpf_probe_read_user(&n, sizeof(n), (void *)(x->msg + (x->io & IO_32 ? 28 : 56))))
+		return false;
+	x->msg += x->io & IO_32 ? 32 : 64;
+	x->nmsg--;
+	x->left = n;
+	x->seg = 0;
 	return true;
 }
 
@@ -165,7 +187,7 @@ static __always_inline void tls_scan_data(struct tls_sock *s, __u32 dir)
 	}
 }
 
-static __always_inline bool tls_scan_head(struct tls_scan *x, struct tls_stream *st)
+static __always_inline bool tls_scan_head(struct tls_sock *s, struct tls_stream *st, __u32 dir)
 {
 	__u32 n = (__u32)st->head[3] << 8 | st->head[4], type = st->head[0];
 
@@ -173,17 +195,17 @@ static __always_inline bool tls_scan_head(struct tls_scan *x, struct tls_stream 
 	if (type < 0x14 || type > 0x18 || st->head[1] != 3 || st->head[2] > 4 || !n || n > TLS_PLAIN_MAX + 2048)
 		return false;
 	if (!st->begun) {
-		struct tls_stream *other = &x->s->stream[!(x->dir & 1)];
+		struct tls_stream *other = &s->stream[!(dir & 1)];
 
 		if (type != TLS_RECORD_HANDSHAKE)
 			return false;
 		st->begun = 1;
 		if (!other->begun)
-			x->s->client = x->dir;
+			s->client = dir;
 	}
 	st->left = n;
 	if (type == TLS_RECORD_DATA && n != TLS_ALERT)
-		tls_scan_data(x->s, x->dir);
+		tls_scan_data(s, dir);
 	else if (type != TLS_RECORD_HANDSHAKE)
 		st->past = 1;
 	return true;
@@ -191,18 +213,24 @@ static __always_inline bool tls_scan_head(struct tls_scan *x, struct tls_stream 
 
 static long tls_scan_step(__u32 i, void *ctx)
 {
-	struct tls_scan *x = ctx;
+	struct tls_scanned *on = ctx;
+	struct tls_scan *x = on->x;
+	struct tls_sock *s = on->s;
 	struct tls_stream *st;
 	__u64 n;
 	__u32 have;
 
-	if (!x->left || !x->s)
+	if (!x || !s || (!x->left && !x->nmsg))
 		return 1;
+	if (!x->left) {
+		x->bad = !tls_scan_message(x);
+		return x->bad;
+	}
 	if (!x->seg) {
 		x->bad = !tls_scan_buffer(x);
 		return x->bad;
 	}
-	st = &x->s->stream[x->dir & 1];
+	st = &s->stream[x->dir & 1];
 	if (st->left) {
 		n = st->left < x->seg ? st->left : x->seg;
 		st->left -= n;
@@ -223,7 +251,7 @@ static long tls_scan_step(__u32 i, void *ctx)
 	st->have = have + n;
 	if (st->have < TLS_RECORD_HEAD)
 		return 0;
-	x->bad = !tls_scan_head(x, st);
+	x->bad = !tls_scan_head(s, st, x->dir);
 	return x->bad;
 }
 
@@ -257,30 +285,53 @@ static __always_inline void tls_not_begun(struct tls_sock *s, struct tls_stream 
 	st->left = 0;
 }
 
-/* The call's bytes lie at `at` (seg of them, then in vec). */
+/* Bytes that cannot be read. What comes back behind a ClientHello is taken for the server's handshake. */
+static __noinline int tls_look_blind(struct tls_sock_key *k, __u32 dir)
+{
+	struct tls_sock *s = k ? bpf_map_lookup_elem(&tls_socks, k) : NULL;
+	struct tls_stream *st;
+
+	if (!s || s->judged || !s->stream[!(dir & 1)].begun)
+		return 0;
+	st = &s->stream[dir & 1];
+	if (!st->begun && s->client == dir)
+		return 0;
+	st->begun = 1;
+	st->blind = 1;
+	tls_scan_data(s, dir);
+	if (!tls_flowed(s))
+		return 0;
+	s->judged = 1;
+	return 1;
+}
+
+/* The call's bytes lie at `at` (seg of them, then in vec, then in further messages). */
 static __noinline int tls_look(struct tls_sock_key *k, struct tls_scan *x)
 {
+	struct tls_scanned on = { .x = x };
 	struct tls_stream *st;
 	struct tls_first f;
 	__u32 sent;
 
 	if (!k || !x)
 		return 0;
-	x->s = tls_sock_of(k);
-	if (!x->s || x->s->judged)
+	on.s = tls_sock_of(k);
+	if (!on.s || on.s->judged)
 		return 0;
-	st = &x->s->stream[x->dir & 1];
+	st = &on.s->stream[x->dir & 1];
+	if (st->blind)
+		return tls_look_blind(k, x->dir);
 	f.key = *k;
 	f.at = x->at;
 	f.n = x->seg;
-	f.full = x->left;
+	f.full = x->left + x->nmsg;	/* at least */
 	f.dir = x->dir;
 	sent = st->sent;
 	if (st->past)
 		sent = HT_TLS_HELLO_MAX;
-	bpf_loop(TLS_SCAN_STEPS, tls_scan_step, x, 0);
+	bpf_loop(TLS_SCAN_STEPS, tls_scan_step, &on, 0);
 	if (!st->begun) {
-		tls_not_begun(x->s, st, f.full);
+		tls_not_begun(on.s, st, f.full);
 		return 0;
 	}
 	if (sent < HT_TLS_HELLO_MAX && !x->secret) {
@@ -291,53 +342,67 @@ static __noinline int tls_look(struct tls_sock_key *k, struct tls_scan *x)
 			tls_hello_send(&f);
 		st->sent = f.n < f.full ? HT_TLS_HELLO_MAX : sent + f.n;
 	}
-	if (x->bad || x->left)
-		x->s->judged = 1;
-	if (!tls_flowed(x->s))
+	if (x->bad || x->left || x->nmsg)
+		on.s->judged = 1;
+	if (!tls_flowed(on.s))
 		return 0;
-	x->s->judged = 1;
+	on.s->judged = 1;
 	return 1;
 }
 
-/* 1: data flowed there; see tls_say_flowed(). buf: the call's second argument. A function of its own for the verifier, as the next one: else sys_exit is looked at once for each way through it. */
-__noinline int tls_returned(__u64 buf, __s64 ret, __u32 nr)
+/* The first buffer of what a call moved. False: it cannot be told. */
+static __always_inline bool tls_scan_begin(struct tls_scan *x, __u64 at, __u64 n)
+{
+	if (x->io & IO_MANY) {
+		x->msg = at;
+		x->nmsg = n;
+		return tls_scan_message(x) && tls_scan_buffer(x);
+	}
+	x->left = n;
+	if (!(x->io & IO_IOV)) {
+		x->at = at;
+		x->seg = n;
+		return true;
+	}
+	if (!(x->io & IO_MSG))
+		x->vec = at;
+	else if (!tls_scan_vec(x, at))
+		return false;
+	return tls_scan_buffer(x);
+}
+
+/* 1: data flowed there; see tls_say_flowed(). A function of its own for the verifier, as the next ones: else sys_exit is looked at once for each way through it. */
+__noinline int tls_returned(__s64 ret)
 {
 	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-	__u32 io = arch_socket_io(nr);
 	struct tls_sock_key key;
-	struct tls_scan x = {};
-	__u64 at = buf;
+	struct tls_scan *x;
 
-	if (!k || !k->watch.ino)
+	if (!k || !k->watch.key.ino)
 		return 0;
-	key = k->watch;
-	k->watch.ino = 0;
-	if (ret <= 0 || !io)
+	key = k->watch.key;
+	k->watch.key.ino = 0;
+	if (ret <= 0)
 		return 0;
-	x.secret = k->judged.who != TLS_WANTED;
-	x.left = ret;
-	x.dir = io & IO_SEND ? HT_TLS_SENT : HT_TLS_RECEIVED;
-	if (!(io & IO_IOV)) {
-		x.at = at;
-		x.seg = ret;
-	} else {
-		if ((io & IO_MSG) && bpf_probe_read_user(&at, 8, (void *)(at + 16)))	/* msg_iov */
-			return 0;
-		x.vec = at;
-		if (!tls_scan_buffer(&x))
-			return 0;
-	}
-	if (!tls_look(&key, &x))
+	x = &k->scan;
+	__builtin_memset(x, 0, sizeof(*x));
+	x->io = k->watch.io;
+	x->secret = k->judged.who != TLS_WANTED;
+	x->dir = x->io & IO_SEND ? HT_TLS_SENT : HT_TLS_RECEIVED;
+	if (x->io & IO_BLIND ? !tls_look_blind(&key, x->dir) : !tls_scan_begin(x, k->watch.at, ret) || !tls_look(&key, x))
 		return 0;
 	k->flowed = key;
 	return 1;
 }
 
+/* ---- a call that begins */
+
 /*
- * A call begins. 0: it is on no inet stream socket, or not recorded. Else k->at is the socket, and k->watch too if not all is known of its handshake.
- * The descriptor is asked first: most calls that come here are on files, pipes and Unix sockets, and leave after a few loads.
+ * 0: it is on no inet stream socket, or not recorded. Else k->at is the socket, and k->watch too if not all is known of its handshake: then its bytes
+ * are to be looked at, io says how they lie at `at`. The descriptor is asked first: most calls that come here are on files, pipes and Unix sockets,
+ * and leave after a few loads.
  */
-__noinline int tls_watch(__u64 fd)
+__noinline int tls_watch(__u64 fd, __u64 at, __u32 io)
 {
 	struct tls_sock_key key = {};
 	struct tls_found f;
@@ -359,26 +424,62 @@ __noinline int tls_watch(__u64 fd)
 	if (!k)
 		return 0;
 	k->at = f;
-	k->watch = key;
+	k->watch.key = key;
+	k->watch.at = at;
+	k->watch.io = io;
 	return 1;
 }
 
-static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr)
+/* splice(in, ., out) and sendfile(out, in): out is the socket, or else in. */
+static __always_inline bool tls_watch_blind(__u64 first, __u64 third, __u32 io, bool splice)
+{
+	return tls_watch(splice ? third : first, 0, io | IO_SEND) || (splice && tls_watch(first, 0, io));
+}
+
+/* A call of a 32-bit program, or one that moves bytes without having them. What it does; 0: nothing with an inet socket. */
+static __noinline int tls_watch_other(struct pt_regs *regs, __u32 nr, __u32 abi)
+{
+	__u64 fd = (__u32)regs->bx, at = (__u32)regs->cx;
+	__u32 io, w[2];
+
+	if (abi == HT_ABI_NATIVE) {
+		io = arch_socket_io(nr);
+		return tls_watch_blind(regs->di, regs->dx, io, arch_splice(nr, abi)) ? io : 0;
+	}
+	io = nr == I386_SOCKETCALL ? arch_socketcall_io(fd) : arch_socket_io32(nr);
+	if (!io)
+		return 0;
+	if (nr == I386_SOCKETCALL) {
+		if (bpf_probe_read_user(w, sizeof(w), (void *)at))
+			return 0;
+		fd = w[0];
+		at = w[1];
+	}
+	if (io & IO_BLIND)
+		return tls_watch_blind(fd, (__u32)regs->dx, io, arch_splice(nr, abi)) ? io : 0;
+	return tls_watch(fd, at, io) ? io : 0;
+}
+
+static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr, __u32 abi)
 {
 	struct tls_task *k;
 	__u32 io = arch_socket_io(nr);
 	__u64 fd, buf;
 
-	if (!io)
-		return 0;
 	fd = regs->di;
-	if (!tls_watch(fd))
+	if (abi != HT_ABI_NATIVE || (io & IO_BLIND))
+		io = tls_watch_other(regs, nr, abi);
+	else if (!io || !tls_watch(fd, regs->si, io))
+		return 0;
+	if (!io)
 		return 0;
 	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
 	if (!k)
 		return 0;
-	if (k->watch.ino && tls_who(0) == TLS_NOBODY)	/* not further in, for the stack */
-		k->watch.ino = 0;
+	if (k->watch.key.ino && tls_who(0) == TLS_NOBODY)	/* not further in, for the stack */
+		k->watch.key.ino = 0;
+	if (io & (IO_32 | IO_BLIND))	/* no library of theirs is probed */
+		return 0;
 	buf = tls_buffer(regs, io);
 	if (k->open.func)
 		tls_nested(k, buf, io);

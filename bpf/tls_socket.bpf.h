@@ -165,21 +165,11 @@ static __noinline int tls_say_socket(struct tls_conn *c, __u64 sk)
 
 /* ---- a descriptor's socket */
 
-/* True: the descriptor is an inet stream socket. */
-static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
+/* True: the file is an inet stream socket. */
+static __always_inline bool tls_socket_of_file(__u64 file, struct tls_found *ret)
 {
-	struct files_struct *files = bpf_get_current_task_btf()->files;
-	__u64 file, inode, socket, sk, family;
-	struct fdtable *fdt;
+	__u64 inode, socket, sk, family;
 
-	if (!files)
-		return false;
-	fdt = files->fdt;
-	if ((__u32)fd >= fdt->max_fds)
-		return false;
-	file = KREAD_PTR((__u64)fdt->fd + (__u64)(__u32)fd * 8);
-	if (!file)
-		return false;
 	inode = KREAD(struct file, file, f_inode);
 	if ((KREAD(struct inode, inode, i_mode) & S_IFMT_) != S_IFSOCK_)
 		return false;
@@ -191,6 +181,21 @@ static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
 	ret->sk = sk;
 	ret->ino = KREAD(struct inode, inode, i_ino);
 	return family == 2 || family == 10;
+}
+
+static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
+{
+	struct files_struct *files = bpf_get_current_task_btf()->files;
+	struct fdtable *fdt;
+	__u64 file;
+
+	if (!files)
+		return false;
+	fdt = files->fdt;
+	if ((__u32)fd >= fdt->max_fds)
+		return false;
+	file = KREAD_PTR((__u64)fdt->fd + (__u64)(__u32)fd * 8);
+	return file && tls_socket_of_file(file, ret);
 }
 
 /* The connection has this socket. With another one than before it is another connection. */

@@ -536,7 +536,7 @@ static __always_inline __u64 arg_number(const __u64 *args, __u32 i)
 SEC("tp_btf/io_uring_submit_req")
 int ht_uring_submit(__u64 *args)
 {
-	__u32 opcode = KREAD(struct io_kiocb___ht, args[0], opcode), call = ht_uring_index[opcode & 0xff];
+	__u32 opcode = KREAD(struct io_kiocb___ht, args[0], opcode), call = ht_uring_index[opcode & 0xff] & HT_INDEX_MASK;
 
 	if (!call)
 		return 0;
@@ -557,7 +557,7 @@ __noinline int op_refused(__u64 sqe, __u64 req, __s32 error)
 	opcode = REQ(opcode);
 	if (!opcode)		/* one that this kernel does not know */
 		opcode = head[0];
-	call = ht_uring_index[opcode & 0xff];
+	call = ht_uring_index[opcode & 0xff] & HT_INDEX_MASK;
 	if (!call || !task_in_scope(bpf_get_current_task_btf(), &t))
 		return 0;
 	w = op_find(req);
@@ -596,6 +596,61 @@ int ht_uring_req_failed(__u64 *args)
 	return op_refused(arg_number(args, 0), arg_number(args, 1), args[2]);
 }
 
+/* ---- bytes on sockets ---------------------------------------------------------------------------------- */
+
+static __always_inline __u32 op_socket_io(__u32 opcode)
+{
+	switch (opcode) {
+	case UOP_READ: case UOP_READ_FIXED: case UOP_RECV: return IO_ANY;
+	case UOP_WRITE: case UOP_WRITE_FIXED: case UOP_SEND: case UOP_SEND_ZC: return IO_ANY | IO_SEND;
+	case UOP_READV: case UOP_READV_FIXED: return IO_ANY | IO_IOV;
+	case UOP_WRITEV: case UOP_WRITEV_FIXED: return IO_ANY | IO_SEND | IO_IOV;
+	case UOP_SENDMSG: case UOP_SENDMSG_ZC: return IO_ANY | IO_SEND | IO_IOV | IO_MSG;
+	case UOP_RECVMSG: return IO_ANY | IO_IOV | IO_MSG;
+	}
+	return 0;
+}
+
+/* Where its bytes lie: their memory is still the operation's. One that sent in parts has moved on. 0: in a buffer that the kernel chose
+ * (IOSQE_BUFFER_SELECT), where it no longer says which. */
+static __always_inline __u64 op_bytes_at(__u64 req, __u32 opcode, __u32 io)
+{
+	switch (opcode) {
+	case UOP_SEND: case UOP_SEND_ZC: case UOP_RECV:
+		return CMD(io_sr_msg, buf) - CMD(io_sr_msg, done_io);
+	case UOP_SENDMSG: case UOP_SENDMSG_ZC: case UOP_RECVMSG:
+		return CMD(io_sr_msg, buf);
+	}
+	return CMD(io_rw, addr);
+}
+
+/* An operation that ends, as tls_watch() is for calls: the kernel has its file, and its task is the submitter's, or a thread beside it. */
+__noinline int tls_watch_op(__u64 req, __u32 opcode)
+{
+	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	struct tls_sock_key key = {};
+	__u32 io = op_socket_io(opcode);
+	__u64 file = REQ(file);
+	struct tls_found f;
+	struct tls_sock *s;
+	struct tls_task *k;
+
+	if (!io || !mm || !file || !tls_task_recorded() || !tls_socket_of_file(file, &f))
+		return 0;
+	key.sk = f.sk;
+	key.ino = f.ino;
+	s = bpf_map_lookup_elem(&tls_socks, &key);
+	if (s && s->judged)
+		return 0;
+	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!k)
+		return 0;
+	k->watch.key = key;
+	k->watch.at = op_bytes_at(req, opcode, io);
+	k->watch.io = !k->watch.at ? IO_BLIND | (io & IO_SEND) : mm->task_size >> 32 ? io : io | IO_32;
+	return 1;
+}
+
 /* ---- completion: the way in ---------------------------------------------------------------------------- */
 
 static __noinline int op_more(__u64 ctx, __u64 user_data, __s64 res)
@@ -606,15 +661,25 @@ static __noinline int op_more(__u64 ctx, __u64 user_data, __s64 res)
 	return key ? op_finish(*key, res, 0, 1) : 0;
 }
 
+/* TLS on sockets, see tls_hello.bpf.h. */
+static __always_inline void op_tls(__u64 req, __u32 opcode, __s32 res)
+{
+	if (res > 0 && tls_watch_op(req, opcode) && tls_returned(tls_who(0) == TLS_NOBODY ? 0 : res))
+		tls_say_flowed(tls_identity(0));
+}
+
 SEC("tp_btf/io_uring_complete")
 int ht_uring_complete(__u64 *args)
 {
 	__u64 req = args[1], user_data;
 	__s32 res;
-	__u32 flags;
+	__u32 flags, opcode = req ? KREAD(struct io_kiocb___ht, req, opcode) & 0xff : 0, call = 0;
 
-	if (req && !ht_uring_index[KREAD(struct io_kiocb___ht, req, opcode) & 0xff])
-		return 0;
+	if (req) {
+		call = ht_uring_index[opcode & 0xff];
+		if (!call)
+			return 0;
+	}
 	if (ht_uring_cqe) {
 		__u64 cqe = args[2];
 
@@ -626,8 +691,10 @@ int ht_uring_complete(__u64 *args)
 		res = args[3];
 		flags = args[4];
 	}
+	if (ht_tls_on && (call & HT_INDEX_TLS))
+		op_tls(arg_number(args, 1), opcode, res);
 	if (req)
-		return op_finish(req, res, 0, flags & CQE_F_MORE);
+		return call & HT_INDEX_MASK ? op_finish(req, res, 0, flags & CQE_F_MORE) : 0;
 	return flags & CQE_F_MORE ? op_more(arg_number(args, 0), user_data, res) : 0;
 }
 
@@ -638,7 +705,7 @@ int ht_uring_fail_link(__u64 *args)
 	struct op_wait *w;
 	__u64 key;
 
-	if (!ht_uring_index[KREAD(struct io_kiocb___ht, args[1], opcode) & 0xff])
+	if (!(ht_uring_index[KREAD(struct io_kiocb___ht, args[1], opcode) & 0xff] & HT_INDEX_MASK))
 		return 0;
 	key = arg_number(args, 1);
 	w = op_find(key);

@@ -123,7 +123,7 @@ struct io_close___ht {
 };
 struct io_sr_msg___ht {
 	void *buf, *addr;
-	__u32 len, msg_flags;
+	__u32 len, msg_flags, done_io;
 	__u16 addr_len;
 };
 struct kiocb___ht {

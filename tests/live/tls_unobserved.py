@@ -46,12 +46,16 @@ class Server:
         self.process.communicate()
 
 
+def read(d):
+    with open(d + "/records") as f:
+        return [json.loads(line) for line in f]
+
+
 def trace(t, d, script):
     out = subprocess.run([tap.program("hosttrail"), "trace", "-o", d + "/records", "--", "sh", "-c", script],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     t.ok(out.stderr.rstrip().endswith(" 0 lost"), out.stderr[-300:])
-    with open(d + "/records") as f:
-        return [json.loads(line) for line in f]
+    return read(d)
 
 
 def ports(records, program):
