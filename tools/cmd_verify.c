@@ -15,6 +15,8 @@
 #include "proto/keys.h"
 #include "proto/spool.h"
 #include "prove.h"
+#include "provefetch.h"
+#include "recordcheck.h"
 #include "show.h"
 #include "trailcheck.h"
 
@@ -37,6 +39,9 @@ static const struct opt opts[] = {
 struct verify {
 	struct evidence *evidence;
 	struct trailcheck trails;
+	struct recordcheck *records;
+	struct client *client;
+	uint64_t filed;
 	bool json;
 };
 
@@ -70,6 +75,19 @@ static void tell_chain(void *ctx, const struct evidence_chain *c)
 	       (unsigned long long)c->last, (unsigned long long)c->records, (unsigned long long)c->faults);
 }
 
+/* Those of a proven frame, for the log files to be compared with. */
+static int add_records(struct verify *v, struct json_object *f, const struct buf *bytes)
+{
+	unsigned segment = 0, offset = 0;
+	struct frame_header h;
+	size_t total;
+
+	sscanf(member_text(f, "Position"), "%u:%u", &segment, &offset);
+	if (frame_peek(bytes->p, bytes->n, &h, &total) < 0)
+		return 0;
+	return recordcheck_frame(v->records, (uint64_t)segment << 32 | offset, json_object_get_double(member_at(f, "ReceivedTime")), member_text(f, "HostId"), bytes->p, &h);
+}
+
 static int add_frame(struct verify *v, struct json_object *f)
 {
 	_cleanup_buf_ struct buf bytes = { 0 };
@@ -90,7 +108,9 @@ static int add_frame(struct verify *v, struct json_object *f)
 		evidence_fault(v->evidence, "journal %s: the store's answer is malformed", member_text(f, "Position"));
 		return 0;
 	}
-	return r < 0 ? r : evidence_add(v->evidence, host, key, bytes.p, bytes.n);
+	if (r >= 0)
+		r = evidence_add(v->evidence, host, key, bytes.p, bytes.n);
+	return r <= 0 ? r : add_records(v, f, &bytes);
 }
 
 /* The key of this very host is known without asking the store, to who may read it. */
@@ -187,15 +207,46 @@ static double time_of(struct json_object *request, const char *key, double other
 	return t ? json_object_get_double(t) : otherwise;
 }
 
-static int check_trails(struct verify *v, struct client *client, struct json_object *request, bool whole)
+/* A record of a log file whose frame was not fetched: it came before the range of time, or after it. */
+static int ask_record(void *ctx, const char *event_id, struct buf *out)
 {
-	struct trailcheck *t = &v->trails;
-	char why[256];
+	_cleanup_proof_ struct proof p = { 0 };
+	struct verify *v = ctx;
+	struct frame_header h;
+	const char *why;
+	char text[256];
+	int r = prove_fetch_frame(v->client, event_id, &p, text);
 
-	*t = (struct trailcheck){ .client = client, .whole = whole, .from = time_of(request, "StartTime", 0),
-				  .to = time_of(request, "EndTime", 1e12), .fault = count_fault, .ctx = v };
-	if (trailcheck_run(t, why) < 0)
+	if (r < 0)
+		return r == -EREMOTEIO ? 0 : r;
+	if (frame_check(p.frame.p, p.frame.n, &h, &why) < 0 || frame_verify(p.frame.p, &h, p.key) < 0 || proof_render(&p, out) < 0)
+		return 0;
+	return 1;
+}
+
+static int begin_trails(struct verify *v, struct client *client, struct json_object *request, bool whole)
+{
+	char why[256] = "out of memory";
+	int r = recordcheck_new(count_fault, whole ? NULL : ask_record, v, &v->records);
+
+	v->client = client;
+	v->trails = (struct trailcheck){ .client = client, .whole = whole, .from = time_of(request, "StartTime", 0),
+					 .to = time_of(request, "EndTime", 1e12), .records = v->records, .fault = count_fault, .ctx = v };
+	if (!r)
+		r = trailcheck_begin(&v->trails, why);
+	if (r < 0)
+		complain("%s", why);
+	return r;
+}
+
+static int check_files(struct verify *v)
+{
+	char why[256];
+	uint64_t n;
+
+	if (trailcheck_files(&v->trails, why) < 0)
 		return complain("%s", why), -EIO;
+	recordcheck_finish(v->records, !v->trails.unread, &n, &v->filed);
 	return 0;
 }
 
@@ -206,8 +257,8 @@ static int report(struct verify *v)
 	evidence_finish(v->evidence, tell_chain);
 	evidence_totals(v->evidence, &frames, &records, &faults);
 	if (v->trails.digests)
-		printf(v->json ? "{\"digests\":%llu,\"logFiles\":%llu}\n" : "trails: %llu digests, %llu log files\n",
-		       (unsigned long long)v->trails.digests, (unsigned long long)v->trails.logs);
+		printf(v->json ? "{\"digests\":%llu,\"logFiles\":%llu,\"delivered\":%llu}\n" : "trails: %llu digests, %llu log files, %llu records\n",
+		       (unsigned long long)v->trails.digests, (unsigned long long)v->trails.logs, (unsigned long long)v->filed);
 	if (v->trails.removed)
 		printf(v->json ? "{\"removedDigests\":%llu}\n" : "trails: %llu digests were removed for their age, with their log files\n",
 		       (unsigned long long)v->trails.removed);
@@ -245,8 +296,10 @@ static int verify(struct verify *v, const char *dir, struct json_object *request
 	if (r < 0)
 		complain("out of memory");
 	if (!r)
-		r = check_trails(v, client, request, whole);
-	r = r < 0 || fetch_all(v, client, request) < 0 ? EXIT_FAILED : report(v);
+		r = begin_trails(v, client, request, whole);
+	r = r < 0 || fetch_all(v, client, request) < 0 || check_files(v) < 0 ? EXIT_FAILED : report(v);
+	trailcheck_end(&v->trails);
+	recordcheck_free(&v->records);
 	evidence_free(&v->evidence);
 	return r;
 }
@@ -322,7 +375,7 @@ const struct command cmd_verify = {
 	.summary = "check the chains and signatures of what the store has",
 	.details = "Every frame is fetched and checked here: its checksums, its signature by the host's key, and its place in its\n"
 		   "chain. So are the trails' digests and log files, where they were delivered: hashes, signatures, chains, files that\n"
-		   "are missing, have grown or lie where they do not belong. Exit status 1 if there is any fault.\n"
+		   "are missing, have grown or lie where they do not belong; and each delivered record is compared with the frames. Exit status 1 if there is any fault.\n"
 		   "With --event, one record: the frame that holds it, the frames of its chain before and behind it, and the host's key,\n"
 		   "which must be known from elsewhere: this host's own files, --key, or the CA's signature under the host's certificate.",
 	.opts = opts,

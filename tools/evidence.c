@@ -177,7 +177,7 @@ int evidence_add(struct evidence *e, const char *host_id, const uint8_t key[32],
 	memcpy(l.previous, h.previous, 32);
 	frame_hash(frame, &h, l.hash);
 	c = chain_of(e, host_id, h.stream, h.chain);
-	return c ? add_link(c, &l) : -ENOMEM;
+	return c && !add_link(c, &l) ? 1 : -ENOMEM;
 }
 
 int evidence_acknowledged(struct evidence *e, const char *host_id, const uint8_t stream[16], unsigned chain, uint64_t next)

@@ -303,3 +303,22 @@ int prove_fetch(struct client *client, const char *event_id, struct proof *ret_p
 	p = (struct proof){ 0 };
 	return 0;
 }
+
+int prove_fetch_frame(struct client *client, const char *event_id, struct proof *ret_p, char why[256])
+{
+	_cleanup_json_ struct json_object *request = json_object_new_object(), *reply = NULL;
+	_cleanup_proof_ struct proof p = { 0 };
+	struct fetch f = { .client = client, .p = &p, .why = why };
+	int r;
+
+	snprintf(p.event_id, sizeof(p.event_id), "%s", event_id);
+	json_object_object_add(request, "EventId", json_object_new_string(event_id));
+	r = client_call(client, HOSTTRAIL_OP("Prove"), request, &reply, why);
+	if (!r)
+		r = take_frame(&f, reply);
+	if (r < 0)
+		return r;
+	*ret_p = p;
+	p = (struct proof){ 0 };
+	return 0;
+}

@@ -17,4 +17,7 @@ struct prove_found {
 /* 0, or -errno and why. */
 int prove_fetch(struct client *client, const char *event_id, struct proof *ret_p, struct prove_found *ret_f, char why[256]);
 
+/* Only the frame that holds the record, and its host and key: the rest of *ret_p is empty. -EREMOTEIO: no such record, or refused. */
+int prove_fetch_frame(struct client *client, const char *event_id, struct proof *ret_p, char why[256]);
+
 #endif

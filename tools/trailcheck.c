@@ -21,28 +21,6 @@ void check_fault(struct check *c, const char *fmt, ...)
 	c->t->fault(c->t->ctx, text);
 }
 
-/* ---- names */
-
-int check_name(struct check *c, const char *bucket, const char *key, bool listed)
-{
-	_cleanup_free_ char *name = NULL;
-	struct named *n;
-
-	if (asprintf(&name, "%s/%s", bucket, key) < 0)
-		return -ENOMEM;
-	HASH_FIND_STR(c->names, name, n);
-	if (!n) {
-		n = calloc(1, sizeof(*n));
-		if (!n)
-			return -ENOMEM;
-		n->name = TAKE_PTR(name);
-		HASH_ADD_KEYPTR(hh, c->names, n->name, strlen(n->name), n);
-	}
-	n->listed |= listed;
-	n->known |= !listed;
-	return 0;
-}
-
 static void check_free(struct check *c)
 {
 	struct named *n, *next;
@@ -54,104 +32,10 @@ static void check_free(struct check *c)
 	}
 	json_object_put(c->keys);
 	json_object_put(c->digests);
-}
-
-/* ---- what lies in a bucket */
-
-/* The next <Key> of a listing, decoded; NULL at the end. */
-static char *next_key(const char **at)
-{
-	const char *start = strstr(*at, "<Key>"), *end = start ? strstr(start, "</Key>") : NULL;
-	char *key, *out;
-
-	if (!end)
-		return NULL;
-	start += 5;
-	*at = end;
-	key = out = malloc((size_t)(end - start) + 1);
-	while (key && start < end) {
-		unsigned v;
-
-		if (*start == '%' && end - start > 2 && sscanf(start + 1, "%2x", &v) == 1) {
-			*out++ = (char)v;
-			start += 3;
-		} else {
-			*out++ = *start++;
-		}
-	}
-	if (key)
-		*out = '\0';
-	return key;
-}
-
-static bool is_trails(const char *key)
-{
-	const char *at = strstr(key, "AWSLogs/");
-
-	return at && (strstr(at, "/CloudTrail/") || strstr(at, "/CloudTrail-Digest/"));
-}
-
-static void add_query(struct buf *b, const char *text)
-{
-	for (; *text; text++)
-		buf_addf(b, "%%%02X", (unsigned char)*text);
-}
-
-/* One page; the last key is where the next one begins. 1: there is another, 0, -errno and why. */
-static int list_page(struct check *c, const char *bucket, struct buf *marker)
-{
-	_cleanup_buf_ struct buf query = { 0 }, page = { 0 };
-	char signature[2];
-	const char *at;
-	char *key;
-	int r;
-
-	buf_adds(&query, "encoding-type=url&marker=");
-	add_query(&query, buf_text(marker));
-	buf_adds(&query, "&prefix=");
-	r = client_s3(c->t->client, bucket, NULL, buf_text(&query), &page, signature, sizeof(signature), c->why);
-	if (r < 0)
-		return r;
-	if (r != 200)
-		return 0;	/* of an endpoint: what is there is asked for, but what else there is cannot be */
-	at = buf_text(&page);
-	for (r = 0; !r && (key = next_key(&at)); free(key)) {
-		buf_reset(marker);
-		r = buf_adds(marker, key);
-		if (!r && is_trails(key))
-			r = check_name(c, bucket, key, true);
-	}
-	if (r < 0)
-		return snprintf(c->why, 256, "out of memory"), r;
-	return strstr(buf_text(&page), "<IsTruncated>true</IsTruncated>") != NULL;
-}
-
-static int list_bucket(struct check *c, const char *bucket)
-{
-	_cleanup_buf_ struct buf marker = { 0 };
-	int r;
-
-	do
-		r = list_page(c, bucket, &marker);
-	while (r > 0);
-	return r;
-}
-
-/* Buckets of the trails that there are now. */
-static int list_all(struct check *c, struct json_object *trails)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < json_object_array_length(trails) && !r; i++) {
-		const char *bucket = member_text(json_object_array_get_idx(trails, i), "S3BucketName");
-		bool again = false;
-
-		for (size_t k = 0; k < i; k++)
-			again |= !strcmp(bucket, member_text(json_object_array_get_idx(trails, k), "S3BucketName"));
-		if (*bucket && !again)
-			r = list_bucket(c, bucket);
-	}
-	return r;
+	json_object_put(c->open);
+	json_object_put(c->loose);
+	json_object_put(c->trails);
+	free(c);
 }
 
 /* ---- what the store remembers */
@@ -170,10 +54,46 @@ static int known_rows(struct check *c, struct json_object *rows, bool keep)
 	return r;
 }
 
-/* Digests, and files that wait for one. loose: where files lie that no digest ever names. */
-static int fetch_ledger(struct check *c, struct json_object **ret_loose)
+/* "segment:offset:record" */
+static bool read_place(struct json_object *o, const char *key, struct recordcheck_place *ret)
 {
-	_cleanup_json_ struct json_object *request = json_object_new_object();
+	unsigned segment, offset;
+
+	if (sscanf(member_text(o, key), "%u:%u:%u", &segment, &offset, &ret->record) != 3)
+		return false;
+	ret->pos = (uint64_t)segment << 32 | offset;
+	return true;
+}
+
+static int take_stretches(struct check *c, struct json_object *rows)
+{
+	int r = 0;
+
+	for (size_t i = 0; c->t->records && rows && i < json_object_array_length(rows) && !r; i++) {
+		struct json_object *s = json_object_array_get_idx(rows, i);
+		struct recordcheck_place from, to;
+
+		r = -EINVAL;
+		if (read_place(s, "From", &from) && read_place(s, "To", &to))
+			r = recordcheck_stretch(c->t->records, json_object_get_int64(member_at(s, "Trail")), &from, &to,
+						member_at(s, "Region") ? member_text(s, "Region") : NULL,
+						json_object_get_boolean(member_at(s, "Digests")), member_text(s, "Selectors"));
+		if (r < 0)
+			snprintf(c->why, 256, r == -ENOMEM ? "out of memory" : "the store's answer to ListDigests is malformed");
+	}
+	return r;
+}
+
+/* The last page: files that wait for a digest, what was to be delivered, and where files lie that no digest ever names. */
+static int take_rest(struct check *c, struct json_object *reply)
+{
+	c->open = json_object_get(member_at(reply, "Open"));
+	c->loose = json_object_get(member_at(reply, "Loose"));
+	return take_stretches(c, member_at(reply, "Stretches"));
+}
+
+static int fetch_digests(struct check *c, struct json_object *request, struct json_object **ret_last)
+{
 	bool more;
 	int r;
 
@@ -191,8 +111,27 @@ static int fetch_ledger(struct check *c, struct json_object **ret_loose)
 		if (more)
 			json_object_object_add(request, "After", json_object_get(after));
 		else if (!r)
-			*ret_loose = json_object_get(member_at(reply, "Loose"));
+			*ret_last = json_object_get(reply);
 	} while (more);
+	return r;
+}
+
+/* Digests, and files that wait for one. One that was waiting may have been named meanwhile, by a digest that is fetched with a second look. */
+static int fetch_ledger(struct check *c)
+{
+	_cleanup_json_ struct json_object *request = json_object_new_object(), *last = NULL, *again = NULL;
+	size_t n;
+	int r = fetch_digests(c, request, &last);
+
+	if (!r)
+		r = take_rest(c, last);
+	n = json_object_array_length(c->digests);
+	if (!r && n) {
+		struct json_object *newest = json_object_array_get_idx(c->digests, n - 1);
+
+		json_object_object_add(request, "After", json_object_get(member_at(newest, "Number")));
+		r = fetch_digests(c, request, &again);
+	}
 	return r;
 }
 
@@ -235,11 +174,19 @@ static struct json_object *previous_of(struct check *c, size_t i)
 	return NULL;
 }
 
+static bool is_asked(struct check *c, struct json_object *row)
+{
+	if (c->t->whole || (end_of(row) >= c->t->from && end_of(row) <= c->t->to))
+		return true;
+	/* what came within the range may have been delivered later */
+	return end_of(row) > c->t->to && c->t->records && recordcheck_wants(c->t->records);
+}
+
 static int check_row(struct check *c, size_t i)
 {
 	struct json_object *row = json_object_array_get_idx(c->digests, i), *previous = previous_of(c, i);
 
-	if (!c->t->whole && (end_of(row) < c->t->from || end_of(row) > c->t->to))
+	if (!is_asked(c, row))
 		return 0;
 	if (previous && number(previous, "EndTime") != number(row, "StartTime"))
 		check_fault(c, "digest s3://%s/%s: a period before it is missing", member_text(row, "S3Bucket"), member_text(row, "S3Object"));
@@ -250,6 +197,21 @@ static int check_row(struct check *c, size_t i)
 	if (!json_object_get_boolean(member_at(row, "Delivered")))
 		return 0;	/* the trail's status says why */
 	return check_digest(c, row, previous);
+}
+
+/* Files that no digest names yet: the ledger alone knows their hashes. */
+static int check_open(struct check *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; c->open && i < json_object_array_length(c->open) && !r; i++) {
+		struct json_object *row = json_object_array_get_idx(c->open, i);
+
+		if (!json_object_get_boolean(member_at(row, "Delivered")) || (!c->t->whole && !(c->t->records && recordcheck_wants(c->t->records))))
+			continue;
+		r = check_log(c, number(row, "Trail"), member_text(row, "S3Bucket"), member_text(row, "S3Object"), member_text(row, "HashValue"), "store");
+	}
+	return r;
 }
 
 static bool is_loose(struct json_object *loose, const char *name)
@@ -297,29 +259,66 @@ static int check_status(struct check *c, struct json_object *trail)
 	return r;
 }
 
-int trailcheck_run(struct trailcheck *t, char why[256])
+static void take_removed(struct check *c)
 {
-	_cleanup_json_ struct json_object *reply = NULL, *loose = NULL;
-	_cleanup_(check_free) struct check c = { .t = t, .why = why, .digests = json_object_new_array() };
-	struct json_object *trails;
-	int r = client_call(t->client, CLOUDTRAIL_OP("DescribeTrails"), NULL, &reply, why);
+	for (size_t i = 0; c->t->records && i < json_object_array_length(c->digests); i++) {
+		struct json_object *row = json_object_array_get_idx(c->digests, i);
+
+		if (member_at(row, "RemovedTime"))
+			recordcheck_forget(c->t->records, number(row, "Trail"), end_of(row));
+	}
+}
+
+static int begin(struct check *c)
+{
+	_cleanup_json_ struct json_object *reply = NULL;
+	int r = client_call(c->t->client, CLOUDTRAIL_OP("DescribeTrails"), NULL, &reply, c->why);
 
 	if (r < 0)
 		return r;
-	trails = member_at(reply, "trailList");
-	if (!json_object_is_type(trails, json_type_array))
-		return snprintf(why, 256, "the store's answer to DescribeTrails is malformed"), -EBADMSG;
+	c->trails = json_object_get(member_at(reply, "trailList"));
+	if (!json_object_is_type(c->trails, json_type_array))
+		return snprintf(c->why, 256, "the store's answer to DescribeTrails is malformed"), -EBADMSG;
 	/* first the buckets, then what is known: a file that comes meanwhile is no stranger */
-	r = t->whole ? list_all(&c, trails) : 0;
+	r = c->t->whole ? check_list(c, c->trails) : 0;
 	if (!r)
-		r = fetch_ledger(&c, &loose);
+		r = fetch_ledger(c);
+	take_removed(c);
+	return r < 0 ? r : fetch_keys(c);
+}
+
+int trailcheck_begin(struct trailcheck *t, char why[256])
+{
+	t->c = calloc(1, sizeof(*t->c));
+	if (t->c)
+		t->c->digests = json_object_new_array();
+	if (!t->c || !t->c->digests)
+		return snprintf(why, 256, "out of memory"), -ENOMEM;
+	t->c->t = t;
+	t->c->why = why;
+	return begin(t->c);
+}
+
+int trailcheck_files(struct trailcheck *t, char why[256])
+{
+	struct check *c = t->c;
+	int r = 0;
+
+	c->why = why;
+	for (size_t i = 0; !r && i < json_object_array_length(c->digests); i++)
+		r = check_row(c, i);
 	if (!r)
-		r = fetch_keys(&c);
-	for (size_t i = 0; !r && i < json_object_array_length(c.digests); i++)
-		r = check_row(&c, i);
+		r = check_open(c);
 	if (!r && t->whole)
-		tell_strangers(&c, loose);
-	for (size_t i = 0; !r && i < json_object_array_length(trails); i++)
-		r = check_status(&c, json_object_array_get_idx(trails, i));
+		tell_strangers(c, c->loose);
+	for (size_t i = 0; !r && i < json_object_array_length(c->trails); i++)
+		r = check_status(c, json_object_array_get_idx(c->trails, i));
 	return r;
+}
+
+void trailcheck_end(struct trailcheck *t)
+{
+	if (t->c)
+		check_free(t->c);
+	t->c = NULL;
 }

@@ -50,22 +50,35 @@ static void hash_of(const struct buf *b, char ret[65])
 	hex_text(hash, 32, ret);
 }
 
-static int check_log(struct check *c, struct json_object *log)
+int check_log(struct check *c, int64_t trail, const char *bucket, const char *key, const char *hash_value, const char *by)
 {
-	const char *bucket = member_text(log, "s3Bucket"), *key = member_text(log, "s3Object");
 	_cleanup_buf_ struct buf text = { 0 };
-	char signature[2], hash[65];
-	int r = check_name(c, bucket, key, false);
+	char signature[2], hash[65], name[1200];
+	int r = check_unread(c, bucket, key);
 
-	if (!r)
+	if (r > 0)
 		r = fetch(c, "log file", bucket, key, &text, signature, sizeof(signature));
 	if (r <= 0)
 		return r;
 	hash_of(&text, hash);
-	if (strcmp(hash, member_text(log, "hashValue")))
-		check_fault(c, "log file s3://%s/%s: its content is not what the digest names", bucket, key);
+	if (strcmp(hash, hash_value))
+		check_fault(c, "log file s3://%s/%s: its content is not what the %s names", bucket, key, by);
 	c->t->logs++;
-	return 0;
+	if (!c->t->records)
+		return 0;
+	snprintf(name, sizeof(name), "s3://%s/%s", bucket, key);
+	r = recordcheck_file(c->t->records, trail, name, buf_text(&text), text.n);
+	return r < 0 ? snprintf(c->why, 256, "%s", r == -ENOMEM ? "out of memory" : "the store does not answer"), r : 0;
+}
+
+static int64_t trail_of(struct json_object *row)
+{
+	return json_object_get_int64(member_at(row, "Trail"));
+}
+
+static int check_named(struct check *c, struct json_object *row, struct json_object *log)
+{
+	return check_log(c, trail_of(row), member_text(log, "s3Bucket"), member_text(log, "s3Object"), member_text(log, "hashValue"), "digest");
 }
 
 static int64_t seconds_of(struct json_object *o, const char *key)
@@ -155,19 +168,22 @@ int check_digest(struct check *c, struct json_object *row, struct json_object *p
 	struct json_object *logs;
 	int r = fetch(c, "digest", bucket, key, &text, signature, sizeof(signature));
 
-	if (r <= 0)
+	if (r <= 0) {
+		c->t->unread++;
 		return r;
+	}
 	hash_of(&text, hash);
 	digest = json_tokener_parse(buf_text(&text));
 	logs = member_at(digest, "logFiles");
 	if (!json_object_is_type(digest, json_type_object) || !json_object_is_type(logs, json_type_array)) {
 		check_fault(c, "digest s3://%s/%s is no digest", bucket, key);
+		c->t->unread++;
 		return 0;
 	}
 	check_members(c, digest, row, previous);
 	r = check_signature(c, digest, row, hash, signature);
 	for (size_t i = 0; i < json_object_array_length(logs) && r >= 0; i++)
-		r = check_log(c, json_object_array_get_idx(logs, i));
+		r = check_named(c, row, json_object_array_get_idx(logs, i));
 	c->t->digests++;
 	return r < 0 ? r : 0;
 }

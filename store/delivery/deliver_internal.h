@@ -45,6 +45,8 @@ struct worker {
 	struct posts *posts;		/* hook.c's */
 	struct selectors *selectors;
 	struct buf selectors_text, json, text;
+	bool noted, noted_multi, noted_validation;	/* what the ledger was told that holds from the cursor on, in */
+	int64_t noted_span;
 	struct index_place behind;	/* the record that is taken */
 	bool fresh;			/* the bucket has not seen the files that are decided on */
 	unsigned failures;		/* atomic; in a row */

@@ -38,6 +38,7 @@ int gather_selectors(struct worker *w)
 	}
 	selectors_free(&w->selectors);
 	w->selectors = TAKE_PTR(s);
+	w->noted = false;
 	buf_reset(&w->selectors_text);
 	return buf_add(&w->selectors_text, text.p, text.n);
 }

@@ -85,6 +85,8 @@ static int prepare_tables(struct ledger *l)
 	query_begin(&q, l, "PRAGMA user_version");
 	version = query_row(&q) ? read_int(&q) : 0;
 	r = query_end(&q);
+	if (!r)
+		r = execute(l, ledger_stretches_schema);
 	if (r < 0 || version == VERSION)
 		return r;
 	if (version > VERSION)

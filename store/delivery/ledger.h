@@ -8,6 +8,7 @@
  *   chains    of digests, one for each account and region of a span
  *   digests   likewise; never forgotten
  *   keys      that sign digests; never forgotten
+ *   stretches of the journal, with the selectors by which they were delivered; never forgotten, so that it can be told what is missing
  *
  * A file is decided on (name, bytes, and the place behind it) in one transaction, before the bucket sees it: after a kill
  * the very same file is delivered again, and nothing else from these records.
@@ -86,6 +87,15 @@ struct key_row {
 	int64_t from, to;		/* seconds */
 };
 
+#define STRETCH_OPEN INT64_MAX
+
+struct stretch_row {
+	int64_t id, trail, span;
+	struct index_place from, to;	/* to: where it ends, or up to where all is delivered */
+	bool multi_region, validation;
+	struct buf selectors;		/* text; only when listed */
+};
+
 /* A damaged database is set aside, and said: that trails must be made again is no reason to take in no records. */
 int ledger_open(const char *dir, struct ledger **ret_l);
 void ledger_free(struct ledger **l);		/* NULL-safe */
@@ -126,6 +136,13 @@ int ledger_stop(struct ledger *l, int64_t trail, int64_t now, journal_pos at);
 int ledger_span(struct ledger *l, int64_t trail, struct span *ret_s);	/* the oldest that is not done */
 int ledger_span_at(struct ledger *l, int64_t span, const struct index_place *place);	/* nothing selected before it */
 int ledger_span_done(struct ledger *l, const struct span *s);		/* and a deleted trail, with its last span */
+
+/* ---- stretches */
+/* From s->from on these selectors hold; nothing if that is said. */
+int ledger_stretch(struct ledger *l, const struct stretch_row *s, const char *selectors);
+typedef int (*ledger_stretch_fn)(void *ctx, const struct stretch_row *s);
+/* Oldest first. One of which nothing is delivered yet does not end behind where it begins. */
+int ledger_stretches(struct ledger *l, ledger_stretch_fn fn, void *ctx);
 
 /* ---- log files */
 /* All of them, and the place behind their records, at once. */

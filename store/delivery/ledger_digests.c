@@ -49,6 +49,8 @@ int ledger_chains_close(struct ledger *l, int64_t span, const char *prefix)
 		bind_text(&q, prefix);
 		r = query_close(&q);
 	}
+	if (!r)
+		r = ledger_stretch_loose(l, span);
 	return ledger_commit(l, r);
 }
 

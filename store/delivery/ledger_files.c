@@ -101,6 +101,8 @@ int ledger_log_delivered(struct ledger *l, const struct log_row *row, int64_t no
 		bind_int(&q, row->id);
 		r = query_close(&q);
 	}
+	if (!r)
+		r = ledger_stretch_sure(l, row->trail, row->span);
 	return ledger_commit(l, r);
 }
 

@@ -36,6 +36,12 @@ void read_blob(struct query *q, struct buf *ret);	/* appended */
 int query_close(struct query *q);			/* after query_next() */
 int query_end(struct query *q);				/* after query_begin(): runs what is left; 0 or -errno */
 
+/* ledger_stretches.c; within a transaction. All up to the span's place is delivered, if no file waits. */
+extern const char ledger_stretches_schema[];
+int ledger_stretch_sure(struct ledger *l, int64_t trail, int64_t span);
+int ledger_stretch_end(struct ledger *l, const struct span *s);
+int ledger_stretch_loose(struct ledger *l, int64_t span);
+
 int ledger_begin(struct ledger *l);			/* takes the lock and begins */
 int ledger_commit(struct ledger *l, int r);		/* r < 0: takes it back; gives the lock back; returns r or the error */
 

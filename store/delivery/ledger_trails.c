@@ -368,12 +368,21 @@ int ledger_span(struct ledger *l, int64_t trail, struct span *ret_s)
 int ledger_span_at(struct ledger *l, int64_t span, const struct index_place *place)
 {
 	struct query q;
+	int64_t trail = 0;
+	int r = ledger_begin(l);
 
-	query_begin(&q, l, "UPDATE spans SET pos = ?, record = ? WHERE id = ?");
+	if (r < 0)
+		return r;
+	query_next(&q, l, "UPDATE spans SET pos = ?, record = ? WHERE id = ? RETURNING trail");
 	bind_int(&q, (int64_t)place->pos);
 	bind_int(&q, place->record);
 	bind_int(&q, span);
-	return query_end(&q);
+	if (query_row(&q))
+		trail = read_int(&q);
+	r = query_close(&q);
+	if (!r)
+		r = ledger_stretch_sure(l, trail, span);
+	return ledger_commit(l, r);
 }
 
 int ledger_span_done(struct ledger *l, const struct span *s)
@@ -385,6 +394,7 @@ int ledger_span_done(struct ledger *l, const struct span *s)
 
 	if (r < 0)
 		return r;
+	r = ledger_stretch_end(l, s);
 	for (unsigned i = 0; i < 3 && !r; i++) {
 		query_next(&q, l, statements[i]);
 		bind_int(&q, s->id);

@@ -200,6 +200,25 @@ static int take_span(struct worker *w)
 	return 0;
 }
 
+/* By what is gathered from the cursor on is remembered, so that it can be told later what is missing. */
+static int note_stretch(struct worker *w)
+{
+	const struct stretch_row s = { .trail = w->id, .span = w->span.id, .from = w->cursor, .multi_region = w->trail.multi_region,
+				       .validation = w->trail.validation };
+	int r;
+
+	if (w->noted && w->noted_span == s.span && w->noted_multi == s.multi_region && w->noted_validation == s.validation)
+		return 0;
+	r = ledger_stretch(w->d->ledger, &s, buf_text(&w->selectors_text));
+	if (r < 0)
+		return r;
+	w->noted = true;
+	w->noted_span = s.span;
+	w->noted_multi = s.multi_region;
+	w->noted_validation = s.validation;
+	return 0;
+}
+
 /* Stopped, and all of it decided on: the last digests, then it is over. */
 static int end_span(struct worker *w)
 {
@@ -229,7 +248,9 @@ static int work(struct worker *w)
 			r = take_span(w);
 		if (r < 0 || !w->span.id)
 			return r;
-		r = gather(w);
+		r = note_stretch(w);
+		if (!r)
+			r = gather(w);
 		if (!r && is_due(w))
 			r = decide(w);
 		else if (!r)

@@ -2,6 +2,7 @@
 /* op_digests.c - ListPublicKeys, and our own ListDigests: which digests there must be. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,7 @@ static int show_digest(void *ctx, const struct digest_row *d)
 	json_open(j, NULL, '{');
 	json_int(j, "Number", d->id);
 	json_int(j, "Chain", d->chain);
+	json_int(j, "Trail", d->trail);
 	json_string(j, "Account", d->account);
 	json_string(j, "Region", d->region);
 	json_string(j, "S3Bucket", d->bucket);
@@ -103,6 +105,7 @@ static int show_log(void *ctx, const struct log_row *r)
 	struct json *j = ctx;
 
 	json_open(j, NULL, '{');
+	json_int(j, "Trail", r->trail);
 	json_string(j, "S3Bucket", r->bucket);
 	json_string(j, "S3Object", r->key);
 	json_string(j, "HashValue", r->hash);
@@ -122,11 +125,49 @@ static int show_loose(void *ctx, const char *bucket, const char *prefix)
 	return 0;
 }
 
-/* With the last page: what lies in buckets without a digest that names it. */
-static int show_rest(struct ledger *l, struct json *j)
+static void show_place(struct json *j, const char *key, const struct index_place *p)
 {
+	char text[48];
+
+	snprintf(text, sizeof(text), "%u:%u:%u", (unsigned)(p->pos >> 32), (unsigned)p->pos, p->record);
+	json_string(j, key, text);
+}
+
+struct stretches {
+	struct json *j;
+	const char *region;
+};
+
+static int show_stretch(void *ctx, const struct stretch_row *s)
+{
+	const struct stretches *c = ctx;
+
+	if (s->from.pos > s->to.pos || (s->from.pos == s->to.pos && s->from.record >= s->to.record))
+		return 0;
+	json_open(c->j, NULL, '{');
+	json_int(c->j, "Trail", s->trail);
+	show_place(c->j, "From", &s->from);
+	show_place(c->j, "To", &s->to);
+	if (!s->multi_region)
+		json_string(c->j, "Region", c->region);
+	json_boolean(c->j, "Digests", s->validation);
+	json_text(c->j, "Selectors", s->selectors.p, s->selectors.n);
+	json_close(c->j, '}');
+	return 0;
+}
+
+/* With the last page: what lies in buckets without a digest that names it. Stretches first: what they say is delivered is in what follows,
+ * or in a digest that was made meanwhile. */
+static int show_rest(struct ledger *l, struct json *j, const char *region)
+{
+	struct stretches c = { j, region };
 	int r;
 
+	json_open(j, "Stretches", '[');
+	r = ledger_stretches(l, show_stretch, &c);
+	json_close(j, ']');
+	if (r < 0)
+		return r;
 	json_open(j, "Open", '[');
 	r = ledger_logs_open(l, show_log, j);
 	json_close(j, ']');
@@ -157,7 +198,7 @@ int op_list_digests(struct store *st, struct json_object *in, struct op_state *s
 	if (l.n == PAGE)
 		json_int(&l.j, "After", l.last);
 	else if (!res && ledger)
-		res = show_rest(ledger, &l.j);
+		res = show_rest(ledger, &l.j, st->region);
 	if (res < 0)
 		return trail_failed(r, res);
 	json_close(&l.j, '}');

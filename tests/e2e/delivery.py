@@ -156,7 +156,7 @@ def hosttrail_verifies_all_of_it(t):
     status, faults, said = bucketkit.verify(S["dir"])
     digests, logs = (len(bucketkit.files(S["bucket"], k)) for k in ("CloudTrail-Digest", "CloudTrail"))
     t.equal((status, faults), (0, []), "no fault: " + said)
-    t.ok('{"digests":%d,"logFiles":%d}' % (digests, logs) in said, "%d digests, %d files: %s" % (digests, logs, said))
+    t.ok('{"digests":%d,"logFiles":%d,' % (digests, logs) in said, "%d digests, %d files: %s" % (digests, logs, said))
 
 
 def rewrite(path, data):

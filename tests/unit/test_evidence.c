@@ -74,7 +74,7 @@ static void setup(struct fixture *f, bool whole)
 
 static void add(struct fixture *f, unsigned i)
 {
-	ok_int(evidence_add(f->e, HOST, f->pub, f->frames[i].p, f->frames[i].n), 0);
+	ok(evidence_add(f->e, HOST, f->pub, f->frames[i].p, f->frames[i].n) >= 0);
 }
 
 /* want: text of the only fault, NULL: none. */
@@ -230,7 +230,7 @@ static void fork_of_a_chain(void)
 	build(f.key, 2, f.hashes[1], "other", &fork, hash);
 	for (unsigned i = 0; i < 4; i++)
 		add(&f, i);
-	ok_int(evidence_add(f.e, HOST, f.pub, fork.p, fork.n), 0);
+	ok_int(evidence_add(f.e, HOST, f.pub, fork.p, fork.n), 1);
 	buf_free(&fork);
 	finish(&f, "frame 2: there are different frames of this number");
 }

@@ -198,6 +198,74 @@ static void files_are_decided_with_their_place(void)
 	end();
 }
 
+/* As "from-to selectors" each, places without their records. */
+static int add_stretch(void *ctx, const struct stretch_row *s)
+{
+	struct buf selectors = { 0 };
+
+	buf_add(&selectors, s->selectors.p, s->selectors.n);
+	buf_addf(ctx, "%llu.%u-%llu.%u %s%s;", (unsigned long long)s->from.pos, s->from.record, (unsigned long long)s->to.pos, s->to.record,
+		 buf_text(&selectors), s->validation ? "" : " loose");
+	buf_free(&selectors);
+	return 0;
+}
+
+static void stretches_are(const char *want)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+
+	ok_int(ledger_stretches(ledger, add_stretch, &b), 0);
+	ok_str(buf_text(&b), want);
+}
+
+static void say(const struct span *s, uint64_t pos, uint32_t record, const char *selectors)
+{
+	const struct stretch_row row = { .trail = s->trail, .span = s->id, .from = { pos, record }, .validation = true };
+
+	ok_int(ledger_stretch(ledger, &row, selectors), 0);
+}
+
+static void stretches_say_what_was_to_be_delivered(void)
+{
+	static struct log_row row, next;
+	struct span s;
+	int64_t id;
+
+	begin();
+	id = make_trail("one");
+	ok_int(ledger_start(ledger, id, 100, 1000), 0);
+	ok_int(ledger_span(ledger, id, &s), 0);
+	say(&s, 1000, 0, "A");
+	stretches_are("");		/* nothing is delivered */
+	ok_int(ledger_span_at(ledger, s.id, &(struct index_place){ 1500, 0 }), 0);
+	stretches_are("1000.0-1500.0 A;");
+	add_row(&row, &s, "111111111111", "a");
+	ok_int(ledger_logs_plan(ledger, s.id, &(struct index_place){ 2000, 5 }, &row, 1), 0);
+	stretches_are("1000.0-1500.0 A;");
+	ok_int(ledger_log_next(ledger, id, &next), 0);
+	ok_int(ledger_log_delivered(ledger, &next, 1000, true, ""), 0);
+	stretches_are("1000.0-2000.5 A;");
+	say(&s, 1800, 0, "A");		/* said already */
+	say(&s, 2600, 0, "B");
+	say(&s, 2400, 3, "C");		/* after a start: B was never used */
+	again();
+	ok_int(ledger_span_at(ledger, s.id, &(struct index_place){ 3000, 0 }), 0);
+	stretches_are("1000.0-2400.3 A;2400.3-3000.0 C;");
+	ok_int(ledger_stop(ledger, id, 200, 3000), 0);
+	ok_int(ledger_span(ledger, id, &s), 0);
+	ok_int(ledger_span_done(ledger, &s), 0);
+	ok_int(ledger_start(ledger, id, 300, 5000), 0);
+	ok_int(ledger_span(ledger, id, &s), 0);
+	say(&s, 5000, 0, "C");
+	ok_int(ledger_span_at(ledger, s.id, &(struct index_place){ 6000, 0 }), 0);
+	stretches_are("1000.0-2400.3 A;2400.3-3000.0 C;5000.0-6000.0 C;");
+	ok_int(ledger_chains_close(ledger, s.id, ""), 0);
+	stretches_are("1000.0-2400.3 A;2400.3-3000.0 C;5000.0-6000.0 C loose;");
+	buf_free(&next.body);
+	buf_free(&row.body);
+	end();
+}
+
 static void a_damaged_ledger_is_set_aside(void)
 {
 	char path[128], command[200];
@@ -319,6 +387,7 @@ static const struct tap_case cases[] = {
 	CASE(trails_are_kept),
 	CASE(a_deleted_trail_goes_when_its_spans_are_done),
 	CASE(files_are_decided_with_their_place),
+	CASE(stretches_say_what_was_to_be_delivered),
 	CASE(a_damaged_ledger_is_set_aside),
 	CASE(a_digest_says_what_cloudtrails_do),
 	CASE(keys_change_and_are_never_forgotten),
