@@ -41,11 +41,24 @@ static uint64_t synced(struct ingest *i)
 	return n;
 }
 
+static void add_heads(struct waiting *w)
+{
+	for (unsigned chain = 0; chain < CHAIN__MAX; chain++) {
+		struct ship_head h = { .chain = chain, .next = w->heads.known[chain].next, .has_hash = true };
+
+		if (!w->heads.known[chain].known)
+			continue;
+		memcpy(h.last_hash, w->heads.known[chain].last, sizeof(h.last_hash));
+		heads_reply_add(&w->reply, &h);
+	}
+}
+
 /* Sends what is synced, unless acknowledgements are withheld. */
 static void release(struct ingest *i)
 {
 	uint64_t done = synced(i);
-	int broken = journal_error(i->journal);
+	const char *why = "";
+	int broken = i->keep->ops->error(i->keep->ctx, &why);
 	struct waiting *w, *next;
 
 	i->held = i->waiting && i->events.hold && i->events.hold(i->ctx);
@@ -58,10 +71,12 @@ static void release(struct ingest *i)
 		DL_DELETE(i->waiting, w);
 		ingest_count(i, INGEST_WAITING, (uint64_t)-1);
 		if (w->ticket <= done) {
+			if (w->asks)
+				add_heads(w);
 			grpc_reply(w->call, w->reply.p, w->reply.n);
 		} else {
 			grpc_fence(w->call);
-			grpc_fail(w->call, GRPC_UNAVAILABLE, "the store's journal cannot be synced");
+			grpc_fail(w->call, GRPC_UNAVAILABLE, why);
 		}
 		waiting_free(w);
 	}
@@ -77,25 +92,35 @@ static void on_wake(void *ctx)
 	}
 }
 
-static void reply_when_synced(struct ingest *i, struct grpc_call *call, struct buf *reply, bool urgent)
+/* w is filled but for its ticket. */
+static void wait_for_sync(struct ingest *i, struct waiting *w)
 {
-	struct waiting *w = calloc(1, sizeof(*w));
-
-	if (!w || reply->failed) {
-		free(w);
-		grpc_fence(call);
-		grpc_fail(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
-		return;
-	}
-	w->call = call;
-	w->urgent = urgent;
-	w->reply = *reply;
-	*reply = (struct buf){ 0 };
 	pthread_mutex_lock(&i->lock);
 	w->ticket = i->appended;
 	pthread_mutex_unlock(&i->lock);
 	DL_APPEND(i->waiting, w);
 	ingest_count(i, INGEST_WAITING, 1);
+}
+
+static void no_memory(struct grpc_call *call)
+{
+	grpc_fence(call);
+	grpc_fail(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+static void reply_when_synced(struct ingest *i, struct grpc_call *call, struct buf *reply)
+{
+	struct waiting *w = calloc(1, sizeof(*w));
+
+	if (!w || reply->failed) {
+		free(w);
+		no_memory(call);
+		return;
+	}
+	w->call = call;
+	w->reply = *reply;
+	*reply = (struct buf){ 0 };
+	wait_for_sync(i, w);
 }
 
 static void count_appends(struct ingest *i, uint64_t n)
@@ -122,7 +147,7 @@ static void *sync_main(void *ctx)
 			continue;
 		}
 		pthread_mutex_unlock(&i->lock);
-		r = journal_sync(i->journal);
+		r = i->keep->ops->sync(i->keep->ctx);
 		ingest_count(i, INGEST_SYNCS, 1);
 		pthread_mutex_lock(&i->lock);
 		if (!r)
@@ -179,9 +204,9 @@ static void ship(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
 		grpc_fail(call, GRPC_INVALID_ARGUMENT, "not a ShipRequest with at least one frame");
 		return;
 	}
-	if (journal_error(i->journal)) {
+	if (i->keep->ops->error(i->keep->ctx, &why)) {
 		grpc_fence(call);
-		grpc_fail(call, GRPC_UNAVAILABLE, "the store's journal has failed");
+		grpc_fail(call, GRPC_UNAVAILABLE, why);
 		return;
 	}
 	compare_clocks(i, call, &origin, sent_at);
@@ -199,36 +224,41 @@ static void ship(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
 	count_appends(i, appends);
 	if (put_off)
 		grpc_fence(call);
-	reply_when_synced(i, call, &reply, false);
+	reply_when_synced(i, call, &reply);
 }
 
+/* What it says is there must be there after a crash too; and it may be the sync that finds it out. */
 static void heads(void *ctx, struct grpc_call *call, const uint8_t *p, size_t n)
 {
+	struct waiting *w = calloc(1, sizeof(*w));
 	struct ingest *i = ctx;
-	struct chain_head known[CHAIN__MAX];
-	_cleanup_buf_ struct buf reply = { 0 };
-	uint8_t stream[16];
+	int r;
 
-	if (heads_request_read(p, n, stream) < 0) {
-		grpc_fail(call, GRPC_INVALID_ARGUMENT, "not a HeadsRequest with a stream of 16 bytes");
+	if (!w) {
+		no_memory(call);
 		return;
 	}
-	if (chains_ready(i->chains) < 0) {	/* less than we have would look like frames that we lost */
+	w->call = call;
+	w->urgent = w->asks = true;
+	if (heads_request_read(p, n, w->heads.stream) < 0) {
+		grpc_fail(call, GRPC_INVALID_ARGUMENT, "not a HeadsRequest with a stream of 16 bytes");
+		waiting_free(w);
+		return;
+	}
+	r = i->keep->ops->ready(i->keep->ctx);
+	if (!r) {
+		strcpy(w->heads.host_id, grpc_peer(call)->host_id);
+		strcpy(w->heads.account, grpc_peer(call)->account);
+		r = i->keep->ops->heads(i->keep->ctx, &w->heads);
+	}
+	if (r < 0) {	/* less than we have would look like frames that we lost */
 		grpc_fence(call);
 		grpc_fail(call, GRPC_UNAVAILABLE, "the store could not read its chains back yet");
+		waiting_free(w);
 		return;
 	}
-	chains_heads(i->chains, grpc_peer(call)->host_id, stream, known);
-	for (unsigned chain = 0; chain < CHAIN__MAX; chain++) {
-		struct ship_head h = { .chain = chain, .next = known[chain].next, .has_hash = true };
-
-		if (!known[chain].known)
-			continue;
-		memcpy(h.last_hash, known[chain].last, sizeof(h.last_hash));
-		heads_reply_add(&reply, &h);
-	}
-	/* What it says is there must be there after a crash too. */
-	reply_when_synced(i, call, &reply, true);
+	count_appends(i, (uint64_t)r);
+	wait_for_sync(i, w);
 }
 
 static const struct grpc_method methods[] = {
@@ -305,8 +335,8 @@ static void ingest_free(struct ingest **ip)
 	*ip = NULL;
 }
 
-int ingest_start(const struct grpc_config *config, struct journal *j, struct chains *c, const struct ingest_events *events,
-		 void *ctx, struct ingest **ret_i, char why[256])
+int ingest_start(const struct grpc_config *config, struct keep *keep, const struct ingest_events *events, void *ctx,
+		 struct ingest **ret_i, char why[256])
 {
 	_cleanup_(ingest_free) struct ingest *i = calloc(1, sizeof(*i));
 	int r;
@@ -316,8 +346,7 @@ int ingest_start(const struct grpc_config *config, struct journal *j, struct cha
 		return -ENOMEM;
 	pthread_mutex_init(&i->lock, NULL);
 	pthread_cond_init(&i->work, NULL);
-	i->journal = j;
-	i->chains = c;
+	i->keep = keep;
 	if (events)
 		i->events = *events;
 	i->ctx = ctx;

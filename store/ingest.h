@@ -28,6 +28,7 @@
 #include "chains.h"
 #include "grpc.h"
 #include "journal.h"
+#include "keep.h"
 
 struct ingest;
 
@@ -86,9 +87,9 @@ enum ingest_metric {
 /* Says what a frame's place in its chain gives to say: the one of the events that fits, if any. */
 void ingest_say(const struct ingest_events *e, void *ctx, const struct chain_judgement *j, struct ingest_fault *f);
 
-/* why (at least 256 bytes) says what failed. The journal and the chains are borrowed until ingest_stop(). */
-int ingest_start(const struct grpc_config *config, struct journal *j, struct chains *c, const struct ingest_events *events,
-		 void *ctx, struct ingest **ret_i, char why[256]);
+/* why (at least 256 bytes) says what failed. keep is borrowed until ingest_stop(). */
+int ingest_start(const struct grpc_config *config, struct keep *keep, const struct ingest_events *events, void *ctx,
+		 struct ingest **ret_i, char why[256]);
 /* Answers nothing more; what was appended stays appended. */
 void ingest_stop(struct ingest **i);
 uint16_t ingest_port(const struct ingest *i);

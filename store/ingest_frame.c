@@ -16,13 +16,14 @@ static enum ship_status reject(struct ingest *i, const char *why, const char **r
 static enum ship_status put_off(struct ingest *i, int r, const char **ret_why)
 {
 	ingest_count(i, INGEST_RETRIES, 1);
-	*ret_why = r == -ENOSPC || r == -EDQUOT ? "the store's disk is full" : "the store's journal cannot be written";
+	*ret_why = r == -ENOSPC || r == -EDQUOT ? "the store's disk is full" :
+		   r == -EAGAIN ? "the store has too much to write" : "the store's journal cannot be written";
 	return SHIP_RETRY;
 }
 
 static void set_aside(struct ingest *i, const char *what, const struct journal_origin *origin, const uint8_t *p, size_t n)
 {
-	if (journal_aside(i->journal, what, origin, clock_wall(), p, n) < 0)
+	if (i->keep->ops->aside(i->keep->ctx, what, origin, p, n) < 0)
 		ingest_count(i, INGEST_ASIDE_FULL, 1);
 }
 
@@ -74,13 +75,11 @@ static enum ship_status store(struct ingest *i, const struct chain_judgement *j,
 			      size_t n, const char **ret_why)
 {
 	uint16_t flags = j->verdict == CHAIN_FORK || j->branch ? JOURNAL_FORK : 0;
-	int r = journal_append(i->journal, f->origin, clock_wall(), flags, p, n, &f->pos);
+	int r = i->keep->ops->append(i->keep->ctx, f->origin, clock_wall(), flags, p, n, &f->pos);
 
 	if (r < 0)
 		return put_off(i, r, ret_why);
-	/* The place was reserved, so this fails only with the disk; the journal is the truth, and a
-	 * hash that is missing here costs at most a repeat that is stored twice. */
-	chains_commit(i->chains, j);
+	i->keep->ops->commit(i->keep->ctx, j);
 	ingest_count(i, INGEST_FRAMES, 1);
 	ingest_count(i, INGEST_BYTES, n);
 	ingest_count(i, INGEST_RECORDS, f->header->records);
@@ -115,7 +114,7 @@ enum ship_status ingest_frame(struct ingest *i, const struct journal_origin *ori
 		tell(i->events.on_host_mismatch, i->ctx, &f);
 		return reject(i, f.why, ret_why);
 	}
-	r = chains_judge(i->chains, origin->host_id, &h, hash, &j);
+	r = i->keep->ops->judge(i->keep->ctx, origin, &h, hash, &j);
 	if (r == -EDOM || r == -ENFILE) {
 		set_aside(i, "bounds", origin, p, n);
 		return reject(i, r == -EDOM ? "frame number out of bounds" : "too many chains or forks of this host", ret_why);

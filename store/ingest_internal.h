@@ -14,13 +14,14 @@ struct waiting {
 	struct grpc_call *call;
 	uint64_t ticket;
 	bool urgent;			/* not an acknowledgement: never withheld */
+	bool asks;			/* for heads, which are the reply */
 	struct buf reply;
+	struct keep_heads heads;
 	struct waiting *prev, *next;
 };
 
 struct ingest {
-	struct journal *journal;
-	struct chains *chains;
+	struct keep *keep;
 	struct ingest_events events;
 	void *ctx;
 	struct grpc_server *server;

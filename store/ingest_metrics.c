@@ -55,7 +55,7 @@ uint64_t ingest_metric(const struct ingest *i, enum ingest_metric m)
 	/* clang-format on */
 	case INGEST_CHAINS:
 	case INGEST_BRANCHES:
-		chains_count(i->chains, &chains, &branches);
+		i->keep->ops->count(i->keep->ctx, &chains, &branches);
 		return m == INGEST_CHAINS ? chains : branches;
 	default:
 		return m < INGEST_METRIC__MAX ? __atomic_load_n(&i->metrics[m], __ATOMIC_RELAXED) : 0;

@@ -35,6 +35,7 @@ struct setup {
 	const struct store_config *config;
 	struct store st;
 	struct chains *chains;
+	struct keep keep;
 	struct buckets *buckets, *groups, *hooks;	/* until delivery has them */
 	int lock;
 	bool running, ports_written;
@@ -238,8 +239,10 @@ static int start_journal(struct setup *s)
 		r = witness_open(&w, &s->st.witness);
 	if (r < 0)
 		log_err(r, "cannot make the store's own key and host id in %s", c->data_dir);
-	else
-		witness_attach(s->st.witness, s->st.journal);
+	if (!r) {
+		keep_journal(&s->keep, s->st.journal, NULL);
+		witness_attach(s->st.witness, &s->keep);
+	}
 	return r;
 }
 
@@ -261,6 +264,7 @@ static int start_chains(struct setup *s)
 	s->faults_upto = tailer_faults_upto(s->st.tailer);
 	in_dir(s, "chains", path);
 	r = chains_open(path, &s->chains);
+	s->keep.chains = s->chains;
 	if (!r)
 		r = chains_load(s->chains, s->st.journal, on_seen, s);
 	if (!is_full(r)) {
@@ -419,7 +423,7 @@ static int start_servers(struct setup *s)
 		log_err(r, "cannot record requests to the API");
 		return r;
 	}
-	r = ingest_start(&grpc, s->st.journal, s->chains, &ingest_events, s, &s->st.ingest, why);
+	r = ingest_start(&grpc, &s->keep, &ingest_events, s, &s->st.ingest, why);
 
 	if (!r) {
 		r = api_start(&s->st, &config, &api, why);

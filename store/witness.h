@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * witness.h - the store's own records: it is a host too, with its key, host id, stream and chain. Its frames go into the same
- * journal, through the same code, and are verified like everyone's.
+ * witness.h - the store's own records: it is a host too, with its key, host id, stream and chain. Its frames are kept with
+ * all others, through the same code, and are verified like everyone's.
  *
  * A new stream begins with each start of the store; its first frame names the stream before it.
  * Each kind of record is limited to WITNESS_PER_MINUTE a minute, so that a hostile sender cannot fill the journal through
@@ -30,7 +30,7 @@ struct witness_config {
 /* Reads keys and ids (as root, before privileges are dropped); speaks only after witness_attach().
  * -EINVAL: host_id is neither. */
 int witness_open(const struct witness_config *config, struct witness **ret_w);
-void witness_attach(struct witness *w, struct journal *j);
+void witness_attach(struct witness *w, struct keep *k);
 void witness_free(struct witness **w);
 const struct journal_origin *witness_origin(const struct witness *w);
 uint64_t witness_failures(struct witness *w);	/* records that could not be written */

@@ -24,7 +24,7 @@ struct witness_limit {
 };
 
 struct witness {
-	struct journal *journal;
+	struct keep *keep;
 	char *dir;
 	struct sign_key *key;
 	struct journal_origin origin;

@@ -143,9 +143,9 @@ int witness_open(const struct witness_config *config, struct witness **ret_w)
 	return 0;
 }
 
-void witness_attach(struct witness *w, struct journal *j)
+void witness_attach(struct witness *w, struct keep *k)
 {
-	w->journal = j;
+	w->keep = k;
 	procfs_self(&w->self);	/* now it has the user that it keeps */
 }
 
@@ -254,13 +254,13 @@ static int write_frame(struct witness *w, const uint8_t *raw, size_t n)
 	buf_reset(&w->frame);
 	r = frame_build(&h, raw, n, sign_key_sign, w->key, &w->frame, hash);
 	if (!r)
-		r = journal_append(w->journal, &w->origin, clock_wall(), JOURNAL_OWN, w->frame.p, w->frame.n, &pos);
+		r = w->keep->ops->append(w->keep->ctx, &w->origin, clock_wall(), JOURNAL_OWN, w->frame.p, w->frame.n, &pos);
 	if (r < 0)
 		return r;
 	memcpy(w->last_hash, hash, 32);
 	w->number++;
 	w->seq += h.records;
-	return journal_sync(w->journal);
+	return w->keep->ops->sync_own(w->keep->ctx);
 }
 
 /* Only the next stream wants it: a record that is in the journal is said, whether this works or not. */

@@ -365,6 +365,7 @@ static int cmd_serve(int argc, char **argv)
 	_cleanup_journal_ struct journal *j = NULL;
 	_cleanup_chains_ struct chains *c = NULL;
 	struct ingest *i = NULL;
+	struct keep keep;
 	char why[256], line[64];
 
 	for (int a = 2; a < argc; a++)
@@ -373,7 +374,8 @@ static int cmd_serve(int argc, char **argv)
 	must("journal", journal_open(in(argv[0], "journal", ""), 0, on_bad, NULL, &j));
 	must("chains", chains_open(in(argv[0], "chains", ""), &c));
 	must("chains", chains_load(c, j, NULL, NULL));
-	if (ingest_start(&config, j, c, &events, NULL, &i, why) < 0) {
+	keep_journal(&keep, j, c);
+	if (ingest_start(&config, &keep, &events, NULL, &i, why) < 0) {
 		fprintf(stderr, "shipkit: %s\n", why);
 		return 1;
 	}

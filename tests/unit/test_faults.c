@@ -11,6 +11,7 @@
 #define WAIT_SECONDS 7
 #define NS (int64_t)NS_PER_SEC
 
+static struct keep keep;
 static char dir[64];
 static struct journal *journal;
 static struct witness *witness;
@@ -32,7 +33,8 @@ static void begin(void)
 	must(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/journal", dir);
 	must(!journal_open(path, 0, NULL, NULL, &journal) && !witness_open(&w, &witness));
-	witness_attach(witness, journal);
+	keep_journal(&keep, journal, NULL);
+	witness_attach(witness, &keep);
 	must(!open_faults());
 }
 

@@ -18,6 +18,7 @@
 #define TRAIL "CloudTrail_20131101."
 #define OURS "Hosttrail_20261122."
 
+static struct keep keep;
 static char dir[64];
 static struct kit kit;
 static struct store st;
@@ -44,8 +45,10 @@ static int open_parts(void)
 		r = decoded_cache_new(1 << 20, &st.decoded);
 	if (!r)
 		r = witness_open(&w, &st.witness);
-	if (!r)
-		witness_attach(st.witness, st.journal);
+	if (!r) {
+		keep_journal(&keep, st.journal, NULL);
+		witness_attach(st.witness, &keep);
+	}
 	if (!r)
 		r = tailer_new(&st, dir, count_progress, NULL, &st.tailer);
 	return r ? r : tailer_start(st.tailer);
