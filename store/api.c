@@ -11,6 +11,7 @@
 #include "api_internal.h"
 #include "auth.h"
 #include "delivery/serve.h"
+#include "engine.h"
 #include "health.h"
 #include "input.h"
 #include "lib/cleanup.h"
@@ -133,7 +134,7 @@ void api_answer(struct store *st, const char *target, const void *body, size_t n
 
 	r->status = 200;
 	if (begin(op, NULL, body, n, r, &in) == 0)
-		op->fn(st, in, &state, r);
+		engine_op(st, op)(st, in, &state, r);
 }
 
 /* Also called anew for a request that waited. */
@@ -144,7 +145,7 @@ static enum MHD_Result run_op(struct request *q)
 
 	for (;;) {
 		q->generation = request_generation(q);
-		if (q->op->fn(q->api->st, q->in, &q->state, &r) != OP_WAIT)
+		if (engine_op(q->api->st, q->op)(q->api->st, q->in, &q->state, &r) != OP_WAIT)
 			return send_api(q, &r);
 		reply_free(&r);
 		r.status = 200;

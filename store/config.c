@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 
 static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
+static const char *const engines[] = { "embedded", "clickhouse", NULL };
 static const char *const categories[] = { "all", "management", NULL };
 
 #define AT(field) offsetof(struct store_config, field)
@@ -52,6 +53,17 @@ const struct conf_key store_keys[] = {
 	{ "lake_seal_time", CONF_MS, AT(lake_seal_ms), "5s", 10, 20000, NULL, "or when its oldest record has waited so long" },
 	{ "lake_query_time", CONF_MS, AT(lake_query_ms), "1h", 100, 86400000, NULL, "a query may run so long" },
 	{ "lake_query_rows", CONF_INT, AT(lake_query_rows), "1000000", 1, 1000000000, NULL, "a query may give so many rows" },
+	{ "engine", CONF_ENUM, AT(engine), "embedded", 0, 0, engines, "where records are kept: in data_dir, or in a ClickHouse cluster" },
+	{ "clickhouse_servers", CONF_LIST, AT(ch_servers), NULL, 0, 0, NULL, "its servers' HTTP interfaces: https://host:8443 ..." },
+	{ "clickhouse_cluster", CONF_STRING, AT(ch_cluster), "hosttrail", 0, 0, NULL, "its name in the servers' remote_servers" },
+	{ "clickhouse_database", CONF_STRING, AT(ch_database), "hosttrail", 0, 0, NULL, "database, made when it is not there" },
+	{ "clickhouse_user", CONF_STRING, AT(ch_user), "default", 0, 0, NULL, "user that makes tables, inserts and asks" },
+	{ "clickhouse_password_file", CONF_STRING, AT(ch_password), NULL, 0, 0, NULL, "file with that user's password" },
+	{ "clickhouse_query_user", CONF_STRING, AT(ch_query_user), NULL, 0, 0, NULL, "read-only user for StartQuery's statements; unset: clickhouse_user" },
+	{ "clickhouse_query_password_file", CONF_STRING, AT(ch_query_password), NULL, 0, 0, NULL, "file with that user's password" },
+	{ "clickhouse_ca", CONF_STRING, AT(ch_ca), NULL, 0, 0, NULL, "certificate that the servers' must be signed by; unset: the system's" },
+	{ "clickhouse_quorum", CONF_INT, AT(ch_quorum), "0", 0, 16, NULL, "replicas that must have a frame before it is acknowledged; 0: one" },
+	{ "clickhouse_linger", CONF_MS, AT(ch_linger), "200ms", 0, 10000, NULL, "time between two inserts, unless there is much to write" },
 	{ "user", CONF_STRING, AT(user), NULL, 0, 0, NULL, "user or number to become when started as root" },
 	{ "group", CONF_STRING, AT(group), NULL, 0, 0, NULL, "group or number to become when started as root" },
 	{ "log_level", CONF_ENUM, AT(log_level), "info", 0, 0, levels, "what is worth a line" },
@@ -61,6 +73,12 @@ const size_t store_nkeys = ARRAY_SIZE(store_keys);
 static bool is_set(const char *s)
 {
 	return s && *s;
+}
+
+/* It stands in SQL and in URLs. */
+static bool is_name(const char *s)
+{
+	return is_set(s) && strlen(s) <= 64 && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(s);
 }
 
 int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX])
@@ -79,6 +97,8 @@ int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX])
 		fault = "region must have 1 to 63 characters, without / : and blanks";
 	else if (strlen(c->data_dir) > 3000)
 		fault = "data_dir is too long";
+	else if (c->engine == ENGINE_CLICKHOUSE && (!c->ch_servers.n || !is_set(c->ch_cluster) || !is_set(c->ch_user) || !is_name(c->ch_database)))
+		fault = "engine: clickhouse needs clickhouse_servers, _cluster, _user, and a _database of letters, digits and _";
 	if (!fault)
 		return 0;
 	snprintf(why, CONF_WHY_MAX, "%s", fault);

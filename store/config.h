@@ -5,6 +5,8 @@
 
 #include "lib/conf.h"
 
+enum store_engine { ENGINE_EMBEDDED, ENGINE_CLICKHOUSE };
+
 struct store_config {
 	char *data_dir, *api_listen, *ingest_listen, *ca, *cert, *key, *credentials, *sign_key, *host_id, *region, *account;
 	char *user, *group;
@@ -20,6 +22,10 @@ struct store_config {
 	int64_t api_rate;
 	char *api_cert, *api_key;
 	bool api_tls, audit;
+	int engine;			/* enum store_engine */
+	struct conf_list ch_servers;
+	char *ch_user, *ch_password, *ch_ca, *ch_database, *ch_cluster, *ch_query_user, *ch_query_password;
+	int64_t ch_quorum, ch_linger;
 	int log_level;
 };
 

@@ -6,6 +6,7 @@
 #include "api.h"
 #include "audit.h"
 #include "delivery/deliver.h"
+#include "engine.h"
 #include "ingest.h"
 #include "lake/lake.h"
 #include "lib/clock.h"
@@ -17,6 +18,8 @@ const char *health_why_not(struct store *st)
 	struct tailer_counts counts;
 	struct index_stats stats;
 
+	if (st->engine)
+		return st->engine->why_not(st);
 	if (journal_error(st->journal))
 		return "the journal takes no more frames";
 	tailer_counts(st->tailer, &counts);
@@ -156,10 +159,14 @@ static void metrics_delivery(struct store *st, struct buf *out)
 void health_metrics(struct store *st, struct buf *out)
 {
 	metric(out, "start_time_seconds", true, "When the store was started.", (uint64_t)(st->started / (int64_t)NS_PER_SEC));
-	metrics_index(st, out);
-	metrics_tailer(st, out);
-	metrics_lake(st, out);
-	metrics_delivery(st, out);
+	if (st->engine) {
+		st->engine->metrics(st, out);
+	} else {
+		metrics_index(st, out);
+		metrics_tailer(st, out);
+		metrics_lake(st, out);
+		metrics_delivery(st, out);
+	}
 	metrics_api(st, out);
 	for (unsigned i = 0; st->ingest && i < INGEST_METRIC__MAX; i++)
 		metric(out, ingest_metric_name((enum ingest_metric)i), ingest_metric_is_gauge((enum ingest_metric)i),

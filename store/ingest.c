@@ -53,6 +53,23 @@ static void add_heads(struct waiting *w)
 	}
 }
 
+static void answer(struct waiting *w)
+{
+	if (w->asks)
+		add_heads(w);
+	if (w->call)
+		grpc_reply(w->call, w->reply.p, w->reply.n);
+}
+
+static void refuse(struct waiting *w, const char *why)
+{
+	if (!w->call)
+		return;
+	grpc_fence(w->call);
+	grpc_fail(w->call, GRPC_UNAVAILABLE, why);
+	w->call = NULL;
+}
+
 /* Sends what is synced, unless acknowledgements are withheld. */
 static void release(struct ingest *i)
 {
@@ -68,16 +85,15 @@ static void release(struct ingest *i)
 			break;
 		if (i->held && !w->urgent && w->ticket <= done)
 			continue;
+		if (w->ticket <= done)
+			answer(w);
+		else
+			refuse(w, why);
+		/* whoever finds out heads may still write into it */
+		if (w->asks && w->ticket > done)
+			continue;
 		DL_DELETE(i->waiting, w);
 		ingest_count(i, INGEST_WAITING, (uint64_t)-1);
-		if (w->ticket <= done) {
-			if (w->asks)
-				add_heads(w);
-			grpc_reply(w->call, w->reply.p, w->reply.n);
-		} else {
-			grpc_fence(w->call);
-			grpc_fail(w->call, GRPC_UNAVAILABLE, why);
-		}
 		waiting_free(w);
 	}
 }
@@ -324,7 +340,8 @@ static void ingest_free(struct ingest **ip)
 	DL_FOREACH_SAFE(i->waiting, w, next) {
 		DL_DELETE(i->waiting, w);
 		/* its connection is gone: this only frees it */
-		grpc_fail(w->call, GRPC_UNAVAILABLE, "");
+		if (w->call)
+			grpc_fail(w->call, GRPC_UNAVAILABLE, "");
 		waiting_free(w);
 	}
 	if (i->wake >= 0)

@@ -11,7 +11,7 @@
 
 /* A reply that waits until appends up to `ticket` are synced. */
 struct waiting {
-	struct grpc_call *call;
+	struct grpc_call *call;		/* NULL: it was refused, and waits for what it asked */
 	uint64_t ticket;
 	bool urgent;			/* not an acknowledgement: never withheld */
 	bool asks;			/* for heads, which are the reply */

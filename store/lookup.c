@@ -4,11 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "attrs.h"
 #include "input.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lookup.h"
 #include "ops.h"
 #include "proto/json.h"
 #include "token.h"
@@ -16,16 +16,7 @@
 #define RESULTS_MAX 50
 #define LOOKS_MAX 100000	/* records that one answer looks at: a key that may see few of them gets a short page and a NextToken */
 
-struct lookup {
-	struct attr_value attr;
-	bool by_attr, insight, has_before;
-	int64_t from, to;		/* ns, from <= t < to */
-	unsigned max;
-	struct index_key before;
-	struct buf binding;
-};
-
-static void lookup_free(struct lookup *l)
+void lookup_free(struct lookup *l)
 {
 	attr_value_free(&l->attr);
 	buf_free(&l->binding);
@@ -130,7 +121,7 @@ static int parse_token(struct store *st, struct json_object *in, struct reply *r
 	return 0;
 }
 
-static int parse(struct store *st, struct json_object *in, struct reply *r, struct lookup *l)
+int lookup_parse(struct store *st, struct json_object *in, struct reply *r, struct lookup *l)
 {
 	int res = parse_attributes(in, r, l);
 
@@ -229,7 +220,7 @@ int op_lookup_events(struct store *st, struct json_object *in, struct op_state *
 {
 	_cleanup_(lookup_free) struct lookup l = { 0 };
 	struct json j = { .out = &r->body };
-	int res = parse(st, in, r, &l);
+	int res = lookup_parse(st, in, r, &l);
 
 	if (res < 0)
 		return res;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "delivery/op_trails.h"
+#include "engine.h"
 #include "lib/cleanup.h"
 
 /* Both spellings are in use: botocore's, and the younger SDKs'. */
@@ -92,4 +93,16 @@ int op_allowed(const struct op *op, const struct caller *caller, struct reply *r
 		return reply_error(r, "AccessDeniedException", "Key %s is not authorized to perform %s:%s: it may see some records only.", caller->id,
 				   op->own ? "hosttrail" : "cloudtrail", op->name);
 	return 0;
+}
+
+static int op_missing(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	return reply_error(r, "UnsupportedOperationException", "The store's engine does not have this operation.");
+}
+
+op_fn engine_op(const struct store *st, const struct op *op)
+{
+	op_fn fn = st->engine ? st->engine->op(op->name) : op->fn;
+
+	return fn ? fn : op_missing;
 }

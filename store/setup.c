@@ -14,6 +14,7 @@
 #include "audit.h"
 #include "auth.h"
 #include "chains.h"
+#include "clickhouse/cluster.h"
 #include "delivery/deliver.h"
 #include "hostcerts.h"
 #include "ingest.h"
@@ -409,6 +410,46 @@ static int start_remover(struct setup *s)
 	return r;
 }
 
+static void on_mismatch(void *ctx, const struct ingest_fault *f)
+{
+	const struct witness_subject about = { f->origin, f->header->stream, f->header->chain, f->header->number };
+
+	witness_host_mismatch(((struct setup *)ctx)->st.witness, &about, f->why, NULL);
+}
+
+/* What only the cluster can tell is said when it is asked, by the thread that writes. */
+static const struct ingest_events cluster_events = { .on_host_mismatch = on_mismatch };
+
+static int start_cluster(struct setup *s)
+{
+	const struct store_config *c = s->config;
+	const struct witness_config w = { c->data_dir, c->sign_key, c->host_id, c->region, c->account };
+	const struct cluster_config config = {
+		.clickhouse = { .urls = &c->ch_servers, .user = c->ch_user, .password_file = c->ch_password, .ca = c->ch_ca,
+				.database = c->ch_database, .cluster = c->ch_cluster, .quorum = (unsigned)c->ch_quorum,
+				.query_user = c->ch_query_user, .query_password_file = c->ch_query_password },
+		.linger_ns = c->ch_linger * (int64_t)NS_PER_MS, .query_ns = c->lake_query_ms * (int64_t)NS_PER_MS,
+		.query_rows = (uint64_t)c->lake_query_rows, .memory = c->lake_memory, .duckdb = c->duckdb,
+	};
+	char why[CH_WHY_MAX] = "out of memory";
+	int r = cluster_open(&s->st, &config, &s->st.cluster, why);
+
+	if (r < 0) {
+		log_errx("%s", why);
+		return r;
+	}
+	s->st.engine = &cluster_engine;
+	if (!s->st.witness)
+		r = witness_open(&w, &s->st.witness);
+	if (r < 0) {
+		log_err(r, "cannot make the store's own key and host id in %s", c->data_dir);
+		return r;
+	}
+	witness_attach(s->st.witness, cluster_keep(s->st.cluster));
+	r = witness_started(s->st.witness, NULL);
+	return r ? r : cluster_start(s->st.cluster);
+}
+
 static int start_servers(struct setup *s)
 {
 	const struct store_config *c = s->config;
@@ -423,7 +464,8 @@ static int start_servers(struct setup *s)
 		log_err(r, "cannot record requests to the API");
 		return r;
 	}
-	r = ingest_start(&grpc, &s->keep, &ingest_events, s, &s->st.ingest, why);
+	r = ingest_start(&grpc, s->st.cluster ? cluster_keep(s->st.cluster) : &s->keep, s->st.cluster ? &cluster_events : &ingest_events, s,
+			 &s->st.ingest, why);
 
 	if (!r) {
 		r = api_start(&s->st, &config, &api, why);
@@ -447,10 +489,14 @@ static int write_ports(struct setup *s)
 	return is_full(r) ? 0 : r;
 }
 
+typedef int (*step_fn)(struct setup *s);
+
 int setup_start(struct setup *s)
 {
-	static int (*const steps[])(struct setup *s) = { start_dir, start_token_key, start_journal, start_index,
-							 start_chains, start_retention, start_tailer, start_delivery, start_lake, start_remover, start_servers, write_ports };
+	static const step_fn embedded[] = { start_dir, start_token_key, start_journal, start_index, start_chains, start_retention,
+					    start_tailer, start_delivery, start_lake, start_remover, start_servers, write_ports, NULL };
+	static const step_fn cluster[] = { start_dir, start_cluster, start_servers, write_ports, NULL };
+	const step_fn *step = s->config->engine == ENGINE_CLICKHOUSE ? cluster : embedded;
 	int r = 0;
 
 	s->st.region = s->config->region;
@@ -459,8 +505,8 @@ int setup_start(struct setup *s)
 	s->st.hostcerts = s->hostcerts;
 	s->st.management_only = s->config->lookup_events == 1;
 	s->st.started = clock_wall();
-	for (unsigned i = 0; !r && i < ARRAY_SIZE(steps); i++)
-		r = steps[i](s);
+	while (!r && *step)
+		r = (*step++)(s);
 	s->running = !r;
 	if (!r)
 		log_info("API on port %u%s, ingest on port %u", api_port(s->st.api), api_speaks_tls(s->st.api) ? " (TLS)" : "", ingest_port(s->st.ingest));
@@ -473,6 +519,8 @@ const char *setup_round(struct setup *s)
 		write_ports(s);
 	if (s->unsaid_start)
 		say_started(s);
+	if (s->st.cluster)
+		return NULL;
 	retention_tick(s->st.retention);
 	if (s->running && !s->st.lake && clock_boot() - s->lake_tried > LAKE_RETRY_NS)
 		start_lake(s);
@@ -497,11 +545,16 @@ void setup_stop(struct setup **ps, const char *reason)
 	tailer_stop(s->st.tailer);
 	api = s->st.api;
 	api_stop(&api);
-	ingest_stop(&s->st.ingest);
+	if (!s->st.cluster)
+		ingest_stop(&s->st.ingest);
 	lake_free(&s->st.lake);
 	audit_stop(&s->st.audit);
-	if (s->st.tailer && reason)
+	if ((s->st.tailer || s->st.cluster) && reason && s->st.witness)
 		witness_stopped(s->st.witness, reason);
+	/* writes the last of ours; ingest waits for it */
+	cluster_stop(s->st.cluster);
+	ingest_stop(&s->st.ingest);
+	cluster_free(&s->st.cluster);
 	delivery_free(&s->st.delivery);
 	buckets_free(&s->buckets);
 	buckets_free(&s->groups);

@@ -23,6 +23,8 @@ struct lake;
 struct audit;
 struct remover;
 struct retention;
+struct cluster;
+struct engine_ops;
 
 struct store {
 	const char *region, *account;
@@ -43,6 +45,9 @@ struct store {
 	struct audit *audit;		/* NULL: requests are not recorded */
 	struct remover *remover;	/* NULL: not running */
 	struct retention *retention;	/* NULL: nothing is locked or held, and the wall clock counts (tests) */
+	/* instead of journal, index, tailer, lake and delivery, which are NULL then */
+	const struct engine_ops *engine;
+	struct cluster *cluster;
 };
 
 #endif

@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import grpc
 import tap
+import shipkit
 from sizes import size
 from shipkit import (KIT, REJECTED, RETRY, STORED, Ingest, Lines, Pki, frame_hash, frame_number, kit, messages,
                      new_stream, read)
@@ -44,85 +45,13 @@ def server(d, *limits):
     return Ingest(os.path.join(d, "store"), PKI, *limits)
 
 
-class Forwarder:
-    def __init__(self, d, *ports, host="a", **settings):
-        self.dir, self.config = d, os.path.join(d, "forward.yaml")
-        self.socket = os.path.join(d, "fwd.sock")
-        values = dict(spool_dir=d + "/spool", cursor_dir=d + "/cursor", ca=PKI.file("ca.crt"), cert=PKI.file(host + ".crt"),
-                      key=PKI.file(host + ".key"), retry_min="50ms", retry_max="500ms", status_socket=self.socket,
-                      log_level="debug")
-        values.update(settings)
-        with open(self.config, "w") as f:
-            f.write("".join("%s: %s\n" % x for x in values.items()))
-            f.write("stores:\n" + "".join('  - "%s"\n' % (p if isinstance(p, str) else "127.0.0.1:%d" % p) for p in ports))
-        self.start()
-
-    def start(self):
-        self.log = open(os.path.join(self.dir, "forward.log"), "ab")
-        self.child = subprocess.Popen([tap.program("hosttrail-forward"), "--config", self.config], stderr=self.log)
-
-    def kill(self):
-        self.child.kill()
-        self.child.wait()
-        self.log.close()
-
-    def stop(self):
-        self.child.terminate()
-        self.child.wait(timeout=20)
-        self.log.close()
-        return self.child.returncode
-
-    def said(self):
-        return read(os.path.join(self.dir, "forward.log")).decode()
-
-    def status(self):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(5)
-            end = time.monotonic() + 10
-            while True:
-                try:
-                    s.connect(self.socket)
-                    break
-                except OSError:
-                    if time.monotonic() > end:
-                        raise
-                    time.sleep(0.02)
-            text = b""
-            while True:
-                more = s.recv(65536)
-                if not more:
-                    return json.loads(text)
-                text += more
-
-    def drained(self, timeout=30):
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            lag = self.status()["lag"]
-            if lag and not any(lag.values()):
-                return True
-            time.sleep(0.05)
-        return False
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        if self.child.poll() is None:
-            self.kill()
+class Forwarder(shipkit.Forwarder):
+    def __init__(self, d, *ports, **settings):
+        super().__init__(PKI, d, *ports, **settings)
 
 
-def spool(d, stream, chain, count, records=4, seed=1, pause=0, segment=0, name="a", wait=True):
-    """chain: a digit or several. A stream has one writer only: two of these at once would recover each other's files."""
-    args = [KIT, "spool", PKI.file(name + ".sign"), PKI.ids[name], stream, chain, records, seed, d + "/spool", count, pause,
-            segment]
-    p = subprocess.Popen([str(x) for x in args], stdout=subprocess.PIPE)
-    if not wait:
-        p.lines = Lines(p.stdout)
-        return p
-    out = p.communicate()[0].decode()
-    if p.returncode:
-        raise tap.Failed("shipkit spool failed")
-    return [bytes.fromhex(x.split()[1]) for x in out.splitlines()]
+def spool(*args, **how):
+    return shipkit.spool(PKI, *args, **how)
 
 
 def by_chain(p):

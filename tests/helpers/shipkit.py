@@ -2,6 +2,7 @@
 """What the shipping tests share: certificates, frames, servers, and gRPC as grpcio speaks it (not our code)."""
 import hashlib
 import importlib
+import json
 import os
 import queue
 import secrets
@@ -17,7 +18,7 @@ import uuid
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 
-from tap import BUILD, TOP, Failed
+from tap import BUILD, TOP, Failed, program
 
 KIT = os.path.join(BUILD, "tests/helpers/shipkit")
 SHIP = "/hosttrail.v1.Trail/Ship"
@@ -237,3 +238,86 @@ def tls(pki, name, port, timeout=10):
     """A bare TLS connection to our server."""
     s = socket.create_connection(("127.0.0.1", port), timeout=timeout)
     return pki.context(name).wrap_socket(s, server_hostname="127.0.0.1")
+
+
+class Forwarder:
+    """hosttrail-forward over d/spool and d/cursor."""
+
+    def __init__(self, pki, d, *ports, host="a", **settings):
+        self.dir, self.config = d, os.path.join(d, "forward.yaml")
+        self.socket = os.path.join(d, "fwd.sock")
+        values = dict(spool_dir=d + "/spool", cursor_dir=d + "/cursor", ca=pki.file("ca.crt"), cert=pki.file(host + ".crt"),
+                      key=pki.file(host + ".key"), retry_min="50ms", retry_max="500ms", status_socket=self.socket,
+                      log_level="debug")
+        values.update(settings)
+        with open(self.config, "w") as f:
+            f.write("".join("%s: %s\n" % x for x in values.items()))
+            f.write("stores:\n" + "".join('  - "%s"\n' % (p if isinstance(p, str) else "127.0.0.1:%d" % p) for p in ports))
+        self.start()
+
+    def start(self):
+        self.log = open(os.path.join(self.dir, "forward.log"), "ab")
+        self.child = subprocess.Popen([program("hosttrail-forward"), "--config", self.config], stderr=self.log)
+
+    def kill(self):
+        self.child.kill()
+        self.child.wait()
+        self.log.close()
+
+    def stop(self):
+        self.child.terminate()
+        self.child.wait(timeout=20)
+        self.log.close()
+        return self.child.returncode
+
+    def said(self):
+        return read(os.path.join(self.dir, "forward.log")).decode()
+
+    def status(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            end = time.monotonic() + 10
+            while True:
+                try:
+                    s.connect(self.socket)
+                    break
+                except OSError:
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.02)
+            text = b""
+            while True:
+                more = s.recv(65536)
+                if not more:
+                    return json.loads(text)
+                text += more
+
+    def drained(self, timeout=30):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            lag = self.status()["lag"]
+            if lag and not any(lag.values()):
+                return True
+            time.sleep(0.05)
+        return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.child.poll() is None:
+            self.kill()
+
+
+def spool(pki, d, stream, chain, count, records=4, seed=1, pause=0, segment=0, name="a", wait=True):
+    """chain: a digit or several. A stream has one writer only: two of these at once would recover each other's files."""
+    args = [KIT, "spool", pki.file(name + ".sign"), pki.ids[name], stream, chain, records, seed, d + "/spool", count, pause,
+            segment]
+    p = subprocess.Popen([str(x) for x in args], stdout=subprocess.PIPE)
+    if not wait:
+        p.lines = Lines(p.stdout)
+        return p
+    out = p.communicate()[0].decode()
+    if p.returncode:
+        raise Failed("shipkit spool failed")
+    return [bytes.fromhex(x.split()[1]) for x in out.splitlines()]

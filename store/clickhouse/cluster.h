@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cluster.h - `engine: clickhouse`: frames and records live in a cluster, and the store in front of it keeps nothing.
+ * README.md in this folder tells how.
+ *
+ * Threads: open, start, stop, free by one; the keep by ingest and the witness; operations by any. A thread of its own writes,
+ * one looks after the cluster, one runs each query.
+ */
+#ifndef HOSTTRAIL_STORE_CLICKHOUSE_CLUSTER_H
+#define HOSTTRAIL_STORE_CLICKHOUSE_CLUSTER_H
+
+#include "client.h"
+#include "store/engine.h"
+#include "store/keep.h"
+#include "store/store.h"
+
+struct cluster;
+
+struct cluster_config {
+	struct ch_config clickhouse;
+	int64_t linger_ns;		/* between two inserts, unless there is much */
+	int64_t query_ns;
+	uint64_t query_rows;
+	uint64_t memory;		/* of a query */
+	const char *duckdb;		/* its parser reads users' SQL */
+};
+
+/* -EINVAL: the settings are wrong; a cluster that does not answer yet is no error. */
+int cluster_open(struct store *st, const struct cluster_config *c, struct cluster **ret_c, char why[CH_WHY_MAX]);
+int cluster_start(struct cluster *c);
+/* Nothing more is written after it; NULL-safe. */
+void cluster_stop(struct cluster *c);
+void cluster_free(struct cluster **c);
+
+struct keep *cluster_keep(struct cluster *c);
+extern const struct engine_ops cluster_engine;
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cluster_internal.h - what writing, looking after the cluster and operations share. */
+#ifndef HOSTTRAIL_STORE_CLICKHOUSE_CLUSTER_INTERNAL_H
+#define HOSTTRAIL_STORE_CLICKHOUSE_CLUSTER_INTERNAL_H
+
+#include "cluster.h"
+#include "repeats.h"
+#include "rows.h"
+
+#define PENDING_BYTES (64u << 20)	/* of frames that wait; beyond it senders are put off */
+#define BATCH_BYTES (8u << 20)		/* of frames, */
+#define BATCH_RECORDS 50000u		/* and records, of one insert */
+#define TROUBLE_NS (5 * NS_PER_SEC)	/* so long it is tried again before senders are told to go elsewhere */
+#define DOUBLES_MAX 1024
+
+struct pending {
+	struct ch_frame *frame;
+	uint64_t ticket;
+	struct pending *next;
+};
+
+/* A frame that two stores wrote at the same time: the rows of this batch do not count. */
+struct double_frame {
+	uint64_t batch, framekey;
+};
+
+struct cluster_stats {
+	uint64_t frames, records, duplicates, inserts, failures, rows_bytes, doubles;
+};
+
+struct cluster {
+	struct store *st;
+	struct cluster_config config;
+	struct ch ch;
+	struct keep keep;
+	struct decoded_cache *cache;	/* holds nothing */
+	pthread_t flusher, keeper;
+	bool flusher_runs, keeper_runs;
+	pthread_mutex_t lock;		/* everything below */
+	pthread_cond_t work, done;
+	struct pending *first, **end;
+	struct keep_heads *asks;
+	uint64_t first_ask;		/* ticket of the oldest of them */
+	size_t bytes;			/* of frames that wait */
+	uint64_t records;
+	uint64_t appended, flushed;	/* tickets */
+	bool stopping;
+	uint64_t trouble;		/* since, boot-time ns; 0: none */
+	char why[CH_WHY_MAX];
+	struct cluster_stats stats;
+	struct double_frame doubles[DOUBLES_MAX];
+	unsigned ndoubles;
+	struct cluster_query *queries;
+};
+
+/* ---- flush.c */
+struct flight;
+void *cluster_flush(void *arg);
+/* ---- care.c: servers that come back, frames that are there twice */
+void *cluster_care(void *arg);
+/* " AND NOT (...)" for what does not count; adds nothing when there is nothing, as always but after a race. */
+void cluster_hide(struct cluster *c, struct buf *sql);
+/* Sleeps, or wakes when the store ends: true then. */
+bool cluster_sleep(struct cluster *c, uint64_t ns);
+
+/* ---- operations */
+struct cluster *cluster_of(struct store *st);
+int cluster_lookup(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+int cluster_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* prepare.c - what has to be known of a server, and there on it, before it is asked anything. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "tables.h"
+
+#define PREPARE_MS 20000L
+
+static int one(struct ch *ch, struct ch_link *l, struct ch_server *s, const char *sql, char *why)
+{
+	const struct ch_statement st = { .sql = sql, .timeout_ms = PREPARE_MS };
+
+	return ch_send(ch, l, s, &st, why);
+}
+
+static void take_line(struct ch_link *l, char *ret, size_t room)
+{
+	const char *text = buf_text(&l->answer);
+
+	snprintf(ret, room, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+static int make_tables(struct ch *ch, struct ch_link *l, struct ch_server *s, char *why)
+{
+	_cleanup_buf_ struct buf rows = { 0 }, all = { 0 }, engine = { 0 };
+	const char *database = ch->config.database;
+	int r;
+
+	buf_addf(&engine, "ReplicatedMergeTree('/clickhouse/tables/{shard}/%s/" TABLE_ROWS "', '{replica}')", database);
+	tables_rows(&rows, ch->modern, buf_text(&engine));
+	tables_all(&all, database, ch->config.cluster);
+	if (rows.failed || all.failed)
+		return -ENOMEM;
+	r = one(ch, l, s, buf_text(&rows), why);
+	return r ? r : one(ch, l, s, buf_text(&all), why);
+}
+
+/* The database is made without naming it as the one to work in. */
+static int make_database(struct ch *ch, struct ch_link *l, struct ch_server *s, char *why)
+{
+	char sql[128];
+	struct ch other = *ch;
+
+	other.config.database = "default";
+	snprintf(sql, sizeof(sql), "CREATE DATABASE IF NOT EXISTS `%.64s`", ch->config.database);
+	return one(&other, l, s, sql, why);
+}
+
+static int prepare(struct ch *ch, struct ch_link *l, struct ch_server *s, char *why)
+{
+	int r = make_database(ch, l, s, why);
+
+	if (!r)
+		r = one(ch, l, s, "SELECT version()", why);
+	if (!r) {
+		take_line(l, ch->version, sizeof(ch->version));
+		ch->modern = atoi(ch->version) >= 20;
+		r = one(ch, l, s, "SELECT substitution FROM system.macros WHERE macro = 'shard'", why);
+	}
+	if (!r) {
+		take_line(l, s->macro, sizeof(s->macro));
+		r = make_tables(ch, l, s, why);
+	}
+	return r;
+}
+
+/* Shards are numbered in the order of their names, so that every store numbers them alike. */
+static void number_shards(struct ch *ch)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < ch->nservers; i++) {
+		unsigned before = 0;
+
+		for (unsigned k = 0; k < ch->nservers; k++) {
+			bool first = true;
+
+			for (unsigned m = 0; m < k; m++)
+				first &= strcmp(ch->servers[m].macro, ch->servers[k].macro) != 0;
+			before += first && strcmp(ch->servers[k].macro, ch->servers[i].macro) < 0;
+		}
+		ch->servers[i].shard = before;
+		if (before > most)
+			most = before;
+	}
+	ch->nshards = most + 1;
+}
+
+int ch_prepare(struct ch *ch, struct ch_link *l, char why[CH_WHY_MAX])
+{
+	char text[CH_WHY_MAX] = "";
+
+	pthread_mutex_lock(&ch->lock);
+	for (unsigned i = 0; i < ch->nservers; i++) {
+		struct ch_server *s = &ch->servers[i];
+
+		if (s->ready)
+			continue;
+		if (prepare(ch, l, s, text) < 0) {
+			log_limited(LOG_LEVEL_WARN, -EHOSTUNREACH, "clickhouse: %s", text);
+			snprintf(why, CH_WHY_MAX, "%s", text);
+			continue;
+		}
+		log_info("clickhouse: %s is %s, shard %s", s->url, ch->version, *s->macro ? s->macro : "(no macro)");
+		number_shards(ch);
+		__atomic_store_n(&s->ready, true, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&ch->lock);
+	return ch_pick(ch, CH_ANY_SHARD, 0) ? 0 : -EHOSTUNREACH;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rows.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "proto/keys.h"
+#include "store/lake/fill.h"
+#include "store/lake/walk.h"
+#include "tables.h"
+
+void rowmaker_free(struct rowmaker *m)
+{
+	buf_free(&m->json);
+	buf_free(&m->scratch);
+}
+
+uint64_t frame_key(const uint8_t hash[32])
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		v = v << 8 | hash[i];
+	return v;
+}
+
+/* ---- values */
+
+static void put_number(struct buf *out, uint64_t v, unsigned bytes)
+{
+	uint8_t p[8];
+
+	for (unsigned i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+	buf_add(out, p, bytes);
+}
+
+static void put_length(struct buf *out, uint64_t n)
+{
+	for (; n >= 0x80; n >>= 7)
+		buf_addc(out, (uint8_t)(n | 0x80));
+	buf_addc(out, (uint8_t)n);
+}
+
+static void put_text(struct buf *out, const void *p, size_t n)
+{
+	put_length(out, n);
+	buf_add(out, p, n);
+}
+
+static void put_string(struct buf *out, const char *s)
+{
+	put_text(out, s, strlen(s));
+}
+
+static void put_hex(struct buf *out, const uint8_t *p, unsigned n)
+{
+	char text[65];
+
+	hex_text(p, n, text);
+	put_text(out, text, 2 * n);
+}
+
+static void put_texts(struct buf *out, const struct str *v, unsigned n)
+{
+	put_length(out, n);
+	for (unsigned i = 0; i < n; i++)
+		put_text(out, v[i].p, v[i].n);
+}
+
+/* What a DateTime can hold. */
+static void put_seconds(struct buf *out, int64_t s)
+{
+	put_number(out, s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint64_t)s, 4);
+}
+
+static int64_t floor_seconds(int64_t ns)
+{
+	int64_t s = ns / (int64_t)NS_PER_SEC;
+
+	return ns % (int64_t)NS_PER_SEC < 0 ? s - 1 : s;
+}
+
+/* ---- the lake's columns */
+
+/* false: the text is no value of this type. */
+static bool put_scalar(struct rowmaker *m, const struct column *c, struct piece s, struct buf *out)
+{
+	struct piece t;
+	int64_t v;
+	bool truth;
+
+	buf_reset(&m->scratch);
+	if (walk_text(s, &m->scratch, &t) < 0)
+		return false;
+	switch (c->type) {
+	case COLUMN_MAYBE_INT64:
+		if (!fill_integer(t, &v))
+			return false;
+		buf_addc(out, 0);
+		put_number(out, (uint64_t)v, 8);
+		return true;
+	case COLUMN_MAYBE_TIME:
+		if (!fill_time(t, &v))
+			return false;
+		buf_addc(out, 0);
+		put_seconds(out, v / 1000000);
+		return true;
+	case COLUMN_MAYBE_BOOL:
+		truth = t.n == 4 && !memcmp(t.p, "true", 4);
+		if (!truth && (t.n != 5 || memcmp(t.p, "false", 5)))
+			return false;
+		buf_addc(out, 0);
+		buf_addc(out, truth);
+		return true;
+	default:
+		buf_addc(out, 0);
+		put_text(out, t.p, t.n);
+		return true;
+	}
+}
+
+struct row {
+	const struct ch_frame *frame;
+	const struct piece *slots;	/* NULL: the row of the frame itself */
+	unsigned record;
+	int64_t time;
+};
+
+static void put_lake(struct rowmaker *m, const struct row *r, const struct column *c, struct buf *out)
+{
+	const struct lake_field *f = c->field;
+	struct piece s = { NULL, 0 };
+
+	if (f->type == LAKE_RECORD_TEXT) {
+		put_text(out, m->json.p, r->slots ? m->json.n : 0);
+	} else if (c->type == COLUMN_TIME) {
+		put_seconds(out, f->type == LAKE_RECEIVED ? floor_seconds(r->frame->received) : r->slots ? floor_seconds(r->time) : 0);
+	} else if (r->slots && (f->type == LAKE_POSITION || f->type == LAKE_NUMBER)) {
+		buf_addc(out, 0);
+		put_number(out, f->type == LAKE_POSITION ? r->frame->number : r->record, 8);
+	} else {
+		if (r->slots && f->slot >= 0)
+			s = r->slots[f->slot];
+		/* maps and lists stay the JSON that they are */
+		if (s.n && (f->type == LAKE_MAP || f->type == LAKE_RESOURCES)) {
+			buf_addc(out, 0);
+			put_text(out, s.p, s.n);
+		} else if (!s.n || !put_scalar(m, c, s, out)) {
+			buf_addc(out, 1);
+		}
+	}
+}
+
+static void put_lakes(struct rowmaker *m, const struct row *r, struct buf *out)
+{
+	for (unsigned i = OWN__MAX; i < ncolumns; i++)
+		put_lake(m, r, &columns[i], out);
+}
+
+/* ---- ours, in the order of enum own_column */
+
+static void put_place(const struct ch_frame *f, enum row_kind kind, unsigned record, uint64_t batch, uint16_t day, struct buf *out)
+{
+	buf_addc(out, (uint8_t)kind);
+	put_number(out, day, 2);
+	put_string(out, f->origin.account);
+	put_string(out, f->origin.host_id);
+	put_hex(out, f->stream, 16);
+	buf_addc(out, f->chain);
+	put_number(out, f->number, 8);
+	put_number(out, record, 4);
+	put_number(out, batch, 8);
+	put_number(out, frame_key(f->hash), 8);
+	put_number(out, (uint64_t)f->received, 8);
+}
+
+/* Of the frame's row: nothing of these. */
+static void put_no_summary(struct buf *out)
+{
+	static const uint8_t none[8 + 1 + 1 + 1 + 1 + 1] = { 0 };
+
+	buf_add(out, none, sizeof(none));
+}
+
+static void put_summary(const struct record_summary *s, struct buf *out)
+{
+	put_number(out, (uint64_t)s->time, 8);
+	put_texts(out, s->usernames, s->nusernames);
+	put_texts(out, s->resource_names, s->nresources);
+	put_texts(out, s->resource_types, s->nresources);
+	put_text(out, s->access_key.p, s->access_key.n);
+	buf_addc(out, s->category == CATEGORY_MANAGEMENT);
+}
+
+static void put_evidence(const struct ch_frame *f, const struct decoded *d, struct buf *out)
+{
+	put_hex(out, f->hash, 32);
+	put_hex(out, f->previous, 32);
+	put_hex(out, f->origin.key, 32);
+	put_string(out, f->origin.region);
+	put_number(out, f->flags, 2);
+	buf_addc(out, (uint8_t)d->state);
+	put_number(out, d->records, 4);
+	put_text(out, f->bytes, f->n);
+}
+
+/* Of a record's row: its frame's has them. */
+static void put_no_evidence(struct buf *out)
+{
+	static const uint8_t none[4 + 2 + 1 + 4 + 1] = { 0 };
+
+	buf_add(out, none, sizeof(none));
+}
+
+static int add_record(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, unsigned i, uint64_t batch, uint16_t day,
+		      struct buf *out)
+{
+	struct piece slots[SCHEMA_SLOTS_MAX];
+	struct row row = { .frame = f, .slots = slots, .record = i };
+	struct record_summary s;
+	int r = reader_summary(d->reader, i, &s);
+
+	if (r < 0)
+		return r;
+	row.time = s.time;
+	put_place(f, ROW_RECORD, i, batch, day, out);
+	put_summary(&s, out);		/* its texts end with the reader's next call */
+	put_no_evidence(out);
+	buf_reset(&m->json);
+	r = reader_json(d->reader, i, &m->json);
+	if (r < 0)
+		return r;
+	if (!walk_record((const char *)m->json.p, m->json.n, slots))
+		memset(slots, 0, sizeof(slots));
+	put_lakes(m, &row, out);
+	return 0;
+}
+
+int rows_add(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, uint64_t batch, uint16_t day, struct buf *out)
+{
+	const struct row row = { .frame = f };
+	int r = 0;
+
+	put_place(f, ROW_FRAME, 0, batch, day, out);
+	put_no_summary(out);
+	put_evidence(f, d, out);
+	put_lakes(m, &row, out);
+	decoded_lock(d);
+	for (unsigned i = 0; !r && d->state == DECODED_RECORDS && i < d->records; i++)
+		r = add_record(m, f, d, i, batch, day, out);
+	decoded_unlock(d);
+	return r ? r : out->failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rows.h - a frame and its records as rows, in ClickHouse's RowBinary.
+ *
+ * Threads: any, each with its own rowmaker.
+ */
+#ifndef HOSTTRAIL_STORE_CLICKHOUSE_ROWS_H
+#define HOSTTRAIL_STORE_CLICKHOUSE_ROWS_H
+
+#include "store/chains.h"
+#include "store/decoded.h"
+
+struct rowmaker {
+	struct buf json, scratch;
+};
+
+/* A frame that waits for the cluster. */
+struct ch_frame {
+	struct ch_frame *next;
+	struct journal_origin origin;
+	int64_t received;
+	uint16_t flags;
+	bool drop;			/* it is there already */
+	struct chain_judgement judged;
+	uint8_t stream[16], chain, hash[32], previous[32];
+	uint64_t number;
+	unsigned records;		/* that it declares */
+	size_t n;
+	uint8_t bytes[];
+};
+
+/* The frame's first eight bytes of hash: with its record's number it names a row. */
+uint64_t frame_key(const uint8_t hash[32]);
+/* d is the frame, decoded. Adds one row for it, and one for each record that counts. day: since the epoch. */
+int rows_add(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, uint64_t batch, uint16_t day, struct buf *out);
+void rowmaker_free(struct rowmaker *m);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tables.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Blocks of which retries are told: hours of inserts of a large fleet, not the hundred that it is by default. */
+#define DEDUPLICATION_WINDOW 10000
+/* A repeat is looked for by one granule a chain: small ones. */
+#define GRANULE 2048
+
+static const struct {
+	const char *name;
+	enum column_type type;
+} own[OWN__MAX] = {
+	[OWN_KIND] = { "kind", COLUMN_UINT8 }, [OWN_DAY] = { "day", COLUMN_DATE }, [OWN_ACCOUNT] = { "account", COLUMN_TEXT },
+	[OWN_HOST] = { "host", COLUMN_TEXT }, [OWN_STREAM] = { "stream", COLUMN_TEXT }, [OWN_CHAIN] = { "chain", COLUMN_UINT8 },
+	[OWN_NUMBER] = { "number", COLUMN_UINT64 }, [OWN_RECORD] = { "record", COLUMN_UINT32 }, [OWN_BATCH] = { "batch", COLUMN_UINT64 },
+	[OWN_FRAMEKEY] = { "framekey", COLUMN_UINT64 }, [OWN_RECEIVED] = { "received", COLUMN_INT64 }, [OWN_TIME] = { "time", COLUMN_INT64 },
+	[OWN_USERNAMES] = { "usernames", COLUMN_TEXTS }, [OWN_RESOURCENAMES] = { "resourcenames", COLUMN_TEXTS },
+	[OWN_RESOURCETYPES] = { "resourcetypes", COLUMN_TEXTS }, [OWN_ACCESSKEY] = { "accesskey", COLUMN_TEXT },
+	[OWN_MANAGEMENT] = { "management", COLUMN_UINT8 }, [OWN_HASH] = { "hash", COLUMN_TEXT }, [OWN_PREVIOUS] = { "previous", COLUMN_TEXT },
+	[OWN_KEY] = { "hostkey", COLUMN_TEXT }, [OWN_REGION] = { "region", COLUMN_TEXT }, [OWN_FLAGS] = { "flags", COLUMN_UINT16 },
+	[OWN_STATE] = { "state", COLUMN_UINT8 }, [OWN_RECORDS] = { "records", COLUMN_UINT32 }, [OWN_FRAME] = { "frame", COLUMN_TEXT },
+};
+
+struct column columns[COLUMNS_MAX];
+unsigned ncolumns;
+
+static enum column_type lake_type(const struct lake_field *f)
+{
+	switch (f->type) {
+	case LAKE_BOOL:
+		return COLUMN_MAYBE_BOOL;
+	case LAKE_INT:
+	case LAKE_POSITION:
+	case LAKE_NUMBER:
+		return COLUMN_MAYBE_INT64;
+	case LAKE_TIME:
+		return COLUMN_MAYBE_TIME;
+	case LAKE_RECEIVED:
+		return COLUMN_TIME;
+	case LAKE_RECORD_TEXT:
+		return COLUMN_TEXT;
+	default:
+		return COLUMN_MAYBE_TEXT;	/* maps and lists are JSON */
+	}
+}
+
+static void add(const char *prefix, const struct lake_field *f)
+{
+	struct column *c = &columns[ncolumns];
+	char name[96];
+
+	snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", f->name);
+	if (f->type == LAKE_STRUCT) {
+		for (unsigned i = 0; i < f->nfields; i++)
+			add(name, &f->fields[i]);
+		return;
+	}
+	assert(ncolumns < COLUMNS_MAX);
+	memcpy(c->name, name, sizeof(name));
+	c->field = f;
+	/* the order of rows: it is always there */
+	c->type = !strcmp(name, "eventtime") ? COLUMN_TIME : lake_type(f);
+	ncolumns++;
+}
+
+void tables_init(void)
+{
+	if (ncolumns)
+		return;
+	schema_init();
+	for (; ncolumns < OWN__MAX; ncolumns++) {
+		snprintf(columns[ncolumns].name, sizeof(columns[ncolumns].name), "%s", own[ncolumns].name);
+		columns[ncolumns].type = own[ncolumns].type;
+	}
+	for (unsigned i = 0; i < lake_ncolumns; i++)
+		add("", &lake_columns[i]);
+}
+
+const struct column *column_find(const char *name)
+{
+	for (unsigned i = OWN__MAX; i < ncolumns; i++)
+		if (!strcasecmp(columns[i].name, name))
+			return &columns[i];
+	return NULL;
+}
+
+static const char *type_name(enum column_type t)
+{
+	static const char *const names[] = {
+		[COLUMN_UINT8] = "UInt8", [COLUMN_UINT16] = "UInt16", [COLUMN_UINT32] = "UInt32", [COLUMN_UINT64] = "UInt64",
+		[COLUMN_INT64] = "Int64", [COLUMN_DATE] = "Date", [COLUMN_TIME] = "DateTime", [COLUMN_TEXT] = "String",
+		[COLUMN_TEXTS] = "Array(String)", [COLUMN_MAYBE_TEXT] = "Nullable(String)", [COLUMN_MAYBE_INT64] = "Nullable(Int64)",
+		[COLUMN_MAYBE_TIME] = "Nullable(DateTime)", [COLUMN_MAYBE_BOOL] = "Nullable(UInt8)",
+	};
+
+	return names[t];
+}
+
+void tables_rows(struct buf *out, bool modern, const char *engine)
+{
+	buf_adds(out, "CREATE TABLE IF NOT EXISTS " TABLE_ROWS " (");
+	for (unsigned i = 0; i < ncolumns; i++)
+		buf_addf(out, "%s`%s` %s%s", i ? ", " : "", columns[i].name, type_name(columns[i].type),
+			 modern && columns[i].type >= COLUMN_TEXT && columns[i].type <= COLUMN_MAYBE_TEXT ? " CODEC(ZSTD(1))" : "");
+	/* {database} has been a macro of every server for years, but not yet of 18.16 */
+	buf_adds(out, ") ENGINE = ");
+	if (engine)
+		buf_adds(out, engine);
+	buf_addf(out, " PARTITION BY day ORDER BY (kind, account, eventtime, host, stream, chain, number, record) "
+		      "SETTINGS index_granularity = %d", GRANULE);
+	if (!engine || strstr(engine, "Replicated"))
+		buf_addf(out, ", replicated_deduplication_window = %d", DEDUPLICATION_WINDOW);
+}
+
+void tables_all(struct buf *out, const char *database, const char *cluster)
+{
+	buf_addf(out, "CREATE TABLE IF NOT EXISTS " TABLE_ALL " AS " TABLE_ROWS " ENGINE = Distributed('%s', '%s', '" TABLE_ROWS "')", cluster, database);
+}
+
+void tables_insert(struct buf *out)
+{
+	buf_adds(out, "INSERT INTO " TABLE_ROWS " (");
+	for (unsigned i = 0; i < ncolumns; i++)
+		buf_addf(out, "%s`%s`", i ? "," : "", columns[i].name);
+	buf_adds(out, ") FORMAT RowBinary");
+}

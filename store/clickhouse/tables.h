@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tables.h - the cluster's tables: one of rows on each server, and one over all of them.
+ *
+ * A row is a record or a frame (`kind`), so that a frame and its records are one INSERT into one part: they are there
+ * together or not at all. Records' columns are the lake's (lake/schema.h), members of structs under their dotted names.
+ *
+ * Threads: tables_init() once before any other; then any.
+ */
+#ifndef HOSTTRAIL_STORE_CLICKHOUSE_TABLES_H
+#define HOSTTRAIL_STORE_CLICKHOUSE_TABLES_H
+
+#include "lib/buf.h"
+#include "store/lake/schema.h"
+
+/* With a column that changes, the number grows, and the new tables stand beside the old ones. */
+#define TABLES_VERSION 1
+#define TABLE_ROWS "trail_rows_1"	/* on each server */
+#define TABLE_ALL "trail_1"		/* over all of them */
+#define COLUMNS_MAX 160
+
+enum row_kind { ROW_RECORD = 0, ROW_FRAME = 1 };
+
+enum column_type {
+	COLUMN_UINT8, COLUMN_UINT16, COLUMN_UINT32, COLUMN_UINT64, COLUMN_INT64, COLUMN_DATE, COLUMN_TIME, COLUMN_TEXT, COLUMN_TEXTS,
+	COLUMN_MAYBE_TEXT, COLUMN_MAYBE_INT64, COLUMN_MAYBE_TIME, COLUMN_MAYBE_BOOL,
+};
+
+/* Of every row, in this order; the lake's follow. */
+enum own_column {
+	OWN_KIND, OWN_DAY, OWN_ACCOUNT, OWN_HOST, OWN_STREAM, OWN_CHAIN, OWN_NUMBER, OWN_RECORD, OWN_BATCH, OWN_FRAMEKEY, OWN_RECEIVED, OWN_TIME,
+	OWN_USERNAMES, OWN_RESOURCENAMES, OWN_RESOURCETYPES, OWN_ACCESSKEY, OWN_MANAGEMENT,
+	OWN_HASH, OWN_PREVIOUS, OWN_KEY, OWN_REGION, OWN_FLAGS, OWN_STATE, OWN_RECORDS, OWN_FRAME, OWN__MAX
+};
+
+struct column {
+	char name[96];
+	enum column_type type;
+	const struct lake_field *field;		/* NULL: ours */
+};
+
+void tables_init(void);
+extern struct column columns[COLUMNS_MAX];
+extern unsigned ncolumns;
+/* A column that users' SQL may name, by its dotted name in any case; NULL: there is none. */
+const struct column *column_find(const char *name);
+
+/* The statement that makes one of them if it is not there. modern: of today's engine, with its codecs. engine NULL: the
+ * replicated one; tests give another. */
+void tables_rows(struct buf *out, bool modern, const char *engine);
+void tables_all(struct buf *out, const char *database, const char *cluster);
+/* "INSERT INTO ... (kind, ...) FORMAT RowBinary" */
+void tables_insert(struct buf *out);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h - what answers the API when it is not the journal, the index and the lake beside it: store.engine. NULL there:
+ * these do. Threads: any.
+ */
+#ifndef HOSTTRAIL_STORE_ENGINE_H
+#define HOSTTRAIL_STORE_ENGINE_H
+
+#include "ops.h"
+
+struct engine_ops {
+	/* What answers an operation of ops.c's table; NULL: this engine does not have it. */
+	op_fn (*op)(const char *name);
+	/* NULL: it takes frames and answers. */
+	const char *(*why_not)(struct store *st);
+	void (*metrics)(struct store *st, struct buf *out);
+};
+
+/* What answers op here. */
+op_fn engine_op(const struct store *st, const struct op *op);
+
+#endif

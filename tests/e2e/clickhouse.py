@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300 long
+"""Stores in front of a real ClickHouse cluster (two servers of Debian's 18.16, ZooKeeper): what is acknowledged is there, once,
+whichever store took it, and stays there when a server or a store is killed under load."""
+import os
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
+import grpc
+import tap
+from chkit import Cluster
+from shipkit import STORED, Client, Forwarder, Pki, frame_hash, messages, new_stream, spool
+from sizes import size
+from storekit import Store
+
+W = tap.Workdir()
+D = W.__enter__()
+PB = messages(D)
+PKI = Pki(os.path.join(D, "pki"))
+PKI.host("a")
+PKI.host("b")
+_count = [0]
+_cluster = []
+
+
+def cluster():
+    if not _cluster:
+        _cluster.append(Cluster(os.path.join(D, "cluster")))
+    return _cluster[0]
+
+
+def store(**settings):
+    _count[0] += 1
+    return Store(os.path.join(D, "store%d" % _count[0]), ca=PKI.file("ca.crt"), cert=PKI.file("store.crt"), key=PKI.file("store.key"),
+                 **cluster().settings(**settings))
+
+
+def ledger(server, stream):
+    """Number and hash of each frame, in the server's own table."""
+    return sorted((int(n), h) for n, h in server.rows("SELECT number, hash FROM trail_rows_1 WHERE kind = 1 AND stream = '%s'" % stream))
+
+
+def records(server, stream):
+    n, unique = server.rows("SELECT count(), uniqExact(eventid) FROM trail_rows_1 WHERE kind = 0 AND stream = '%s'" % stream)[0]
+    return int(n), int(unique)
+
+
+def expected(frames, first=0):
+    return [(first + i, frame_hash(f).hex()) for i, f in enumerate(frames)]
+
+
+def replicated(stream, frames, each):
+    """Whether both servers come to hold exactly that."""
+    return tap.wait_for(lambda: all(ledger(s, stream) == frames and records(s, stream) == (len(frames) * each,) * 2 for s in cluster().servers))
+
+
+def acknowledged_is_in_the_cluster_once(t):
+    stream = new_stream()
+    frames = PKI.frames("a", stream, count=6)
+    with store() as one, store() as two:
+        with Client(PKI, "a", one.ports["ingest"], PB) as c:
+            t.equal(c.heads(stream), {}, "heads of a stream that is new")
+            t.equal(c.ship(*frames[:4]), [(STORED, "")] * 4, "frames")
+            t.equal(sum(len(ledger(s, stream)) == 4 for s in cluster().servers) >= 1, True, "in the cluster when acknowledged")
+            t.equal(c.ship(*frames[:4]), [(STORED, "")] * 4, "the same again")
+        with Client(PKI, "a", two.ports["ingest"], PB) as c:
+            tap.wait_for(lambda: all(len(ledger(s, stream)) == 4 for s in cluster().servers))
+            t.equal(c.heads(stream), {1: (4, frame_hash(frames[3]))}, "heads as another store tells them")
+            t.equal(c.ship(*frames), [(STORED, "")] * 6, "another store, the same and more")
+        t.ok(replicated(stream, expected(frames), 4), "both servers hold six frames with four records each: %r" % (
+            [(len(ledger(s, stream)), records(s, stream)) for s in cluster().servers]))
+        t.equal(two.metric("clickhouse_repeats_total"), 4, "repeats that the other store told by the cluster alone")
+
+
+def what_is_odd_is_said(t):
+    stream = new_stream()
+    common = PKI.frames("b", stream, count=3)
+    last = frame_hash(common[-1])
+    ours, twin = (PKI.frames("b", stream, first=3, count=3, seed=s, previous=last) for s in (2, 3))
+    late = PKI.frames("b", stream, first=9, count=1, seed=4)
+    with store() as one, store() as two, Client(PKI, "b", one.ports["ingest"], PB) as c, Client(PKI, "b", two.ports["ingest"], PB) as d:
+        c.ship(*common, *ours)
+        tap.wait_for(lambda: all(len(ledger(s, stream)) == 6 for s in cluster().servers))
+        t.equal(d.ship(*twin), [(STORED, "")] * 3, "the twin's, at another store")
+        d.ship(*late)
+        for name, want in (("ChainBroken", 1), ("RecordsLost", 1)):
+            t.ok(tap.wait_for(lambda: len(said(two, name, stream)) == want), "%s: %r" % (name, said(two, name, stream)))
+        t.equal(len(ledger(cluster().servers[0], stream)), 10, "every frame is kept")
+        lost = said(two, "RecordsLost", stream)
+        t.ok(lost and '"number":"6"' in lost[0].replace('"number":6', '"number":"6"') and "missingFrames" in lost[0], "what is missing: %r" % lost)
+
+
+def said(s, name, stream):
+    events = s.boto().lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}])["Events"]
+    return [e["CloudTrailEvent"] for e in events if stream in e["CloudTrailEvent"]]
+
+
+def under_load(t, kill, quorum):
+    """A forwarder that knows two stores empties a spool that is written meanwhile; kill() is called in the middle."""
+    _count[0] += 1
+    d, stream, n = os.path.join(D, "load%d" % _count[0]), new_stream(), size("clickhouse.frames")
+    for x in ("spool", "cursor"):
+        os.makedirs(os.path.join(d, x))
+    with store(clickhouse_quorum=str(quorum), clickhouse_linger="20ms") as one, store(clickhouse_quorum=str(quorum), clickhouse_linger="20ms") as two:
+        with Forwarder(PKI, d, one.ports["ingest"], two.ports["ingest"]) as f:
+            writer = spool(PKI, d, stream, 1, n, records=20, pause=2, wait=False)
+            t.must(tap.wait_for(lambda: len(ledger(cluster().servers[0], stream)) > n // 8), "frames arrive")
+            done = kill(one, two)
+            writer.wait()
+            writer.lines.thread.join(10)
+            hashes = [line.split()[1] for line in writer.lines.all()]
+            t.equal(len(hashes), n, "frames written")
+            done()
+            t.ok(f.drained(60), "everything is acknowledged: %r" % f.status()["lag"])
+        t.ok(replicated(stream, list(enumerate(hashes)), 20), "nothing is missing or there twice: %r of %d" % (
+            [(len(ledger(s, stream)), records(s, stream)) for s in cluster().servers], n))
+
+
+def a_server_is_killed_under_load(t):
+    victim = cluster().servers[0]
+
+    def kill(one, two):
+        victim.kill()
+        time.sleep(1)
+        victim.start()
+        return lambda: cluster().until(victim.up, "the server that was killed")
+    under_load(t, kill, 0)
+
+
+def with_a_quorum_nothing_is_acknowledged_by_one_server(t):
+    victim, stream = cluster().servers[1], new_stream()
+    frames = PKI.frames("a", stream, count=4)
+    with store(clickhouse_quorum="2", clickhouse_linger="20ms") as s, Client(PKI, "a", s.ports["ingest"], PB) as c:
+        t.equal(c.ship(*frames[:2]), [(STORED, "")] * 2, "while both are there")
+        t.equal([len(ledger(x, stream)) for x in cluster().servers], [2, 2], "both have it when it is acknowledged")
+        victim.kill()
+        try:
+            answer = c.ship(*frames[2:], timeout=3)
+        except grpc.RpcError as e:
+            answer = e.code()
+        t.ok(answer in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE), "while one is down: %r" % (answer,))
+        t.ok(tap.wait_for(lambda: s.get("/readyz")[0] == 503), "the store says that it takes nothing")
+        victim.start()
+        cluster().until(victim.up, "the server that was killed")
+        t.ok(tap.wait_for(lambda: s.get("/readyz")[0] == 200), "and that it does again")
+        with Client(PKI, "a", s.ports["ingest"], PB) as again:
+            t.equal(again.ship(*frames[2:]), [(STORED, "")] * 2, "when it is back")
+    t.ok(replicated(stream, expected(frames), 4), "all of it, once")
+
+
+def a_store_is_killed_and_the_other_goes_on(t):
+    def kill(one, two):
+        one.kill()
+        return lambda: None
+    under_load(t, kill, 2)
+
+
+if __name__ == "__main__":
+    try:
+        tap.main([acknowledged_is_in_the_cluster_once, what_is_odd_is_said, with_a_quorum_nothing_is_acknowledged_by_one_server,
+                  a_server_is_killed_under_load, a_store_is_killed_and_the_other_goes_on])
+    finally:
+        for x in _cluster:
+            x.end()
+        W.__exit__(None, None, None)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real ClickHouse cluster on loopback: two of Debian's servers (18.16) and its ZooKeeper, each in a directory of its own."""
+import atexit
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from tap import Failed
+
+ZOO = """tickTime=500
+initLimit=10
+syncLimit=5
+dataDir={dir}/data
+clientPort={port}
+clientPortAddress=127.0.0.1
+admin.enableServer=false
+4lw.commands.whitelist=*
+"""
+CONFIG = """<yandex>
+<logger><level>warning</level><log>{dir}/server.log</log><errorlog>{dir}/error.log</errorlog></logger>
+<http_port>{http}</http_port><tcp_port>{tcp}</tcp_port>
+<interserver_http_port>{inter}</interserver_http_port><interserver_http_host>127.0.0.1</interserver_http_host>
+<listen_host>127.0.0.1</listen_host>
+<path>{dir}/data/</path><tmp_path>{dir}/tmp/</tmp_path><format_schema_path>{dir}/schemas/</format_schema_path>
+<user_files_path>{dir}/files/</user_files_path>
+<users_config>{dir}/users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>
+<timezone>UTC</timezone><mark_cache_size>134217728</mark_cache_size><uncompressed_cache_size>0</uncompressed_cache_size>
+<zookeeper><node><host>127.0.0.1</host><port>{zoo}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
+<macros><shard>{shard}</shard><replica>{name}</replica></macros>
+<remote_servers><hosttrail>{cluster}</hosttrail></remote_servers>
+<distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
+</yandex>
+"""
+USERS = """<yandex>
+<profiles><default><max_memory_usage>2000000000</max_memory_usage><load_balancing>random</load_balancing></default>
+<questions><readonly>2</readonly></questions></profiles>
+<users>
+<default><password>{password}</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
+<questions><password>{password}</password><networks><ip>127.0.0.1</ip></networks><profile>questions</profile><quota>default</quota>
+<allow_databases><database>hosttrail</database></allow_databases></questions>
+</users>
+<quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors><result_rows>0</result_rows><read_rows>0</read_rows>
+<execution_time>0</execution_time></interval></default></quotas>
+</yandex>
+"""
+REPLICA = "<replica><host>127.0.0.1</host><port>{}</port><user>default</user><password>{}</password></replica>"
+
+
+def free_ports(n):
+    sockets = [socket.socket() for _ in range(n)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
+class Server:
+    def __init__(self, cluster, d, name, shard, ports):
+        self.cluster, self.dir, self.name, self.shard = cluster, d, name, shard
+        self.http, self.tcp, self.inter = ports
+        self.child = None
+        for x in ("data", "tmp", "schemas", "files"):
+            os.makedirs(os.path.join(d, x))
+
+    @property
+    def url(self):
+        return "http://127.0.0.1:%d" % self.http
+
+    def start(self):
+        write(self.dir + "/users.xml", USERS.format(password=self.cluster.password))
+        write(self.dir + "/config.xml", CONFIG.format(dir=self.dir, name=self.name, shard=self.shard, http=self.http, tcp=self.tcp, inter=self.inter,
+                                                      zoo=self.cluster.zoo, cluster=self.cluster.shards()))
+        out = open(self.dir + "/out", "ab")
+        self.child = subprocess.Popen(["clickhouse-server", "--config-file=" + self.dir + "/config.xml"], stdout=out, stderr=out, cwd=self.dir)
+        atexit.register(self.kill)
+
+    def kill(self):
+        if self.child and self.child.poll() is None:
+            self.child.kill()
+            self.child.wait()
+
+    def up(self):
+        try:
+            return self.ask("SELECT 1") == "1\n"
+        except (OSError, Failed):
+            return False
+
+    def ask(self, sql, database="default", timeout=30):
+        q = urllib.request.Request(self.url + "/?database=" + database, data=sql.encode(),
+                                   headers={"X-ClickHouse-User": "default", "X-ClickHouse-Key": self.cluster.password})
+        try:
+            with urllib.request.urlopen(q, timeout=timeout) as r:
+                return r.read().decode()
+        except urllib.error.HTTPError as e:
+            raise Failed("%s: %s" % (sql[:200], e.read().decode(errors="replace")[:400])) from None
+
+    def rows(self, sql):
+        return [line.split("\t") for line in self.ask(sql, "hosttrail").splitlines()]
+
+
+class Cluster:
+    """shards: the shard of each server."""
+
+    def __init__(self, d, shards=("01", "01")):
+        self.dir, self.password = d, "a secret of the test's"
+        self.zoo, *ports = free_ports(1 + 3 * len(shards))
+        os.makedirs(d + "/zoo/data")
+        write(d + "/zoo/zoo.cfg", ZOO.format(dir=d + "/zoo", port=self.zoo))
+        write(d + "/password", self.password + "\n")
+        self.servers = [Server(self, "%s/s%d" % (d, i), "r%d" % i, s, ports[3 * i:3 * i + 3]) for i, s in enumerate(shards)]
+        for x in ("clickhouse-server", "java"):
+            if not shutil.which(x):
+                raise Failed("no %s: tools/deps.sh installs it" % x)
+        self.keeper = subprocess.Popen(["java", "-Xmx256m", "-cp", "/etc/zookeeper/conf:/usr/share/java/*",
+                                        "org.apache.zookeeper.server.quorum.QuorumPeerMain", d + "/zoo/zoo.cfg"],
+                                       stdout=open(d + "/zoo/out", "ab"), stderr=subprocess.STDOUT)
+        atexit.register(self.end)
+        self.until(self.keeper_answers, "ZooKeeper")
+        for s in self.servers:
+            s.start()
+        for s in self.servers:
+            self.until(s.up, "ClickHouse " + s.name)
+
+    def keeper_answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.zoo), timeout=2) as s:
+                s.sendall(b"ruok")
+                return s.recv(16) == b"imok"
+        except OSError:
+            return False
+
+    def until(self, cond, what, seconds=60):
+        end = time.monotonic() + seconds
+        while not cond():
+            if time.monotonic() > end:
+                raise Failed("%s does not answer" % what)
+            time.sleep(0.05)
+
+    def shards(self):
+        return "".join("<shard><internal_replication>true</internal_replication>%s</shard>" %
+                       "".join(REPLICA.format(s.tcp, self.password) for s in self.servers if s.shard == shard)
+                       for shard in sorted({s.shard for s in self.servers}))
+
+    def settings(self, **more):
+        """What a store in front of it is told."""
+        return {"engine": "clickhouse", "clickhouse_servers": [s.url for s in self.servers], "clickhouse_password_file": self.dir + "/password",
+                **more}
+
+    def end(self):
+        for s in self.servers:
+            s.kill()
+        if self.keeper.poll() is None:
+            self.keeper.kill()
+            self.keeper.wait()
