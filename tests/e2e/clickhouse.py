@@ -125,7 +125,7 @@ def a_server_is_killed_under_load(t):
 
     def kill(one, two):
         victim.kill()
-        time.sleep(1)
+        time.sleep(2)  # longer than its session: it is back as soon as it answers
         victim.start()
         return lambda: cluster().until(victim.up, "the server that was killed")
     under_load(t, kill, 0)

@@ -29,7 +29,7 @@ CONFIG = """<yandex>
 <user_files_path>{dir}/files/</user_files_path>
 <users_config>{dir}/users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>
 <timezone>UTC</timezone><mark_cache_size>134217728</mark_cache_size><uncompressed_cache_size>0</uncompressed_cache_size>
-<zookeeper><node><host>127.0.0.1</host><port>{zoo}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
+<zookeeper><node><host>127.0.0.1</host><port>{zoo}</port></node><session_timeout_ms>1500</session_timeout_ms></zookeeper>
 <macros><shard>{shard}</shard><replica>{name}</replica></macros>
 <remote_servers><hosttrail>{cluster}</hosttrail></remote_servers>
 <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
