@@ -30,6 +30,8 @@ extern const volatile bool ht_have_cast;
 /* The pointer that is stored at an address. hlist_head is just one pointer, on every kernel. */
 #define KREAD_PTR(addr) KREAD(struct hlist_head, addr, first)
 
+#define NO_UNROLL _Pragma("clang loop unroll(disable)")
+
 /* 6.15 (633488947ef6) renamed kernfs_node's parent. */
 struct kernfs_node___parent {
 	struct kernfs_node *parent;

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 8
+#define HT_EVENT_VERSION 9
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -553,16 +553,20 @@ _Static_assert(sizeof(struct ht_counters) == 128, "counters");
 
 /*
  * Map `principals`, one table per ring, index class * groups + group: who fills the ring, counted while it is more than a
- * quarter full. A principal is a cgroup and a real uid. It has a slot with call 0 among the first half for everything it
- * writes, and one for each call it makes among the others: who makes many calls takes nobody's place. Slots lie in sets of
- * HT_PRINCIPAL_WAYS that the tag chooses; one whose owner wrote nothing of what is in the ring and whose losses are settled is given to
- * the next owner. Who finds none is counted in `others`.
+ * quarter full. A principal is a cgroup and a real uid. It has a slot with call 0 among the first HT_PRINCIPALS for everything it
+ * writes, and one for each call it makes among as many others: who makes many calls takes nobody's place. Behind them are cgroups as a
+ * whole, with everything below them: HT_FLOOD_GROUPS each of those directly below the root, of those below these, and so on.
+ * Slots lie in sets of HT_PRINCIPAL_WAYS that the tag chooses; one whose owner wrote nothing of what is in the ring and whose losses
+ * are settled is given to the next owner. A principal that finds none is counted in `others`, a cgroup is not counted.
  *
  * cut, and `settled` beside it (struct ht_settled), only grow, over all owners. An owner changes only while they are equal, so that what lies between
- * them is the present owner's. For every ring: sum of cut = sum of lost[HT_CAUSE_FLOOD] of its CPUs, when quiet.
+ * them is the present owner's. For every ring: sum of cut = sum of lost[HT_CAUSE_FLOOD] of its CPUs, when quiet. Cgroups have none.
  */
 #define HT_PRINCIPALS 1024
 #define HT_FLOOD_SLOTS (2 * HT_PRINCIPALS)	/* theirs, then their calls' */
+#define HT_FLOOD_LEVELS 4			/* of cgroups below the root; what is deeper belongs to the last one */
+#define HT_FLOOD_GROUPS 512
+#define HT_FLOOD_ALL (HT_FLOOD_SLOTS + HT_FLOOD_LEVELS * HT_FLOOD_GROUPS)
 #define HT_PRINCIPAL_WAYS 8
 #define HT_PRINCIPAL_TAKEN 2	/* tag while a slot changes its owner; real tags are odd, 0 is free */
 
@@ -580,7 +584,7 @@ struct ht_principal {
 _Static_assert(sizeof(struct ht_principal) == 64, "principal");
 
 struct ht_principals {
-	struct ht_principal slot[HT_FLOOD_SLOTS], others;
+	struct ht_principal slot[HT_FLOOD_ALL], others;
 };
 
 /* Map `settled`, same index: of what was cut of each slot (and of `others`, last), how much is in frames on disk. The reader's. */

@@ -247,12 +247,12 @@ static long cgroup_step(__u32 i, void *ctx)
 }
 
 /*
- * The cgroup whose path is shown: the default hierarchy's, or, where all tasks sit in that one's
+ * The cgroup that is shown: the default hierarchy's, or, where all tasks sit in that one's
  * root (hosts that still use version 1), the first controller that has the task deeper.
  */
-static __always_inline __u64 cgroup_shown(struct css_set *set)
+static __always_inline __u64 cgroup_of(struct css_set *set)
 {
-	__u64 dfl = (__u64)set->dfl_cgrp->kn, best = dfl;
+	__u64 dfl = (__u64)set->dfl_cgrp, best = dfl;
 
 	if (set->dfl_cgrp->level)
 		return dfl;
@@ -263,7 +263,7 @@ static __always_inline __u64 cgroup_shown(struct css_set *set)
 		__u64 cg = KREAD(struct cgroup_subsys_state, KREAD_PTR(css), cgroup);                    \
                                                                                                          \
 		if (KREAD(struct cgroup, cg, level))                                                     \
-			best = KREAD(struct cgroup, cg, kn);                                             \
+			best = cg;                                                                       \
 	}
 	TRY(pids_cgrp_id)
 	TRY(memory_cgrp_id)
@@ -273,9 +273,29 @@ static __always_inline __u64 cgroup_shown(struct css_set *set)
 	return best;
 }
 
+static __always_inline __u64 cgroup_shown(struct css_set *set)
+{
+	return KREAD(struct cgroup, cgroup_of(set), kn);
+}
+
+static __always_inline __u64 cgroup_id_of(__u64 cg)
+{
+	return KREAD(struct kernfs_node, KREAD(struct cgroup, cg, kn), id);
+}
+
 static __always_inline __u64 cgroup_id_shown(struct task_struct *task)
 {
-	return KREAD(struct kernfs_node, cgroup_shown(task->cgroups), id);
+	return cgroup_id_of(cgroup_of(task->cgroups));
+}
+
+/* The number of the cgroup that it lies in, or that it is, i levels below the root's children; 0: none. The root is by itself. */
+static __always_inline __u64 cgroup_above(__u64 cg, __u32 i)
+{
+	__u32 level = KREAD(struct cgroup, cg, level);
+
+	if (i >= level)
+		return level || i ? 0 : cgroup_id_of(cg);
+	return cgroup_id_of(KREAD_PTR(cg + bpf_core_field_offset(struct cgroup, ancestors) + 8 * (i + 1)));
 }
 
 static __always_inline void cgroup_emit(struct scratch *s)

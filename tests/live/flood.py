@@ -135,9 +135,12 @@ def more_principals_than_slots(t):
 class Cgroups:
     """Directories 0, 1, ... below a cgroup of the test's own."""
 
+    made = 0
+
     def __init__(self, count):
+        Cgroups.made += 1
         root = "/sys/fs/cgroup/unified" if os.path.isdir("/sys/fs/cgroup/unified") else "/sys/fs/cgroup"
-        self.path, self.count = "%s/hosttrail-flood-%d" % (root, os.getpid()), count
+        self.path, self.count = "%s/hosttrail-flood-%d-%d" % (root, os.getpid(), Cgroups.made), count
 
     def __enter__(self):
         try:
@@ -157,25 +160,46 @@ def crowd(processes, first, users, cgroups, count, seconds, delay, prefix):
     return [tap.workload("crowd"), *map(str, (processes, first, users, cgroups, count, seconds, delay)), prefix]
 
 
-def newcomers_among_many(t, flooders):
+def newcomers_among(t, flood, uids, ring=1 << 23):
     """Two hundred quiet principals (fifty users in four cgroups), and thirty (ten of the users, in three cgroups) that come in the flood."""
     quiet, new = (200, FLOODER + 1000, 50), (30, FLOODER + 2000, 10)
     with tap.Workdir() as d, Cgroups(4) as cgroups:
-        # when the others are in their cgroups: that is root's doing, whose calls are many, too
-        flood = ["/bin/sh", "-c", 'sleep 0.7; exec "$@"', "sh", tap.workload("floods"), str(OPENS * 4 // flooders), str(flooders), str(FLOODER), "0",
-                 "/nonexistent/flood"]
         commands = [flood, crowd(*quiet, cgroups, 5, 1.5, 0.7, "/nonexistent/quiet"), crowd(*new, cgroups, 20, 0.4, 1, "/nonexistent/new")]
-        trace = run_small(together(*commands), {"data": 1 << 23}, d)
+        trace = run_small(together(*commands), {"data": ring}, d)
     by_cause, by_who = losses(trace.records)
     t.equal(trace.status, 0, "exit status")
     t.ok(by_cause[("data", "flood")] > 0 or any(r.repeats > 1 for r in trace.records), "the ring was not pressed: nothing was tested")
     t.equal(set(by_cause) - {("data", "flood")}, set(), "what else was lost")
-    t.equal({u for u, _ in by_who} - set(range(FLOODER, FLOODER + flooders)), set(), "whose losses, but the flooders'")
+    t.equal({u for u, _ in by_who if u is not None} - set(uids), set(), "whose losses, but the flooders'")
     t.equal(asked(trace.records, "/nonexistent/quiet", "openat"), 200 * 5, "quiet ones' opens")
     t.equal(asked(trace.records, "/nonexistent/new", "openat"), 30 * 20, "newcomers' opens")
-    t.equal(asked(trace.records, "/nonexistent/flood", "openat") + sum(by_who.values()), OPENS * 4 // flooders * flooders,
-            "the flooders' opens, recorded + cut")
-    t.note("%d of %d cut" % (sum(by_who.values()), OPENS * 4))
+    cut = sum(by_who.values())
+    t.note("%d opens cut" % cut)
+    return asked(trace.records, "/nonexistent/flood", "openat") + cut
+
+
+def newcomers_among_many(t, flooders):
+    each = OPENS * 4 // flooders
+    # when the others are in their cgroups: that is root's doing, whose calls are many, too
+    flood = ["/bin/sh", "-c", 'sleep 0.7; exec "$@"', "sh", tap.workload("floods"), str(each), str(flooders), str(FLOODER), "0",
+             "/nonexistent/flood"]
+    t.equal(newcomers_among(t, flood, range(FLOODER, FLOODER + flooders)), each * flooders, "the flooders' opens, recorded + cut")
+
+
+def newcomers_beside_a_container(t, users, cgroups):
+    """One cgroup with many users, or one user with many cgroups in it."""
+    many, each = users * cgroups, OPENS * 3 // (users * cgroups)
+    with Cgroups(cgroups) as container:
+        flood = crowd(many, FLOODER, users, container, each, 0, 1, "/nonexistent/flood")
+        t.equal(newcomers_among(t, flood, range(FLOODER, FLOODER + users), 1 << 24), each * many, "the flooders' opens, recorded + cut")
+
+
+def newcomers_beside_many_users(t):
+    newcomers_beside_a_container(t, 900, 1)
+
+
+def newcomers_beside_many_cgroups(t):
+    newcomers_beside_a_container(t, 1, 900)
 
 
 def newcomers_in_one_flood(t):
@@ -238,5 +262,6 @@ if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([nobody_else_pays, a_flood_of_one_call_hides_no_other, a_flood_of_control_calls, newcomers_in_one_flood, newcomers_in_many_floods, more_principals_than_slots, killed_agent,
+    tap.main([nobody_else_pays, a_flood_of_one_call_hides_no_other, a_flood_of_control_calls, newcomers_in_one_flood, newcomers_in_many_floods, newcomers_beside_many_users,
+              newcomers_beside_many_cgroups, more_principals_than_slots, killed_agent,
               pressure_shows_before_a_loss])

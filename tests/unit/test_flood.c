@@ -12,6 +12,7 @@
 #define __always_inline inline __attribute__((unused))
 #define __noinline static __attribute__((unused))
 #define barrier_var(x) asm volatile("" : "+r"(x))
+#define NO_UNROLL
 #define SHIFT 22
 #define SIZE (1ull << SHIFT)
 #define MS 1000000ull
@@ -26,7 +27,7 @@ struct cred {
 
 struct task_struct {
 	const struct cred *cred;
-	uint64_t cgroup;
+	const uint32_t *cgroups;	/* from the root's child down, then 0 */
 };
 
 static const uint32_t ht_ring_shift[HT_CLASS__MAX] = { SHIFT, SHIFT, SHIFT, SHIFT }, ht_ngroups = 1, ht_group_shift = 3;
@@ -56,9 +57,28 @@ static struct task_struct *bpf_get_current_task_btf(void)
 	return &k.task;
 }
 
-static uint64_t cgroup_id_shown(const struct task_struct *task)
+static uint64_t cgroup_of(const uint32_t *cgroups)
 {
-	return task->cgroup;
+	return (uintptr_t)cgroups;
+}
+
+static uint64_t cgroup_above(uint64_t cgroup, unsigned i)
+{
+	const uint32_t *v = (const uint32_t *)cgroup;
+
+	for (unsigned n = 0; n < i; n++)
+		if (!v[n])
+			return 0;
+	return v[i];
+}
+
+static uint64_t cgroup_id_of(uint64_t cgroup)
+{
+	unsigned n = 0;
+
+	while (cgroup_above(cgroup, n + 1))
+		n++;
+	return cgroup_above(cgroup, n);
 }
 
 static uint32_t ring_of(uint32_t class, uint32_t cpu)
@@ -84,7 +104,8 @@ static void number_lost(struct ht_counters *c, uint32_t cause)
 #define USUAL 7			/* the call that everybody makes */
 
 struct writer {
-	uint32_t uid, cgroup, rare;	/* rare: each so-many-th call is another one; 0: none */
+	uint32_t uid, cgroup[8];	/* from the root's child down */
+	uint32_t rare;		/* each so-many-th call is another one; 0: none */
 	double rate, due;		/* calls a second */
 	uint64_t from;			/* ns: is quiet before */
 	uint64_t made, recorded, cut, full, rare_lost;
@@ -193,16 +214,16 @@ static void counts_add_up(const struct writer *w, unsigned n)
 #define QUIET 200
 #define NEW 100
 
-static struct writer all[1024];
+static struct writer all[4096];
 
 /* Quiet ones, in cgroups and with users of all kinds, then newcomers who come in the flood with so many calls at once: who is not a
  * flooder. */
 static unsigned quiet_and_new(struct writer *w, unsigned burst)
 {
 	for (unsigned i = 0; i < QUIET; i++)
-		w[i] = (struct writer){ .uid = 1000 + i % 20, .cgroup = 100 + i / 20, .rate = 20 + i % 7 };
+		w[i] = (struct writer){ .uid = 1000 + i % 20, .cgroup = { 100 + i / 20 }, .rate = 20 + i % 7 };
 	for (unsigned i = 0; i < NEW; i++)
-		w[QUIET + i] = (struct writer){ .uid = i % 2 ? 3000 + i : 1000, .cgroup = i % 2 ? 100 : 3000 + i, .rate = 20, .due = burst,
+		w[QUIET + i] = (struct writer){ .uid = i % 2 ? 3000 + i : 1000, .cgroup = { i % 2 ? 100 : 3000 + i }, .rate = 20, .due = burst,
 						.from = k.now + (1000 + 15 * i) * MS };
 	return QUIET + NEW;
 }
@@ -214,7 +235,7 @@ static void one_flooder(void)
 
 	begin();
 	n = quiet_and_new(rest, 40);
-	*flooder = (struct writer){ .uid = 1000, .cgroup = 99, .rate = 5 * CAN, .rare = 100 };
+	*flooder = (struct writer){ .uid = 1000, .cgroup = { 99 }, .rate = 5 * CAN, .rare = 100 };
 	play(all, n + 1, 4000 * MS, READER);
 	ok_int(lost(rest, n), 0);
 	ok(flooder->cut > 0);
@@ -229,24 +250,21 @@ static void one_flooder(void)
 static void a_busy_one_beside_floods(void)
 {
 	begin();
-	all[0] = (struct writer){ .uid = 1, .cgroup = 1, .rate = CAN / 8 };
+	all[0] = (struct writer){ .uid = 1, .cgroup = { 1 }, .rate = CAN / 8 };
 	for (unsigned i = 1; i < 5; i++)
-		all[i] = (struct writer){ .uid = 1 + i % 2, .cgroup = 1 + i, .rate = 3 * CAN };
+		all[i] = (struct writer){ .uid = 1 + i % 2, .cgroup = { 1 + i }, .rate = 3 * CAN };
 	play(all, 5, 4000 * MS, READER);
 	ok_int(lost(all, 1), 0);
 	counts_add_up(all, 5);
 }
 
-/* However many flood, and in however many names: they leave room, and none gets more than its part. */
-static void floods_of(unsigned flooders, bool cgroups, unsigned burst)
+/* The flooders are there, and others behind them: who is quiet loses nothing, and the ring is used. Says how full it gets, and what one gets. */
+static uint64_t flooded(unsigned flooders, unsigned burst, uint64_t *ret_each)
 {
 	struct writer *rest = all + flooders;
 	uint64_t peak, before, each;
 	unsigned n;
 
-	begin();
-	for (unsigned i = 0; i < flooders; i++)
-		all[i] = (struct writer){ .uid = cgroups ? 5000 : 5000 + i, .cgroup = cgroups ? 5000 + i : 99, .rate = 10 * CAN / flooders * (1 + i % 3) };
 	n = quiet_and_new(rest, burst);
 	play(all, flooders + n, 3000 * MS, READER);
 	before = recorded(all, flooders);
@@ -256,10 +274,21 @@ static void floods_of(unsigned flooders, bool cgroups, unsigned burst)
 	       (unsigned long long)(peak * 100 / SIZE), (unsigned long long)(recorded(all, flooders) - before),
 	       (unsigned long long)(3 * CAN), (unsigned long long)(all[2].recorded - each), (unsigned long long)(3 * CAN / flooders));
 	ok_int(lost(rest, n), 0);
-	ok(peak < SIZE * 15 / 16);
 	ok(recorded(all, flooders) - before > 3 * CAN * 0.6);
-	ok(all[2].recorded - each < 3 * CAN / flooders * 1.5);
 	counts_add_up(all, flooders + n);
+	*ret_each = all[2].recorded - each;
+	return peak;
+}
+
+static void floods_of(unsigned flooders, bool cgroups, unsigned burst)
+{
+	uint64_t each;
+
+	begin();
+	for (unsigned i = 0; i < flooders; i++)
+		all[i] = (struct writer){ .uid = cgroups ? 5000 : 5000 + i, .cgroup = { cgroups ? 5000 + i : 99 }, .rate = 10 * CAN / flooders * (1 + i % 3) };
+	ok(flooded(flooders, burst, &each) < SIZE * 15 / 16);
+	ok(each < 3 * CAN / flooders * 1.5);
 }
 
 static void many_users_flood(void)
@@ -272,12 +301,54 @@ static void many_cgroups_flood(void)
 	floods_of(250, true, 10);
 }
 
+/* One container, with users and cgroups as many as it likes, also deeper than cgroups are told apart: they leave a seventh of the ring, and use it. */
+static void one_container_floods(unsigned users, unsigned cgroups, unsigned depth)
+{
+	unsigned flooders = users * cgroups;
+	uint64_t each;
+
+	begin();
+	for (unsigned i = 0; i < flooders; i++) {
+		all[i] = (struct writer){ .uid = 5000 + i % users, .cgroup = { 98, 99 }, .rate = 3 * CAN / flooders * (1 + i % 3) };
+		for (unsigned d = 2; d < depth; d++)
+			all[i].cgroup[d] = 100000 + (d == depth - 1 ? i / users : d);
+	}
+	ok(flooded(flooders, 40, &each) < SIZE * 7 / 8);
+}
+
+static void many_users_of_a_container(void)
+{
+	one_container_floods(1500, 1, 2);
+}
+
+static void many_cgroups_of_a_container(void)
+{
+	one_container_floods(1, 1500, 4);
+	one_container_floods(2, 300, 7);
+}
+
+/* Who is quiet in it, as any user and in any cgroup of its own, goes on, and so does who is beside it in the same slice. */
+static void quiet_in_the_same_container(void)
+{
+	struct writer *rest = all + 100;
+
+	begin();
+	for (unsigned i = 0; i < 100; i++)
+		all[i] = (struct writer){ .uid = 5000 + i, .cgroup = { 97, 99, 100 + i % 10 }, .rate = CAN / 10 };
+	for (unsigned i = 0; i < 30; i++)
+		rest[i] = (struct writer){ .uid = 1 + i, .cgroup = { 97, i % 3 ? 99 : 98, i % 3 == 1 ? 1000 + i : 0 }, .rate = 20 };
+	play(all, 130, 4000 * MS, READER);
+	ok_int(lost(rest, 30), 0);
+	ok(lost(all, 100) > 0);
+	counts_add_up(all, 130);
+}
+
 /* What was found about a reader that works says nothing about one that stands still: who is quiet may fill what is free. */
 static void the_reader_stands_still(void)
 {
 	begin();
-	all[0] = (struct writer){ .uid = 1, .cgroup = 1, .rate = 5 * CAN };
-	all[1] = (struct writer){ .uid = 2, .cgroup = 1, .rate = SIZE / 8 / LEN };
+	all[0] = (struct writer){ .uid = 1, .cgroup = { 1 }, .rate = 5 * CAN };
+	all[1] = (struct writer){ .uid = 2, .cgroup = { 1 }, .rate = SIZE / 8 / LEN };
 	play(all, 2, 500 * MS, READER);
 	play(all, 2, 1000 * MS, 0);
 	ok_int(lost(all + 1, 1), 0);
@@ -286,7 +357,7 @@ static void the_reader_stands_still(void)
 /* Who wrote much while there was room for it is not shut out when somebody else floods. */
 static void a_past_is_forgotten(void)
 {
-	struct writer w[2] = { { .uid = 1, .cgroup = 1, .rate = 1.05 * CAN }, { .uid = 2, .cgroup = 1, .rate = 6 * CAN, .from = UINT64_MAX } };
+	struct writer w[2] = { { .uid = 1, .cgroup = { 1 }, .rate = 1.05 * CAN }, { .uid = 2, .cgroup = { 1 }, .rate = 6 * CAN, .from = UINT64_MAX } };
 	uint64_t before;
 
 	begin();
@@ -302,19 +373,20 @@ static void a_past_is_forgotten(void)
 	ok(w[1].cut > 0);
 }
 
-#define S (SHIFT - 1)
+#define HALF (SIZE / 2)
 
 static void bounds(void)
 {
-	ok_int(bound_cubed(SIZE / 2, S), SIZE / 2);
-	ok_int(bound_cubed(SIZE / 4, S), SIZE / 16);
-	ok_int(bound_squared(SIZE / 4, S), SIZE / 8);
-	ok_int(bound_cubed(0, S), 0);
-	ok_int(bound_cubed(1ull << 31, 31), 1ull << 31);	/* nothing overflows */
+	ok_int(bound_cubed(SIZE / 2, HALF), SIZE / 2);
+	ok_int(bound_cubed(SIZE / 4, HALF), SIZE / 16);
+	ok_int(bound_squared(SIZE / 4, HALF), SIZE / 8);
+	ok_int(bound_cubed(0, HALF), 0);
+	ok_int(bound_cubed(1ull << 31, 1ull << 31), 1ull << 31);	/* nothing overflows */
 }
 
 static const struct tap_case cases[] = {
 	CASE(bounds), CASE(one_flooder), CASE(a_busy_one_beside_floods), CASE(many_users_flood), CASE(many_cgroups_flood),
+	CASE(many_users_of_a_container), CASE(many_cgroups_of_a_container), CASE(quiet_in_the_same_container),
 	CASE(the_reader_stands_still), CASE(a_past_is_forgotten),
 };
 TAP_MAIN(cases)

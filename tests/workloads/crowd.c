@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* crowd PROCESSES FIRST USERS CGROUPS COUNT SECONDS DELAY PREFIX: PROCESSES at once, the i-th as user FIRST + i modulo USERS, in the cgroup whose
  * directory is CGROUPS/i divided by USERS (the directories are there); each waits DELAY seconds, then opens COUNT names PREFIX-<i>-<number>
- * over SECONDS. They do not exist. As root. Prints how many opens. */
+ * over SECONDS (0: as fast as it can). They do not exist. As root. Prints how many opens. */
 #include <fcntl.h>
 #include <string.h>
 #include "work.h"
@@ -29,6 +29,7 @@ static void one(long i, char **argv)
 {
 	long users = atol(argv[3]), count = atol(argv[5]);
 	uid_t user = (uid_t)(atol(argv[2]) + i % users);
+	double seconds = atof(argv[6]);
 	char name[4096];
 
 	enter(argv[4], i / users);
@@ -38,7 +39,8 @@ static void one(long i, char **argv)
 	for (long n = 0; n < count; n++) {
 		snprintf(name, sizeof(name), "%s-%ld-%ld", argv[8], i, n);
 		open(name, O_RDONLY);
-		rest(atof(argv[6]) / (double)count);
+		if (seconds > 0)
+			rest(seconds / (double)count);
 	}
 	_exit(0);
 }
