@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/conf.h"
 #include "lib/fsx.h"
+#include "pattern.h"
 #include "proto/selectors.h"
 #include "store/retention/retention.h"
 
@@ -106,6 +107,7 @@ static char **endpoint_option(struct bucket *b, struct options *o, const char *n
 		{ "region", &b->region }, { "bucket", &b->remote }, { "sse", &b->sse }, { "kms_key", &b->kms_key },
 		{ "lock", &b->lock }, { "ca", &b->ca }, { "credentials", &o->credentials }, { "profile", &o->profile },
 		{ "lock_days", &o->lock_days }, { "selectors", &b->selectors },
+		{ "pattern", &b->pattern },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
@@ -192,8 +194,12 @@ static int read_options(struct bucket *b, struct options *o, enum kind kind, cha
 static int check_selectors(const struct bucket *b, char *why)
 {
 	_cleanup_selectors_ struct selectors *s = NULL;
+	_cleanup_(pattern_free) struct pattern *p = NULL;
 	char text[SELECTORS_WHY_MAX] = "";
 	int r = b->selectors ? selectors_load(b->selectors, &s, text) : 0;
+
+	if (!r && b->pattern)
+		r = pattern_load(b->pattern, &p, text);
 
 	return r < 0 ? bucket_say(why, r, "webhook %.64s: %.180s", b->name, *text ? text : strerror(-r)) : 0;
 }
@@ -231,8 +237,8 @@ static int take_line(struct buckets *bs, char *line, char *why)
 	r = read_options(b, &o, bs->kind, rest, why);
 	if (!r && bs->kind != BUCKETS && (b->sse || b->kms_key || b->lock))
 		r = bucket_say(why, -EINVAL, "%s: %.64s: sse, kms_key and lock are for buckets", settings[bs->kind], name);
-	if (!r && bs->kind != HOOKS && b->selectors)
-		r = bucket_say(why, -EINVAL, "%s: %.64s: selectors are for webhooks; a trail has its own", settings[bs->kind], name);
+	if (!r && bs->kind != HOOKS && (b->selectors || b->pattern))
+		r = bucket_say(why, -EINVAL, "%s: %.64s: selectors and pattern are for webhooks; a trail has its own", settings[bs->kind], name);
 	if (!r)
 		r = check_selectors(b, why);
 	free(o.credentials);
@@ -295,6 +301,7 @@ static void bucket_clear(struct bucket *b)
 	free(b->lock);
 	free(b->ca);
 	free(b->selectors);
+	free(b->pattern);
 }
 
 void buckets_free(struct buckets **pb)

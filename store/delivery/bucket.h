@@ -10,7 +10,7 @@
  * Log groups of CloudWatch Logs are named in the same way, at endpoints only; their options are region, credentials, profile,
  * bucket (the group's name there) and ca.
  *
- * Webhooks: NAME and a whole URL; their options are credentials and profile (whose secret signs), selectors (a file), and ca.
+ * Webhooks: NAME and a whole URL; their options are credentials and profile (whose secret signs), selectors and pattern (a file each), and ca.
  *
  * An object is whole or not there. In a directory its headers lie beside it, in <key>BUCKET_HEADERS; these files are
  * written first, so that no object is seen without them.

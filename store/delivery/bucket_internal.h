@@ -7,7 +7,7 @@
 
 struct bucket {
 	char *name, *directory;		/* directory NULL: at an endpoint */
-	char *endpoint, *region, *remote, *key_id, *secret, *sse, *kms_key, *lock, *ca, *selectors;
+	char *endpoint, *region, *remote, *key_id, *secret, *sse, *kms_key, *lock, *ca, *selectors, *pattern;
 	unsigned lock_days;
 	int retention_days;		/* of a directory's files; 0: for ever */
 	const bool *stop;		/* atomic */

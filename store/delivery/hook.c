@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "pattern.h"
 #include "proto/keys.h"
 #include "transfer.h"
 
@@ -23,6 +24,10 @@
 
 /* EventBridge's rules get calls that change something. */
 static const char default_selectors[] = "[{\"ReadWriteType\":\"WriteOnly\",\"IncludeManagementEvents\":true}]";
+/* A pattern alone chooses from everything. */
+static const char all_selectors[] = "[{\"FieldSelectors\":[{\"Field\":\"eventCategory\",\"Equals\":[\"Management\"]}]},"
+				    "{\"FieldSelectors\":[{\"Field\":\"eventCategory\",\"Equals\":[\"Data\"]}]},"
+				    "{\"FieldSelectors\":[{\"Field\":\"eventCategory\",\"Equals\":[\"NetworkActivity\"]}]}]";
 
 struct post {
 	size_t at, n;			/* in text */
@@ -32,6 +37,7 @@ struct post {
 struct posts {
 	struct transfer transfer;
 	struct buf text;
+	struct pattern *pattern;	/* NULL: all that the selectors choose */
 	struct post v[POSTS_MAX];
 	unsigned n;
 };
@@ -41,6 +47,7 @@ void hook_clear(struct worker *w)
 	if (w->posts) {
 		transfer_free(&w->posts->transfer);
 		buf_free(&w->posts->text);
+		pattern_free(&w->posts->pattern);
 	}
 	free(w->posts);
 	w->posts = NULL;
@@ -60,9 +67,12 @@ int hook_take(struct worker *w, struct decoded *d, int64_t time)
 		r = envelope_make(&s, d->origin.account, d->origin.region, w->json.p, w->json.n, &p->text);
 	if (r < 0)
 		return r;
-	if (p->text.n - at > POST_BYTES_MAX) {
+	r = p->text.n - at <= POST_BYTES_MAX;
+	if (r && p->pattern)
+		r = pattern_matches_text(p->pattern, (const char *)p->text.p + at, p->text.n - at);
+	if (r <= 0) {
 		p->text.n = at;
-		return 0;
+		return r == -ENOMEM ? r : 0;
 	}
 	p->v[p->n++] = (struct post){ at, p->text.n - at, w->behind };
 	return 0;
@@ -153,15 +163,19 @@ static int one_batch(struct worker *w, const struct bucket *hook)
 
 static int load_selectors(struct worker *w, const struct bucket *hook)
 {
-	char why[SELECTORS_WHY_MAX];
-	int r;
+	const char *otherwise = hook->pattern ? all_selectors : default_selectors;
+	char why[SELECTORS_WHY_MAX] = "";
+	int r = 0;
 
+	if (!w->selectors && hook->pattern && !w->posts->pattern)
+		r = pattern_load(hook->pattern, &w->posts->pattern, why);
 	if (w->selectors)
 		return 0;
-	r = hook->selectors ? selectors_load(hook->selectors, &w->selectors, why) :
-			      selectors_parse(default_selectors, strlen(default_selectors), &w->selectors, why);
+	if (!r)
+		r = hook->selectors ? selectors_load(hook->selectors, &w->selectors, why) :
+				      selectors_parse(otherwise, strlen(otherwise), &w->selectors, why);
 	if (r < 0)
-		log_limited(LOG_LEVEL_ERROR, 0, "webhook %s: its selectors cannot be read: %s", hook->name, why);
+		log_limited(LOG_LEVEL_ERROR, 0, "webhook %s: its selectors or pattern cannot be read: %s", hook->name, why);
 	return r;
 }
 

@@ -61,13 +61,16 @@ def events_have_eventbridges_shape(t):
         want = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         t.equal(headers.get("X-Hosttrail-Signature"), want if path == "/data" else None, "signed where there is a secret")
         t.equal(headers["Content-Type"], "application/json", "type")
+    want = {e["id"] for e in posts("/data") if e["detail"]["requestParameters"]["path"].endswith("7")}
+    t.ok(tap.wait_for(lambda: len(posts("/pattern")) >= len(want)) and {e["id"] for e in posts("/pattern")} == want and len(want) == 4,
+         "by a pattern: %d of %d" % (len(posts("/pattern")), len(want)))
     t.ok(tap.wait_for(lambda: posts("/plain") == []), "the other one takes management events that change something only: %r" % posts("/plain")[:1])
 
 
 def what_it_misses_comes_later(t):
     S["status"], calls = 500, S["calls"]
     ship(10)
-    t.ok(tap.wait_for(lambda: S["calls"] > calls and S["store"].metric("delivery_trails_failing") == 1), "it is tried, and counted")
+    t.ok(tap.wait_for(lambda: S["calls"] > calls and S["store"].metric("delivery_trails_failing") == 2), "it is tried, and counted")
     S["store"].kill()
     S["status"] = 200
     S["store"].start()
@@ -89,8 +92,12 @@ if __name__ == "__main__":
             f.write("[default]\naws_access_key_id = none\naws_secret_access_key = %s\n" % SECRET)
         with open(d + "/data.json", "w") as f:
             json.dump([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}], f)
+        with open(d + "/pattern.json", "w") as f:
+            json.dump({"source": [{"prefix": "hosttrail."}], "$or": [{"region": ["nowhere"]}, {"detail": {
+                "requestParameters": {"path": [{"wildcard": "/srv/*7"}]}, "errorCode": [{"exists": False}]}}]}, f)
         S.update(dir=d, pb=messages(d), pki=Pki(d + "/pki"))
         S["pki"].host("host")
-        S["store"] = Store(d, webhooks=["signed %s/data credentials=%s/hook-key selectors=%s/data.json" % (url, d, d), "plain %s/plain" % url],
+        S["store"] = Store(d, webhooks=["signed %s/data credentials=%s/hook-key selectors=%s/data.json" % (url, d, d), "plain %s/plain" % url,
+                                    "pattern %s/pattern pattern=%s/pattern.json" % (url, d)],
                            delivery_interval="200ms")
         tap.main([events_have_eventbridges_shape, what_it_misses_comes_later])
