@@ -111,7 +111,7 @@ static int check_signature(struct request *q, struct reply *r, struct caller **r
 	signed_request(q, path, &headers, &s);
 	if (headers.many)
 		return reply_error(r, "IncompleteSignatureException", "The request has too many headers.");
-	return auth_check(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, r, ret_caller);
+	return auth_check(q->api->st->auth, &s, clock_wall() / (int64_t)NS_PER_SEC, op_is_everywhere(q->op), r, ret_caller);
 }
 
 /* ---- the operation */

@@ -211,9 +211,10 @@ static struct caller *caller_of(const struct auth *a, const char *id)
 	return k ? &k->caller : NULL;
 }
 
-int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct reply *r, struct caller **ret_caller)
+int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, bool any_region, struct reply *r,
+	       struct caller **ret_caller)
 {
-	const struct sigv4_scope scope = { a->region, "cloudtrail" };
+	const struct sigv4_scope scope = { any_region ? NULL : a->region, "cloudtrail" };
 	_cleanup_buf_ struct buf message = { 0 };
 	char key[129];
 	enum sigv4_result res = sigv4_verify(request, &scope, now_seconds, secret_of, (void *)(uintptr_t)a, key, &message);

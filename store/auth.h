@@ -27,8 +27,9 @@ struct auth;
 /* rate: of keys that say none. why: one line for people (at least 256 bytes). -ENOENT: no such file, -EINVAL: malformed, no key in it, or open to everybody. */
 int auth_load(const char *path, const char *region, double rate, struct auth **ret_a, char why[256]);
 void auth_free(struct auth **a);
-/* 0 and whose the request is (the auth's), or -EINVAL with the error in r. */
-int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct reply *r, struct caller **ret_caller);
+/* any_region: it need not be signed for the store's own. 0 and whose the request is (the auth's), or -EINVAL with the error in r. */
+int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, bool any_region, struct reply *r,
+	       struct caller **ret_caller);
 /* The same of a request to S3's API, in any region. SIGV4_OK, or what is wrong and a line about it. */
 enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct buf *message,
 				struct caller **ret_caller);

@@ -77,6 +77,18 @@ const struct op *op_find(const char *target)
 	return NULL;
 }
 
+/* About trails, whose files may be of many regions. */
+bool op_is_everywhere(const struct op *op)
+{
+	static const op_fn fns[] = { op_describe_trails, op_get_trail, op_get_trail_status, op_list_trails, op_get_event_selectors,
+				     op_list_tags, op_list_public_keys };
+
+	for (unsigned i = 0; op && i < ARRAY_SIZE(fns); i++)
+		if (op->fn == fns[i])
+			return true;
+	return false;
+}
+
 const struct op *op_at(unsigned n)
 {
 	return n < ARRAY_SIZE(table) ? &table[n] : NULL;

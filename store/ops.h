@@ -39,6 +39,8 @@ struct op {
 
 /* From the text of X-Amz-Target; NULL: there is none. */
 const struct op *op_find(const char *target);
+/* Whether a request may be signed for any region, as validate-logs does for each. NULL: no. */
+bool op_is_everywhere(const struct op *op);
 /* The n-th of all, for tests and documentation; NULL behind the last. */
 const struct op *op_at(unsigned n);
 /* 0, or -EINVAL and the error: the caller's role or scope does not allow it. */

@@ -76,11 +76,13 @@ def drained(d):
         return db.execute("SELECT (SELECT count(*) FROM spans WHERE stop > 0) + (SELECT count(*) FROM digests WHERE delivered = 0)").fetchone()[0] == 0
 
 
-def validate(store, d, trail, start, end=None, port=None, environment=None, fresh=True):
-    """Debian's aws cloudtrail validate-logs, as it is: (exit status, what it says). fresh: in a process of its own."""
+def validate(store, d, trail, start, end=None, port=None, environment=None, fresh=True, region=REGION, account=None):
+    """Debian's aws cloudtrail validate-logs, as it is: (exit status, what it says). fresh: in a process of its own. region, account: whose
+    files of a trail at home in REGION."""
     arn = "arn:aws:cloudtrail:%s:%s:trail/%s" % (REGION, ACCOUNT, trail)
     env = {**store.environment(), **(environment or {}), "AWS_DATA_PATH": data_path(os.path.join(d, "aws-data"), port or store.ports["api"])}
-    args = ["cloudtrail", "validate-logs", "--endpoint-url", store.endpoint, "--region", REGION, "--trail-arn", arn, "--verbose",
+    args = ["cloudtrail", "validate-logs", "--endpoint-url", store.endpoint, "--region", region, "--trail-arn", arn, "--verbose",
+            *(["--account-id", account] if account else []),
             "--start-time", iso(start), *(["--end-time", iso(end)] if end else [])]
     if not fresh:
         return in_loop(args, env)
@@ -119,6 +121,12 @@ def verify(d, *args):
 
 def iso(seconds):
     return datetime.datetime.utcfromtimestamp(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rewrite_text(path, change):
+    text = change(one_member(path))
+    with open(path, "wb") as f:
+        f.write(gzip.compress(text))
 
 
 def append_member(path, text):

@@ -73,15 +73,31 @@ static int cmd_store(int argc, char **argv)
 	return 0;
 }
 
+static const char *account(void)
+{
+	const char *text = getenv("SHIPKIT_ACCOUNT");
+
+	return text ? text : "000000000000";
+}
+
+static const char *region(void)
+{
+	const char *text = getenv("SHIPKIT_REGION");
+
+	return text ? text : "local";
+}
+
 static int cmd_host(int argc, char **argv)
 {
 	struct pki_files ca = { in(argv[0], "ca", ".crt"), in(argv[0], "ca", ".key") };
 	struct pki_files to = { in(argv[0], argv[1], ".crt"), in(argv[0], argv[1], ".key") };
-	struct pki_binding b = { .account = "000000000000", .region = "local" };
+	struct pki_binding b = { 0 };
 	struct pki_term term = { argc > 4 ? atoll(argv[3]) : 0, argc > 4 ? atoll(argv[4]) : 0 };
 	const char *sign = in(argv[0], argv[1], ".sign");
 	struct sign_key *k;
 
+	snprintf(b.account, sizeof(b.account), "%s", account());
+	snprintf(b.region, sizeof(b.region), "%s", region());
 	if (access(sign, F_OK) < 0)
 		must("sign key", sign_key_make(sign));
 	must("sign key", sign_key_load(sign, &k));
@@ -153,8 +169,8 @@ static void make_frame(struct maker *m)
 		.hostname = "test",
 		.kernel_release = "6.1.0",
 		.agent_version = "test",
-		.region = "local",
-		.account = "000000000000",
+		.region = region(),
+		.account = account(),
 	};
 	uint64_t now = clock_boot();
 	const uint8_t *raw;

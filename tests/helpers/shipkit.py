@@ -26,8 +26,10 @@ HEADS = "/hosttrail.v1.Trail/Heads"
 STORED, REJECTED, RETRY = 1, 2, 3
 
 
-def kit(*args, data=None, check=True):
-    r = subprocess.run([KIT, *[str(a) for a in args]], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def kit(*args, data=None, check=True, place=None):
+    """place: account and region, if they are not the usual ones."""
+    env = {**os.environ, "SHIPKIT_ACCOUNT": place[0], "SHIPKIT_REGION": place[1]} if place else None
+    r = subprocess.run([KIT, *[str(a) for a in args]], input=data, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if check and r.returncode:
         raise Failed("shipkit %s: %s" % (" ".join(map(str, args)), r.stderr.decode()))
     return r.stdout
@@ -51,13 +53,15 @@ class Pki:
     def __init__(self, d):
         self.dir = d
         self.ids = {}
+        self.places = {}
         os.makedirs(d, exist_ok=True)
         kit("ca", d)
         kit("store", d, "127.0.0.1", "localhost")
 
-    def host(self, name, *term, host_id=None):
+    def host(self, name, *term, host_id=None, place=None):
+        self.places[name] = place
         self.ids[name] = host_id or self.ids.get(name) or str(uuid.uuid4())
-        kit("host", self.dir, name, self.ids[name], *term)
+        kit("host", self.dir, name, self.ids[name], *term, place=place)
         return self.ids[name]
 
     def file(self, name):
@@ -76,7 +80,7 @@ class Pki:
 
     def frames(self, name, stream, chain=1, first=0, count=1, records=4, seed=1, previous=None, host_id=None):
         out = kit("frames", self.file(name + ".sign"), host_id or self.ids[name], stream, chain, records, seed, first,
-                  count, *([previous.hex()] if previous else []))
+                  count, *([previous.hex()] if previous else []), place=self.places.get(name))
         frames = []
         while out:
             n = struct.unpack_from("<I", out)[0]
