@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int buf_reserve(struct buf *b, size_t more)
+int buf_grow(struct buf *b, size_t more)
 {
 	size_t need, cap;
 	uint8_t *p;
@@ -27,28 +27,6 @@ int buf_reserve(struct buf *b, size_t more)
 	b->p = p;
 	b->cap = cap;
 	return 0;
-}
-
-int buf_add(struct buf *b, const void *p, size_t n)
-{
-	int r = buf_reserve(b, n);
-
-	if (r < 0)
-		return r;
-	if (n)
-		memcpy(b->p + b->n, p, n);
-	b->n += n;
-	return 0;
-}
-
-int buf_addc(struct buf *b, uint8_t c)
-{
-	return buf_add(b, &c, 1);
-}
-
-int buf_adds(struct buf *b, const char *s)
-{
-	return buf_add(b, s, strlen(s));
 }
 
 int buf_addf(struct buf *b, const char *fmt, ...)

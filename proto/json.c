@@ -37,6 +37,15 @@ static bool plain(uint8_t c)
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* The high bit of a byte of w: it may need an escape (not ASCII, below a space, a quote or a backslash). Exact up to the first one. */
+static uint64_t odd_bytes(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101ull;
+	uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+
+	return (w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & ones * 0x80;
+}
+
 static uint8_t *escape_control(uint8_t *to, uint8_t c)
 {
 	static const char letters[0x20] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
@@ -63,20 +72,27 @@ static uint8_t *escape_byte(uint8_t *to, uint8_t c)
 	return to + 5;
 }
 
-/* Text between the quotes; every byte becomes at most six. */
-static void escaped(struct buf *out, const uint8_t *p, size_t n)
+#define ROOM(n) (6 * (n) + 8)	/* every byte becomes at most six; and eight are written at once */
+
+/* Text between the quotes, where there is ROOM(n). */
+static uint8_t *escape(uint8_t *to, const uint8_t *p, size_t n)
 {
 	const uint8_t *end = p + n;
-	uint8_t *to;
+	uint64_t w;
 
-	if (n > SIZE_MAX / 8 || buf_reserve(out, 6 * n) < 0) {
-		out->failed = true;
-		return;
-	}
-	to = out->p + out->n;
 	while (p < end) {
 		unsigned len;
 
+		if (end - p >= 8) {
+			memcpy(&w, p, 8);
+			memcpy(to, &w, 8);
+			w = odd_bytes(w);
+			len = w ? (unsigned)__builtin_ctzll(w) / 8 : 8;
+			p += len;
+			to += len;
+			if (!w)
+				continue;
+		}
 		if (plain(*p)) {
 			*to++ = *p++;
 			continue;
@@ -92,19 +108,54 @@ static void escaped(struct buf *out, const uint8_t *p, size_t n)
 			p += len;
 		}
 	}
-	out->n = (size_t)(to - out->p);
+	return to;
+}
+
+/* Room for a key of this length, and for what may come before and behind it. */
+static uint8_t *room(struct json *j, size_t nkey, size_t n)
+{
+	if (nkey > SIZE_MAX / 16 || n > SIZE_MAX / 16 || buf_reserve(j->out, ROOM(nkey) + ROOM(n) + 8) < 0) {
+		j->out->failed = true;
+		return NULL;
+	}
+	return j->out->p + j->out->n;
+}
+
+static uint8_t *put_key(struct json *j, uint8_t *to, const char *key, size_t n)
+{
+	if (j->comma)
+		*to++ = ',';
+	j->comma = true;
+	if (!key)
+		return to;
+	*to++ = '"';
+	to = escape(to, (const uint8_t *)key, n);
+	*to++ = '"';
+	*to++ = ':';
+	return to;
+}
+
+static void done(struct json *j, const uint8_t *to)
+{
+	j->out->n = (size_t)(to - j->out->p);
+}
+
+static void escaped(struct buf *out, const uint8_t *p, size_t n)
+{
+	struct json j = { .out = out };
+	uint8_t *to = room(&j, 0, n);
+
+	if (to)
+		done(&j, escape(to, p, n));
 }
 
 void json_key(struct json *j, const char *key)
 {
-	if (j->comma)
-		buf_addc(j->out, ',');
-	j->comma = true;
-	if (!key)
-		return;
-	buf_addc(j->out, '"');
-	escaped(j->out, (const uint8_t *)key, strlen(key));
-	buf_add(j->out, "\":", 2);
+	size_t n = key ? strlen(key) : 0;
+	uint8_t *to = room(j, n, 0);
+
+	if (to)
+		done(j, put_key(j, to, key, n));
 }
 
 void json_open(struct json *j, const char *key, char bracket)
@@ -122,10 +173,16 @@ void json_close(struct json *j, char bracket)
 
 void json_text(struct json *j, const char *key, const void *p, size_t n)
 {
-	json_key(j, key);
-	buf_addc(j->out, '"');
-	escaped(j->out, p, n);
-	buf_addc(j->out, '"');
+	size_t nkey = key ? strlen(key) : 0;
+	uint8_t *to = room(j, nkey, n);
+
+	if (!to)
+		return;
+	to = put_key(j, to, key, nkey);
+	*to++ = '"';
+	to = escape(to, p, n);
+	*to++ = '"';
+	done(j, to);
 }
 
 /* Moves a cut so that it does not split a character. */

@@ -59,6 +59,11 @@ struct reader_place {
 	uint64_t time, seq;
 };
 
+/* What was written of an identity before: most records of a frame have few. */
+struct reader_said {
+	uint32_t at, n;			/* in reader.said; n 0: not yet */
+};
+
 struct reader {
 	struct wire_span batch;
 	struct record_frame frame;
@@ -72,6 +77,8 @@ struct reader {
 	struct reader_place *records;
 	uint32_t nstrings, nshapes, nprocesses, nidentities, nrings, nrecords;
 	struct buf scratch, text;	/* reused by render and summary */
+	struct buf said;		/* at most as long as the batch */
+	struct reader_said *said_who, *said_process;	/* of each identity; NULL: nothing yet */
 };
 
 int reader_record_at(const struct reader *r, unsigned i, struct reader_record *ret);

@@ -50,6 +50,7 @@ struct render {
 	uint64_t time, seq;
 	const struct reader_ring *ring;
 	struct json j;
+	struct record_parts parts;
 };
 
 /* ---- values */
@@ -203,7 +204,10 @@ static void nanos(struct render *v, const char *key, int64_t ns)
 {
 	char text[24];
 
-	json_text(&v->j, key, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)ns));
+	if (ns >= 0)
+		json_digits(&v->j, key, (uint64_t)ns);
+	else
+		json_text(&v->j, key, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)ns));
 }
 
 static void additional_head(struct render *v)
@@ -223,7 +227,9 @@ static void section_body(struct render *v, enum field_section section, size_t ca
 		additional_head(v);
 	members(v, section, "", 0, cap);
 	if (section == SECTION_ADDITIONAL) {
+		v->parts.process = v->j.out->n + v->j.comma + strlen("\"process\":");
 		reader_process_json(v->r, v->id, cap, &v->j);
+		v->parts.process_end = v->j.out->n;
 		if (*v->r->host.hostname)
 			json_text_cut(&v->j, "hostname", v->r->host.hostname, strlen(v->r->host.hostname), cap);
 		json_text_cut(&v->j, "hostId", v->r->host.host_id, strlen(v->r->host.host_id), cap);
@@ -386,7 +392,9 @@ static void head(struct render *v)
 	if (agent.n)
 		json_text_cut(&v->j, "userAgent", agent.p, agent.n, TEXT_MAX);
 	error(v);
+	v->parts.who = v->j.out->n + v->j.comma + strlen("\"userIdentity\":");
 	reader_identity_json(v->r, v->id, reader_str(v->r, v->x.access_key), TEXT_MAX, &v->j);
+	v->parts.who_end = v->j.out->n;
 }
 
 static void tail(struct render *v)
@@ -453,6 +461,13 @@ static int prepare(struct reader *r, unsigned i, struct render *v)
 
 int reader_json(struct reader *r, unsigned i, struct buf *out)
 {
+	struct record_parts parts;
+
+	return reader_json_parts(r, i, out, &parts);
+}
+
+int reader_json_parts(struct reader *r, unsigned i, struct buf *out, struct record_parts *ret_p)
+{
 	static const struct limits *const tries[] = { &cloudtrail_limits, &small_limits };
 	size_t start = out->n;
 	struct render v;
@@ -470,5 +485,6 @@ int reader_json(struct reader *r, unsigned i, struct buf *out)
 			return -ENOMEM;
 		}
 	}
+	*ret_p = v.parts;
 	return 0;
 }

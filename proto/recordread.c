@@ -584,6 +584,8 @@ void reader_free(struct reader **pr)
 	free(r->records);
 	buf_free(&r->scratch);
 	buf_free(&r->text);
+	buf_free(&r->said);
+	free(r->said_who);
 	free(r);
 	*pr = NULL;
 }
@@ -591,6 +593,13 @@ void reader_free(struct reader **pr)
 unsigned reader_count(const struct reader *r)
 {
 	return r->nrecords;
+}
+
+size_t reader_cost(const struct reader *r)
+{
+	return sizeof(*r) + r->nstrings * sizeof(*r->strings) + r->nshapes * sizeof(*r->shapes) + r->nprocesses * sizeof(*r->processes) +
+	       r->nidentities * (sizeof(*r->identities) + 2 * sizeof(*r->said_who)) + r->nrecords * sizeof(*r->records) +
+	       2 * wire_left(&r->batch);
 }
 
 const struct record_host *reader_host(const struct reader *r)

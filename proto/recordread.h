@@ -25,11 +25,18 @@ struct record_frame {
 int reader_open(const void *p, size_t n, const struct record_frame *frame, struct reader **ret_r, const char **ret_why);
 void reader_free(struct reader **r);
 unsigned reader_count(const struct reader *r);
+/* Memory that it holds or may come to hold, about. */
+size_t reader_cost(const struct reader *r);
 /* Host fields; strings are NUL-terminated copies owned by the reader. */
 const struct record_host *reader_host(const struct reader *r);
 
 /* One record as one line of CloudTrail JSON, appended to out without newline. */
 int reader_json(struct reader *r, unsigned i, struct buf *out);
+/* The same, and where in out the objects lie that many records share: userIdentity and additionalEventData.process. */
+struct record_parts {
+	size_t who, who_end, process, process_end;
+};
+int reader_json_parts(struct reader *r, unsigned i, struct buf *out, struct record_parts *ret_p);
 
 /* What the index and compact output need. Strings are borrowed from the reader until its
  * next call; absent ones have n == 0. */
@@ -53,6 +60,7 @@ struct record_summary {
 	bool self_test;			/* a call that the agent made to see whether capture works */
 };
 int reader_summary(struct reader *r, unsigned i, struct record_summary *ret_s);
+int64_t reader_time(const struct reader *r, unsigned i);	/* only the summary's time; i must be below the count */
 
 /* eventID of 4-frame.md: UUIDv8 of 56 bits stream, 4 class, 12 cpu, 50 sequence. */
 void event_id_make(const uint8_t stream[16], unsigned ring_class, unsigned cpu, uint64_t seq, uint8_t ret_id[16]);

@@ -80,6 +80,11 @@ static struct str c_str(const char *s)
 	return (struct str){ s, strlen(s) };
 }
 
+int64_t reader_time(const struct reader *r, unsigned i)
+{
+	return (int64_t)(r->records[i].time + (uint64_t)r->frame.wall_offset);
+}
+
 int reader_summary(struct reader *r, unsigned i, struct record_summary *s)
 {
 	const struct reader_identity *id;
@@ -97,7 +102,7 @@ int reader_summary(struct reader *r, unsigned i, struct record_summary *s)
 	id = &r->identities[x.identity];
 	p = &r->processes[id->process];
 	*s = (struct record_summary){
-		.time = (int64_t)(r->records[i].time + (uint64_t)r->frame.wall_offset),
+		.time = reader_time(r, i),
 		.ring_class = (uint8_t)r->rings[x.ring].ring_class,
 		.cpu = (uint16_t)r->rings[x.ring].cpu,
 		.seq = r->records[i].seq,

@@ -131,7 +131,7 @@ static int decode(struct decoded *d, const struct journal_entry *e)
 /* What it holds in memory, about: the bytes, and the reader's tables over them. */
 static size_t cost_of(const struct decoded *d)
 {
-	return sizeof(*d) + d->raw.cap * 2 + (size_t)d->records * 32;
+	return sizeof(*d) + d->raw.cap + (d->reader ? reader_cost(d->reader) : 0);
 }
 
 /* Locked. Another thread may have been quicker: then ours stays outside and lives as long as its user. */

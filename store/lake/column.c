@@ -16,37 +16,43 @@ int column_init(struct column *c, enum column_kind kind, unsigned max_def, unsig
 	c->kind = kind;
 	c->max_def = (uint8_t)max_def;
 	c->max_rep = (uint8_t)max_rep;
-	return kind == COLUMN_TEXT ? intern_init(&c->dict, DICTIONARY, UINT32_MAX - 1) : 0;
+	if (kind != COLUMN_TEXT)
+		return 0;
+	c->recent = calloc(COLUMN_RECENT, sizeof(*c->recent));
+	return c->recent ? intern_init(&c->dict, DICTIONARY, UINT32_MAX - 1) : -ENOMEM;
 }
 
 void column_free(struct column *c)
 {
-	struct buf *const bufs[] = { &c->defs, &c->reps, &c->values, &c->pages, &c->chunk.least, &c->chunk.most };
+	struct buf *const bufs[] = { &c->defs.runs, &c->reps.runs, &c->values, &c->pages, &c->chunk.least, &c->chunk.most };
 
 	for (unsigned i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
 		buf_free(bufs[i]);
 	if (c->kind == COLUMN_TEXT)
 		intern_free(&c->dict);
+	free(c->recent);
 }
 
 /* ---- levels */
 
-static int put_level(struct buf *runs, uint32_t v)
+static inline int put_level(struct column_levels *l, uint32_t v, uint32_t n)
 {
-	struct encode_run *last = runs->n ? (struct encode_run *)(void *)(runs->p + runs->n) - 1 : NULL, run = { v, 1 };
+	int r = 0;
 
-	if (!last || last->value != v)
-		return buf_add(runs, &run, sizeof(run));
-	last->n++;
-	return 0;
+	if (l->last.value != v) {
+		r = l->last.n ? buf_add(&l->runs, &l->last, sizeof(l->last)) : 0;
+		l->last = (struct encode_run){ v, 0 };
+	}
+	l->last.n += n;
+	return r;
 }
 
-static int put_entry(struct column *c, unsigned rep, unsigned def)
+static inline int put_entry(struct column *c, unsigned rep, unsigned def)
 {
-	int r = put_level(&c->defs, def);
+	int r = put_level(&c->defs, def, 1);
 
 	if (!r && c->max_rep)
-		r = put_level(&c->reps, rep);
+		r = put_level(&c->reps, rep, 1);
 	c->entries++;
 	return r;
 }
@@ -57,7 +63,18 @@ int column_null(struct column *c, unsigned rep, unsigned def)
 	return put_entry(c, rep, def);
 }
 
-static int put_value(struct column *c, unsigned rep, const void *p, size_t n)
+int column_nulls(struct column *c, uint32_t n)
+{
+	int r = put_level(&c->defs, 0, n);
+
+	if (!r && c->max_rep)
+		r = put_level(&c->reps, 0, n);
+	c->entries += n;
+	c->chunk.nulls += n;
+	return r;
+}
+
+static inline int put_value(struct column *c, unsigned rep, const void *p, size_t n)
 {
 	c->nvalues++;
 	return buf_add(&c->values, p, n) < 0 ? -ENOMEM : put_entry(c, rep, c->max_def);
@@ -73,6 +90,11 @@ static int put_plain(struct buf *out, const void *p, size_t n)
 		return -ENOMEM;
 	buf_add(out, &len, sizeof(len));
 	return buf_add(out, p, n);
+}
+
+void column_forget(struct column *c)
+{
+	memset(c->recent, 0, COLUMN_RECENT * sizeof(*c->recent));
 }
 
 int column_go_plain(struct column *c)
@@ -103,7 +125,7 @@ int column_go_plain(struct column *c)
 	buf_free(&c->values);
 	c->values = values;
 	c->plain = true;
-	c->last = (struct piece){ NULL, 0 };
+	column_forget(c);
 	intern_reset(&c->dict);
 	return 0;
 }
@@ -120,18 +142,48 @@ static int put_place(struct column *c, unsigned rep, uint32_t place)
 	return put_value(c, rep, &place, sizeof(place));
 }
 
+/* By its length and some of its bytes; most columns have few texts. */
+static struct column_recent *recent_of(const struct column *c, const char *p, size_t n)
+{
+	uint64_t h = n, w = 0;
+
+	if (n >= 8) {
+		memcpy(&w, p, 8);
+		h += w * 0x9e3779b97f4a7c15ull;
+		memcpy(&w, p + n - 8, 8);
+		h ^= w * 0xe7037ed1a0b428dbull;
+		memcpy(&w, p + (n - 8) / 2, 8);
+	} else {
+		memcpy(&w, p, n);
+	}
+	h += w * 0xa0761d6478bd642full;
+	return &c->recent[(h ^ h >> 32) >> 7 & (COLUMN_RECENT - 1)];
+}
+
+/* A place in the dictionary; -E2BIG: it is too long or they are too many. */
+static int64_t place_of(struct column *c, const void *p, size_t n)
+{
+	struct column_recent *recent = recent_of(c, p, n);
+	int64_t place;
+
+	if (recent->p && recent->n == n && !memcmp(recent->p, p, n))
+		return recent->place;
+	place = intern_put(&c->dict, p, n, &recent->p);
+	if (place < 0)
+		recent->p = NULL;
+	recent->n = (uint32_t)n;
+	recent->place = (uint32_t)place;
+	return place;
+}
+
 int column_text(struct column *c, unsigned rep, const void *p, size_t n)
 {
-	const void *at;
 	int64_t place;
 	int r;
 
 	if (!c->plain && !c->whole) {
-		if (c->last.p && c->last.n == n && !memcmp(c->last.p, p, n))
-			return put_place(c, rep, c->last_place);
-		place = intern_put(&c->dict, p, n, &at);
+		place = place_of(c, p, n);
 		if (place >= 0) {
-			c->last = (struct piece){ at, n };
 			r = put_place(c, rep, (uint32_t)place);
 			return !r && is_diverse(c) ? column_go_plain(c) : r;
 		}
@@ -146,7 +198,6 @@ int column_text(struct column *c, unsigned rep, const void *p, size_t n)
 
 int column_again(struct column *c, uint32_t place)
 {
-	c->last = (struct piece){ NULL, 0 };
 	return put_place(c, 0, place);
 }
 
@@ -168,10 +219,10 @@ int column_boolean(struct column *c, bool v)
 
 size_t column_size(const struct column *c)
 {
-	return c->values.n + c->defs.n + c->reps.n + c->pages.n + c->dict.bytes;
+	return c->values.n + c->defs.runs.n + c->reps.runs.n + c->pages.n + c->dict.bytes;
 }
 
 uint32_t column_level(const struct column *c)
 {
-	return c->defs.n ? ((const struct encode_run *)(const void *)(c->defs.p + c->defs.n))[-1].value : 0;
+	return c->defs.last.value;
 }

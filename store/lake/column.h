@@ -18,6 +18,13 @@
 
 enum column_kind { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_BOOLEAN };
 
+/* Texts of the dictionary that came lately, found by a few of their bytes. */
+#define COLUMN_RECENT 64u
+struct column_recent {
+	const void *p;
+	uint32_t n, place;
+};
+
 /* What is in a column chunk; Parquet's metadata of it. */
 struct column_chunk {
 	uint64_t entries, nulls;	/* nulls: entries without a value */
@@ -28,17 +35,23 @@ struct column_chunk {
 	struct buf least, most;		/* as PLAIN without length */
 };
 
+/* The latest run is outside, until another value comes or the page ends. */
+struct column_levels {
+	struct encode_run last;
+	struct buf runs;		/* struct encode_run */
+};
+
 struct column {
 	enum column_kind kind;
 	uint8_t max_def, max_rep;
 	bool keep;			/* never plain: places may be used again (column_again()) */
 	bool whole;			/* texts that are nothing but themselves: no dictionary, pages as they fill */
 	bool plain;
-	struct buf defs, reps;		/* struct encode_run */
+	struct column_levels defs, reps;
 	struct buf values;		/* uint32_t places, texts after their length, int64_t, or uint8_t */
 	struct intern dict;
 	uint64_t entries, nvalues;	/* of the page at work */
-	struct piece last;		/* the latest text; it lies in the dictionary */
+	struct column_recent *recent;	/* COLUMN_RECENT */
 	uint32_t last_place;
 	int64_t last_number;
 	struct buf pages;
@@ -54,6 +67,7 @@ void column_free(struct column *c);
 
 /* def: how much of the path is there; below max_def: no value. rep: 0, or 1 for a further element of the row's list. */
 int column_null(struct column *c, unsigned rep, unsigned def);
+int column_nulls(struct column *c, uint32_t n);		/* so many rows with nothing at all */
 int column_text(struct column *c, unsigned rep, const void *p, size_t n);
 int column_number(struct column *c, int64_t v);
 int column_boolean(struct column *c, bool v);
@@ -64,6 +78,7 @@ int column_again(struct column *c, uint32_t place);
 uint32_t column_level(const struct column *c);
 /* From places to texts. */
 int column_go_plain(struct column *c);
+void column_forget(struct column *c);		/* of texts, what recent says */
 
 /* Bytes that wait here. */
 size_t column_size(const struct column *c);

@@ -97,18 +97,20 @@ static int put_page(struct pack *p, int type, uint64_t entries, int encoding, st
 	return out->failed || p->header.failed ? -ENOMEM : 0;
 }
 
-static int put_levels(struct pack *p, const struct buf *runs, uint64_t entries, unsigned max)
+static int put_levels(struct pack *p, struct column_levels *l, uint64_t entries, unsigned max)
 {
 	size_t at = p->body.n;
 	uint32_t n = 0;
 
 	if (!max)
 		return 0;
+	if (l->last.n && buf_add(&l->runs, &l->last, sizeof(l->last)) < 0)
+		return -ENOMEM;
 	buf_reset(&p->scratch);
 	if (buf_reserve(&p->scratch, entries * sizeof(uint32_t)) < 0)
 		return -ENOMEM;
 	buf_add(&p->body, &n, sizeof(n));
-	encode_runs((const void *)runs->p, runs->n / sizeof(struct encode_run), encode_width(max), (void *)p->scratch.p, &p->body);
+	encode_runs((const void *)l->runs.p, l->runs.n / sizeof(struct encode_run), encode_width(max), (void *)p->scratch.p, &p->body);
 	n = (uint32_t)(p->body.n - at - sizeof(n));
 	if (p->body.failed)
 		return -ENOMEM;
@@ -155,8 +157,9 @@ static int data_page(struct column *c, struct pack *p, int encoding, struct buf 
 	c->chunk.entries += c->entries;
 	c->chunk.encoding = encoding;
 	c->entries = c->nvalues = 0;
-	buf_reset(&c->defs);
-	buf_reset(&c->reps);
+	c->defs.last.n = c->reps.last.n = 0;
+	buf_reset(&c->defs.runs);
+	buf_reset(&c->reps.runs);
 	buf_reset(&c->values);
 	return r;
 }
@@ -280,10 +283,11 @@ void column_begin(struct column *c)
 	struct buf least = c->chunk.least, most = c->chunk.most;
 
 	c->plain = false;
-	c->last = (struct piece){ NULL, 0 };
 	buf_reset(&c->pages);
-	if (c->kind == COLUMN_TEXT)
+	if (c->kind == COLUMN_TEXT) {
+		column_forget(c);
 		intern_reset(&c->dict);
+	}
 	buf_reset(&least);
 	buf_reset(&most);
 	c->chunk = (struct column_chunk){ .least = least, .most = most };

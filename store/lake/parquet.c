@@ -233,7 +233,7 @@ static void put_chunk(struct parquet *p, unsigned i, const struct column_chunk *
 	thrift_close(t);
 }
 
-static int end_group(struct parquet *p)
+int parquet_group_end(struct parquet *p)
 {
 	struct thrift *t = &p->thrift;
 	const struct column_chunk *chunk;
@@ -279,9 +279,7 @@ int parquet_row(struct parquet *p)
 	p->group_rows++;
 	if (r < 0)
 		return r;
-	if (p->group_rows == GROUP_ROWS || (p->group_rows % LOOK_ROWS == 0 && waiting(p) > GROUP_BYTES))
-		r = end_group(p);
-	return r;
+	return p->group_rows == GROUP_ROWS || (p->group_rows % LOOK_ROWS == 0 && waiting(p) > GROUP_BYTES);
 }
 
 /* ---- the footer */
@@ -391,10 +389,6 @@ static void put_footer(struct parquet *p)
 
 int parquet_end(struct parquet *p, uint64_t *ret_rows)
 {
-	int r = end_group(p);
-
-	if (r < 0)
-		return r;
 	if (p->meta.failed)
 		return -ENOMEM;
 	put_footer(p);

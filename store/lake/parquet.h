@@ -23,10 +23,12 @@ void parquet_free(struct parquet **p);		/* NULL-safe */
 struct column *parquet_columns(struct parquet *p);
 unsigned parquet_ncolumns(const struct parquet *p);
 
-/* Every column has got its part of a row. */
+/* Every column has got its part of a row, or will have got it before the group ends. 1: the group is to end now. */
 int parquet_row(struct parquet *p);
+int parquet_group_end(struct parquet *p);
 /* Counts row groups: places in dictionaries are good for one. */
 uint64_t parquet_group(const struct parquet *p);
+/* After parquet_group_end(). */
 int parquet_end(struct parquet *p, uint64_t *ret_rows);
 
 #endif

@@ -288,6 +288,8 @@ static void let_go(struct local *l)
 /* The row's record as text. */
 static int sorted_row(struct scan *s, struct local *l, const struct scan_row *row, struct scan_record *ret_x)
 {
+	struct record_parts parts;
+	const char *text;
 	int r = 1;
 
 	if (!l->d || l->frame != row->frame) {
@@ -300,9 +302,15 @@ static int sorted_row(struct scan *s, struct local *l, const struct scan_row *ro
 	if (r <= 0)
 		return r < 0 ? r : -EBADMSG;
 	buf_reset(&l->json);
-	r = reader_json(l->d->reader, row->record, &l->json);
-	*ret_x = (struct scan_record){ { (const char *)l->json.p, l->json.n }, l->d->received, (int64_t)l->d->pos, row->record };
-	return r < 0 && r != -ENOMEM ? -EBADMSG : r;
+	r = reader_json_parts(l->d->reader, row->record, &l->json, &parts);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EBADMSG;
+	text = (const char *)l->json.p;
+	*ret_x = (struct scan_record){
+		.json = { text, l->json.n }, .received = l->d->received, .position = (int64_t)l->d->pos, .number = row->record,
+		.known = { { { text + parts.who, parts.who_end - parts.who }, { text + parts.process, parts.process_end - parts.process } } },
+	};
+	return 0;
 }
 
 int scan_each(struct scan *s, int (*fn)(void *ctx, const struct scan_record *x), void *ctx)
@@ -334,12 +342,10 @@ static int compare_rows(const void *a, const void *b)
 
 static void note_rows(struct scan *s, struct local *l, size_t frame)
 {
-	struct record_summary summary;
-
 	decoded_lock(l->d);
 	for (l->record = 0; l->record < l->d->records && s->nrows < s->records; l->record++)
-		if (is_row(s, l) && reader_summary(l->d->reader, l->record, &summary) == 0)
-			s->order[s->nrows++] = (struct scan_row){ summary.time, (uint32_t)frame, l->record };
+		if (is_row(s, l))
+			s->order[s->nrows++] = (struct scan_row){ reader_time(l->d->reader, l->record), (uint32_t)frame, l->record };
 	decoded_unlock(l->d);
 }
 

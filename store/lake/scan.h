@@ -63,6 +63,7 @@ int scan_sort(struct scan *s);
 /* A record as the lake takes it in. The text is good until the callback returns. */
 struct scan_record {
 	struct piece json;
+	struct walk_known known;
 	int64_t received;		/* ns */
 	int64_t position, number;
 };

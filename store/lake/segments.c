@@ -80,7 +80,7 @@ static int write_rows(struct lake *l, struct scan *scan, const char *path, uint6
 		r = shred_new(p, &shred);
 	if (!r)
 		r = scan_each(scan, write_row, &(struct writing){ l, shred });
-	return r ? r : parquet_end(p, ret_rows);
+	return r ? r : shred_end(shred, ret_rows);
 }
 
 int segment_write(struct lake *l, struct scan *scan, const char *store, struct segment *s, char why[DUCK_WHY_MAX])

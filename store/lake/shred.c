@@ -32,6 +32,7 @@ struct shred {
 	struct piece slots[SCHEMA_SLOTS_MAX];
 	struct memo *memos;		/* MEMOS for each column of the table; NULL where it is no struct */
 	struct memo **by_column;
+	uint32_t *absent;		/* rows since the column had something, of each column of the table */
 };
 
 /* ---- single values */
@@ -80,6 +81,7 @@ static int put_map(struct shred *s, struct column *c, struct piece v, unsigned d
 
 	if (!walk_begin(&w, v) || !w.object)
 		return put_nulls(c, 2, 0, def);
+	w.known = &s->x->known;
 	for (; !r && walk_next(&w, &key, &value) > 0; rep = 1) {
 		buf_reset(&s->scratch);
 		r = walk_unescape(key, &s->scratch, &t);
@@ -244,22 +246,62 @@ static int put_struct(struct shred *s, const struct lake_field *f, struct memo *
 
 /* ---- rows */
 
+static int put_absent(struct shred *s, unsigned i, struct column *c)
+{
+	int r = 0;
+
+	for (unsigned k = 0; k < lake_columns[i].nleaves && s->absent[i] && !r; k++)
+		r = column_nulls(&c[k], s->absent[i]);
+	s->absent[i] = 0;
+	return r;
+}
+
+/* Most columns have nothing in most rows: that is only counted. */
+static int put_column(struct shred *s, unsigned i, struct column *c)
+{
+	const struct lake_field *f = &lake_columns[i];
+	int r = 0;
+
+	if (f->slot >= 0 && !s->slots[f->slot].n) {
+		s->absent[i]++;
+		return 0;
+	}
+	if (s->absent[i])
+		r = put_absent(s, i, c);
+	if (r < 0)
+		return r;
+	return s->by_column[i] ? put_struct(s, f, s->by_column[i], c) : put_field(s, f, c, 0);
+}
+
+static int end_group(struct shred *s)
+{
+	struct column *c = s->columns;
+	int r = 0;
+
+	for (unsigned i = 0; i < lake_ncolumns && !r; c += lake_columns[i++].nleaves)
+		r = put_absent(s, i, c);
+	return r ? r : parquet_group_end(s->p);
+}
+
 int shred_row(struct shred *s, const struct scan_record *x)
 {
 	struct column *c = s->columns;
 	int r = 0;
 
 	s->x = x;
-	walk_outer(x->json.p, x->json.n, s->slots);
-	for (unsigned i = 0; i < lake_ncolumns && !r; c += lake_columns[i++].nleaves) {
-		const struct lake_field *f = &lake_columns[i];
+	walk_outer(x->json.p, x->json.n, &x->known, s->slots);
+	for (unsigned i = 0; i < lake_ncolumns && !r; c += lake_columns[i++].nleaves)
+		r = put_column(s, i, c);
+	if (!r)
+		r = parquet_row(s->p);
+	return r > 0 ? end_group(s) : r;
+}
 
-		if (s->by_column[i] && s->slots[f->slot].n)
-			r = put_struct(s, f, s->by_column[i], c);
-		else
-			r = put_field(s, f, c, 0);
-	}
-	return r ? r : parquet_row(s->p);
+int shred_end(struct shred *s, uint64_t *ret_rows)
+{
+	int r = end_group(s);
+
+	return r ? r : parquet_end(s->p, ret_rows);
 }
 
 int shred_new(struct parquet *p, struct shred **ret_s)
@@ -272,8 +314,9 @@ int shred_new(struct parquet *p, struct shred **ret_s)
 	s->p = p;
 	s->columns = parquet_columns(p);
 	s->by_column = calloc(lake_ncolumns, sizeof(*s->by_column));
+	s->absent = calloc(lake_ncolumns, sizeof(*s->absent));
 	s->memos = calloc((size_t)lake_ncolumns * MEMOS, sizeof(*s->memos));
-	if (!s->by_column || !s->memos) {
+	if (!s->by_column || !s->absent || !s->memos) {
 		shred_free(&s);
 		return -ENOMEM;
 	}
@@ -299,6 +342,7 @@ void shred_free(struct shred **ps)
 	}
 	buf_free(&s->scratch);
 	free(s->by_column);
+	free(s->absent);
 	free(s->memos);
 	free(s);
 	*ps = NULL;

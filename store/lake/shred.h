@@ -18,5 +18,7 @@ int shred_new(struct parquet *p, struct shred **ret_s);
 void shred_free(struct shred **s);	/* NULL-safe */
 /* The next row. 0, or what parquet.h says. */
 int shred_row(struct shred *s, const struct scan_record *x);
+/* What is left, and the file's end. */
+int shred_end(struct shred *s, uint64_t *ret_rows);
 
 #endif

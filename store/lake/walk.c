@@ -13,30 +13,51 @@ static const char *skip_space(const char *p, const char *end)
 	return p;
 }
 
-/* p stands behind the opening quote; gives the closing one, or NULL. */
+/* p stands behind the opening quote; gives the closing one, or NULL. Most texts are short: eight bytes are looked at at once. */
 static const char *string_end(const char *p, const char *end)
 {
-	for (;;) {
-		const char *q = memchr(p, '"', (size_t)(end - p)), *b = q;
+	const uint64_t ones = 0x0101010101010101ull;
+	uint64_t w, quote, slash, found;
 
-		if (!q)
+	for (;;) {
+		if (end - p >= 8) {
+			memcpy(&w, p, 8);
+			quote = w ^ ones * '"';
+			slash = w ^ ones * '\\';
+			/* zero bytes of the two; exact up to the first */
+			found = (((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & ones * 0x80;
+			p += found ? __builtin_ctzll(found) / 8 : 8;
+			if (!found)
+				continue;
+		}
+		if (p >= end)
 			return NULL;
-		while (b > p && b[-1] == '\\')
-			b--;
-		if ((q - b) % 2 == 0)
-			return q;
-		p = q + 1;
-		/* an odd run of backslashes belongs to this quote; the next search begins behind it */
+		if (*p == '"')
+			return p;
+		p += *p == '\\' ? 2 : 1;
 	}
 }
 
-/* Behind the value at p, or NULL. */
-static const char *value_end(const char *p, const char *end)
+/* Behind the value that begins here, if it is one of the known. */
+static const char *known_end(const struct walk_known *known, const char *p, const char *end)
+{
+	for (unsigned i = 0; known && i < WALK_KNOWN; i++)
+		if (known->v[i].p == p && known->v[i].n && known->v[i].n <= (size_t)(end - p))
+			return p + known->v[i].n;
+	return NULL;
+}
+
+/* Behind the object or array at p, or NULL. */
+static const char *nest_end(const char *p, const char *end, const struct walk_known *known)
 {
 	unsigned depth = 0;
 
 	while (p < end) {
-		if (*p == '"') {
+		const char *far = *p == '{' ? known_end(known, p, end) : NULL;
+
+		if (far) {
+			p = far;
+		} else if (*p == '"') {
 			p = string_end(p + 1, end);
 			if (!p)
 				return NULL;
@@ -45,12 +66,8 @@ static const char *value_end(const char *p, const char *end)
 			depth++;
 			p++;
 		} else if (*p == '}' || *p == ']') {
-			if (!depth)
-				return p;
 			depth--;
 			p++;
-		} else if (!depth && *p == ',') {
-			return p;
 		} else {
 			p++;
 			continue;
@@ -58,14 +75,30 @@ static const char *value_end(const char *p, const char *end)
 		if (!depth)
 			return p;
 	}
-	return depth ? NULL : p;
+	return NULL;
+}
+
+/* Behind the value at p, or NULL. */
+static const char *value_end(const char *p, const char *end, const struct walk_known *known)
+{
+	const char *q = p;
+
+	if (p < end && (*p == '{' || *p == '['))
+		return nest_end(p, end, known);
+	if (p < end && *p == '"') {
+		q = string_end(p + 1, end);
+		return q ? q + 1 : NULL;
+	}
+	while (q < end && *q != ',' && *q != '}' && *q != ']' && *q != '"')
+		q++;
+	return q < end && *q == '"' ? NULL : q;
 }
 
 bool walk_begin(struct walk *w, struct piece s)
 {
 	if (s.n < 2 || (s.p[0] != '{' && s.p[0] != '['))
 		return false;
-	*w = (struct walk){ s.p + 1, s.p + s.n, s.p[0] == '{', true };
+	*w = (struct walk){ s.p + 1, s.p + s.n, NULL, s.p[0] == '{', true };
 	return true;
 }
 
@@ -102,7 +135,7 @@ int walk_next(struct walk *w, struct piece *ret_key, struct piece *ret_value)
 	w->first = false;
 	if (w->object && read_key(w, &key) < 0)
 		return -1;
-	stop = value_end(w->p, w->end);
+	stop = value_end(w->p, w->end, w->known);
 	if (!stop || stop == w->p)
 		return -1;
 	*ret_value = (struct piece){ w->p, (size_t)(stop - w->p) };
@@ -114,7 +147,8 @@ int walk_next(struct walk *w, struct piece *ret_key, struct piece *ret_value)
 	return 1;
 }
 
-static bool walk_node(struct piece s, const struct schema_node *node, unsigned depth, bool lazy, struct piece *slots)
+static bool walk_node(struct piece s, const struct schema_node *node, unsigned depth, const struct walk_known *known, bool lazy,
+		      struct piece *slots)
 {
 	const struct schema_node *nodes = schema_nodes();
 	struct piece key, value;
@@ -123,6 +157,7 @@ static bool walk_node(struct piece s, const struct schema_node *node, unsigned d
 
 	if (!walk_begin(&w, s) || !w.object)
 		return depth > 0;
+	w.known = known;
 	while ((r = walk_next(&w, &key, &value)) > 0) {
 		int i = schema_child(node, key.p, key.n);
 
@@ -132,7 +167,7 @@ static bool walk_node(struct piece s, const struct schema_node *node, unsigned d
 			slots[nodes[i].slot] = value;
 		if (!nodes[i].inner || (lazy && nodes[i].lazy) || depth == DEPTH_MAX)
 			continue;
-		if (!walk_node(value, &nodes[i], depth + 1, lazy, slots))
+		if (!walk_node(value, &nodes[i], depth + 1, known, lazy, slots))
 			return false;
 	}
 	return r == 0;
@@ -141,18 +176,18 @@ static bool walk_node(struct piece s, const struct schema_node *node, unsigned d
 bool walk_record(const char *p, size_t n, struct piece *slots)
 {
 	memset(slots, 0, SCHEMA_SLOTS_MAX * sizeof(*slots));
-	return walk_node((struct piece){ p, n }, schema_nodes(), 0, false, slots);
+	return walk_node((struct piece){ p, n }, schema_nodes(), 0, NULL, false, slots);
 }
 
-bool walk_outer(const char *p, size_t n, struct piece *slots)
+bool walk_outer(const char *p, size_t n, const struct walk_known *known, struct piece *slots)
 {
 	memset(slots, 0, SCHEMA_SLOTS_MAX * sizeof(*slots));
-	return walk_node((struct piece){ p, n }, schema_nodes(), 0, true, slots);
+	return walk_node((struct piece){ p, n }, schema_nodes(), 0, known, true, slots);
 }
 
 bool walk_inner(const struct lake_field *f, struct piece *slots)
 {
-	return walk_node(slots[f->slot], &schema_nodes()[f->node], 1, false, slots);
+	return walk_node(slots[f->slot], &schema_nodes()[f->node], 1, NULL, false, slots);
 }
 
 /* ---- texts */

@@ -17,15 +17,22 @@ struct piece {
 	size_t n;
 };
 
+/* Values in the text whose ends are known already: nobody has to look for them. */
+#define WALK_KNOWN 2
+struct walk_known {
+	struct piece v[WALK_KNOWN];
+};
+
 /* Fills slots[SCHEMA_SLOTS_MAX]; false: the text is no JSON object. */
 bool walk_record(const char *p, size_t n, struct piece *slots);
-/* The same in two steps: without the members of columns that are structs; and those of one of them. */
-bool walk_outer(const char *p, size_t n, struct piece *slots);
+/* The same in two steps: without the members of columns that are structs; and those of one of them. known may be NULL. */
+bool walk_outer(const char *p, size_t n, const struct walk_known *known, struct piece *slots);
 bool walk_inner(const struct lake_field *f, struct piece *slots);
 
 /* Members of an object, elements of an array: begin with walk_begin() over its span. */
 struct walk {
 	const char *p, *end;
+	const struct walk_known *known;	/* may be set after walk_begin() */
 	bool object, first;
 };
 bool walk_begin(struct walk *w, struct piece s);		/* false: neither object nor array */

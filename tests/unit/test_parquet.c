@@ -176,10 +176,10 @@ static int write_file(make_fn make, unsigned n)
 		r = shred_new(p, &s);
 	for (unsigned i = 0; i < n && !r; i++) {
 		make(&b, i);
-		r = shred_row(s, &(struct scan_record){ { (const char *)b.p, b.n }, i * 1000000ll, (int64_t)i << 20, i });
+		r = shred_row(s, &(struct scan_record){ .json = { (const char *)b.p, b.n }, .received = i * 1000000ll, .position = (int64_t)i << 20, .number = i });
 	}
 	if (!r)
-		r = parquet_end(p, &rows);
+		r = shred_end(s, &rows);
 	return r ? r : rows == n ? 0 : -1;
 }
 
