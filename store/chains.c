@@ -444,6 +444,25 @@ static int load(struct chains *c)
 	return c->behind;
 }
 
+int chains_base(struct chains *c, const char *host_id, const uint8_t stream[16], unsigned chain, uint64_t next, const uint8_t last[32])
+{
+	struct chain_state *s;
+	struct chain_key k;
+	int r = chain < CHAIN__MAX && next < CHAIN_NUMBER_MAX ? key_set(&k, host_id, stream, (uint8_t)chain) : -EDOM;
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&c->lock);
+	s = state_find(c, &k);
+	r = s ? 0 : state_make(c, &k, &s);
+	if (!r && next > s->branches[0].next) {
+		s->branches[0].next = next;
+		memcpy(s->branches[0].last, last, HASH_BYTES);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
 int chains_load(struct chains *c, struct journal *j, chains_seen_fn seen, void *ctx)
 {
 	c->journal = j;

@@ -57,6 +57,8 @@ struct chain_judgement {
 /* Makes dir anew (its files are derived). */
 int chains_open(const char *dir, struct chains **ret_c);
 void chains_free(struct chains **c);
+/* Frames before `next` of this chain were there and are removed; the last one's hash. Before chains_load(). */
+int chains_base(struct chains *c, const char *host_id, const uint8_t stream[16], unsigned chain, uint64_t next, const uint8_t last[32]);
 /* Takes in every entry of the journal, and keeps it. When that fails (a full disk), the same error is what
  * chains_judge() and chains_ready() say, until one of them, asked again later, could take in the rest.
  * seen (may be NULL) is told how each frame was judged. */

@@ -4,6 +4,7 @@
  *
  *   <dir>/<segment, 10 digits>.jnl     append-only, JOURNAL_SEGMENT_BYTES each
  *   <dir>/aside/                       bytes that were damaged or refused; never deleted by us
+ *   <dir>/removed/<segment>.txt        what journal_remove() was told of a segment that is gone
  *
  * Acknowledged means: journal_append(), then journal_sync() returned 0. One sync covers all
  * appends before it (group commit), by whichever thread.
@@ -92,6 +93,16 @@ int journal_scan(struct journal *j, journal_pos from, bool bodies, journal_fn fn
 
 /* One entry into buf (replaced); e's frame points into it. -ENOENT: no entry there, -EBADMSG: damaged. */
 int journal_read(struct journal *j, journal_pos pos, struct buf *buf, struct journal_entry *ret_e);
+
+/* ---- segments that are past; the one that is appended to never is. */
+/* The oldest segment, its bytes and their SHA-256 (hex; NULL: not wanted). -ENOENT: there is none but the last. */
+int journal_oldest(struct journal *j, uint32_t *ret_segment, uint64_t *ret_bytes, char ret_sha256[65]);
+/* Removes the oldest one, which has this hash. text (one that the caller can read back) is on disk first: from then on the segment
+ * is gone, and a start finishes what a kill cut short. Readers that have begun go on. */
+int journal_remove(struct journal *j, uint32_t segment, const char *sha256, const char *text, size_t n);
+/* What was said of each that is gone, behind `after`, in order. A value other than 0 from fn ends it and is returned. */
+typedef int (*journal_removed_fn)(void *ctx, uint32_t segment, const char *text, size_t n);
+int journal_removed(struct journal *j, uint32_t after, journal_removed_fn fn, void *ctx);
 
 /* Keeps refused bytes under aside/ for people to look at: <time>-<what>-<host id>.frame; `what` is a short word.
  * -EDQUOT: aside/ is full, nothing was written. */

@@ -89,6 +89,8 @@ int journal_keep(struct journal *j, uint32_t segment, uint64_t offset, const voi
 
 /* Numbers of the segments that exist, ascending; free *ret. */
 int journal_segments(struct journal *j, uint32_t **ret, size_t *ret_n);
+/* Removes segments that a kill left though they are gone; *ret_last: the last one that is, 0: none. */
+int journal_finish_removal(struct journal *j, uint32_t *ret_last);
 /* Recovers or makes the segment to append to. */
 int journal_recover(struct journal *j);
 /* Makes segment `number` and switches to it; the caller holds the lock (or is opening). */

@@ -186,15 +186,19 @@ static int recover_last(struct journal *j, uint32_t number)
 int journal_recover(struct journal *j)
 {
 	_cleanup_free_ uint32_t *numbers = NULL;
+	uint32_t gone;
 	size_t n;
 	int r;
 
 	unlinkat(j->dirfd, "new.tmp", 0);
 	j->aside_bytes = dir_bytes(j->asidefd);
-	r = journal_segments(j, &numbers, &n);
+	r = journal_finish_removal(j, &gone);
+	if (!r)
+		r = journal_segments(j, &numbers, &n);
 	if (r < 0)
 		return r;
-	r = n ? recover_last(j, numbers[n - 1]) : journal_roll(j, 1);
+	/* a number that was used is never used again */
+	r = n ? recover_last(j, numbers[n - 1]) : journal_roll(j, gone + 1);
 	if (r < 0)
 		return r;
 	j->bytes = dir_bytes(j->dirfd);

@@ -154,7 +154,7 @@ static int on_entry(void *ctx, const struct journal_entry *e)
 	if (e->pos != t->state->place.pos)
 		t->state->place = (struct index_place){ e->pos, 0 };
 	r = decoded_get(t->st->decoded, t->st->journal, e->pos, &d);
-	if (r < 0 && r != -EBADMSG)
+	if (r < 0 && r != -EBADMSG && r != -ENOENT)
 		return r;
 	if (r == 0) {
 		decoded_lock(d);

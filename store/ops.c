@@ -48,6 +48,7 @@ static const struct op table[] = {
 	{ "Prove", op_prove, ROLE_READER, true, true, false },
 	{ "Status", op_status, ROLE_READER, true, true, false },
 	{ "ListDigests", op_list_digests, ROLE_READER, true, true, false },
+	{ "ListRemoved", op_list_removed, ROLE_READER, true, true, false },
 	{ "GetRetention", op_get_retention, ROLE_READER, true, true, true },
 	{ "LockRetention", op_lock_retention, ROLE_ADMINISTRATOR, true, false, false },
 	{ "PlaceHold", op_place_hold, ROLE_OPERATOR, true, false, false },

@@ -72,6 +72,7 @@ int op_list_queries(struct store *st, struct json_object *in, struct op_state *s
 int op_cancel_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 
 /* retention/ */
+int op_list_removed(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_get_retention(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_lock_retention(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_place_hold(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);

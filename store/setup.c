@@ -24,6 +24,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "proto/keys.h"
+#include "retention/removed.h"
 #include "retention/remover.h"
 #include "retention/retention.h"
 #include "tailer.h"
@@ -257,6 +258,23 @@ static void on_seen(void *ctx, const struct journal_entry *e, const struct chain
 		ingest_say(&ingest_events, s, j, &f);
 }
 
+/* Chains whose frames are removed go on from the last one. */
+static int on_removed(void *ctx, uint32_t segment, const char *text, size_t n)
+{
+	_cleanup_removed_ struct removed_segment *x = NULL;
+	struct setup *s = ctx;
+	int r = removed_read(segment, text, n, &x);
+
+	if (r == -EBADMSG) {
+		log_warnx("the note of journal %010u.jnl is damaged: chains that ended in it begin anew", segment);
+		return 0;
+	}
+	for (struct removed_head *h = !r ? x->heads : NULL; h && !r; h = h->hh.next)
+		if (!h->own)
+			r = chains_base(s->chains, h->key.host_id, h->key.stream, h->key.chain, h->number + 1, h->hash);
+	return r == -EDOM ? 0 : r;
+}
+
 static int start_chains(struct setup *s)
 {
 	char path[4096];
@@ -266,6 +284,8 @@ static int start_chains(struct setup *s)
 	in_dir(s, "chains", path);
 	r = chains_open(path, &s->chains);
 	s->keep.chains = s->chains;
+	if (!r)
+		r = journal_removed(s->st.journal, 0, on_removed, s);
 	if (!r)
 		r = chains_load(s->chains, s->st.journal, on_seen, s);
 	if (!is_full(r)) {
@@ -539,7 +559,7 @@ void setup_stop(struct setup **ps, const char *reason)
 		in_dir(s, "ports", path);
 		unlink(path);
 	}
-	remover_stop(&s->st.remover);
+	remover_stop(s->st.remover);
 	/* each ends what the next would miss: the tailer wakes the API's requests, which ask tailer and ingest */
 	delivery_stop(s->st.delivery);
 	tailer_stop(s->st.tailer);
@@ -548,6 +568,7 @@ void setup_stop(struct setup **ps, const char *reason)
 	if (!s->st.cluster)
 		ingest_stop(&s->st.ingest);
 	lake_free(&s->st.lake);
+	remover_free(&s->st.remover);
 	audit_stop(&s->st.audit);
 	if ((s->st.tailer || s->st.cluster) && reason && s->st.witness)
 		witness_stopped(s->st.witness, reason);

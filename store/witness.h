@@ -84,6 +84,7 @@ struct witness_removal {
 	const char *from, *to;		/* "segment:offset" of the journal, or NULL */
 	const char *reason;		/* retention, deleted */
 	int days;			/* that the target keeps */
+	const char *note;		/* of the journal only: SHA-256 of what stays of the segment (retention/removed.h) */
 };
 int witness_segment_removed(struct witness *w, const struct witness_removal *m);
 int witness_log_files_removed(struct witness *w, const struct witness_removal *m);

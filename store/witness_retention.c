@@ -17,7 +17,7 @@
 
 static const struct shape_field segment_fields[] = { REMOVAL };
 static const struct shape_field files_fields[] = { REMOVAL };
-static const struct shape_field journal_fields[] = { REMOVAL };
+static const struct shape_field journal_fields[] = { REMOVAL, SERVICE("noteSha256", FIELD_STRING) };
 static const struct shape_field changed_fields[] = {
 	SERVICE("target", FIELD_STRING), SERVICE("formerDays", FIELD_UINT), SERVICE("retentionDays", FIELD_UINT), SERVICE("by", FIELD_STRING),
 };
@@ -77,6 +77,8 @@ static int removed(struct witness *w, const struct shape *shape, const struct wi
 	put(w, 9, m->to);
 	put(w, 10, m->reason);
 	batch_int(w->batch, 11, m->days);
+	if (m->note)
+		put(w, 12, m->note);
 	return witness_end(w);
 }
 

@@ -42,6 +42,7 @@ struct verify {
 	struct recordcheck *records;
 	struct client *client;
 	uint64_t filed;
+	uint64_t removed_segments, removed_frames;
 	bool json;
 };
 
@@ -190,6 +191,62 @@ static int fetch_all(struct verify *v, struct client *client, struct json_object
 	return 0;
 }
 
+/* A time that was not given is the first or the last. */
+static double time_of(struct json_object *request, const char *key, double otherwise)
+{
+	struct json_object *t = member_at(request, key);
+
+	return t ? json_object_get_double(t) : otherwise;
+}
+
+/* ---- what was removed for its age */
+
+static int add_head(struct verify *v, struct json_object *h)
+{
+	uint8_t stream[16], hash[32];
+	unsigned chain;
+
+	for (chain = 0; chain < CHAIN__MAX && strcmp(chain_name(chain), member_text(h, "Chain")); chain++)
+		;
+	if (chain == CHAIN__MAX || hex_parse(member_text(h, "Stream"), stream, 16) < 0 || hex_parse(member_text(h, "HashValue"), hash, 32) < 0) {
+		evidence_fault(v->evidence, "the store's answer to ListRemoved is malformed");
+		return 0;
+	}
+	return evidence_removed(v->evidence, member_text(h, "HostId"), stream, chain,
+				(uint64_t)json_object_get_int64(member_at(h, "Number")), hash);
+}
+
+static int fetch_removed(struct verify *v, struct client *client)
+{
+	_cleanup_json_ struct json_object *request = json_object_new_object();
+	bool more = true;
+	char why[256];
+	int r = 0;
+
+	while (more && !r) {
+		_cleanup_json_ struct json_object *reply = NULL;
+		struct json_object *list, *after;
+
+		if (client_call(client, HOSTTRAIL_OP("ListRemoved"), request, &reply, why) < 0)
+			return complain("%s", why), -EIO;
+		list = member_at(reply, "Removed");
+		for (size_t i = 0; list && i < json_object_array_length(list) && !r; i++) {
+			struct json_object *s = json_object_array_get_idx(list, i), *heads = member_at(s, "Heads");
+
+			v->removed_segments++;
+			v->removed_frames += (uint64_t)json_object_get_int64(member_at(s, "Frames"));
+			recordcheck_removed(v->records, time_of(s, "LastReceivedTime", 0));
+			for (size_t k = 0; heads && k < json_object_array_length(heads) && !r; k++)
+				r = add_head(v, json_object_array_get_idx(heads, k));
+		}
+		after = member_at(reply, "After");
+		more = after != NULL;
+		if (more)
+			json_object_object_add(request, "After", json_object_get(after));
+	}
+	return r < 0 ? complain("out of memory"), r : 0;
+}
+
 /* ---- log files and digests */
 
 static void count_fault(void *ctx, const char *text)
@@ -197,14 +254,6 @@ static void count_fault(void *ctx, const char *text)
 	struct verify *v = ctx;
 
 	evidence_fault(v->evidence, "%s", text);
-}
-
-/* A time that was not given is the first or the last. */
-static double time_of(struct json_object *request, const char *key, double otherwise)
-{
-	struct json_object *t = member_at(request, key);
-
-	return t ? json_object_get_double(t) : otherwise;
 }
 
 /* A record of a log file whose frame was not fetched: it came before the range of time, or after it. */
@@ -250,6 +299,20 @@ static int check_files(struct verify *v)
 	return 0;
 }
 
+static void tell_removed(const struct verify *v)
+{
+	if (v->trails.removed)
+		printf(v->json ? "{\"removedDigests\":%llu}\n" : "trails: %llu digests were removed for their age, with their log files\n",
+		       (unsigned long long)v->trails.removed);
+	if (v->removed_segments)
+		printf(v->json ? "{\"removedSegments\":%llu,\"removedFrames\":%llu}\n" :
+				 "journal: %llu segments with %llu frames were removed by retention\n",
+		       (unsigned long long)v->removed_segments, (unsigned long long)v->removed_frames);
+	if (recordcheck_unproven(v->records))
+		printf(v->json ? "{\"unproven\":%llu}\n" : "trails: %llu records could not be compared: their frames were removed by retention\n",
+		       (unsigned long long)recordcheck_unproven(v->records));
+}
+
 static int report(struct verify *v)
 {
 	uint64_t frames, records, faults;
@@ -259,9 +322,7 @@ static int report(struct verify *v)
 	if (v->trails.digests)
 		printf(v->json ? "{\"digests\":%llu,\"logFiles\":%llu,\"delivered\":%llu}\n" : "trails: %llu digests, %llu log files, %llu records\n",
 		       (unsigned long long)v->trails.digests, (unsigned long long)v->trails.logs, (unsigned long long)v->filed);
-	if (v->trails.removed)
-		printf(v->json ? "{\"removedDigests\":%llu}\n" : "trails: %llu digests were removed for their age, with their log files\n",
-		       (unsigned long long)v->trails.removed);
+	tell_removed(v);
 	printf(v->json ? "{\"frames\":%llu,\"records\":%llu,\"faults\":%llu}\n" : "verified: %llu frames, %llu records, %llu faults\n",
 	       (unsigned long long)frames, (unsigned long long)records, (unsigned long long)faults);
 	return faults || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
@@ -297,7 +358,12 @@ static int verify(struct verify *v, const char *dir, struct json_object *request
 		complain("out of memory");
 	if (!r)
 		r = begin_trails(v, client, request, whole);
-	r = r < 0 || fetch_all(v, client, request) < 0 || check_files(v) < 0 ? EXIT_FAILED : report(v);
+	if (!r)
+		r = fetch_all(v, client, request);
+	/* afterwards: what goes meanwhile was either fetched or is said to be gone */
+	if (!r)
+		r = fetch_removed(v, client);
+	r = r < 0 || check_files(v) < 0 ? EXIT_FAILED : report(v);
 	trailcheck_end(&v->trails);
 	recordcheck_free(&v->records);
 	evidence_free(&v->evidence);

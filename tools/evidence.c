@@ -31,6 +31,8 @@ struct chain_links {
 	struct link *v;
 	size_t n, cap;
 	uint64_t faults, acknowledged;	/* acknowledged: frames before this number must be there */
+	uint64_t removed;		/* frames before this number are removed, 0: none are */
+	uint8_t removed_hash[32];	/* of the last of them */
 	UT_hash_handle hh;
 };
 
@@ -190,6 +192,19 @@ int evidence_acknowledged(struct evidence *e, const char *host_id, const uint8_t
 	return 0;
 }
 
+int evidence_removed(struct evidence *e, const char *host_id, const uint8_t stream[16], unsigned chain, uint64_t number, const uint8_t hash[32])
+{
+	struct chain_links *c = chain_of(e, host_id, stream, chain);
+
+	if (!c)
+		return -ENOMEM;
+	if (number >= c->removed) {
+		c->removed = number + 1;
+		memcpy(c->removed_hash, hash, 32);
+	}
+	return 0;
+}
+
 static int link_order(const void *a, const void *b)
 {
 	const struct link *x = a, *y = b;
@@ -225,8 +240,11 @@ static void check_first(struct evidence *e, const struct chain_links *c)
 	char name[160];
 
 	name_of(c->key.host_id, c->key.stream, c->key.chain, l->number, name);
-	if (l->number && e->whole)
-		evidence_fault(e, "%s: frames 0 to %llu before it are missing", name, (unsigned long long)l->number - 1);
+	if (l->number > c->removed && e->whole)
+		evidence_fault(e, "%s: frames %llu to %llu before it are missing", name, (unsigned long long)c->removed,
+			       (unsigned long long)l->number - 1);
+	if (l->number && l->number == c->removed && memcmp(l->previous, c->removed_hash, 32))
+		evidence_fault(e, "%s: it does not follow from the frame before it, which was removed", name);
 	if (!l->number && memcmp(l->previous, none, 32))
 		evidence_fault(e, "%s: the first frame claims a predecessor", name);
 }
@@ -237,6 +255,8 @@ static void check_step(struct evidence *e, const struct chain_links *c, size_t b
 	char name[160];
 
 	name_of(c->key.host_id, c->key.stream, c->key.chain, c->v[at].number, name);
+	if (c->v[at].number <= c->removed && c->v[at].number != p->number + 1)
+		return;		/* what came late lies behind what was removed */
 	if (c->v[at].number != p->number + 1) {
 		evidence_fault(e, "%s: frames %llu to %llu before it are missing", name, (unsigned long long)p->number + 1,
 			       (unsigned long long)c->v[at].number - 1);
@@ -276,6 +296,8 @@ static void check_end(struct evidence *e, struct chain_links *c)
 	uint64_t next = c->n ? c->v[c->n - 1].number + 1 : 0;
 	char name[160];
 
+	if (next < c->removed)
+		next = c->removed;
 	if (next >= c->acknowledged)
 		return;
 	e->current = c;

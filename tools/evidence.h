@@ -33,6 +33,9 @@ void evidence_free(struct evidence **e);
 int evidence_trust(struct evidence *e, const char *host_id, const uint8_t key[32]);
 /* The store has acknowledged frames 0 to next - 1 of this chain, its sender knows: they must be among those added. */
 int evidence_acknowledged(struct evidence *e, const char *host_id, const uint8_t stream[16], unsigned chain, uint64_t next);
+/* The store says that it removed this chain's frames up to this one, of this hash: what follows must follow from it. Before
+ * evidence_finish(); of several the latest counts. */
+int evidence_removed(struct evidence *e, const char *host_id, const uint8_t stream[16], unsigned chain, uint64_t number, const uint8_t hash[32]);
 /* One frame, header and payload. 1: it is whole and signed by its host; 0: it is not, which is told and counted; -ENOMEM. */
 int evidence_add(struct evidence *e, const char *host_id, const uint8_t key[32], const void *frame, size_t n);
 /* A fault that somebody else found. */

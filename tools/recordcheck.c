@@ -11,6 +11,7 @@
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 #include "logtext.h"
 #include "proto/frame.h"
 #include "proto/keys.h"
@@ -19,6 +20,7 @@
 #include "proto/selectors.h"
 
 #define SUM 16
+#define LATE_SECONDS 86400
 #define TELL_MAX 20		/* of each kind, one by one */
 
 /* A record that a host signed. Bits: of trails. */
@@ -48,7 +50,8 @@ struct recordcheck {
 	struct known *v;
 	size_t n, cap;
 	bool sorted;
-	uint64_t told[KIND__MAX], filed;
+	double removed;			/* frames that arrived by then are removed */
+	uint64_t told[KIND__MAX], filed, unproven;
 	struct buf json, text;
 };
 
@@ -143,6 +146,30 @@ void recordcheck_forget(struct recordcheck *c, int64_t trail, double until)
 
 	if (i < RECORDCHECK_TRAILS && c->forgotten[i] < until)
 		c->forgotten[i] = until;
+}
+
+void recordcheck_removed(struct recordcheck *c, double until)
+{
+	if (until > c->removed)
+		c->removed = until;
+}
+
+uint64_t recordcheck_unproven(const struct recordcheck *c)
+{
+	return c->unproven;
+}
+
+/* By its name, ..._20261122T1015Z_0123456789abcdef.json.gz: may its records' frames have been removed? */
+static bool is_of_removed(const struct recordcheck *c, const char *name)
+{
+	const char *end = strrchr(name, '_');
+	char iso[32];
+	int64_t ns;
+
+	if (!c->removed || !end || end - name < 15)
+		return false;
+	snprintf(iso, sizeof(iso), "%.4s-%.2s-%.2sT%.2s:%.2s:00Z", end - 14, end - 10, end - 8, end - 5, end - 3);
+	return clock_parse(iso, &ns) == 0 && (double)ns / 1e9 <= c->removed + LATE_SECONDS;
 }
 
 static bool is_before(const struct recordcheck_place *a, const struct recordcheck_place *b)
@@ -307,7 +334,9 @@ static int ask(struct recordcheck *c, unsigned bit, const char *name, const uint
 	if (r < 0)
 		return r;
 	sha256(c->json.p, c->json.n, signed_sum);
-	if (!r)
+	if (!r && is_of_removed(c, name))
+		c->unproven++;
+	else if (!r)
 		tell(c, INVENTED, "log file %s: no host signed its record %s", name, id_text);
 	else if (memcmp(sum, signed_sum, SUM))
 		tell(c, ALTERED, "log file %s: its record %s is not as the host signed it", name, id_text);

@@ -39,6 +39,10 @@ int recordcheck_stretch(struct recordcheck *c, int64_t trail, const struct recor
 			const char *region, bool digests, const char *selectors);
 /* Files of this trail that ended before this time were removed for their age: what arrived by then (seconds) need not be there. */
 void recordcheck_forget(struct recordcheck *c, int64_t trail, double until);
+/* Frames that arrived by then (seconds) were removed for their age: a record of a file of that time (or a day later, where a bucket failed)
+ * that is in no frame is no fault, but counted. */
+void recordcheck_removed(struct recordcheck *c, double until);
+uint64_t recordcheck_unproven(const struct recordcheck *c);
 /* A frame that is whole and signed, and when it arrived. What of it does not count (claims of another host than host_id) is left out. */
 int recordcheck_frame(struct recordcheck *c, uint64_t pos, double received, const char *host_id, const void *frame, const struct frame_header *h);
 /* The uncompressed text of a file. name: for what is told. */

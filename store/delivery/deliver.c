@@ -217,6 +217,23 @@ void delivery_free(struct delivery **pd)
 	*pd = NULL;
 }
 
+int delivery_needs(struct delivery *d, journal_pos *ret_pos)
+{
+	journal_pos pos;
+	int r = ledger_needs(d->ledger, &pos);
+
+	for (unsigned i = 0; buckets_at(d->hooks, i) && !r; i++) {
+		struct index_place place = { 0 };
+
+		r = ledger_hook(d->ledger, bucket_name(buckets_at(d->hooks, i)), journal_end(d->st->journal), &place);
+		if (!r && place.pos < pos)
+			pos = place.pos;
+	}
+	if (!r)
+		*ret_pos = pos;
+	return r;
+}
+
 void delivery_counts(struct delivery *d, struct delivery_counts *ret_c)
 {
 	*ret_c = (struct delivery_counts){

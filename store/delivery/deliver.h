@@ -46,6 +46,8 @@ struct delivery_counts {
 	unsigned failing;		/* trails that are held up now */
 };
 void delivery_counts(struct delivery *d, struct delivery_counts *ret_c);
+/* What lies before this place in the journal is delivered everywhere, as far as it is wanted. */
+int delivery_needs(struct delivery *d, journal_pos *ret_pos);
 /* A trail was made, or something about it is new. */
 void delivery_changed(struct delivery *d, int64_t trail);
 

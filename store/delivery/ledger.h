@@ -143,6 +143,8 @@ int ledger_stretch(struct ledger *l, const struct stretch_row *s, const char *se
 typedef int (*ledger_stretch_fn)(void *ctx, const struct stretch_row *s);
 /* Oldest first. One of which nothing is delivered yet does not end behind where it begins. */
 int ledger_stretches(struct ledger *l, ledger_stretch_fn fn, void *ctx);
+/* The oldest place that a span or a log group goes on from; UINT64_MAX: none does. */
+int ledger_needs(struct ledger *l, journal_pos *ret_pos);
 
 /* ---- log files */
 /* All of them, and the place behind their records, at once. */

@@ -131,6 +131,18 @@ int ledger_loose(struct ledger *l, ledger_loose_fn fn, void *ctx)
 	return r;
 }
 
+int ledger_needs(struct ledger *l, journal_pos *ret_pos)
+{
+	struct query q;
+
+	*ret_pos = UINT64_MAX;
+	query_begin(&q, l, "SELECT min(p) FROM (SELECT pos AS p FROM spans UNION ALL SELECT feed_pos FROM trails WHERE group_arn <> '' AND started > 0"
+			   " AND deleted = 0 AND (feed_stop = 0 OR feed_pos < feed_stop)) HAVING count(*) > 0");
+	if (query_row(&q))
+		*ret_pos = (journal_pos)read_int(&q);
+	return query_end(&q);
+}
+
 int ledger_logs_open(struct ledger *l, ledger_log_fn fn, void *ctx)
 {
 	struct log_row row = { 0 };

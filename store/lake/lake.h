@@ -46,6 +46,8 @@ void lake_free(struct lake **l);
 const char *lake_fault(const struct lake *l);	/* NULL: it works */
 /* Sealing is too far behind: acknowledgements are to be withheld. NULL-safe. */
 bool lake_hold(struct lake *l);
+/* Is the journal before `at` needed, and for how many days at least is it kept? True also where that cannot be told. NULL-safe. */
+bool lake_needs(struct lake *l, journal_pos at, int *ret_days);
 /* What an event data store keeps, or what is held, has changed: removal is looked at now, not within the minute. NULL-safe. */
 void lake_retain_soon(struct lake *l);
 void lake_stats(struct lake *l, struct lake_stats *ret_s);

@@ -70,6 +70,9 @@ int manifest_segments(struct manifest *m, const char *store, struct segment **re
 int manifest_drop(struct manifest *m, const char *store, int64_t segment);
 int manifest_reset(struct manifest *m, const char *store);
 bool manifest_has_path(struct manifest *m, const char *path);
+/* Does an event data store need the journal before `at`: it is not sealed up to there, or has segments of it? *ret_days: the longest
+ * that one keeps. */
+int manifest_needs(struct manifest *m, journal_pos at, bool *ret_needs, int *ret_days);
 
 /* ---- queries */
 enum query_status { QUERY_QUEUED, QUERY_RUNNING, QUERY_FINISHED, QUERY_FAILED, QUERY_CANCELLED, QUERY_TIMED_OUT };

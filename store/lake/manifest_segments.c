@@ -150,3 +150,22 @@ bool manifest_has_path(struct manifest *m, const char *path)
 	pthread_mutex_unlock(&m->lock);
 	return r != 0;	/* an error is no reason to take it for an orphan */
 }
+
+int manifest_needs(struct manifest *m, journal_pos at, bool *ret_needs, int *ret_days)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	s = db_prepare(m,
+		       "SELECT coalesce(max(retention), 0), coalesce(min(sealed), 0), EXISTS (SELECT 1 FROM segment WHERE first < ?) FROM store", "i",
+		       (int64_t)at);
+	r = db_step(m, s);
+	if (r > 0) {
+		*ret_days = sqlite3_column_int(s, 0);
+		*ret_needs = (journal_pos)sqlite3_column_int64(s, 1) < at || sqlite3_column_int(s, 2);
+	}
+	sqlite3_finalize(TAKE_PTR(s));
+	pthread_mutex_unlock(&m->lock);
+	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
+}

@@ -16,6 +16,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "query.h"
+#include "store/retention/remover.h"
 #include "store/retention/retention.h"
 #include "store/witness.h"
 
@@ -171,6 +172,8 @@ int retain_step(struct lake *l)
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
 		r = retain(l, &f->v[i]);
 	queries_expire(l);
+	/* the journal may have waited for this */
+	remover_wake(__atomic_load_n(&l->st->remover, __ATOMIC_ACQUIRE));
 	return r;
 }
 
@@ -178,4 +181,11 @@ void lake_retain_soon(struct lake *l)
 {
 	if (l)
 		__atomic_store_n(&l->retain_soon, true, __ATOMIC_RELEASE);
+}
+
+bool lake_needs(struct lake *l, journal_pos at, int *ret_days)
+{
+	bool needs = true;
+
+	return !l || lake_fault(l) || manifest_needs(l->manifest, at, &needs, ret_days) < 0 || needs;
 }

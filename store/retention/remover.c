@@ -7,6 +7,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "removed.h"
 #include "store/delivery/deliver.h"
 
 #define ROUND_SECONDS 60
@@ -66,9 +67,14 @@ static void *run(void *arg)
 {
 	struct remover *r = arg;
 
-	do
+	do {
+		int res;
+
 		clean_buckets(r);
-	while (wait_for_round(r));
+		res = trim_journal(r);
+		if (res < 0 && res != -EAGAIN && res != -ECANCELED)
+			log_limited(LOG_LEVEL_WARN, res, "the journal: what is past cannot be removed");
+	} while (wait_for_round(r));
 	return NULL;
 }
 
@@ -95,19 +101,31 @@ int remover_start(struct store *st, struct remover **ret_r)
 	return 0;
 }
 
-void remover_stop(struct remover **pr)
+void remover_stop(struct remover *r)
+{
+	bool stopped;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	stopped = r->stop;
+	r->stop = true;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	if (!stopped)
+		pthread_join(r->thread, NULL);
+}
+
+void remover_free(struct remover **pr)
 {
 	struct remover *r = *pr;
 
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
-	r->stop = true;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->thread, NULL);
+	remover_stop(r);
 	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->lock);
+	removed_free(&r->oldest);
 	free(r);
 	*pr = NULL;
 }

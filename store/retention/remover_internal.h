@@ -13,6 +13,7 @@ struct bucket;
 struct remover {
 	struct store *st;
 	pthread_t thread;
+	struct removed_segment *oldest;	/* of the journal, once it was looked at */
 	pthread_mutex_t lock;		/* everything below */
 	pthread_cond_t changed;		/* of CLOCK_MONOTONIC */
 	bool woken, stop;
@@ -32,5 +33,8 @@ struct aged {
 int aged_digests(struct aged *a);
 /* Log files and digests that nothing names any more. */
 int aged_loose(struct aged *a);
+
+/* Segments of the journal that nothing needs any more, oldest first. 0 or -errno */
+int trim_journal(struct remover *r);
 
 #endif

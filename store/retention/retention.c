@@ -285,6 +285,22 @@ bool retention_held(struct retention *r, const char *target, int64_t from, int64
 	return held;
 }
 
+bool retention_held_journal(struct retention *r, int64_t from, int64_t to)
+{
+	bool held = false;
+
+	if (!r)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	for (unsigned i = 0; i < r->rules->nholds && !held; i++) {
+		const struct retention_hold *h = &r->rules->holds[i];
+
+		held = strncmp(h->target, "bucket ", 7) && h->from <= to && h->to >= from;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return held;
+}
+
 int retention_hold_place(struct retention *r, const struct retention_hold *h)
 {
 	_cleanup_free_ struct rules *changed = malloc(sizeof(*changed));

@@ -73,6 +73,8 @@ int retention_lock(struct retention *r, const struct retention_lock *l, struct r
 
 /* Is some of [from, to] of the target held? Holds on everything count. NULL-safe. */
 bool retention_held(struct retention *r, const char *target, int64_t from, int64_t to);
+/* ... of anything that is proved by the journal: all holds count but those on buckets. */
+bool retention_held_journal(struct retention *r, int64_t from, int64_t to);
 int retention_hold_place(struct retention *r, const struct retention_hold *h);	/* -EEXIST: that name; -EDQUOT */
 int retention_hold_release(struct retention *r, const char *name);		/* -ENOENT */
 bool retention_hold_find(struct retention *r, const char *name, struct retention_hold *ret_h);

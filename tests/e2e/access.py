@@ -25,7 +25,7 @@ OPERATIONS = {
     "RemoveTags": (AWS, "operator", False),
     "ListPublicKeys": (AWS, "reader", True), "GetEventDataStore": (AWS, "reader", True), "ListEventDataStores": (AWS, "reader", True),
     "Tail": (OWN, "reader", True), "Verify": (OWN, "reader", False), "Prove": (OWN, "reader", False), "Status": (OWN, "reader", False), "ListDigests": (OWN, "reader", False),
-    "GetRetention": (OWN, "reader", True), "ListHolds": (OWN, "reader", True), "PlaceHold": (OWN, "operator", False),
+    "ListRemoved": (OWN, "reader", False), "GetRetention": (OWN, "reader", True), "ListHolds": (OWN, "reader", True), "PlaceHold": (OWN, "operator", False),
     "LockRetention": (OWN, "administrator", False), "ReleaseHold": (OWN, "administrator", False),
     "StartQuery": (AWS, "analyst", False), "DescribeQuery": (AWS, "analyst", False), "GetQueryResults": (AWS, "analyst", False),
     "ListQueries": (AWS, "analyst", False), "CancelQuery": (AWS, "analyst", False),

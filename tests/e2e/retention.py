@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # ht-test: timeout=600 long
 """What is kept, what goes, and what nobody may have go: segments of the lake, locked minimums, holds, clocks that are set. Seed: HT_SEED."""
+import contextlib
 import datetime
 import glob
 import hashlib
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -427,6 +429,116 @@ def killed_while_it_removes_files(t):
         f.store.stop()
 
 
+def journal(d):
+    return sorted(os.path.basename(p) for p in glob.glob(os.path.join(d, "journal", "*.jnl")))
+
+
+def hash_of(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def the_journal_itself(t):
+    """Its segments go when nothing needs them; what is left proves to follow from what went."""
+    with tap.Workdir() as d:
+        made = fill(d, 1500, int(time.time()) - 150 * DAY, 150 * DAY * 10**9 // 1500, 20, aged=True, segment=10 << 10)
+        fill(d, 100, int(time.time()) - 140 * DAY, 10**9, 20, aged=True, segment=10 << 10)  # came last: nothing before it may stay for it
+        lake = Lake(d, lake_seal_time="50ms")
+        sealed(lake, made.count + 100)
+        before = {name: hash_of(os.path.join(d, "journal", name)) for name in journal(d)}
+        t.ok(len(before) >= 9, "%d segments" % len(before))
+        t.equal(bucketkit.verify(d)[:2], (0, []), "all of it is proven")
+        t.equal(lake.store.call("PlaceHold", {"Name": "h", "Reason": "x", "Target": lake.id(), "StartTime": time.time() - 148 * DAY,
+                                              "EndTime": time.time() - 145 * DAY})[0], 200, "held")
+        lake.client.update_event_data_store(EventDataStore=lake.id(), RetentionPeriod=50)
+        lake.store.until(lambda: len(segments(lake)) <= 65, "segments of the lake to go", 60)
+        time.sleep(1)
+        t.ok(journal(d)[0] == sorted(before)[0], "what is held keeps the journal from there on")
+        t.equal(lake.store.call("ReleaseHold", {"Name": "h", "Reason": "y"})[0], 200, "released")
+        lake.store.until(lambda: len(journal(d)) < len(before) - 2, "segments of the journal to go", 60)
+        time.sleep(1)
+        gone = {name for name in before if name not in journal(d)}
+        t.equal(gone, set(sorted(before)[:len(gone)]), "the oldest ones")
+        said = [r["serviceEventDetails"] for r in own(lake, "JournalRemoved")]
+        t.equal({x["object"].split("/")[1]: x["sha256"] for x in said}, {name: before[name] for name in gone}, "each is said, by its hash")
+        t.ok(all(x["retentionDays"] == 90 for x in said), "event history shows 90 days, so the journal keeps them")
+        for x in said:
+            with open(os.path.join(d, "journal/removed", x["object"].split("/")[1][:10] + ".txt"), "rb") as f:
+                t.equal(hashlib.sha256(f.read().split(b"\n", 1)[1]).hexdigest(), x["noteSha256"], "its note, too")
+        what_is_left_is_proven(t, lake, made, len(gone))
+        what_needs_it_keeps_it(t, lake)
+        what_was_not_removed_is_missed(t, lake)
+
+
+def what_is_left_is_proven(t, lake, made, gone):
+    d = lake.dir
+    for step in ("at once", "after a new start", "with a new index"):
+        status, faults, out = bucketkit.verify(d)
+        t.equal((status, faults), (0, []), "hosttrail verify " + step)
+        t.ok('"removedSegments":%d' % gone in out, "says what is gone " + step)
+        t.equal(own(lake, "RecordsLost") + own(lake, "GapFilled") + own(lake, "JournalDamaged"), [], "nobody takes it for a loss " + step)
+        n = sum(len(p["Events"]) for p in lake.client.get_paginator("lookup_events").paginate(
+            LookupAttributes=[{"AttributeKey": "EventSource", "AttributeValue": "s3.amazonaws.com"}]))
+        want = sum(made.time(i) > time.time() - 90 * DAY for i in range(6, made.count, 7))
+        t.ok(abs(n - want) <= 1, "event history has its 90 days %s: %d of %d" % (step, n, want))
+        t.ok(abs(lake.count(lake.id(), "hostname = 'kit'") - sum(made.time(i) > time.time() - 50 * DAY for i in range(made.count))) <= 20, "the lake its 50 " + step)
+        lake.store.stop()
+        if step == "after a new start":
+            for path in glob.glob(os.path.join(d, "index/*.blk")):
+                os.unlink(path)
+        lake.store.start()
+        lake.connect()
+        lake.wait()
+    status, page = lake.store.call("Tail", {"From": "oldest", "WaitSeconds": 0})
+    t.ok(status == 200 and page["Events"], "Tail begins with what is there")
+
+
+def what_needs_it_keeps_it(t, lake):
+    """A trail that has not delivered yet, as its database says it."""
+    left, mine = journal(lake.dir), lake.id()
+    lake.store.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(lake.dir, "trails.db"))) as db:
+        db.execute("INSERT INTO spans (id, trail, pos, record, begun) VALUES (99, 99, ?, 0, 1)", (int(left[0][:10]) << 32,))
+        db.execute("UPDATE digests SET removed = 0")
+        db.commit()
+    clock = MovedClock(lake.dir)
+    clock.set(wall=400 * DAY, running=400 * DAY)
+    lake.store.environ = clock.environ
+    clock.set()
+    lake.store.start()
+    clock.set(wall=400 * DAY, running=400 * DAY)
+    later = lambda: datetime.datetime.utcnow() + datetime.timedelta(days=400)  # noqa: E731
+    lake.store.until(lambda: lake.store.call("GetRetention", when=later())[1]["KeptTime"] > time.time() + 399 * DAY, "time to pass")
+    lake.store.call("UpdateEventDataStore", {"EventDataStore": mine, "RetentionPeriod": 50}, prefix=AWS, when=later())  # it looks now
+    lake.store.until(lambda: len(segments(lake)) <= 3, "all that is past to go from the lake", 90)
+    time.sleep(1)
+    t.equal(journal(lake.dir), left, "what was not delivered is never removed")
+    lake.store.stop()
+    lake.store.environ = {}
+    with contextlib.closing(sqlite3.connect(os.path.join(lake.dir, "trails.db"))) as db:
+        db.execute("DELETE FROM spans WHERE id = 99")
+        db.commit()
+
+
+def what_was_not_removed_is_missed(t, lake):
+    """Somebody else's removal is no retention, and a false note is found."""
+    lake.store.start()
+    note = sorted(glob.glob(os.path.join(lake.dir, "journal/removed/*.txt")))[-1]
+    with open(note) as f:
+        good = f.read()
+    os.chmod(note, 0o600)
+    head = next(line for line in good.splitlines()[2:] if line.endswith(" 0"))
+    with open(note, "w") as f:
+        f.write(good.replace(head, head[:-4] + ("0" if head[-3] != "0" else "1") + head[-3:]))
+    t.ok(any("which was removed" in x for x in bucketkit.verify(lake.dir)[1]), "another hash: %r" % (bucketkit.verify(lake.dir)[1:],))
+    with open(note, "w") as f:
+        f.write(good)
+    t.equal(bucketkit.verify(lake.dir)[1], [], "and back")
+    os.unlink(os.path.join(lake.dir, "journal", journal(lake.dir)[0]))
+    t.ok(any("are missing" in x for x in bucketkit.verify(lake.dir)[1]), "a segment that somebody took")
+    lake.store.stop()
+
+
 def killed_while_it_removes(t):
     """At any moment: manifest and disk agree, each segment that is gone was said, none that was not said is gone."""
     chance = random.Random(SEED)
@@ -459,4 +571,4 @@ def killed_while_it_removes(t):
 
 
 if __name__ == "__main__":
-    tap.main([what_is_past_goes_and_is_said, every_way_of_an_administrator, a_clock_that_is_set, what_is_held_stays, by_the_command, killed_while_it_removes, directories_of_trails, killed_while_it_removes_files])
+    tap.main([what_is_past_goes_and_is_said, every_way_of_an_administrator, a_clock_that_is_set, what_is_held_stays, by_the_command, killed_while_it_removes, directories_of_trails, the_journal_itself, killed_while_it_removes_files])

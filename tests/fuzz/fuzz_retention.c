@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* retention.json, a record that says what was locked or held, and a file's name: the first byte says which. What is read is written the
+/* retention.json, a record that says what was locked or held, the note of a segment that is removed, a file's name: the first byte says which. What is read is written the
  * same way again, and within its bounds. */
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "lib/buf.h"
 #include "store/delivery/gzip.h"
 #include "store/delivery/layout.h"
+#include "store/retention/removed.h"
 #include "store/retention/restore.h"
 #include "store/retention/rules.h"
 
@@ -40,6 +41,19 @@ static void record(const char *text, size_t n)
 	need(u.nlocks <= 1 && u.nholds <= 1);
 }
 
+static void note(const char *text, size_t n)
+{
+	_cleanup_removed_ struct removed_segment *a = NULL, *b = NULL;
+	struct buf first = { 0 }, second = { 0 };
+
+	if (removed_read(1, text, n, &a) == 0) {
+		need(removed_write(a, &first) == 0 && removed_read(1, buf_text(&first), first.n, &b) == 0 && removed_write(b, &second) == 0);
+		need(first.n == second.n && !memcmp(first.p, second.p, first.n));
+	}
+	buf_free(&first);
+	buf_free(&second);
+}
+
 static void name(const char *text)
 {
 	int64_t seconds = 0;
@@ -65,6 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		break;
 	case 'n':
 		name(text);
+		break;
+	case 'm':
+		note(text, n - 1);
 		break;
 	case 'z':
 		gunzip_whole(text, n - 1, 1 << 20, &out);

@@ -29,7 +29,7 @@ static struct journal *open_journal(const char *dir)
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/journal", dir);
-	must(path, journal_open(path, 0, NULL, NULL, &j));
+	must(path, journal_open(path, getenv("KIT_SEGMENT") ? (uint32_t)strtoul(getenv("KIT_SEGMENT"), NULL, 10) : 0, NULL, NULL, &j));
 	return j;
 }
 

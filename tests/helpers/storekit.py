@@ -64,10 +64,11 @@ class Made:
                 (not management or MANAGEMENT[i % 7]) and (key is None or self.matches(i, key, value))]
 
 
-def fill(d, count, base, step, per_frame=500, aged=False):
-    """aged: the store got each frame when its last record happened, not now."""
+def fill(d, count, base, step, per_frame=500, aged=False, segment=0):
+    """aged: the store got each frame when its last record happened, not now. segment: bytes of a segment of the journal."""
     os.makedirs(d, exist_ok=True)
-    out = subprocess.run([KIT, "aged" if aged else "fill", d, str(count), str(base), str(step), str(per_frame)], check=True, stdout=subprocess.PIPE)
+    out = subprocess.run([KIT, "aged" if aged else "fill", d, str(count), str(base), str(step), str(per_frame)], check=True, stdout=subprocess.PIPE,
+                         env={**os.environ, **({"KIT_SEGMENT": str(segment)} if segment else {})})
     return Made(out.stdout.split()[0].decode(), count, base, step)
 
 

@@ -71,6 +71,24 @@ static void end(void)
 	ok(!chains);
 }
 
+static void what_was_removed_is_no_gap(void)
+{
+	static const uint8_t stream[16];
+	struct chain_head heads[CHAIN__MAX];
+
+	begin();
+	ok_int(chains_base(chains, HOST, stream, 1, 1000, hash_of(0, 999)), 0);
+	ok_int(chains_base(chains, HOST, stream, 1, 500, hash_of(0, 499)), 0);	/* an older note */
+	chains_heads(chains, HOST, stream, heads);
+	ok(heads[1].known && heads[1].next == 1000 && !memcmp(heads[1].last, hash_of(0, 999), 32) && !heads[0].known);
+	ok_int(put_of(0, 1000), CHAIN_NEXT);
+	ok_int(put_of(0, 1001), CHAIN_NEXT);
+	ok_int(put_of(0, 1000), CHAIN_DUPLICATE);
+	ok_int(put_of(0, 1005), CHAIN_GAP);
+	ok_int(chains_base(chains, HOST, stream, CHAIN__MAX, 5, zero), -EDOM);
+	end();
+}
+
 static void frames_in_order_then_again(void)
 {
 	begin();
@@ -261,6 +279,7 @@ static void clean_up(void)
 
 static const struct tap_case cases[] = {
 	CASE(frames_in_order_then_again),
+	CASE(what_was_removed_is_no_gap),
 	CASE(hosts_and_chains_are_apart),
 	CASE(twins_each_have_a_branch),
 	CASE(gaps_are_filled_late),

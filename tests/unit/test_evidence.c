@@ -255,9 +255,66 @@ static void not_a_frame(void)
 	finish(&f, "is not whole");
 }
 
+static void removed(struct fixture *f, unsigned number, unsigned hash)
+{
+	static const uint8_t stream[16] = { 7 };
+
+	ok_int(evidence_removed(f->e, HOST, stream, CHAIN_DATA, number, f->hashes[hash]), 0);
+}
+
+static void removed_at_the_beginning(void)
+{
+	struct fixture f;
+
+	setup(&f, true);
+	for (unsigned i = 3; i < 8; i++)
+		add(&f, i);
+	removed(&f, 2, 2);
+	removed(&f, 1, 1);	/* an older note */
+	finish(&f, NULL);
+	ok_int(f.frames_told, 5);
+
+	setup(&f, true);
+	for (unsigned i = 3; i < 8; i++)
+		add(&f, i);
+	removed(&f, 2, 1);
+	finish(&f, "does not follow from the frame before it, which was removed");
+
+	setup(&f, true);
+	for (unsigned i = 4; i < 8; i++)
+		add(&f, i);
+	removed(&f, 2, 2);
+	finish(&f, "frames 3 to 3 before it are missing");
+}
+
+/* Frames that came late, behind the segment that was removed; and a chain that is removed to its end. */
+static void removed_around_what_came_late(void)
+{
+	static const uint8_t stream[16] = { 7 };
+	struct fixture f;
+
+	setup(&f, true);
+	add(&f, 1);
+	for (unsigned i = 5; i < 8; i++)
+		add(&f, i);
+	removed(&f, 4, 4);
+	finish(&f, NULL);
+
+	setup(&f, true);
+	removed(&f, 7, 7);
+	ok_int(evidence_acknowledged(f.e, HOST, stream, CHAIN_DATA, 8), 0);
+	finish(&f, NULL);
+
+	setup(&f, true);
+	removed(&f, 6, 6);
+	ok_int(evidence_acknowledged(f.e, HOST, stream, CHAIN_DATA, 8), 0);
+	finish(&f, "frames 7 to 7 were acknowledged");
+}
+
 static const struct tap_case cases[] = {
 	CASE(whole_chain), CASE(any_order_and_repeats), CASE(missing_in_the_middle), CASE(missing_at_the_end), CASE(missing_at_the_beginning),
 	CASE(one_bit_of_the_payload), CASE(signed_by_another), CASE(store_names_another_key), CASE(replaced_frame),
 	CASE(fork_of_a_chain), CASE(first_frame_with_a_predecessor), CASE(not_a_frame),
+	CASE(removed_at_the_beginning), CASE(removed_around_what_came_late),
 };
 TAP_MAIN(cases)

@@ -442,6 +442,102 @@ static void keeps_refused_bytes_within_bounds(void)
 	clean();
 }
 
+static int count_notes(void *ctx, uint32_t segment, const char *text, size_t n)
+{
+	unsigned *count = ctx;
+
+	++*count;
+	ok(segment && n == 6 && !memcmp(text, "a note", 6));
+	return 0;
+}
+
+static int first_entry(void *ctx, const struct journal_entry *e)
+{
+	*(journal_pos *)ctx = e->pos;
+	return 1;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cp %s/%s %s/%s", dir, from, dir, to);
+	ok_int(system(command), 0);
+}
+
+/* What is removed stays so: also when a kill left the file, but not when another file has its name. */
+static void the_oldest_segments_can_go(void)
+{
+	struct journal *j = NULL;
+	struct buf buf = { 0 };
+	struct journal_entry e;
+	char hash[65], path[128];
+	uint32_t segment = 0;
+	uint64_t bytes, all;
+	unsigned notes = 0;
+	journal_pos pos;
+
+	fresh_dir();
+	must(journal_open(dir, SMALL, NULL, NULL, &j) == 0);
+	ok_int(journal_oldest(j, &segment, &bytes, hash), -ENOENT);
+	for (unsigned i = 0; i < 40; i++)
+		must(kit_append(&kit, j, i * 10, 10, 1000 + i, 0) == 0);
+	must(journal_sync(j) == 0);
+	all = journal_bytes(j);
+	must(journal_oldest(j, &segment, &bytes, hash) == 0);
+	ok_int(segment, 1);
+	ok_int(journal_remove(j, 2, hash, "a note", 6), -ESTALE);
+	hash[0] ^= 1;
+	ok_int(journal_remove(j, 1, hash, "a note", 6), -ESTALE);
+	hash[0] ^= 1;
+	copy_file("0000000001.jnl", "kept");
+	must(journal_remove(j, 1, hash, "a note", 6) == 0);
+	ok_int(journal_bytes(j), all - bytes);
+	snprintf(path, sizeof(path), "%s/0000000001.jnl", dir);
+	ok(access(path, F_OK) < 0);
+	ok_int(journal_read(j, (1ull << 32) + 32, &buf, &e), -ENOENT);
+	ok_int(journal_scan(j, 0, true, first_entry, &pos, NULL), 1);
+	ok_int(pos >> 32, 2);
+	journal_free(&j);
+
+	copy_file("kept", "0000000001.jnl");	/* as if it had been killed before that */
+	must(journal_open(dir, SMALL, NULL, NULL, &j) == 0);
+	ok(access(path, F_OK) < 0);
+	ok_int(journal_removed(j, 0, count_notes, &notes), 0);
+	ok_int(notes, 1);
+	ok_int(journal_removed(j, 1, count_notes, &notes), 0);
+	ok_int(notes, 1);
+	journal_free(&j);
+
+	copy_file("0000000002.jnl", "0000000001.jnl");	/* another one: not what was removed */
+	must(journal_open(dir, SMALL, NULL, NULL, &j) == 0);
+	ok(access(path, F_OK) == 0);
+	journal_free(&j);
+	buf_free(&buf);
+}
+
+/* Where all segments are lost, no number comes again that a note names. */
+static void numbers_are_not_used_again(void)
+{
+	struct journal *j = NULL;
+	char hash[65], command[128];
+	uint32_t segment;
+	uint64_t bytes;
+
+	fresh_dir();
+	must(journal_open(dir, SMALL, NULL, NULL, &j) == 0);
+	for (unsigned i = 0; i < 40; i++)
+		must(kit_append(&kit, j, i * 10, 10, 1000 + i, 0) == 0);
+	must(journal_sync(j) == 0);
+	must(journal_oldest(j, &segment, &bytes, hash) == 0 && journal_remove(j, segment, hash, "a note", 6) == 0);
+	journal_free(&j);
+	snprintf(command, sizeof(command), "rm %s/*.jnl", dir);
+	ok_int(system(command), 0);
+	must(journal_open(dir, SMALL, NULL, NULL, &j) == 0);
+	ok_int(journal_end(j) >> 32, 2);
+	journal_free(&j);
+}
+
 static const struct tap_case cases[] = {
 	CASE(gives_back_what_it_got),
 	CASE(shows_only_what_is_synced),
@@ -452,6 +548,8 @@ static const struct tap_case cases[] = {
 	CASE(survives_a_damaged_segment_header),
 	CASE(entries_inside_frames_are_no_entries),
 	CASE(a_full_disk_leaves_it_as_it_was),
+	CASE(the_oldest_segments_can_go),
+	CASE(numbers_are_not_used_again),
 	CASE(keeps_refused_bytes_within_bounds),
 };
 TAP_MAIN(cases)

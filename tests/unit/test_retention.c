@@ -11,9 +11,11 @@
 #include "lib/fsx.h"
 #include "store/journal.h"
 #include "store/retention/keptclock.h"
+#include "store/retention/removed.h"
 #include "store/retention/restore.h"
 #include "store/retention/retention.h"
 #include "store/retention/rules.h"
+#include "tests/helpers/storekit.h"
 #include "tests/tap.h"
 
 #define S (int64_t)NS_PER_SEC
@@ -130,10 +132,45 @@ static void test_all(void)
 	ok(system(command) == 0);
 }
 
+/* What stays of a segment that is removed, and as text. */
+static void test_removed(void)
+{
+	char dir[] = "/tmp/hosttrail-retention-XXXXXX", command[128], path[4096];
+	struct removed_segment *s = NULL, *again = NULL;
+	struct journal *j = NULL;
+	struct buf a = { 0 }, b = { 0 };
+	struct kit kit;
+
+	must(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/key", dir);
+	must(kit_init(&kit, path, "6b0e4a51-0f5c-4c2e-9d1f-0a4f3e2d1c0b", START, S) == 0);
+	must(journal_open(dir, 4096, NULL, NULL, &j) == 0);
+	for (unsigned i = 0; i < 20; i++)
+		must(kit_append(&kit, j, i * 10, 10, START + i, i == 1 ? JOURNAL_FORK : 0) == 0);
+	must(journal_sync(j) == 0 && removed_make(j, 1, &s) == 0);
+	ok(s->frames > 1 && s->records == s->frames * 10 && s->first == START && s->last == START + (int64_t)s->frames - 1);
+	ok(s->oldest == START && s->newest == START + ((int64_t)s->records - 1) * S && HASH_COUNT(s->heads) == 1);
+	ok(s->heads->number == s->frames - 1 && !s->heads->own);
+	must(removed_write(s, &a) == 0 && removed_read(1, buf_text(&a), a.n, &again) == 0 && removed_write(again, &b) == 0);
+	ok_str(buf_text(&a), buf_text(&b));
+	ok(again->frames == s->frames && !memcmp(again->heads->hash, s->heads->hash, 32));
+	removed_free(&again);
+	ok(removed_read(1, "bytes 1 frames 1 records x", 26, &again) == -EBADMSG && removed_read(1, "", 0, &again) == -EBADMSG);
+	ok(removed_read(1, buf_text(&a), a.n - 10, &again) == -EBADMSG);
+	removed_free(&s);
+	buf_free(&a);
+	buf_free(&b);
+	kit_free(&kit);
+	journal_free(&j);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	ok(system(command) == 0);
+}
+
 static const struct tap_case cases[] = {
 	{ "the clock by which things are removed", test_clock },
 	{ "locks and holds as a file", test_rules },
 	{ "locks and holds from records", test_restore },
+	{ "what stays of a segment", test_removed },
 	{ "all of it", test_all },
 };
 
