@@ -69,6 +69,8 @@ static struct recordcheck *made(const char *selectors, const char *region, uint6
 }
 
 /* A file with the records of these numbers, up to -1. */
+static const char *named = "x";
+
 static void file(struct recordcheck *c, const int *numbers)
 {
 	struct buf b = { 0 };
@@ -79,7 +81,7 @@ static void file(struct recordcheck *c, const int *numbers)
 		buf_add(&b, texts[numbers[i]].p, texts[numbers[i]].n);
 	}
 	buf_adds(&b, "]}");
-	ok_int(recordcheck_file(c, 5, "x", buf_text(&b), b.n), 0);
+	ok_int(recordcheck_file(c, 5, named, buf_text(&b), b.n), 0);
 	buf_free(&b);
 }
 
@@ -166,6 +168,24 @@ static void what_is_wrong(void)
 	over(c, true, 15, NULL);
 }
 
+/* What no frame has may be of one that was removed, if the file is so old. */
+static void frames_that_were_removed(void)
+{
+	static const char *const names[] = { "s3://b/1_CloudTrail_r_20261122T1015Z_0123456789abcdef.json.gz", "s3://b/1_CloudTrail_r_20261124T1016Z_0123456789abcdef.json.gz" };
+	struct recordcheck *c;
+
+	for (unsigned i = 0; i < 2; i++) {
+		c = made(MANAGEMENT, NULL, 0, 1000, 0, NULL);
+		recordcheck_removed(c, 1795428900);	/* 2026-11-23T10:15:00Z */
+		recordcheck_removed(c, 5);
+		named = names[i];
+		file(c, (int[]){ 3, -1 });
+		named = "x";
+		ok_int(recordcheck_unproven(c), 1 - i);
+		over(c, true, i, i ? "no host signed its record" : NULL);
+	}
+}
+
 static void frames_that_do_not_count(void)
 {
 	struct recordcheck *c = made(DATA, NULL, 0, 1000, 0, NULL);
@@ -207,6 +227,6 @@ static void texts_are_cut(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(begin), CASE(what_is_wanted), CASE(what_is_wrong), CASE(frames_that_do_not_count), CASE(texts_are_cut), CASE(end),
+	CASE(begin), CASE(what_is_wanted), CASE(what_is_wrong), CASE(frames_that_were_removed), CASE(frames_that_do_not_count), CASE(texts_are_cut), CASE(end),
 };
 TAP_MAIN(cases)
