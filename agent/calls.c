@@ -21,6 +21,8 @@
 #define SOCKADDR_OP(arg, len) { HT_OP_SOCKADDR, arg, len, 0, 128, 0 },
 #define SOCKADDR_PTR_OP(arg, len) { HT_OP_SOCKADDR, arg, len, HT_OP_F_LENPTR, 128, 0 },
 #define MSGHDR_OP(arg) { HT_OP_MSGHDR, arg, 0, 0, 128, 0 },
+#define KOBJ_OP(arg) { HT_OP_KOBJ, arg, 0, 0, 0, 0 },
+#define KOBJS_OP(arg, size) { HT_OP_KOBJS, arg, size, 0, 0, 0 },
 #define ARGV_OP(arg) { HT_OP_ARGV, arg, 0, 0, 0, 0 },
 #define DIRFD_CWD HT_AUX_CWD
 #define DIRFD_0 0

@@ -81,6 +81,8 @@ static int field_check(const struct ht_field *f, const uint8_t *data)
 		return f->len == sizeof(struct ht_uring) ? 0 : -EBADMSG;
 	case HT_FIELD_REPEAT:
 		return f->len == sizeof(struct ht_repeat) ? 0 : -EBADMSG;
+	case HT_FIELD_KOBJ:
+		return f->len && f->len <= HT_KOBJ_PLACES * sizeof(struct ht_kobj) && f->len % sizeof(struct ht_kobj) == 0 ? 0 : -EBADMSG;
 	case HT_FIELD_CGROUP:
 		return !f->len || !data[f->len - 1] ? 0 : -EBADMSG;
 	default:

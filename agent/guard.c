@@ -13,8 +13,6 @@
 #include "lib/cleanup.h"
 
 #define THINGS_MAX 256
-#define FDS_MAX 64
-#define PIDFS_MAGIC 0x50494446
 #define PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
 /* How a call is judged. pid, signal: registers. */
@@ -35,15 +33,9 @@ static const struct {
 
 struct thing {
 	uint32_t kind, number;
-	uint64_t ino, until;
+	uint64_t until;
 	char *text;
 	char *writer;			/* GUARD_FILES: an executable that may write here */
-};
-
-struct held_fd {			/* a descriptor that a process got of an object of ours */
-	uint32_t tgid;
-	int32_t fd;
-	unsigned thing;
 };
 
 struct guard {
@@ -51,8 +43,6 @@ struct guard {
 	unsigned n;
 	uint32_t pid_ns, group;
 	uint64_t mnt_ns;
-	struct held_fd held[FDS_MAX];
-	unsigned next;
 	uint8_t judge[HT_CALLS_MAX], at[HT_CALLS_MAX];	/* by call: how, and the row of judged[] */
 };
 
@@ -161,7 +151,6 @@ int guard_add(struct guard *g, const struct msg_guard *m)
 	}
 	t->kind = m->kind;
 	t->number = m->number;
-	t->ino = m->ino;
 	t->until = m->until;
 	return 0;
 }
@@ -207,88 +196,85 @@ static void at_signal(const struct guard *g, const struct view *v, int32_t pid, 
 	}
 }
 
-/* Where each pidfd has an inode of its own (6.9 and newer), it tells whose it is. */
+/* The i-th kernel object behind the descriptors of that argument. */
+static bool object_at(const struct view *v, unsigned arg, unsigned i, struct ht_kobj *ret_k)
+{
+	const struct slot *s = view_slot(v, SLOT_KOBJ, arg);
+
+	if (!s || s->flags & HT_FIELD_F_FAULT || (i + 1) * sizeof(*ret_k) > s->n)
+		return false;
+	memcpy(ret_k, s->p + i * sizeof(*ret_k), sizeof(*ret_k));
+	return true;
+}
+
 static void at_pidfd(const struct guard *g, const struct view *v, const char *kind, struct guard_hit *h)
 {
-	const struct slot *s = view_slot(v, SLOT_WALK_FD, 0);
-	struct ht_walk w;
+	struct ht_kobj k;
 
-	if (!s || s->flags & HT_FIELD_F_FAULT || s->n < sizeof(w))
-		return;
-	memcpy(&w, s->p, sizeof(w));
-	for (unsigned i = 0; w.s_magic == PIDFS_MAGIC && i < g->n; i++)
-		if (g->v[i].kind == GUARD_PROCESS && g->v[i].ino && g->v[i].ino == w.ino)
-			hit(h, kind, &g->v[i]);
+	if (object_at(v, 0, 0, &k) && k.kind == HT_KOBJ_PID)
+		at_pid(g, v, (int32_t)k.id, kind, h);
 }
 
 /* ---- bpf(2) ------------------------------------------------------------------------------------------ */
 
-static bool id_of_kind(uint32_t command, uint32_t *ret_kind)
+static const uint32_t kind_of_object[] = { [HT_KOBJ_MAP] = GUARD_MAP, [HT_KOBJ_PROG] = GUARD_PROG, [HT_KOBJ_LINK] = GUARD_LINK };
+
+/* Commands that open an object by its number, which is the first word. */
+static const struct {
+	uint32_t command, kind;
+} by_number[] = {
+	{ BPF_MAP_GET_FD_BY_ID, GUARD_MAP }, { BPF_PROG_GET_FD_BY_ID, GUARD_PROG }, { BPF_LINK_GET_FD_BY_ID, GUARD_LINK },
+};
+
+/*
+ * Commands that open an object, change one, run it, or attach something to it, by descriptor: where in their part of union bpf_attr descriptors of
+ * such objects are. Not those that look only.
+ */
+static const struct {
+	uint32_t command, n;
+	uint16_t at[3];
+} by_descriptor[] = {
+	{ BPF_MAP_CREATE, 1, { 20 } }, { BPF_MAP_UPDATE_ELEM, 1, { 0 } }, { BPF_MAP_DELETE_ELEM, 1, { 0 } },
+	{ BPF_MAP_LOOKUP_AND_DELETE_ELEM, 1, { 0 } }, { BPF_MAP_FREEZE, 1, { 0 } }, { BPF_MAP_LOOKUP_AND_DELETE_BATCH, 1, { 36 } },
+	{ BPF_MAP_UPDATE_BATCH, 1, { 36 } }, { BPF_MAP_DELETE_BATCH, 1, { 36 } }, { BPF_PROG_LOAD, 1, { 112 } },
+	{ BPF_OBJ_PIN, 1, { 8 } }, { BPF_OBJ_GET, 1, { HT_KOBJ_RET } }, { BPF_PROG_ATTACH, 3, { 0, 4, 16 } }, { BPF_PROG_DETACH, 2, { 0, 4 } },
+	{ BPF_PROG_TEST_RUN, 1, { 0 } }, { BPF_RAW_TRACEPOINT_OPEN, 1, { 8 } }, { BPF_LINK_CREATE, 2, { 0, 4 } },
+	{ BPF_LINK_UPDATE, 3, { 0, 4, 12 } }, { BPF_LINK_DETACH, 1, { 0 } }, { BPF_PROG_BIND_MAP, 2, { 0, 4 } },
+};
+
+static bool in_place(uint32_t command, uint16_t at)
 {
-	switch (command) {
-	case BPF_MAP_GET_FD_BY_ID:
-		*ret_kind = GUARD_MAP;
-		return true;
-	case BPF_PROG_GET_FD_BY_ID:
-		*ret_kind = GUARD_PROG;
-		return true;
-	case BPF_LINK_GET_FD_BY_ID:
-		*ret_kind = GUARD_LINK;
-		return true;
-	default:
-		return false;
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(by_descriptor); i++)
+		for (unsigned n = 0; by_descriptor[i].command == command && n < by_descriptor[i].n; n++)
+			if (by_descriptor[i].at[n] == at)
+				return true;
+	return false;
 }
 
-/* Commands that change the object whose descriptor is the first word. */
-static bool by_descriptor(uint32_t command)
+static const struct thing *found_by_number(const struct guard *g, const struct view *v, uint32_t command)
 {
-	switch (command) {
-	case BPF_MAP_UPDATE_ELEM:
-	case BPF_MAP_DELETE_ELEM:
-	case BPF_MAP_LOOKUP_AND_DELETE_ELEM:
-	case BPF_MAP_FREEZE:
-	case BPF_LINK_UPDATE:
-	case BPF_LINK_DETACH:
-		return true;
-	default:
-		return false;
-	}
-}
+	const struct slot *s = view_slot(v, SLOT_MEM, 1);
+	uint32_t first;
 
-static void hold(struct guard *g, uint32_t tgid, int32_t fd, unsigned thing)
-{
-	g->held[g->next] = (struct held_fd){ tgid, fd, thing };
-	g->next = (g->next + 1) % FDS_MAX;
-}
-
-static const struct thing *held_by(const struct guard *g, uint32_t tgid, int32_t fd)
-{
-	for (unsigned i = 1; i <= FDS_MAX; i++) {	/* the latest first: numbers are used again */
-		const struct held_fd *x = &g->held[(g->next + FDS_MAX - i) % FDS_MAX];
-
-		if (x->tgid == tgid && x->fd == fd)
-			return tgid ? &g->v[x->thing] : NULL;
-	}
+	if (!s || s->flags & HT_FIELD_F_FAULT || s->n < sizeof(first))
+		return NULL;
+	memcpy(&first, s->p, sizeof(first));
+	for (unsigned i = 0; i < ARRAY_SIZE(by_number); i++)
+		if (by_number[i].command == command)
+			return find(g, by_number[i].kind, first);
 	return NULL;
 }
 
-static void at_bpf(struct guard *g, const struct view *v, struct guard_hit *h)
+static void at_bpf(const struct guard *g, const struct view *v, struct guard_hit *h)
 {
-	const struct slot *s = view_slot(v, SLOT_MEM, 1);
-	uint32_t first, kind, command = (uint32_t)v->c.args[0];
-	const struct thing *t = NULL;
+	uint32_t command = (uint32_t)v->c.args[0];
+	const struct thing *t = found_by_number(g, v, command);
+	struct ht_kobj k;
 
-	if (!s || s->flags & HT_FIELD_F_FAULT || s->n < sizeof(first))
-		return;
-	memcpy(&first, s->p, sizeof(first));
-	if (id_of_kind(command, &kind)) {
-		t = find(g, kind, first);
-		if (t && view_ok(v))
-			hold(g, v->c.h.tgid, (int32_t)v->c.ret, (unsigned)(t - g->v));
-	} else if (by_descriptor(command)) {
-		t = held_by(g, v->c.h.tgid, (int32_t)first);
-	}
+	for (unsigned i = 0; !t && object_at(v, 1, i, &k); i++)
+		if (k.kind < ARRAY_SIZE(kind_of_object) && kind_of_object[k.kind] && in_place(command, k.at) &&
+		    (k.at != HT_KOBJ_RET || view_ok(v)))
+			t = find(g, kind_of_object[k.kind], k.id);
 	if (t)
 		hit(h, "bpf", t);
 }

@@ -16,7 +16,7 @@
 #include "idcache.h"
 
 enum guard_kind {
-	GUARD_PROCESS = 1,	/* number: pid; ino: of its pidfd where pidfds have one each, else 0; text: "worker" */
+	GUARD_PROCESS = 1,	/* number: pid; text: "worker" */
 	GUARD_GROUP,		/* number: our process group */
 	GUARD_NAMESPACES,	/* number: our pid namespace; ino: our mount namespace */
 	GUARD_MAP,		/* number: the object's id; text: its name */

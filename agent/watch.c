@@ -35,17 +35,9 @@ static int tell(struct parent *p, uint32_t kind, uint32_t number, uint64_t ino, 
 }
 
 /* Where pidfds have inodes of their own, the number of this one; they are 64 bits wide and not small there. */
-static uint64_t pidfd_ino(pid_t pid)
-{
-	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct stat st;
-
-	return fd < 0 || fstat(fd, &st) < 0 ? 0 : st.st_ino;
-}
-
 int tell_process(struct parent *p, const char *name, pid_t pid)
 {
-	return pid ? tell(p, GUARD_PROCESS, (uint32_t)pid, pidfd_ino(pid), name) : 0;
+	return pid ? tell(p, GUARD_PROCESS, (uint32_t)pid, 0, name) : 0;
 }
 
 static uint64_t ino_of(const char *path)

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 9
+#define HT_EVENT_VERSION 10
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -91,6 +91,9 @@ enum ht_op_kind {
 			 * (HT_OP_F_LENPTR: a pointer to it). Emits SOCKADDR(arg) */
 	HT_OP_MSGHDR,	/* arg: user struct msghdr (by ABI). Emits SOCKADDR(arg) of msg_name */
 	HT_OP_ARGV,	/* arg: user array of strings (by ABI). Emits ARGV(arg) */
+	HT_OP_KOBJ,	/* arg: descriptor. Emits KOBJ(arg) where it is a pidfd, or a BPF object's */
+	HT_OP_KOBJS,	/* arg: user union bpf_attr; aux: argument with its size. Emits KOBJ(arg) of what lies where
+			 * descriptors may lie (ht_kobj.at), and of the result */
 	HT_OP__MAX,
 };
 
@@ -370,6 +373,7 @@ enum ht_field_kind {
 	HT_FIELD_KSTR,		/* kernel's copy of a string (bprm filename; arg 0 filename, 1 interp) */
 	HT_FIELD_URING,		/* struct ht_uring */
 	HT_FIELD_REPEAT,	/* struct ht_repeat: the event stands for several equal calls; its time is the last one's */
+	HT_FIELD_KOBJ,		/* struct ht_kobj, one or more: whose objects descriptors stand for when the call ends */
 	HT_FIELD__MAX,
 };
 
@@ -518,6 +522,17 @@ struct ht_uring {
 	__u32 slot;		/* DIRECT: as asked for, from 1; all ones: the kernel chooses, ret tells */
 	__u32 opcode;
 	__u32 pad;
+};
+
+enum ht_kobj_kind { HT_KOBJ_MAP = 1, HT_KOBJ_PROG, HT_KOBJ_LINK, HT_KOBJ_PID };
+
+#define HT_KOBJ_PLACES 9
+#define HT_KOBJ_RET 0xffff	/* at: the result */
+
+struct ht_kobj {
+	__u16 at;		/* byte in the structure; 0 for a descriptor that is an argument */
+	__u16 kind;		/* enum ht_kobj_kind */
+	__u32 id;		/* the kernel's number of it; of a pidfd: of the process, in the initial namespace */
 };
 
 struct ht_repeat {

@@ -1050,6 +1050,20 @@ static void merged_wrongly(void)
 	ok_int(event_check(&ev, ev.n), -EBADMSG);
 }
 
+static void kernel_objects(void)
+{
+	struct ht_kobj k[HT_KOBJ_PLACES + 1] = { { 0, HT_KOBJ_MAP, 4711 } };
+
+	for (unsigned n = 0; n <= HT_KOBJ_PLACES + 1; n++) {
+		begin("bpf", 0);
+		event_field(&ev, HT_FIELD_KOBJ, 1, 0, 0, k, n * sizeof(*k));
+		ok_int(event_check(&ev, ev.n), n && n <= HT_KOBJ_PLACES ? 0 : -EBADMSG);
+	}
+	begin("bpf", 0);
+	event_field(&ev, HT_FIELD_KOBJ, 1, 0, 0, k, sizeof(*k) + 1);
+	ok_int(event_check(&ev, ev.n), -EBADMSG);
+}
+
 /* ---- operations of io_uring ---- */
 
 static void ring_field(uint32_t opcode, uint32_t flags, uint32_t slot)
@@ -1328,7 +1342,7 @@ static const struct tap_case cases[] = {
 	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
 	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),
 	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(argv_with_a_gap), CASE(connects), CASE(unix_and_others),
-	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(merged), CASE(merged_wrongly), CASE(operations_of_a_ring), CASE(results_of_operations),
+	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(merged), CASE(merged_wrongly), CASE(kernel_objects), CASE(operations_of_a_ring), CASE(results_of_operations),
 	CASE(unknown_number), CASE(compat),
 	CASE(died_and_interrupted), CASE(lying_lengths), CASE(lies_append_nothing), CASE(every_row_decodes_bare), CASE(walks_in_small_rooms),
 };
