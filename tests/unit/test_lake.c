@@ -255,6 +255,7 @@ static void segments_move_their_store_on(void)
 
 static const struct tap_case cases[] = {
 	CASE(record_goes_into_slots),
+	CASE(steps_and_known_ends_change_nothing),
 	CASE(torn_text_is_told),
 	CASE(texts_lose_their_escapes),
 	CASE(times_are_read),
