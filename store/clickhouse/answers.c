@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 
 #include "cluster_internal.h"
+#include "jobs.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/json.h"
@@ -20,6 +21,12 @@ static const struct {
 } operations[] = {
 	{ "LookupEvents", cluster_lookup },
 	{ "Status", cluster_status },
+	{ "StartQuery", cluster_start_query },
+	{ "DescribeQuery", cluster_describe_query },
+	{ "GetQueryResults", cluster_get_query_results },
+	{ "CancelQuery", cluster_cancel_query },
+	{ "ListQueries", cluster_list_queries },
+	{ "ListEventDataStores", cluster_list_stores },
 };
 
 static op_fn find(const char *name)

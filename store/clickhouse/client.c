@@ -96,7 +96,7 @@ void ch_link_free(struct ch_link *l)
 
 static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-	return __atomic_load_n(&((struct ch *)ctx)->stop, __ATOMIC_RELAXED);
+	return __atomic_load_n(&((struct ch *)ctx)->stop_queries, __ATOMIC_RELAXED);
 }
 
 static size_t on_bytes(char *p, size_t size, size_t n, void *ctx)
@@ -127,7 +127,7 @@ static void set_up(struct ch *ch, struct ch_link *l, const struct ch_statement *
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, st->timeout_ms ? st->timeout_ms : TIMEOUT_MS);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, st->query_user ? 0L : 1L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, ch);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -168,7 +168,7 @@ int ch_send(struct ch *ch, struct ch_link *l, struct ch_server *s, const struct 
 	if (!l->curl)
 		l->curl = curl_easy_init();
 	buf_reset(&l->answer);
-	l->answer.max = CH_ANSWER_MAX;
+	l->answer.max = st->max ? st->max : CH_ANSWER_MAX;
 	l->code = 0;
 	l->unknown = false;
 	headers = curl_slist_append(NULL, "Expect:");

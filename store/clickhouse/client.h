@@ -43,7 +43,7 @@ struct ch {
 	char *password, *query_password;
 	bool modern;			/* has LowCardinality, codecs, skip indexes: not 18.16 */
 	char version[32];
-	bool stop;			/* atomic: ends transfers */
+	bool stop_queries;		/* atomic: ends users' queries that are under way */
 	unsigned next;			/* atomic: where the next statement goes first */
 	pthread_mutex_t lock;		/* of what ch_prepare() changes */
 };
@@ -67,6 +67,7 @@ struct ch_statement {
 	const char *settings;		/* "&max_rows=1", or NULL */
 	bool query_user;
 	long timeout_ms;		/* 0: two minutes */
+	size_t max;			/* bytes of the answer; 0: CH_ANSWER_MAX */
 };
 /* To this very server. -EHOSTUNREACH: no answer; -EREMOTEIO: it refused; -ECANCELED: the store ends. */
 int ch_send(struct ch *ch, struct ch_link *l, struct ch_server *s, const struct ch_statement *st, char why[CH_WHY_MAX]);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cluster_internal.h"
+#include "jobs.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -204,6 +205,8 @@ int cluster_open(struct store *st, const struct cluster_config *config, struct c
 		r = token_key(c, st->token_key);
 	if (!r)
 		r = decoded_cache_new(0, &c->cache);
+	if (!r)
+		r = jobs_open(c, &c->jobs);
 	if (r < 0) {
 		cluster_free(&c);
 		return r;
@@ -256,6 +259,8 @@ void cluster_stop(struct cluster *c)
 	pthread_cond_broadcast(&c->work);
 	pthread_cond_broadcast(&c->done);
 	pthread_mutex_unlock(&c->lock);
+	__atomic_store_n(&c->ch.stop_queries, true, __ATOMIC_RELAXED);
+	jobs_close(&c->jobs);
 	if (c->keeper_runs)
 		pthread_join(c->keeper, NULL);
 	if (c->flusher_runs)	/* writes what there is, once */

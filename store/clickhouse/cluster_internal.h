@@ -28,6 +28,8 @@ struct cluster_stats {
 	uint64_t frames, records, duplicates, inserts, failures, rows_bytes, doubles;
 };
 
+struct jobs;
+
 struct cluster {
 	struct store *st;
 	struct cluster_config config;
@@ -50,11 +52,10 @@ struct cluster {
 	struct cluster_stats stats;
 	struct double_frame doubles[DOUBLES_MAX];
 	unsigned ndoubles;
-	struct cluster_query *queries;
+	struct jobs *jobs;
 };
 
 /* ---- flush.c */
-struct flight;
 void *cluster_flush(void *arg);
 /* ---- care.c: servers that come back, frames that are there twice */
 void *cluster_care(void *arg);

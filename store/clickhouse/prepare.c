@@ -26,19 +26,31 @@ static void take_line(struct ch_link *l, char *ret, size_t room)
 	snprintf(ret, room, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+static void replicated(struct buf *out, const char *database, const char *table)
+{
+	buf_reset(out);
+	buf_addf(out, "ReplicatedMergeTree('/clickhouse/tables/{shard}/%s/%s', '{replica}')", database, table);
+}
+
 static int make_tables(struct ch *ch, struct ch_link *l, struct ch_server *s, char *why)
 {
-	_cleanup_buf_ struct buf rows = { 0 }, all = { 0 }, engine = { 0 };
-	const char *database = ch->config.database;
-	int r;
+	_cleanup_buf_ struct buf engine = { 0 };
+	struct buf sql[4] = { { 0 } };
+	const char *database = ch->config.database, *cluster = ch->config.cluster;
+	int r = 0;
 
-	buf_addf(&engine, "ReplicatedMergeTree('/clickhouse/tables/{shard}/%s/" TABLE_ROWS "', '{replica}')", database);
-	tables_rows(&rows, ch->modern, buf_text(&engine));
-	tables_all(&all, database, ch->config.cluster);
-	if (rows.failed || all.failed)
-		return -ENOMEM;
-	r = one(ch, l, s, buf_text(&rows), why);
-	return r ? r : one(ch, l, s, buf_text(&all), why);
+	replicated(&engine, database, TABLE_ROWS);
+	tables_rows(&sql[0], ch->modern, buf_text(&engine));
+	tables_over(&sql[1], TABLE_ALL, TABLE_ROWS, database, cluster);
+	replicated(&engine, database, TABLE_KEPT_ROWS);
+	tables_kept(&sql[2], buf_text(&engine));
+	tables_over(&sql[3], TABLE_KEPT, TABLE_KEPT_ROWS, database, cluster);
+	for (unsigned i = 0; i < ARRAY_SIZE(sql); i++) {
+		if (!r)
+			r = sql[i].failed ? -ENOMEM : one(ch, l, s, buf_text(&sql[i]), why);
+		buf_free(&sql[i]);
+	}
+	return r;
 }
 
 /* The database is made without naming it as the one to work in. */

@@ -107,19 +107,21 @@ void tables_rows(struct buf *out, bool modern, const char *engine)
 	for (unsigned i = 0; i < ncolumns; i++)
 		buf_addf(out, "%s`%s` %s%s", i ? ", " : "", columns[i].name, type_name(columns[i].type),
 			 modern && columns[i].type >= COLUMN_TEXT && columns[i].type <= COLUMN_MAYBE_TEXT ? " CODEC(ZSTD(1))" : "");
-	/* {database} has been a macro of every server for years, but not yet of 18.16 */
-	buf_adds(out, ") ENGINE = ");
-	if (engine)
-		buf_adds(out, engine);
-	buf_addf(out, " PARTITION BY day ORDER BY (kind, account, eventtime, host, stream, chain, number, record) "
-		      "SETTINGS index_granularity = %d", GRANULE);
-	if (!engine || strstr(engine, "Replicated"))
+	buf_addf(out, ") ENGINE = %s PARTITION BY day ORDER BY (kind, account, eventtime, host, stream, chain, number, record) "
+		      "SETTINGS index_granularity = %d", engine, GRANULE);
+	if (!strncmp(engine, "Replicated", 10))
 		buf_addf(out, ", replicated_deduplication_window = %d", DEDUPLICATION_WINDOW);
 }
 
-void tables_all(struct buf *out, const char *database, const char *cluster)
+void tables_kept(struct buf *out, const char *engine)
 {
-	buf_addf(out, "CREATE TABLE IF NOT EXISTS " TABLE_ALL " AS " TABLE_ROWS " ENGINE = Distributed('%s', '%s', '" TABLE_ROWS "')", cluster, database);
+	buf_addf(out, "CREATE TABLE IF NOT EXISTS " TABLE_KEPT_ROWS " (id String, part UInt32, version UInt64, created Int64, day Date, body String) "
+		      "ENGINE = %s PARTITION BY day ORDER BY (id, part, version) SETTINGS index_granularity = 256", engine);
+}
+
+void tables_over(struct buf *out, const char *all, const char *rows, const char *database, const char *cluster)
+{
+	buf_addf(out, "CREATE TABLE IF NOT EXISTS %s AS %s ENGINE = Distributed('%s', '%s', '%s')", all, rows, cluster, database, rows);
 }
 
 void tables_insert(struct buf *out)

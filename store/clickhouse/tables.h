@@ -17,6 +17,8 @@
 #define TABLES_VERSION 1
 #define TABLE_ROWS "trail_rows_1"	/* on each server */
 #define TABLE_ALL "trail_1"		/* over all of them */
+#define TABLE_KEPT_ROWS "trail_query_rows_1"	/* queries and their answers */
+#define TABLE_KEPT "trail_query_1"
 #define COLUMNS_MAX 160
 
 enum row_kind { ROW_RECORD = 0, ROW_FRAME = 1 };
@@ -45,10 +47,11 @@ extern unsigned ncolumns;
 /* A column that users' SQL may name, by its dotted name in any case; NULL: there is none. */
 const struct column *column_find(const char *name);
 
-/* The statement that makes one of them if it is not there. modern: of today's engine, with its codecs. engine NULL: the
- * replicated one; tests give another. */
+/* Statements that make them if they are not there. engine: ReplicatedMergeTree(...), or what a test gives. modern: of today's
+ * servers, with their codecs. */
 void tables_rows(struct buf *out, bool modern, const char *engine);
-void tables_all(struct buf *out, const char *database, const char *cluster);
+void tables_kept(struct buf *out, const char *engine);
+void tables_over(struct buf *out, const char *all, const char *rows, const char *database, const char *cluster);
 /* "INSERT INTO ... (kind, ...) FORMAT RowBinary" */
 void tables_insert(struct buf *out);
 

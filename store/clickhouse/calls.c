@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* calls.c - functions of users' SQL, and what they are called by ClickHouse. What is not here is refused. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client.h"
+#include "lib/cleanup.h"
+#include "translate_internal.h"
+
+static const struct {
+	const char *name, *theirs;
+	unsigned least, most;		/* arguments */
+} table[] = {
+	{ "count", "count", 1, 1 }, { "sum", "sum", 1, 1 }, { "min", "min", 1, 1 }, { "max", "max", 1, 1 }, { "avg", "avg", 1, 1 },
+	{ "approx_distinct", "uniq", 1, 1 }, { "approx_count_distinct", "uniq", 1, 1 }, { "arbitrary", "any", 1, 1 },
+	{ "any_value", "any", 1, 1 }, { "max_by", "argMax", 2, 2 }, { "min_by", "argMin", 2, 2 }, { "arg_max", "argMax", 2, 2 },
+	{ "arg_min", "argMin", 2, 2 }, { "lower", "lowerUTF8", 1, 1 }, { "upper", "upperUTF8", 1, 1 }, { "length", "lengthUTF8", 1, 1 },
+	{ "substr", "substringUTF8", 3, 3 }, { "substring", "substringUTF8", 3, 3 }, { "concat", "concat", 2, 16 }, { "||", "concat", 2, 2 },
+	{ "replace", "replaceAll", 3, 3 }, { "strpos", "positionUTF8", 2, 2 }, { "starts_with", "startsWith", 2, 2 }, { "nullif", "nullIf", 2, 2 },
+	{ "if", "if", 3, 3 }, { "abs", "abs", 1, 1 }, { "round", "round", 1, 2 }, { "floor", "floor", 1, 1 }, { "ceil", "ceil", 1, 1 },
+	{ "ceiling", "ceil", 1, 1 }, { "sqrt", "sqrt", 1, 1 }, { "+", "plus", 2, 2 }, { "-", "minus", 2, 2 }, { "*", "multiply", 2, 2 },
+	{ "%", "modulo", 2, 2 }, { "day_of_week", "toDayOfWeek", 1, 1 }, { "hour", "toHour", 1, 1 }, { "minute", "toMinute", 1, 1 },
+	{ "day", "toDayOfMonth", 1, 1 }, { "month", "toMonth", 1, 1 }, { "year", "toYear", 1, 1 }, { "date", "toDate", 1, 1 },
+	{ "from_unixtime", "toDateTime", 1, 1 }, { "to_unixtime", "toUInt32", 1, 1 }, { "from_iso8601_timestamp", "parseDateTimeBestEffort", 1, 1 },
+	{ "now", "now", 0, 0 }, { "current_timestamp", "now", 0, 0 }, { "get_current_timestamp", "now", 0, 0 },
+};
+
+/* A constant's text, or NULL. */
+static const char *text_of(struct json_object *e)
+{
+	return tree_is(e, "class", "CONSTANT") ? tree_text(tree_get(e, "value"), "value") : NULL;
+}
+
+static int arguments(struct translator *t, struct json_object *e, const struct scope *s)
+{
+	struct json_object *list = tree_get(e, "children");
+	int r = 0;
+
+	buf_addc(t->out, '(');
+	for (unsigned i = 0; !r && i < tree_count(list); i++) {
+		if (i)
+			buf_adds(t->out, ", ");
+		r = translate_expression(t, json_object_array_get_idx(list, i), s);
+	}
+	buf_addc(t->out, ')');
+	return r;
+}
+
+/* ---- those that are more than another name */
+
+/* %, _ and nothing else mean something in Trino's patterns; here a backslash does, too. */
+static int like(struct translator *t, struct json_object *e, const struct scope *s, const char *theirs, bool folded)
+{
+	const char *pattern = text_of(tree_child(e, 1));
+	_cleanup_buf_ struct buf text = { 0 };
+	int r;
+
+	if (!pattern)
+		return translate_refuse(t, "LIKE takes a constant pattern", NULL);
+	for (; *pattern; pattern++)
+		buf_addf(&text, "%s%c", *pattern == '\\' ? "\\" : "", *pattern);
+	buf_addf(t->out, "%s(%s", theirs, folded ? "lowerUTF8(" : "");
+	r = translate_expression(t, tree_child(e, 0), s);
+	buf_adds(t->out, folded ? "), lowerUTF8(" : ", ");
+	ch_quote(t->out, text.p, text.n);
+	buf_adds(t->out, folded ? "))" : ")");
+	return r;
+}
+
+static int truncated(struct translator *t, struct json_object *e, const struct scope *s)
+{
+	static const char *const units[][2] = { { "minute", "toStartOfMinute(" }, { "hour", "toStartOfHour(" }, { "day", "toStartOfDay(" },
+						{ "week", "toMonday(" }, { "month", "toStartOfMonth(" }, { "year", "toStartOfYear(" } };
+	const char *unit = text_of(tree_child(e, 0));
+	int r;
+
+	for (unsigned i = 0; unit && i < ARRAY_SIZE(units); i++) {
+		if (strcasecmp(unit, units[i][0]))
+			continue;
+		buf_adds(t->out, units[i][1]);
+		r = translate_expression(t, tree_child(e, 1), s);
+		buf_addc(t->out, ')');
+		return r;
+	}
+	return translate_refuse(t, "date_trunc does not know", unit ? unit : "?");
+}
+
+/* A member of JSON text as text: without its quotes if it is one. Old servers look for the name anywhere in the text. */
+static void member(struct translator *t, struct buf *json, const char *key, size_t n)
+{
+	_cleanup_buf_ struct buf out = { 0 }, name = { 0 };
+	const char *text = t->modern ? "JSONExtractString" : "visitParamExtractString", *raw = t->modern ? "JSONExtractRaw" : "visitParamExtractRaw";
+
+	ch_quote(&name, key, n);
+	buf_addf(&out, "nullIf(if(%s(%s, %s) != '', %s(%s, %s), ", text, buf_text(json), buf_text(&name), text, buf_text(json), buf_text(&name));
+	buf_addf(&out, "%s(%s, %s)), '')", raw, buf_text(json), buf_text(&name));
+	buf_reset(json);
+	buf_add(json, out.p, out.n);
+	if (out.failed || name.failed)
+		json->failed = true;
+}
+
+/* What e becomes, apart. */
+static int apart(struct translator *t, struct json_object *e, const struct scope *s, struct buf *ret)
+{
+	struct translator other = *t;
+	int r;
+
+	other.out = ret;
+	r = translate_expression(&other, e, s);
+	return r ? r : ret->failed ? -ENOMEM : 0;
+}
+
+/* element_at(column, 'name') */
+static int element(struct translator *t, struct json_object *e, const struct scope *s)
+{
+	const struct column *c = translate_column(tree_child(e, 0), s);
+	const char *key = text_of(tree_child(e, 1));
+	_cleanup_buf_ struct buf json = { 0 };
+	int r;
+
+	if (!c || !c->field || c->field->type != LAKE_MAP || !key)
+		return translate_refuse(t, "element_at takes a column that is a map, and a name", NULL);
+	r = apart(t, tree_child(e, 0), s, &json);
+	member(t, &json, key, strlen(key));
+	buf_add(t->out, json.p, json.n);
+	return r ? r : json.failed ? -ENOMEM : 0;
+}
+
+/* json_extract_scalar(text, '$.a.b') */
+static int extracted(struct translator *t, struct json_object *e, const struct scope *s)
+{
+	const char *path = text_of(tree_child(e, 1));
+	_cleanup_buf_ struct buf json = { 0 };
+	int r;
+
+	if (!path || *path++ != '$' || strpbrk(path, "[]\"'*\\"))
+		return translate_refuse(t, "json_extract_scalar takes a path of names: $.a.b", NULL);
+	r = apart(t, tree_child(e, 0), s, &json);
+	while (!r && *path == '.') {
+		size_t n = strcspn(++path, ".");
+
+		member(t, &json, path, n);
+		path += n;
+		if (json.failed || json.n > TRANSLATE_BYTES_MAX)
+			return translate_refuse(t, "the path is too long", NULL);
+	}
+	buf_add(t->out, json.p, json.n);
+	return r;
+}
+
+static int special(struct translator *t, struct json_object *e, const struct scope *s, const char *name)
+{
+	if (!strcmp(name, "~~"))
+		return like(t, e, s, "like", false);
+	if (!strcmp(name, "!~~"))
+		return like(t, e, s, "notLike", false);
+	if (!strcmp(name, "~~*"))
+		return like(t, e, s, "like", true);
+	if (!strcmp(name, "!~~*"))
+		return like(t, e, s, "notLike", true);
+	if (!strcmp(name, "date_trunc"))
+		return truncated(t, e, s);
+	if (!strcmp(name, "element_at"))
+		return element(t, e, s);
+	if (!strcmp(name, "json_extract_scalar") || !strcmp(name, "json_extract_string"))
+		return extracted(t, e, s);
+	return 1;
+}
+
+int translate_call(struct translator *t, struct json_object *e, const struct scope *s)
+{
+	const char *name = tree_text(e, "function_name");
+	unsigned n = tree_count(tree_get(e, "children"));
+	bool distinct = json_object_get_boolean(tree_get(e, "distinct"));
+	int r = name ? 1 : -EINVAL;
+
+	if (tree_get(e, "filter") || tree_count(tree_get(tree_get(e, "order_bys"), "orders")))
+		return translate_refuse(t, "FILTER and ORDER BY within a function are not supported", NULL);
+	if (name && !strcmp(name, "count_star")) {
+		buf_adds(t->out, "count()");
+		return 0;
+	}
+	if (r > 0)
+		r = special(t, e, s, name);
+	if (r <= 0)
+		return r;
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+		if (strcasecmp(table[i].name, name) || n < table[i].least || n > table[i].most)
+			continue;
+		if (distinct && strcmp(table[i].name, "count"))
+			break;
+		buf_adds(t->out, distinct ? "uniqExact" : table[i].theirs);
+		return arguments(t, e, s);
+	}
+	return translate_refuse(t, "this engine does not have the function", name);
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* jobs.c - users' SQL: read by the lake's parser, translated, run. */
+#include "jobs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jobs_internal.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "proto/json.h"
+#include "proto/keys.h"
+#include "proto/recordread.h"
+#include "store/lake/sandbox.h"
+#include "tables.h"
+
+#define CODE_TIMEOUT 159
+#define CODE_CANCELLED 394
+#define CODE_ROWS 396
+
+/* ---- life */
+
+static void open_parser(struct jobs *j)
+{
+	const char *settings[] = { "threads", "1", "memory_limit", "128MB", "temp_directory", "", "autoinstall_known_extensions", "false",
+				   "autoload_known_extensions", "false", "enable_external_access", "false", NULL };
+
+	if (duck_load(j->c->config.duckdb, j->fault) < 0 || duck_open(settings, &j->db, j->fault) < 0) {
+		log_warnx("no SQL: its parser, libduckdb.so, cannot be loaded (%s); everything else works without", j->fault);
+		return;
+	}
+	if (duck.connect(j->db, &j->conn) != DuckDBSuccess)
+		snprintf(j->fault, sizeof(j->fault), "out of memory");
+}
+
+int jobs_open(struct cluster *c, struct jobs **ret_j)
+{
+	struct jobs *j = calloc(1, sizeof(*j));
+	uint8_t hash[32];
+
+	if (!j)
+		return -ENOMEM;
+	j->c = c;
+	pthread_mutex_init(&j->lock, NULL);
+	pthread_mutex_init(&j->parser, NULL);
+	pthread_cond_init(&j->ended, NULL);
+	sha256(c->st->token_key, sizeof(c->st->token_key), hash);
+	hash[6] = (uint8_t)(hash[6] & 0x0f) | 0x80;
+	hash[8] = (uint8_t)(hash[8] & 0x3f) | 0x80;
+	uuid_text(hash, j->store_id);
+	open_parser(j);
+	*ret_j = j;
+	return 0;
+}
+
+void jobs_close(struct jobs **pj)
+{
+	struct jobs *j = *pj;
+
+	if (!j)
+		return;
+	pthread_mutex_lock(&j->lock);
+	while (j->n)
+		pthread_cond_wait(&j->ended, &j->lock);
+	pthread_mutex_unlock(&j->lock);
+	duck_disconnect(&j->conn);
+	duck_close(&j->db);
+	pthread_mutex_destroy(&j->lock);
+	pthread_mutex_destroy(&j->parser);
+	pthread_cond_destroy(&j->ended);
+	free(j);
+	*pj = NULL;
+}
+
+static void job_free(struct job *job)
+{
+	job_state_free(&job->state);
+	translated_free(&job->query);
+	free(job);
+}
+
+/* ---- rows */
+
+static void add_cell(struct json *j, const struct translated *t, unsigned i, struct json_object *v)
+{
+	const char *text = json_object_get_string(v);
+
+	json_open(j, NULL, '{');
+	if (!v)
+		json_null(j, t->columns[i].name);
+	else if (t->columns[i].truth)
+		json_string(j, t->columns[i].name, *text == '1' ? "true" : "false");
+	else if (json_object_is_type(v, json_type_string))
+		json_text(j, t->columns[i].name, text, (size_t)json_object_get_string_len(v));
+	else
+		json_string(j, t->columns[i].name, text);
+	json_close(j, '}');
+}
+
+static void add_row(struct json *j, const struct translated *t, struct json_object *row)
+{
+	unsigned n = json_object_is_type(row, json_type_array) ? (unsigned)json_object_array_length(row) : 0;
+
+	json_open(j, NULL, '[');
+	for (unsigned i = 0; i < n && i < t->ncolumns; i++)
+		add_cell(j, t, i, json_object_array_get_idx(row, i));
+	json_close(j, ']');
+}
+
+static int keep_rows(struct job *job, struct ch_link *l, struct json_object *data, char *why)
+{
+	size_t n = json_object_array_length(data);
+	int r = 0;
+
+	for (size_t at = 0; !r && at < n; at += JOB_PAGE) {
+		_cleanup_buf_ struct buf page = { 0 };
+		struct json j = { .out = &page };
+
+		for (size_t i = at; i < n && i < at + JOB_PAGE; i++)
+			add_row(&j, &job->query, json_object_array_get_idx(data, i));
+		r = page.failed ? -ENOMEM : kept_page(job->jobs->c, l, job->state.id, job->state.created, (unsigned)(at / JOB_PAGE), &page, why);
+	}
+	job->state.rows = n;
+	return r;
+}
+
+static uint64_t statistic(struct json_object *answer, const char *key)
+{
+	struct json_object *s, *v;
+
+	return json_object_object_get_ex(answer, "statistics", &s) && json_object_object_get_ex(s, key, &v) ? (uint64_t)json_object_get_int64(v) : 0;
+}
+
+static int keep_answer(struct job *job, struct ch_link *l, char *why)
+{
+	struct json_object *answer = json_tokener_parse(buf_text(&l->answer)), *data;
+	int r = -EBADMSG;
+
+	if (json_object_is_type(answer, json_type_object) && json_object_object_get_ex(answer, "data", &data) &&
+	    json_object_is_type(data, json_type_array)) {
+		job->state.scanned = statistic(answer, "rows_read");
+		job->state.bytes = statistic(answer, "bytes_read");
+		r = keep_rows(job, l, data, why);
+	}
+	json_object_put(answer);
+	return r;
+}
+
+/* ---- running */
+
+static int ask(struct job *job, struct ch_link *l, char *why)
+{
+	const struct cluster_config *c = &job->jobs->c->config;
+	const bool apart = c->clickhouse.query_user && *c->clickhouse.query_user;
+	char settings[512];
+	const struct ch_statement st = { .sql = buf_text(&job->query.sql), .settings = settings, .query_user = true, .max = JOB_ANSWER_MAX,
+					 .timeout_ms = (long)(c->query_ns / (int64_t)NS_PER_MS) + 10000 };
+
+	/* readonly=1 last: nothing can be set behind it. A user of its own is read-only by the server's settings */
+	snprintf(settings, sizeof(settings),
+		 "&query_id=%s&max_execution_time=%" PRId64 "&max_memory_usage=%" PRIu64 "&max_result_rows=%" PRIu64 "&result_overflow_mode=throw%s", job->state.id,
+		 c->query_ns / (int64_t)NS_PER_SEC + 1, c->memory, c->query_rows, apart ? "" : "&readonly=1");
+	return ch_ask(&job->jobs->c->ch, l, &st, why);
+}
+
+/* The server's words are for the log: they speak of tables and settings that are ours. */
+static const char *fault_text(struct ch_link *l, int r)
+{
+	switch (l->code) {
+	case CODE_TIMEOUT:
+		return "The query took longer than queries may.";
+	case CODE_CANCELLED:
+		return "The query was cancelled.";
+	case CODE_ROWS:
+		return "The query gives more rows than queries may.";
+	case 241:
+		return "The query needs more memory than queries may have.";
+	case 43: case 53: case 70: case 386:
+		return "The statement compares or computes with values of types that do not go together.";
+	case 215:
+		return "A column is neither in GROUP BY nor in an aggregate function.";
+	default:
+		return r == -EREMOTEIO ? "The cluster could not run the statement." : "The store could not run the statement.";
+	}
+}
+
+static void finish(struct job *job, struct ch_link *l, int r, const char *why)
+{
+	const char *status = "FINISHED";
+	bool cancelled;
+
+	pthread_mutex_lock(&job->jobs->lock);
+	cancelled = job->cancelled;
+	pthread_mutex_unlock(&job->jobs->lock);
+	if (r < 0) {
+		status = cancelled ? "CANCELLED" : l->code == CODE_TIMEOUT ? "TIMED_OUT" : "FAILED";
+		log_limited(LOG_LEVEL_INFO, r, "query %s: %s", job->state.id, why);
+		buf_adds(&job->state.error, cancelled ? "" : fault_text(l, r));
+	}
+	snprintf(job->state.status, sizeof(job->state.status), "%s", status);
+	job->state.finished = clock_wall();
+}
+
+static void *run(void *arg)
+{
+	struct job *job = arg;
+	struct jobs *j = job->jobs;
+	struct ch_link l = { 0 };
+	char why[CH_WHY_MAX] = "";
+	int r = ask(job, &l, why);
+
+	if (!r)
+		r = keep_answer(job, &l, why);
+	finish(job, &l, r, why);
+	if (kept_state(j->c, &l, &job->state, why) < 0)
+		log_limited(LOG_LEVEL_WARN, -EIO, "query %s is done, and that cannot be kept: %s", job->state.id, why);
+	ch_link_free(&l);
+	pthread_mutex_lock(&j->lock);
+	for (struct job **p = &j->running; *p; p = &(*p)->next)
+		if (*p == job) {
+			*p = job->next;
+			break;
+		}
+	job_free(job);
+	j->n--;
+	pthread_cond_broadcast(&j->ended);
+	pthread_mutex_unlock(&j->lock);
+	return NULL;
+}
+
+/* ---- reading the statement */
+
+static int parse(struct jobs *j, const char *text, size_t n, struct json_object **ret, char why[DUCK_WHY_MAX])
+{
+	_cleanup_buf_ struct buf sql = { 0 }, tree = { 0 };
+	struct sandbox_tables tables;
+	int r = sandbox_rewrite(text, n, &sql, why);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&j->parser);
+	r = sandbox_check(j->conn, buf_text(&sql), sql.n, &tables, why);
+	if (!r)
+		r = duck_ask(j->conn, "SELECT json_serialize_sql(?::VARCHAR)", buf_text(&sql), sql.n, &tree, why);
+	pthread_mutex_unlock(&j->parser);
+	if (r < 0)
+		return r;
+	*ret = json_tokener_parse(buf_text(&tree));
+	if (*ret)
+		return 0;
+	snprintf(why, DUCK_WHY_MAX, "the statement is nested too deeply");
+	return -EINVAL;
+}
+
+static int read_statement(struct jobs *j, const char *text, size_t n, struct translated *ret_t, char why[DUCK_WHY_MAX])
+{
+	_cleanup_buf_ struct buf from = { 0 };
+	struct json_object *tree = NULL;
+	int r = parse(j, text, n, &tree, why);
+
+	_Static_assert((int)TRANSLATE_WHY_MAX <= (int)DUCK_WHY_MAX, "what is said fits");
+	if (r < 0)
+		return r;
+	buf_addf(&from, "FROM %s." TABLE_ALL " WHERE kind = 0", j->c->ch.config.database);
+	cluster_hide(j->c, &from);
+	r = from.failed ? -ENOMEM : translate(tree, buf_text(&from), j->store_id, j->c->ch.modern, ret_t, why);
+	json_object_put(tree);
+	buf_adds(&ret_t->sql, " FORMAT JSONCompact");
+	return r ? r : ret_t->sql.failed ? -ENOMEM : 0;
+}
+
+/* Locked. */
+static int launch(struct jobs *j, struct job *job)
+{
+	pthread_attr_t detached;
+	sigset_t all, old;
+	pthread_t thread;
+	int r;
+
+	if (j->n >= CH_QUERIES_MAX)
+		return -EAGAIN;
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_create(&thread, &detached, run, job);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&detached);
+	if (!r) {
+		job->next = j->running;
+		j->running = job;
+		j->n++;
+	}
+	return r;
+}
+
+int job_start(struct jobs *j, const char *text, size_t n, char ret_id[37], char why[DUCK_WHY_MAX])
+{
+	struct job *job = calloc(1, sizeof(*job));
+	struct ch_link l = { 0 };
+	uint8_t id[16];
+	int r = job ? read_statement(j, text, n, &job->query, why) : -ENOMEM;
+
+	if (!r)
+		r = uuid_random(id);
+	if (r < 0) {
+		if (job)
+			job_free(job);
+		return r;
+	}
+	job->jobs = j;
+	uuid_text(id, job->state.id);
+	snprintf(job->state.status, sizeof(job->state.status), "RUNNING");
+	job->state.created = clock_wall();
+	buf_add(&job->state.statement, text, n);
+	r = kept_state(j->c, &l, &job->state, why);
+	ch_link_free(&l);
+	memcpy(ret_id, job->state.id, sizeof(job->state.id));
+	pthread_mutex_lock(&j->lock);
+	if (!r)
+		r = launch(j, job);
+	pthread_mutex_unlock(&j->lock);
+	if (r < 0)
+		job_free(job);
+	return r == -EINVAL ? -EIO : r;
+}
+
+int job_cancel(struct jobs *j, const char *id)
+{
+	char sql[128], why[CH_WHY_MAX];
+	const struct ch_statement st = { .sql = sql, .timeout_ms = 10000 };
+	struct ch_link l = { 0 };
+	bool here = false;
+
+	pthread_mutex_lock(&j->lock);
+	for (struct job *job = j->running; job; job = job->next)
+		if (!strcmp(job->state.id, id))
+			here = job->cancelled = true;
+	pthread_mutex_unlock(&j->lock);
+	if (!here)
+		return -ENOENT;
+	snprintf(sql, sizeof(sql), "KILL QUERY WHERE query_id = '%s' ASYNC", id);
+	for (unsigned i = 0; i < j->c->ch.nservers; i++)
+		if (__atomic_load_n(&j->c->ch.servers[i].ready, __ATOMIC_ACQUIRE))
+			ch_send(&j->c->ch, &l, &j->c->ch.servers[i], &st, why);
+	ch_link_free(&l);
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* jobs_internal.h - between queries that run (jobs.c), what is kept of them (answers_kept.c) and the operations (op_jobs.c). */
+#ifndef HOSTTRAIL_STORE_CLICKHOUSE_JOBS_INTERNAL_H
+#define HOSTTRAIL_STORE_CLICKHOUSE_JOBS_INTERNAL_H
+
+#include <json-c/json.h>
+
+#include "jobs.h"
+#include "store/lake/engine.h"
+#include "translate.h"
+
+#define JOB_PAGE 1000u			/* rows kept together */
+#define JOB_ANSWER_MAX (64u << 20)
+
+struct job_state {
+	char id[37], status[16];
+	int64_t created, finished;	/* wall clock, ns; 0: not yet */
+	uint64_t rows, scanned, bytes;
+	struct buf statement, error;
+};
+
+struct job {
+	struct jobs *jobs;
+	struct job_state state;
+	struct translated query;
+	bool cancelled;			/* the jobs' lock */
+	struct job *next;
+};
+
+struct jobs {
+	struct cluster *c;
+	duckdb_database db;		/* only its parser is used */
+	duckdb_connection conn;
+	char fault[DUCK_WHY_MAX];
+	char store_id[37];		/* of the event data store: the same at every store */
+	pthread_mutex_t lock, parser;
+	pthread_cond_t ended;
+	struct job *running;
+	unsigned n;
+};
+
+void job_state_free(struct job_state *s);
+/* Reads and checks the statement, and starts it. -EINVAL and why; -EAGAIN: too many run. */
+int job_start(struct jobs *j, const char *text, size_t n, char ret_id[37], char why[DUCK_WHY_MAX]);
+int job_cancel(struct jobs *j, const char *id);		/* -ENOENT: it does not run here */
+
+/* ---- kept.c */
+int kept_state(struct cluster *c, struct ch_link *l, const struct job_state *s, char *why);
+/* rows: elements of the page's array. */
+int kept_page(struct cluster *c, struct ch_link *l, const char *id, int64_t created, unsigned page, const struct buf *rows, char *why);
+/* -ENOENT: there is no such query. */
+int kept_find(struct cluster *c, const char *id, struct job_state *ret_s);
+int kept_rows(struct cluster *c, const char *id, unsigned page, struct json_object **ret_rows);
+typedef void (*kept_fn)(void *ctx, const struct job_state *s);
+int kept_list(struct cluster *c, int64_t from, int64_t to, const char *status, unsigned max, kept_fn fn, void *ctx);
+
+#endif
