@@ -87,30 +87,15 @@ static int truncated(struct translator *t, struct json_object *e, const struct s
 	return translate_refuse(t, "date_trunc does not know", unit ? unit : "?");
 }
 
-/* A member of JSON text as text: without its quotes if it is one. Old servers look for the name anywhere in the text. */
-static void member(struct translator *t, struct buf *json, const char *key, size_t n)
+/* A map's member: exact, whatever the server's age. */
+static void member(struct translator *t, const struct column *map, const char *key, size_t n)
 {
-	_cleanup_buf_ struct buf out = { 0 }, name = { 0 };
-	const char *text = t->modern ? "JSONExtractString" : "visitParamExtractString", *raw = t->modern ? "JSONExtractRaw" : "visitParamExtractRaw";
+	_cleanup_buf_ struct buf name = { 0 };
 
 	ch_quote(&name, key, n);
-	buf_addf(&out, "nullIf(if(%s(%s, %s) != '', %s(%s, %s), ", text, buf_text(json), buf_text(&name), text, buf_text(json), buf_text(&name));
-	buf_addf(&out, "%s(%s, %s)), '')", raw, buf_text(json), buf_text(&name));
-	buf_reset(json);
-	buf_add(json, out.p, out.n);
-	if (out.failed || name.failed)
-		json->failed = true;
-}
-
-/* What e becomes, apart. */
-static int apart(struct translator *t, struct json_object *e, const struct scope *s, struct buf *ret)
-{
-	struct translator other = *t;
-	int r;
-
-	other.out = ret;
-	r = translate_expression(&other, e, s);
-	return r ? r : ret->failed ? -ENOMEM : 0;
+	buf_addf(t->out, "if(has(`%s_keys`, %s), `%s_values`[indexOf(`%s_keys`, %s)], NULL)", map->name, buf_text(&name), map->name, map->name, buf_text(&name));
+	if (name.failed)
+		t->out->failed = true;
 }
 
 /* element_at(column, 'name') */
@@ -118,37 +103,67 @@ static int element(struct translator *t, struct json_object *e, const struct sco
 {
 	const struct column *c = translate_column(tree_child(e, 0), s);
 	const char *key = text_of(tree_child(e, 1));
-	_cleanup_buf_ struct buf json = { 0 };
+
+	if (!c || c->field->type != LAKE_MAP || !key)
+		return translate_refuse(t, "element_at takes a column that is a map, and a name", NULL);
+	member(t, c, key, strlen(key));
+	return 0;
+}
+
+/* $.a.b of the whole record: a column, or a member of one. 1: neither. */
+static int known_path(struct translator *t, const char *path)
+{
+	const char *dot = strchr(path, '.');
+	const struct column *c = column_of_path(path, strlen(path)), *map = dot ? column_of_path(path, (size_t)(dot - path)) : NULL;
+
+	if (c && c->type == COLUMN_MAYBE_TEXT && c->field->type == LAKE_TEXT) {
+		translate_name(t, c->name);
+		return 0;
+	}
+	if (!map || map->field->type != LAKE_MAP || strchr(dot + 1, '.'))
+		return 1;
+	member(t, map, dot + 1, strlen(dot + 1));
+	return 0;
+}
+
+/* Only today's servers take JSON apart by path; old ones would find the name anywhere. */
+static int by_path(struct translator *t, struct json_object *text, const char *path, const struct scope *s)
+{
+	_cleanup_buf_ struct buf names = { 0 }, json = { 0 };
+	struct translator other = *t;
 	int r;
 
-	if (!c || !c->field || c->field->type != LAKE_MAP || !key)
-		return translate_refuse(t, "element_at takes a column that is a map, and a name", NULL);
-	r = apart(t, tree_child(e, 0), s, &json);
-	member(t, &json, key, strlen(key));
-	buf_add(t->out, json.p, json.n);
-	return r ? r : json.failed ? -ENOMEM : 0;
+	while (*path) {
+		size_t n = strcspn(path, ".");
+
+		buf_adds(&names, ", ");
+		ch_quote(&names, path, n);
+		path += n + (path[n] == '.');
+	}
+	other.out = &json;
+	r = translate_expression(&other, text, s);
+	if (r < 0)
+		return r;
+	buf_addf(t->out, "if(JSONType(assumeNotNull(%s)%s) = 'String', JSONExtractString(assumeNotNull(%s)%s), ", buf_text(&json), buf_text(&names), buf_text(&json),
+		 buf_text(&names));
+	buf_addf(t->out, "nullIf(JSONExtractRaw(assumeNotNull(%s)%s), ''))", buf_text(&json), buf_text(&names));
+	return json.failed || names.failed ? -ENOMEM : 0;
 }
 
 /* json_extract_scalar(text, '$.a.b') */
 static int extracted(struct translator *t, struct json_object *e, const struct scope *s)
 {
+	const struct column *c = translate_column(tree_child(e, 0), s);
 	const char *path = text_of(tree_child(e, 1));
-	_cleanup_buf_ struct buf json = { 0 };
-	int r;
+	int r = 1;
 
-	if (!path || *path++ != '$' || strpbrk(path, "[]\"'*\\"))
+	if (!path || strncmp(path, "$.", 2) || strpbrk(path, "[]\"'*\\") || strlen(path) > 512)
 		return translate_refuse(t, "json_extract_scalar takes a path of names: $.a.b", NULL);
-	r = apart(t, tree_child(e, 0), s, &json);
-	while (!r && *path == '.') {
-		size_t n = strcspn(++path, ".");
-
-		member(t, &json, path, n);
-		path += n;
-		if (json.failed || json.n > TRANSLATE_BYTES_MAX)
-			return translate_refuse(t, "the path is too long", NULL);
-	}
-	buf_add(t->out, json.p, json.n);
-	return r;
+	if (c && c->field->type == LAKE_RECORD_TEXT)
+		r = known_path(t, path + 2);
+	if (r > 0 && !t->modern)
+		return translate_refuse(t, "this version of the engine does not have such a path as a column:", path);
+	return r > 0 ? by_path(t, tree_child(e, 0), path + 2, s) : r;
 }
 
 static int special(struct translator *t, struct json_object *e, const struct scope *s, const char *name)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* jobs_internal.h - between queries that run (jobs.c), what is kept of them (answers_kept.c) and the operations (op_jobs.c). */
+/* jobs_internal.h - between queries that run (jobs.c), what is kept of them (kept.c) and the operations (op_jobs.c). */
 #ifndef HOSTTRAIL_STORE_CLICKHOUSE_JOBS_INTERNAL_H
 #define HOSTTRAIL_STORE_CLICKHOUSE_JOBS_INTERNAL_H
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "proto/json.h"
 #include "proto/keys.h"
 #include "store/lake/fill.h"
 #include "store/lake/walk.h"
@@ -14,6 +15,7 @@ void rowmaker_free(struct rowmaker *m)
 {
 	buf_free(&m->json);
 	buf_free(&m->scratch);
+	buf_free(&m->members);
 }
 
 uint64_t frame_key(const uint8_t hash[32])
@@ -62,11 +64,44 @@ static void put_hex(struct buf *out, const uint8_t *p, unsigned n)
 	put_text(out, text, 2 * n);
 }
 
-static void put_texts(struct buf *out, const struct str *v, unsigned n)
+/* Bytes of any kind as the record's JSON shows them, so that servers and answers have valid UTF-8 only. */
+void rows_shown(const void *p, size_t n, struct buf *out)
+{
+	_cleanup_buf_ struct buf json = { 0 }, scratch = { 0 };
+	struct json j = { .out = &json };
+	struct piece t = { NULL, 0 };
+
+	json_text(&j, NULL, p, n);
+	walk_text((struct piece){ (const char *)json.p, json.n }, &scratch, &t);
+	buf_add(out, t.p, t.n);
+	if (json.failed || scratch.failed)
+		out->failed = true;
+}
+
+static bool is_plain(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] <= 0)
+			return false;
+	return true;
+}
+
+static void put_shown(struct rowmaker *m, const struct str *s, struct buf *out)
+{
+	if (is_plain(s->p, s->n)) {
+		put_text(out, s->p, s->n);
+		return;
+	}
+	buf_reset(&m->scratch);
+	rows_shown(s->p, s->n, &m->scratch);
+	put_text(out, m->scratch.p, m->scratch.n);
+}
+
+static void put_texts(struct rowmaker *m, const struct str *v, unsigned n, struct buf *out)
 {
 	put_length(out, n);
 	for (unsigned i = 0; i < n; i++)
-		put_text(out, v[i].p, v[i].n);
+		put_shown(m, &v[i], out);
 }
 
 /* What a DateTime can hold. */
@@ -128,12 +163,38 @@ struct row {
 	int64_t time;
 };
 
+/* Members' names, or their values as text; a member that is null is none. */
+static void put_members(struct rowmaker *m, struct piece map, enum column_part part, struct buf *out)
+{
+	struct piece key, value, text;
+	unsigned n = 0;
+	struct walk w;
+
+	buf_reset(&m->members);
+	if (map.n && walk_begin(&w, map) && w.object)
+		while (walk_next(&w, &key, &value) > 0) {
+			if (!value.n)
+				continue;
+			buf_reset(&m->scratch);
+			if ((part == PART_KEYS ? walk_unescape(key, &m->scratch, &text) : walk_text(value, &m->scratch, &text)) < 0)
+				break;
+			put_text(&m->members, text.p, text.n);
+			n++;
+		}
+	put_length(out, n);
+	buf_add(out, m->members.p, m->members.n);
+}
+
 static void put_lake(struct rowmaker *m, const struct row *r, const struct column *c, struct buf *out)
 {
 	const struct lake_field *f = c->field;
 	struct piece s = { NULL, 0 };
 
-	if (f->type == LAKE_RECORD_TEXT) {
+	if (r->slots && f->slot >= 0)
+		s = r->slots[f->slot];
+	if (c->part != PART_WHOLE) {
+		put_members(m, s, c->part, out);
+	} else if (f->type == LAKE_RECORD_TEXT) {
 		put_text(out, m->json.p, r->slots ? m->json.n : 0);
 	} else if (c->type == COLUMN_TIME) {
 		put_seconds(out, f->type == LAKE_RECEIVED ? floor_seconds(r->frame->received) : r->slots ? floor_seconds(r->time) : 0);
@@ -141,8 +202,6 @@ static void put_lake(struct rowmaker *m, const struct row *r, const struct colum
 		buf_addc(out, 0);
 		put_number(out, f->type == LAKE_POSITION ? r->frame->number : r->record, 8);
 	} else {
-		if (r->slots && f->slot >= 0)
-			s = r->slots[f->slot];
 		/* maps and lists stay the JSON that they are */
 		if (s.n && (f->type == LAKE_MAP || f->type == LAKE_RESOURCES)) {
 			buf_addc(out, 0);
@@ -184,13 +243,13 @@ static void put_no_summary(struct buf *out)
 	buf_add(out, none, sizeof(none));
 }
 
-static void put_summary(const struct record_summary *s, struct buf *out)
+static void put_summary(struct rowmaker *m, const struct record_summary *s, struct buf *out)
 {
 	put_number(out, (uint64_t)s->time, 8);
-	put_texts(out, s->usernames, s->nusernames);
-	put_texts(out, s->resource_names, s->nresources);
-	put_texts(out, s->resource_types, s->nresources);
-	put_text(out, s->access_key.p, s->access_key.n);
+	put_texts(m, s->usernames, s->nusernames, out);
+	put_texts(m, s->resource_names, s->nresources, out);
+	put_texts(m, s->resource_types, s->nresources, out);
+	put_shown(m, &s->access_key, out);
 	buf_addc(out, s->category == CATEGORY_MANAGEMENT);
 }
 
@@ -226,7 +285,7 @@ static int add_record(struct rowmaker *m, const struct ch_frame *f, struct decod
 		return r;
 	row.time = s.time;
 	put_place(f, ROW_RECORD, i, batch, day, out);
-	put_summary(&s, out);		/* its texts end with the reader's next call */
+	put_summary(m, &s, out);		/* its texts end with the reader's next call */
 	put_no_evidence(out);
 	buf_reset(&m->json);
 	r = reader_json(d->reader, i, &m->json);

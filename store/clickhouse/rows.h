@@ -11,7 +11,7 @@
 #include "store/decoded.h"
 
 struct rowmaker {
-	struct buf json, scratch;
+	struct buf json, scratch, members;
 };
 
 /* A frame that waits for the cluster. */
@@ -33,6 +33,7 @@ struct ch_frame {
 uint64_t frame_key(const uint8_t hash[32]);
 /* d is the frame, decoded. Adds one row for it, and one for each record that counts. day: since the epoch. */
 int rows_add(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, uint64_t batch, uint16_t day, struct buf *out);
+void rows_shown(const void *p, size_t n, struct buf *out);
 void rowmaker_free(struct rowmaker *m);
 
 #endif

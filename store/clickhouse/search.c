@@ -28,14 +28,20 @@ enum { C_TIME, C_KEY, C_RECORD, C_ID, C_NAME, C_READ_ONLY, C_ACCESS_KEY, C_SOURC
 
 static void add_equal(struct buf *sql, const char *column, const struct buf *value)
 {
+	_cleanup_buf_ struct buf shown = { 0 };
+
+	rows_shown(value->p, value->n, &shown);
 	buf_addf(sql, " AND %s = ", column);
-	ch_quote(sql, value->p, value->n);
+	ch_quote(sql, shown.p, shown.n);
 }
 
 static void add_has(struct buf *sql, const char *column, const struct buf *value)
 {
+	_cleanup_buf_ struct buf shown = { 0 };
+
+	rows_shown(value->p, value->n, &shown);
 	buf_addf(sql, " AND has(%s, ", column);
-	ch_quote(sql, value->p, value->n);
+	ch_quote(sql, shown.p, shown.n);
 	buf_addc(sql, ')');
 }
 
@@ -141,12 +147,19 @@ static const char *text_at(struct json_object *row, unsigned i)
 	return v ? json_object_get_string(v) : NULL;
 }
 
+/* A text that is shown already: json_text() would show it anew. */
+static void add_shown(struct json *j, const char *key, struct json_object *v)
+{
+	if (!json_object_is_type(v, json_type_string) || !json_object_get_string_len(v))
+		return;
+	json_key(j, key);
+	buf_adds(j->out, json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	j->comma = true;
+}
+
 static void add_text(struct json *j, const char *key, struct json_object *row, unsigned i)
 {
-	struct json_object *v = json_object_array_get_idx(row, i);
-
-	if (v && json_object_get_string_len(v))
-		json_text(j, key, json_object_get_string(v), (size_t)json_object_get_string_len(v));
+	add_shown(j, key, json_object_array_get_idx(row, i));
 }
 
 static void add_resources(struct json *j, struct json_object *row)
@@ -157,8 +170,8 @@ static void add_resources(struct json *j, struct json_object *row)
 	json_open(j, "Resources", '[');
 	for (size_t i = 0; i < n && i < json_object_array_length(types); i++) {
 		json_open(j, NULL, '{');
-		json_string(j, "ResourceType", json_object_get_string(json_object_array_get_idx(types, i)));
-		json_string(j, "ResourceName", json_object_get_string(json_object_array_get_idx(names, i)));
+		add_shown(j, "ResourceType", json_object_array_get_idx(types, i));
+		add_shown(j, "ResourceName", json_object_array_get_idx(names, i));
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -166,7 +179,7 @@ static void add_resources(struct json *j, struct json_object *row)
 
 static void add_event(struct json *j, struct json_object *row, int64_t time)
 {
-	struct json_object *users = json_object_array_get_idx(row, C_USERS);
+	struct json_object *users = json_object_array_get_idx(row, C_USERS), *record = json_object_array_get_idx(row, C_JSON);
 	const char *read_only = text_at(row, C_READ_ONLY);
 
 	json_open(j, NULL, '{');
@@ -177,9 +190,11 @@ static void add_event(struct json *j, struct json_object *row, int64_t time)
 	json_int(j, "EventTime", time / (int64_t)NS_PER_SEC);
 	add_text(j, "EventSource", row, C_SOURCE);
 	if (json_object_is_type(users, json_type_array) && json_object_array_length(users))
-		json_string(j, "Username", json_object_get_string(json_object_array_get_idx(users, 0)));
+		add_shown(j, "Username", json_object_array_get_idx(users, 0));
 	add_resources(j, row);
-	add_text(j, "CloudTrailEvent", row, C_JSON);
+	/* the record is text in JSON here, as the journal's engine has it */
+	if (record)
+		json_text(j, "CloudTrailEvent", json_object_get_string(record), (size_t)json_object_get_string_len(record));
 	json_close(j, '}');
 }
 
@@ -224,7 +239,8 @@ static int ask(struct cluster *c, struct ch_link *link, struct buf *sql, struct 
 
 static int answer(struct cluster *c, const struct lookup *l, const struct caller *caller, struct json *j)
 {
-	int64_t now = clock_wall(), to = l->to < now + WINDOW_NS ? l->to : now + WINDOW_NS, depth = WINDOW_NS;
+	int64_t now = clock_wall(), upper = l->has_before && l->before.time < l->to ? l->before.time + 1 : l->to;
+	int64_t to = upper < now + WINDOW_NS ? upper : now + WINDOW_NS, depth = WINDOW_NS;
 	struct ch_link link = { 0 };
 	struct index_key last;
 	unsigned shown = 0;
@@ -232,10 +248,8 @@ static int answer(struct cluster *c, const struct lookup *l, const struct caller
 	bool more = false;
 	int r = 0;
 
-	if (l->has_before && l->before.time < to)
-		to = l->before.time + 1;
 	/* what comes from the future is found by the first window */
-	for (int64_t upper = l->has_before ? to : l->to; !more && r >= 0 && upper > l->from; depth *= DEPTH) {
+	for (; !more && r >= 0 && upper > l->from; depth *= DEPTH) {
 		int64_t from = to - depth > l->from && shown < l->max ? to - depth : l->from;
 		_cleanup_buf_ struct buf sql = { 0 };
 		struct json_object *rows = NULL;

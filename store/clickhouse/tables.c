@@ -49,6 +49,17 @@ static enum column_type lake_type(const struct lake_field *f)
 	}
 }
 
+static void add_part(const char *map, const struct lake_field *f, enum column_part part)
+{
+	struct column *c = &columns[ncolumns++];
+
+	assert(ncolumns < COLUMNS_MAX);
+	snprintf(c->name, sizeof(c->name), "%.80s_%s", map, part == PART_KEYS ? "keys" : "values");
+	c->type = COLUMN_TEXTS;
+	c->field = f;
+	c->part = part;
+}
+
 static void add(const char *prefix, const struct lake_field *f)
 {
 	struct column *c = &columns[ncolumns];
@@ -66,6 +77,10 @@ static void add(const char *prefix, const struct lake_field *f)
 	/* the order of rows: it is always there */
 	c->type = !strcmp(name, "eventtime") ? COLUMN_TIME : lake_type(f);
 	ncolumns++;
+	if (f->type == LAKE_MAP) {
+		add_part(name, f, PART_KEYS);
+		add_part(name, f, PART_VALUES);
+	}
 }
 
 void tables_init(void)
@@ -84,8 +99,19 @@ void tables_init(void)
 const struct column *column_find(const char *name)
 {
 	for (unsigned i = OWN__MAX; i < ncolumns; i++)
-		if (!strcasecmp(columns[i].name, name))
+		if (columns[i].part == PART_WHOLE && !strcasecmp(columns[i].name, name))
 			return &columns[i];
+	return NULL;
+}
+
+const struct column *column_of_path(const char *path, size_t n)
+{
+	for (unsigned i = OWN__MAX; i < ncolumns; i++) {
+		const char *p = columns[i].field->path;
+
+		if (columns[i].part == PART_WHOLE && p && strlen(p) == n && !memcmp(p, path, n) && strncmp(columns[i].name, "resources", 9))
+			return &columns[i];
+	}
 	return NULL;
 }
 

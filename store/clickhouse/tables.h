@@ -35,10 +35,14 @@ enum own_column {
 	OWN_HASH, OWN_PREVIOUS, OWN_KEY, OWN_REGION, OWN_FLAGS, OWN_STATE, OWN_RECORDS, OWN_FRAME, OWN__MAX
 };
 
+/* A map is three columns: its JSON, and its members' names and values, since old servers cannot take JSON apart. */
+enum column_part { PART_WHOLE, PART_KEYS, PART_VALUES };
+
 struct column {
 	char name[96];
 	enum column_type type;
 	const struct lake_field *field;		/* NULL: ours */
+	enum column_part part;
 };
 
 void tables_init(void);
@@ -46,6 +50,8 @@ extern struct column columns[COLUMNS_MAX];
 extern unsigned ncolumns;
 /* A column that users' SQL may name, by its dotted name in any case; NULL: there is none. */
 const struct column *column_find(const char *name);
+/* By its path in the record: userIdentity.arn */
+const struct column *column_of_path(const char *path, size_t n);
 
 /* Statements that make them if they are not there. engine: ReplicatedMergeTree(...), or what a test gives. modern: of today's
  * servers, with their codecs. */

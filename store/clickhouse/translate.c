@@ -96,13 +96,23 @@ static int numbered(struct translator *t, struct json_object *e, const struct sc
 	return alias && *alias ? 0 : translate_expression(t, item, s);
 }
 
-static int list(struct translator *t, struct json_object *array, const struct scope *s, const char *before)
+/* Who groups by a map may ask for its members, which are columns of their own here. */
+static void map_members(struct translator *t, struct json_object *e, const struct scope *s)
+{
+	const struct column *c = translate_column(e, s);
+
+	if (c && c->field->type == LAKE_MAP)
+		buf_addf(t->out, ", `%s_keys`, `%s_values`", c->name, c->name);
+}
+
+static int groups(struct translator *t, struct json_object *array, const struct scope *s)
 {
 	int r = 0;
 
 	for (unsigned i = 0; !r && i < tree_count(array); i++) {
-		buf_adds(t->out, i ? ", " : before);
+		buf_adds(t->out, i ? ", " : " GROUP BY ");
 		r = numbered(t, json_object_array_get_idx(array, i), s);
+		map_members(t, json_object_array_get_idx(array, i), s);
 	}
 	return r;
 }
@@ -114,6 +124,8 @@ static int star(struct translator *t, const struct scope *s)
 		return 0;
 	}
 	for (unsigned i = OWN__MAX; i < ncolumns; i++) {
+		if (columns[i].part != PART_WHOLE)
+			continue;
 		if (i > OWN__MAX)
 			buf_adds(t->out, ", ");
 		translate_name(t, columns[i].name);
@@ -240,7 +252,7 @@ static int plain(struct translator *t, struct json_object *node, const struct sc
 	if (!r)
 		r = where(t, node, &s);
 	if (!r)
-		r = list(t, tree_get(node, "group_expressions"), &s, " GROUP BY ");
+		r = groups(t, tree_get(node, "group_expressions"), &s);
 	if (!r && json_object_is_type(having, json_type_object)) {
 		buf_adds(t->out, " HAVING ");
 		r = translate_expression(t, having, &s);
@@ -252,9 +264,17 @@ static int plain(struct translator *t, struct json_object *node, const struct sc
 	return r ? r : modifiers(t, node, &s);
 }
 
+/* The SELECT that names the columns. */
+static struct json_object *leftmost(struct json_object *node)
+{
+	while (tree_is(node, "type", "SET_OPERATION_NODE"))
+		node = tree_get(node, "left");
+	return node;
+}
+
 static int both(struct translator *t, struct json_object *node, const struct scope *outer)
 {
-	struct scope s = { .outer = outer, .ctes = tree_get(tree_get(node, "cte_map"), "map") };
+	struct scope s = { .outer = outer, .ctes = tree_get(tree_get(node, "cte_map"), "map"), .select = tree_get(leftmost(node), "select_list") };
 	int r;
 
 	if (!tree_is(node, "setop_type", "UNION") || !json_object_get_boolean(tree_get(node, "setop_all")))
@@ -294,15 +314,20 @@ static void add_column(struct translated *t, const char *name, bool truth)
 	t->columns[t->ncolumns++].truth = truth;
 }
 
+static void add_all(struct translated *t)
+{
+	for (unsigned i = OWN__MAX; i < ncolumns; i++)
+		if (columns[i].part == PART_WHOLE)
+			add_column(t, columns[i].name, columns[i].type == COLUMN_MAYBE_BOOL);
+}
+
 /* The leftmost SELECT names them. */
 static void name_columns(struct translated *t, struct json_object *node)
 {
 	const struct scope s = { .events = true };
 	struct json_object *select;
 
-	while (tree_is(node, "type", "SET_OPERATION_NODE"))
-		node = tree_get(node, "left");
-	select = tree_get(node, "select_list");
+	select = tree_get(leftmost(node), "select_list");
 	for (unsigned i = 0; i < tree_count(select); i++) {
 		struct json_object *e = json_object_array_get_idx(select, i), *names = tree_get(e, "column_names");
 		const struct column *c = translate_column(e, &s);
@@ -311,8 +336,7 @@ static void name_columns(struct translated *t, struct json_object *node)
 
 		snprintf(number, sizeof(number), "_col%u", i);
 		if (tree_is(e, "class", "STAR"))
-			for (unsigned k = OWN__MAX; k < ncolumns; k++)
-				add_column(t, columns[k].name, columns[k].type == COLUMN_MAYBE_BOOL);
+			add_all(t);
 		else if (alias && *alias)
 			add_column(t, alias, c && c->type == COLUMN_MAYBE_BOOL);
 		else

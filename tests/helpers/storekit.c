@@ -5,6 +5,8 @@
  *   storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME    appends to DIR/journal
  *   storekit aged DIR COUNT BASE-SECONDS STEP-NS PER-FRAME    likewise, and each frame came when its last record happened
  *   storekit odd DIR COUNT SEED                               appends records made by chance (below)
+ *   storekit frames KEY HOST-ID COUNT BASE-SECONDS STEP-NS PER-FRAME SEED   frames on standard output, each behind its length (u32),
+ *                                                             signed by KEY; SEED 0: as fill has them, else by chance
  *   storekit index DIR                                        indexes DIR/journal into DIR/index and says how fast
  */
 #include <stdlib.h>
@@ -182,6 +184,34 @@ static int cmd_index(char **argv)
 	return 0;
 }
 
+static int frames(char **argv)
+{
+	uint64_t count = strtoull(argv[2], NULL, 10), per = strtoull(argv[5], NULL, 10);
+	char key[] = "/tmp/ht-kit-XXXXXX", path[64];
+	struct kit k;
+
+	must("folder", mkdtemp(key) ? 0 : -errno);
+	snprintf(path, sizeof(path), "%s/key", key);
+	must("kit", kit_init(&k, path, argv[1], (int64_t)(strtod(argv[3], NULL) * 1e9), strtoll(argv[4], NULL, 10)));
+	unlink(path);
+	rmdir(key);
+	sign_key_free(&k.key);
+	must(argv[0], sign_key_load(argv[0], &k.key));
+	state = strtoull(argv[6], NULL, 10);
+	k.record = state ? odd_record : NULL;
+	k.now = clock_wall();
+	for (uint64_t i = 0; i < count; i += per) {
+		uint32_t n;
+
+		must("frame", kit_frame(&k, i, (unsigned)(count - i < per ? count - i : per)));
+		n = (uint32_t)k.frame.n;
+		if (fwrite(&n, sizeof(n), 1, stdout) != 1 || fwrite(k.frame.p, k.frame.n, 1, stdout) != 1)
+			must("output", -EIO);
+	}
+	kit_free(&k);
+	return fflush(stdout) ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 7 && !strcmp(argv[1], "fill"))
@@ -190,8 +220,10 @@ int main(int argc, char **argv)
 		return fill(argv + 2, true);
 	if (argc == 5 && !strcmp(argv[1], "odd"))
 		return cmd_odd(argv + 2);
+	if (argc == 9 && !strcmp(argv[1], "frames"))
+		return frames(argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "index"))
 		return cmd_index(argv + 2);
-	fprintf(stderr, "usage: storekit fill|aged DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | odd DIR COUNT SEED | index DIR\n");
+	fprintf(stderr, "usage: storekit fill|aged DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | odd DIR COUNT SEED | index DIR | frames KEY ...\n");
 	return 2;
 }

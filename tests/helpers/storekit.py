@@ -72,6 +72,18 @@ def fill(d, count, base, step, per_frame=500, aged=False, segment=0):
     return Made(out.stdout.split()[0].decode(), count, base, step)
 
 
+def frames(pki, host, count, base, step, per_frame=500, seed=0):
+    """Frames with such records, as that host signs them; seed: records made by chance."""
+    out = subprocess.run([KIT, "frames", pki.file(host + ".sign"), pki.ids[host], str(count), str(base), str(step), str(per_frame), str(seed)],
+                         check=True, stdout=subprocess.PIPE).stdout
+    made = []
+    while out:
+        n = int.from_bytes(out[:4], "little")
+        made.append(out[4:4 + n])
+        out = out[4 + n:]
+    return made
+
+
 def end(child):
     if child.poll() is None:
         child.kill()
