@@ -246,6 +246,17 @@ bool features_uretprobes_safe(const char *release)
 	return minor == 12 && patch >= 30;
 }
 
+static bool has_attach_type(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_attach_type", BTF_KIND_ENUM);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
+
+	for (unsigned i = 0; t && i < btf_vlen(t); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), name))
+			return true;
+	return false;
+}
+
 static void find_uprobes(struct features *f, const struct btf *btf)
 {
 	struct utsname u;
@@ -254,7 +265,9 @@ static void find_uprobes(struct features *f, const struct btf *btf)
 	f->uprobes = !access("/sys/bus/event_source/devices/uprobe", F_OK) && safe;
 	f->uprobe_multi = btf__find_by_name_kind(btf, "bpf_uprobe_multi_link", BTF_KIND_STRUCT) > 0;
 	set(add(f, "uretprobe", false), safe, "on this kernel return probes crash programs that have seccomp filters: no API calls inside TLS are recorded");
+	f->uprobe_session = f->uprobe_multi && has_attach_type(btf, "BPF_TRACE_UPROBE_SESSION");
 	set(add(f, "uprobe_multi", false), f->uprobe_multi, "older than 6.6: a link for each probe");
+	set(add(f, "uprobe_session", false), f->uprobe_session, "older than 6.13: a program each for entry and return");
 }
 
 int features_find(struct features *f, char why[256])

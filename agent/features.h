@@ -16,6 +16,7 @@ struct features {
 	bool have_preempt;	/* bpf_preempt_disable() */
 	bool uprobes;		/* and return probes of them, without harm */
 	bool uprobe_multi;	/* many in one link */
+	bool uprobe_session;	/* and entry and return by one program, which can leave a return alone */
 	bool hooked;		/* some hook below is on that sees the objects of paths */
 	struct uring_kernel uring;
 	uint32_t older;		/* bit per hook: it goes by its older name */

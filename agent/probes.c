@@ -234,8 +234,9 @@ static void drop_fds(struct probes *p)
 	cleanup_close(&p->rule_ids);
 	cleanup_close(&p->rule_paths);
 	cleanup_close(&p->flush);
-	cleanup_close(&p->tls_entry);
-	cleanup_close(&p->tls_return);
+	cleanup_close(&p->tls_progs.entry);
+	cleanup_close(&p->tls_progs.ret);
+	cleanup_close(&p->tls_progs.session);
 	cleanup_close(&p->fds.tls_wanted);
 	cleanup_close(&p->fds.counters);
 	cleanup_close(&p->fds.shared);
@@ -402,7 +403,7 @@ static struct probes *probes_alloc(void)
 	p->tasks = p->captured = p->rule_ids = p->rule_paths = p->flush = p->lock = p->meta_fd = -1;
 	p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = -1;
 	probes_left_begin(&p->left);
-	p->fds.tls_wanted = p->tls_entry = p->tls_return = -1;
+	p->fds.tls_wanted = p->tls_progs.entry = p->tls_progs.ret = p->tls_progs.session = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;

@@ -131,8 +131,13 @@ int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e);
  * nothing where none wait. How many calls still wait, or -errno. */
 int64_t probes_flush(struct probes *p, uint64_t before);
 #define PROBES_MERGE_NS 250000000ull	/* how long equal calls are merged before they go out */
-/* The two programs of TLS capture, at a function's entry and return; -1 where they are not loaded. multi: attach by uprobe_multi. */
-void probes_tls(const struct probes *p, int *ret_entry, int *ret_return, bool *ret_multi);
+/* The programs of TLS capture, borrowed; -1: not loaded. At a function's entry and at its return, or one for both. */
+struct probes_tls_progs {
+	int entry, ret, session;
+	bool multi;		/* attach entry and ret by uprobe_multi */
+};
+/* False: API calls inside TLS are not captured. */
+bool probes_tls(const struct probes *p, struct probes_tls_progs *ret_progs);
 const char *probes_dir(const struct probes *p);	/* where its pins are; "": nothing is pinned */
 /* unpin: the pins go, and with them capture; else pinned probes keep recording after the process ends. */
 void probes_close(struct probes **p, bool unpin);

@@ -54,7 +54,7 @@ struct probes {
 	bool tls;
 	struct dir_key tls_own[TLS_OWN_MAX];	/* our own programs, where others than they are recorded */
 	const struct ht_optouts *optouts;	/* the caller's, while it is opened */
-	int tls_entry, tls_return;	/* programs; -1: not loaded */
+	struct probes_tls_progs tls_progs;
 	int flush;			/* the program that sends merged calls */
 	const volatile struct ht_counters *counters;	/* mapped when they are first looked at */
 	captured_map capture;		/* what lies in that map */

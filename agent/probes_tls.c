@@ -15,6 +15,7 @@
 #include "probes_internal.h"
 
 #define UPROBE_MULTI 48		/* BPF_TRACE_UPROBE_MULTI: newer than the headers */
+#define UPROBE_SESSION 57	/* BPF_TRACE_UPROBE_SESSION */
 #define SCRATCHES_MIN 4
 #define SCRATCHES_MAX 16
 
@@ -62,10 +63,26 @@ void probes_tls_size(struct probes *p, struct hosttrail_bpf *s)
 	for (size_t i = 0; i < ARRAY_SIZE(sized) && !p->tls; i++)
 		bpf_map__set_max_entries(sized[i], 1);
 	for (size_t i = 0; i < ARRAY_SIZE(progs); i++) {
-		bpf_program__set_autoload(progs[i], p->tls);
+		bpf_program__set_autoload(progs[i], p->tls && !p->features.uprobe_session);
 		if (p->features.uprobe_multi)
 			bpf_program__set_expected_attach_type(progs[i], UPROBE_MULTI);
 	}
+	bpf_program__set_autoload(s->progs.ht_tls_session, p->tls && p->features.uprobe_session);
+	bpf_program__set_expected_attach_type(s->progs.ht_tls_session, UPROBE_SESSION);
+}
+
+static int of_skel(const struct bpf_program *prog)
+{
+	int fd = bpf_program__fd(prog);
+
+	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static bool complete(const struct probes *p)
+{
+	bool programs = p->features.uprobe_session ? p->tls_progs.session >= 0 : p->tls_progs.entry >= 0 && p->tls_progs.ret >= 0;
+
+	return programs && p->fds.tls_wanted >= 0;
 }
 
 int probes_tls_fill(struct probes *p)
@@ -77,21 +94,26 @@ int probes_tls_fill(struct probes *p)
 	for (__u32 i = 0; i < tls_nfuncs; i++)
 		if (bpf_map_update_elem(funcs, &i, &tls_funcs[i].k, BPF_ANY) < 0)
 			return -errno;
-	p->tls_entry = fcntl(bpf_program__fd(p->skel->progs.ht_tls_entry), F_DUPFD_CLOEXEC, 3);
-	p->tls_return = fcntl(bpf_program__fd(p->skel->progs.ht_tls_return), F_DUPFD_CLOEXEC, 3);
+	p->tls_progs.entry = of_skel(p->skel->progs.ht_tls_entry);
+	p->tls_progs.ret = of_skel(p->skel->progs.ht_tls_return);
+	p->tls_progs.session = of_skel(p->skel->progs.ht_tls_session);
 	p->fds.tls_wanted = fcntl(bpf_map__fd(p->skel->maps.tls_wanted), F_DUPFD_CLOEXEC, 3);
-	return p->tls_entry < 0 || p->tls_return < 0 || p->fds.tls_wanted < 0 ? -EMFILE : 0;
+	return complete(p) ? 0 : -EMFILE;
 }
 
 int probes_tls_pin(struct probes *p)
 {
-	int r;
+	int r = 0;
 
 	if (!p->tls)
 		return 0;
-	r = pins_put(p->dir, "tls_entry", p->tls_entry);
-	if (!r)
-		r = pins_put(p->dir, "tls_return", p->tls_return);
+	if (p->features.uprobe_session) {
+		r = pins_put(p->dir, "tls_session", p->tls_progs.session);
+	} else {
+		r = pins_put(p->dir, "tls_entry", p->tls_progs.entry);
+		if (!r)
+			r = pins_put(p->dir, "tls_return", p->tls_progs.ret);
+	}
 	return r ?: pins_put(p->dir, "tls_wanted", p->fds.tls_wanted);
 }
 
@@ -99,15 +121,19 @@ int probes_tls_adopt(struct probes *p)
 {
 	if (!p->tls)
 		return 0;
-	p->tls_entry = pins_get(p->dir, "tls_entry");
-	p->tls_return = pins_get(p->dir, "tls_return");
+	if (p->features.uprobe_session) {
+		p->tls_progs.session = pins_get(p->dir, "tls_session");
+	} else {
+		p->tls_progs.entry = pins_get(p->dir, "tls_entry");
+		p->tls_progs.ret = pins_get(p->dir, "tls_return");
+	}
 	p->fds.tls_wanted = pins_get(p->dir, "tls_wanted");
-	return p->tls_entry < 0 || p->tls_return < 0 || p->fds.tls_wanted < 0 ? -ENOENT : 0;
+	return complete(p) ? 0 : -ENOENT;
 }
 
-void probes_tls(const struct probes *p, int *ret_entry, int *ret_return, bool *ret_multi)
+bool probes_tls(const struct probes *p, struct probes_tls_progs *ret_progs)
 {
-	*ret_entry = p->tls_entry;
-	*ret_return = p->tls_return;
-	*ret_multi = p->features.uprobe_multi;
+	*ret_progs = p->tls_progs;
+	ret_progs->multi = p->features.uprobe_multi;
+	return p->tls_progs.session >= 0 || p->tls_progs.entry >= 0;
 }

@@ -53,8 +53,9 @@ void probes_watch(struct probes *p)
 	note(p, PROBES_RULE_PATHS, p->rule_paths);
 	note(p, "flush", p->flush);
 	if (p->tls) {
-		note(p, "tls_entry", p->tls_entry);
-		note(p, "tls_return", p->tls_return);
+		note(p, "tls_entry", p->tls_progs.entry);
+		note(p, "tls_return", p->tls_progs.ret);
+		note(p, "tls_session", p->tls_progs.session);
 		note(p, "tls_wanted", p->fds.tls_wanted);
 	}
 	note(p, "meta", p->meta_fd);
@@ -183,8 +184,9 @@ void probes_objects(struct probes *p, probes_object_fn fn, void *ctx)
 			give_map(p->fds.ring[c][g], fn, ctx);
 	give_map(p->meta_fd, fn, ctx);
 	give_prog(p->flush, "ht_flush", fn, ctx);
-	give_prog(p->tls_entry, "ht_tls_entry", fn, ctx);
-	give_prog(p->tls_return, "ht_tls_return", fn, ctx);
+	give_prog(p->tls_progs.entry, "ht_tls_entry", fn, ctx);
+	give_prog(p->tls_progs.ret, "ht_tls_return", fn, ctx);
+	give_prog(p->tls_progs.session, "ht_tls_session", fn, ctx);
 	if (p->nlinks)
 		give_maps_of(p->links[0], fn, ctx);
 	for (unsigned i = 0; i < p->nlinks; i++)

@@ -17,6 +17,7 @@
 
 #define SEGMENTS_MAX 64
 #define UPROBE_MULTI 48		/* BPF_TRACE_UPROBE_MULTI */
+#define UPROBE_SESSION 57	/* BPF_TRACE_UPROBE_SESSION */
 #define UPROBE_MULTI_RETURN 1	/* BPF_F_UPROBE_MULTI_RETURN */
 #define LINK_CREATE 28		/* BPF_LINK_CREATE */
 #define RETPROBE_FILE "/sys/bus/event_source/devices/uprobe/format/retprobe"
@@ -33,7 +34,7 @@ struct batch_of_sites {		/* of one program and kind */
 	uint64_t offset[TLS_SITES_MAX], cookie[TLS_SITES_MAX];
 	unsigned n;
 	int prog;
-	bool ret;
+	bool multi, ret, session;
 };
 
 /* ---- is the plan one that may be attached? */
@@ -106,12 +107,36 @@ static void add_site(struct batch_of_sites *b, const struct tls_site *sites, uns
 	b->cookie[b->n++] = cookie;
 }
 
+static bool has_site(const struct tls_site *sites, unsigned n, const struct tls_site *x, unsigned kind)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (sites[i].func == x->func && sites[i].offset == x->offset && sites[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* All kinds go to one program. A function that is entered and left by one place has one site. */
+static void add_session(struct batch_of_sites *b, const struct tls_site *sites, unsigned n, const struct tls_site *x)
+{
+	unsigned at = b->n;
+
+	if (x->kind == TLS_SITE_RETURN && has_site(sites, n, x, TLS_SITE_ENTRY))
+		return;
+	add_site(b, sites, n, x);
+	if (x->kind == TLS_SITE_RETURN)
+		b->cookie[at] |= HT_TLS_COOKIE_RETURN;
+	else if (x->kind == TLS_SITE_RET_INSN)
+		b->cookie[at] |= HT_TLS_COOKIE_RET_INSN;
+	else if (has_site(sites, n, x, TLS_SITE_RETURN))
+		b->cookie[at] |= HT_TLS_COOKIE_PAIR;
+}
+
 /* ---- links */
 
 static int attach_multi(const struct batch_of_sites *b, const char *path)
 {
 	struct link_create a = {
-		.prog_fd = (uint32_t)b->prog, .attach_type = UPROBE_MULTI, .path = (uintptr_t)path, .offsets = (uintptr_t)b->offset,
+		.prog_fd = (uint32_t)b->prog, .attach_type = b->session ? UPROBE_SESSION : UPROBE_MULTI, .path = (uintptr_t)path, .offsets = (uintptr_t)b->offset,
 		.cookies = (uintptr_t)b->cookie, .cnt = b->n, .multi_flags = b->ret ? UPROBE_MULTI_RETURN : 0,
 	};
 	int fd = (int)syscall(SYS_bpf, LINK_CREATE, &a, sizeof(a));
@@ -167,11 +192,11 @@ static int keep(struct tls_links *l, int fd)
 	return 0;
 }
 
-static int attach_batch(const struct batch_of_sites *b, bool multi, const char *path, struct tls_links *l)
+static int attach_batch(const struct batch_of_sites *b, const char *path, struct tls_links *l)
 {
 	int r = 0;
 
-	if (b->n && multi)
+	if (b->n && b->multi)
 		return keep(l, attach_multi(b, path));
 	for (unsigned i = 0; i < b->n && !r; i++)
 		r = keep(l, attach_one(b, i, path));
@@ -186,35 +211,45 @@ void tls_detach(struct tls_links *l)
 	*l = (struct tls_links){ 0 };
 }
 
+static void sort_sites(const struct probes_tls_progs *progs, const struct tls_site *sites, unsigned n, struct batch_of_sites b[3])
+{
+	bool session = progs->session >= 0;
+
+	b[0] = (struct batch_of_sites){ .prog = session ? progs->session : progs->entry, .multi = session || progs->multi, .session = session };
+	b[1] = (struct batch_of_sites){ .prog = progs->ret, .multi = progs->multi, .ret = true };
+	b[2] = (struct batch_of_sites){ .prog = progs->ret, .multi = progs->multi };
+	for (unsigned i = 0; i < n; i++)
+		if (session)
+			add_session(&b[0], sites, n, &sites[i]);
+		else
+			add_site(&b[sites[i].kind - TLS_SITE_ENTRY], sites, n, &sites[i]);
+}
+
 int tls_attach(const struct probes *p, int fd, const struct tls_site *sites, unsigned n, struct tls_links *ret_l)
 {
 	_cleanup_free_ struct batch_of_sites *b = calloc(3, sizeof(*b));
 	_cleanup_(tls_detach) struct tls_links l = { 0 };
+	struct probes_tls_progs progs;
 	struct segments segments;
 	char path[64];
-	bool multi;
 	int r;
 
 	if (!b)
 		return -ENOMEM;
-	probes_tls(p, &b[0].prog, &b[1].prog, &multi);
-	if (b[0].prog < 0)
+	if (!probes_tls(p, &progs))
 		return -EOPNOTSUPP;
 	if (n > TLS_SITES_MAX)
 		return -EINVAL;
 	r = read_segments(fd, &segments);
 	if (r < 0)
 		return r;
-	b[2].prog = b[1].prog;
-	b[1].ret = true;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		if (!site_good(&segments, &sites[i]))
 			return -EINVAL;
-		add_site(&b[sites[i].kind - TLS_SITE_ENTRY], sites, n, &sites[i]);
-	}
+	sort_sites(&progs, sites, n, b);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	for (unsigned i = 0; i < 3 && !r; i++)	/* returns last: what has none is done with at its entry */
-		r = attach_batch(&b[i], multi, path, &l);
+		r = attach_batch(&b[i], path, &l);
 	if (!r) {
 		*ret_l = l;
 		l = (struct tls_links){ 0 };

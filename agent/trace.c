@@ -200,11 +200,10 @@ static const char *tls_missing(const struct trace *t)
 static int open_tls(struct trace *t, char why[256])
 {
 	char rules[API_WHY_MAX];
-	int entry, ret, r;
-	bool multi;
+	struct probes_tls_progs progs;
+	int r;
 
-	probes_tls(t->probes, &entry, &ret, &multi);
-	if (entry < 0) {
+	if (!probes_tls(t->probes, &progs)) {
 		snprintf(t->result.tls, sizeof(t->result.tls), "%s", tls_missing(t));
 		return 0;
 	}

@@ -182,6 +182,11 @@ struct ht_tls_func {
 /* A probe's cookie: the index of its function, and whether no probe tells of its return: then it is taken to succeed. */
 #define HT_TLS_COOKIE_FUNC (HT_TLS_FUNCS_MAX - 1)
 #define HT_TLS_COOKIE_NO_RETURN 0x10000
+/* Of a session, whose program is one for all places: the function's return comes to it as well; or that alone; or the place is a
+ * return instruction. None of them: the entry alone. */
+#define HT_TLS_COOKIE_PAIR 0x20000
+#define HT_TLS_COOKIE_RETURN 0x40000
+#define HT_TLS_COOKIE_RET_INSN 0x80000
 
 #define HT_TLS_CHUNK 16384		/* bytes of plaintext in one entry */
 #define HT_TLS_CALL_MAX (16 * HT_TLS_CHUNK)	/* and of one call of a library; of the rest the length is told */

@@ -373,49 +373,54 @@ static __always_inline void tls_enter_go(struct pt_regs *regs, const struct ht_t
 
 /*
  * The outermost function counts: libraries call their own functions, and TLS within TLS gives its records to another object inside
- * it. One that jumps to another at its end has the same stack: then the later one counts.
+ * it. One that jumps to another at its end has the same stack: then the later one counts. False: it does not count, nor does its return.
  */
-static __always_inline void tls_enter_c(struct tls_open *o)
+static __always_inline bool tls_enter_c(struct tls_task *k, struct tls_open *o)
 {
-	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	if (!k)
-		return;
 	o->when = bpf_jiffies64();
 	if (k->open.func && k->open.sp > o->sp && k->open.key.life == o->key.life && o->when - k->open.when < TLS_NESTED_FOR) {
 		k->open.when = o->when;
-		return;
+		return false;
 	}
 	k->open = *o;
+	return true;
 }
 
 #include "bpf/tls_fields.bpf.h"
 
-SEC("uprobe")
-int ht_tls_entry(struct pt_regs *regs)
+/* True: the function's return is of interest. */
+static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie)
 {
-	__u64 cookie = bpf_get_attach_cookie(regs);
 	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
 	struct tls_open o = { .func = func, .sp = regs->sp, .by = (__u32)bpf_get_current_pid_tgid() };
+	struct tls_task *k;
 	struct tls_conn *c;
 	__u64 obj;
 
-	if (!d || (d->flags & HT_TLS_F_PEEK) || !tls_in_scope())
-		return 0;
+	if (!d || (d->flags & HT_TLS_F_PEEK))
+		return false;
+	k = tls_in_scope();
+	if (!k)
+		return false;
 	obj = arch_func_arg(regs, d->abi, d->obj);
 	if ((d->flags & HT_TLS_F_OBJ_REF) && bpf_probe_read_user(&obj, 8, (void *)obj))
-		return 0;
+		return false;
 	if (d->flags & HT_TLS_F_SESSION)
 		obj |= 1;	/* no pointer */
 	tls_key_fill(&o.key, obj);
-	if (d->op == HT_TLS_FREE)
-		return d->abi == HT_TLS_ABI_C ? tls_gone(&o.key) : tls_close_go(&o.key);
+	if (d->op == HT_TLS_FREE) {
+		if (d->abi == HT_TLS_ABI_C)
+			tls_gone(&o.key);
+		else
+			tls_close_go(&o.key);
+		return false;
+	}
 	if (d->op == HT_TLS_SET_FD) {
 		c = tls_conn_of(&o.key);
 		if (c)
 			c->fd = (__s32)arch_func_arg(regs, d->abi, d->buf);
-		return 0;
+		return false;
 	}
 	if (d->op == HT_TLS_HANDSHAKE) {
 		c = tls_conn_of(&o.key);
@@ -427,16 +432,24 @@ int ht_tls_entry(struct pt_regs *regs)
 	o.len = arch_func_arg(regs, d->abi, d->len);
 	if (d->done)
 		o.done = arch_func_arg(regs, d->abi, d->done);
-	if (d->op >= HT_TLS_H2_REQUEST)
-		return tls_fields_enter(regs, d, &o);
+	if (d->op >= HT_TLS_H2_REQUEST) {
+		tls_fields_enter(regs, d, &o);
+		return true;
+	}
 	if (cookie & HT_TLS_COOKIE_NO_RETURN) {
 		tls_done(d, &o, o.len);
-		return 0;
+		return false;
 	}
 	if (d->abi == HT_TLS_ABI_C)
-		tls_enter_c(&o);
-	else
-		tls_enter_go(regs, d, &o);
+		return tls_enter_c(k, &o);
+	tls_enter_go(regs, d, &o);
+	return true;
+}
+
+SEC("uprobe")
+int ht_tls_entry(struct pt_regs *regs)
+{
+	tls_entered(regs, bpf_get_attach_cookie(regs));
 	return 0;
 }
 
@@ -459,29 +472,55 @@ static __always_inline void tls_return_go(struct pt_regs *regs, const struct ht_
 		tls_written_go(&o.key);
 }
 
-SEC("uprobe")
-int ht_tls_return(struct pt_regs *regs)
+static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
 {
-	__u32 func = bpf_get_attach_cookie(regs) & HT_TLS_COOKIE_FUNC;
+	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
 	struct tls_task *k;
 	struct tls_open o;
 
 	if (!d || (d->flags & HT_TLS_F_PEEK))
-		return 0;
+		return;
 	if (d->abi != HT_TLS_ABI_C) {
 		tls_return_go(regs, d, func);
-		return 0;
+		return;
 	}
 	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-	if (k && d->op >= HT_TLS_H2_REQUEST)
-		return tls_fields_return(regs, k, func);
+	if (k && d->op >= HT_TLS_H2_REQUEST) {
+		tls_fields_return(regs, k, func);
+		return;
+	}
 	if (!k || k->open.func != func || regs->sp < k->open.sp || regs->sp - k->open.sp > TLS_NEST_MAX)
-		return 0;
+		return;
 	o = k->open;
 	k->open.func = 0;
 	tls_done(d, &o, tls_result(regs, d, &o));
+}
+
+SEC("uprobe")
+int ht_tls_return(struct pt_regs *regs)
+{
+	tls_left(regs, bpf_get_attach_cookie(regs));
 	return 0;
+}
+
+/*
+ * Both in one, from 6.13 on: the answer of the entry says whether the function's return is left alone (1), which then costs
+ * nothing. Which of the two it is shows by where it is, not by bpf_session_is_return(), whose arguments differ between kernels.
+ */
+SEC("uprobe")
+int ht_tls_session(struct pt_regs *regs)
+{
+	__u64 cookie = bpf_get_attach_cookie(regs);
+	bool entry = bpf_get_func_ip(regs) == regs->ip;
+
+	if (!entry || (cookie & HT_TLS_COOKIE_RET_INSN)) {
+		tls_left(regs, cookie);
+		return entry;
+	}
+	if (cookie & HT_TLS_COOKIE_RETURN)
+		return !tls_in_scope();
+	return !tls_entered(regs, cookie) || !(cookie & HT_TLS_COOKIE_PAIR);
 }
 
 #endif

@@ -207,15 +207,36 @@ static __always_inline int tls_judge(const struct tls_judged *j)
 	return r < 0 ? TLS_UNJUDGED : r ? TLS_OPTED_OUT + r : TLS_WANTED;
 }
 
-/* Makes a field what it is now. True: it was. */
-#define TLS_SAME(field, now)                                                                           \
-	({                                                                                             \
-		typeof(field) now_ = (now);                                                            \
-		bool same_ = (field) == now_;                                                          \
-                                                                                                       \
-		(field) = now_;                                                                        \
-		same_;                                                                                 \
-	})
+/* What it was judged by, as it is now; what nobody asks for costs nothing. */
+static __always_inline void tls_judged_now(struct tls_judged *j)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	struct css_set *set = task->cgroups;
+
+	j->exe = mm ? (__u64)mm->exe_file : 0;
+	j->exec = task->self_exec_id;
+	j->set = j->cgroup = 0;
+	if (ht_optouts.cgroups > ht_optouts.paths) {
+		j->set = (__u64)set;
+		j->cgroup = set->dfl_cgrp->kn->id;
+	}
+	j->euid = ht_optouts.nusers ? task->cred->euid.val : 0;
+}
+
+/* Is that still so? Without a copy on the stack, which has no room where this is asked. */
+static __always_inline bool tls_judged_still(const struct tls_judged *j)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	struct css_set *set = task->cgroups;
+
+	if (!j->who || j->exe != (mm ? (__u64)mm->exe_file : 0) || j->exec != (__u32)task->self_exec_id)
+		return false;
+	if (ht_optouts.cgroups > ht_optouts.paths && (j->set != (__u64)set || j->cgroup != set->dfl_cgrp->kn->id))
+		return false;
+	return !ht_optouts.nusers || j->euid == task->cred->euid.val;
+}
 
 /* The task's scope alone. */
 static __always_inline bool tls_task_recorded(void)
@@ -228,26 +249,15 @@ static __always_inline bool tls_task_recorded(void)
 /* enum tls_who of the current task. Nobody, once, where it cannot be told: that is counted. */
 __noinline int tls_who(__u32 pad)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct tls_task *k = bpf_task_storage_get(&tls_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct mm_struct *mm = task->mm;
-	struct css_set *set = task->cgroups;
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct ht_counters *n;
-	bool same;
 
 	barrier_var(pad);
 	if (!k)
 		return TLS_NOBODY;
-	same = TLS_SAME(k->judged.exe, mm ? (__u64)mm->exe_file : 0);
-	same &= TLS_SAME(k->judged.exec, (__u32)task->self_exec_id);
-	if (ht_optouts.cgroups > ht_optouts.paths) {	/* what nobody asks for costs nothing */
-		same &= TLS_SAME(k->judged.set, (__u64)set);
-		same &= TLS_SAME(k->judged.cgroup, set->dfl_cgrp->kn->id);
-	}
-	if (ht_optouts.nusers)
-		same &= TLS_SAME(k->judged.euid, task->cred->euid.val);
-	if (same && k->judged.who)
+	if (tls_judged_still(&k->judged))
 		return k->judged.who;
+	tls_judged_now(&k->judged);
 	k->judged.who = tls_judge(&k->judged);
 	if (k->judged.who)
 		return k->judged.who;
@@ -257,9 +267,20 @@ __noinline int tls_who(__u32 pad)
 	return TLS_NOBODY;
 }
 
-static __always_inline bool tls_in_scope(void)
+/* The current task's, or NULL: its TLS is not recorded. Who was judged already is not judged by a call. */
+static __always_inline struct tls_task *tls_in_scope(void)
 {
-	return tls_task_recorded() && tls_who(0) == TLS_WANTED;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tls_task *k;
+
+	if (!tls_task_recorded())
+		return NULL;
+	k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
+	if (k && k->judged.who == TLS_WANTED && tls_judged_still(&k->judged))
+		return k;
+	if (tls_who(0) != TLS_WANTED)
+		return NULL;
+	return bpf_task_storage_get(&tls_tasks, task, 0, 0);
 }
 
 #endif

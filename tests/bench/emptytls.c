@@ -37,9 +37,8 @@ static int attach(const char *library, struct tls_links *ret_links)
 
 	if (r < 0)
 		return r;
-	p.tls_entry = nothing(p.features.uprobe_multi);
-	p.tls_return = nothing(p.features.uprobe_multi);
-	if (p.tls_entry < 0 || p.tls_return < 0)
+	p.tls_progs = (struct probes_tls_progs){ nothing(p.features.uprobe_multi), nothing(p.features.uprobe_multi), -1, false };
+	if (p.tls_progs.entry < 0 || p.tls_progs.ret < 0)
 		return -errno;
 	fd = open(library, O_RDONLY | O_CLOEXEC);
 	r = fd < 0 ? -errno : tls_plan_file(fd, &plan);
