@@ -388,8 +388,8 @@ static __always_inline bool tls_enter_c(struct tls_task *k, struct tls_open *o)
 
 #include "bpf/tls_fields.bpf.h"
 
-/* True: the function's return is of interest. */
-static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie)
+/* True: the function's return is of interest. here: what has none is done with at once. */
+static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool here)
 {
 	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
@@ -436,7 +436,7 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie)
 		tls_fields_enter(regs, d, &o);
 		return true;
 	}
-	if (cookie & HT_TLS_COOKIE_NO_RETURN) {
+	if (here && (cookie & HT_TLS_COOKIE_NO_RETURN)) {
 		tls_done(d, &o, o.len);
 		return false;
 	}
@@ -449,27 +449,35 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie)
 SEC("uprobe")
 int ht_tls_entry(struct pt_regs *regs)
 {
-	tls_entered(regs, bpf_get_attach_cookie(regs));
+	tls_entered(regs, bpf_get_attach_cookie(regs), true);
 	return 0;
 }
 
 /* ---- return */
 
-static __always_inline void tls_return_go(struct pt_regs *regs, const struct ht_tls_func *d, __u32 func)
+/* What the entry of the function that returns here left, which is taken away. */
+static __always_inline bool tls_opened_go(struct pt_regs *regs, const struct ht_tls_func *d, __u32 func, struct tls_open *ret_o)
 {
 	struct tls_go g = { .g = arch_goroutine(regs, d->abi), .tgid = bpf_get_current_task_btf()->tgid, .func = func };
-	struct tls_open *open, o;
+	struct tls_open *open;
 
 	if (!g.g)
 		g.g = bpf_get_current_pid_tgid();
 	open = bpf_map_lookup_elem(&tls_gos, &g);
 	if (!open)
-		return;
-	o = *open;
+		return false;
+	*ret_o = *open;
 	bpf_map_delete_elem(&tls_gos, &g);
-	tls_done(d, &o, tls_result(regs, d, &o));
-	if (d->op == HT_TLS_WRITE)
-		tls_written_go(&o.key);
+	return true;
+}
+
+static __always_inline bool tls_opened_c(struct pt_regs *regs, struct tls_task *k, __u32 func, struct tls_open *ret_o)
+{
+	if (k->open.func != func || regs->sp < k->open.sp || regs->sp - k->open.sp > TLS_NEST_MAX)
+		return false;
+	*ret_o = k->open;
+	k->open.func = 0;
+	return true;
 }
 
 static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
@@ -481,26 +489,40 @@ static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
 
 	if (!d || (d->flags & HT_TLS_F_PEEK))
 		return;
-	if (d->abi != HT_TLS_ABI_C) {
-		tls_return_go(regs, d, func);
+	if (d->abi == HT_TLS_ABI_C) {
+		k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+		if (!k)
+			return;
+		if (d->op >= HT_TLS_H2_REQUEST) {
+			tls_fields_return(regs, k, func);
+			return;
+		}
+		if (!tls_opened_c(regs, k, func, &o))
+			return;
+	} else if (!tls_opened_go(regs, d, func, &o)) {
 		return;
 	}
-	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-	if (k && d->op >= HT_TLS_H2_REQUEST) {
-		tls_fields_return(regs, k, func);
-		return;
-	}
-	if (!k || k->open.func != func || regs->sp < k->open.sp || regs->sp - k->open.sp > TLS_NEST_MAX)
-		return;
-	o = k->open;
-	k->open.func = 0;
-	tls_done(d, &o, tls_result(regs, d, &o));
+	tls_done(d, &o, cookie & HT_TLS_COOKIE_NO_RETURN ? o.len : tls_result(regs, d, &o));
+	if (d->abi != HT_TLS_ABI_C && d->op == HT_TLS_WRITE)
+		tls_written_go(&o.key);
 }
 
 SEC("uprobe")
 int ht_tls_return(struct pt_regs *regs)
 {
 	tls_left(regs, bpf_get_attach_cookie(regs));
+	return 0;
+}
+
+/* Global, so that the verifier looks at each half once and not at all ways through both. */
+__noinline int tls_session_entered(struct pt_regs *regs, __u64 cookie)
+{
+	return tls_entered(regs, cookie, false);
+}
+
+__noinline int tls_session_left(struct pt_regs *regs, __u64 cookie)
+{
+	tls_left(regs, cookie);
 	return 0;
 }
 
@@ -512,15 +534,17 @@ SEC("uprobe")
 int ht_tls_session(struct pt_regs *regs)
 {
 	__u64 cookie = bpf_get_attach_cookie(regs);
-	bool entry = bpf_get_func_ip(regs) == regs->ip;
+	bool entry = bpf_get_func_ip(regs) == regs->ip, skip = entry;
 
-	if (!entry || (cookie & HT_TLS_COOKIE_RET_INSN)) {
-		tls_left(regs, cookie);
-		return entry;
-	}
-	if (cookie & HT_TLS_COOKIE_RETURN)
+	if (entry && (cookie & HT_TLS_COOKIE_RETURN))
 		return !tls_in_scope();
-	return !tls_entered(regs, cookie) || !(cookie & HT_TLS_COOKIE_PAIR);
+	if (entry && !(cookie & HT_TLS_COOKIE_RET_INSN)) {
+		skip = !tls_session_entered(regs, cookie) || !(cookie & HT_TLS_COOKIE_PAIR);
+		if (!(cookie & HT_TLS_COOKIE_NO_RETURN))
+			return skip;
+	}
+	tls_session_left(regs, cookie);
+	return skip;
 }
 
 #endif
