@@ -167,6 +167,14 @@ int auth_load(const char *path, const char *region, double rate, struct auth **r
 	return 0;
 }
 
+bool auth_has_scopes(const struct auth *a)
+{
+	for (const struct access_key *k = a->keys; k; k = k->hh.next)
+		if (caller_is_scoped(&k->caller))
+			return true;
+	return false;
+}
+
 void auth_free(struct auth **pa)
 {
 	struct access_key *k, *next;

@@ -11,6 +11,7 @@
 
 #define BURST_SECONDS 2
 #define RATE_MAX 1e6
+#define QUERIES_MAX 1000
 
 static const char *const roles[] = {
 	[ROLE_READER] = "reader", [ROLE_ANALYST] = "analyst", [ROLE_OPERATOR] = "operator", [ROLE_ADMINISTRATOR] = "administrator",
@@ -62,6 +63,17 @@ static int set_rate(struct caller *c, const char *value)
 
 	c->rate = strtod(value, &end);
 	return *end || end == value || !isfinite(c->rate) || c->rate < 0 || c->rate > RATE_MAX ? -EINVAL : 0;
+}
+
+static int set_queries(struct caller *c, const char *value)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	if (*end || end == value || n < 1 || n > QUERIES_MAX)
+		return -EINVAL;
+	c->queries = (unsigned)n;
+	return 0;
 }
 
 static int add_category(struct caller_scope *s, const char *value)
@@ -121,6 +133,8 @@ int caller_set(struct caller *c, const char *name, const char *value)
 		r = set_role(c, value);
 	else if (!strcmp(name, "rate"))
 		r = set_rate(c, value);
+	else if (!strcmp(name, "queries"))
+		r = set_queries(c, value);
 	else if (!strcmp(name, "accounts") || !strcmp(name, "hosts") || !strcmp(name, "categories"))
 		r = set_list(&c->scope, name, value);
 	else
@@ -168,4 +182,39 @@ bool caller_sees_frame(const struct caller *c, const struct decoded *d)
 bool caller_sees_record(const struct caller *c, const struct record_summary *s)
 {
 	return !c || !c->scope.categories || (c->scope.categories >> s->category & 1);
+}
+
+/* Values of the settings, and of nobody else; quoted all the same. */
+static void sql_list(struct buf *out, const char *column, char *const *list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (i)
+			buf_adds(out, ", '");
+		else
+			buf_addf(out, " AND %s IN ('", column);
+		for (const char *p = list[i]; *p; p++) {
+			if (*p == '\'')
+				buf_addc(out, '\'');
+			buf_addc(out, (uint8_t)*p);
+		}
+		buf_addc(out, '\'');
+	}
+	if (n)
+		buf_addc(out, ')');
+}
+
+void caller_sql(const struct caller *c, struct buf *out)
+{
+	char *names[ARRAY_SIZE(categories)];
+	unsigned n = 0;
+
+	buf_adds(out, "true");
+	if (!c)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(categories); i++)
+		if (c->scope.categories >> categories[i].category & 1)
+			names[n++] = (char *)(uintptr_t)categories[i].name;
+	sql_list(out, "recipientaccountid", c->scope.accounts, c->scope.naccounts);
+	sql_list(out, "hostid", c->scope.hosts, c->scope.nhosts);
+	sql_list(out, "eventcategory", names, n);
 }

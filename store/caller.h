@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "decoded.h"
+#include "lib/buf.h"
 
 /* Each may do what the ones before it may. */
 enum caller_role {
@@ -35,13 +36,14 @@ struct caller {
 	enum caller_role role;
 	struct caller_scope scope;
 	double rate;			/* requests a second; 0: as many as it likes */
+	unsigned queries;		/* of SQL at once; 0: as many as there may be */
 	pthread_mutex_t lock;
 	double tokens;			/* left; at most two seconds' */
 	uint64_t at;			/* boot-time ns of the last look */
 };
 
 const char *caller_role_name(enum caller_role role);
-/* One setting of a profile: hosttrail_role, _rate, _accounts, _hosts, _categories (values between commas). 1: taken, 0: none of these,
+/* One setting of a profile: hosttrail_role, _rate, _queries, _accounts, _hosts, _categories (values between commas). 1: taken, 0: none of these,
  * -EINVAL, -ENOMEM. */
 int caller_set(struct caller *c, const char *name, const char *value);
 void caller_init(struct caller *c, double rate);
@@ -52,6 +54,8 @@ bool caller_admit(struct caller *c, uint64_t now);
 /* NULL (tests, and who is asked by nobody): everything. */
 bool caller_is_scoped(const struct caller *c);
 bool caller_sees_frame(const struct caller *c, const struct decoded *d);
+/* Adds the scope as a condition of SQL over the lake's columns, "true" if there is none. Errors are the buf's. */
+void caller_sql(const struct caller *c, struct buf *out);
 bool caller_sees_record(const struct caller *c, const struct record_summary *s);
 
 #endif

@@ -38,11 +38,11 @@ static const struct op table[] = {
 	{ "RestoreEventDataStore", op_restore_event_data_store, ROLE_ADMINISTRATOR, false, false, false },
 	{ "StartEventDataStoreIngestion", op_start_event_data_store_ingestion, ROLE_OPERATOR, false, false, false },
 	{ "StopEventDataStoreIngestion", op_stop_event_data_store_ingestion, ROLE_OPERATOR, false, false, false },
-	{ "StartQuery", op_start_query, ROLE_ANALYST, false, false, false },
-	{ "DescribeQuery", op_describe_query, ROLE_ANALYST, false, true, false },
-	{ "GetQueryResults", op_get_query_results, ROLE_ANALYST, false, true, false },
-	{ "ListQueries", op_list_queries, ROLE_ANALYST, false, true, false },
-	{ "CancelQuery", op_cancel_query, ROLE_ANALYST, false, false, false },
+	{ "StartQuery", op_start_query, ROLE_ANALYST, false, false, true },
+	{ "DescribeQuery", op_describe_query, ROLE_ANALYST, false, true, true },
+	{ "GetQueryResults", op_get_query_results, ROLE_ANALYST, false, true, true },
+	{ "ListQueries", op_list_queries, ROLE_ANALYST, false, true, true },
+	{ "CancelQuery", op_cancel_query, ROLE_ANALYST, false, false, true },
 	{ "Tail", op_tail, ROLE_READER, true, true, true },
 	{ "Verify", op_verify, ROLE_READER, true, true, false },
 	{ "Prove", op_prove, ROLE_READER, true, true, false },
@@ -95,14 +95,14 @@ const struct op *op_at(unsigned n)
 	return n < ARRAY_SIZE(table) ? &table[n] : NULL;
 }
 
-int op_allowed(const struct op *op, const struct caller *caller, struct reply *r)
+int op_allowed(const struct op *op, bool engine, const struct caller *caller, struct reply *r)
 {
 	if (!caller)
 		return 0;
 	if (caller->role < op->role)
 		return reply_error(r, "AccessDeniedException", "Key %s is not authorized to perform %s:%s: its role is %s, and it takes %s.", caller->id,
 				   op->own ? "hosttrail" : "cloudtrail", op->name, caller_role_name(caller->role), caller_role_name(op->role));
-	if (!op->scoped && caller_is_scoped(caller))
+	if ((!op->scoped || (engine && op->role == ROLE_ANALYST)) && caller_is_scoped(caller))
 		return reply_error(r, "AccessDeniedException", "Key %s is not authorized to perform %s:%s: it may see some records only.", caller->id,
 				   op->own ? "hosttrail" : "cloudtrail", op->name);
 	return 0;

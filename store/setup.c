@@ -395,6 +395,7 @@ static int start_lake(struct setup *s)
 		.seal_ns = c->lake_seal_ms * (int64_t)NS_PER_MS, .memory = c->lake_memory, .elsewhere = 2 * c->decoded_bytes,
 		.query_ns = c->lake_query_ms * (int64_t)NS_PER_MS,
 		.query_rows = (uint64_t)c->lake_query_rows, .rebuild = c->rebuild_lake,
+		.scopes = auth_has_scopes(s->st.auth),
 	};
 	struct lake *l = NULL;
 	int r = lake_open(&s->st, &lake, &l);

@@ -20,6 +20,7 @@ static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS query (id TEXT PRIMARY KEY, store TEXT NOT NULL, alias TEXT NOT NULL, status INTEGER NOT NULL,"
 	" created INTEGER NOT NULL, finished INTEGER NOT NULL, scanned INTEGER NOT NULL, bytes INTEGER NOT NULL, nrows INTEGER NOT NULL,"
 	" result_bytes INTEGER NOT NULL, statement TEXT NOT NULL, error TEXT NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS query_key (query TEXT PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS saved (query TEXT PRIMARY KEY, uri TEXT NOT NULL, status TEXT NOT NULL);"
 	"CREATE INDEX IF NOT EXISTS query_store ON query (store, created);";
 

@@ -68,7 +68,7 @@ static void limit_memory(struct lake *l)
 	if (fsx_read("/proc/self/statm", 4096, &b) < 0 || getrlimit(RLIMIT_DATA, &limit) < 0 ||
 	    sscanf(buf_text(&b), "%llu %llu %llu %llu %llu %llu", &size, &resident, &shared, &code, &lib, &data) != 6)
 		return;
-	data = data * (unsigned long long)sysconf(_SC_PAGESIZE) + 3 * l->config.memory + l->config.elsewhere + HEADROOM;
+	data = data * (unsigned long long)sysconf(_SC_PAGESIZE) + (3 + l->config.scopes) * l->config.memory + l->config.elsewhere + HEADROOM;
 	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < data)
 		return;
 	limit.rlim_cur = data;
@@ -91,7 +91,11 @@ static int open_engine(struct lake *l)
 	snprintf(memory, sizeof(memory), "%lluMB", (unsigned long long)(l->config.memory >> 20));
 	r = duck_open(settings, &l->query_db, l->fault);
 	if (!r)
-		r = sandbox_make(l->query_db, l->dir, l->fault);
+		r = sandbox_make(l->query_db, l->dir, false, l->fault);
+	if (!r && l->config.scopes)
+		r = duck_open(settings, &l->scoped_db, l->fault);
+	if (!r && l->config.scopes)
+		r = sandbox_make(l->scoped_db, l->dir, true, l->fault);
 	if (!r)
 		limit_memory(l);
 	if (r < 0 && !*l->fault)
@@ -241,6 +245,7 @@ void lake_free(struct lake **pl)
 		free(g);
 	}
 	duck_close(&l->query_db);
+	duck_close(&l->scoped_db);
 	manifest_free(&l->manifest);
 	pthread_cond_destroy(&l->changed);
 	pthread_mutex_destroy(&l->lock);

@@ -26,6 +26,7 @@ struct lake_config {
 	uint64_t elsewhere;		/* what the rest of the store is allowed, as far as settings say */
 	int64_t query_ns;		/* a query may run so long */
 	uint64_t query_rows;		/* and give so many rows */
+	bool scopes;			/* there are keys that may see some records only */
 	bool rebuild;			/* all segments are made anew from the journal */
 };
 

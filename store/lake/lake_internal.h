@@ -25,6 +25,7 @@ struct lake {
 	struct manifest *manifest;
 	char default_id[UUID_TEXT];
 	duckdb_database query_db;
+	duckdb_database scoped_db;		/* of keys that see some records only; NULL: there are none */
 
 	bool checked;				/* all segments are there; atomic */
 	bool retain_soon;			/* what may be removed has changed; atomic */

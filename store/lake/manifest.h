@@ -83,6 +83,9 @@ struct query_row {
 	int64_t created, finished;	/* ns */
 	uint64_t scanned, bytes, rows, result_bytes;
 };
+/* Whose a query is: the key that started it. */
+int manifest_query_own(struct manifest *m, const char *query, const char *key, int64_t created);
+bool manifest_query_is_of(struct manifest *m, const char *query, const char *key);
 int manifest_query_put(struct manifest *m, const struct query_row *q, const char *statement, const char *error);
 /* By id, or (id NULL) the newest with this alias. */
 int manifest_query_get(struct manifest *m, const char *id, const char *alias, struct query_row *ret_q, struct buf *ret_statement,
@@ -90,8 +93,8 @@ int manifest_query_get(struct manifest *m, const char *id, const char *alias, st
 /* Where a query's result is to be saved, and how that went (DeliveryStatus). get: -ENOENT if nowhere. */
 int manifest_saved_put(struct manifest *m, const char *query, const char *uri, const char *status);
 int manifest_saved_get(struct manifest *m, const char *query, struct buf *ret_uri, char ret_status[32]);
-/* Newest first, of one store; before: (created, id) of the last one shown, created 0: from the newest. status -1: any. */
-int manifest_queries(struct manifest *m, const char *store, int64_t from, int64_t to, int status, const struct query_row *before,
+/* Newest first, of one store, key NULL: of all keys; before: (created, id) of the last one shown, created 0: from the newest. status -1: any. */
+int manifest_queries(struct manifest *m, const char *store, const char *key, int64_t from, int64_t to, int status, const struct query_row *before,
 		     struct query_row *ret, unsigned max, unsigned *ret_n);
 /* What ran when the store ended has failed. */
 int manifest_queries_broken(struct manifest *m, const char *why);

@@ -8,6 +8,29 @@
 
 #define QUERY_COLUMNS "id, store, alias, status, created, finished, scanned, bytes, nrows, result_bytes"
 
+int manifest_query_own(struct manifest *m, const char *query, const char *key, int64_t created)
+{
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	r = db_run(m, "INSERT OR REPLACE INTO query_key (query, key, created) VALUES (?, ?, ?)", "tti", query, key, created);
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}
+
+bool manifest_query_is_of(struct manifest *m, const char *query, const char *key)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	s = db_prepare(m, "SELECT 1 FROM query_key WHERE query = ? AND key = ?", "tt", query, key);
+	r = db_step(m, s);
+	sqlite3_finalize(TAKE_PTR(s));
+	pthread_mutex_unlock(&m->lock);
+	return r > 0;
+}
+
 int manifest_query_put(struct manifest *m, const struct query_row *q, const char *statement, const char *error)
 {
 	int r;
@@ -90,7 +113,7 @@ int manifest_query_get(struct manifest *m, const char *id, const char *alias, st
 	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
 }
 
-int manifest_queries(struct manifest *m, const char *store, int64_t from, int64_t to, int status, const struct query_row *before,
+int manifest_queries(struct manifest *m, const char *store, const char *key, int64_t from, int64_t to, int status, const struct query_row *before,
 		     struct query_row *ret, unsigned max, unsigned *ret_n)
 {
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
@@ -100,9 +123,10 @@ int manifest_queries(struct manifest *m, const char *store, int64_t from, int64_
 	pthread_mutex_lock(&m->lock);
 	s = db_prepare(m,
 		       "SELECT " QUERY_COLUMNS " FROM query WHERE store = ? AND created >= ? AND created <= ? AND (? < 0 OR status = ?) "
-		       "AND (? = 0 OR created < ? OR (created = ? AND id < ?)) ORDER BY created DESC, id DESC LIMIT ?",
-		       "tiiiiiiiti", store, from, to, (int64_t)status, (int64_t)status, before->created, before->created, before->created,
-		       before->id, (int64_t)max);
+		       "AND (? = 0 OR created < ? OR (created = ? AND id < ?)) "
+		       "AND (? = '' OR id IN (SELECT query FROM query_key WHERE key = ?)) ORDER BY created DESC, id DESC LIMIT ?",
+		       "tiiiiiiittti", store, from, to, (int64_t)status, (int64_t)status, before->created, before->created, before->created,
+		       before->id, key ? key : "", key ? key : "", (int64_t)max);
 	while (n < max && (r = db_step(m, s)) > 0)
 		read_query(s, &ret[n++]);
 	sqlite3_finalize(TAKE_PTR(s));
@@ -136,6 +160,8 @@ int manifest_queries_expire(struct manifest *m, int64_t before, void (*fn)(void 
 	sqlite3_finalize(TAKE_PTR(s));
 	if (!r)
 		r = db_run(m, "DELETE FROM saved WHERE query IN (SELECT id FROM query WHERE created < ?)", "i", before);
+	if (!r)
+		r = db_run(m, "DELETE FROM query_key WHERE created < ?", "i", before);
 	if (!r)
 		r = db_run(m, "DELETE FROM query WHERE created < ?", "i", before);
 	pthread_mutex_unlock(&m->lock);

@@ -124,7 +124,7 @@ static int take_statement(struct json_object *in, struct reply *r, struct query_
 	return 0;
 }
 
-static int start_error(enum query_fault f, const char *why, struct reply *r)
+static int start_error(enum query_fault f, const struct caller *caller, const char *why, struct reply *r)
 {
 	switch (f) {
 	case QUERY_BAD_STATEMENT:
@@ -135,6 +135,8 @@ static int start_error(enum query_fault f, const char *why, struct reply *r)
 		return reply_error(r, "InactiveEventDataStoreException", "%s", why);
 	case QUERY_TOO_MANY:
 		return reply_error(r, "MaxConcurrentQueriesException", "%d queries are running already.", LAKE_QUERIES_MAX);
+	case QUERY_TOO_MANY_OF_KEY:
+		return reply_error(r, "MaxConcurrentQueriesException", "%u queries of this key are running already.", caller->queries);
 	default:
 		return lake_broken(r);
 	}
@@ -143,7 +145,7 @@ static int start_error(enum query_fault f, const char *why, struct reply *r)
 int op_start_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	const char *params[PARAMS_MAX];
-	struct query_request q = { .params = params };
+	struct query_request q = { .params = params, .caller = state->caller };
 	struct json j = { .out = &r->body };
 	char id[UUID_TEXT], why[DUCK_WHY_MAX];
 	struct save_place place;
@@ -151,11 +153,13 @@ int op_start_query(struct store *st, struct json_object *in, struct op_state *st
 
 	if (!lake_of(st, r) || take_statement(in, r, &q) < 0 || take_place(st, in, r, &q, &place) < 0 || take_params(in, r, params, &q.nparams) < 0)
 		return -EINVAL;
+	if (q.save_uri && caller_is_scoped(state->caller))
+		return reply_error(r, "AccessDeniedException", "Key %s may see some records only, and write no results to buckets.", state->caller->id);
 	if (!__atomic_load_n(&st->lake->checked, __ATOMIC_ACQUIRE))
 		return reply_fault(r, 503, "ServiceUnavailableException", "The lake's segments are being looked through.");
 	f = query_start(st->lake, &q, id, why);
 	if (f)
-		return start_error(f, why, r);
+		return start_error(f, state->caller, why, r);
 	json_open(&j, NULL, '{');
 	json_string(&j, "QueryId", id);
 	json_close(&j, '}');
@@ -164,8 +168,9 @@ int op_start_query(struct store *st, struct json_object *in, struct op_state *st
 
 /* ---- one query */
 
-static int named_query(struct store *st, struct json_object *in, bool by_alias, struct reply *r, struct query_row *ret_q,
-		       struct buf *statement, struct buf *error)
+/* A key that sees some records only finds its own queries only. */
+static int named_query(struct store *st, const struct caller *caller, struct json_object *in, bool by_alias, struct reply *r,
+		       struct query_row *ret_q, struct buf *statement, struct buf *error)
 {
 	const char *id, *alias = NULL;
 	uint8_t raw[16];
@@ -184,6 +189,8 @@ static int named_query(struct store *st, struct json_object *in, bool by_alias, 
 	if (id && uuid_parse(id, raw) < 0)
 		return reply_error(r, "ValidationException", "QueryId is not an id of a query.");
 	res = manifest_query_get(st->lake->manifest, id, alias, ret_q, statement, error);
+	if (!res && caller_is_scoped(caller) && !manifest_query_is_of(st->lake->manifest, ret_q->id, caller->id))
+		res = -ENOENT;
 	if (res == -ENOENT)
 		return reply_error(r, "QueryIdNotFoundException", "The query does not exist or is older than %d days.", DAYS_SHOWN);
 	return res < 0 ? lake_broken(r) : 0;
@@ -197,7 +204,7 @@ int op_describe_query(struct store *st, struct json_object *in, struct op_state 
 	struct query_row q;
 	int64_t until;
 
-	if (named_query(st, in, true, r, &q, &statement, &error) < 0)
+	if (named_query(st, state->caller, in, true, r, &q, &statement, &error) < 0)
 		return -EINVAL;
 	until = q.finished ? q.finished : clock_wall();
 	json_open(&j, NULL, '{');
@@ -226,7 +233,7 @@ int op_cancel_query(struct store *st, struct json_object *in, struct op_state *s
 	struct json j = { .out = &r->body };
 	struct query_row q;
 
-	if (named_query(st, in, false, r, &q, NULL, NULL) < 0)
+	if (named_query(st, state->caller, in, false, r, &q, NULL, NULL) < 0)
 		return -EINVAL;
 	if (q.status > QUERY_RUNNING || query_cancel(st->lake, q.id) < 0)
 		return reply_error(r, "InactiveQueryException", "The query is not running: its status is %s.", query_status_name(q.status));
@@ -271,7 +278,7 @@ int op_get_query_results(struct store *st, struct json_object *in, struct op_sta
 	unsigned max, n = 0;
 	bool shown;
 
-	if (named_query(st, in, false, r, &q, NULL, &error) < 0 || page_max(in, "MaxQueryResults", r, &max) < 0 ||
+	if (named_query(st, state->caller, in, false, r, &q, NULL, &error) < 0 || page_max(in, "MaxQueryResults", r, &max) < 0 ||
 	    page_token(st, in, q.id, strlen(q.id), r, &at) < 0)
 		return -EINVAL;
 	shown = q.status == QUERY_FINISHED || q.status == QUERY_TIMED_OUT;
@@ -324,7 +331,7 @@ static int take_times(struct json_object *in, struct reply *r, int64_t *ret_from
 	return 0;
 }
 
-static int list_page(struct store *st, const char *id, const int64_t times[2], int status, unsigned max, const struct query_row *before,
+static int list_page(struct store *st, const char *id, const char *key, const int64_t times[2], int status, unsigned max, const struct query_row *before,
 		     struct json *j, const struct buf *binding)
 {
 	_cleanup_free_ struct query_row *rows = calloc(max + 1, sizeof(*rows));
@@ -332,7 +339,7 @@ static int list_page(struct store *st, const char *id, const int64_t times[2], i
 	char token[TOKEN_TEXT];
 	unsigned n;
 
-	if (!rows || manifest_queries(st->lake->manifest, id, times[0], times[1], status, before, rows, max + 1, &n) < 0)
+	if (!rows || manifest_queries(st->lake->manifest, id, key, times[0], times[1], status, before, rows, max + 1, &n) < 0)
 		return -EIO;
 	json_open(j, "Queries", '[');
 	for (unsigned i = 0; i < n && i < max; i++) {
@@ -372,7 +379,7 @@ int op_list_queries(struct store *st, struct json_object *in, struct op_state *s
 		return -EINVAL;
 	before.created = at.time;
 	json_open(&j, NULL, '{');
-	if (list_page(st, e.id, times, status, max, &before, &j, &binding) < 0)
+	if (list_page(st, e.id, caller_is_scoped(state->caller) ? state->caller->id : NULL, times, status, max, &before, &j, &binding) < 0)
 		return lake_broken(r);
 	json_close(&j, '}');
 	return r->body.failed ? lake_broken(r) : 0;

@@ -17,6 +17,7 @@
 #include "sandbox.h"
 #include "save.h"
 #include "schema.h"
+#include "store/caller.h"
 #include "store/tailer.h"
 #include "values.h"
 
@@ -34,6 +35,7 @@ struct table {
 
 struct query {
 	struct lake *lake;
+	const struct caller *caller;	/* belongs to the store's keys; NULL: nobody in particular */
 	struct query_row row;
 	char *statement;		/* as it was given */
 	char **params;
@@ -112,6 +114,15 @@ static void result_path(struct lake *l, const char *id, char ret[4096])
 
 /* ---- starting one */
 
+/* How much there is of everybody's is not for who may see some. */
+static void count_scanned(struct query *q, uint64_t records, uint64_t bytes)
+{
+	if (caller_is_scoped(q->caller))
+		return;
+	q->row.scanned += records;
+	q->row.bytes += bytes;
+}
+
 /* Those of the segments whose rows may be past, or the others, as a part of the view. */
 static void add_segments(struct query *q, const struct segment *segments, size_t n, int64_t before, bool straddling, struct buf *sql)
 {
@@ -127,8 +138,7 @@ static void add_segments(struct query *q, const struct segment *segments, size_t
 			buf_adds(sql, " FROM read_parquet([");
 		}
 		buf_addf(sql, "%s'%s/%s'", added++ ? ", " : "", q->lake->dir, segments[i].path);
-		q->row.scanned += segments[i].rows;
-		q->row.bytes += segments[i].bytes;
+		count_scanned(q, segments[i].rows, segments[i].bytes);
 	}
 	if (!added)
 		return;
@@ -145,18 +155,23 @@ static int make_view(struct query *q, const char *name, const struct event_store
 	int64_t before = retain_has_hold(q->lake, e) ? 0 : retain_before(q->lake, e);
 	_cleanup_free_ struct segment *segments = NULL;
 	_cleanup_buf_ struct buf sql = { 0 };
+	bool scoped = caller_is_scoped(q->caller);
 	size_t n;
 	int r = manifest_segments(q->lake->manifest, e->id, &segments, &n, &q->tables[q->ntables - 1].from);
 
 	if (r < 0)
 		return r;
 	scan->keep_from = before > 0 ? before : 0;
-	buf_addf(&sql, "CREATE TEMP VIEW \"%s\" AS ", name);
+	buf_addf(&sql, "CREATE TEMP VIEW \"%s\" AS %s", name, scoped ? "SELECT * FROM (" : "");
 	add_segments(q, segments, n, scan->keep_from, false, &sql);
 	add_segments(q, segments, n, scan->keep_from, true, &sql);
 	buf_adds(&sql, "SELECT ");
 	schema_list(&sql);
 	buf_addf(&sql, " FROM hosttrail_scan(%llu)", (unsigned long long)scan->id);
+	if (scoped) {
+		buf_adds(&sql, ") WHERE ");
+		caller_sql(q->caller, &sql);
+	}
 	return sql.failed ? -ENOMEM : duck_run(q->c, buf_text(&sql), NULL, why);
 }
 
@@ -220,7 +235,9 @@ static bool connect_query(struct query *q)
 {
 	duckdb_connection c;
 
-	if (duck.connect(q->lake->query_db, &c) != DuckDBSuccess)
+	if (caller_is_scoped(q->caller) && !q->lake->scoped_db)
+		return false;
+	if (duck.connect(caller_is_scoped(q->caller) ? q->lake->scoped_db : q->lake->query_db, &c) != DuckDBSuccess)
 		return false;
 	pthread_mutex_lock(&q->lake->lock);
 	q->c = c;
@@ -288,8 +305,7 @@ static int fill_tables(struct query *q)
 
 	for (unsigned i = 0; i < q->ntables && !r; i++) {
 		r = scan_fill(q->tables[i].scan, q->tables[i].from, q->upto, UINT64_MAX, false, &next);
-		q->row.scanned += q->tables[i].scan->records;
-		q->row.bytes += q->tables[i].scan->bytes;
+		count_scanned(q, q->tables[i].scan->records, q->tables[i].scan->bytes);
 	}
 	return r;
 }
@@ -529,13 +545,19 @@ static int launch(struct query *q)
 }
 
 /* Takes a place among those that run; before its segments are listed, so that none of them is removed. */
-static bool enter(struct lake *l, struct query *q)
+static enum query_fault enter(struct lake *l, struct query *q)
 {
-	bool in;
+	enum query_fault f = QUERY_OK;
+	unsigned mine = 0;
 
 	pthread_mutex_lock(&l->lock);
-	in = l->nqueries < LAKE_QUERIES_MAX && !l->stopping;
-	if (in) {
+	for (const struct query *o = l->queries; o; o = o->next)
+		mine += o->caller == q->caller;
+	if (l->nqueries >= LAKE_QUERIES_MAX || l->stopping)
+		f = QUERY_TOO_MANY;
+	else if (q->caller && q->caller->queries && mine >= q->caller->queries)
+		f = QUERY_TOO_MANY_OF_KEY;
+	if (!f) {
 		q->generation = l->generation;
 		q->deadline = clock_boot() + (uint64_t)l->config.query_ns;
 		q->next = l->queries;
@@ -543,7 +565,7 @@ static bool enter(struct lake *l, struct query *q)
 		l->nqueries++;
 	}
 	pthread_mutex_unlock(&l->lock);
-	return in;
+	return f;
 }
 
 static struct query *new_query(struct lake *l, const struct query_request *request)
@@ -555,6 +577,7 @@ static struct query *new_query(struct lake *l, const struct query_request *reque
 	if (!q)
 		return NULL;
 	q->lake = l;
+	q->caller = request->caller;
 	q->refs = 2;
 	ok = uuid_random(id) == 0;
 	uuid_text(id, q->row.id);
@@ -612,9 +635,15 @@ enum query_fault query_start(struct lake *l, const struct query_request *request
 	q = new_query(l, request);
 	if (!q)
 		return QUERY_BROKEN;
-	if (!enter(l, q)) {
+	f = enter(l, q);
+	if (f) {
 		query_free(q);
-		return QUERY_TOO_MANY;
+		return f;
+	}
+	if (q->caller && manifest_query_own(l->manifest, q->row.id, q->caller->id, q->row.created) < 0) {
+		q->refs = 1;
+		query_unref(q);
+		return QUERY_BROKEN;
 	}
 	if (launch(q) < 0) {
 		q->refs = 1;

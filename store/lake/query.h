@@ -20,12 +20,14 @@ enum query_fault {
 	QUERY_NO_STORE,		/* no such event data store */
 	QUERY_INACTIVE_STORE,	/* its deletion is pending */
 	QUERY_TOO_MANY,
+	QUERY_TOO_MANY_OF_KEY,
 	QUERY_BROKEN,		/* the store's own fault */
 };
 
 struct query_request {
 	const char *statement;
 	size_t statement_len;
+	const struct caller *caller;	/* what it may see is all that there is; NULL: everything */
 	const char *alias;		/* NULL: none */
 	const char *save_uri;		/* where the result is saved; NULL: nowhere */
 	const struct save_place *save;	/* the same, read */

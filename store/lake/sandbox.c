@@ -17,7 +17,11 @@
 
 /* ---- the database */
 
-int sandbox_make(duckdb_database db, const char *dir, char why[DUCK_WHY_MAX])
+/* What moves conditions, or the expressions in them, to another place of the plan, or looks at values while it plans. */
+static const char plain_plans[] = "SET GLOBAL disabled_optimizers = 'filter_pullup,filter_pushdown,cte_filter_pusher,join_filter_pushdown,"
+				  "statistics_propagation,join_order,build_side_probe_side,late_materialization,common_subexpressions'";
+
+int sandbox_make(duckdb_database db, const char *dir, bool apart, char why[DUCK_WHY_MAX])
 {
 	static const char *const locks[] = { "SET enable_external_access = false", "SET lock_configuration = true" };
 	duckdb_connection c = NULL;
@@ -36,6 +40,8 @@ int sandbox_make(duckdb_database db, const char *dir, char why[DUCK_WHY_MAX])
 	/* segments do not change: their footers are read once */
 	if (!r)
 		r = duck_run(c, "SET GLOBAL parquet_metadata_cache = true", NULL, why);
+	if (!r && apart)
+		r = duck_run(c, plain_plans, NULL, why);
 	snprintf(sql, sizeof(sql), "SET allowed_directories = ['%s/']", dir);
 	if (!r)
 		r = duck_run(c, sql, NULL, why);

@@ -23,8 +23,9 @@ struct sandbox_tables {
 	unsigned n;
 };
 
-/* Functions, macros, and the walls, in a fresh database. */
-int sandbox_make(duckdb_database db, const char *dir, char why[DUCK_WHY_MAX]);
+/* Functions, macros, and the walls, in a fresh database. apart: a view's own conditions are applied before anything else of a statement sees
+ * a row; else the engine may apply a stranger's first, whose failure then tells of rows that are not his. */
+int sandbox_make(duckdb_database db, const char *dir, bool apart, char why[DUCK_WHY_MAX]);
 
 /* CloudTrail Lake's spelling into the engine's: event data stores' ids, which stand unquoted, and comparisons of text with
  * true and false. -EINVAL and why: not to be read as SQL at all. */

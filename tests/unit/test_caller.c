@@ -21,6 +21,11 @@ static void settings(void)
 	ok_int(caller_set(&c, "hosttrail_rate", "1e9"), -EINVAL);
 	ok_int(caller_set(&c, "hosttrail_rate", "nan"), -EINVAL);
 	ok_int(caller_set(&c, "hosttrail_rate", ""), -EINVAL);
+	ok_int(caller_set(&c, "hosttrail_queries", "3"), 1);
+	ok_int(c.queries, 3);
+	ok_int(caller_set(&c, "hosttrail_queries", "0"), -EINVAL);	/* would be "all" */
+	ok_int(caller_set(&c, "hosttrail_queries", "3x"), -EINVAL);
+	ok_int(caller_set(&c, "hosttrail_queries", ""), -EINVAL);
 	ok_int(caller_set(&c, "hosttrail_account", "1"), -EINVAL);
 	ok_int(caller_set(&c, "hosttrail_accounts", ""), -EINVAL);
 	ok_int(caller_set(&c, "hosttrail_accounts", "1, "), -EINVAL);
@@ -72,6 +77,24 @@ static unsigned admitted(struct caller *c, uint64_t now, unsigned tries)
 	return n;
 }
 
+static void sql(void)
+{
+	struct buf b = { 0 };
+	struct caller c;
+
+	caller_init(&c, 0);
+	caller_sql(&c, &b);
+	ok_str(buf_text(&b), "true");
+	buf_reset(&b);
+	ok_int(caller_set(&c, "hosttrail_accounts", "1,it's"), 1);
+	ok_int(caller_set(&c, "hosttrail_hosts", "h"), 1);
+	ok_int(caller_set(&c, "hosttrail_categories", "Data,Management"), 1);
+	caller_sql(&c, &b);
+	ok_str(buf_text(&b), "true AND recipientaccountid IN ('1', 'it''s') AND hostid IN ('h') AND eventcategory IN ('Management', 'Data')");
+	buf_free(&b);
+	caller_clear(&c);
+}
+
 static void rates(void)
 {
 	struct caller c;
@@ -104,16 +127,16 @@ static void allowed(void)
 		bool before = false;
 
 		for (c.role = ROLE_READER; c.role <= ROLE_ADMINISTRATOR; c.role++) {
-			bool may = op_allowed(op_at(i), &c, &r) == 0;
+			bool may = op_allowed(op_at(i), false, &c, &r) == 0;
 
 			ok(may || !before);
 			before = may;
 			reply_free(&r);
 		}
-		ok(before && op_allowed(op_at(i), NULL, &r) == 0);
+		ok(before && op_allowed(op_at(i), false, NULL, &r) == 0);
 	}
 	caller_clear(&c);
 }
 
-static const struct tap_case cases[] = { CASE(settings), CASE(too_many_values), CASE(sight), CASE(rates), CASE(allowed) };
+static const struct tap_case cases[] = { CASE(settings), CASE(too_many_values), CASE(sight), CASE(sql), CASE(rates), CASE(allowed) };
 TAP_MAIN(cases)
