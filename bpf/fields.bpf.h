@@ -510,31 +510,34 @@ static __always_inline void kobj_is(struct ht_kobj *k, __u32 kind, __u32 id)
 	k->id = id;
 }
 
-/* Sets kind and number of s->kobj; kind 0: another file. */
-__noinline int kobj_look(struct scratch *s, __u64 file)
+/* Sets kind and number of s->kobj, for s->kobj_file; kind 0: another file. */
+__noinline int kobj_look(struct scratch *s)
 {
-	__u64 dentry, inode, name = 0, object;
+	__u64 dentry, inode, file, name = 0;
+	volatile __u64 *object;
 	__u32 magic;
 
 	if (!s)
 		return 0;
 	s->kobj.kind = 0;
+	file = s->kobj_file;
+	object = &s->kobj_object;
 	dentry = KREAD(struct file, file, f_path.dentry);
 	inode = KREAD(struct file, file, f_inode);
-	object = KREAD(struct file, file, private_data);
+	*object = KREAD(struct file, file, private_data);
 	magic = KREAD(struct super_block, KREAD(struct dentry, dentry, d_sb), s_magic);
 	if (magic == PIDFS_MAGIC_)
-		object = KREAD(struct inode, inode, i_private);
+		*object = KREAD(struct inode, inode, i_private);
 	else if (magic == ANON_INODE_MAGIC_)
 		bpf_probe_read_kernel(&name, sizeof(name), (void *)KREAD(struct dentry, dentry, d_name.name));
 	if (magic == PIDFS_MAGIC_ || name == NAME_PIDFD)
-		kobj_is(&s->kobj, HT_KOBJ_PID, KREAD(struct upid, object + bpf_core_field_offset(struct pid, numbers), nr));
+		kobj_is(&s->kobj, HT_KOBJ_PID, KREAD(struct upid, *object + bpf_core_field_offset(struct pid, numbers), nr));
 	else if (name == NAME_BPF_MAP)
-		kobj_is(&s->kobj, HT_KOBJ_MAP, KREAD(struct bpf_map, object, id));
+		kobj_is(&s->kobj, HT_KOBJ_MAP, KREAD(struct bpf_map, *object, id));
 	else if (name == NAME_BPF_PROG)
-		kobj_is(&s->kobj, HT_KOBJ_PROG, KREAD(struct bpf_prog_aux, KREAD(struct bpf_prog, object, aux), id));
+		kobj_is(&s->kobj, HT_KOBJ_PROG, KREAD(struct bpf_prog_aux, KREAD(struct bpf_prog, *object, aux), id));
 	else if (name == NAME_BPF_LINK || name == NAME_BPF_LINK2)
-		kobj_is(&s->kobj, HT_KOBJ_LINK, KREAD(struct bpf_link, object, id));
+		kobj_is(&s->kobj, HT_KOBJ_LINK, KREAD(struct bpf_link, *object, id));
 	return 0;
 }
 
@@ -569,7 +572,8 @@ __noinline int kobj_emit(struct scratch *s, __u32 arg, __u32 size, __u32 many)
 		file = file_of(s, fd);
 		if (!file)
 			continue;
-		kobj_look(s, file);
+		s->kobj_file = file;
+		kobj_look(s);
 		s->kobj.at = at;
 		if (s->kobj.kind && n < HT_KOBJ_PLACES)
 			((struct ht_kobj *)(f + 1))[n++] = s->kobj;

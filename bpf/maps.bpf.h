@@ -192,7 +192,8 @@ struct scratch {
 	struct compared now;
 	__u32 uid_map[15];	/* the first five extents of a struct uid_gid_map */
 	__u32 pad2;
-	struct ht_kobj kobj;	/* looked at */
+	__u64 kobj_file, kobj_object;	/* looked at: addresses, here because the verifier computes with no pointer that it saw read */
+	struct ht_kobj kobj;
 	struct op_in in;
 	struct op_wait wait;	/* directly before b: both go into a map together */
 	__u8 b[OUT_MAX + HT_ARGV_MAX];	/* beyond OUT_MAX: room that the verifier wants */

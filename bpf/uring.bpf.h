@@ -613,15 +613,18 @@ static __always_inline __u32 op_socket_io(__u32 opcode)
 
 /* Where its bytes lie: their memory is still the operation's. One that sent in parts has moved on. 0: in a buffer that the kernel chose
  * (IOSQE_BUFFER_SELECT), where it no longer says which. */
-static __always_inline __u64 op_bytes_at(__u64 req, __u32 opcode, __u32 io)
+static __always_inline void op_bytes_at(__u64 req, __u32 opcode, volatile __u64 *ret_at)
 {
 	switch (opcode) {
 	case UOP_SEND: case UOP_SEND_ZC: case UOP_RECV:
-		return CMD(io_sr_msg, buf) - CMD(io_sr_msg, done_io);
+		*ret_at = CMD(io_sr_msg, buf);
+		*ret_at -= CMD(io_sr_msg, done_io);	/* a number only when it comes from memory */
+		return;
 	case UOP_SENDMSG: case UOP_SENDMSG_ZC: case UOP_RECVMSG:
-		return CMD(io_sr_msg, buf);
+		*ret_at = CMD(io_sr_msg, buf);
+		return;
 	}
-	return CMD(io_rw, addr);
+	*ret_at = CMD(io_rw, addr);
 }
 
 /* An operation that ends, as tls_watch() is for calls: the kernel has its file, and its task is the submitter's, or a thread beside it. */
@@ -646,7 +649,7 @@ __noinline int tls_watch_op(__u64 req, __u32 opcode)
 	if (!k)
 		return 0;
 	k->watch.key = key;
-	k->watch.at = op_bytes_at(req, opcode, io);
+	op_bytes_at(req, opcode, &k->watch.at);
 	k->watch.io = !k->watch.at ? IO_BLIND | (io & IO_SEND) : mm->task_size >> 32 ? io : io | IO_32;
 	return 1;
 }
