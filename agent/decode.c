@@ -92,6 +92,7 @@ static struct record_head head_of(struct decoder *d, uint32_t identity)
 	};
 
 	head_repeat(&d->v, &h);
+	d->calls = h.repeat_count ? h.repeat_count : 1;
 
 	if (d->row->ret == RET_ADDRESS && view_ok(&d->v)) {
 		address_of_sock(view_slot(&d->v, SLOT_SOCK, SLOT_RET), true, &d->peer);
@@ -325,6 +326,11 @@ int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct 
 {
 	d->self_test = false;
 	return decode(d, ev, n, b, identity);
+}
+
+uint64_t decoder_calls(const struct decoder *d)
+{
+	return d->calls;
 }
 
 bool decoder_aimed(const struct decoder *d)

@@ -27,6 +27,9 @@ void decoder_actor(struct decoder *d, const struct ident *who);
 /* Appends ev (n bytes) as a record of `identity` (batch_identity's index). 0, -EBADMSG, -ENOMEM. */
 int decode_call(struct decoder *d, const struct ht_call *ev, uint32_t n, struct batch *b, uint32_t identity);
 
+/* For how many calls does the record of the one decoded last stand? More than one where the kernel merged them. */
+uint64_t decoder_calls(const struct decoder *d);
+
 /* Was the call decoded last aimed at the trail itself? */
 bool decoder_aimed(const struct decoder *d);
 

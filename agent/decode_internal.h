@@ -151,6 +151,7 @@ struct decoder {
 	unsigned nunverified, nunreadable, ncut;
 	bool changed, self_test;
 	bool path_doubted;		/* another path may be the true one, and it is not the one that was asked for */
+	uint64_t calls;			/* that the record stands for */
 	struct guard *guard;		/* NULL: nothing is ours */
 	const struct ident *who;	/* made the call, where known */
 	struct guard_hit tamper;

@@ -443,6 +443,7 @@ static int record_call(struct pipeline *p, unsigned class, const struct ht_call 
 	if (r < 0)
 		return r;
 	p->stats.records[class]++;
+	p->stats.calls[class] += decoder_calls(p->decoder);
 	pipeline_note(p, chain);
 	return 0;
 }

@@ -98,6 +98,7 @@ struct str pipeline_cgroup(const struct pipeline *p, uint64_t id);	/* its path; 
 
 struct pipeline_stats {
 	uint64_t records[HT_CLASS__MAX];	/* by ring class */
+	uint64_t calls[HT_CLASS__MAX];		/* that those stand for: merged ones for several */
 	uint64_t filtered[HT_CLASS__MAX];	/* that nobody selected */
 	uint64_t own;				/* class 15 */
 	uint64_t malformed, skipped, unknown_identity, minimal_identity;

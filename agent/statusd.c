@@ -111,17 +111,19 @@ static struct json_object *tables_of(const struct worker *w)
 static void put_counts(const struct worker *w, struct json_object *o)
 {
 	const struct pipeline_stats *p = pipeline_stats(w->pipeline);
-	struct json_object *by_class = json_object_new_object(), *merged = json_object_new_object();
+	struct json_object *by_class = json_object_new_object(), *calls = json_object_new_object(), *merged = json_object_new_object();
 	uint64_t records = 0, filtered = 0;
 
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++) {
 		records += p->records[c];
 		filtered += p->filtered[c];
 		put_number(by_class, classes[c], p->records[c]);
+		put_number(calls, classes[c], c == HT_CLASS_TLS ? p->records[c] : p->calls[c]);
 		put_number(merged, classes[c], rings_merged(w->rings, c));
 	}
 	put_number(o, "records", records);
 	json_object_object_add(o, "records_by_class", by_class);
+	json_object_object_add(o, "calls_by_class", calls);
 	json_object_object_add(o, "merged_by_class", merged);
 	put_number(o, "merged_ms", PROBES_MERGE_NS / NS_PER_MS);
 	put_number(o, "own_records", p->own);

@@ -23,7 +23,7 @@ def settled(agent, made, seconds=30):
     end, before, still = time.monotonic() + seconds, None, 0
     while time.monotonic() < end and still < 20:
         status = agent.status()
-        now = (status.get("records_by_class", {}).get("data", 0), status.get("lost", 0))
+        now = (status.get("calls_by_class", {}).get("data", 0), status.get("lost", 0))
         if sum(now) == made:
             return now
         still = still + 1 if now == before else 0
@@ -33,7 +33,7 @@ def settled(agent, made, seconds=30):
 
 
 def one(instance, producers, agent_cpu):
-    """(opens made, recorded, lost, seconds). The programs are static, so that no other opens are in the data class."""
+    """(opens made, recorded (a merged record for as many as it stands for), lost, seconds). The programs are static, so that no other opens are in the data class."""
     n, path = size("bench.live_opens"), instance.path("etc/hosttraild.yaml")
     loop = [tap.workload("openclose"), str(n), path]
     agent = Agent(instance)
@@ -42,7 +42,7 @@ def one(instance, producers, agent_cpu):
             os.sched_setaffinity(gated.pid, {1 - agent_cpu})
         # of the self-test's calls some are opens, too
         agent.start_on(gated.pid, self_test=False)
-        before = agent.status()["records_by_class"]["data"]
+        before = agent.status()["calls_by_class"]["data"]
         if agent_cpu is not None:
             give_core(agent, agent_cpu)
         begin = time.monotonic()

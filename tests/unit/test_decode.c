@@ -1028,6 +1028,7 @@ static void merged(void)
 	event_field(&ev, HT_FIELD_REPEAT, HT_ARG_TASK, 0, 0, &r, sizeof(r));
 	decode_into(o);
 	field(o, ADD "repeatCount", "4711");
+	ok_int(decoder_calls(decoder), 4711);
 	int64_t last = nanos_of(o, ADD "eventTimeNanos");
 	int64_t first = nanos_of(o, ADD "firstEventTimeNanos");
 	ok_int(last - first, 250000000);
@@ -1043,6 +1044,7 @@ static void merged_wrongly(void)
 	event_field(&ev, HT_FIELD_REPEAT, HT_ARG_TASK, 0, 0, &r, sizeof(r));
 	decode_into(o);
 	field(o, ADD "repeatCount", "");
+	ok_int(decoder_calls(decoder), 1);
 	done(o);
 
 	begin("close", 0);
