@@ -95,7 +95,7 @@ static int say(struct lake *l, const struct event_store *e, const struct segment
 	retention_store_target(e->id, target);
 	snprintf(from, sizeof(from), "%u:%u", (unsigned)(s->from >> 32), (unsigned)s->from);
 	snprintf(to, sizeof(to), "%u:%u", (unsigned)(s->to >> 32), (unsigned)s->to);
-	return l->st->witness ? witness_segment_removed(l->st->witness, &m) : 0;
+	return retention_say(l->st->retention, l->st->witness, witness_segment_removed, &m);
 }
 
 static int remove_segment(struct lake *l, const struct event_store *e, const struct segment *s, const char *reason)

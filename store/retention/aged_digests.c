@@ -125,7 +125,7 @@ static int say(const struct aged *a, const struct digest_row *d, struct json_obj
 		.last = time_of(digest, "newestEventTime", 0) / (int64_t)NS_PER_SEC, .reason = "retention", .days = bucket_retention(a->bucket),
 	};
 
-	return a->r->st->witness ? witness_log_files_removed(a->r->st->witness, &m) : 0;
+	return retention_say(a->r->st->retention, a->r->st->witness, witness_log_files_removed, &m);
 }
 
 static int remove_files(const struct aged *a, const struct digest_row *d, struct json_object *digest)

@@ -72,9 +72,9 @@ static int say(struct loose *l)
 		.target = l->a->target, .object = l->folder, .sha256 = hex, .files = l->n, .bytes = l->bytes, .reason = "retention",
 		.days = bucket_retention(l->a->bucket),
 	};
-	int r = l->a->r->st->witness ? hash_all(l, hex) : 0;
+	int r = hash_all(l, hex);
 
-	return !r && l->a->r->st->witness ? witness_log_files_removed(l->a->r->st->witness, &m) : r;
+	return r ? r : retention_say(l->a->r->st->retention, l->a->r->st->witness, witness_log_files_removed, &m);
 }
 
 /* What a file holds is not known without opening it: it may be of any time before it was written. */

@@ -2,10 +2,12 @@
 #include "retention.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "keptclock.h"
 #include "lib/cleanup.h"
@@ -18,10 +20,11 @@
 
 #define FILE_MAX (1u << 20)
 #define SAVE_NS (60 * NS_PER_SEC)
+#define RESERVE_BYTES (512 << 10)
 #define FIRST_NS (7 * RETENTION_DAY_NS)
 
 struct retention {
-	char *rules_path, *clock_path;
+	char *rules_path, *clock_path, *reserve_path;
 	bool fresh;			/* nothing is remembered */
 	pthread_mutex_t change;
 	pthread_mutex_t lock;		/* everything below */
@@ -75,7 +78,9 @@ int retention_open(const char *dir, struct retention **ret_r, char why[RETENTION
 		r->rules_path = NULL;
 	if (asprintf(&r->clock_path, "%s/retention.clock", dir) < 0)
 		r->clock_path = NULL;
-	if (!r->rules || !r->rules_path || !r->clock_path)
+	if (asprintf(&r->reserve_path, "%s/retention.reserve", dir) < 0)
+		r->reserve_path = NULL;
+	if (!r->rules || !r->rules_path || !r->clock_path || !r->reserve_path)
 		return -ENOMEM;
 	res = load_rules(r, why);
 	if (res < 0)
@@ -96,6 +101,7 @@ void retention_free(struct retention **pr)
 	pthread_mutex_destroy(&r->change);
 	free(r->rules_path);
 	free(r->clock_path);
+	free(r->reserve_path);
 	free(r->rules);
 	free(r);
 	*pr = NULL;
@@ -119,6 +125,40 @@ static int save_clock(struct retention *r)
 	return fsx_replace(r->clock_path, text, (size_t)n, 0640);
 }
 
+/* ---- space for what must be said before anything can be removed */
+
+/* The record may find room, and the manifest then not. */
+static bool is_nearly_full(const struct retention *r)
+{
+	struct statvfs v;
+
+	return statvfs(r->clock_path, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < RESERVE_BYTES;
+}
+
+static void reserve(struct retention *r)
+{
+	int fd = open(r->reserve_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return;
+	if (is_nearly_full(r) || posix_fallocate(fd, 0, RESERVE_BYTES))
+		unlink(r->reserve_path);
+	close(fd);
+}
+
+int retention_say(struct retention *r, struct witness *w, int (*say)(struct witness *w, const struct witness_removal *m),
+		  const struct witness_removal *m)
+{
+	int res;
+
+	if (r && is_nearly_full(r))
+		unlink(r->reserve_path);
+	res = w ? say(w, m) : 0;
+	if ((res == -ENOSPC || res == -EDQUOT) && r && unlink(r->reserve_path) == 0)
+		res = say(w, m);
+	return res;
+}
+
 /* ---- the clock */
 
 void retention_tick(struct retention *r)
@@ -129,8 +169,10 @@ void retention_tick(struct retention *r)
 		return;
 	pthread_mutex_lock(&r->lock);
 	r->now = keptclock_tick(&r->clock, clock_wall(), clock_boot());
-	if (!r->saved || clock_boot() - r->saved > SAVE_NS)
+	if (!r->saved || clock_boot() - r->saved > SAVE_NS) {
 		res = save_clock(r);
+		reserve(r);
+	}
 	pthread_mutex_unlock(&r->lock);
 	if (res < 0)
 		log_limited(LOG_LEVEL_WARN, res, "cannot write %s", r->clock_path);

@@ -7,6 +7,7 @@
  *
  *   <dir>/retention.json     locks and holds; replaced as a whole
  *   <dir>/retention.clock    the kept clock (keptclock.h), every minute
+ *   <dir>/retention.reserve  space for the record of a removal when the disk is full, which is when it is wanted most
  *
  * A retention.json that cannot be read keeps the store from starting: it must not mean that nothing is locked. One that is
  * missing is made anew from the store's own records in the journal.
@@ -82,6 +83,12 @@ bool retention_hold_find(struct retention *r, const char *name, struct retention
 /* In the order in which they were made; fn returns other than 0 to stop. Called on a copy, without the lock. */
 int retention_locks(struct retention *r, int (*fn)(void *ctx, const struct retention_lock *l), void *ctx);
 int retention_holds(struct retention *r, int (*fn)(void *ctx, const struct retention_hold *h), void *ctx);
+
+/* Says a removal by this function of witness.h, on a full disk with what is reserved for it. Without a witness (tests): 0. */
+struct witness;
+struct witness_removal;
+int retention_say(struct retention *r, struct witness *w, int (*say)(struct witness *w, const struct witness_removal *m),
+		  const struct witness_removal *m);
 
 #define _cleanup_retention_ __attribute__((cleanup(retention_free)))
 

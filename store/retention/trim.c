@@ -66,7 +66,7 @@ static int say(struct remover *r, const struct removed_segment *s, const char *h
 	snprintf(object, sizeof(object), "journal/%010u.jnl", s->segment);
 	snprintf(from, sizeof(from), "%u:0", s->segment);
 	snprintf(to, sizeof(to), "%u:%llu", s->segment, (unsigned long long)s->bytes);
-	return r->st->witness ? witness_journal_removed(r->st->witness, &m) : 0;
+	return retention_say(r->st->retention, r->st->witness, witness_journal_removed, &m);
 }
 
 static int remove_oldest(struct remover *r, uint32_t segment, int days)
