@@ -22,7 +22,7 @@ struct index_cursor {
 	struct index_query q;
 	struct snapshot *snap;
 	struct block **order;		/* by greatest time, falling; borrowed from snap */
-	size_t opened;			/* of order */
+	size_t opened, expected;	/* of order; expected: blocks that the disk was asked for */
 	struct source **sources;
 	size_t nsources;
 };
@@ -124,6 +124,17 @@ static void remove_source(struct index_cursor *c, struct source *s)
 	free(s);
 }
 
+/* A value that the newest blocks do not have is looked for in ever more: their pages are asked for together, not one after the other. */
+static void expect_more(struct index_cursor *c)
+{
+	size_t upto = 2 * c->opened + 4;
+
+	if (c->opened < c->expected || !c->opened)
+		return;
+	for (c->expected = c->opened; c->expected < upto && c->expected < c->snap->nblocks; c->expected++)
+		block_expect(c->order[c->expected], &c->q);
+}
+
 int index_cursor_next(struct index_cursor *c, struct index_key *ret_k)
 {
 	struct source *best = newest(c);
@@ -131,6 +142,7 @@ int index_cursor_next(struct index_cursor *c, struct index_key *ret_k)
 
 	/* a block is opened only when it could hold something newer than the newest at hand */
 	while (c->opened < c->snap->nblocks && (!best || c->order[c->opened]->max_time >= best->head.time)) {
+		expect_more(c);
 		r = open_block(c, c->order[c->opened++]);
 		if (r < 0)
 			return r;
