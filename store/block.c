@@ -137,6 +137,14 @@ static bool is_good(struct block *b, unsigned section)
 	return state == 1;
 }
 
+bool block_check(struct block *b)
+{
+	for (unsigned a = 0; a < ATTR__MAX; a++)
+		if (!is_good(b, SECTION_ATTRS + 3 * a))
+			return false;
+	return true;
+}
+
 static bool key_at(const struct block *b, uint32_t row, struct index_key *ret_k)
 {
 	uint32_t frame = ((const uint32_t *)b->sections[SECTION_FRAME].p)[row];

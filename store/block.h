@@ -62,6 +62,9 @@ void block_unref(struct block *b);	/* NULL-safe */
 /* Takes the block's pages out of our memory again (the page cache may keep them): what a lookup touches is not held. */
 void block_forget(struct block *b);
 
+/* Compares what tells whether it has a value with its checksums, before a lookup has to. false: damaged. */
+bool block_check(struct block *b);
+
 /* A walk by this query may follow: the page where its value would stand is asked for, without waiting. */
 void block_expect(const struct block *b, const struct index_query *q);
 

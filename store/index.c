@@ -116,18 +116,34 @@ static void seal(struct index *ix)
 	pthread_cond_broadcast(&ix->changed);
 }
 
+/* What a lookup would have to do when it first comes to a block, which over hundreds of blocks is long. Unlocks meanwhile. */
+static void check_block(struct index *ix, struct block *b)
+{
+	pthread_mutex_unlock(&ix->lock);
+	if (!block_check(b))
+		index_drop_block(ix, b, "a section is damaged");
+	pthread_mutex_lock(&ix->lock);
+}
+
 static void *seal_thread(void *arg)
 {
 	struct index *ix = arg;
+	struct snapshot *snap = snapshot_get(ix);
+	size_t unchecked = snap->nblocks;
 
 	pthread_mutex_lock(&ix->lock);
 	while (!ix->stopping) {
-		if (ix->sealing)
+		if (ix->sealing) {
 			seal(ix);
-		else
+		} else if (unchecked) {
+			check_block(ix, snap->blocks[--unchecked]);
+		} else {
+			snapshot_unref(TAKE_PTR(snap));
 			pthread_cond_wait(&ix->changed, &ix->lock);
+		}
 	}
 	pthread_mutex_unlock(&ix->lock);
+	snapshot_unref(snap);
 	return NULL;
 }
 

@@ -76,6 +76,7 @@ SIZES = {
     "bench.tls_turns": (150, 1500, "turns of a loop of TLS calls, captured and not"),
     "bench.tls_wrk_seconds": (2, 10, "seconds of a turn of nginx and wrk over TLS"),
     "bench.tls_wrk_rounds": (6, 15, "rounds of that: captured, not, and by a peer"),
+    "bench.lookup_records": (1_000_000, 100_000_000, "records behind one lookup whose time is measured"),
     "bench.lookups": (40, 400, "marked calls looked up, at each background rate"),
     "bench.background_rates": ((1, 1_000, 100_000), (1, 1_000, 100_000), "other records per second meanwhile"),
     "bench.short_processes": (5_000, 100_000, "processes while the agent's memory is watched"),
