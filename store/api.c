@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <json-c/json.h>
+#include <openssl/crypto.h>
 
 #include "api_internal.h"
 #include "auth.h"
@@ -46,6 +47,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *r, con
 	MHD_add_response_header(response, "Content-Type", type);
 	if (*request_id)
 		MHD_add_response_header(response, "x-amzn-RequestId", request_id);
+	if (r->status == 401)
+		MHD_add_response_header(response, "WWW-Authenticate", "Basic realm=\"hosttrail\"");
 	if (r->status == 413)
 		MHD_add_response_header(response, "Connection", "close");
 	res = MHD_queue_response(c, r->status, response);
@@ -305,6 +308,30 @@ static bool is_for_object(struct request *q)
 	return q->api->st->delivery && MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Authorization");
 }
 
+/* Beyond loopback, for who has a key, which he shows as monitoring can: with Basic authentication, over TLS. What all hosts send is not for who
+ * may see some. */
+static bool metrics_allowed(struct request *q, struct reply *r)
+{
+	char *id, *secret = NULL;
+	struct caller *caller = NULL;
+
+	if (!q->api->metrics_keyed)
+		return true;
+	id = MHD_basic_auth_get_username_password(q->connection, &secret);
+	if (id && secret)
+		caller = auth_by_secret(q->api->st->auth, id, secret);
+	if (secret)
+		OPENSSL_cleanse(secret, strlen(secret));
+	MHD_free(id);
+	MHD_free(secret);
+	r->status = !caller ? 401 : caller_is_scoped(caller) ? 403 : caller_admit(caller, clock_boot()) ? 200 : 429;
+	if (r->status == 200)
+		return true;
+	count(q->api, r->status == 429 ? API_THROTTLED : API_REFUSED_AUTH);
+	buf_adds(&r->body, r->status == 429 ? "too many requests\n" : "a key of the store is needed (Basic)\n");
+	return false;
+}
+
 static enum MHD_Result get_page(struct request *q)
 {
 	struct reply r = { .status = 200 };
@@ -315,8 +342,10 @@ static enum MHD_Result get_page(struct request *q)
 	} else if (!strcmp(q->uri, "/readyz")) {
 		health_ready(q->api->st, &r);
 	} else if (!strcmp(q->uri, "/metrics")) {
-		type = "text/plain; version=0.0.4; charset=utf-8";
-		health_metrics(q->api->st, &r.body);
+		if (metrics_allowed(q, &r)) {
+			type = "text/plain; version=0.0.4; charset=utf-8";
+			health_metrics(q->api->st, &r.body);
+		}
 	} else if (is_for_object(q)) {
 		return get_object(q);
 	} else {

@@ -28,6 +28,7 @@ struct api_config {
 	const char *listen;		/* "address:port", port 0: any */
 	const char *cert, *key;		/* PEM files. On any address but loopback, and there where `tls` says so, only TLS is spoken */
 	bool tls;
+	bool metrics_open;		/* /metrics takes no key on other addresses than loopback either */
 };
 
 /* why (at least 256 bytes) says what failed. */

@@ -310,6 +310,7 @@ int api_start(struct store *st, const struct api_config *config, struct api **re
 		snprintf(why, 256, "\"%.64s\" is not address:port", config->listen);
 		return -EINVAL;
 	}
+	a->metrics_keyed = !is_loopback(&address) && !config->metrics_open;
 	if (config->tls || !is_loopback(&address))
 		r = read_pem(config->cert, &a->cert, why) ?: read_pem(config->key, &a->key, why);
 	if (r < 0)

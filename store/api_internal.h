@@ -38,6 +38,7 @@ struct api {
 	struct store *st;
 	struct MHD_Daemon *daemon;
 	uint16_t port;
+	bool metrics_keyed;		/* only who has a key reads /metrics */
 	struct buf cert, key;		/* as PEM, with their NULs; empty: no TLS */
 	uint64_t counts[API_COUNT__MAX];	/* atomic */
 	pthread_mutex_t lock;		/* lists */

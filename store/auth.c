@@ -244,3 +244,15 @@ enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request
 		*ret_caller = caller_of(a, key);
 	return res;
 }
+
+struct caller *auth_by_secret(const struct auth *a, const char *id, const char *secret)
+{
+	char given[sizeof(((struct access_key *)0)->secret)] = "";
+	struct access_key *k;
+
+	HASH_FIND_STR(a->keys, id, k);
+	if (!k || strlen(secret) >= sizeof(given))
+		return NULL;
+	strcpy(given, secret);
+	return CRYPTO_memcmp(given, k->secret, sizeof(given)) ? NULL : &k->caller;
+}

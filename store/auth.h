@@ -33,6 +33,8 @@ void auth_free(struct auth **a);
 /* any_region: it need not be signed for the store's own. 0 and whose the request is (the auth's), or -EINVAL with the error in r. */
 int auth_check(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, bool any_region, struct reply *r,
 	       struct caller **ret_caller);
+/* Whose the secret is that was sent as it is (Basic); NULL: nobody's. */
+struct caller *auth_by_secret(const struct auth *a, const char *id, const char *secret);
 /* The same of a request to S3's API, in any region. SIGV4_OK, or what is wrong and a line about it. */
 enum sigv4_result auth_check_s3(const struct auth *a, const struct sigv4_request *request, int64_t now_seconds, struct buf *message,
 				struct caller **ret_caller);

@@ -16,6 +16,7 @@ static const char *const categories[] = { "all", "management", NULL };
 const struct conf_key store_keys[] = {
 	{ "data_dir", CONF_STRING, AT(data_dir), "/var/lib/hosttrail-store", 0, 0, NULL, "journal, index and what else the store keeps" },
 	{ "api_listen", CONF_STRING, AT(api_listen), "127.0.0.1:7480", 0, 0, NULL, "address:port of the API; on another address than loopback it speaks TLS only" },
+	{ "api_metrics_open", CONF_BOOL, AT(api_metrics_open), "false", 0, 0, NULL, "/metrics needs no key, on another address than loopback either" },
 	{ "api_tls", CONF_BOOL, AT(api_tls), "false", 0, 0, NULL, "TLS on loopback, too" },
 	{ "api_cert", CONF_STRING, AT(api_cert), NULL, 0, 0, NULL, "the API's certificate, with its chain; unset: cert" },
 	{ "api_key", CONF_STRING, AT(api_key), NULL, 0, 0, NULL, "its private key; unset: key" },

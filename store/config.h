@@ -21,7 +21,7 @@ struct store_config {
 	int64_t lake_seal_records, lake_seal_ms, lake_query_ms, lake_query_rows;
 	int64_t api_rate;
 	char *api_cert, *api_key;
-	bool api_tls, audit;
+	bool api_tls, api_metrics_open, audit;
 	int engine;			/* enum store_engine */
 	struct conf_list ch_servers;
 	char *ch_user, *ch_password, *ch_ca, *ch_database, *ch_cluster, *ch_query_user, *ch_query_password;

@@ -476,7 +476,8 @@ static int start_servers(struct setup *s)
 	const struct store_config *c = s->config;
 	const struct grpc_config grpc = { .listen = c->ingest_listen, .ca = c->ca, .cert = c->cert, .key = c->key,
 					  .on_peer = keep_certificate, .on_peer_ctx = s };
-	const struct api_config config = { c->api_listen, c->api_cert ? c->api_cert : c->cert, c->api_key ? c->api_key : c->key, c->api_tls };
+	const struct api_config config = { c->api_listen, c->api_cert ? c->api_cert : c->cert, c->api_key ? c->api_key : c->key, c->api_tls,
+					  c->api_metrics_open };
 	struct api *api = NULL;
 	char why[256] = "out of memory";
 	int r = c->audit ? audit_start(s->st.witness, &s->st.audit) : 0;

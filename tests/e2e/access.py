@@ -169,6 +169,20 @@ def tls_beyond_loopback(t):
         t.ok("TLSv1.3" in s.stdout and "Verify return code: 0" in s.stdout, "TLS 1.3, by its CA: " + s.stdout[-300:])
     with tap.Workdir() as d, Store(d, api_tls="true") as store:
         t.equal((store.ports["tls"], store.call("Status")[0]), (1, 200), "on loopback, where it is wanted")
+        t.equal(store.get("/metrics")[0], 200, "its metrics are open")
+
+
+def metrics_beyond_loopback(t):
+    keys = profile("reader", role="reader") + profile("slow", rate=1) + profile("scoped", accounts="1", role="administrator")
+    with tap.Workdir() as d, Store(d, keys, api_listen="0.0.0.0:0") as store:
+        t.equal(store.get("/healthz")[0], 200, "health needs no key")
+        for who, want in ((None, 401), (("KEYREADER", SECRET), 200), (("KEYREADER", SECRET[:-1]), 401), (("KEYREADER", ""), 401), (("KEYNOBODY", SECRET), 401),
+                          (("KEYREADER", SECRET + "x" * 200), 401), (("KEYSCOPED", SECRET), 403)):
+            status, text = store.get("/metrics", who)
+            t.equal((status, "hosttrail_store_" in text), (want, want == 200), "/metrics by %r" % (who,))
+        t.ok(429 in [store.get("/metrics", ("KEYSLOW", SECRET))[0] for _ in range(6)], "at its rate")
+    with tap.Workdir() as d, Store(d, api_listen="0.0.0.0:0", api_metrics_open="true") as store:
+        t.equal(store.get("/metrics")[0], 200, "where it was opened")
 
 
 def audited(store, seconds=0.0):
@@ -260,4 +274,4 @@ if __name__ == "__main__":
         S["store"] = Store(d, profiles)
         S["own"] = S["store"].metric("index_records") - COUNT
         tap.main([every_operation_is_in_the_table, each_role_and_each_operation, a_scope_takes_what_shows_all, who_sees_what, too_often, slips_in_the_credentials,
-                  tls_beyond_loopback, every_request_is_a_record, what_repeats_is_one_record, not_when_it_is_off, a_clean_end])
+                  tls_beyond_loopback, metrics_beyond_loopback, every_request_is_a_record, what_repeats_is_one_record, not_when_it_is_off, a_clean_end])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store alone, over a journal made beforehand (storekit.h says what is in it), and clients that ask it."""
 import atexit
+import base64
 import datetime
 import hashlib
 import hmac
@@ -143,10 +144,12 @@ class Store:
             return http.client.HTTPSConnection("127.0.0.1", self.ports["api"], timeout=timeout, context=context)
         return http.client.HTTPConnection("127.0.0.1", self.ports["api"], timeout=timeout)
 
-    def get(self, path):
+    def get(self, path, who=None):
+        """who: a key and its secret, shown as they are (Basic)."""
+        headers = {"Authorization": "Basic " + base64.b64encode(("%s:%s" % who).encode()).decode()} if who else {}
         c = self.connection(30)
         try:
-            c.request("GET", path)
+            c.request("GET", path, headers=headers)
             r = c.getresponse()
             return r.status, r.read().decode()
         finally:
