@@ -75,6 +75,17 @@ int input_number(struct json_object *in, const char *key, struct reply *r, bool 
 	return isfinite(*ret) ? 0 : wrong_type(r, key, "a finite number");
 }
 
+int input_times(struct json_object *in, struct reply *r, struct input_times *ret)
+{
+	int res = input_number(in, "StartTime", r, &ret->has_start, &ret->start);
+
+	if (!res)
+		res = input_number(in, "EndTime", r, &ret->has_end, &ret->end);
+	if (!res && ret->has_start && ret->has_end && ret->start > ret->end)
+		res = reply_error(r, "InvalidTimeRangeException", "The start time is after the end time.");
+	return res;
+}
+
 int input_int(struct json_object *in, const char *key, struct reply *r, bool *ret_there, int64_t *ret)
 {
 	struct json_object *v;

@@ -23,6 +23,12 @@ void input_free(struct json_object **in);
 int input_text(struct json_object *in, const char *key, struct reply *r, const char **ret, size_t *ret_n);
 int input_int(struct json_object *in, const char *key, struct reply *r, bool *ret_there, int64_t *ret);
 int input_number(struct json_object *in, const char *key, struct reply *r, bool *ret_there, double *ret);
+/* StartTime and EndTime in seconds, each absent or there; the start is not after the end, or InvalidTimeRangeException. */
+struct input_times {
+	bool has_start, has_end;
+	double start, end;		/* 0 where absent */
+};
+int input_times(struct json_object *in, struct reply *r, struct input_times *ret);
 int input_bool(struct json_object *in, const char *key, struct reply *r, bool *ret);
 /* Whether the member is there, and not null. */
 bool input_has(struct json_object *in, const char *key);

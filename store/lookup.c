@@ -52,19 +52,14 @@ static int64_t seconds_ns(double t)
 static int parse_times(struct json_object *in, struct reply *r, struct lookup *l)
 {
 	int64_t oldest = clock_wall() - LOOKUP_DAYS * 86400 * (int64_t)NS_PER_SEC;
-	bool has_start, has_end;
-	double start, end;
-	int res = input_number(in, "StartTime", r, &has_start, &start);
+	struct input_times t;
+	int res = input_times(in, r, &t);
 
-	if (!res)
-		res = input_number(in, "EndTime", r, &has_end, &end);
 	if (res < 0)
 		return res;
-	if (has_start && has_end && start > end)
-		return reply_error(r, "InvalidTimeRangeException", "The start time is after the end time.");
-	l->from = has_start && seconds_ns(start) > oldest ? seconds_ns(start) : oldest;
-	l->to = has_end ? seconds_ns(end) + (int64_t)NS_PER_SEC : INT64_MAX;
-	buf_addf(&l->binding, "LookupEvents\n%d %.6f\n%d %.6f\n", has_start, start, has_end, end);
+	l->from = t.has_start && seconds_ns(t.start) > oldest ? seconds_ns(t.start) : oldest;
+	l->to = t.has_end ? seconds_ns(t.end) + (int64_t)NS_PER_SEC : INT64_MAX;
+	buf_addf(&l->binding, "LookupEvents\n%d %.6f\n%d %.6f\n", t.has_start, t.start, t.has_end, t.end);
 	return 0;
 }
 

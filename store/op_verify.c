@@ -40,24 +40,19 @@ static void verify_free(struct verify *v)
 
 static int parse_range(struct json_object *in, struct reply *r, struct verify *v)
 {
+	struct input_times t;
 	bool there;
 	int64_t max;
-	int res = input_number(in, "StartTime", r, &there, &v->from);
+	int res = input_times(in, r, &t);
 
-	if (!there)
-		v->from = -INFINITY;
-	if (!res)
-		res = input_number(in, "EndTime", r, &there, &v->to);
-	if (!there)
-		v->to = INFINITY;
+	v->from = t.has_start ? t.start : -INFINITY;
+	v->to = t.has_end ? t.end : INFINITY;
 	if (!res)
 		res = input_bool(in, "Payload", r, &v->payload);
 	if (!res)
 		res = input_int(in, "MaxResults", r, &there, &max);
 	if (res < 0)
 		return res;
-	if (v->from > v->to)
-		return reply_error(r, "InvalidTimeRangeException", "The start time is after the end time.");
 	if (there && (max < 1 || max > RESULTS_MAX))
 		return reply_error(r, "ValidationException", "MaxResults must be between 1 and %d.", RESULTS_MAX);
 	v->max = there ? (unsigned)max : RESULTS_DEFAULT;

@@ -43,18 +43,13 @@ int op_list_public_keys(struct store *st, struct json_object *in, struct op_stat
 {
 	struct json j = { .out = &r->body };
 	int64_t from, to, now = clock_wall() / (int64_t)NS_PER_SEC;
-	bool has_start, has_end;
-	double start, end;
-	int res = input_number(in, "StartTime", r, &has_start, &start);
+	struct input_times t;
+	int res = input_times(in, r, &t);
 
-	if (!res)
-		res = input_number(in, "EndTime", r, &has_end, &end);
 	if (res < 0)
 		return res;
-	if (has_start && has_end && start > end)
-		return reply_error(r, "InvalidTimeRangeException", "The start time is after the end time.");
-	from = has_start ? seconds_of(start) - MARGIN_SECONDS : now;
-	to = has_end ? seconds_of(end) + MARGIN_SECONDS : now;
+	from = t.has_start ? seconds_of(t.start) - MARGIN_SECONDS : now;
+	to = t.has_end ? seconds_of(t.end) + MARGIN_SECONDS : now;
 	json_open(&j, NULL, '{');
 	json_open(&j, "PublicKeyList", '[');
 	res = st->delivery ? ledger_keys(delivery_ledger(st->delivery), from, to, show_key, &j) : 0;

@@ -15,9 +15,10 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import bucketkit  # noqa: E402
+import shipkit  # noqa: E402
 import tap  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
-from shipkit import STORED, Client, Pki, messages, new_stream  # noqa: E402
+from shipkit import Pki, messages, new_stream  # noqa: E402
 from sizes import size  # noqa: E402
 from storekit import Store  # noqa: E402
 
@@ -25,11 +26,7 @@ S = {}
 
 
 def ship(count, store=None, **how):
-    """Ids of the records of so many frames."""
-    with Client(S["pki"], "host", (store or S["store"]).ports["ingest"], S["pb"]) as c:
-        got = c.ship(*S["pki"].frames("host", how.pop("stream", None) or new_stream(), count=count, **how))
-        if [x[0] for x in got] != [STORED] * count:
-            raise tap.Failed("not stored: %r" % got)
+    shipkit.ship(store or S["store"], S["pki"], S["pb"], count, **how)
 
 
 def all_records(store):

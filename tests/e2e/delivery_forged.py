@@ -15,21 +15,19 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import bucketkit  # noqa: E402
+import shipkit  # noqa: E402
 import tap  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import padding  # noqa: E402
 from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: E402
-from shipkit import STORED, Client, Pki, messages, new_stream  # noqa: E402
+from shipkit import Pki, messages  # noqa: E402
 from storekit import Store  # noqa: E402
 
 S = {}
 
 
-def ship(count=2, **how):
-    with Client(S["pki"], "host", S["store"].ports["ingest"], S["pb"]) as c:
-        got = c.ship(*S["pki"].frames("host", how.pop("stream", None) or new_stream(), count=count, **how))
-    if [x[0] for x in got] != [STORED] * count:
-        raise tap.Failed("not stored: %r" % got)
+def ship():
+    shipkit.ship(S["store"], S["pki"], S["pb"])
 
 
 def delivered(n):

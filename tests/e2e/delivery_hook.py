@@ -11,8 +11,9 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import shipkit  # noqa: E402
 import tap  # noqa: E402
-from shipkit import STORED, Client, Pki, messages, new_stream  # noqa: E402
+from shipkit import Pki, messages  # noqa: E402
 from storekit import Store  # noqa: E402
 
 S = {"posts": [], "status": 200, "calls": 0}
@@ -36,11 +37,8 @@ class Hook(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def ship(count, records=4):
-    with Client(S["pki"], "host", S["store"].ports["ingest"], S["pb"]) as c:
-        got = c.ship(*S["pki"].frames("host", new_stream(), count=count, records=records))
-        if [x[0] for x in got] != [STORED] * count:
-            raise tap.Failed("not stored: %r" % got)
+def ship(count):
+    shipkit.ship(S["store"], S["pki"], S["pb"], count)
 
 
 def posts(path):

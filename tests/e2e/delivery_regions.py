@@ -10,8 +10,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import bucketkit  # noqa: E402
+import shipkit  # noqa: E402
 import tap  # noqa: E402
-from shipkit import STORED, Client, Pki, messages, new_stream  # noqa: E402
+from shipkit import Pki, messages  # noqa: E402
 from storekit import Store  # noqa: E402
 
 S = {}
@@ -19,10 +20,7 @@ HOSTS = {"home": None, "away": ("000000000000", "eu-west-1"), "other": ("1111111
 
 
 def ship(host):
-    with Client(S["pki"], host, S["store"].ports["ingest"], S["pb"]) as c:
-        got = c.ship(*S["pki"].frames(host, new_stream(), count=2))
-    if [x[0] for x in got] != [STORED] * 2:
-        raise tap.Failed("not stored: %r" % got)
+    shipkit.ship(S["store"], S["pki"], S["pb"], host=host)
 
 
 def folder(kind, account, region):

@@ -8,9 +8,10 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+import shipkit  # noqa: E402
 import tap  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
-from shipkit import STORED, Client, Pki, messages, new_stream  # noqa: E402
+from shipkit import Pki, messages  # noqa: E402
 from storekit import SECRET, Store  # noqa: E402
 
 S = {}
@@ -19,10 +20,7 @@ RECORDS = {"a": 40, "b": 24, "c": 8}
 
 
 def ship(host, count):
-    with Client(S["pki"], host, S["store"].ports["ingest"], S["pb"]) as c:
-        got = c.ship(*S["pki"].frames(host, new_stream(), count=count // 4))
-    if [x[0] for x in got] != [STORED] * (count // 4):
-        raise tap.Failed("not stored: %r" % got)
+    shipkit.ship(S["store"], S["pki"], S["pb"], count // 4, host)
 
 
 def profile(name, **settings):

@@ -238,6 +238,15 @@ class Client:
         self.channel.close()
 
 
+def ship(store, pki, pb, count=2, host="host", stream=None, **how):
+    """Makes frames of a host (Pki.frames() says how) and has a store take them. How many records."""
+    with Client(pki, host, store.ports["ingest"], pb) as c:
+        got = [x[0] for x in c.ship(*pki.frames(host, stream or new_stream(), count=count, **how))]
+    if got != [STORED] * count:
+        raise Failed("not stored: %r" % got)
+    return count * how.get("records", 4)
+
+
 def tls(pki, name, port, timeout=10):
     """A bare TLS connection to our server."""
     s = socket.create_connection(("127.0.0.1", port), timeout=timeout)
