@@ -22,30 +22,61 @@ struct who {
 
 #define TEXT(s) ((struct str){ (s), strlen(s) })
 
+/* Parts behind each other, cut to the room. Each identity of each frame is put so: formatting took a twentieth of the reader's time. */
+static struct str join(char *out, size_t room, const struct str *parts, unsigned n)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t take = parts[i].n < room - 1 - at ? parts[i].n : room - 1 - at;
+
+		if (take)
+			memcpy(out + at, parts[i].p, take);
+		at += take;
+	}
+	out[at] = 0;
+	return (struct str){ out, at };
+}
+
+#define PARTS(...) ((const struct str[]){ __VA_ARGS__ })
+#define JOIN(out, ...) join(out, sizeof(out), PARTS(__VA_ARGS__), sizeof(PARTS(__VA_ARGS__)) / sizeof(struct str))
+
+#define DECIMAL_MAX 10
+
+static struct str decimal(char room[DECIMAL_MAX], uint32_t v)
+{
+	char *p = room + DECIMAL_MAX;
+
+	do
+		*--p = (char)('0' + v % 10);
+	while (v /= 10);
+	return (struct str){ p, (size_t)(room + DECIMAL_MAX - p) };
+}
+
 static struct str comm_of(const char comm[HT_COMM_LEN])
 {
 	return (struct str){ comm, strnlen(comm, HT_COMM_LEN) };
 }
 
 /* Name if there is one, else the number: always some text. */
-static void user_text(const struct identity_env *env, uint32_t uid, char out[NAME_MAX_LEN])
+static struct str user_text(const struct identity_env *env, uint32_t uid, char out[NAME_MAX_LEN])
 {
 	struct str name = names_user(env->names, uid);
+	char number[DECIMAL_MAX];
 
-	if (name.n)
-		snprintf(out, NAME_MAX_LEN, "%.*s", (int)name.n, name.p);
-	else
-		snprintf(out, NAME_MAX_LEN, "%u", uid);
+	if (!name.n)
+		name = decimal(number, uid);
+	return join(out, NAME_MAX_LEN, &name, 1);
 }
 
 /* ---- the types ---------------------------------------------------------------------------- */
 
-static void set_principal(const struct identity_env *env, uint32_t uid, const char *session, struct identity_text *t,
+static void set_principal(const struct identity_env *env, uint32_t uid, struct str session, struct identity_text *t,
 			  struct record_identity *o)
 {
-	snprintf(t->principal, sizeof(t->principal), "%s:%u%s%s", env->host_id, uid, session ? ":" : "",
-		 session ? session : "");
-	o->principal_id = TEXT(t->principal);
+	char number[DECIMAL_MAX];
+
+	o->principal_id = JOIN(t->principal, TEXT(env->host_id), TEXT(":"), decimal(number, uid), TEXT(session.n ? ":" : ""), session);
 }
 
 static void be_user(const struct identity_env *env, const struct who *w, enum identity_type type,
@@ -54,25 +85,20 @@ static void be_user(const struct identity_env *env, const struct who *w, enum id
 	uint32_t uid = type == IDENTITY_ROOT ? w->uid : w->loginuid;
 
 	o->type = type;
-	user_text(env, uid, t->user);
-	set_principal(env, uid, NULL, t, o);
-	snprintf(t->arn, sizeof(t->arn), "user/%s", t->user);
-	o->arn_tail = TEXT(t->arn);
-	o->user_name = TEXT(t->user);
+	o->user_name = user_text(env, uid, t->user);
+	set_principal(env, uid, (struct str){ 0 }, t, o);
+	o->arn_tail = JOIN(t->arn, TEXT("user/"), o->user_name);
 }
 
 static void be_role(const struct identity_env *env, const struct who *w, struct identity_text *t,
 		    struct record_identity *o)
 {
 	o->type = IDENTITY_ASSUMED_ROLE;
-	user_text(env, w->loginuid, t->login);
-	user_text(env, w->uid, t->user);
-	set_principal(env, w->uid, t->login, t, o);
-	snprintf(t->arn, sizeof(t->arn), "assumed-role/%s/%s", t->user, t->login);
-	o->arn_tail = TEXT(t->arn);
-	o->issuer_name = TEXT(t->user);
+	o->source_identity = user_text(env, w->loginuid, t->login);
+	o->issuer_name = user_text(env, w->uid, t->user);
 	o->issuer_uid = w->uid;
-	o->source_identity = TEXT(t->login);
+	set_principal(env, w->uid, o->source_identity, t, o);
+	o->arn_tail = JOIN(t->arn, TEXT("assumed-role/"), o->issuer_name, TEXT("/"), o->source_identity);
 	o->via = ancestry_via(env->procs, &w->key, w->loginuid, t->via);
 	if (!o->via.n && w->userns_level)
 		o->via = TEXT("userns");
@@ -81,21 +107,22 @@ static void be_role(const struct identity_env *env, const struct who *w, struct 
 static void be_service(const struct identity_env *env, const struct who *w, struct identity_text *t,
 		       struct record_identity *o)
 {
-	struct str container, unit;
+	struct str container, by;
 
-	if (cgroup_container(w->cgroup, &container))
-		snprintf(t->invoked, sizeof(t->invoked), "container/%.*s", CONTAINER_SHOWN, container.p);
-	else if (cgroup_unit(w->cgroup, &unit))
-		snprintf(t->invoked, sizeof(t->invoked), "%.*s", (int)unit.n, unit.p);
-	else if (w->exe.n)
-		snprintf(t->invoked, sizeof(t->invoked), "%.*s", (int)w->exe.n, w->exe.p);
-	else
-		snprintf(t->invoked, sizeof(t->invoked), "%.*s", (int)w->comm.n, w->comm.p ? w->comm.p : "");
+	if (cgroup_container(w->cgroup, &container)) {
+		container.n = container.n < CONTAINER_SHOWN ? container.n : CONTAINER_SHOWN;
+		by = JOIN(t->invoked, TEXT("container/"), container);
+	} else if (cgroup_unit(w->cgroup, &by)) {
+		by = JOIN(t->invoked, by);
+	} else {
+		by = JOIN(t->invoked, w->exe.n ? w->exe : w->comm);
+	}
 	o->type = IDENTITY_AWS_SERVICE;
-	o->invoked_by = TEXT(t->invoked);
-	set_principal(env, w->uid, NULL, t, o);
-	snprintf(t->arn, sizeof(t->arn), "service/%s", t->invoked + (t->invoked[0] == '/'));
-	o->arn_tail = TEXT(t->arn);
+	o->invoked_by = by;
+	set_principal(env, w->uid, (struct str){ 0 }, t, o);
+	if (by.n && *by.p == '/')
+		by = (struct str){ by.p + 1, by.n - 1 };
+	o->arn_tail = JOIN(t->arn, TEXT("service/"), by);
 	o->source_ip = o->invoked_by;
 }
 
@@ -107,8 +134,7 @@ static void set_session(const struct identity_env *env, const struct who *w, str
 
 	if (start)
 		o->session_start = ((int64_t)start + env->wall_offset) / (int64_t)NS_PER_SEC;
-	snprintf(t->source, sizeof(t->source), "%.*s", (int)address.n, address.p ? address.p : "");
-	o->source_ip = TEXT(t->source);
+	o->source_ip = JOIN(t->source, address);
 }
 
 /* In a user namespace that a person made with no more than their own rights, only their own and their subordinate uids
