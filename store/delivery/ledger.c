@@ -219,6 +219,7 @@ bool query_row(struct query *q)
 	q->column = 0;
 	code = sqlite3_step(q->s);
 	q->r = error_of(code);
+	q->found |= code == SQLITE_ROW;
 	return code == SQLITE_ROW;
 }
 
@@ -258,6 +259,13 @@ int query_end(struct query *q)
 
 	pthread_mutex_unlock(&q->l->lock);
 	return r;
+}
+
+int query_end_one(struct query *q)
+{
+	int r = query_end(q);
+
+	return r < 0 || q->found ? r : -ENOENT;
 }
 
 int ledger_begin(struct ledger *l)

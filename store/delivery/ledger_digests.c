@@ -61,14 +61,12 @@ int ledger_chains(struct ledger *l, int64_t span, ledger_chain_fn fn, void *ctx)
 
 	while (!r) {
 		struct query q;
-		bool there;
 
 		query_begin(&q, l, "SELECT id, span, trail, account, region, until, last FROM chains WHERE span = ? AND id > ?"
 				   " ORDER BY id LIMIT 1");
 		bind_int(&q, span);
 		bind_int(&q, c.id);
-		there = query_row(&q);
-		if (there) {
+		if (query_row(&q)) {
 			c.id = read_int(&q);
 			c.span = read_int(&q);
 			c.trail = read_int(&q);
@@ -77,8 +75,8 @@ int ledger_chains(struct ledger *l, int64_t span, ledger_chain_fn fn, void *ctx)
 			c.until = read_int(&q);
 			c.last = read_int(&q);
 		}
-		r = query_end(&q);
-		if (!r && !there)
+		r = query_end_one(&q);
+		if (r == -ENOENT)
 			return 0;
 		if (!r)
 			r = fn(ctx, &c);
@@ -92,10 +90,7 @@ int ledger_chains(struct ledger *l, int64_t span, ledger_chain_fn fn, void *ctx)
 
 static int one_digest(struct query *q, struct digest_row *d)
 {
-	bool there = query_row(q);
-	int r;
-
-	if (there) {
+	if (query_row(q)) {
 		d->id = read_int(q);
 		d->chain = read_int(q);
 		d->trail = read_int(q);
@@ -113,8 +108,7 @@ static int one_digest(struct query *q, struct digest_row *d)
 		buf_reset(&d->body);
 		read_blob(q, &d->body);
 	}
-	r = query_end(q);
-	return r < 0 || there ? r : -ENOENT;
+	return query_end_one(q);
 }
 
 int ledger_digest_get(struct ledger *l, int64_t id, struct digest_row *ret_r)
@@ -279,10 +273,7 @@ bool ledger_knows(struct ledger *l, const char *bucket, const char *key)
 static int one_key(struct query *q, struct key_row *k)
 {
 	_cleanup_buf_ struct buf der = { .max = sizeof(k->der) };
-	bool there = query_row(q);
-	int r;
-
-	if (there) {
+	if (query_row(q)) {
 		read_text(q, k->fingerprint, sizeof(k->fingerprint));
 		read_blob(q, &der);
 		k->from = read_int(q);
@@ -291,8 +282,7 @@ static int one_key(struct query *q, struct key_row *k)
 			memcpy(k->der, der.p, der.n);
 		k->der_len = (unsigned)der.n;
 	}
-	r = query_end(q);
-	return r < 0 || there ? r : -ENOENT;
+	return query_end_one(q);
 }
 
 int ledger_key_add(struct ledger *l, const struct key_row *k)

@@ -67,19 +67,15 @@ int ledger_logs_plan(struct ledger *l, int64_t span, const struct index_place *p
 int ledger_log_next(struct ledger *l, int64_t trail, struct log_row *ret_r)
 {
 	struct query q;
-	bool there;
-	int r;
 
 	query_begin(&q, l, "SELECT " COLUMNS ", body FROM logs WHERE trail = ? AND delivered = 0 ORDER BY id LIMIT 1");
 	bind_int(&q, trail);
-	there = query_row(&q);
-	if (there) {
+	if (query_row(&q)) {
 		read_log(&q, ret_r);
 		buf_reset(&ret_r->body);
 		read_blob(&q, &ret_r->body);
 	}
-	r = query_end(&q);
-	return r < 0 || there ? r : -ENOENT;
+	return query_end_one(&q);
 }
 
 int ledger_log_delivered(struct ledger *l, const struct log_row *row, int64_t now, bool digest, const char *prefix)
@@ -113,17 +109,15 @@ int ledger_loose(struct ledger *l, ledger_loose_fn fn, void *ctx)
 	for (int64_t skip = 0; !r; skip++) {
 		char bucket[64], prefix[LAYOUT_PREFIX_MAX + 1];
 		struct query q;
-		bool there;
 
 		query_begin(&q, l, "SELECT bucket, prefix FROM loose ORDER BY rowid LIMIT 1 OFFSET ?");
 		bind_int(&q, skip);
-		there = query_row(&q);
-		if (there) {
+		if (query_row(&q)) {
 			read_text(&q, bucket, sizeof(bucket));
 			read_text(&q, prefix, sizeof(prefix));
 		}
-		r = query_end(&q);
-		if (!r && !there)
+		r = query_end_one(&q);
+		if (r == -ENOENT)
 			return 0;
 		if (!r)
 			r = fn(ctx, bucket, prefix);
@@ -150,15 +144,13 @@ int ledger_logs_open(struct ledger *l, ledger_log_fn fn, void *ctx)
 
 	while (!r) {
 		struct query q;
-		bool there;
 
 		query_begin(&q, l, "SELECT " COLUMNS " FROM logs WHERE id > ? ORDER BY id LIMIT 1");
 		bind_int(&q, row.id);
-		there = query_row(&q);
-		if (there)
+		if (query_row(&q))
 			read_log(&q, &row);
-		r = query_end(&q);
-		if (!r && !there)
+		r = query_end_one(&q);
+		if (r == -ENOENT)
 			return 0;
 		if (!r)
 			r = fn(ctx, &row);
@@ -173,7 +165,6 @@ int ledger_logs_due(struct ledger *l, const struct chain_row *c, int64_t before,
 
 	while (!r) {
 		struct query q;
-		bool there;
 
 		query_begin(&q, l, "SELECT " COLUMNS " FROM logs WHERE span = ? AND account = ? AND region = ? AND delivered > 0"
 				   " AND delivered < ? AND digest = 0 AND id > ? ORDER BY id LIMIT 1");
@@ -182,11 +173,10 @@ int ledger_logs_due(struct ledger *l, const struct chain_row *c, int64_t before,
 		bind_text(&q, c->region);
 		bind_int(&q, before);
 		bind_int(&q, row.id);
-		there = query_row(&q);
-		if (there)
+		if (query_row(&q))
 			read_log(&q, &row);
-		r = query_end(&q);
-		if (!r && !there)
+		r = query_end_one(&q);
+		if (r == -ENOENT)
 			return 0;
 		if (!r)
 			r = fn(ctx, &row);

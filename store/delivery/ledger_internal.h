@@ -20,6 +20,7 @@ struct query {
 	sqlite3_stmt *s;
 	int r;				/* 0 or -errno */
 	int bind, column;
+	bool found;			/* there was a row */
 };
 
 /* Takes the lock; query_end() gives it back. */
@@ -34,6 +35,7 @@ int64_t read_int(struct query *q);
 void read_text(struct query *q, char *ret, size_t size);
 void read_blob(struct query *q, struct buf *ret);	/* appended */
 int query_close(struct query *q);			/* after query_next() */
+int query_end_one(struct query *q);			/* the same; -ENOENT: there was no row */
 int query_end(struct query *q);				/* after query_begin(): runs what is left; 0 or -errno */
 
 /* ledger_stretches.c; within a transaction. All up to the span's place is delivered, if no file waits. */

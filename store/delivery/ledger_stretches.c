@@ -120,21 +120,17 @@ int ledger_stretches(struct ledger *l, ledger_stretch_fn fn, void *ctx)
 
 	while (!r) {
 		struct query q;
-		bool there;
 
 		query_begin(&q, l, "SELECT s.id, s.trail, s.span, s.pos, s.record, iif((s.end_pos, s.end_record) < (u.pos, u.record), s.end_pos, u.pos),"
 				   " iif((s.end_pos, s.end_record) < (u.pos, u.record), s.end_record, u.record), s.multi, s.validate, s.selectors"
 				   " FROM stretches s JOIN sure u ON u.trail = s.trail WHERE s.id > ? ORDER BY s.id LIMIT 1");
 		bind_int(&q, row.id);
-		there = query_row(&q);
-		if (there)
+		if (query_row(&q))
 			read_stretch(&q, &row);
-		r = query_end(&q);
-		if (!r && !there)
-			break;
+		r = query_end_one(&q);
 		if (!r)
 			r = fn(ctx, &row);
 	}
 	buf_free(&row.selectors);
-	return r;
+	return r == -ENOENT ? 0 : r;
 }

@@ -47,18 +47,16 @@ int ledger_tags(struct ledger *l, int64_t trail, ledger_tag_fn fn, void *ctx)
 
 	while (!r) {
 		struct query q;
-		bool there;
 
 		query_begin(&q, l, "SELECT key, value FROM tags WHERE trail = ? AND key > ? ORDER BY key LIMIT 1");
 		bind_int(&q, trail);
 		bind_text(&q, key);
-		there = query_row(&q);
-		if (there) {
+		if (query_row(&q)) {
 			read_text(&q, key, sizeof(key));
 			read_text(&q, value, sizeof(value));
 		}
-		r = query_end(&q);
-		if (!r && !there)
+		r = query_end_one(&q);
+		if (r == -ENOENT)
 			return 0;
 		if (!r)
 			r = fn(ctx, key, value);

@@ -37,13 +37,9 @@ static void read_trail(struct query *q, struct trail *t)
 /* 0 or -ENOENT, after the statement is bound. */
 static int one_trail(struct query *q, struct trail *ret_t)
 {
-	bool there = query_row(q);
-	int r;
-
-	if (there)
+	if (query_row(q))
 		read_trail(q, ret_t);
-	r = query_end(q);
-	return r < 0 || there ? r : -ENOENT;
+	return query_end_one(q);
 }
 
 int ledger_trail_add(struct ledger *l, const struct trail *t)
@@ -186,20 +182,16 @@ int ledger_trail_fed(struct ledger *l, int64_t id, int64_t now, const char *erro
 int ledger_feed(struct ledger *l, int64_t trail, struct feed *ret_f)
 {
 	struct query q;
-	bool there;
-	int r;
 
 	query_begin(&q, l, "SELECT feed_pos, feed_record, feed_stop FROM trails WHERE id = ? AND group_arn <> '' AND started > 0 AND deleted = 0"
 			   " AND (feed_stop = 0 OR feed_pos < feed_stop)");
 	bind_int(&q, trail);
-	there = query_row(&q);
-	if (there) {
+	if (query_row(&q)) {
 		ret_f->place.pos = (journal_pos)read_int(&q);
 		ret_f->place.record = (uint32_t)read_int(&q);
 		ret_f->stop = (journal_pos)read_int(&q);
 	}
-	r = query_end(&q);
-	return r < 0 || there ? r : -ENOENT;
+	return query_end_one(&q);
 }
 
 int ledger_feed_begin(struct ledger *l, int64_t trail, journal_pos at)
@@ -346,13 +338,10 @@ int ledger_trail_delete(struct ledger *l, int64_t id, int64_t now, journal_pos e
 int ledger_span(struct ledger *l, int64_t trail, struct span *ret_s)
 {
 	struct query q;
-	bool there;
-	int r;
 
 	query_begin(&q, l, "SELECT id, trail, pos, record, stop, begun, ended FROM spans WHERE trail = ? ORDER BY id LIMIT 1");
 	bind_int(&q, trail);
-	there = query_row(&q);
-	if (there) {
+	if (query_row(&q)) {
 		ret_s->id = read_int(&q);
 		ret_s->trail = read_int(&q);
 		ret_s->place.pos = (journal_pos)read_int(&q);
@@ -361,8 +350,7 @@ int ledger_span(struct ledger *l, int64_t trail, struct span *ret_s)
 		ret_s->begun = read_int(&q);
 		ret_s->ended = read_int(&q);
 	}
-	r = query_end(&q);
-	return r < 0 || there ? r : -ENOENT;
+	return query_end_one(&q);
 }
 
 int ledger_span_at(struct ledger *l, int64_t span, const struct index_place *place)
