@@ -74,8 +74,8 @@ static uint8_t *escape_byte(uint8_t *to, uint8_t c)
 
 #define ROOM(n) (6 * (n) + 8)	/* every byte becomes at most six; and eight are written at once */
 
-/* Text between the quotes, where there is ROOM(n). */
-static uint8_t *escape(uint8_t *to, const uint8_t *p, size_t n)
+/* Text between the quotes, where there is ROOM(n). again: U+FFFD stands for itself. */
+static uint8_t *escape(uint8_t *to, const uint8_t *p, size_t n, bool again)
 {
 	const uint8_t *end = p + n;
 	uint64_t w;
@@ -100,7 +100,7 @@ static uint8_t *escape(uint8_t *to, const uint8_t *p, size_t n)
 		len = utf8_sequence(p, (size_t)(end - p));
 		if (len == 1 && *p) {
 			to = escape_control(to, *p++);
-		} else if (len < 2 || (len == 3 && !memcmp(p, REPLACEMENT, 3))) {
+		} else if (len < 2 || (len == 3 && !again && !memcmp(p, REPLACEMENT, 3))) {
 			to = escape_byte(to, *p++);
 		} else {
 			memcpy(to, p, len);
@@ -129,7 +129,7 @@ static uint8_t *put_key(struct json *j, uint8_t *to, const char *key, size_t n)
 	if (!key)
 		return to;
 	*to++ = '"';
-	to = escape(to, (const uint8_t *)key, n);
+	to = escape(to, (const uint8_t *)key, n, false);
 	*to++ = '"';
 	*to++ = ':';
 	return to;
@@ -146,7 +146,7 @@ static void escaped(struct buf *out, const uint8_t *p, size_t n)
 	uint8_t *to = room(&j, 0, n);
 
 	if (to)
-		done(&j, escape(to, p, n));
+		done(&j, escape(to, p, n, false));
 }
 
 void json_key(struct json *j, const char *key)
@@ -171,7 +171,7 @@ void json_close(struct json *j, char bracket)
 	j->comma = true;
 }
 
-void json_text(struct json *j, const char *key, const void *p, size_t n)
+static void put_text(struct json *j, const char *key, const void *p, size_t n, bool again)
 {
 	size_t nkey = key ? strlen(key) : 0;
 	uint8_t *to = room(j, nkey, n);
@@ -180,9 +180,19 @@ void json_text(struct json *j, const char *key, const void *p, size_t n)
 		return;
 	to = put_key(j, to, key, nkey);
 	*to++ = '"';
-	to = escape(to, p, n);
+	to = escape(to, p, n, again);
 	*to++ = '"';
 	done(j, to);
+}
+
+void json_text(struct json *j, const char *key, const void *p, size_t n)
+{
+	put_text(j, key, p, n, false);
+}
+
+void json_text_again(struct json *j, const char *key, const void *p, size_t n)
+{
+	put_text(j, key, p, n, true);
 }
 
 /* Moves a cut so that it does not split a character. */

@@ -27,6 +27,8 @@ struct json {
 void json_open(struct json *j, const char *key, char bracket);	/* '{' or '[' */
 void json_close(struct json *j, char bracket);			/* '}' or ']' */
 void json_text(struct json *j, const char *key, const void *p, size_t n);
+/* Text out of JSON that was written here: what is U+FFFD in it is not escaped once more. */
+void json_text_again(struct json *j, const char *key, const void *p, size_t n);
 /* At most about max bytes of the text: the middle is replaced by U+2026. */
 void json_text_cut(struct json *j, const char *key, const void *p, size_t n, size_t max);
 void json_string(struct json *j, const char *key, const char *s);

@@ -22,6 +22,8 @@ SIZES = {
     "daemon.opens": (60_000, 400_000, "opens of a tree while the agent's processes are killed"),
     "daemon.idle_seconds": (10, 30, "seconds over which idle CPU is measured"),
     "forward.frames": (400, 3_200, "frames of a chain while forwarder or store are killed"),
+    "lake.oracle_records": (8_000, 10_000_000, "generated records over which the lake and SQLite are asked the same"),
+    "lake.oracle_odd": (2_000, 100_000, "and such that are made by chance"),
     "lake.kills": (4, 100, "times that the store is killed while its lake seals and merges"),
     "retention.kills": (2, 60, "times that the store is killed while it removes what is past"),
     "retention.files": (0, 1, "whether the store is also killed while it removes log files"),

@@ -349,7 +349,7 @@ static int write_row(struct rows *w, duckdb_data_chunk chunk, idx_t i)
 		if (null)
 			json_null(&j, w->names[c]);
 		else
-			json_text(&j, w->names[c], w->value.p, w->value.n);
+			json_text_again(&j, w->names[c], w->value.p, w->value.n);
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');

@@ -24,6 +24,10 @@ static const char *text(const char *p, size_t n)
 
 static void known_texts(void)
 {
+	struct json j = start();
+
+	json_text_again(&j, NULL, "a\"\xef\xbf\xbd" "c3\xff", 8);
+	ok_str(buf_text(&out), "\"a\\\"\xef\xbf\xbd" "c3\xef\xbf\xbd" "ff\"");
 	ok_str(TEXT("plain /usr/bin"), "\"plain /usr/bin\"");
 	ok_str(TEXT("a\"b\\c"), "\"a\\\"b\\\\c\"");
 	ok_str(TEXT("\b\t\n\f\r\x01\x1f\x7f"), "\"\\b\\t\\n\\f\\r\\u0001\\u001f\x7f\"");
