@@ -38,7 +38,7 @@ const struct conf_key store_keys[] = {
 	  "what LookupEvents finds: all but Insights events, or only management events, as CloudTrail" },
 	{ "decoded_cache", CONF_SIZE, AT(decoded_bytes), "64M", 1 << 20, 64ll << 30, NULL, "decoded frames kept in memory" },
 	{ "buckets", CONF_LIST, AT(buckets), NULL, 0, 0, NULL,
-	  "where trails may deliver to: NAME /directory, or NAME https://endpoint credentials=FILE ..." },
+	  "where trails may deliver to: NAME /directory [retention_days=N], or NAME https://endpoint credentials=FILE ..." },
 	{ "log_groups", CONF_LIST, AT(log_groups), NULL, 0, 0, NULL,
 	  "CloudWatch Logs groups that trails may deliver to: NAME https://endpoint credentials=FILE ..." },
 	{ "webhooks", CONF_LIST, AT(webhooks), NULL, 0, 0, NULL, "where records go as EventBridge's events: NAME https://host/path ..." },

@@ -10,6 +10,7 @@
 #include "ingest.h"
 #include "lake/lake.h"
 #include "lib/clock.h"
+#include "retention/retention.h"
 #include "tailer.h"
 #include "witness.h"
 
@@ -123,6 +124,12 @@ static void metrics_lake(struct store *st, struct buf *out)
 	metric(out, "lake_queries", true, "Queries that run now.", s.running);
 }
 
+static void metrics_retention(struct store *st, struct buf *out)
+{
+	metric_seconds(out, "retention_clock_lag_seconds", "How far the clock by which things are removed is behind the wall clock.",
+		       retention_lag(st->retention));
+}
+
 static void metrics_api(struct store *st, struct buf *out)
 {
 	static const struct { const char *name, *help; bool gauge; } table[API_COUNT__MAX] = {
@@ -165,6 +172,7 @@ void health_metrics(struct store *st, struct buf *out)
 		metrics_index(st, out);
 		metrics_tailer(st, out);
 		metrics_lake(st, out);
+		metrics_retention(st, out);
 		metrics_delivery(st, out);
 	}
 	metrics_api(st, out);

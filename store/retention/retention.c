@@ -91,12 +91,24 @@ int retention_open(const char *dir, struct retention **ret_r, char why[RETENTION
 	return 0;
 }
 
+static int save_clock(struct retention *r)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%lld\n", (long long)r->clock.kept);
+
+	r->saved = clock_boot();
+	return fsx_replace(r->clock_path, text, (size_t)n, 0640);
+}
+
 void retention_free(struct retention **pr)
 {
 	struct retention *r = *pr;
 
 	if (!r)
 		return;
+	/* how far it has come, not how far it was a minute ago */
+	if (r->saved)
+		save_clock(r);
 	pthread_mutex_destroy(&r->lock);
 	pthread_mutex_destroy(&r->change);
 	free(r->rules_path);
@@ -114,15 +126,6 @@ static int newest(void *ctx, const struct journal_entry *e)
 	if (e->received > *at)
 		*at = e->received;
 	return 0;
-}
-
-static int save_clock(struct retention *r)
-{
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%lld\n", (long long)r->clock.kept);
-
-	r->saved = clock_boot();
-	return fsx_replace(r->clock_path, text, (size_t)n, 0640);
 }
 
 /* ---- space for what must be said before anything can be removed */
