@@ -22,7 +22,7 @@ import tap  # noqa: E402
 from full_disk import Disk  # noqa: E402
 from lake_stores import Lake, error  # noqa: E402
 from movedclock import MovedClock  # noqa: E402
-from shipkit import Client, Pki, messages, new_stream  # noqa: E402
+from shipkit import STORED, Client, Pki, messages, new_stream  # noqa: E402
 from sizes import size  # noqa: E402
 from storekit import Store, end, fill  # noqa: E402
 
@@ -96,11 +96,11 @@ def what_is_past_goes_and_is_said(t):
                                                                             "by": "HTAKTESTTESTTEST0001"}, "and who shortened it")
         lake.store.until(lambda: lake.client.describe_query(QueryId=slow)["QueryStatus"] not in ("QUEUED", "RUNNING"), "the slow query's end")
         t.equal(lake.client.get_query_results(QueryId=slow)["QueryResultRows"], [[{"n": str(made.count)}]], "a query that began before has all of it")
-        n, files = lake.count(lake.id(), "hostname = 'kit'"), set(lake.files())
+        n, files, upto = lake.count(lake.id(), "hostname = 'kit'"), set(lake.files()), lake.manifest("SELECT sealed FROM store")
         lake.store.stop()
         with open(os.path.join(d, "rebuilt"), "wb") as f:  # everything anew from the journal, which has the old ones still
             lake.store.child = subprocess.Popen([tap.program("hosttrail-store"), "--config", lake.store.config, "--rebuild"], stderr=f)
-        lake.store.until(lambda: (lake.manifest("SELECT sum(nrows) FROM segment")[0][0] or 0) >= n, "a rebuilt lake")
+        lake.store.until(lambda: "API on port" in open(os.path.join(d, "rebuilt")).read() and lake.manifest("SELECT sealed FROM store") >= upto, "a rebuilt lake")
         lake.store.stop()
         t.ok({p for p in lake.files() if p.split("day=")[1][:10] < day_before(now, 10)} == set(), "nothing comes back: %s" % (set(lake.files()) - files))
         lake.store.start()
@@ -526,6 +526,36 @@ def the_journal_itself(t):
         what_was_not_removed_is_missed(t, lake)
 
 
+def a_chain_that_slept(t):
+    """All of its frames are removed; when its host comes back, it goes on, and nobody takes it for a loss."""
+    with tap.Workdir() as d:
+        clock, pb, pki = MovedClock(d), messages(d), Pki(os.path.join(d, "pki"))
+        pki.host("host")
+        lake = Lake(d, environ=clock.environ, lake_seal_time="50ms")
+        frames = pki.frames("host", new_stream(), count=6, records=3)
+        with Client(pki, "host", lake.store.ports["ingest"], pb) as c:
+            t.equal([r[0] for r in c.ship(*frames[:3])], [STORED] * 3, "half of it")
+        lake.client.update_event_data_store(EventDataStore=lake.id(), RetentionPeriod=7)
+        lake.store.stop()
+        fill(d, 40, int(time.time()), 10**6, 20, segment=1 << 10)  # what comes now lies in other segments
+        lake.store.start()
+        mine, later = lake.store.boto().list_event_data_stores()["EventDataStores"][0]["EventDataStoreArn"], datetime.timedelta(days=100)
+        clock.set(wall=100 * DAY, running=100 * DAY)
+        lake.store.until(lambda: lake.store.call("GetRetention", when=datetime.datetime.utcnow() + later)[1]["KeptTime"] > time.time() + 99 * DAY, "time to pass")
+        lake.store.call("UpdateEventDataStore", {"EventDataStore": mine, "RetentionPeriod": 8}, prefix=AWS, when=datetime.datetime.utcnow() + later)
+        lake.store.until(lambda: "0000000001.jnl" not in journal(d), "the frames to go", 100)
+        clock.set()
+        lake.store.stop()
+        lake.store.start()
+        with Client(pki, "host", lake.store.ports["ingest"], pb) as c:
+            t.equal([r[0] for r in c.ship(*frames[3:])], [STORED] * 3, "the other half")
+        t.equal(lake.store.metric("gaps_pending"), 0, "there is no gap")
+        lake.connect()
+        t.equal(own(lake, "RecordsLost") + own(lake, "ChainBroken") + own(lake, "GapFilled"), [], "nobody takes it for a loss")
+        t.equal(bucketkit.verify(d)[:2], (0, []), "and it is proven")
+        lake.store.stop()
+
+
 def killed_while_the_journal_goes(t):
     """Then each segment is there or gone with its note, and what is left is proven."""
     chance = random.Random(SEED)
@@ -656,4 +686,4 @@ def killed_while_it_removes(t):
 
 if __name__ == "__main__":
     tap.main([what_is_past_goes_and_is_said, every_way_of_an_administrator, a_clock_that_is_set, what_is_held_stays, by_the_command, killed_while_it_removes,
-              a_full_disk, directories_of_trails, the_journal_itself, killed_while_the_journal_goes, killed_while_it_removes_files])
+              a_full_disk, directories_of_trails, the_journal_itself, a_chain_that_slept, killed_while_the_journal_goes, killed_while_it_removes_files])
