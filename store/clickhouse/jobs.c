@@ -161,9 +161,9 @@ static int ask(struct job *job, struct ch_link *l, char *why)
 	const struct ch_statement st = { .sql = buf_text(&job->query.sql), .settings = settings, .query_user = true, .max = JOB_ANSWER_MAX,
 					 .timeout_ms = (long)(c->query_ns / (int64_t)NS_PER_MS) + 10000 };
 
-	/* readonly=1 last: nothing can be set behind it. A user of its own is read-only by the server's settings */
+	/* a buffer for each of all columns is little only if it is small; readonly=1 last: nothing can be set behind it. A user of its own is read-only by the server's settings */
 	snprintf(settings, sizeof(settings),
-		 "&query_id=%s&max_execution_time=%" PRId64 "&max_memory_usage=%" PRIu64 "&max_result_rows=%" PRIu64 "&result_overflow_mode=throw%s", job->state.id,
+		 "&query_id=%s&max_execution_time=%" PRId64 "&max_memory_usage=%" PRIu64 "&max_result_rows=%" PRIu64 "&result_overflow_mode=throw&max_read_buffer_size=131072%s", job->state.id,
 		 c->query_ns / (int64_t)NS_PER_SEC + 1, c->memory, c->query_rows, apart ? "" : "&readonly=1");
 	return ch_ask(&job->jobs->c->ch, l, &st, why);
 }

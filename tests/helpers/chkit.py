@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -41,7 +42,7 @@ USERS = """<yandex>
 <users>
 <default><password>{password}</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
 <questions><password>{password}</password><networks><ip>127.0.0.1</ip></networks><profile>questions</profile><quota>default</quota>
-<allow_databases><database>hosttrail</database></allow_databases></questions>
+<allow_databases><database>hosttrail</database><database>compared</database></allow_databases></questions>
 </users>
 <quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors><result_rows>0</result_rows><read_rows>0</read_rows>
 <execution_time>0</execution_time></interval></default></quotas>
@@ -58,6 +59,18 @@ def free_ports(n):
     for s in sockets:
         s.close()
     return ports
+
+
+def quick_dir():
+    """A part has two files for each of nearly two hundred columns, and what is killed here are processes, not machines: memory will do."""
+    d, shm = tempfile.mkdtemp(prefix="hosttrail-clickhouse-"), "/dev/shm"
+    if os.path.isdir(shm):
+        s = os.statvfs(shm)
+        if s.f_bavail * s.f_frsize > 4 << 30:
+            os.rmdir(d)
+            d = tempfile.mkdtemp(prefix="hosttrail-clickhouse-", dir=shm)
+    atexit.register(shutil.rmtree, d, ignore_errors=True)
+    return d
 
 
 def write(path, text):
@@ -112,7 +125,8 @@ class Server:
 class Cluster:
     """shards: the shard of each server."""
 
-    def __init__(self, d, shards=("01", "01")):
+    def __init__(self, shards=("01", "01")):
+        d = quick_dir()
         self.dir, self.password = d, "a secret of the test's"
         self.zoo, *ports = free_ports(1 + 3 * len(shards))
         os.makedirs(d + "/zoo/data")
