@@ -167,6 +167,15 @@ int auth_load(const char *path, const char *region, double rate, struct auth **r
 	return 0;
 }
 
+int auth_label(struct auth *a, const struct conf_list *host_labels)
+{
+	int r = 0;
+
+	for (struct access_key *k = a->keys; k && !r; k = k->hh.next)
+		r = caller_label(&k->caller, host_labels);
+	return r;
+}
+
 bool auth_has_scopes(const struct auth *a)
 {
 	for (const struct access_key *k = a->keys; k; k = k->hh.next)

@@ -9,7 +9,7 @@
  *
  *   hosttrail_role = reader                       reader (where it is not said), analyst, operator, administrator
  *   hosttrail_rate = 10                           requests a second; 0: any number
- *   hosttrail_accounts, hosttrail_hosts, hosttrail_categories = VALUE, VALUE    it sees no other records
+ *   hosttrail_accounts, hosttrail_hosts, hosttrail_labels, hosttrail_categories = VALUE, VALUE    it sees no other records
  *   hosttrail_queries = 3                         queries of SQL at once
  *
  * Every profile is a key that may ask. A file that everybody may read is refused. Thread-safe after auth_load().
@@ -27,6 +27,8 @@ struct auth;
 
 /* rate: of keys that say none. why: one line for people (at least 256 bytes). -ENOENT: no such file, -EINVAL: malformed, no key in it, or open to everybody. */
 int auth_load(const char *path, const char *region, double rate, struct auth **ret_a, char why[256]);
+/* What the settings call hosts, for keys that see hosts of some label; once, before anybody asks. 0 or -ENOMEM */
+int auth_label(struct auth *a, const struct conf_list *host_labels);
 /* Whether some key may see some records only. */
 bool auth_has_scopes(const struct auth *a);
 void auth_free(struct auth **a);

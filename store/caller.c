@@ -12,6 +12,7 @@
 #define BURST_SECONDS 2
 #define RATE_MAX 1e6
 #define QUERIES_MAX 1000
+#define NO_HOST "-"			/* nobody's id */
 
 static const char *const roles[] = {
 	[ROLE_READER] = "reader", [ROLE_ANALYST] = "analyst", [ROLE_OPERATOR] = "operator", [ROLE_ADMINISTRATOR] = "administrator",
@@ -36,12 +37,20 @@ void caller_init(struct caller *c, double rate)
 	c->rate = rate;
 }
 
+static void free_list(char **list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
 void caller_clear(struct caller *c)
 {
 	for (unsigned i = 0; i < c->scope.naccounts; i++)
 		free(c->scope.accounts[i]);
-	for (unsigned i = 0; i < c->scope.nhosts; i++)
-		free(c->scope.hosts[i]);
+	for (unsigned i = 0; i < c->scope.nlabels; i++)
+		free(c->scope.labels[i]);
+	free_list(c->scope.hosts, c->scope.nhosts);
 	pthread_mutex_destroy(&c->lock);
 }
 
@@ -86,7 +95,7 @@ static int add_category(struct caller_scope *s, const char *value)
 	return -EINVAL;
 }
 
-static int add_value(char *list[CALLER_VALUES_MAX], unsigned *n, const char *value)
+static int add_value(char **list, unsigned *n, const char *value)
 {
 	if (*n == CALLER_VALUES_MAX)
 		return -EINVAL;
@@ -95,6 +104,18 @@ static int add_value(char *list[CALLER_VALUES_MAX], unsigned *n, const char *val
 		return -ENOMEM;
 	(*n)++;
 	return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add_host(struct caller_scope *s, const char *value)
+{
+	if (!s->hosts && !(s->hosts = calloc(CALLER_VALUES_MAX, sizeof(*s->hosts))))
+		return -ENOMEM;
+	return add_value(s->hosts, &s->nhosts, value);
 }
 
 /* An empty list, or an empty value in it, is refused: it might be meant as "nothing", and would be "all". */
@@ -114,10 +135,14 @@ static int set_list(struct caller_scope *s, const char *name, const char *values
 		else if (!strcmp(name, "accounts"))
 			r = add_value(s->accounts, &s->naccounts, value);
 		else if (!strcmp(name, "hosts"))
-			r = add_value(s->hosts, &s->nhosts, value);
+			r = add_host(s, value);
+		else if (!strcmp(name, "labels"))
+			r = label_is_good(value) ? add_value(s->labels, &s->nlabels, value) : -EINVAL;
 		else
 			r = add_category(s, value);
 	}
+	if (s->nhosts)
+		qsort(s->hosts, s->nhosts, sizeof(*s->hosts), by_text);
 	return r;
 }
 
@@ -135,11 +160,44 @@ int caller_set(struct caller *c, const char *name, const char *value)
 		r = set_rate(c, value);
 	else if (!strcmp(name, "queries"))
 		r = set_queries(c, value);
-	else if (!strcmp(name, "accounts") || !strcmp(name, "hosts") || !strcmp(name, "categories"))
+	else if (!strcmp(name, "accounts") || !strcmp(name, "hosts") || !strcmp(name, "labels") || !strcmp(name, "categories"))
 		r = set_list(&c->scope, name, value);
 	else
 		r = -EINVAL;	/* a slip in a limit must not lift it */
 	return r < 0 ? r : 1;
+}
+
+static bool is_host(const struct caller_scope *s, const char *id)
+{
+	return s->nhosts ? bsearch(&id, s->hosts, s->nhosts, sizeof(*s->hosts), by_text) != NULL : !s->nlabels;
+}
+
+int caller_label(struct caller *c, const struct conf_list *host_labels)
+{
+	struct caller_scope *s = &c->scope;
+	char **hosts;
+	unsigned n, kept = 0;
+	int r;
+
+	if (!s->nlabels)
+		return 0;
+	r = labels_hosts(host_labels, s->labels, s->nlabels, &hosts, &n);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < n; i++)
+		if (!s->nhosts || is_host(s, hosts[i]))
+			hosts[kept++] = hosts[i];
+		else
+			free(hosts[i]);
+	if (!kept) {			/* none, not all: there is room for one more than labels_hosts() found */
+		hosts[0] = strdup(NO_HOST);
+		kept = hosts[0] != NULL;
+	}
+	free_list(s->hosts, s->nhosts);
+	s->hosts = hosts;
+	s->nhosts = kept;
+	qsort(hosts, kept, sizeof(*hosts), by_text);
+	return kept ? 0 : -ENOMEM;
 }
 
 /* ---- asking */
@@ -163,7 +221,7 @@ bool caller_admit(struct caller *c, uint64_t now)
 
 bool caller_is_scoped(const struct caller *c)
 {
-	return c && (c->scope.naccounts || c->scope.nhosts || c->scope.categories);
+	return c && (c->scope.naccounts || c->scope.nhosts || c->scope.nlabels || c->scope.categories);
 }
 
 static bool is_in(char *const *list, unsigned n, const char *value)
@@ -176,7 +234,7 @@ static bool is_in(char *const *list, unsigned n, const char *value)
 
 bool caller_sees_frame(const struct caller *c, const struct decoded *d)
 {
-	return !c || (is_in(c->scope.accounts, c->scope.naccounts, d->origin.account) && is_in(c->scope.hosts, c->scope.nhosts, d->origin.host_id));
+	return !c || (is_in(c->scope.accounts, c->scope.naccounts, d->origin.account) && is_host(&c->scope, d->origin.host_id));
 }
 
 bool caller_sees_record(const struct caller *c, const struct record_summary *s)
@@ -215,6 +273,8 @@ void caller_sql(const struct caller *c, struct buf *out)
 		if (c->scope.categories >> categories[i].category & 1)
 			names[n++] = (char *)(uintptr_t)categories[i].name;
 	sql_list(out, "recipientaccountid", c->scope.accounts, c->scope.naccounts);
+	if (c->scope.nlabels && !c->scope.nhosts)
+		buf_adds(out, " AND false");
 	sql_list(out, "hostid", c->scope.hosts, c->scope.nhosts);
 	sql_list(out, "eventcategory", names, n);
 }

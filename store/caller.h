@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "decoded.h"
+#include "labels.h"
 #include "lib/buf.h"
 
 /* Each may do what the ones before it may. */
@@ -26,8 +27,10 @@ enum caller_role {
 
 /* What a key may see: all conditions hold, of each one value does. An empty one is none. */
 struct caller_scope {
-	char *accounts[CALLER_VALUES_MAX], *hosts[CALLER_VALUES_MAX];	/* account and host id that the sender's certificate binds */
-	unsigned naccounts, nhosts;
+	char *accounts[CALLER_VALUES_MAX];	/* account and host id that the sender's certificate binds */
+	char *labels[CALLER_VALUES_MAX];	/* of hosts; caller_label() makes hosts of them */
+	char **hosts;			/* sorted */
+	unsigned naccounts, nhosts, nlabels;
 	unsigned categories;		/* bits 1 << enum record_category; 0: all */
 };
 
@@ -43,10 +46,12 @@ struct caller {
 };
 
 const char *caller_role_name(enum caller_role role);
-/* One setting of a profile: hosttrail_role, _rate, _queries, _accounts, _hosts, _categories (values between commas). 1: taken, 0: none of these,
+/* One setting of a profile: hosttrail_role, _rate, _queries, _accounts, _hosts, _labels, _categories (values between commas). 1: taken, 0: none of these,
  * -EINVAL, -ENOMEM. */
 int caller_set(struct caller *c, const char *name, const char *value);
 void caller_init(struct caller *c, double rate);
+/* The hosts that the settings give its labels; of its own hosts, if it names any, those. Once, after its settings. 0 or -ENOMEM */
+int caller_label(struct caller *c, const struct conf_list *host_labels);
 void caller_clear(struct caller *c);
 
 /* One more request. False: too many. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include "labels.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,7 @@ static const char *const categories[] = { "all", "management", NULL };
 const struct conf_key store_keys[] = {
 	{ "data_dir", CONF_STRING, AT(data_dir), "/var/lib/hosttrail-store", 0, 0, NULL, "journal, index and what else the store keeps" },
 	{ "api_listen", CONF_STRING, AT(api_listen), "127.0.0.1:7480", 0, 0, NULL, "address:port of the API; on another address than loopback it speaks TLS only" },
+	{ "host_labels", CONF_LIST, AT(host_labels), NULL, 0, 0, NULL, "labels of hosts, for keys that see hosts of some label: HOST-ID name=value ..." },
 	{ "api_metrics_open", CONF_BOOL, AT(api_metrics_open), "false", 0, 0, NULL, "/metrics needs no key, on another address than loopback either" },
 	{ "api_tls", CONF_BOOL, AT(api_tls), "false", 0, 0, NULL, "TLS on loopback, too" },
 	{ "api_cert", CONF_STRING, AT(api_cert), NULL, 0, 0, NULL, "the API's certificate, with its chain; unset: cert" },
@@ -101,7 +104,7 @@ int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX])
 	else if (c->engine == ENGINE_CLICKHOUSE && (!c->ch_servers.n || !is_set(c->ch_cluster) || !is_set(c->ch_user) || !is_name(c->ch_database)))
 		fault = "engine: clickhouse needs clickhouse_servers, _cluster, _user, and a _database of letters, digits and _";
 	if (!fault)
-		return 0;
+		return labels_check(&c->host_labels, why);
 	snprintf(why, CONF_WHY_MAX, "%s", fault);
 	return -EINVAL;
 }

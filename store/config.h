@@ -12,7 +12,7 @@ struct store_config {
 	char *user, *group;
 	int lookup_events;		/* 0 all, 1 management */
 	uint64_t decoded_bytes;
-	struct conf_list buckets, log_groups, webhooks;
+	struct conf_list buckets, log_groups, webhooks, host_labels;
 	int64_t delivery_interval, digest_period, digest_key_life;	/* ms */
 	uint64_t delivery_size;
 	char *duckdb;

@@ -161,6 +161,8 @@ int setup_secrets(const struct store_config *c, struct setup **ret_s)
 	s->config = c;
 	s->lock = -1;
 	r = auth_load(c->credentials, c->region, (double)c->api_rate, &s->st.auth, why);
+	if (!r && (r = auth_label(s->st.auth, &c->host_labels)) < 0)
+		snprintf(why, sizeof(why), "out of memory");
 	if (r < 0)
 		log_errx("%s", why);
 	if (!r) {

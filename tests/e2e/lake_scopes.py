@@ -61,7 +61,7 @@ def error(fn, **kw):
 
 
 # key: what it sees of each host's records
-SEES = {"all": "abc", "mine": "a", "theirs": "bc", "one": "c", "both": "ac", "none": "", "nobody": "", "data": "abc", "management": ""}
+SEES = {"all": "abc", "mine": "a", "theirs": "bc", "one": "c", "both": "ac", "web": "ab", "nothing": "", "none": "", "nobody": "", "data": "abc", "management": ""}
 
 
 def counts(t, when):
@@ -184,6 +184,7 @@ if __name__ == "__main__":
         ids = S["pki"].ids
         profiles = (profile("all") + profile("mine", accounts="000000000000", hosts=ids["a"]) + profile("theirs", accounts="111111111111") +
                     profile("one", hosts=ids["c"]) + profile("both", hosts="%s, %s" % (ids["a"], ids["c"]), queries=2) +
-                    profile("none", accounts="it's nobody") + profile("nobody", hosts="%s, %s" % ("0" * 8, "f" * 8), categories="Data, NetworkActivity") + profile("data", categories="Data") + profile("management", categories="Management"))
-        S["store"] = Store(top, profiles, lake_seal_time="4s", buckets=["logs %s/bucket" % top])
+                    profile("web", labels="env=prod, env=test, team=web") + profile("nothing", labels="env=none") + profile("none", accounts="it's nobody") + profile("nobody", hosts="%s, %s" % ("0" * 8, "f" * 8), categories="Data, NetworkActivity") + profile("data", categories="Data") + profile("management", categories="Management"))
+        S["store"] = Store(top, profiles, lake_seal_time="4s", buckets=["logs %s/bucket" % top],
+                           host_labels=["%s env=prod team=web" % ids["a"], "%s env=test team=web" % ids["b"], "%s env=prod team=db" % ids["c"]])
         tap.main([unsealed, sealed, no_shape_shows_more, failures_tell_nothing, queries_have_owners, so_many_at_once, a_clean_end])

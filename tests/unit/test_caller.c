@@ -95,6 +95,61 @@ static void sql(void)
 	caller_clear(&c);
 }
 
+#define A "0a000000-0000-4000-8000-000000000001"
+#define B "0b000000-0000-4000-8000-000000000002"
+#define C "0c000000-0000-4000-8000-000000000003"
+
+static char *lines[] = { C " env=prod", A "  env=prod\tteam=web ", " " B " env=test team=web" };
+static const struct conf_list hosts = { lines, 3 };
+
+/* Which of A, B, C a key with these settings sees. */
+static void sees(const char *labels, const char *named, const char *want)
+{
+	static const char *const ids[] = { A, B, C };
+	char got[4] = "";
+	struct caller c;
+
+	caller_init(&c, 0);
+	ok_int(caller_set(&c, "hosttrail_labels", labels), 1);
+	if (named)
+		ok_int(caller_set(&c, "hosttrail_hosts", named), 1);
+	ok(caller_is_scoped(&c));
+	ok_int(caller_label(&c, &hosts), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		struct decoded d = { 0 };
+
+		strcpy(d.origin.host_id, ids[i]);
+		if (caller_sees_frame(&c, &d))
+			got[strlen(got)] = "ABC"[i];
+	}
+	ok_str(got, want);
+	caller_clear(&c);
+}
+
+static void labels(void)
+{
+	static char *const bad[] = { "", "x env=prod", A, A " env", A " =prod", A " env=", "0A000000-0000-4000-8000-000000000001 env=prod", A "x env=prod" };
+	char why[256] = "", *twice[] = { A " a=b", A " c=d" };
+	struct caller c;
+
+	ok_int(labels_check(&hosts, why), 0);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ok_int(labels_check(&(struct conf_list){ (char **)(uintptr_t)&bad[i], 1 }, why), -EINVAL);
+	ok_int(labels_check(&(struct conf_list){ twice, 2 }, why), -EINVAL);
+	ok(strstr(why, "two lines") != NULL);
+	sees("env=prod", NULL, "AC");
+	sees("env=prod, env=test", NULL, "ABC");
+	sees("env=prod, team=web", NULL, "A");
+	sees("team=web", B "," C, "B");
+	sees("env=none", NULL, "");	/* none, not all */
+	sees("env=prod", B, "");
+	sees("env=pro", NULL, "");
+	caller_init(&c, 0);
+	ok_int(caller_set(&c, "hosttrail_labels", "env"), -EINVAL);
+	ok_int(caller_set(&c, "hosttrail_labels", ""), -EINVAL);
+	caller_clear(&c);
+}
+
 static void rates(void)
 {
 	struct caller c;
@@ -138,5 +193,5 @@ static void allowed(void)
 	caller_clear(&c);
 }
 
-static const struct tap_case cases[] = { CASE(settings), CASE(too_many_values), CASE(sight), CASE(sql), CASE(rates), CASE(allowed) };
+static const struct tap_case cases[] = { CASE(settings), CASE(too_many_values), CASE(sight), CASE(sql), CASE(labels), CASE(rates), CASE(allowed) };
 TAP_MAIN(cases)
