@@ -46,6 +46,7 @@ struct query {
 	duckdb_prepared_statement prepared;
 	struct table tables[SANDBOX_TABLES_MAX];
 	unsigned ntables;
+	struct time_bound times;	/* of the events that the statement can want */
 	journal_pos upto;
 	uint64_t generation;		/* of merges, when it took its segments */
 	uint64_t deadline;		/* boot-time ns */
@@ -123,14 +124,15 @@ static void count_scanned(struct query *q, uint64_t records, uint64_t bytes)
 	q->row.bytes += bytes;
 }
 
-/* Those of the segments whose rows may be past, or the others, as a part of the view. */
+/* Those of the segments whose rows may be past, or the others, as a part of the view; without those whose times nobody asks for. */
 static void add_segments(struct query *q, const struct segment *segments, size_t n, int64_t before, bool straddling, struct buf *sql)
 {
+	const struct time_bound *times = &q->times;
 	size_t added = 0;
 	char iso[21];
 
 	for (size_t i = 0; i < n; i++) {
-		if (retain_straddles(&segments[i], before) != straddling)
+		if (retain_straddles(&segments[i], before) != straddling || segments[i].last < times->from || segments[i].first > times->to)
 			continue;
 		if (!added) {
 			buf_adds(sql, "SELECT ");
@@ -263,6 +265,7 @@ static enum query_fault make_query(struct query *q, char why[DUCK_WHY_MAX])
 		snprintf(why, DUCK_WHY_MAX, "the statement names no event data store");
 		return QUERY_BAD_STATEMENT;
 	}
+	q->times = tables.times;
 	for (unsigned i = 0; i < tables.n && !f; i++)
 		f = add_table(q, tables.v[i], why);
 	return f ? f : prepare(q, buf_text(&sql), why);

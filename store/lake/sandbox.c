@@ -249,6 +249,7 @@ static int node(struct check *c, struct json_object *o, unsigned depth)
 static int check_tree(struct check *c, struct json_object *tree)
 {
 	struct json_object *error, *list;
+	int r;
 
 	if (json_object_object_get_ex(tree, "error", &error) && json_object_get_boolean(error)) {
 		sandbox_message(member(tree, "error_message"), c->why);
@@ -257,7 +258,9 @@ static int check_tree(struct check *c, struct json_object *tree)
 	if (!json_object_object_get_ex(tree, "statements", &list) || json_object_array_length(list) != 1)
 		return refuse(c, "one SELECT statement is allowed", NULL);
 	c->root = list;
-	return node(c, list, 0);
+	r = node(c, list, 0);
+	c->tables->times = time_bound_of(list, c->references);
+	return r;
 }
 
 static int count_statements(duckdb_connection c, const char *sql, char why[DUCK_WHY_MAX])

@@ -13,6 +13,7 @@
 
 #include "engine.h"
 #include "lib/buf.h"
+#include "timebound.h"
 
 #define SANDBOX_STATEMENT_MAX 10000
 #define SANDBOX_TABLES_MAX 16
@@ -21,6 +22,7 @@
 struct sandbox_tables {
 	char v[SANDBOX_TABLES_MAX][SANDBOX_NAME_MAX];
 	unsigned n;
+	struct time_bound times;	/* of the events that it can want */
 };
 
 /* Functions, macros, and the walls, in a fresh database. apart: a view's own conditions are applied before anything else of a statement sees

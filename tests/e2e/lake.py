@@ -115,6 +115,22 @@ def sealed_and_unsealed_are_one(t):
     t.equal(rows("SELECT eventname FROM $EDS_ID WHERE NOT " + OURS), [{"eventname": "StoreStarted"}], "the tail is seen, too")
 
 
+def segments_of_other_times_are_not_opened(t):
+    path, first, last = manifest("SELECT path, first_time, last_time FROM segment ORDER BY first LIMIT 1")[0]
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(last + 2))
+    where = "FROM $EDS_ID WHERE eventtime >= timestamp '%s' AND %s" % (since, OURS)
+    full = os.path.join(D, "lake", path)
+    os.rename(full, full + ".elsewhere")
+    try:
+        got = rows("SELECT count(*) AS n " + where)
+    finally:
+        os.rename(full + ".elsewhere", full)
+    t.equal(int(got[0]["n"]), sum(1 for i in range(COUNT) if MADE.time(i) >= last + 2), "the others' rows")
+    query = CLIENT.start_query(QueryStatement=("SELECT count(*) AS n " + where).replace("$EDS_ID", EDS))["QueryId"]
+    wait(query)
+    t.ok(CLIENT.describe_query(QueryId=query)["QueryStatistics"]["EventsScanned"] < COUNT - 1400, "it is not counted as scanned")
+
+
 def columns_say_what_the_record_says(t):
     i = 1234
     event = json.loads(CLIENT.lookup_events(LookupAttributes=[{"AttributeKey": "EventId", "AttributeValue": MADE.event_id(i)}])["Events"][0]["CloudTrailEvent"])
@@ -376,7 +392,7 @@ def error_of_queries(t):
 
 
 if __name__ == "__main__":
-    cases = [the_aws_cli_runs_a_query, segments_are_immutable_and_known_by_their_hash, sealed_and_unsealed_are_one,
+    cases = [the_aws_cli_runs_a_query, segments_are_immutable_and_known_by_their_hash, sealed_and_unsealed_are_one, segments_of_other_times_are_not_opened,
              columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, trino_functions, results_are_paged,
              parameters_are_bound, hostile_statements_are_refused, greedy_statements_harm_nobody,
              queries_are_cancelled_and_end_in_time, the_command_line_asks, error_of_queries]
