@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <json-c/json.h>
+#include <sqlite3.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -266,6 +267,52 @@ static void stretches_say_what_was_to_be_delivered(void)
 	end();
 }
 
+static void sql(const char *text)
+{
+	char path[128];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/trails.db", dir);
+	must(sqlite3_open(path, &db) == SQLITE_OK);
+	ok_int(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Oldest first, of one bucket; those that are removed are remembered. Also in a ledger that an older store made. */
+static void digests_that_are_past(void)
+{
+	static struct digest_row d;
+	journal_pos needed = 0;
+
+	begin();
+	ledger_free(&ledger);
+	sql("ALTER TABLE digests DROP COLUMN removed; PRAGMA user_version = 1;"
+	    "INSERT INTO digests (id, chain, trail, account, region, bucket, key, hash, fingerprint, signature, begin, end, delivered)"
+	    " VALUES (1, 1, 1, 'a', 'r', 'logs', 'k1', '', '', '', 0, 10, 5), (2, 1, 1, 'a', 'r', 'logs', 'k2', '', '', '', 10, 20, 5),"
+	    " (3, 1, 1, 'a', 'r', 'other', 'k3', '', '', '', 0, 10, 5)");
+	ok_int(ledger_open(dir, &ledger), 0);
+	ok_int(ledger_digest_aged(ledger, "logs", 0, 20, &d), 0);
+	ok_int(d.id, 1);
+	ok_int(ledger_digest_aged(ledger, "logs", 1, 20, &d), -ENOENT);
+	ok_int(ledger_digest_aged(ledger, "logs", 1, 21, &d), 0);
+	ok_int(d.id, 2);
+	ok(ledger_knows(ledger, "logs", "k1") && !ledger_knows(ledger, "other", "k1"));
+	ok_int(ledger_digest_removed(ledger, 1, 77), 0);
+	again();
+	ok_int(ledger_digest_aged(ledger, "logs", 0, 20, &d), -ENOENT);
+	ok_int(ledger_digest_get(ledger, 1, &d), 0);
+	ok_int(d.removed, 77);
+	ok(!ledger_knows(ledger, "logs", "k1") && ledger_knows(ledger, "logs", "k2"));
+	ok_int(ledger_needs(ledger, &needed), 0);
+	ok(needed == UINT64_MAX);
+	ok_int(ledger_start(ledger, make_trail("one"), 100, 1000), 0);
+	ok_int(ledger_start(ledger, make_trail("two"), 100, 900), 0);
+	ok_int(ledger_needs(ledger, &needed), 0);
+	ok_int(needed, 900);
+	buf_free(&d.body);
+	end();
+}
+
 static void a_damaged_ledger_is_set_aside(void)
 {
 	char path[128], command[200];
@@ -388,6 +435,7 @@ static const struct tap_case cases[] = {
 	CASE(a_deleted_trail_goes_when_its_spans_are_done),
 	CASE(files_are_decided_with_their_place),
 	CASE(stretches_say_what_was_to_be_delivered),
+	CASE(digests_that_are_past),
 	CASE(a_damaged_ledger_is_set_aside),
 	CASE(a_digest_says_what_cloudtrails_do),
 	CASE(keys_change_and_are_never_forgotten),
