@@ -29,7 +29,7 @@ SIZES = {
     "retention.files": (0, 1, "whether the store is also killed while it removes log files"),
     "delivery.kills": (4, 100, "times that the store is killed while a trail delivers"),
     "clickhouse.frames": (400, 20_000, "frames that a cluster takes while a server or a store is killed"),
-    "clickhouse.records": (3_000, 300_000, "records of which a cluster and the embedded engine are asked the same"),
+    "clickhouse.records": (3_000, 50_000, "records of which a cluster and the embedded engine are asked the same"),
     "clickhouse.today": (0, 1, "whether today's engine, chDB, is fetched and asked"),
     "delivery.ceph": (0, 1, "whether a real Ceph is started and delivered to"),
     "attacks.swaps": (100, 20_000, "calls of each kind whose argument is exchanged while the kernel copies it"),
