@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -113,6 +114,15 @@ int mark_as(const struct parent *p, pid_t pid, uint32_t flags)
 	return r;
 }
 
+/* Who empties the rings comes before who fills them. */
+static void boost(const struct parent *p, pid_t pid)
+{
+	int now = getpriority(PRIO_PROCESS, (id_t)pid);
+
+	if (p->config->priority_boost && setpriority(PRIO_PROCESS, (id_t)pid, now - (int)p->config->priority_boost) < 0)
+		log_warn(-errno, "cannot raise the worker's priority");
+}
+
 /* One of ours: what it does with its own files is not recorded. */
 static void mark_self(const struct parent *p, pid_t pid)
 {
@@ -215,6 +225,7 @@ int start_worker(struct parent *p)
 	p->worker = pid;
 	p->worker_started = clock_boot();
 	mark_self(p, pid);
+	boost(p, pid);
 	p->ctl = TAKE_FD(ctl[0]);
 	p->ask = TAKE_FD(ask[0]);
 	reload_new_worker(p);

@@ -11,6 +11,8 @@
 
 #define AT(member) offsetof(struct agent_config, member)
 #define MIB (1ll << 20)
+#define STR(x) #x
+#define XSTR(x) STR(x)
 
 static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 
@@ -52,6 +54,8 @@ const struct conf_key agent_keys[] = {
 	  .max = 1024 * MIB, .help = "bytes of the process class's rings" },
 	{ .key = "ring_data", .type = CONF_SIZE, .offset = AT(ring_data), .fallback = "8M", .min = 4096,
 	  .max = 1024 * MIB, .help = "bytes of the data class's rings" },
+	{ .key = "priority_boost", .type = CONF_INT, .offset = AT(priority_boost), .fallback = XSTR(PRIORITY_BOOST), .max = 20,
+	  .help = "how far the reader's nice value lies below the agent's: on a busy host it has to get a CPU before the rings are full" },
 	{ .key = "spool_control", .type = CONF_SIZE, .offset = AT(spool_control), .fallback = "1G", .min = 64 * 1024,
 	  .max = INT64_MAX, .help = "budget of the control chain on disk; beyond it records are counted, not written" },
 	{ .key = "spool_data", .type = CONF_SIZE, .offset = AT(spool_data), .fallback = "4G", .min = 64 * 1024,

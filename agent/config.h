@@ -16,11 +16,14 @@ struct agent_config {
 	char *state_dir, *spool_dir, *cursor, *instance, *scope, *user, *group, *region, *account, *status_socket, *selectors, *apis;
 	uint64_t ring_control, ring_process, ring_data;
 	uint64_t spool_control, spool_data, spool_tls;
+	int64_t priority_boost;
 	int log_level;
 	bool self_test, tls;
 	struct optout_config optouts;	/* whose TLS is not recorded */
 	bool unpin_on_stop;
 };
+
+#define PRIORITY_BOOST 4	/* `priority_boost` where nothing is configured; also of hosttrail trace */
 
 /* `scope` taken apart. */
 struct agent_scope {

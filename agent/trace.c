@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 
 #include "agent/api/api.h"
 #include "callselect.h"
+#include "config.h"
 #include "kernelrules.h"
 #include "exehash.h"
 #include "exeopen.h"
@@ -340,7 +342,11 @@ static int start_command(struct trace *t, char why[256])
 	}
 	if (t->files)
 		sandbox_no_dumps();	/* the command is another process already: its cores are its own affair */
-	return r ?: spawn_go(&t->child);
+	if (!r)
+		r = spawn_go(&t->child);
+	if (!r)		/* the command has its own; where it is refused we are as fast as we are */
+		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - PRIORITY_BOOST);
+	return r;
 }
 
 /* ---- the run ------------------------------------------------------------------------------------ */

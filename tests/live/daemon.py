@@ -199,6 +199,8 @@ def a_tree_into_the_spool(t):
         a.go()
         a.tree.wait(30)
         a.worker_pid = a.worker()
+        nice = [os.getpriority(os.PRIO_PROCESS, pid) for pid in (a.proc.pid, a.worker_pid)]
+        t.equal(nice[0] - nice[1], 4, "the worker comes before who fills its rings")
         t.equal(a.stop(), 0, "exit status")
         frames, records = a.everything()
         check_once(t, frames, records)
