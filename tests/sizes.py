@@ -31,6 +31,8 @@ SIZES = {
     "clickhouse.frames": (400, 20_000, "frames that a cluster takes while a server or a store is killed"),
     "clickhouse.records": (3_000, 50_000, "records of which a cluster and the embedded engine are asked the same"),
     "clickhouse.today": (0, 1, "whether today's engine, chDB, is fetched and asked"),
+    "delivery.forgeries": (4, 7, "ways in which delivered files are forged, with all digests signed anew"),
+    "lake.scopes": (2, 4, "keys that see some records of whom every shape of query is asked"),
     "delivery.ceph": (0, 1, "whether a real Ceph is started and delivered to"),
     "attacks.swaps": (100, 20_000, "calls of each kind whose argument is exchanged while the kernel copies it"),
     "attacks.processes": (30, 2_000, "execs of each such kind, and processes that get one pid after the other"),

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=120
+# ht-test: timeout=180 long
 """Somebody owns the bucket, the keys that sign digests, and the store's ledger: files that AWS's validate-logs calls valid, and
 hosttrail verify does not, because no host signed what is in them."""
 import contextlib
@@ -13,6 +13,7 @@ import sqlite3
 import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import bucketkit  # noqa: E402
 import shipkit  # noqa: E402
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives import hashes  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import padding  # noqa: E402
 from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: E402
 from shipkit import Pki, messages  # noqa: E402
+from sizes import size  # noqa: E402
 from storekit import Store  # noqa: E402
 
 S = {}
@@ -137,7 +139,7 @@ def remove_a_file():
     return ids[-1], "is in none of the log files that should have it"
 
 
-ATTACKS = [alter, spell_otherwise, leave_out, double, double_elsewhere, invent, remove_a_file]
+ATTACKS = [alter, leave_out, double, invent, spell_otherwise, double_elsewhere, remove_a_file]
 
 
 def trail_of_three_parts(t):
@@ -186,13 +188,14 @@ def forgeries_are_found(t):
     shutil.copytree(S["bucket"], S["dir"] + "/untouched")
     with contextlib.closing(sqlite3.connect(S["dir"] + "/trails.db", timeout=30)) as db:
         S["ledger"] = db.execute("SELECT hash, signature, key FROM digests").fetchall()
-    for attack in ATTACKS:
+    for attack in ATTACKS[:size("delivery.forgeries")]:
         restore()
         event, want = attack()
         sign_again(True)
         name = attack.__name__
-        status, said = bucketkit.validate(S["store"], S["dir"], "main", S["begin"] - 5, fresh=False)
-        t.ok(status == 0 and "INVALID" not in said, "validate-logs finds nothing: %s: %s" % (name, said[-300:]))
+        if attack is alter or size("delivery.forgeries") == len(ATTACKS):
+            status, said = bucketkit.validate(S["store"], S["dir"], "main", S["begin"] - 5, fresh=False)
+            t.ok(status == 0 and "INVALID" not in said, "validate-logs finds nothing: %s: %s" % (name, said[-300:]))
         status, faults, said = bucketkit.verify(S["dir"])
         hits = [x for x in faults if event in x and want in x]
         t.ok(status == 1 and len(hits) == 1, "hosttrail verify: %s: %r %s" % (name, faults, said[-300:]))
