@@ -228,7 +228,7 @@ static void say(const struct span *s, uint64_t pos, uint32_t record, const char 
 
 static void stretches_say_what_was_to_be_delivered(void)
 {
-	static struct log_row row, next;
+	static struct log_row rows[2], next;
 	struct span s;
 	int64_t id;
 
@@ -240,9 +240,12 @@ static void stretches_say_what_was_to_be_delivered(void)
 	stretches_are("");		/* nothing is delivered */
 	ok_int(ledger_span_at(ledger, s.id, &(struct index_place){ 1500, 0 }), 0);
 	stretches_are("1000.0-1500.0 A;");
-	add_row(&row, &s, "111111111111", "a");
-	ok_int(ledger_logs_plan(ledger, s.id, &(struct index_place){ 2000, 5 }, &row, 1), 0);
-	stretches_are("1000.0-1500.0 A;");
+	add_row(&rows[0], &s, "111111111111", "a");
+	add_row(&rows[1], &s, "222222222222", "b");
+	ok_int(ledger_logs_plan(ledger, s.id, &(struct index_place){ 2000, 5 }, rows, 2), 0);
+	ok_int(ledger_log_next(ledger, id, &next), 0);
+	ok_int(ledger_log_delivered(ledger, &next, 1000, true, ""), 0);
+	stretches_are("1000.0-1500.0 A;");	/* one is still on its way */
 	ok_int(ledger_log_next(ledger, id, &next), 0);
 	ok_int(ledger_log_delivered(ledger, &next, 1000, true, ""), 0);
 	stretches_are("1000.0-2000.5 A;");
@@ -263,7 +266,8 @@ static void stretches_say_what_was_to_be_delivered(void)
 	ok_int(ledger_chains_close(ledger, s.id, ""), 0);
 	stretches_are("1000.0-2400.3 A;2400.3-3000.0 C;5000.0-6000.0 C loose;");
 	buf_free(&next.body);
-	buf_free(&row.body);
+	buf_free(&rows[0].body);
+	buf_free(&rows[1].body);
 	end();
 }
 
