@@ -17,6 +17,7 @@ static const char schema[] =
 	" day TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, nrows INTEGER NOT NULL, bytes INTEGER NOT NULL,"
 	" first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, sha256 TEXT NOT NULL);"
 	"CREATE INDEX IF NOT EXISTS segment_store ON segment (store, first);"
+	"CREATE TABLE IF NOT EXISTS hole (store TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS query (id TEXT PRIMARY KEY, store TEXT NOT NULL, alias TEXT NOT NULL, status INTEGER NOT NULL,"
 	" created INTEGER NOT NULL, finished INTEGER NOT NULL, scanned INTEGER NOT NULL, bytes INTEGER NOT NULL, nrows INTEGER NOT NULL,"
 	" result_bytes INTEGER NOT NULL, statement TEXT NOT NULL, error TEXT NOT NULL);"

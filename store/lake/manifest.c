@@ -146,6 +146,8 @@ int manifest_store_remove(struct manifest *m, const char *id)
 	if (!r)
 		r = db_run(m, "DELETE FROM segment WHERE store = ?", "t", id);
 	if (!r)
+		r = db_run(m, "DELETE FROM hole WHERE store = ?", "t", id);
+	if (!r)
 		r = db_run(m, "DELETE FROM span WHERE store = ?", "t", id);
 	if (!r)
 		r = db_run(m, "DELETE FROM store WHERE id = ?", "t", id);

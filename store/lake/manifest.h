@@ -66,9 +66,13 @@ int manifest_seal(struct manifest *m, const char *store, const struct segment *s
 int manifest_merge(struct manifest *m, const char *store, const struct segment *s);
 /* Live ones in the order of the journal, and up to where they reach, as of one moment. */
 int manifest_segments(struct manifest *m, const char *store, struct segment **ret, size_t *ret_n, journal_pos *ret_sealed);
-/* Gives up segments, or all of a store's (damaged: it is to be sealed again from there). */
-int manifest_drop(struct manifest *m, const char *store, int64_t segment);
+/* Gives up all of a store's: it is to be sealed again. */
 int manifest_reset(struct manifest *m, const char *store);
+/* One that is past goes; where others lie before it, it leaves a hole, over which nothing may be merged. */
+int manifest_retire(struct manifest *m, const char *store, const struct segment *s);
+int manifest_hole(struct manifest *m, const char *store, journal_pos from, journal_pos to);
+/* Where holes begin, in order; free *ret. */
+int manifest_holes(struct manifest *m, const char *store, journal_pos **ret, size_t *ret_n);
 bool manifest_has_path(struct manifest *m, const char *path);
 /* Does an event data store need the journal before `at`: it is not sealed up to there, or has segments of it? *ret_days: the longest
  * that one keeps. */

@@ -112,14 +112,69 @@ int manifest_segments(struct manifest *m, const char *store, struct segment **re
 	return 0;
 }
 
-int manifest_drop(struct manifest *m, const char *store, int64_t segment)
+/* Locked. */
+static int add_hole(struct manifest *m, const char *store, journal_pos from, journal_pos to)
+{
+	return db_run(m, "INSERT INTO hole (store, first, last) VALUES (?, ?, ?)", "tii", store, (int64_t)from, (int64_t)to);
+}
+
+int manifest_hole(struct manifest *m, const char *store, journal_pos from, journal_pos to)
 {
 	int r;
 
 	pthread_mutex_lock(&m->lock);
-	r = db_run(m, "DELETE FROM segment WHERE store = ? AND id = ?", "ti", store, segment);
+	r = add_hole(m, store, from, to);
 	pthread_mutex_unlock(&m->lock);
 	return r;
+}
+
+int manifest_retire(struct manifest *m, const char *store, const struct segment *s)
+{
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	r = db_exec(m, "BEGIN IMMEDIATE");
+	if (!r)
+		r = db_run(m, "DELETE FROM segment WHERE store = ? AND id = ?", "ti", store, s->id);
+	if (!r)
+		r = add_hole(m, store, s->from, s->to);
+	/* before all others it is none */
+	if (!r)
+		r = db_run(m,
+			   "DELETE FROM hole WHERE store = ?1 AND last <= coalesce((SELECT min(first) FROM segment WHERE store = ?1), 9223372036854775807)",
+			   "t", store);
+	r = db_end(m, r);
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}
+
+int manifest_holes(struct manifest *m, const char *store, journal_pos **ret, size_t *ret_n)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	journal_pos *v = NULL, *more;
+	size_t n = 0;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	s = db_prepare(m, "SELECT first FROM hole WHERE store = ? ORDER BY first", "t", store);
+	while ((r = db_step(m, s)) > 0) {
+		more = realloc(v, (n + 1) * sizeof(*v));
+		if (!more) {
+			r = -ENOMEM;
+			break;
+		}
+		v = more;
+		v[n++] = (journal_pos)sqlite3_column_int64(s, 0);
+	}
+	sqlite3_finalize(TAKE_PTR(s));
+	pthread_mutex_unlock(&m->lock);
+	if (r < 0) {
+		free(v);
+		return r;
+	}
+	*ret = v;
+	*ret_n = n;
+	return 0;
 }
 
 int manifest_reset(struct manifest *m, const char *store)
@@ -130,6 +185,8 @@ int manifest_reset(struct manifest *m, const char *store)
 	r = db_exec(m, "BEGIN IMMEDIATE");
 	if (!r)
 		r = db_run(m, "DELETE FROM segment WHERE store = ?", "t", store);
+	if (!r)
+		r = db_run(m, "DELETE FROM hole WHERE store = ?", "t", store);
 	if (!r)
 		r = db_run(m, "UPDATE store SET sealed = coalesce((SELECT min(first) FROM span WHERE store = id), sealed) WHERE id = ?", "t",
 			   store);

@@ -50,13 +50,13 @@ void graves_dig(struct lake *l)
 	}
 }
 
-/* Segments of one day, side by side, each smaller than `limit`. */
-static size_t run_length(const struct segment *s, size_t n, uint64_t limit)
+/* Segments of one day, side by side, each smaller than `limit`. apart: something between it and the one before was removed. */
+static size_t run_length(const struct segment *s, const bool *apart, size_t n, uint64_t limit)
 {
 	uint64_t rows = 0;
 	size_t i;
 
-	for (i = 0; i < n && s[i].rows < limit && !strcmp(s[i].day, s[0].day) && rows + s[i].rows <= ROWS_MAX; i++)
+	for (i = 0; i < n && s[i].rows < limit && !strcmp(s[i].day, s[0].day) && rows + s[i].rows <= ROWS_MAX && !(i && apart[i]); i++)
 		rows += s[i].rows;
 	return i;
 }
@@ -69,13 +69,13 @@ static bool day_is_over(const char *day)
 	return strncmp(day, iso, 10) < 0;
 }
 
-static bool find_run(const struct segment *s, size_t n, size_t *ret_at, size_t *ret_n)
+static bool find_run(const struct segment *s, const bool *apart, size_t n, size_t *ret_at, size_t *ret_n)
 {
 	static const uint64_t limits[] = { 1000, 8000, 64000 };
 
 	for (unsigned k = 0; k < ARRAY_SIZE(limits); k++)
 		for (size_t i = 0; i < n; i++) {
-			size_t run = run_length(s + i, n - i, limits[k]);
+			size_t run = run_length(s + i, apart + i, n - i, limits[k]);
 
 			if (run < FAN_IN && (run < 2 || !day_is_over(s[i].day)))
 				continue;
@@ -102,17 +102,39 @@ static int merge(struct lake *l, const struct event_store *e, const struct segme
 	return r;
 }
 
+/* What was removed between two that stay must not come back with what they are merged into. */
+static int find_holes(struct lake *l, const struct event_store *e, const struct segment *s, size_t n, bool **ret_apart)
+{
+	_cleanup_free_ journal_pos *holes = NULL;
+	bool *apart = calloc(n + 1, sizeof(*apart));
+	size_t nholes = 0, h = 0;
+	int r = apart ? manifest_holes(l->manifest, e->id, &holes, &nholes) : -ENOMEM;
+
+	if (r < 0) {
+		free(apart);
+		return r;
+	}
+	for (size_t i = 0; i < n; i++)
+		for (; h < nholes && holes[h] < s[i].from; h++)
+			apart[i] = true;
+	*ret_apart = apart;
+	return 0;
+}
+
 int merge_step(struct lake *l, const struct event_store *e)
 {
 	_cleanup_free_ struct segment *segments = NULL;
+	_cleanup_free_ bool *apart = NULL;
 	journal_pos sealed;
 	size_t n, at, run, gone = 0;
 	int r = manifest_segments(l->manifest, e->id, &segments, &n, &sealed);
 
-	/* between those that are about to go, some are gone, and must not come back */
+	if (!r)
+		r = find_holes(l, e, segments, n, &apart);
+	/* not those that are about to go */
 	while (!r && gone < n && retain_day_is_past(l, e, segments[gone].day))
 		gone++;
-	if (r < 0 || !find_run(segments + gone, n - gone, &at, &run))
+	if (r < 0 || !find_run(segments + gone, apart + gone, n - gone, &at, &run))
 		return r == -ENOENT ? 0 : r;
 	r = merge(l, e, segments + gone + at, run);
 	if (r < 0)

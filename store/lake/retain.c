@@ -103,7 +103,7 @@ static int remove_segment(struct lake *l, const struct event_store *e, const str
 	int r = say(l, e, s, reason);
 
 	if (!r)
-		r = manifest_drop(l->manifest, e->id, s->id);
+		r = manifest_retire(l->manifest, e->id, s);
 	if (r < 0) {
 		if (r != -EAGAIN)
 			log_limited(LOG_LEVEL_WARN, r, "segments cannot be removed");

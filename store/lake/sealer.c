@@ -119,7 +119,7 @@ static int seal_store(struct lake *l, const struct event_store *e)
 		note_lag(l, scan, more);
 	if (scan->nframes && (more || scan->records >= l->config.seal_records ||
 			      clock_wall() - scan->first_received >= l->config.seal_ns)) {
-		r = retain_is_past(l, e, scan) ? 0 : write_scan(l, e, scan, &s);
+		r = retain_is_past(l, e, scan) ? manifest_hole(l->manifest, e->id, s.from, s.to) : write_scan(l, e, scan, &s);
 		if (!r)
 			r = manifest_seal(l->manifest, e->id, &s);
 		if (!r) {

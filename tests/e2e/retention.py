@@ -521,9 +521,11 @@ def the_journal_itself(t):
         for x in said:
             with open(os.path.join(d, "journal/removed", x["object"].split("/")[1][:10] + ".txt"), "rb") as f:
                 t.equal(hashlib.sha256(f.read().split(b"\n", 1)[1]).hexdigest(), x["noteSha256"], "its note, too")
+        t.ok("sealing" not in lake.store.stderr(), "what is merged goes not over what was removed: " + lake.store.stderr()[-300:])
         what_is_left_is_proven(t, lake, made, len(gone))
         what_needs_it_keeps_it(t, lake)
         what_was_not_removed_is_missed(t, lake)
+        t.ok("cannot be sealed" not in lake.store.stderr() and "could not be sealed" not in lake.store.stderr(), "sealing and merging went on: " + lake.store.stderr()[-300:])
 
 
 def a_chain_that_slept(t):
