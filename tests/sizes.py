@@ -30,6 +30,7 @@ SIZES = {
     "delivery.kills": (4, 100, "times that the store is killed while a trail delivers"),
     "clickhouse.frames": (400, 20_000, "frames that a cluster takes while a server or a store is killed"),
     "clickhouse.records": (3_000, 50_000, "records of which a cluster and the embedded engine are asked the same"),
+    "clickhouse.shards": (0, 1, "whether a second cluster, of two shards, is started"),
     "clickhouse.today": (0, 1, "whether today's engine, chDB, is fetched and asked"),
     "delivery.forgeries": (4, 7, "ways in which delivered files are forged, with all digests signed anew"),
     "lake.scopes": (2, 4, "keys that see some records of whom every shape of query is asked"),

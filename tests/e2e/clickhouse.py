@@ -11,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import grpc
 import tap
+import chcases
 from chcases import AWS, compare_lookups, compare_sql, fill_both, refuse_hostile
 from chkit import Cluster
 from shipkit import STORED, Client, Forwarder, Pki, frame_hash, messages, new_stream, spool
@@ -200,11 +201,37 @@ def a_query_is_every_stores(t):
         t.ok(a["QueryId"] in [q["QueryId"] for q in listed], "in the other's list")
 
 
+def two_shards_are_one(t):
+    """Hosts are spread over two shards; repeats, lookups and SQL know both; users' SQL comes as a user who can only read."""
+    if not size("clickhouse.shards"):
+        raise tap.Skip("at full size only: it needs a cluster of its own")
+    c = Cluster(("01", "02"))
+    _cluster.insert(0, c)
+    try:
+        names = ["host%d" % i for i in range(8)]
+        sent = {x: PKI.frames(x, new_stream(), count=3) for x in names if PKI.host(x)}
+        with store(clickhouse_query_user="questions", clickhouse_query_password_file=c.dir + "/password") as s:
+            for x in names * 2:  # each twice
+                with Client(PKI, x, s.ports["ingest"], PB) as client:
+                    t.equal(client.ship(*sent[x]), [(STORED, "")] * 3, x)
+            there = [int(x.ask("SELECT count() FROM hosttrail.trail_rows_1 WHERE kind = 1 AND records = 4")) for x in c.servers]
+            t.ok(sum(there) == 24 and min(there) > 0, "frames on each shard: %r" % there)
+            t.equal(s.metric("clickhouse_repeats_total"), 24, "repeats")
+            t.equal(len(chcases.lookup(s, "EventName", "openat")), 96, "looked up")
+            for sql in ("SELECT count(*) FROM events WHERE eventname = 'openat'",
+                        "SELECT count(*) FROM events WHERE eventid IN (SELECT eventid FROM events WHERE eventname = 'openat')",
+                        "SELECT n FROM (SELECT eventname, count(*) AS n FROM events GROUP BY eventname) WHERE eventname = 'openat'"):
+                t.equal(chcases.query(s, sql), ([["96"]], None), sql)
+    finally:
+        _cluster.remove(c)
+        c.end()
+
+
 if __name__ == "__main__":
     try:
         tap.main([acknowledged_is_in_the_cluster_once, what_is_odd_is_said, with_a_quorum_nothing_is_acknowledged_by_one_server,
                   a_server_is_killed_under_load, a_store_is_killed_and_the_other_goes_on, lookups_find_what_the_embedded_engine_finds,
-                  answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, a_query_is_every_stores])
+                  answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, a_query_is_every_stores, two_shards_are_one])
     finally:
         for x in _both:
             x.stop()
