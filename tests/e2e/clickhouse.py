@@ -12,7 +12,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import grpc
 import tap
 import chcases
-from chcases import AWS, compare_lookups, compare_sql, fill_both, refuse_hostile
+from chcases import AWS, compare_lookups, compare_sql, fill_both, lookup, refuse_hostile
 from chkit import Cluster
 from shipkit import STORED, Client, Forwarder, Pki, frame_hash, messages, new_stream, spool
 from sizes import size
@@ -201,6 +201,24 @@ def a_query_is_every_stores(t):
         t.ok(a["QueryId"] in [q["QueryId"] for q in listed], "in the other's list")
 
 
+def what_two_stores_wrote_is_there_once(t):
+    """As if a store had died with its INSERT under way, and another had written the same frames meanwhile."""
+    stream, server = new_stream(), cluster().servers[0]
+    frames = PKI.frames("a", stream, count=5)
+    with store() as s, Client(PKI, "a", s.ports["ingest"], PB) as c:
+        c.ship(*frames)
+        t.must(replicated(stream, expected(frames), 4), "the frames are there")
+        names = [x for x, in server.rows("SELECT name FROM system.columns WHERE database = 'hosttrail' AND table = 'trail_rows_1'")]
+        server.ask("INSERT INTO trail_rows_1 (%s) SELECT %s FROM trail_rows_1 WHERE stream = '%s'" % (
+            ", ".join("`%s`" % x for x in names), ", ".join("batch + 1" if x == "batch" else "`%s`" % x for x in names), stream), "hosttrail")
+        t.equal((len(ledger(server, stream)), records(server, stream)), (10, (40, 20)), "there twice")
+        t.ok(tap.wait_for(lambda: s.metric("clickhouse_doubles_total") == 5), "it is seen")
+        seen = lambda: [e for e in lookup(s, "EventName", "openat", pages=4) if e["EventId"] in ids]
+        ids = {x for x, in server.rows("SELECT eventid FROM trail_rows_1 WHERE kind = 0 AND stream = '%s'" % stream)}
+        t.equal((len(ids), len(seen())), (20, 20), "and not shown twice")
+        t.ok(replicated(stream, expected(frames), 4), "and taken out: %r" % [(len(ledger(x, stream)), records(x, stream)) for x in cluster().servers])
+
+
 def two_shards_are_one(t):
     """Hosts are spread over two shards; repeats, lookups and SQL know both; users' SQL comes as a user who can only read."""
     if not size("clickhouse.shards"):
@@ -229,7 +247,7 @@ def two_shards_are_one(t):
 
 if __name__ == "__main__":
     try:
-        tap.main([acknowledged_is_in_the_cluster_once, what_is_odd_is_said, with_a_quorum_nothing_is_acknowledged_by_one_server,
+        tap.main([acknowledged_is_in_the_cluster_once, what_two_stores_wrote_is_there_once, what_is_odd_is_said, with_a_quorum_nothing_is_acknowledged_by_one_server,
                   a_server_is_killed_under_load, a_store_is_killed_and_the_other_goes_on, lookups_find_what_the_embedded_engine_finds,
                   answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, a_query_is_every_stores, two_shards_are_one])
     finally:
