@@ -1,16 +1,24 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the lake, over generated records: sealing (with the indexing that runs beside it), bytes at rest, and queries.
+"""Figures of the lake, over generated records: sealing (alone in turns with a plain append to the engine; and in the store, with the indexing that
+runs beside it), bytes at rest, and queries, each in turns with the same engine asked directly about the same files, and with SQLite over
+a table of the same rows.
 
     HT_BUILD=build tests/bench/lake.py [RECORDS]
 """
+import ctypes
+import glob
 import os
+import sqlite3
+import statistics
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import tap  # noqa: E402
 from storekit import Store, fill  # noqa: E402
+from tap import BUILD  # noqa: E402
 
 QUERIES = {
     "count": "SELECT count(*) AS n FROM events",
@@ -21,6 +29,87 @@ QUERIES = {
     "one eventID": "SELECT eventjson FROM events WHERE eventid = '$ID'",
     "JSON of all": "SELECT json_extract_scalar(eventjson, '$.additionalEventData.process.pid') AS p, count(*) AS n FROM events GROUP BY 1",
 }
+
+
+ROUNDS = 5
+# What of these SQLite can answer from its table, which has the columns that they name.
+SQLITE = {
+    "by eventName": "SELECT name, count(*) FROM e GROUP BY 1 ORDER BY 2 DESC",
+    "by minute": "SELECT strftime('%Y-%m-%d %H:%M', time), count(*) FROM e GROUP BY 1",
+    "by path (a map's member)": "SELECT json_extract(request, '$.path'), count(*) FROM e GROUP BY 1 ORDER BY 2 DESC LIMIT 20",
+    "JSON of all": "SELECT json_extract(j, '$.additionalEventData.process.pid'), count(*) FROM e GROUP BY 1",
+}
+
+
+class Engine:
+    """The engine's own library, asked without us."""
+
+    def __init__(self, files):
+        self.lib = ctypes.CDLL(os.path.join(BUILD, "duckdb/libduckdb.so"))
+        db, self.connection = ctypes.c_void_p(), ctypes.c_void_p()
+        self.lib.duckdb_value_varchar.restype = ctypes.c_void_p
+        self.lib.duckdb_value_varchar.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64]
+        self.lib.duckdb_row_count.restype = ctypes.c_uint64
+        if self.lib.duckdb_open(None, ctypes.byref(db)) or self.lib.duckdb_connect(db, ctypes.byref(self.connection)):
+            raise tap.Failed("the engine does not open")
+        self.ask("CREATE VIEW events AS SELECT * FROM read_parquet([%s], hive_partitioning = false)" % ", ".join("'%s'" % f for f in files))
+        self.ask("CREATE MACRO json_extract_scalar(j, p) AS CASE WHEN json_type(j, p) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL "
+                 "ELSE json_extract_string(j, p) END")  # as Trino has it; store/lake/macros.c
+
+    def ask(self, sql, texts=False):
+        """Seconds; or the first column's texts."""
+        result = (ctypes.c_uint64 * 8)()
+        begin = time.monotonic()
+        if self.lib.duckdb_query(self.connection, sql.encode(), ctypes.byref(result)):
+            raise tap.Failed(sql)
+        seconds = time.monotonic() - begin
+        rows = self.lib.duckdb_row_count(ctypes.byref(result)) if texts else 0
+        out = [ctypes.string_at(self.lib.duckdb_value_varchar(ctypes.byref(result), 0, i)).decode() for i in range(rows)]
+        self.lib.duckdb_destroy_result(ctypes.byref(result))
+        return out if texts else seconds
+
+
+def fill_sqlite(path, engine):
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE e (j TEXT)")
+    db.executemany("INSERT INTO e VALUES (?)", ((j,) for j in engine.ask("SELECT eventjson FROM events", True)))
+    db.execute("ALTER TABLE e RENAME TO raw")
+    db.execute("CREATE TABLE e AS SELECT json_extract(j, '$.eventName') AS name, replace(replace(json_extract(j, '$.eventTime'), 'T', ' '), 'Z', '') AS time, "
+               "json_extract(j, '$.requestParameters') AS request, j FROM raw")
+    db.execute("DROP TABLE raw")
+    db.commit()
+    db.execute("VACUUM")
+    return db
+
+
+def of_sqlite(db, sql):
+    begin = time.monotonic()
+    db.execute(sql).fetchall()
+    return time.monotonic() - begin
+
+
+def compare(store, d, made, count):
+    engine = Engine(glob.glob(os.path.join(d, "lake", "*-*-*-*-*", "day=*", "*.parquet")))
+    db = fill_sqlite(os.path.join(d, "rows.db"), engine)
+    print("%-34s %10s %10s %8s %10s %8s" % ("query (medians, seconds)", "lake", "engine", "times", "SQLite", "times"))
+    for name, sql in QUERIES.items():
+        sql = sql.replace("$ID", made.event_id(count // 2))
+        ours, theirs, sqlite = [], [], []
+        for _ in range(ROUNDS):
+            ours.append(ask(store, sql))
+            theirs.append(engine.ask(sql))
+            if name in SQLITE:
+                sqlite.append(of_sqlite(db, SQLITE[name]))
+        a, b = statistics.median(ours), statistics.median(theirs)
+        more = "%10.3f %8.1f" % (statistics.median(sqlite), statistics.median(sqlite) / a) if sqlite else ""
+        print("%-34s %10.3f %10.3f %8.2f %s" % (name, a, b, a / b, more), flush=True)
+
+
+def seal_alone(d, count):
+    """The sealer's way of a record from the journal to the file, and a plain append of 25 of its columns."""
+    turns = subprocess.run([os.path.join(BUILD, "tests/bench/seal"), d, str(min(count, 100_000)), str(ROUNDS)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    ours, plain = (statistics.median(float(line.split()[k]) for line in turns.splitlines()) for k in (1, 4))
+    print("sealed alone                       %.0f records per CPU second; a plain append of 25 columns %.0f: times %.2f" % (ours, plain, ours / plain))
 
 
 def cpu(store):
@@ -55,9 +144,8 @@ def main():
             print("sealed with indexing beside it     %.0f records/s, %.0f per CPU second" % (count / seconds, count / spent))
             print("at rest                            %.1f bytes a record (journal: %.1f)" % (size / count, store.metric("journal_bytes") / count))
             print("memory, at most                    %d MiB" % (store.rss()["VmHWM"] >> 20))
-            for name, sql in QUERIES.items():
-                times = sorted(ask(store, sql.replace("$ID", made.event_id(count // 2))) for _ in range(3))
-                print("%-34s %.3f s (of %.3f to %.3f)" % (name, times[1], times[0], times[2]), flush=True)
+            compare(store, d, made, count)
+        seal_alone(d, count)
 
 
 if __name__ == "__main__":
