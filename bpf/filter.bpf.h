@@ -8,7 +8,7 @@
 /* A plain look at the descriptor table, without the mark that fields.bpf.h leaves. */
 static __always_inline __u64 filter_file(__s32 fd)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct files_struct *files = task->files;
 
 	if (!files || fd < 0 || (__u32)fd >= files->fdt->max_fds)
@@ -40,7 +40,7 @@ static __always_inline bool below_own(__u64 dentry)
  */
 __noinline int own_call(__u32 call, __s64 ret, __u64 arg0, __u64 arg1)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	const volatile struct ht_call_desc *d = desc_of(call);
 	struct fs_struct *fs = task->fs;
 	__u64 file = 0, dentry = 0;

@@ -192,7 +192,7 @@ static __always_inline bool bound_allows(struct bound *b, __u64 holds)
 /* An entry of len bytes went into a ring that is pressed: it is its principal's, its call's, and its cgroups'. */
 __noinline int flood_charge(__u32 class, __u32 cpu, __u32 call, __u32 len)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	__u64 window, cgroup, id, who;
 	struct pressed r = {};
 	struct ht_principals *all = pressed_ring(class, cpu, &r);
@@ -261,7 +261,7 @@ static __always_inline bool groups_fit(const struct pressed *r, __u64 cgroup, st
 /* 0, or 1 + the index of the principal's slot that the call is to be counted in: the call's, or its own where the call has none. */
 __noinline int flood_cut(__u32 class, __u32 cpu, __u32 call)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct pressed r = {};
 	struct ht_counters *n = counters_of(class, cpu);
 	__u64 half, cgroup, who, room;

@@ -20,7 +20,7 @@
  */
 static __always_inline void compared_now(struct compared *n, const struct compared *was, __u64 other)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	const struct cred *cred = task->cred;
 	struct css_set *set = task->cgroups;
 	struct signal_struct *sig = task->signal;
@@ -79,7 +79,7 @@ static __always_inline void ident_update(struct scratch *s, struct task *t, stru
 
 static __always_inline void header_fill(struct ht_event *h, __u32 kind, __u32 class, __u32 cpu)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 
 	h->kind = kind;
 	h->flags = 0;
@@ -108,7 +108,7 @@ static __always_inline __u32 pid_in_ns(__u64 pid)
 
 static __always_inline void ident_process(struct ht_ident *d)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct task_struct *parent = task->real_parent;
 	struct signal_struct *sig = task->signal;
 	__u64 sid = (__u64)sig->pids[PIDTYPE_SID];
@@ -204,7 +204,7 @@ static __always_inline void ident_cred(struct scratch *s, struct ht_ident *d, co
 
 static __always_inline void ident_namespaces(struct ht_ident *d)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct nsproxy *ns = task->nsproxy;
 	__u64 pid = (__u64)task->thread_pid, upid, pid_ns = 0;
 
@@ -300,7 +300,7 @@ static __always_inline __u64 cgroup_above(__u64 cg, __u32 i)
 
 static __always_inline void cgroup_emit(struct scratch *s)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct cgroup_walk c = { .s = s };
 	__u32 pos = s->pos;
 	struct ht_field *f;
@@ -324,7 +324,7 @@ static __always_inline void cgroup_emit(struct scratch *s)
 /* Builds the identity of the current task in s->b and sends it to the ring of class and CPU. 0 if it went. */
 __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct ht_counters *c;
 	struct mm_struct *mm;
 	struct ht_ident *d;
@@ -407,7 +407,7 @@ __noinline int ident_ahead(__u32 call)
 /* The least that tells who, in s->wait.min; a function of its own, for the room on the stack. */
 __noinline int idmin_fill(struct scratch *s, __u32 cause)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct ht_idmin *d;
 	__u64 cred;
 

@@ -48,7 +48,7 @@ static __always_inline void exe_keep_file(struct scratch *s, __u64 mm, __u64 exe
 /* A prctl is entered: what the process runs now stays known, if this may change what the kernel says of it. */
 __noinline int exe_keep(__u64 option, __u64 what)
 {
-	struct mm_struct *at = bpf_get_current_task_btf()->mm;
+	struct mm_struct *at = this_task()->mm;
 	__u64 mm = (__u64)at, exe;
 	struct scratch *s;
 

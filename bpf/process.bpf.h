@@ -50,7 +50,7 @@ static __always_inline long argv_copy(struct scratch *s, __u32 at, __u32 n, __u6
 /* The new program's arguments, as they lie on its stack: all, or as much of both ends as there is room for. */
 static __always_inline void stack_argv_emit(struct scratch *s)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct ht_field *f = field_open(s, HT_FIELD_ARGV, HT_ARG_TASK, 16);
 	__u32 at = s->pos + sizeof(*f) + 8, room, n, half = 0;
 	struct mm_struct *mm = task->mm;
@@ -83,7 +83,7 @@ static __always_inline void stack_argv_emit(struct scratch *s)
 
 __noinline int exec_fields(struct scratch *s)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct fs_struct *fs = task->fs;
 	struct mm_struct *mm = task->mm;
 	__u64 exe, mnt, dentry;

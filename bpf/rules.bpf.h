@@ -109,7 +109,7 @@ static __always_inline __u64 rules_of_id(__u32 kind, __u64 id)
 /* What is left of the rules for the current task. A cgroup is known by the path that identities show: cgroup_shown(). */
 static __always_inline __u64 rules_of_task(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	const struct cred *cred = task->cred;
 	struct css_set *set = task->cgroups;
 	__u64 may = ~0ull;
@@ -152,7 +152,7 @@ static __noinline bool unwanted(struct task *t, __u32 set, __s64 ret)
 		return !may;
 	barrier_var(arg);
 	if (arg == HT_ARG_RET)		/* what may have been exchanged is compared with what was asked for: by the agent */
-		return !failed && !files_shared(bpf_get_current_task_btf()) && !rules_want_file(ret, may);
+		return !failed && !files_shared(this_task()) && !rules_want_file(ret, may);
 	if (arg > 5)
 		return false;
 	barrier_var(arg);

@@ -30,7 +30,7 @@ __u64 ht_tls_last;		/* number of the last connection */
 
 static __always_inline __u32 tls_life(void)
 {
-	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+	struct task_struct *leader = this_task()->group_leader;
 
 	return (__u32)(leader->start_boottime >> 6) ^ (__u32)bpf_get_current_task_btf()->self_exec_id;
 }
@@ -185,7 +185,7 @@ static __always_inline bool tls_socket_of_file(__u64 file, struct tls_found *ret
 
 static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
 {
-	struct files_struct *files = bpf_get_current_task_btf()->files;
+	struct files_struct *files = this_task()->files;
 	struct fdtable *fdt;
 	__u64 file;
 

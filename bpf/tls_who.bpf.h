@@ -16,7 +16,7 @@ enum tls_who { TLS_UNJUDGED = 0, TLS_NOBODY, TLS_WANTED, TLS_OPTED_OUT };	/* fro
 
 static __always_inline bool tls_own_program(void)
 {
-	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	struct mm_struct *mm = this_task()->mm;
 	__u64 exe, inode, ino;
 
 	if (!ht_tls_own[0] || !mm)
@@ -136,7 +136,7 @@ static __always_inline __u32 tls_optout_text(struct scratch *s, __u32 from, __u3
 
 static __always_inline int tls_optout_path(struct scratch *s)
 {
-	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	struct mm_struct *mm = this_task()->mm;
 	__u64 exe = mm ? (__u64)mm->exe_file : 0;
 	__u32 flags;
 
@@ -171,7 +171,7 @@ static __always_inline int tls_optout_cgroup(struct scratch *s)
 		return HT_OPTOUT_NONE;
 	s->pos = s->w.names = sizeof(struct ht_call);
 	s->w.ncomp = 0;
-	c.kn = cgroup_shown(bpf_get_current_task_btf()->cgroups);
+	c.kn = cgroup_shown(this_task()->cgroups);
 	bpf_loop(64, tls_cgroup_step, &c, 0);
 	return tls_optout_text(s, ht_optouts.paths, ht_optouts.cgroups, true);
 }
@@ -210,7 +210,7 @@ static __always_inline int tls_judge(const struct tls_judged *j)
 /* What it was judged by, as it is now; what nobody asks for costs nothing. */
 static __always_inline void tls_judged_now(struct tls_judged *j)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct mm_struct *mm = task->mm;
 	struct css_set *set = task->cgroups;
 
@@ -227,7 +227,7 @@ static __always_inline void tls_judged_now(struct tls_judged *j)
 /* Is that still so? Without a copy on the stack, which has no room where this is asked. */
 static __always_inline bool tls_judged_still(const struct tls_judged *j)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct mm_struct *mm = task->mm;
 	struct css_set *set = task->cgroups;
 

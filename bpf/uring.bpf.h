@@ -219,7 +219,7 @@ static __always_inline void op_head(struct scratch *s, struct task *t)
 	record_body(s, t, n, HT_CAUSE_STORAGE);
 	idmin_fill(s, HT_CAUSE_STORAGE);
 	s->wait.epoch = t ? t->epoch : 0;
-	s->wait.files = (__u64)bpf_get_current_task_btf()->files;
+	s->wait.files = (__u64)this_task()->files;
 }
 
 /* Takes a number and sends what lies in s->b to the ring of `cpu`. */
@@ -352,7 +352,7 @@ static __always_inline bool op_reads_fixed(struct scratch *s)
 /* The files of the operation: its own, and the one that it opened. */
 __noinline int op_files(struct scratch *s, __u32 i, __u64 req)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	const volatile struct ht_op *op;
 	bool same;
 
@@ -630,7 +630,7 @@ static __always_inline void op_bytes_at(__u64 req, __u32 opcode, volatile __u64 
 /* An operation that ends, as tls_watch() is for calls: the kernel has its file, and its task is the submitter's, or a thread beside it. */
 __noinline int tls_watch_op(__u64 req, __u32 opcode)
 {
-	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	struct mm_struct *mm = this_task()->mm;
 	struct tls_sock_key key = {};
 	__u32 io = op_socket_io(opcode);
 	__u64 file = REQ(file);

@@ -174,7 +174,7 @@ static __always_inline bool walk_is_pseudo(__u64 mnt_ns, __u64 magic)
 
 static __always_inline void walk_task_root(struct walk *w)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = this_task();
 	struct fs_struct *fs = task->fs;
 	struct nsproxy *ns = task->nsproxy;
 

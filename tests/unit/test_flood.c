@@ -52,7 +52,7 @@ static uint64_t bpf_ringbuf_query(void *ring, int what)
 	return what == BPF_RB_AVAIL_DATA ? k.written - k.read : k.written;
 }
 
-static struct task_struct *bpf_get_current_task_btf(void)
+static struct task_struct *this_task(void)
 {
 	return &k.task;
 }
