@@ -96,7 +96,7 @@ static void add_cell(struct json *j, const struct translated *t, unsigned i, str
 	else if (t->columns[i].truth)
 		json_string(j, t->columns[i].name, *text == '1' ? "true" : "false");
 	else if (json_object_is_type(v, json_type_string))
-		json_text(j, t->columns[i].name, text, (size_t)json_object_get_string_len(v));
+		json_text_again(j, t->columns[i].name, text, (size_t)json_object_get_string_len(v));
 	else
 		json_string(j, t->columns[i].name, text);
 	json_close(j, '}');

@@ -147,14 +147,10 @@ static const char *text_at(struct json_object *row, unsigned i)
 	return v ? json_object_get_string(v) : NULL;
 }
 
-/* A text that is shown already: json_text() would show it anew. */
 static void add_shown(struct json *j, const char *key, struct json_object *v)
 {
-	if (!json_object_is_type(v, json_type_string) || !json_object_get_string_len(v))
-		return;
-	json_key(j, key);
-	buf_adds(j->out, json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	j->comma = true;
+	if (json_object_is_type(v, json_type_string) && json_object_get_string_len(v))
+		json_text_again(j, key, json_object_get_string(v), (size_t)json_object_get_string_len(v));
 }
 
 static void add_text(struct json *j, const char *key, struct json_object *row, unsigned i)

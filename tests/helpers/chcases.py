@@ -104,6 +104,7 @@ def compare_sql(t, ours, embedded, refusals):
     here = os.path.join(TOP, "tests/e2e/lakequeries")
     samples = [open(os.path.join(here, x)).read().replace("$EDS_ID", "$E") for x in sorted(os.listdir(here)) if x.endswith(".sql")]
     wanted = [x.replace(" WHERE ", " WHERE hostname = 'kit' AND (", 1).replace(" GROUP BY", ") GROUP BY", 1) if "GROUP BY" in x else x for x in samples]
+    wanted = [re.sub(r" LIMIT \d+", "", x) if "GROUP BY" in x else x for x in wanted]  # of equal counts any may be within it
     refused = []
     for sql in QUERIES + wanted:
         mine, why = query(ours, sql.replace("$E", "events"))
