@@ -181,9 +181,9 @@ def answers_of_sql_are_the_embedded_engines(t):
 
 
 def hostile_statements_are_refused(t):
-    before = [s.ask("SELECT count() FROM hosttrail.trail_rows_1") for s in cluster().servers]
+    before = [s.ask("SELECT count() FROM compared.trail_rows_1") for s in cluster().servers]
     refuse_hostile(t, both()[0])
-    t.equal([s.ask("SELECT count() FROM hosttrail.trail_rows_1") for s in cluster().servers], before, "rows")
+    t.equal([s.ask("SELECT count() FROM compared.trail_rows_1") for s in cluster().servers], before, "rows")
 
 
 def a_query_is_every_stores(t):
