@@ -50,7 +50,7 @@ int pipeline_principals(struct rings *rings, struct settle *settle)
 		for (unsigned first = 0; first < ncpu && !r; first = last + 1) {
 			unsigned group = rings_group_of(rings, first);
 
-			for (last = first; last + 1 < ncpu && rings_group_of(rings, last + 1) == group;)
+			for (last = first; last + 1 < ncpu && (class == HT_CLASS_TLS || rings_group_of(rings, last + 1) == group);)
 				last++;
 			r = settle_principals(settle, class, first, last, rings_principals(rings, class, group),
 					      rings_settled(rings, class, group));

@@ -18,7 +18,8 @@
  * cgroup when 250 others flood.) Uids have no bound over all cgroups: containers use the same ones.
  *
  * A principal over its bound loses the calls that it makes most of; a call that is under a quarter of what it holds goes on until a
- * second, higher bound, so that a flood of one call does not hide another. The self-test's calls are never cut:
+ * second, higher bound, so that a flood of one call does not hide another. (What TLS libraries carry is no call, and is
+ * counted as 0.) The self-test's calls are never cut:
  * they are few, and what they are to tell is whether calls arrive. What is to be cut is merged where it can be: merge.bpf.h.
  */
 #ifndef HOSTTRAIL_FLOOD_BPF_H
@@ -31,6 +32,14 @@ struct pressed {		/* a ring, as it stands */
 	__u32 table;		/* of its principals */
 };
 
+/* Which table of principals a CPU's entries are counted in: there is one a ring. */
+static __always_inline __u32 principals_key(__u32 class, __u32 cpu)
+{
+	__u32 group = class == HT_CLASS_TLS ? 0 : cpu >> (ht_group_shift & 31);
+
+	return (class & (HT_CLASS__MAX - 1)) * ht_ngroups + group;
+}
+
 static __always_inline struct ht_principals *pressed_ring(__u32 class, __u32 cpu, struct pressed *ret_p)
 {
 	__u32 key = ring_of(class, cpu);
@@ -41,7 +50,7 @@ static __always_inline struct ht_principals *pressed_ring(__u32 class, __u32 cpu
 	ret_p->pos = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
 	ret_p->used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 	ret_p->shift = (ht_ring_shift[class & (HT_CLASS__MAX - 1)] - 1) & 31;
-	key = (class & (HT_CLASS__MAX - 1)) * ht_ngroups + (cpu >> (ht_group_shift & 31));
+	key = principals_key(class, cpu);
 	ret_p->table = key;
 	return bpf_map_lookup_elem(&principals, &key);
 }
@@ -301,7 +310,7 @@ __noinline int flood_cut(__u32 class, __u32 cpu, __u32 call)
  * goes round may count to the slot's next owner: the sum stays right.) */
 __noinline int flood_lost(__u32 class, __u32 cpu, __u32 cut)
 {
-	__u32 key = (class & (HT_CLASS__MAX - 1)) * ht_ngroups + (cpu >> (ht_group_shift & 31));
+	__u32 key = principals_key(class, cpu);
 	struct ht_principals *all = bpf_map_lookup_elem(&principals, &key);
 	struct ht_counters *n = counters_of(class, cpu);
 	struct ht_principal *p;

@@ -54,7 +54,8 @@ struct tls_piece {		/* what a call gave or took */
 	__u64 n, at, off;	/* bytes, of which `at` are done; where in the stream they begin */
 	__u64 until;		/* in the stream: not wanted before that */
 	__u64 sent;
-	__u32 dir, gen;
+	__u16 dir, asked;	/* asked: the ring is pressed, and whose this is may go on */
+	__u32 gen;
 	__u64 by;
 };
 
@@ -88,9 +89,10 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 			e->fault = 1;                                                                  \
 		}                                                                                      \
 		bpf_ringbuf_submit(e, wake_flags(ring, n, HT_CLASS_TLS, sizeof(*e) + (room)));         \
-		return 0;                                                                              \
+		return sizeof(*e) + (room);                                                                              \
 	} while (0)
 
+/* Bytes that went into the ring; negative: there is no room. 0: flood_cut() is to be asked first, not here for the stack. */
 static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), key = ring_of(HT_CLASS_TLS, cpu);
@@ -99,6 +101,8 @@ static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 
 	if (!p || !n || !ring || !p->c)
 		return -1;
+	if (ring_pressed(n, HT_CLASS_TLS) && !p->asked)
+		return 0;
 	barrier_var(want);
 	if (!want)
 		TLS_SEND(0);
@@ -117,12 +121,25 @@ static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 	TLS_SEND(HT_TLS_CHUNK);
 }
 
+/* The ring is pressed: is its principal's part of it full? Then what is left of the call is one lost entry. */
+static __always_inline void tls_ask(struct tls_piece *p)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), cut = flood_cut(HT_CLASS_TLS, cpu, 0);
+
+	p->asked = 1;
+	if (!cut)
+		return;
+	__sync_fetch_and_add(&p->c->seq, 1);
+	flood_lost(HT_CLASS_TLS, cpu, cut);
+	p->at = p->n;
+}
+
 static long tls_step(__u32 i, void *ctx)
 {
 	struct tls_piece *p = ctx;
 	__u64 left = p->n - p->at, here = p->off + p->at;
-	__u32 want = 0, cpu;
-	struct ht_counters *n;
+	__u32 want = 0;
+	int put;
 
 	if (p->at >= p->n)
 		return 1;
@@ -136,13 +153,15 @@ static long tls_step(__u32 i, void *ctx)
 		left = left > HT_TLS_CHUNK ? HT_TLS_CHUNK : left;
 		want = left;
 	}
-	if (tls_send(p, left, want)) {
-		cpu = bpf_get_smp_processor_id();
-		__sync_fetch_and_add(&p->c->seq, 1);
-		n = counters_of(HT_CLASS_TLS, cpu);
-		if (n)
-			number_lost(n, HT_CAUSE_RING_FULL);
+	put = tls_send(p, left, want);
+	if (!put) {
+		tls_ask(p);	/* the next step goes on */
+		return 0;
 	}
+	if (put < 0)
+		tls_count_lost(p->c);
+	else if (p->asked)
+		flood_charge(HT_CLASS_TLS, bpf_get_smp_processor_id(), 0, put);
 	p->sent += want;
 	p->at += left;
 	return 0;

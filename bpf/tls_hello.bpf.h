@@ -72,12 +72,15 @@ struct tls_first {		/* bytes for HT_TLS_HELLO */
 
 static __noinline int tls_hello_send(struct tls_first *f)
 {
-	struct ht_counters *n = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
+	__u32 cpu = bpf_get_smp_processor_id(), cut, want, take;
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
 	void *ring = tls_ring();
-	__u32 want, take;
 
 	if (!f || !n || !ring)
 		return -1;
+	cut = ring_pressed(n, HT_CLASS_TLS) ? flood_cut(HT_CLASS_TLS, cpu, 0) : 0;
+	if (cut)
+		return flood_lost(HT_CLASS_TLS, cpu, cut);
 	want = f->n;
 	barrier_var(want);
 	if (want <= 256)

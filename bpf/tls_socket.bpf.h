@@ -112,6 +112,8 @@ static __always_inline void tls_give(void *e, __u32 len)
 	void *ring = tls_ring();
 
 	bpf_ringbuf_submit(e, n && ring ? wake_flags(ring, n, HT_CLASS_TLS, len) : 0);
+	if (n && ring_pressed(n, HT_CLASS_TLS))
+		flood_charge(HT_CLASS_TLS, cpu, 0, len);
 }
 
 /* Only of one that the reader knows. Filled in place, as the next one: older kernels' stacks have no room. */

@@ -70,6 +70,7 @@ SIZES = {
     "tlsmatrix.kept": (100, 1_000, "requests over one connection"),
     "tlsmatrix.pointers": (100, 5_000, "TLS connections of one program, one after the other"),
     "tlsmatrix.load": (1_000, 20_000, "requests of a load generator"),
+    "tlsflood.turns": (100, 2_000, "turns of 100 requests of each of three flooders inside TLS"),
     "tlsplan.go": (0, 1, "whether Go's programs are linked in all six ways"),
     "bench.open_pairs": (100_000, 500_000, "open+close pairs a round"),
     "bench.getppids": (300_000, 2_000_000, "uncaptured calls a round"),

@@ -27,7 +27,7 @@ def run_small(command, small, cwd, during=None):
     during(pid of the trace)."""
     path = os.path.join(cwd, "trail")
     sizes = [str(small.get(c, 0)) for c in ("control", "process", "data")]
-    argv = [os.path.join(tap.BUILD, "tests/live/smallrings"), path, *sizes, "--", *command]
+    argv = [os.path.join(tap.BUILD, "tests/live/smallrings"), path, *sizes, "tls=%d" % small["tls"] if "tls" in small else "--", *command]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd) as p:
         if during:
             during(p.pid)

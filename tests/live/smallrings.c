@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* smallrings FILE CONTROL PROCESS DATA -- CMD ARG...: like `hosttrail trace -o FILE`, with rings of so many bytes (0: the
  * default), so that a flood overruns them. For "--": "all": the high-rate calls are captured, too; "kernel=SELECTORS": with these, as
- * `hosttrail trace --selectors`; "agent=SELECTORS": the same, but the kernel drops nothing. Says the same last line, and exits with CMD's status. */
+ * `hosttrail trace --selectors`; "agent=SELECTORS": the same, but the kernel drops nothing; "tls=BYTES": the ring of TLS has so many. Says the same last line, and exits with CMD's status. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +27,15 @@ static int write_record(void *ctx, struct reader *reader, unsigned i)
 }
 
 /* 0: not such a mode, or bad selectors. */
-static int with_selectors(const char *mode, struct trace_options *o, uint64_t *calls)
+static int with_mode(const char *mode, struct trace_options *o, uint64_t *calls)
 {
 	char why[SELECTORS_WHY_MAX];
 	bool agent = !strncmp(mode, "agent=", 6);
 
+	if (!strncmp(mode, "tls=", 4)) {
+		o->ring_bytes[HT_CLASS_TLS] = (uint32_t)strtoul(mode + 4, NULL, 0);
+		return 1;
+	}
 	if ((!agent && strncmp(mode, "kernel=", 7) != 0) || selection_load(strchr(mode, '=') + 1, &o->selection, why) < 0)
 		return 0;
 	callselect(o->selection->selectors, calls);
@@ -49,8 +53,8 @@ int main(int argc, char **argv)
 	FILE *out;
 	int r;
 
-	if (argc < 7 || (strcmp(argv[5], "--") && strcmp(argv[5], "all") && !with_selectors(argv[5], &o, chosen))) {
-		fprintf(stderr, "usage: smallrings FILE CONTROL PROCESS DATA {--|all|kernel=SELECTORS|agent=SELECTORS} CMD ARG...\n");
+	if (argc < 7 || (strcmp(argv[5], "--") && strcmp(argv[5], "all") && !with_mode(argv[5], &o, chosen))) {
+		fprintf(stderr, "usage: smallrings FILE CONTROL PROCESS DATA {--|all|kernel=SELECTORS|agent=SELECTORS|tls=BYTES} CMD ARG...\n");
 		return 2;
 	}
 	memset(every, 0xff, sizeof(every));

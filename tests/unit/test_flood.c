@@ -42,8 +42,12 @@ static struct {
 	struct task_struct task;
 } k;
 
+static uint32_t asked_for;	/* which table of principals */
+
 static void *bpf_map_lookup_elem(void *map, const uint32_t *key)
 {
+	if (map == &principals)
+		asked_for = *key;
 	return map == &principals ? (void *)&k.table : map == &settled ? (void *)&k.done : &rings;
 }
 
@@ -108,6 +112,7 @@ struct writer {
 	uint32_t rare;		/* each so-many-th call is another one; 0: none */
 	double rate, due;		/* calls a second */
 	uint64_t from;			/* ns: is quiet before */
+	uint32_t len;			/* of an entry; 0: LEN */
 	uint64_t made, recorded, cut, full, rare_lost;
 };
 
@@ -126,7 +131,7 @@ static uint64_t waits(void)
 static void one_call(struct writer *w)
 {
 	bool pressed = waits() >= SIZE / 4, rare = w->rare && w->made % w->rare == 0;
-	uint32_t call = rare ? USUAL + 1 : USUAL, cut;
+	uint32_t call = w->len ? 0 : rare ? USUAL + 1 : USUAL, cut, len = w->len ?: LEN;
 
 	k.cred.uid.val = w->uid;
 	k.task = (struct task_struct){ &k.cred, w->cgroup };
@@ -138,15 +143,15 @@ static void one_call(struct writer *w)
 		w->rare_lost += rare;
 		return;
 	}
-	if (waits() + LEN > SIZE) {
+	if (waits() + len > SIZE) {
 		w->full++;
 		w->rare_lost += rare;
 		return;
 	}
-	k.written += LEN;
+	k.written += len;
 	w->recorded++;
 	if (pressed)
-		flood_charge(HT_CLASS_DATA, 0, call, LEN);
+		flood_charge(HT_CLASS_DATA, 0, call, len);
 }
 
 /* The reader frees what it read, and says what of the losses is on disk. */
@@ -373,6 +378,35 @@ static void a_past_is_forgotten(void)
 	ok(w[1].cut > 0);
 }
 
+/* Plaintext of TLS: large pieces that are no calls. Who has small ones loses none beside who fills the ring with the largest. */
+static void large_pieces(void)
+{
+	uint32_t large = sizeof(struct ht_tls) + HT_TLS_CHUNK;
+	struct writer w[4] = { { .uid = 1, .cgroup = { 1 }, .rate = 5 * READER / large, .len = large },
+			       { .uid = 2, .cgroup = { 2 }, .rate = 5 * READER / large, .len = large },
+			       { .uid = 3, .cgroup = { 3 }, .rate = 400, .len = 600 }, { .uid = 4, .cgroup = { 4 }, .rate = 10, .len = large } };
+
+	begin();
+	play(w, 4, 4000 * MS, READER);
+	ok_int(lost(w + 2, 2), 0);
+	ok(w[0].cut > 0 && w[1].cut > 0);
+	ok_int(w[0].full + w[1].full, 0);
+	ok(w[0].recorded * large > READER);	/* of 4 seconds: each gets its part */
+	counts_add_up(w, 4);
+}
+
+/* The one ring of TLS has one table, whatever CPU writes; others one for each group of CPUs. */
+static void whose_table(void)
+{
+	begin();
+	flood_charge(HT_CLASS_TLS, 9, 0, LEN);
+	ok_int(asked_for, HT_CLASS_TLS * ht_ngroups);
+	flood_lost(HT_CLASS_TLS, 9, 1);
+	ok_int(asked_for, HT_CLASS_TLS * ht_ngroups);
+	flood_charge(HT_CLASS_DATA, 9, USUAL, LEN);
+	ok_int(asked_for, HT_CLASS_DATA * ht_ngroups + 1);
+}
+
 #define HALF (SIZE / 2)
 
 static void bounds(void)
@@ -387,6 +421,6 @@ static void bounds(void)
 static const struct tap_case cases[] = {
 	CASE(bounds), CASE(one_flooder), CASE(a_busy_one_beside_floods), CASE(many_users_flood), CASE(many_cgroups_flood),
 	CASE(many_users_of_a_container), CASE(many_cgroups_of_a_container), CASE(quiet_in_the_same_container),
-	CASE(the_reader_stands_still), CASE(a_past_is_forgotten),
+	CASE(the_reader_stands_still), CASE(a_past_is_forgotten), CASE(large_pieces), CASE(whose_table),
 };
 TAP_MAIN(cases)
