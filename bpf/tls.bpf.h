@@ -54,7 +54,7 @@ struct tls_piece {		/* what a call gave or took */
 	__u64 n, at, off;	/* bytes, of which `at` are done; where in the stream they begin */
 	__u64 until;		/* in the stream: not wanted before that */
 	__u64 sent;
-	__u16 dir, asked;	/* asked: the ring is pressed, and whose this is may go on */
+	__u16 dir, pressed;	/* pressed: what goes into the ring is counted to its principal */
 	__u32 gen;
 	__u64 by;
 };
@@ -92,7 +92,7 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 		return sizeof(*e) + (room);                                                                              \
 	} while (0)
 
-/* Bytes that went into the ring; negative: there is no room. 0: flood_cut() is to be asked first, not here for the stack. */
+/* Bytes that went into the ring; negative: there is no room. */
 static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), key = ring_of(HT_CLASS_TLS, cpu);
@@ -101,8 +101,6 @@ static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 
 	if (!p || !n || !ring || !p->c)
 		return -1;
-	if (ring_pressed(n, HT_CLASS_TLS) && !p->asked)
-		return 0;
 	barrier_var(want);
 	if (!want)
 		TLS_SEND(0);
@@ -121,17 +119,21 @@ static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 	TLS_SEND(HT_TLS_CHUNK);
 }
 
-/* The ring is pressed: is its principal's part of it full? Then what is left of the call is one lost entry. */
-static __always_inline void tls_ask(struct tls_piece *p)
+/* Is the ring pressed, and its principal's part of it full? Then the call's bytes are one lost entry. */
+static __always_inline bool tls_cut(struct tls_piece *p)
 {
-	__u32 cpu = bpf_get_smp_processor_id(), cut = flood_cut(HT_CLASS_TLS, cpu, 0);
+	__u32 cpu = bpf_get_smp_processor_id(), cut;
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
 
-	p->asked = 1;
+	if (!n || !ring_pressed(n, HT_CLASS_TLS))
+		return false;
+	p->pressed = 1;
+	cut = flood_cut(HT_CLASS_TLS, cpu, 0);
 	if (!cut)
-		return;
+		return false;
 	__sync_fetch_and_add(&p->c->seq, 1);
 	flood_lost(HT_CLASS_TLS, cpu, cut);
-	p->at = p->n;
+	return true;
 }
 
 static long tls_step(__u32 i, void *ctx)
@@ -154,13 +156,9 @@ static long tls_step(__u32 i, void *ctx)
 		want = left;
 	}
 	put = tls_send(p, left, want);
-	if (!put) {
-		tls_ask(p);	/* the next step goes on */
-		return 0;
-	}
 	if (put < 0)
 		tls_count_lost(p->c);
-	else if (p->asked)
+	else if (p->pressed)
 		flood_charge(HT_CLASS_TLS, bpf_get_smp_processor_id(), 0, put);
 	p->sent += want;
 	p->at += left;
@@ -265,6 +263,8 @@ static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir
 	}
 	p.c = c;
 	p.buf = o->buf;
+	if (p.until < p.off + n && tls_cut(&p))
+		return 0;
 	bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
 	return 0;
 }
