@@ -54,7 +54,7 @@ struct tls_piece {		/* what a call gave or took */
 	__u64 n, at, off;	/* bytes, of which `at` are done; where in the stream they begin */
 	__u64 until;		/* in the stream: not wanted before that */
 	__u64 sent;
-	__u16 dir, pressed;	/* pressed: what goes into the ring is counted to its principal */
+	__u16 dir, put;		/* put: what went into the ring, in words of 8 bytes */
 	__u32 gen;
 	__u64 by;
 };
@@ -89,10 +89,10 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 			e->fault = 1;                                                                  \
 		}                                                                                      \
 		bpf_ringbuf_submit(e, wake_flags(ring, n, HT_CLASS_TLS, sizeof(*e) + (room)));         \
-		return sizeof(*e) + (room);                                                                              \
+		p->put += (sizeof(*e) + (room)) / 8;                                                   \
+		return 0;                                                                              \
 	} while (0)
 
-/* Bytes that went into the ring; negative: there is no room. */
 static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), key = ring_of(HT_CLASS_TLS, cpu);
@@ -119,29 +119,12 @@ static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 	TLS_SEND(HT_TLS_CHUNK);
 }
 
-/* Is the ring pressed, and its principal's part of it full? Then the call's bytes are one lost entry. */
-static __always_inline bool tls_cut(struct tls_piece *p)
-{
-	__u32 cpu = bpf_get_smp_processor_id(), cut;
-	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
-
-	if (!n || !ring_pressed(n, HT_CLASS_TLS))
-		return false;
-	p->pressed = 1;
-	cut = flood_cut(HT_CLASS_TLS, cpu, 0);
-	if (!cut)
-		return false;
-	__sync_fetch_and_add(&p->c->seq, 1);
-	flood_lost(HT_CLASS_TLS, cpu, cut);
-	return true;
-}
-
 static long tls_step(__u32 i, void *ctx)
 {
 	struct tls_piece *p = ctx;
 	__u64 left = p->n - p->at, here = p->off + p->at;
-	__u32 want = 0;
-	int put;
+	__u32 want = 0, cpu;
+	struct ht_counters *n;
 
 	if (p->at >= p->n)
 		return 1;
@@ -155,14 +138,52 @@ static long tls_step(__u32 i, void *ctx)
 		left = left > HT_TLS_CHUNK ? HT_TLS_CHUNK : left;
 		want = left;
 	}
-	put = tls_send(p, left, want);
-	if (put < 0)
-		tls_count_lost(p->c);
-	else if (p->pressed)
-		flood_charge(HT_CLASS_TLS, bpf_get_smp_processor_id(), 0, put);
+	if (tls_send(p, left, want)) {
+		cpu = bpf_get_smp_processor_id();
+		__sync_fetch_and_add(&p->c->seq, 1);
+		n = counters_of(HT_CLASS_TLS, cpu);
+		if (n)
+			number_lost(n, HT_CAUSE_RING_FULL);
+	}
 	p->sent += want;
 	p->at += left;
 	return 0;
+}
+
+/* ---- who fills the ring, see flood.bpf.h. Global functions, for the verifier; and asked before the stack is too deep */
+
+/* What flood_cut() says, where it is to be asked. */
+__noinline int tls_cut(__u32 pad)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
+
+	barrier_var(pad);
+	return n && ring_pressed(n, HT_CLASS_TLS) ? flood_cut(HT_CLASS_TLS, cpu, 0) : 0;
+}
+
+__noinline int tls_charge(__u32 words)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
+
+	return n && ring_pressed(n, HT_CLASS_TLS) ? flood_charge(HT_CLASS_TLS, cpu, 0, words * 8) : 0;
+}
+
+/* The bytes of a call are one lost entry, unless nobody wants them. */
+static __noinline int tls_lose(struct tls_conn *c, __u32 dir, __u64 n, __u32 cut)
+{
+	struct ht_tls_wanted *wanted;
+	__u64 end;
+
+	if (!c)
+		return 0;
+	wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
+	end = __sync_fetch_and_add(&c->off[dir & 1], n) + n;
+	if (wanted && wanted->until[dir & 1] >= end)
+		return 0;
+	__sync_fetch_and_add(&c->seq, 1);
+	return flood_lost(HT_CLASS_TLS, bpf_get_smp_processor_id(), cut);
 }
 
 /* ---- is it HTTP? */
@@ -263,9 +284,8 @@ static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir
 	}
 	p.c = c;
 	p.buf = o->buf;
-	if (p.until < p.off + n && tls_cut(&p))
-		return 0;
 	bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
+	tls_charge(p.put);
 	return 0;
 }
 
@@ -302,7 +322,7 @@ static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tl
 
 static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_open *o, __u64 n)
 {
-	__u32 dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, gen = 0;
+	__u32 dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, gen = 0, cut;
 	struct tls_conn *c;
 
 	if (!n || n > TLS_ONE_CALL_MAX || (d->op != HT_TLS_READ && d->op != HT_TLS_WRITE && d->op != HT_TLS_SENDFILE))
@@ -312,11 +332,18 @@ static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_ope
 		return;
 	if ((d->flags & HT_TLS_F_FOREIGN) && (!c || !(c->flags & TLS_CONN_RECORDS)))	/* also called for plain files and sockets */
 		return;
+	if (!c)
+		c = tls_conn_of(&o->key);
+	cut = tls_cut(0);
+	if (cut) {
+		tls_lose(c, dir, n, cut);
+		return;
+	}
 	if (c && (c->flags & TLS_CONN_ANSWERS << dir))
 		gen = tls_identity_known();
 	if (o->buf && !gen)
 		gen = tls_identity(0);	/* here, because the stacks of older kernels are not deep enough for it further in */
-	tls_data(o, c ?: tls_conn_of(&o->key), dir, n, gen);
+	tls_data(o, c, dir, n, gen);
 }
 
 /* ---- entry */
