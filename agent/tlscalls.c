@@ -361,6 +361,7 @@ static int take_data(struct tlscalls *t, struct conn *c, const struct ht_tls *ev
 
 	if (ev->offset < c->off[dir])		/* was there before: rings hold each entry once, so this is no good one */
 		return -EBADMSG;
+	skip_to(c, !dir, when, ev->lost, &r);	/* first: its answer is not this one's, nor an answer that of what follows */
 	skip_to(c, dir, when, ev->offset, &r);
 	if (c->http && ev->captured && !r)
 		r = http_conn_feed(c->http, dir, when, ev + 1, ev->captured);
@@ -395,7 +396,7 @@ static bool entry_good(const struct ht_tls *ev, uint32_t n)
 	switch (ev->what) {
 	case HT_TLS_DATA:
 		return ev->dir <= HT_TLS_RECEIVED && ev->captured <= more && ev->captured <= ev->full && ev->full <= UINT64_MAX / 4 &&
-		       ev->offset <= UINT64_MAX / 4;
+		       ev->offset <= UINT64_MAX / 4 && ev->lost <= UINT64_MAX / 4;
 	case HT_TLS_SOCKET:
 		return more >= sizeof(struct ht_sock);
 	case HT_TLS_END:

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 10
+#define HT_EVENT_VERSION 11
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -484,8 +484,9 @@ struct ht_tls {
 	__u8 fault;		/* the bytes could not be read */
 	__u8 fresh;		/* seen from its handshake on */
 	__u64 by;		/* the thread, or the goroutine */
+	__u64 lost;		/* HT_TLS_DATA: where in the other direction's stream the last piece ended that was lost; 0: none was */
 };
-_Static_assert(sizeof(struct ht_tls) == 48 + 40, "TLS event");
+_Static_assert(sizeof(struct ht_tls) == 48 + 48, "TLS event");
 
 #define HT_TLS_FIELDS_MAX 64		/* of a list; a longer one is not told */
 #define HT_TLS_FIELDS_BYTES 16384	/* of a list */

@@ -57,6 +57,7 @@ struct tls_piece {		/* what a call gave or took */
 	__u16 dir, put;		/* put: what went into the ring, in words of 8 bytes */
 	__u32 gen;
 	__u64 by;
+	__u64 lost;		/* of the other direction */
 };
 
 static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u32 len, __u64 full, __u32 want)
@@ -65,6 +66,7 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 	e->h.gen = p->gen;
 	e->dir = p->dir;
 	e->by = p->by;
+	e->lost = p->lost;
 	e->offset = p->off + p->at;
 	e->full = full;
 	e->captured = want;
@@ -141,6 +143,7 @@ static long tls_step(__u32 i, void *ctx)
 	if (tls_send(p, left, want)) {
 		cpu = bpf_get_smp_processor_id();
 		__sync_fetch_and_add(&p->c->seq, 1);
+		p->c->lost[p->dir & 1] = here + left;
 		n = counters_of(HT_CLASS_TLS, cpu);
 		if (n)
 			number_lost(n, HT_CAUSE_RING_FULL);
@@ -182,6 +185,7 @@ static __noinline int tls_lose(struct tls_conn *c, __u32 dir, __u64 n, __u32 cut
 	end = __sync_fetch_and_add(&c->off[dir & 1], n) + n;
 	if (wanted && wanted->until[dir & 1] >= end)
 		return 0;
+	c->lost[dir & 1] = end;
 	__sync_fetch_and_add(&c->seq, 1);
 	return flood_lost(HT_CLASS_TLS, bpf_get_smp_processor_id(), cut);
 }
@@ -283,6 +287,7 @@ static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir
 		}
 	}
 	p.c = c;
+	p.lost = c->lost[(dir & 1) ^ 1];
 	p.buf = o->buf;
 	bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
 	tls_charge(p.put);

@@ -31,7 +31,7 @@ static __always_inline void tls_hello_fill(struct tls_hello *o, const struct tls
 	o->e.h.len = len;
 	o->e.h.seq = 0;
 	o->e.conn = k->ino;
-	o->e.offset = o->e.full = 0;
+	o->e.offset = o->e.full = o->e.lost = o->e.by = 0;
 	o->e.captured = 0;
 	o->e.what = what;
 	o->e.dir = o->e.fault = 0;

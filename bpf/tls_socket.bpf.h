@@ -82,6 +82,7 @@ static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32
 	e->conn = c->id;
 	e->offset = e->full = 0;
 	e->captured = 0;
+	e->lost = 0;
 	e->by = (__u32)bpf_get_current_pid_tgid();
 	e->what = what;
 	e->dir = e->fault = 0;

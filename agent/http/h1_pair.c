@@ -3,7 +3,8 @@
  * Which response of HTTP/1 answers which request. In order, as long as no message was lost. When some were:
  *
  *   a connection on which no request was ever sent before the response to the one before it had ended is taken not to pipeline. There
- *   at most one response is owed, so the next one is found again;
+ *   at most one response is owed, so the next one is found again. That a response was lost is told before the next request, where it can be:
+ *   with none owed then, it was that of a request that was lost, too;
  *   where requests were pipelined, how many are missing cannot be told: from then on they are given without one another.
  */
 #include <utlist.h>
@@ -56,8 +57,13 @@ static struct call *waiting(struct http_conn *c)
 /* One more request, while others may have no response yet. */
 static void ask_more(struct http_conn *c)
 {
-	if (c->doubt || !owed(c))
+	if (c->doubt)
 		return;
+	if (!owed(c)) {
+		if (!c->pipelined)
+			c->response_lost = false;
+		return;
+	}
 	if (c->response_lost && !c->pipelined)
 		answers_lost(c);
 	else

@@ -11,12 +11,12 @@
 
 struct seen {
 	unsigned n, fail_at;
-	char name[4][64], peer[4][64];
-	uint32_t tid[4], gen[4], flags[4];
-	unsigned status[4];
-	uint16_t version[4], cipher[4];
-	char server_name[4][64];
-	uint64_t lost[4], body[4];
+	char name[8][64], peer[8][64];
+	uint32_t tid[8], gen[8], flags[8];
+	unsigned status[8];
+	uint16_t version[8], cipher[8];
+	char server_name[8][64];
+	uint64_t lost[8], body[8];
 	unsigned told;
 	struct ht_tls_wanted wanted;
 };
@@ -24,7 +24,7 @@ struct seen {
 static int on_call(void *ctx, const struct tlscalls_call *c)
 {
 	struct seen *s = ctx;
-	unsigned i = s->n++ & 3;
+	unsigned i = s->n++ & 7;
 
 	if (s->n == s->fail_at)
 		return -ENOSPC;
@@ -269,6 +269,60 @@ static void lost_request_keeps_its_answer(void)
 	tlscalls_free(&t);
 }
 
+/* A server's connection on which such pieces are lost ("q": a request, "a": an answer), each in its round: the other rounds are whole, and so is
+ * what came of that one. */
+static void lost_in_rounds(const char *const *gone, unsigned rounds)
+{
+	struct piece_conn c = { .id = 21, .tid = 1, .tgid = 1, .gen = 1 };
+	unsigned whole = 0, unknown = 0, unanswered = 0, want[3] = { 0 };
+	LAB(s, t);
+
+	for (unsigned i = 0; i < rounds; i++) {
+		bool ask = !strchr(gone[i], 'q'), answer = !strchr(gone[i], 'a');
+
+		piece_text(&p, &c, HT_TLS_RECEIVED, REQUEST);
+		if (ask)
+			GIVE(t, p.e.h.len);
+		else
+			piece_lost(&p, &c);
+		piece_text(&p, &c, HT_TLS_SENT, ask ? ANSWER : "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+		if (answer)
+			GIVE(t, p.e.h.len);
+		else
+			piece_lost(&p, &c);
+		want[0] += ask && answer;
+		want[1] += answer && !ask;
+		want[2] += ask && !answer;
+	}
+	GIVE(t, piece_end(&p, &c));
+	for (unsigned i = 0; i < s.n; i++) {
+		if (!strcmp(s.name[i], "UnknownRequest"))
+			unknown += s.status[i] == 404;
+		else if (s.status[i])
+			whole += s.status[i] == 200;
+		else
+			unanswered++;
+	}
+	ok_int(whole, want[0]);
+	ok_int(unknown, want[1]);
+	ok_int(unanswered, want[2]);
+	ok_int(s.n, want[0] + want[1] + want[2]);
+	ok_int(tlscalls_stats(t)->malformed, 0);
+	tlscalls_free(&t);
+}
+
+static void each_loss_is_its_own_rounds(void)
+{
+	static const char *const kinds[] = { "", "q", "a", "qa" };
+	unsigned n = sizeof(kinds) / sizeof(*kinds);
+
+	for (unsigned i = 0; i < n * n * n; i++) {	/* between a whole one first and two last */
+		const char *gone[6] = { "", kinds[i % n], kinds[i / n % n], kinds[i / n / n], "", "" };
+
+		lost_in_rounds(gone, 6);
+	}
+}
+
 /* "400 Bad Request" to nobody. */
 static void answer_to_no_request(void)
 {
@@ -391,7 +445,7 @@ static void handshake_is_its_sockets(void)
 static const struct tap_case cases[] = {
 	CASE(handshake_is_its_sockets),
 	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(body_is_wanted_by_status), CASE(loss_is_seen), CASE(ends_with_its_process), CASE(newer_ones_live),
-	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(answer_first), CASE(answer_to_no_request), CASE(lost_request_keeps_its_answer),
+	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(answer_first), CASE(answer_to_no_request), CASE(lost_request_keeps_its_answer), CASE(each_loss_is_its_own_rounds),
 	CASE(nonsense_is_refused), CASE(connections_are_bounded),
 	CASE(callbacks_errors_come_back),
 };

@@ -17,7 +17,7 @@ struct piece {
 };
 
 struct piece_conn {		/* one connection, as the kernel keeps it */
-	uint64_t id, seq, off[2], time;
+	uint64_t id, seq, off[2], lost[2], time;
 	uint32_t tid, tgid, gen;
 };
 
@@ -42,6 +42,7 @@ static inline uint32_t piece_data(struct piece *p, struct piece_conn *c, enum ht
 	p->e.offset = c->off[dir];
 	p->e.full = full;
 	p->e.captured = captured;
+	p->e.lost = c->lost[!dir];
 	memcpy(p->u.bytes, text, captured);
 	c->off[dir] += full;
 	return n;
@@ -50,6 +51,12 @@ static inline uint32_t piece_data(struct piece *p, struct piece_conn *c, enum ht
 static inline uint32_t piece_text(struct piece *p, struct piece_conn *c, enum ht_tls_dir dir, const char *text)
 {
 	return piece_data(p, c, dir, text, (uint32_t)strlen(text), strlen(text));
+}
+
+/* What was made last is not given: it was lost. */
+static inline void piece_lost(const struct piece *p, struct piece_conn *c)
+{
+	c->lost[p->e.dir] = p->e.offset + p->e.full;
 }
 
 static inline uint32_t piece_socket(struct piece *p, struct piece_conn *c, uint16_t sport, uint16_t dport)
