@@ -52,6 +52,7 @@ SIZES = {
     "rules.every": (10, 1, "every how manyth set of selectors is compared, with the kernel's help and without"),
     "rules.opens": (20_000, 2_000_000, "opens that no event selector wants, each way"),
     "flood.opens": (60_000, 1_000_000, "opens of one user in a flood"),
+    "flood.many": (300, 900, "users, or cgroups, of one container that floods"),
     "flood.each": (30, 300, "opens of each of 1,500 users in a flood"),
     "strace.large": (0, 1, "whether a clone, the build of a package and Python's own tests are run"),
     "strace.files": (100, 20_000, "files of the repository that is cloned"),

@@ -195,11 +195,11 @@ def newcomers_beside_a_container(t, users, cgroups):
 
 
 def newcomers_beside_many_users(t):
-    newcomers_beside_a_container(t, 900, 1)
+    newcomers_beside_a_container(t, size("flood.many"), 1)
 
 
 def newcomers_beside_many_cgroups(t):
-    newcomers_beside_a_container(t, 1, 900)
+    newcomers_beside_a_container(t, 1, size("flood.many"))
 
 
 def newcomers_in_one_flood(t):
