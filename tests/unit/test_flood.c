@@ -398,7 +398,10 @@ static void large_pieces(void)
 /* The one ring of TLS has one table, whatever CPU writes; others one for each group of CPUs. */
 static void whose_table(void)
 {
+	static const uint32_t cgroups[] = { 1, 0 };
+
 	begin();
+	k.task = (struct task_struct){ &k.cred, cgroups };
 	flood_charge(HT_CLASS_TLS, 9, 0, LEN);
 	ok_int(asked_for, HT_CLASS_TLS * ht_ngroups);
 	flood_lost(HT_CLASS_TLS, 9, 1);
