@@ -122,7 +122,7 @@ workload-statictls := -s -lssl -lcrypto -Wl,--no-warnings
 $(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -D_GNU_SOURCE -pthread $(if $(findstring 32,$*),-m32) $(if $(findstring nolibc,$*),-nostdlib) -static -o $@ $< $(workload-$*)
-tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
+tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers) $(O)/tests/bench/tlsloop
 
 ## check: install what is missing, build, run every test at its everyday size
 ## check-long: the same tests at full size; docs/long-runs.md gets the results, and says what need not run again

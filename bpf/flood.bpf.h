@@ -2,7 +2,7 @@
 /*
  * flood.bpf.h - who fills a ring, and what is cut so that the others find room.
  *
- * Nothing is counted while a ring is less than a quarter full, nothing is cut while it is less than half full. Beyond
+ * Nothing is counted while a ring is less than a quarter full, nothing is cut while it is less than half full (that of TLS: three quarters). Beyond
  * that a bound holds for what somebody has in the ring, which is his part of the last half ring's bytes, times all that waits. At half
  * full the bound is that half, and it falls with the third power of what is free. So one that floods alone gets half, two get a quarter each,
  * forty together leave a sixth of the ring to those who write little, two hundred and fifty a tenth; and nothing has to be found out
@@ -281,7 +281,8 @@ __noinline int flood_cut(__u32 class, __u32 cpu, __u32 call)
 		return 0;
 	n->used = r.used;
 	half = 1ull << r.shift;
-	if (r.used <= half)
+	/* plaintext of a body comes at once, until the reader says that it wants none of it */
+	if (r.used <= (class == HT_CLASS_TLS ? half + half / 2 : half))
 		return 0;
 	room = r.used < 2 * half ? 2 * half - r.used : 0;
 	bounds_begin(&b, room, half);
