@@ -131,6 +131,8 @@ int probes_exe_of_fd(struct probes *p, int fd, struct ht_exe *ret_e);
  * nothing where none wait. How many calls still wait, or -errno. */
 int64_t probes_flush(struct probes *p, uint64_t before);
 #define PROBES_MERGE_NS 250000000ull	/* how long equal calls are merged before they go out */
+#define UPROBE_MULTI 48		/* BPF_TRACE_UPROBE_MULTI: newer than the headers */
+#define UPROBE_SESSION 57	/* BPF_TRACE_UPROBE_SESSION */
 /* The programs of TLS capture, borrowed; -1: not loaded. At a function's entry and at its return, or one for both. */
 struct probes_tls_progs {
 	int entry, ret, session;

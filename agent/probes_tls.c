@@ -14,8 +14,6 @@
 #include "lib/cleanup.h"
 #include "probes_internal.h"
 
-#define UPROBE_MULTI 48		/* BPF_TRACE_UPROBE_MULTI: newer than the headers */
-#define UPROBE_SESSION 57	/* BPF_TRACE_UPROBE_SESSION */
 #define SCRATCHES_MIN 4
 #define SCRATCHES_MAX 16
 

@@ -16,8 +16,6 @@
 #include "tls/stacks.h"
 
 #define SEGMENTS_MAX 64
-#define UPROBE_MULTI 48		/* BPF_TRACE_UPROBE_MULTI */
-#define UPROBE_SESSION 57	/* BPF_TRACE_UPROBE_SESSION */
 #define UPROBE_MULTI_RETURN 1	/* BPF_F_UPROBE_MULTI_RETURN */
 #define LINK_CREATE 28		/* BPF_LINK_CREATE */
 #define RETPROBE_FILE "/sys/bus/event_source/devices/uprobe/format/retprobe"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tlsattach.h - puts the two programs of TLS capture on the sites of one file's plan (tls/plan.h).
+ * tlsattach.h - puts the programs of TLS capture on the sites of one file's plan (tls/plan.h).
  *
  * Runs with privileges, so it believes nothing of a plan: offsets must lie in executable segments of the file, functions in the
  * table, and what is Go's never gets a return probe, which would crash it. A file is attached for all processes that map it,
- * now and later, by any name; that ends when the links are closed. One link for each kind of site (uprobe_multi), else one for each site.
+ * now and later, by any name; that ends when the links are closed. One link for all sites (a session), or for
+ * each kind of them (uprobe_multi), or one for each site.
  */
 #ifndef HOSTTRAIL_TLSATTACH_H
 #define HOSTTRAIL_TLSATTACH_H

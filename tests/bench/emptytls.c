@@ -15,8 +15,6 @@
 #include "agent/tls/plan.h"
 #include "agent/tlsattach.h"
 
-#define UPROBE_MULTI 48	/* BPF_TRACE_UPROBE_MULTI */
-
 static int nothing(bool multi)
 {
 	static const struct bpf_insn insns[] = {
