@@ -40,6 +40,22 @@ static void place(const int *fds, unsigned n)
 	syscall(SYS_close_range, FD_CTL + n, ~0u, 0);
 }
 
+/*
+ * Who empties the rings comes before who fills them. Where the kernel shares CPUs out by session first (autogroup, which desktops and
+ * many servers have), a nice value counts within one only: so a session of its own, and that one's nice value, too.
+ */
+static void boost(int by)
+{
+	_cleanup_close_ int fd = -1;
+	char value[16];
+	int n = snprintf(value, sizeof(value), "%d", -by);
+
+	if (setsid() >= 0)
+		fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	if ((fd >= 0 && write(fd, value, (size_t)n) < 0) || setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - by) < 0)
+		log_warn(-errno, "cannot raise the worker's priority");
+}
+
 static _Noreturn void become(const struct parent *p, const char *role, const int *fds, unsigned n)
 {
 	char uid[16], gid[16], parent[16];
@@ -50,6 +66,8 @@ static _Noreturn void become(const struct parent *p, const char *role, const int
 	snprintf(uid, sizeof(uid), "%u", p->uid);
 	snprintf(gid, sizeof(gid), "%u", p->gid);
 	snprintf(parent, sizeof(parent), "%d", (int)getppid());
+	if (!strcmp(role, ROLE_WORKER) && p->config->priority_boost)
+		boost((int)p->config->priority_boost);
 	place(fds, n);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -112,15 +130,6 @@ int mark_as(const struct parent *p, pid_t pid, uint32_t flags)
 	if (r < 0)
 		log_warn(r, "cannot mark process %d as our own", (int)pid);
 	return r;
-}
-
-/* Who empties the rings comes before who fills them. */
-static void boost(const struct parent *p, pid_t pid)
-{
-	int now = getpriority(PRIO_PROCESS, (id_t)pid);
-
-	if (p->config->priority_boost && setpriority(PRIO_PROCESS, (id_t)pid, now - (int)p->config->priority_boost) < 0)
-		log_warn(-errno, "cannot raise the worker's priority");
 }
 
 /* One of ours: what it does with its own files is not recorded. */
@@ -225,7 +234,6 @@ int start_worker(struct parent *p)
 	p->worker = pid;
 	p->worker_started = clock_boot();
 	mark_self(p, pid);
-	boost(p, pid);
 	p->ctl = TAKE_FD(ctl[0]);
 	p->ask = TAKE_FD(ask[0]);
 	reload_new_worker(p);

@@ -310,6 +310,19 @@ def unprivileged_children(t):
         a.stop()
 
 
+def the_reader_comes_first(t):
+    """By nice values; and where CPUs are shared out by session first, they are its session's."""
+    with Agent(["/bin/true"]) as a:
+        a.start()
+        worker, nice = a.worker(), os.getpriority(os.PRIO_PROCESS, a.proc.pid)
+        t.equal(os.getpriority(os.PRIO_PROCESS, worker), max(-20, nice - 4), "the worker's nice value beside the agent's %d" % nice)
+        if os.path.exists("/proc/sys/kernel/sched_autogroup_enabled"):
+            t.equal(os.getsid(worker), worker, "a session of its own")
+            with open("/proc/%d/autogroup" % worker) as f:
+                t.equal(f.read().split()[-1], "-4", "the session's nice value")
+        a.stop()
+
+
 def idle(t):
     """A fraction of a core while nothing happens but the self-test."""
     with Agent(["/bin/true"], self_test=True) as a:
@@ -465,5 +478,5 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     Agent.tls = True
-    tap.main([a_tree_into_the_spool, losses_add_up, killed_worker, killed_parent, killed_resolver, unprivileged_children, idle,
+    tap.main([a_tree_into_the_spool, losses_add_up, killed_worker, killed_parent, killed_resolver, unprivileged_children, the_reader_comes_first, idle,
               a_full_disk, a_corrupt_frame, a_second_stream, an_over_full_chain, a_trickle, who])
