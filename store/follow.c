@@ -26,30 +26,41 @@ static bool same_content(struct store *st, const struct index_key *k, const uint
 	return same;
 }
 
-bool follow_is_indexed(struct store *st, struct decoded *d, unsigned i, bool earlier)
+/* 1, 0 or -EAGAIN; partial: the index that is there is asked, whether or not it is whole. */
+static int find_twin(struct store *st, struct decoded *d, unsigned i, bool earlier, bool partial)
 {
-	struct index_query q = { .from = INT64_MIN, .to = INT64_MAX, .by_attr = true, .attr = ATTR_EVENT_ID, .partial = true };
+	struct index_query q = { .from = INT64_MIN, .to = INT64_MAX, .by_attr = true, .attr = ATTR_EVENT_ID, .partial = partial };
 	_cleanup_index_cursor_ struct index_cursor *c = NULL;
 	_cleanup_buf_ struct buf json = { 0 };
 	struct record_summary s;
 	uint8_t id[16];
 	struct index_key k;
 	bool there = false;
+	int r;
 
 	if (reader_summary(d->reader, i, &s) < 0)
-		return false;
+		return 0;
 	memcpy(id, s.event_id, sizeof(id));
 	q.hash = index_hash(st->index, id, sizeof(id));
-	if (reader_json(d->reader, i, &json) < 0 || index_cursor_open(st->index, &q, &c) < 0)
-		return false;
-	while (!there && index_cursor_next(c, &k) > 0)
+	r = reader_json(d->reader, i, &json);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	r = index_cursor_open(st->index, &q, &c);
+	while (!r && !there && (r = index_cursor_next(c, &k)) > 0) {
 		there = (earlier ? k.place.pos < d->pos : k.place.pos != d->pos) && same_content(st, &k, id, &json);
-	return there;
+		r = 0;
+	}
+	return there ? 1 : r;
 }
 
-bool follow_is_repeat(struct store *st, struct decoded *d, unsigned i)
+bool follow_is_indexed(struct store *st, struct decoded *d, unsigned i)
 {
-	return (d->flags & JOURNAL_FORK) && follow_is_indexed(st, d, i, true);
+	return find_twin(st, d, i, false, true) > 0;
+}
+
+int follow_is_repeat(struct store *st, struct decoded *d, unsigned i)
+{
+	return d->flags & JOURNAL_FORK ? find_twin(st, d, i, true, false) : 0;
 }
 
 /* ---- frames */

@@ -154,7 +154,7 @@ static int index_record(struct tailer *t, struct decoded *d, const struct index_
 	if (r < 0)
 		return 0;	/* reader_open() accepted it: cannot be, and is not worth stopping for */
 	if (d->flags & JOURNAL_FORK) {
-		there = follow_is_indexed(t->st, d, place->record, false);
+		there = follow_is_indexed(t->st, d, place->record);
 		r = reader_summary(d->reader, place->record, &s);
 	}
 	if (s.time > *newest)

@@ -235,6 +235,7 @@ void lake_stop(struct lake *l)
 void lake_free(struct lake **pl)
 {
 	struct lake *l = *pl;
+	struct keepsake *k;
 	struct grave *g;
 
 	if (!l)
@@ -243,6 +244,10 @@ void lake_free(struct lake **pl)
 	while ((g = l->graves)) {
 		l->graves = g->next;
 		free(g);
+	}
+	while ((k = l->keepsakes)) {
+		l->keepsakes = k->next;
+		free(k);
 	}
 	duck_close(&l->query_db);
 	duck_close(&l->scoped_db);

@@ -10,6 +10,13 @@
 
 struct query;
 
+/* A segment that holds records which the journal does not have any more: it is not merged. */
+struct keepsake {
+	char store[UUID_TEXT];
+	journal_pos from;
+	struct keepsake *next;
+};
+
 /* A segment's file that no query which begins now can ask for. */
 struct grave {
 	char path[160];
@@ -38,6 +45,7 @@ struct lake {
 	unsigned nqueries;
 	uint64_t generation;			/* grows with every merge */
 	struct grave *graves;			/* the sealer's */
+	struct keepsake *keepsakes;		/* likewise */
 	/* how far behind */
 	bool caught_up;
 	uint64_t seen_base, sealed_since;	/* records */
@@ -57,8 +65,12 @@ int segment_check(struct lake *l, const struct segment *s, bool whole);
 /* ---- sealer.c */
 void *sealer_run(void *arg);
 /* The stretch [s->from, s->to) of the journal, received on one day, as one segment instead of those that stand for parts of
- * it. rows (0: any): how many there must be. 0 or -errno; logged. */
+ * it. rows (0: any): how many there must be. 0 or -errno, logged; -EAGAIN, not logged: the index is not there yet. -EBADMSG:
+ * other rows came. */
 int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s, uint64_t rows);
+/* How many rows sealing it again would give. */
+int seal_count(struct lake *l, const struct event_store *e, const struct segment *s, uint64_t *ret_rows);
+bool seal_can_again(struct lake *l, const struct segment *s);	/* the index has been through its stretch */
 /* ---- merge.c: one step of housekeeping for this store; 1: something was done. */
 int merge_step(struct lake *l, const struct event_store *e);
 void graves_dig(struct lake *l);		/* unlinks what no query needs any more */

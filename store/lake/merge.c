@@ -86,7 +86,32 @@ static bool find_run(const struct segment *s, const bool *apart, size_t n, size_
 	return false;
 }
 
-/* From the journal, like everything: the rows come sorted, and no file is read that could be damaged. */
+/* Those whose frames are damaged by now hold what nothing else does: they stay as they are, until the store is started again. */
+static int keep_damaged(struct lake *l, const struct event_store *e, const struct segment *s, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t rows = 0;
+		int r = seal_count(l, e, &s[i], &rows);
+		struct keepsake *k = !r && rows != s[i].rows ? calloc(1, sizeof(*k)) : NULL;
+
+		if (r < 0)
+			return r;
+		if (!k)
+			continue;
+		log_warnx("segment %s holds %llu records, of which the journal has %llu now: it is not merged", s[i].path,
+			  (unsigned long long)s[i].rows, (unsigned long long)rows);
+		memcpy(k->store, e->id, sizeof(k->store));
+		k->from = s[i].from;
+		k->next = l->keepsakes;
+		l->keepsakes = k;
+		kept++;
+	}
+	return kept ? 0 : -EBADMSG;
+}
+
+/* 1: merged. From the journal, like everything: the rows come sorted, and no file is read that could be damaged. */
 static int merge(struct lake *l, const struct event_store *e, const struct segment *s, size_t n)
 {
 	struct segment merged = { .from = s[0].from, .to = s[n - 1].to };
@@ -96,10 +121,21 @@ static int merge(struct lake *l, const struct event_store *e, const struct segme
 	for (size_t i = 0; i < n; i++)
 		rows += s[i].rows;
 	r = seal_stretch(l, e, &merged, rows);
+	if (r == -EBADMSG)
+		return keep_damaged(l, e, s, n);
 	for (size_t i = 0; i < n && !r; i++)
 		if (strcmp(s[i].path, merged.path))
 			grave_add(l, s[i].path);
-	return r;
+	return r < 0 ? r : 1;
+}
+
+static bool is_keepsake(struct lake *l, const struct event_store *e, const struct segment *s)
+{
+	const struct keepsake *k;
+
+	for (k = l->keepsakes; k && (k->from != s->from || strcmp(k->store, e->id)); k = k->next)
+		;
+	return k;
 }
 
 /* What was removed between two that stay must not come back with what they are merged into. */
@@ -114,9 +150,12 @@ static int find_holes(struct lake *l, const struct event_store *e, const struct 
 		free(apart);
 		return r;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		for (; h < nholes && holes[h] < s[i].from; h++)
 			apart[i] = true;
+		if (is_keepsake(l, e, &s[i]))
+			apart[i] = apart[i + 1] = true;
+	}
 	*ret_apart = apart;
 	return 0;
 }
@@ -136,8 +175,10 @@ int merge_step(struct lake *l, const struct event_store *e)
 		gone++;
 	if (r < 0 || !find_run(segments + gone, apart + gone, n - gone, &at, &run))
 		return r == -ENOENT ? 0 : r;
+	if (!seal_can_again(l, &segments[gone + at + run - 1]))
+		return 0;
 	r = merge(l, e, segments + gone + at, run);
-	if (r < 0)
+	if (r <= 0)
 		return r;
 	pthread_mutex_lock(&l->lock);
 	l->stats.merges++;

@@ -187,9 +187,15 @@ static bool is_past(struct scan *s, struct local *l)
 	return l->d->received < s->keep_from && reader_summary(l->d->reader, l->record, &summary) == 0 && summary.time < s->keep_from;
 }
 
-static bool is_row(struct scan *s, struct local *l)
+/* 1, 0; -EAGAIN: the index is being made anew and cannot say. */
+static int is_row(struct scan *s, struct local *l)
 {
-	return !is_past(s, l) && is_selected(s, l) && !follow_is_repeat(s->st, l->d, l->record);
+	int r;
+
+	if (is_past(s, l) || !is_selected(s, l))
+		return 0;
+	r = follow_is_repeat(s->st, l->d, l->record);
+	return r < 0 ? r : !r;
 }
 
 /* 0: a row, 1: this record is none, -ENOMEM. */
@@ -258,12 +264,11 @@ static int rows(struct shared *h, struct local *l, duckdb_data_chunk out, uint64
 				break;
 		}
 		decoded_lock(l->d);
-		for (; n < room && l->record < l->d->records; l->record++) {
-			if (!is_row(h->s, l))
+		for (r = 0; n < room && l->record < l->d->records && r >= 0; l->record++) {
+			r = is_row(h->s, l);
+			if (r <= 0)
 				continue;
 			r = one_row(h, l, out, n);
-			if (r < 0)
-				break;
 			n += r == 0;
 		}
 		decoded_unlock(l->d);
@@ -340,13 +345,18 @@ static int compare_rows(const void *a, const void *b)
 	return x->record < y->record ? -1 : x->record > y->record;
 }
 
-static void note_rows(struct scan *s, struct local *l, size_t frame)
+static int note_rows(struct scan *s, struct local *l, size_t frame)
 {
+	int r = 0;
+
 	decoded_lock(l->d);
-	for (l->record = 0; l->record < l->d->records && s->nrows < s->records; l->record++)
-		if (is_row(s, l))
+	for (l->record = 0; l->record < l->d->records && s->nrows < s->records && r >= 0; l->record++) {
+		r = is_row(s, l);
+		if (r > 0)
 			s->order[s->nrows++] = (struct scan_row){ reader_time(l->d->reader, l->record), (uint32_t)frame, l->record };
+	}
 	decoded_unlock(l->d);
+	return r;
 }
 
 int scan_sort(struct scan *s)
@@ -363,12 +373,15 @@ int scan_sort(struct scan *s)
 		r = get_frame(s, &l, i);
 		if (r <= 0)
 			continue;
-		note_rows(s, &l, i);
+		r = note_rows(s, &l, i);
 		decoded_release(l.cache, TAKE_PTR(l.d));
 	}
 	buf_free(&l.text);
-	if (r < 0)
+	if (r < 0) {
+		free(TAKE_PTR(s->order));
+		s->nrows = 0;
 		return r;
+	}
 	qsort(s->order, s->nrows, sizeof(*s->order), compare_rows);
 	return 0;
 }
@@ -453,7 +466,8 @@ static void on_rows(duckdb_function_info info, duckdb_data_chunk out)
 	int r = rows(h, l, out, &n);
 
 	if (r < 0)
-		duck.function_set_error(info, r == -ENOMEM ? "out of memory" : "a frame of the journal cannot be read");
+		duck.function_set_error(info, r == -ENOMEM ? "out of memory" : r == -EAGAIN ? "a part of the index is being made anew, try again"
+									   : "a frame of the journal cannot be read");
 	duck.data_chunk_set_size(out, n);
 }
 

@@ -51,6 +51,8 @@ static int seal_failed(struct lake *l, int r, const char *why)
 {
 	if (__atomic_load_n(&l->stopping, __ATOMIC_RELAXED))
 		return -ECANCELED;
+	if (r == -EAGAIN)
+		return r;
 	pthread_mutex_lock(&l->lock);
 	l->stats.seal_failures++;
 	l->not_disk = r == -ENOMEM || r == -EBADMSG || r == -E2BIG;
@@ -139,11 +141,17 @@ struct checking {
 	uint64_t again;			/* boot-time ns */
 };
 
+/* After a kill the index goes through the end of the journal again, and a scan ends where it is. */
+bool seal_can_again(struct lake *l, const struct segment *s)
+{
+	return tailer_done(l->st->tailer).pos >= s->to;
+}
+
 int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s, uint64_t rows)
 {
 	struct scan *scan = NULL;
 	journal_pos next;
-	int r = open_scan(l, e, s->from, s->to, UINT64_MAX, &next, &scan);
+	int r = seal_can_again(l, s) ? open_scan(l, e, s->from, s->to, UINT64_MAX, &next, &scan) : -EAGAIN;
 
 	if (!r && scan->nframes)
 		r = write_scan(l, e, scan, s);
@@ -158,18 +166,39 @@ int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s,
 	return r;
 }
 
+int seal_count(struct lake *l, const struct event_store *e, const struct segment *s, uint64_t *ret_rows)
+{
+	struct scan *scan = NULL;
+	journal_pos next;
+	int r = seal_can_again(l, s) ? open_scan(l, e, s->from, s->to, UINT64_MAX, &next, &scan) : -EAGAIN;
+
+	if (!r)
+		r = scan_sort(scan);
+	if (!r)
+		*ret_rows = scan->nrows;
+	scan_unref(scan);
+	return r;
+}
+
 static int seal_again(struct lake *l, const struct event_store *e, const struct segment *bad)
 {
 	struct segment s = { .from = bad->from, .to = bad->to };
 	char from[4096], to[4200];
+	int r;
 
+	if (!seal_can_again(l, bad))
+		return -EAGAIN;
 	snprintf(from, sizeof(from), "%s/%s", l->dir, bad->path);
 	snprintf(to, sizeof(to), "%s.damaged", from);
 	log_warnx("segment %s is gone or not what was sealed; it is made anew from the journal", from);
 	/* a copy for people; the file itself is replaced in one step, so that queries find it at any time */
 	if (link(from, to) < 0 && errno != ENOENT)
 		log_warn(-errno, "cannot keep %s", to);
-	return seal_stretch(l, e, &s, 0);
+	r = seal_stretch(l, e, &s, 0);
+	if (!r && s.rows != bad->rows)
+		log_errx("segment %s held %llu records, and holds %llu now: the journal does not have the others any more", from,
+			 (unsigned long long)bad->rows, (unsigned long long)s.rows);
+	return r;
 }
 
 static int check_segment(struct lake *l, const struct event_store *e, const struct segment *s, bool whole)
@@ -289,6 +318,8 @@ void *sealer_run(void *arg)
 			retain_step(l);
 			kept = clock_boot();
 		}
+		if (r == -EAGAIN)	/* the index is not there yet */
+			r = 0;
 		if (r < 0 && r != -ECANCELED)
 			log_limited(LOG_LEVEL_ERROR, r, "the lake could not be sealed");
 	} while (wait_ms(l, r < 0 ? RETRY_SECONDS * 1000 : r ? 1 : ROUND_MS));

@@ -221,6 +221,31 @@ def damaged_segments_are_made_anew(t):
             t.equal(rebuilt.wait(30), 0, "it ends well")
 
 
+def a_damaged_journal_does_not_end_merging(t):
+    """Small segments whose frames are damaged in the journal by now stay as they are; those behind them are merged."""
+    with tap.Workdir() as d:
+        fill(d, 2000, time.time() - 100, 1000000, per_frame=400)  # with what the store says of its start too few to be merged
+        lake = Lake(d, lake_seal_records="400", lake_seal_time="50ms")
+        lake.store.until(lambda: lake.manifest("SELECT count(*) FROM segment") >= [(5,)], "five segments")
+        lake.store.stop()
+        damage_the_first_frame(d)
+        fill(d, 4000, time.time() - 100, 1000000, per_frame=400)
+        lake.store.start()
+        lake.connect()
+        lake.store.until(lambda: lake.manifest("SELECT count(*) FROM segment WHERE nrows >= 4 * 400") != [(0,)], "a merge")
+        t.equal(lake.count(lake.id(), "hostname = 'kit'"), 6000, "all records, those of the damaged frame too")
+        t.equal(lake.store.stderr().count("sealing"), 1, "tried once")
+        lake.store.stop()
+
+
+def damage_the_first_frame(d):
+    with open(sorted(glob.glob(os.path.join(d, "journal", "*.jnl")))[0], "r+b") as f:
+        f.seek(3000)
+        byte = f.read(1)[0]
+        f.seek(3000)
+        f.write(bytes([byte ^ 1]))
+
+
 def a_damaged_manifest_is_set_aside(t):
     with tap.Workdir() as d:
         fill(d, 1000, time.time() - 100, 1000000)
@@ -377,7 +402,8 @@ def killed_at_any_moment(t):
         while mergeable(lake.manifest("SELECT nrows FROM segment ORDER BY first")):
             t.equal(lake.count(lake.id(), "hostname = 'kit'"), total, "while they are merged")
         t.equal(lake.count(lake.id(), "hostname = 'kit'"), total, "merged")
-        lake.store.until(lambda: lake.client.describe_query(QueryId=slow)["QueryStatus"] not in ("QUEUED", "RUNNING"), "the slow query's end")
+        lake.store.until(lambda: lake.client.describe_query(QueryId=slow)["QueryStatus"] not in ("QUEUED", "RUNNING"), "the slow query's end",
+                         300)  # a minute, on a machine that is busy ten times over
         got = lake.client.get_query_results(QueryId=slow)
         t.equal((got["QueryStatus"], got["QueryResultRows"]), ("FINISHED", [[{"n": str(total)}]]), "by a query that began before the merge")
         spans = lake.manifest("SELECT first, last FROM segment ORDER BY first")
@@ -388,5 +414,6 @@ def killed_at_any_moment(t):
 
 
 if __name__ == "__main__":
-    tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew, a_damaged_manifest_is_set_aside, queries_end_in_time, saved_results_are_signed,
+    tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew,
+              a_damaged_journal_does_not_end_merging, a_damaged_manifest_is_set_aside, queries_end_in_time, saved_results_are_signed,
               acknowledged_is_visible, what_is_too_old_goes, killed_at_any_moment])
