@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """redis-benchmark against a redis-server of our own, with everything on (agent, forwarder, store; both of redis's programs are
-recorded), without, and under programs that do nothing, which is what any look at every call costs. One server for all turns; who begins a round changes with each, so that what drifts goes out."""
+recorded), without, under programs that do nothing at every call, and with no program at all but a tracepoint of a call that nobody makes: empty.c
+says what these two are the floor of. One server for all turns; who begins a round changes with each, so that what drifts goes out."""
 import os
 import re
 import shutil
@@ -62,16 +63,22 @@ class Redis:
 
 
 def run(instance, say):
-    plain, empty, recorded, lost, records, agent = [], [], [], 0, 0, Agent(instance)
+    plain, way, empty, recorded, lost, records, agent = [], [], [], [], 0, 0, Agent(instance)
 
     def without():
         plain.append(redis.benchmark())
 
-    def with_empty():
-        programs = subprocess.Popen([os.path.join(tap.BUILD, "tests/bench/empty"), "/bin/cat"], stdin=subprocess.PIPE)
+    def under(what, times):
+        holder = subprocess.Popen([os.path.join(tap.BUILD, "tests/bench/empty"), what, "/bin/cat"], stdin=subprocess.PIPE)
         time.sleep(1)
-        empty.append(redis.benchmark())
-        programs.communicate()
+        times.append(redis.benchmark())
+        holder.communicate()
+
+    def with_way():
+        under("way", way)
+
+    def with_empty():
+        under("programs", empty)
 
     def with_us():
         nonlocal lost, records
@@ -84,14 +91,16 @@ def run(instance, say):
     with tap.Workdir() as d, Redis(d) as redis:
         redis.benchmark()
         for i in range(size("bench.redis_rounds")):
-            turns = (without, with_empty, with_us)
+            turns = (without, with_way, with_empty, with_us)
             for turn in turns if i % 2 else reversed(turns):
                 turn()
-    slower, floor = ratio(recorded, plain), ratio(empty, plain)
+    slower = ratio(recorded, plain)
     say("redis-benchmark alone", Sample([len(TESTS) / s for s in plain]).text("requests/s"))
-    say("  with empty programs", "%s; %.1f %% slower (quartiles %.1f to %.1f)" % (
-        Sample([len(TESTS) / s for s in empty]).text("requests/s"), percent(floor.median), percent(floor.quantile(0.25)),
-        percent(floor.quantile(0.75))))
+    for name, times in (("a tracepoint of any call", way), ("empty programs", empty)):
+        floor = ratio(times, plain)
+        say("  with " + name, "%s; %.1f %% slower (quartiles %.1f to %.1f)" % (
+            Sample([len(TESTS) / s for s in times]).text("requests/s"), percent(floor.median), percent(floor.quantile(0.25)),
+            percent(floor.quantile(0.75))))
     say("  with everything on", "%s; %.1f %% slower (quartiles %.1f to %.1f); %d records, %d lost  goal: at most 3, %s" % (
         Sample([len(TESTS) / s for s in recorded]).text("requests/s"), percent(slower.median), percent(slower.quantile(0.25)),
         percent(slower.quantile(0.75)), records, lost, verdict(slower)))

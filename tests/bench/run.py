@@ -39,31 +39,34 @@ def say(name, text):
 
 
 def interleaved(argv, instance):
-    """Rounds of: alone, under empty programs, recorded by the agent. Three lists, and what was lost."""
-    alone, empty, recorded, lost, records = [], [], [], 0, 0
+    """Rounds of: alone, under no program at all but the long way of all calls, under empty programs, recorded by the agent. Lists, and what was lost."""
+    alone, way, empty, recorded, lost, records = [], [], [], [], 0, 0
     agent = Agent(instance)
     for _ in range(ROUNDS):
         alone += numbers(argv)
-        empty += numbers([os.path.join(tap.BUILD, "tests/bench/empty"), *argv])
+        way += numbers([os.path.join(tap.BUILD, "tests/bench/empty"), "way", *argv])
+        empty += numbers([os.path.join(tap.BUILD, "tests/bench/empty"), "programs", *argv])
         recorded += numbers(argv, agent.start_on)
         status = agent.stop()
         lost, records = lost + status.get("lost", 0), records + status.get("records", 0)
-    return alone, empty, recorded, lost, records
+    return alone, way, empty, recorded, lost, records
 
 
 def open_close(instance):
     n = size("bench.open_pairs")
     path = os.path.join(instance.dir, "etc/hosttraild.yaml")
-    alone, empty, recorded, lost, records = interleaved([tap.workload("openclose"), str(n), path], instance)
+    alone, way, empty, recorded, lost, records = interleaved([tap.workload("openclose"), str(n), path], instance)
     say("open+close alone", Sample(alone).text("ns"))
+    say("  with a tracepoint of any call", "%s, times %s" % (Sample(way).text("ns"), ratio_text(way, alone)))
     say("  with empty programs", "%s, times %s" % (Sample(empty).text("ns"), ratio_text(empty, alone)))
     say("  recorded", "%s, times %s" % (Sample(recorded).text("ns"), ratio_text(recorded, alone, 1.4)))
     say("  records", "%d of %d opens a round on average, %d lost  goal: zero lost" % (records / ROUNDS, n, lost))
 
 
 def uncaptured(instance):
-    alone, empty, attached, _, _ = interleaved([tap.workload("getppid"), str(size("bench.getppids"))], instance)
+    alone, way, empty, attached, _, _ = interleaved([tap.workload("getppid"), str(size("bench.getppids"))], instance)
     say("getppid alone", Sample(alone).text("ns", 1))
+    say("  with a tracepoint of any call", "%s, times %s" % (Sample(way).text("ns", 1), ratio_text(way, alone)))
     say("  with empty programs", "%s, times %s" % (Sample(empty).text("ns", 1), ratio_text(empty, alone)))
     say("  with the agent's, uncaptured", "%s, times %s; times empty programs %s" % (
         Sample(attached).text("ns", 1), ratio_text(attached, alone), ratio_text(attached, empty)))
