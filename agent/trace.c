@@ -344,8 +344,8 @@ static int start_command(struct trace *t, char why[256])
 		sandbox_no_dumps();	/* the command is another process already: its cores are its own affair */
 	if (!r)
 		r = spawn_go(&t->child);
-	if (!r)		/* the command has its own; where it is refused we are as fast as we are */
-		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - PRIORITY_BOOST);
+	if (!r && setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - PRIORITY_BOOST) < 0)	/* the command has its own */
+		t->result.not_boosted = -errno;
 	return r;
 }
 

@@ -27,6 +27,7 @@ struct trace_options {
 struct trace_result {
 	uint64_t records, lost;
 	int status;			/* wait status of the command */
+	int not_boosted;		/* why reading comes no sooner than what is recorded (-errno); 0: it does */
 	char tls[200];			/* why there are no API calls inside TLS; "": they were recorded, or not asked for */
 };
 

@@ -2,7 +2,7 @@
 /*
  * flood.bpf.h - who fills a ring, and what is cut so that the others find room.
  *
- * Nothing is counted while a ring is less than a quarter full, nothing is cut while it is less than half full (that of TLS: three quarters). Beyond
+ * Nothing is counted while a ring is less than a quarter full, nothing is cut while it is less than half full (CUT_FROM: a class may begin later). Beyond
  * that a bound holds for what somebody has in the ring, which is his part of the last half ring's bytes, times all that waits. At half
  * full the bound is that half, and it falls with the third power of what is free. So one that floods alone gets half, two get a quarter each,
  * forty together leave a sixth of the ring to those who write little, two hundred and fifty a tenth; and nothing has to be found out
@@ -196,6 +196,16 @@ static __always_inline bool bound_allows(struct bound *b, __u64 holds)
 	return false;
 }
 
+/* How full a ring of this class is before anybody is cut: quarters of it, in a byte each. Plaintext of a body comes at once, until the
+ * reader says that it wants none of it. */
+#define CUT_FROM(class, quarters) ((quarters) << 8 * (class))
+#define CUT_FROM_ALL (CUT_FROM(HT_CLASS_CONTROL, 2) | CUT_FROM(HT_CLASS_PROCESS, 2) | CUT_FROM(HT_CLASS_DATA, 2) | CUT_FROM(HT_CLASS_TLS, 3))
+
+static __always_inline __u64 cut_from(__u32 class, __u64 half)
+{
+	return half * ((CUT_FROM_ALL >> 8 * (class & (HT_CLASS__MAX - 1))) & 0xff) / 2;
+}
+
 /* ---- charging and cutting -------------------------------------------------------------- */
 
 /* An entry of len bytes went into a ring that is pressed: it is its principal's, its call's, and its cgroups'. */
@@ -281,8 +291,7 @@ __noinline int flood_cut(__u32 class, __u32 cpu, __u32 call)
 		return 0;
 	n->used = r.used;
 	half = 1ull << r.shift;
-	/* plaintext of a body comes at once, until the reader says that it wants none of it */
-	if (r.used <= (class == HT_CLASS_TLS ? half + half / 2 : half))
+	if (r.used <= cut_from(class, half))
 		return 0;
 	room = r.used < 2 * half ? 2 * half - r.used : 0;
 	bounds_begin(&b, room, half);

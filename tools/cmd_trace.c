@@ -70,6 +70,8 @@ static int trace_to(FILE *out, const char *format, const struct command *c, cons
 	buf_free(&w.json);
 	if (r < 0 || w.error)
 		return complain("%s", r < 0 && *why ? why : strerror(-(w.error ? w.error : r)));
+	if (result.not_boosted)
+		fprintf(stderr, "hosttrail: cannot raise the reader's priority: %s\n", strerror(-result.not_boosted));
 	if (*result.tls)
 		fprintf(stderr, "hosttrail: API calls inside TLS are not recorded: %s\n", result.tls);
 	fprintf(stderr, "hosttrail: %llu records, %llu lost\n", (unsigned long long)result.records,

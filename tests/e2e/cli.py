@@ -83,6 +83,17 @@ def trace_counts(folder):
               r.returncode == 7, "%d, %d lines; %s" % (r.returncode, len(out.splitlines()), r.stderr))
 
 
+def trace_without_priority():
+    """Where the kernel refuses it, trace says that it reads no sooner than others write."""
+    if os.geteuid() != 0:
+        check("trace's priority # SKIP needs root", True)
+        return
+    for name, args, said in (("has its priority", [], 0), ("says that it has none", ["setpriv", "--bounding-set=-sys_nice"], 1)):
+        r = subprocess.run([*args, "nice", "-n", "2", os.path.join(BUILD, "bin/hosttrail"), "trace", "--no-tls", "true"], capture_output=True, text=True,
+                           check=False, stdin=subprocess.DEVNULL, timeout=60)
+        check("trace " + name, r.returncode == 0 and r.stderr.count("priority: Permission denied") == said, r.stderr)
+
+
 def browser(folder):
     """A process that has TLS in it, by a browser's name; None: there is none to be had."""
     if os.geteuid() or not os.path.exists("/usr/bin/node"):
@@ -211,6 +222,7 @@ def main():
         usage()
         failures(folder)
         trace_counts(folder)
+        trace_without_priority()
         below_floor(folder)
         configs(folder)
         shared_settings()
