@@ -40,6 +40,8 @@
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <utime.h>
+
+#define IORING_REGISTER_USE_REGISTERED_RING (1u << 31)	/* 6.3: newer than the headers */
 #include "all_calls_run.h"
 #include "work.h"
 

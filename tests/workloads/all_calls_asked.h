@@ -231,7 +231,7 @@ TRY(io_cancel, IMPOSSIBLE("io_cancel: what can be cancelled has ended"), CALL(io
 TRY(io_getevents, CALL(io_getevents, aio(), 0, 2, buffer, some_times), CALL(io_getevents, 1, 1, 2, buffer, some_times))
 TRY(io_pgetevents, CALL(io_pgetevents, aio(), 0, 2, buffer, some_times, 0), CALL(io_pgetevents, 1, 1, 2, buffer, some_times, 0))
 TRY(io_uring_enter, CALL(io_uring_enter, uring(), 0, 0, 0, 0, 0), CALL(io_uring_enter, 99, 1, 2, IORING_ENTER_GETEVENTS, 0, 0))
-TRY(io_uring_register, CALL(io_uring_register, uring(), IORING_REGISTER_PERSONALITY, 0, 0), CALL(io_uring_register, 99, IORING_REGISTER_FILES, 0, 1))
+TRY(io_uring_register, CALL(io_uring_register, uring(), IORING_REGISTER_PERSONALITY, 0, 0), CALL(io_uring_register, 99, IORING_REGISTER_FILES | IORING_REGISTER_USE_REGISTERED_RING, 0, 1))
 
 /* rare, and gone */
 TRY(setpgid, CALL(setpgid, 0, 0), CALL(setpgid, 1 << 30, 5))
