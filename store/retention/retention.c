@@ -346,7 +346,8 @@ bool retention_held_journal(struct retention *r, int64_t from, int64_t to)
 	return held;
 }
 
-int retention_hold_place(struct retention *r, const struct retention_hold *h)
+/* One of the two. */
+static int change_holds(struct retention *r, const struct retention_hold *place, const char *release)
 {
 	_cleanup_free_ struct rules *changed = malloc(sizeof(*changed));
 	int res;
@@ -355,27 +356,21 @@ int retention_hold_place(struct retention *r, const struct retention_hold *h)
 		return -ENOMEM;
 	pthread_mutex_lock(&r->lock);
 	*changed = *r->rules;
-	res = rules_place(changed, h);
+	res = place ? rules_place(changed, place) : rules_release(changed, release);
 	if (!res)
 		res = settle(r, changed);
 	pthread_mutex_unlock(&r->lock);
 	return res;
 }
 
+int retention_hold_place(struct retention *r, const struct retention_hold *h)
+{
+	return change_holds(r, h, NULL);
+}
+
 int retention_hold_release(struct retention *r, const char *name)
 {
-	_cleanup_free_ struct rules *changed = malloc(sizeof(*changed));
-	int res;
-
-	if (!changed)
-		return -ENOMEM;
-	pthread_mutex_lock(&r->lock);
-	*changed = *r->rules;
-	res = rules_release(changed, name);
-	if (!res)
-		res = settle(r, changed);
-	pthread_mutex_unlock(&r->lock);
-	return res;
+	return change_holds(r, NULL, name);
 }
 
 /* ---- showing them */

@@ -6,7 +6,6 @@ a table of the same rows.
 
     HT_BUILD=build tests/bench/lake.py [RECORDS]
 """
-import ctypes
 import glob
 import os
 import sqlite3
@@ -17,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import tap  # noqa: E402
+from duck import Duck  # noqa: E402
 from storekit import Store, fill  # noqa: E402
 from tap import BUILD  # noqa: E402
 
@@ -41,38 +41,25 @@ SQLITE = {
 }
 
 
-class Engine:
+class Engine(Duck):
     """The engine's own library, asked without us."""
 
     def __init__(self, files):
-        self.lib = ctypes.CDLL(os.path.join(BUILD, "duckdb/libduckdb.so"))
-        db, self.connection = ctypes.c_void_p(), ctypes.c_void_p()
-        self.lib.duckdb_value_varchar.restype = ctypes.c_void_p
-        self.lib.duckdb_value_varchar.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64]
-        self.lib.duckdb_row_count.restype = ctypes.c_uint64
-        if self.lib.duckdb_open(None, ctypes.byref(db)) or self.lib.duckdb_connect(db, ctypes.byref(self.connection)):
-            raise tap.Failed("the engine does not open")
+        super().__init__()
         self.ask("CREATE VIEW events AS SELECT * FROM read_parquet([%s], hive_partitioning = false)" % ", ".join("'%s'" % f for f in files))
         self.ask("CREATE MACRO json_extract_scalar(j, p) AS CASE WHEN json_type(j, p) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL "
                  "ELSE json_extract_string(j, p) END")  # as Trino has it; store/lake/macros.c
 
-    def ask(self, sql, texts=False):
-        """Seconds; or the first column's texts."""
-        result = (ctypes.c_uint64 * 8)()
+    def seconds(self, sql):
         begin = time.monotonic()
-        if self.lib.duckdb_query(self.connection, sql.encode(), ctypes.byref(result)):
-            raise tap.Failed(sql)
-        seconds = time.monotonic() - begin
-        rows = self.lib.duckdb_row_count(ctypes.byref(result)) if texts else 0
-        out = [ctypes.string_at(self.lib.duckdb_value_varchar(ctypes.byref(result), 0, i)).decode() for i in range(rows)]
-        self.lib.duckdb_destroy_result(ctypes.byref(result))
-        return out if texts else seconds
+        self.ask(sql)
+        return time.monotonic() - begin
 
 
 def fill_sqlite(path, engine):
     db = sqlite3.connect(path)
     db.execute("CREATE TABLE e (j TEXT)")
-    db.executemany("INSERT INTO e VALUES (?)", ((j,) for j in engine.ask("SELECT eventjson FROM events", True)))
+    db.executemany("INSERT INTO e VALUES (?)", engine.ask("SELECT eventjson FROM events", 1))
     db.execute("ALTER TABLE e RENAME TO raw")
     db.execute("CREATE TABLE e AS SELECT json_extract(j, '$.eventName') AS name, replace(replace(json_extract(j, '$.eventTime'), 'T', ' '), 'Z', '') AS time, "
                "json_extract(j, '$.requestParameters') AS request, j FROM raw")
@@ -97,7 +84,7 @@ def compare(store, d, made, count):
         ours, theirs, sqlite = [], [], []
         for _ in range(ROUNDS):
             ours.append(ask(store, sql))
-            theirs.append(engine.ask(sql))
+            theirs.append(engine.seconds(sql))
             if name in SQLITE:
                 sqlite.append(of_sqlite(db, SQLITE[name]))
         a, b = statistics.median(ours), statistics.median(theirs)

@@ -371,6 +371,37 @@ def what_is_too_old_goes(t):
         lake.store.stop()
 
 
+def many_segments_are_opened_a_few_at_a_time(t):
+    """A segment a day, which nothing merges: what a query over all of them, and a start, need of files and memory."""
+    n = size("lake.segments")
+    with tap.Workdir() as d:
+        fill(d, 4 * n, time.time() - (n - 1) * 86400, 86400 * 10**9 // 4, per_frame=4, aged=True)
+        lake = Lake(d, lake_seal_time="50ms", lake_memory="512M")
+        files = lambda: len(os.listdir("/proc/%d/fd" % lake.store.child.pid))  # noqa: E731
+        lake.store.until(lambda: lake.store.metric("lake_sealed_records_total") >= 4 * n, "segments", 4 * 3600)
+        before, most, begin = files(), 0, time.monotonic()
+        query = lake.client.start_query(QueryStatement="SELECT count(*) AS n, count(DISTINCT eventid) AS i, max(length(eventjson)) > 0 AS j FROM events "
+                                        "WHERE hostname = 'kit'")["QueryId"]
+        while lake.client.describe_query(QueryId=query)["QueryStatus"] in ("QUEUED", "RUNNING"):
+            most = max(most, files())
+        seconds = time.monotonic() - begin
+        got = lake.client.get_query_results(QueryId=query)
+        t.equal(got["QueryResultRows"], [[{"n": str(4 * n)}, {"i": str(4 * n)}, {"j": "true"}]], "all records")
+        t.ok(most < before + 100, "%d files open, %d before" % (most, before))
+        t.ok(files() < before + 20, "%d files stay open, %d before" % (files(), before))
+        memory = lake.store.rss()["VmHWM"] >> 20
+        t.ok(memory < 1500, "%d MiB of memory" % memory)
+        lake.store.kill()
+        begin = time.monotonic()
+        lake.store.start()
+        lake.connect()
+        lake.wait()
+        t.note("%d segments: a query over all of them %.1f s, %d files open at most, %d MiB; a start until it may be asked %.1f s" %
+               (len(lake.files()), seconds, most, memory, time.monotonic() - begin))
+        t.ok(lake.client.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "openat"}])["Events"], "a lookup")
+        lake.store.stop()
+
+
 def mergeable(segments):
     """Are there eight small neighbours? One more is on its way now and then: of the store's own records."""
     small = "".join("x" if rows < 1000 else " " for rows, in segments)
@@ -416,4 +447,5 @@ def killed_at_any_moment(t):
 if __name__ == "__main__":
     tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew,
               a_damaged_journal_does_not_end_merging, a_damaged_manifest_is_set_aside, queries_end_in_time, saved_results_are_signed,
-              acknowledged_is_visible, what_is_too_old_goes, killed_at_any_moment])
+              acknowledged_is_visible, what_is_too_old_goes, many_segments_are_opened_a_few_at_a_time,
+              killed_at_any_moment])

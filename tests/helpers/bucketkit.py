@@ -86,7 +86,7 @@ def validate(store, d, trail, start, end=None, port=None, environment=None, fres
             "--start-time", iso(start), *(["--end-time", iso(end)] if end else [])]
     if not fresh:
         return in_loop(args, env)
-    r = subprocess.run(["/usr/bin/aws", *args], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    r = subprocess.run(["/usr/bin/aws", *args], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800)
     return r.returncode, r.stdout.decode()
 
 

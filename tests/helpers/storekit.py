@@ -94,8 +94,9 @@ def end(child):
 class Store:
     """hosttrail-store over d; d may hold a journal already."""
 
-    def __init__(self, d, profiles="", environ=None, **settings):  # profiles: more lines of the credentials file
-        self.dir = d
+    def __init__(self, d, profiles="", environ=None, patience=120, **settings):
+        """profiles: more lines of the credentials file; patience: seconds until it must be ready."""
+        self.dir, self.patience = d, patience
         os.makedirs(os.path.join(d, "pki"), exist_ok=True)
         if not os.path.exists(os.path.join(d, "pki/ca.crt")):
             subprocess.run([SHIPKIT, "ca", os.path.join(d, "pki")], check=True)
@@ -120,12 +121,12 @@ class Store:
         self.errors = open(os.path.join(self.dir, "stderr"), "ab")
         self.child = subprocess.Popen([program("hosttrail-store"), "--config", self.config], stderr=self.errors, env={**os.environ, **self.environ})
         atexit.register(end, self.child)  # where only some cases run, the last one, which stops it, may be left out
-        self.until(lambda: os.path.exists(ports), "the ports file")
+        self.until(lambda: os.path.exists(ports), "the ports file", self.patience)
         with open(ports) as f:
             self.ports = {line.split()[0]: int(line.split()[1]) for line in f}
         self.endpoint = "%s://127.0.0.1:%d" % ("https" if self.ports["tls"] else "http", self.ports["api"])
         if wait:
-            self.until(lambda: self.get("/readyz")[0] == 200, "readiness", 120)
+            self.until(lambda: self.get("/readyz")[0] == 200, "readiness", self.patience)
 
     def until(self, cond, what, seconds=30):
         end = time.monotonic() + seconds
