@@ -36,7 +36,7 @@ def library():
 class Loop:
     def __init__(self, kind, folder=None, empty=False):
         env = dict(os.environ, LD_LIBRARY_PATH=folder) if folder else None
-        argv = [os.path.join(tap.BUILD, "tests/bench/tlsloop"), kind, str(BLOCK)]
+        argv = [tap.workload("tlsloop"), kind, str(BLOCK)]
         if empty:
             argv = [os.path.join(tap.BUILD, "tests/bench/emptytls"), os.path.join(folder, os.path.basename(library())), *argv]
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=env)

@@ -19,7 +19,7 @@ from sizes import size  # noqa: E402
 FLOODER, OTHER = 64311, 64312
 PACED = 200
 RING = 1 << 18
-LOOP = os.path.join(tap.BUILD, "tests/bench/tlsloop")
+LOOP = tap.workload("tlsloop")
 
 
 def loop(uid, kind, requests, lines):

@@ -74,7 +74,8 @@ def unobserved(t):
         with Server(d, "-www", "-tls1_3") as new, Server(d, "-www", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256") as old, Server(d, "-rev") as other:
             static = tap.BUILD + "/tests/workloads/statictls"
             library = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
-            steps = ["%s %d hidden.example a" % (static, new.port), "%s %d hidden.example b" % (static, old.port),
+            steps = ["%s %d hidden.example a" % (static, new.port),
+                     "%s %d hidden.example b 3</dev/null 4</dev/null 5</dev/null" % (static, old.port),  # its socket is no. 6, not 3
                      "cp %s %s/has && %s/has %d mapped.example c %s" % (static, d, d, new.port, library),
                      "curl -sk https://localhost:%d/seen" % new.port,
                      "curl -s https://localhost:%d/refused" % new.port,                           # its certificate is nobody's: no data
