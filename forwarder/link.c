@@ -49,6 +49,7 @@ struct link {
 	SSL *ssl;
 	nghttp2_session *session;
 	struct buf out;
+	size_t written;			/* of out: TLS takes a record at a time, and moving the rest each time is dear */
 	struct call *calls;
 	unsigned ncalls;
 	struct call *sending;		/* whose body is under way */
@@ -300,9 +301,13 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
 
 /* ---- output */
 
-/* Takes from nghttp2 until there is a chunk's worth; between bodies the caller may add calls. */
+/* Takes from nghttp2 until there is a chunk's worth; between bodies the caller may add calls. What is not written yet stays as it is. */
 static int fill_out(struct link *l)
 {
+	if (l->written < l->out.n)
+		return 0;
+	l->written = 0;
+	buf_reset(&l->out);
 	while (l->out.n < OUT_CHUNK) {
 		const uint8_t *p;
 		ssize_t n;
@@ -330,9 +335,9 @@ static int write_some(struct link *l)
 	int n;
 
 	ERR_clear_error();
-	n = SSL_write(l->ssl, l->out.p, (int)l->out.n);
+	n = SSL_write(l->ssl, l->out.p + l->written, (int)(l->out.n - l->written));
 	if (n > 0) {
-		buf_drop(&l->out, (size_t)n);
+		l->written += (size_t)n;
 		return 1;
 	}
 	switch (SSL_get_error(l->ssl, n)) {
@@ -356,13 +361,13 @@ void link_flush(struct link *l)
 			down(l, "out of memory");
 			return;
 		}
-		if (!l->out.n)
+		if (l->written == l->out.n)
 			break;
 		r = write_some(l);
 	}
 	if (r < 0 || l->state != LINK_UP)
 		return;
-	if (waits_for(l, EPOLLIN | (l->out.n ? EPOLLOUT : 0)) < 0)
+	if (waits_for(l, EPOLLIN | (l->written < l->out.n ? EPOLLOUT : 0)) < 0)
 		down(l, "epoll");
 }
 

@@ -246,7 +246,7 @@ static int parse(struct jobs *j, const char *text, size_t n, struct json_object 
 	pthread_mutex_lock(&j->parser);
 	r = sandbox_check(j->conn, buf_text(&sql), sql.n, &tables, why);
 	if (!r)
-		r = duck_ask(j->conn, "SELECT json_serialize_sql(?::VARCHAR)", buf_text(&sql), sql.n, &tree, why);
+		r = duck_tree(j->conn, buf_text(&sql), sql.n, &tree, why);
 	pthread_mutex_unlock(&j->parser);
 	if (r < 0)
 		return r;

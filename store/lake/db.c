@@ -71,6 +71,16 @@ void manifest_free(struct manifest **pm)
 	*pm = NULL;
 }
 
+void db_begin_unsynced(struct manifest *m)
+{
+	db_exec(m, "PRAGMA synchronous=NORMAL");
+}
+
+void db_end_unsynced(struct manifest *m)
+{
+	db_exec(m, "PRAGMA synchronous=FULL");
+}
+
 static sqlite3_stmt *prepare(struct manifest *m, const char *sql, const char *format, va_list ap)
 {
 	sqlite3_stmt *s = NULL;

@@ -22,6 +22,10 @@ int db_step(struct manifest *m, sqlite3_stmt *s);
 /* A statement without rows. 0 or -EIO. */
 int db_run(struct manifest *m, const char *sql, const char *format, ...);
 int db_exec(struct manifest *m, const char *sql);
+/* Between these two the disk is not waited for: what is committed outlives the program, and is on disk with the next commit that is not
+ * between them; before that a power cut may take it back. Not within a transaction. */
+void db_begin_unsynced(struct manifest *m);
+void db_end_unsynced(struct manifest *m);
 /* Ends the transaction that "BEGIN IMMEDIATE" began: commits if r is 0, else undoes it. Gives r or -EIO. */
 int db_end(struct manifest *m, int r);
 void db_text(sqlite3_stmt *s, int column, char *ret, size_t n);

@@ -145,28 +145,39 @@ static void take_text(duckdb_result result, struct buf *ret)
 	duck.destroy_data_chunk(&chunk);
 }
 
-int duck_ask(duckdb_connection c, const char *sql, const char *param, size_t n, struct buf *ret, char why[DUCK_WHY_MAX])
+static void add_literal(const char *text, size_t n, struct buf *out)
 {
-	duckdb_prepared_statement s = NULL;
+	buf_addc(out, '\'');
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '\'')
+			buf_addc(out, '\'');
+		buf_addc(out, (uint8_t)text[i]);
+	}
+	buf_addc(out, '\'');
+}
+
+int duck_tree(duckdb_connection c, const char *sql, size_t n, struct buf *ret, char why[DUCK_WHY_MAX])
+{
+	_cleanup_buf_ struct buf ask = { 0 };
 	duckdb_result result;
 	int r = 0;
 
-	if (duck.prepare(c, sql, &s) != DuckDBSuccess) {
-		say(why, duck.prepare_error(s));
-		r = -EIO;
-	} else if (duck.bind_varchar_length(s, 1, param, n) != DuckDBSuccess) {
-		say(why, "a text cannot be bound");
-		r = -EINVAL;
-	} else {
-		if (duck.execute_prepared(s, &result) != DuckDBSuccess) {
-			say(why, duck.result_error(&result));
-			r = -EIO;
-		} else {
-			take_text(result, ret);
-			r = ret->failed ? -ENOMEM : 0;
-		}
-		duck.destroy_result(&result);
+	if (memchr(sql, '\0', n)) {
+		say(why, "the statement holds a NUL byte");
+		return -EINVAL;
 	}
-	duck.destroy_prepare(&s);
+	buf_adds(&ask, "SELECT json_serialize_sql(");
+	add_literal(sql, n, &ask);	/* a parameter would be bound three times before its type is known */
+	buf_adds(&ask, ")");
+	if (ask.failed)
+		return -ENOMEM;
+	if (duck.query(c, buf_text(&ask), &result) != DuckDBSuccess) {
+		say(why, duck.result_error(&result));
+		r = -EIO;
+	} else {
+		take_text(result, ret);
+		r = ret->failed ? -ENOMEM : 0;
+	}
+	duck.destroy_result(&result);
 	return r;
 }

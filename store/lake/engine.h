@@ -17,7 +17,7 @@
 	X(library_version) X(create_config) X(set_config) X(destroy_config) X(open_ext) X(close) X(connect) X(disconnect)  \
 	X(interrupt) X(free) X(query) X(destroy_result) X(result_error) X(fetch_chunk) X(column_count) X(column_name)      \
 	X(column_logical_type) X(result_error_type) X(prepare) X(destroy_prepare) X(prepare_error) X(nparams)              \
-	X(bind_varchar) X(bind_varchar_length) X(execute_prepared) X(prepared_statement_type) X(extract_statements)        \
+	X(bind_varchar) X(prepared_statement_type) X(extract_statements)        \
 	X(destroy_extracted) X(pending_prepared_streaming) X(execute_pending) X(destroy_pending) X(pending_error)          \
 	X(create_logical_type) X(create_list_type) X(create_map_type) X(create_struct_type) X(destroy_logical_type)        \
 	X(get_type_id) X(list_type_child_type) X(map_type_key_type) X(map_type_value_type) X(struct_type_child_count)      \
@@ -50,9 +50,10 @@ int duck_open(const char *const *settings, duckdb_database *ret_db, char why[DUC
 /* One statement, its result thrown away; ret_rows (may be NULL): the number in its first column, which COPY gives. 0 or
  * -EIO and why. */
 int duck_run(duckdb_connection c, const char *sql, uint64_t *ret_rows, char why[DUCK_WHY_MAX]);
-/* The first value of the first row as text in ret (a buf's worth), for statements with one parameter. */
+/* What the engine's parser makes of a statement, as JSON behind what ret holds; of what it cannot read, too: "error" is true then. 0, -EINVAL
+ * or -EIO and why, -ENOMEM. */
 struct buf;
-int duck_ask(duckdb_connection c, const char *sql, const char *param, size_t n, struct buf *ret, char why[DUCK_WHY_MAX]);
+int duck_tree(duckdb_connection c, const char *sql, size_t n, struct buf *ret, char why[DUCK_WHY_MAX]);
 void duck_close(duckdb_database *db);		/* NULL-safe */
 void duck_disconnect(duckdb_connection *c);	/* NULL-safe */
 

@@ -13,6 +13,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "proto/keys.h"
+#include "ready.h"
 #include "sandbox.h"
 #include "schema.h"
 
@@ -249,6 +250,7 @@ void lake_free(struct lake **pl)
 		l->keepsakes = k->next;
 		free(k);
 	}
+	ready_free(l);
 	duck_close(&l->query_db);
 	duck_close(&l->scoped_db);
 	manifest_free(&l->manifest);

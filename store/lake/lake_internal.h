@@ -43,6 +43,8 @@ struct lake {
 	bool stopping;
 	struct query *queries;			/* that have not ended */
 	unsigned nqueries;
+	struct ready *ready;			/* connections that no query has now */
+	unsigned nready;
 	uint64_t generation;			/* grows with every merge */
 	struct grave *graves;			/* the sealer's */
 	struct keepsake *keepsakes;		/* likewise */

@@ -87,7 +87,8 @@ struct query_row {
 	int64_t created, finished;	/* ns */
 	uint64_t scanned, bytes, rows, result_bytes;
 };
-/* Whose a query is: the key that started it. */
+/* Whose a query is: the key that started it. This, and a query that has not ended, is not waited for to be on disk: a power cut ends the query
+ * anyway, and may make it unknown. */
 int manifest_query_own(struct manifest *m, const char *query, const char *key, int64_t created);
 bool manifest_query_is_of(struct manifest *m, const char *query, const char *key);
 int manifest_query_put(struct manifest *m, const struct query_row *q, const char *statement, const char *error);

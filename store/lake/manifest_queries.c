@@ -13,7 +13,9 @@ int manifest_query_own(struct manifest *m, const char *query, const char *key, i
 	int r;
 
 	pthread_mutex_lock(&m->lock);
+	db_begin_unsynced(m);
 	r = db_run(m, "INSERT OR REPLACE INTO query_key (query, key, created) VALUES (?, ?, ?)", "tti", query, key, created);
+	db_end_unsynced(m);
 	pthread_mutex_unlock(&m->lock);
 	return r;
 }
@@ -33,15 +35,20 @@ bool manifest_query_is_of(struct manifest *m, const char *query, const char *key
 
 int manifest_query_put(struct manifest *m, const struct query_row *q, const char *statement, const char *error)
 {
+	bool ends = q->status > QUERY_RUNNING;
 	int r;
 
 	pthread_mutex_lock(&m->lock);
+	if (!ends)
+		db_begin_unsynced(m);
 	r = db_run(m,
 		   "INSERT INTO query (" QUERY_COLUMNS ", statement, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) "
 		   "DO UPDATE SET status = excluded.status, finished = excluded.finished, scanned = excluded.scanned, "
 		   "bytes = excluded.bytes, nrows = excluded.nrows, result_bytes = excluded.result_bytes, error = excluded.error",
 		   "tttiiiiiiitt", q->id, q->store, q->alias, (int64_t)q->status, q->created, q->finished, (int64_t)q->scanned,
 		   (int64_t)q->bytes, (int64_t)q->rows, (int64_t)q->result_bytes, statement ? statement : "", error ? error : "");
+	if (!ends)
+		db_end_unsynced(m);
 	pthread_mutex_unlock(&m->lock);
 	return r;
 }

@@ -14,6 +14,7 @@
 #include "proto/json.h"
 #include "proto/keys.h"
 #include "proto/recordread.h"
+#include "ready.h"
 #include "sandbox.h"
 #include "save.h"
 #include "schema.h"
@@ -43,7 +44,8 @@ struct query {
 	unsigned nparams;
 	char *save_uri;			/* NULL: the result is not saved */
 	struct save_place save;
-	duckdb_connection c;
+	struct ready *ready;
+	duckdb_connection c;		/* the same, for whoever interrupts it */
 	duckdb_prepared_statement prepared;
 	struct table tables[SANDBOX_TABLES_MAX];
 	unsigned ntables;
@@ -75,9 +77,9 @@ static void query_free(struct query *q)
 		return;
 	if (q->prepared)
 		duck.destroy_prepare(&q->prepared);
-	duck_disconnect(&q->c);
 	for (unsigned i = 0; i < q->ntables; i++)
 		scan_unref(q->tables[i].scan);
+	ready_give(q->lake, q->ready, q->row.status == QUERY_FINISHED);
 	for (unsigned i = 0; i < q->nparams; i++)
 		free(q->params[i]);
 	free(q->params);
@@ -153,7 +155,7 @@ static void add_segments(struct query *q, const struct segment *segments, size_t
 }
 
 /* The view that the statement's table name finds. */
-static int make_view(struct query *q, const char *name, const struct event_store *e, struct scan *scan, char why[DUCK_WHY_MAX])
+static int show_view(struct query *q, struct ready_view *v, const struct event_store *e, struct scan *scan, char why[DUCK_WHY_MAX])
 {
 	int64_t before = retain_has_hold(q->lake, e) ? 0 : retain_before(q->lake, e);
 	_cleanup_free_ struct segment *segments = NULL;
@@ -165,7 +167,7 @@ static int make_view(struct query *q, const char *name, const struct event_store
 	if (r < 0)
 		return r;
 	scan->keep_from = before > 0 ? before : 0;
-	buf_addf(&sql, "CREATE TEMP VIEW \"%s\" AS %s", name, scoped ? "SELECT * FROM (" : "");
+	buf_adds(&sql, scoped ? "SELECT * FROM (" : "");
 	start = sql.n;
 	add_segments(q, segments, n, scan->keep_from, false, &sql);
 	add_segments(q, segments, n, scan->keep_from, true, &sql);
@@ -180,12 +182,13 @@ static int make_view(struct query *q, const char *name, const struct event_store
 		buf_adds(&sql, ") WHERE ");
 		caller_sql(q->caller, &sql);
 	}
-	return sql.failed ? -ENOMEM : duck_run(q->c, buf_text(&sql), NULL, why);
+	return sql.failed ? -ENOMEM : ready_show(q->ready, v, buf_text(&sql), why);
 }
 
 static enum query_fault add_table(struct query *q, const char *name, char why[DUCK_WHY_MAX])
 {
 	const char *id = strcasecmp(name, "events") ? name : q->lake->default_id;
+	struct ready_view *v = ready_view(q->ready, name);
 	struct event_store e;
 	struct scan_span *spans;
 	unsigned nspans;
@@ -202,12 +205,12 @@ static enum query_fault add_table(struct query *q, const char *name, char why[DU
 	if (!r)
 		r = manifest_spans(q->lake->manifest, id, &spans, &nspans);
 	if (!r)
-		r = scan_new(q->lake->st, spans, nspans, &q->tables[q->ntables].scan);
+		r = scan_new(q->lake->st, spans, nspans, v->scan, &q->tables[q->ntables].scan);
 	if (!r) {
 		q->ntables++;
 		if (q->ntables == 1)
 			memcpy(q->row.store, e.id, sizeof(q->row.store));
-		r = make_view(q, name, &e, q->tables[q->ntables - 1].scan, why);
+		r = show_view(q, v, &e, q->tables[q->ntables - 1].scan, why);
 	}
 	if (r < 0)
 		log_warnx("a query cannot be prepared: %s", *why ? why : strerror(-r));
@@ -241,14 +244,12 @@ static enum query_fault prepare(struct query *q, const char *sql, char why[DUCK_
 
 static bool connect_query(struct query *q)
 {
-	duckdb_connection c;
-
 	if (caller_is_scoped(q->caller) && !q->lake->scoped_db)
 		return false;
-	if (duck.connect(caller_is_scoped(q->caller) ? q->lake->scoped_db : q->lake->query_db, &c) != DuckDBSuccess)
+	if (ready_take(q->lake, caller_is_scoped(q->caller) ? q->lake->scoped_db : q->lake->query_db, &q->ready) < 0)
 		return false;
 	pthread_mutex_lock(&q->lake->lock);
-	q->c = c;
+	q->c = q->ready->c;
 	pthread_mutex_unlock(&q->lake->lock);
 	return true;
 }
@@ -444,12 +445,6 @@ static int execute(struct query *q)
 	return r;
 }
 
-static void set_status(struct query *q, enum query_status status)
-{
-	q->row.status = status;
-	manifest_query_put(q->lake->manifest, &q->row, q->statement, q->error);
-}
-
 static enum query_status outcome(struct query *q, int r)
 {
 	enum query_status s = r < 0 ? QUERY_FAILED : QUERY_FINISHED;
@@ -480,7 +475,7 @@ static void end_query(struct query *q, int r)
 		result_path(q->lake, q->row.id, path);
 		unlink(path);
 	}
-	set_status(q, q->row.status);
+	manifest_query_put(q->lake->manifest, &q->row, q->statement, q->error);
 }
 
 /* Checks and binds it, and tells whoever waits; false: it is refused. */
@@ -489,6 +484,9 @@ static bool made(struct query *q)
 	char why[DUCK_WHY_MAX] = "";
 	enum query_fault f = make_query(q, why);
 	bool adopted;
+
+	if (!f)
+		q->row.status = QUERY_RUNNING;
 
 	if (!f && manifest_query_put(q->lake->manifest, &q->row, q->statement, "") < 0)
 		f = QUERY_BROKEN;
@@ -525,7 +523,6 @@ static void *run(void *arg)
 	int r;
 
 	if (made(q)) {
-		set_status(q, QUERY_RUNNING);
 		r = wait_for_index(q);
 		if (!r)
 			r = fill_tables(q);

@@ -287,7 +287,7 @@ int sandbox_check(duckdb_connection conn, const char *sql, size_t n, struct sand
 
 	ret_t->n = 0;
 	if (!r)
-		r = duck_ask(conn, "SELECT json_serialize_sql(?::VARCHAR)", sql, n, &json, why);
+		r = duck_tree(conn, sql, n, &json, why);
 	if (r < 0)
 		return r;
 	t = json_tokener_new_ex(4 * DEPTH_MAX);

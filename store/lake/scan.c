@@ -27,7 +27,17 @@ void scan_spans_free(struct scan_span *spans, unsigned n)
 	free(spans);
 }
 
-int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, struct scan **ret_s)
+uint64_t scan_number(void)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&lock);
+	n = ++last_id;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, uint64_t id, struct scan **ret_s)
 {
 	struct scan *s = calloc(1, sizeof(*s));
 
@@ -39,8 +49,8 @@ int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, struct 
 	s->refs = 1;
 	s->spans = spans;
 	s->nspans = nspans;
+	s->id = id;
 	pthread_mutex_lock(&lock);
-	s->id = ++last_id;
 	s->next = scans;
 	scans = s;
 	pthread_mutex_unlock(&lock);

@@ -6,7 +6,7 @@
  * so the tail that is not sealed yet costs no memory. Frames are shared out among the engine's threads. The sealer reads
  * the same rows in the order of their time: scan_sort(), scan_each().
  *
- * Ownership: counted; the id is good while a reference is held. Threads: any.
+ * Ownership: counted; the id is good while a reference is held, and one scan's at a time. Threads: any.
  */
 #ifndef HOSTTRAIL_STORE_LAKE_SCAN_H
 #define HOSTTRAIL_STORE_LAKE_SCAN_H
@@ -47,8 +47,10 @@ struct scan {
 	struct scan *next;		/* in the list of all */
 };
 
-/* Takes the spans over, also on failure. */
-int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, struct scan **ret_s);
+/* A number that no scan has had. */
+uint64_t scan_number(void);
+/* Takes the spans over, also on failure. id: 0 for one that hosttrail_scan() is not asked for. */
+int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, uint64_t id, struct scan **ret_s);
 struct scan *scan_ref(struct scan *s);
 void scan_unref(struct scan *s);		/* NULL-safe */
 void scan_spans_free(struct scan_span *spans, unsigned n);

@@ -79,7 +79,7 @@ static int open_scan(struct lake *l, const struct event_store *e, journal_pos fr
 	int r = manifest_spans(l->manifest, e->id, &spans, &nspans);
 
 	if (!r)
-		r = scan_new(l->st, spans, nspans, ret_s);
+		r = scan_new(l->st, spans, nspans, 0, ret_s);
 	if (!r) {
 		r = scan_fill(*ret_s, from, to, max, true, next);
 		if (r < 0) {

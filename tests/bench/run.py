@@ -196,6 +196,22 @@ def live(instance):
     measured.run(instance, say)
 
 
+def ingest(instance):
+    import ingest as measured
+    measured.run(instance, say)
+
+
+def lake(_instance):
+    import lake as measured
+    measured.run(size("bench.lake_records"))
+
+
+def lookup(_instance):
+    import lookup as measured
+    with tap.Workdir() as d:
+        measured.run(d, size("bench.lookup_records"))
+
+
 def execs(instance):
     import execs as measured
     measured.run(instance, say)
@@ -220,7 +236,7 @@ def memory():
 
 
 # peers last: once the kernel's audit was on, every process that is started later pays for it
-FIGURES = [open_close, uncaptured, processes, execs, replay, http, tlscalls, tlscost, tlsserver, live, latency, short_processes, idle, redis, peers]
+FIGURES = [open_close, uncaptured, processes, execs, replay, http, tlscalls, tlscost, tlsserver, live, ingest, latency, lake, lookup, short_processes, idle, redis, peers]
 
 
 def main():

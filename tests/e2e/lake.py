@@ -99,7 +99,7 @@ def the_aws_cli_runs_a_query(t):
 
 
 def segments_are_immutable_and_known_by_their_hash(t):
-    until(lambda: manifest("SELECT sum(nrows) FROM segment")[0][0] == 4 * 1500, "four segments")
+    until(lambda: manifest("SELECT sum(nrows) FROM segment")[0][0] >= 4 * 1500, "four segments")	# and the store's own record, where that took long
     t.ok(len(files()) == len(manifest("SELECT path FROM segment")), "no other file")
     for path, sha in manifest("SELECT path, sha256 FROM segment"):
         full = os.path.join(D, "lake", path)

@@ -65,7 +65,7 @@ static void bounds_are_found_and_nothing_else(void)
 		struct json_object *tree;
 		struct time_bound b;
 
-		must(duck_ask(connection, "SELECT json_serialize_sql(?::VARCHAR)", cases[i].sql, strlen(cases[i].sql), &json, why) == 0);
+		must(duck_tree(connection, cases[i].sql, strlen(cases[i].sql), &json, why) == 0);
 		tree = json_tokener_parse(buf_text(&json));
 		b = time_bound_of(tree, cases[i].references);
 		json_object_put(tree);
