@@ -31,13 +31,16 @@ extern const volatile bool ht_have_cast;
  * The task, to be read. For each pointer that is read from a trusted one the verifier of 6.18 looks some names up in all of the kernel's BTF,
  * one by one: that was 60 per cent of loading. It does not for one that may be anything. (Helpers want the trusted one.)
  */
-static __always_inline struct task_struct *this_task(void)
+static __always_inline struct task_struct *task_read(struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 	if (ht_have_cast)
 		return bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
 	return task;
+}
+
+static __always_inline struct task_struct *this_task(void)
+{
+	return task_read(bpf_get_current_task_btf());
 }
 
 /* The pointer that is stored at an address. hlist_head is just one pointer, on every kernel. */

@@ -40,6 +40,17 @@ static __always_inline void number_lost(struct ht_counters *c, __u32 cause)
 	count_lost(c, cause);
 }
 
+/*
+ * The task whose scratch it is: a load where asking the kernel is a call. Calls are what a record costs most of, because processors that
+ * guard returns against speculation take longer for each than for a dozen loads.
+ */
+static __always_inline struct task_struct *task_of(const struct scratch *s)
+{
+	if (ht_have_cast)
+		return bpf_rdonly_cast((void *)s->task, bpf_core_type_id_kernel(struct task_struct));
+	return bpf_get_current_task_btf();
+}
+
 /* The CPU's scratch, or NULL while an interrupted probe on this CPU uses it. */
 static __always_inline struct scratch *scratch_take(__u32 cpu)
 {
@@ -48,6 +59,7 @@ static __always_inline struct scratch *scratch_take(__u32 cpu)
 	if (!s || *(volatile __u32 *)&s->busy)
 		return NULL;
 	*(volatile __u32 *)&s->busy = 1;	/* nobody but this CPU looks, and what interrupts us here gives it back first */
+	s->task = (__u64)bpf_get_current_task_btf();
 	s->evflags = 0;
 	s->object = 0;
 	s->cred = 0;

@@ -200,7 +200,7 @@ static __always_inline bool files_shared(struct task_struct *task)
 /* struct file * of a descriptor of the current task, 0 if there is none. */
 static __always_inline __u64 file_of(struct scratch *s, __u64 fd)
 {
-	struct task_struct *task = this_task();
+	struct task_struct *task = task_of(s);
 	struct files_struct *files = task->files;
 	struct fdtable *fdt;
 
@@ -282,9 +282,9 @@ static __always_inline void fd_emit(struct scratch *s, __u64 fd, __u32 arg, __u3
 /* ---- paths ------------------------------------------------------------------ */
 
 /* Is the task's root another directory than its mount namespace's? Four loads where it is not, which costs less than keeping the answer. */
-static __always_inline bool task_chrooted(void)
+static __always_inline bool task_chrooted(const struct scratch *s)
 {
-	struct task_struct *task = this_task();
+	struct task_struct *task = task_of(s);
 	struct fs_struct *fs = task->fs;
 	__u64 dentry, m, up;
 
@@ -308,7 +308,7 @@ static __always_inline bool task_chrooted(void)
 
 static __always_inline void base_emit(struct scratch *s, const volatile struct ht_op *op, bool absolute)
 {
-	struct task_struct *task = this_task();
+	struct task_struct *task = task_of(s);
 	struct fs_struct *fs = task->fs;
 	__u32 arg = op->arg, aux = op->aux;
 	__u64 file, mnt, dentry;
@@ -357,7 +357,7 @@ static __always_inline void path_emit(struct scratch *s, const volatile struct h
 		base_emit(s, op, false);
 		return;
 	}
-	if (task_chrooted())
+	if (task_chrooted(s))
 		base_emit(s, op, true);
 }
 

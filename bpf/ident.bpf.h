@@ -14,13 +14,28 @@
 #define CRED_END (bpf_core_field_offset(struct cred, cap_ambient) + 8)
 #define CRED_BYTES (CRED_END - CRED_FIRST)	/* 76 before 6.3, then 80 */
 
+/* The values of struct cred, word by word where that is loads; of 76 bytes, half of the last one is something else's. */
+static __always_inline void cred_copy(struct compared *n, __u64 cred)
+{
+	__u64 at = cred + CRED_FIRST;
+
+	if (!ht_have_cast) {
+		bpf_probe_read_kernel(n->cred, CRED_BYTES, (void *)at);
+		return;
+	}
+#pragma unroll
+	for (int i = 0; i < 10; i++)
+		n->cred[i] = KREAD_PTR(at + 8 * i);
+	if (CRED_BYTES < 80)
+		n->cred[9] &= 0xffffffff;
+}
+
 /*
  * Gathers what is compared; `other` are credentials that stand for the task's, if not 0. Before 6.16 an exiting task has no mm:
  * then executable and parent are taken as they were, because an identity that is made now would lack the first.
  */
-static __always_inline void compared_now(struct compared *n, const struct compared *was, __u64 other)
+static __always_inline void compared_now(struct compared *n, const struct compared *was, __u64 other, struct task_struct *task)
 {
-	struct task_struct *task = this_task();
 	const struct cred *cred = task->cred;
 	struct css_set *set = task->cgroups;
 	struct signal_struct *sig = task->signal;
@@ -29,11 +44,11 @@ static __always_inline void compared_now(struct compared *n, const struct compar
 
 	n->cred[9] = 0;
 	if (other) {
-		bpf_probe_read_kernel(n->cred, CRED_BYTES, (void *)(other + CRED_FIRST));
+		cred_copy(n, other);
 		n->user_ns = KREAD(struct cred, other, user_ns);
 		n->group_info = KREAD(struct cred, other, group_info);
 	} else {
-		bpf_probe_read_kernel(n->cred, CRED_BYTES, (void *)cred + CRED_FIRST);
+		cred_copy(n, (__u64)cred);
 		n->user_ns = (__u64)cred->user_ns;
 		n->group_info = (__u64)cred->group_info;
 	}
@@ -63,7 +78,7 @@ static __always_inline bool compared_differ(const struct compared *a, const stru
 /* Makes t->gen the generation of what the task is now. */
 static __always_inline void ident_update(struct scratch *s, struct task *t, struct ht_shared *w)
 {
-	compared_now(&s->now, &t->was, s->cred);
+	compared_now(&s->now, &t->was, s->cred, task_of(s));
 	if (!t->gen || compared_differ(&s->now, &t->was)) {
 		__u32 gen = __sync_fetch_and_add(&ht_generation, 1) + 1;
 
@@ -77,10 +92,9 @@ static __always_inline void ident_update(struct scratch *s, struct task *t, stru
 	}
 }
 
-static __always_inline void header_fill(struct ht_event *h, __u32 kind, __u32 class, __u32 cpu)
+static __always_inline void header_fill(struct ht_event *h, __u32 kind, __u32 class, __u32 cpu,
+					struct task_struct *task)
 {
-	struct task_struct *task = this_task();
-
 	h->kind = kind;
 	h->flags = 0;
 	h->cpu = cpu;
@@ -338,7 +352,7 @@ __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
 		return -1;
 	d = (struct ht_ident *)s->b;
 	__builtin_memset(d, 0, sizeof(*d));
-	header_fill(&d->h, HT_EV_IDENT, class, cpu);
+	header_fill(&d->h, HT_EV_IDENT, class, cpu, task);
 	d->h.gen = gen;
 	s->pos = sizeof(*d);
 	ident_process(d);

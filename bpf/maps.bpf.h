@@ -185,6 +185,7 @@ struct scratch {
 	__u32 object;		/* a hook's objects are in the event already */
 	__u32 cut;		/* what flood_cut() said: 0, or whose the call is that is to be merged or cut */
 	__u32 pad3;
+	__u64 task;		/* whoever took the scratch: struct task_struct *, see task_of() */
 	__u64 content;		/* digest of such a call */
 	__u64 cred;		/* struct cred * that the identity is made of; 0: the task's */
 	struct ht_call c;	/* the call being recorded */

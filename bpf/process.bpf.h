@@ -167,7 +167,7 @@ static __always_inline void exit_notice(struct task_struct *task)
 
 	if (!n || ring_pressed(n, HT_CLASS_PROCESS))
 		return;
-	header_fill(&e, HT_EV_EXIT, HT_CLASS_PROCESS, cpu);
+	header_fill(&e, HT_EV_EXIT, HT_CLASS_PROCESS, cpu, this_task());
 	e.flags = HT_EV_F_GROUP_DEAD;
 	ring_put(HT_CLASS_PROCESS, cpu, n, &e, sizeof(e));
 }

@@ -132,7 +132,7 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 		return NULL;
 	}
 	s->cut = cut;
-	header_fill(&s->c.h, HT_EV_CALL, class, cpu);
+	header_fill(&s->c.h, HT_EV_CALL, class, cpu, task_of(s));
 	s->c.h.abi = in->abi;
 	s->c.ret = in->ret;
 	s->c.nr = in->nr;

@@ -167,10 +167,14 @@ __noinline int tls_cut(__u32 pad)
 
 __noinline int tls_charge(__u32 words)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
+	return flood_charge(HT_CLASS_TLS, bpf_get_smp_processor_id(), 0, words * 8);
+}
 
-	return n && ring_pressed(n, HT_CLASS_TLS) ? flood_charge(HT_CLASS_TLS, cpu, 0, words * 8) : 0;
+static __always_inline bool tls_pressed(void)
+{
+	struct ht_counters *n = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
+
+	return n && ring_pressed(n, HT_CLASS_TLS);
 }
 
 /* The bytes of a call are one lost entry, unless nobody wants them. */
@@ -289,8 +293,9 @@ static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir
 	p.c = c;
 	p.lost = c->lost[(dir & 1) ^ 1];
 	p.buf = o->buf;
-	bpf_loop(TLS_CHUNKS, tls_step, &p, 0);
-	tls_charge(p.put);
+	bpf_loop(p.until || n > HT_TLS_CHUNK ? TLS_CHUNKS : 1, tls_step, &p, 0);	/* not one more call to find out that all is done */
+	if (tls_pressed())
+		tls_charge(p.put);
 	return 0;
 }
 
@@ -339,7 +344,7 @@ static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_ope
 		return;
 	if (!c)
 		c = tls_conn_of(&o->key);
-	cut = tls_cut(0);
+	cut = tls_pressed() ? tls_cut(0) : 0;
 	if (cut) {
 		tls_lose(c, dir, n, cut);
 		return;

@@ -27,7 +27,7 @@ struct tls_hello {
 
 static __always_inline void tls_hello_fill(struct tls_hello *o, const struct tls_sock_key *k, __u32 what, __u32 len)
 {
-	header_fill(&o->e.h, HT_EV_TLS, HT_CLASS_TLS, bpf_get_smp_processor_id());
+	header_fill(&o->e.h, HT_EV_TLS, HT_CLASS_TLS, bpf_get_smp_processor_id(), this_task());
 	o->e.h.len = len;
 	o->e.h.seq = 0;
 	o->e.conn = k->ino;
@@ -412,7 +412,7 @@ __noinline int tls_watch(__u64 fd, __u64 at, __u32 io)
 	struct tls_sock *s;
 	struct tls_task *k;
 
-	if (!tls_socket_of(fd, &f) || !tls_task_recorded())
+	if (!tls_socket_of(fd, &f) || !tls_task_recorded(bpf_get_current_task_btf()))
 		return 0;
 	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
 	if (k)

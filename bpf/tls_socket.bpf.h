@@ -28,18 +28,20 @@
 
 __u64 ht_tls_last;		/* number of the last connection */
 
-static __always_inline __u32 tls_life(void)
+static __always_inline __u32 tls_life(struct task_struct *task)
 {
-	struct task_struct *leader = this_task()->group_leader;
+	struct task_struct *leader = task->group_leader;
 
-	return (__u32)(leader->start_boottime >> 6) ^ (__u32)bpf_get_current_task_btf()->self_exec_id;
+	return (__u32)(leader->start_boottime >> 6) ^ (__u32)task->self_exec_id;
 }
 
 static __always_inline void tls_key_fill(struct tls_key *k, __u64 obj)
 {
+	struct task_struct *task = this_task();
+
 	k->obj = obj;
-	k->tgid = bpf_get_current_task_btf()->tgid;
-	k->life = tls_life();
+	k->tgid = task->tgid;
+	k->life = tls_life(task);
 }
 
 static __always_inline void tls_conn_begin(struct tls_conn *c)
@@ -76,14 +78,16 @@ static __always_inline struct tls_conn *tls_conn_of(const struct tls_key *k)
 
 static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32 what, __u32 len)
 {
-	header_fill(&e->h, HT_EV_TLS, HT_CLASS_TLS, bpf_get_smp_processor_id());
+	struct task_struct *task = this_task();
+
+	header_fill(&e->h, HT_EV_TLS, HT_CLASS_TLS, bpf_get_smp_processor_id(), task);
 	e->h.len = len;
 	e->h.seq = __sync_fetch_and_add(&c->seq, 1);
 	e->conn = c->id;
 	e->offset = e->full = 0;
 	e->captured = 0;
 	e->lost = 0;
-	e->by = (__u32)bpf_get_current_pid_tgid();
+	e->by = task->pid;
 	e->what = what;
 	e->dir = e->fault = 0;
 	e->fresh = !!(c->flags & TLS_CONN_FRESH);

@@ -46,6 +46,7 @@ static __always_inline struct scratch *tls_scratch_take(void)
 
 		if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1))
 			continue;
+		s->task = (__u64)bpf_get_current_task_btf();
 		s->evflags = s->object = s->cut = 0;
 		s->cred = 0;
 		return s;
@@ -225,9 +226,8 @@ static __always_inline void tls_judged_now(struct tls_judged *j)
 }
 
 /* Is that still so? Without a copy on the stack, which has no room where this is asked. */
-static __always_inline bool tls_judged_still(const struct tls_judged *j)
+static __always_inline bool tls_judged_still(const struct tls_judged *j, struct task_struct *task)
 {
-	struct task_struct *task = this_task();
 	struct mm_struct *mm = task->mm;
 	struct css_set *set = task->cgroups;
 
@@ -239,11 +239,11 @@ static __always_inline bool tls_judged_still(const struct tls_judged *j)
 }
 
 /* The task's scope alone. */
-static __always_inline bool tls_task_recorded(void)
+static __always_inline bool tls_task_recorded(struct task_struct *task)
 {
 	struct task *t;
 
-	return task_in_scope(bpf_get_current_task_btf(), &t) && t && !(t->flags & HT_TASK_SELF);
+	return task_in_scope(task, &t) && t && !(t->flags & HT_TASK_SELF);
 }
 
 /* enum tls_who of the current task. Nobody, once, where it cannot be told: that is counted. */
@@ -255,7 +255,7 @@ __noinline int tls_who(__u32 pad)
 	barrier_var(pad);
 	if (!k)
 		return TLS_NOBODY;
-	if (tls_judged_still(&k->judged))
+	if (tls_judged_still(&k->judged, this_task()))
 		return k->judged.who;
 	tls_judged_now(&k->judged);
 	k->judged.who = tls_judge(&k->judged);
@@ -273,10 +273,10 @@ static __always_inline struct tls_task *tls_in_scope(void)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tls_task *k;
 
-	if (!tls_task_recorded())
+	if (!tls_task_recorded(task))
 		return NULL;
 	k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
-	if (k && k->judged.who == TLS_WANTED && tls_judged_still(&k->judged))
+	if (k && k->judged.who == TLS_WANTED && tls_judged_still(&k->judged, task_read(task)))
 		return k;
 	if (tls_who(0) != TLS_WANTED)
 		return NULL;

@@ -119,7 +119,7 @@ static __always_inline void op_path_field(struct scratch *s, const volatile stru
 		first = s->b[at];
 	if (first != '/')
 		base_emit(s, op, false);
-	else if (task_chrooted())
+	else if (task_chrooted(s))
 		base_emit(s, op, true);
 }
 
@@ -198,7 +198,7 @@ static __always_inline struct scratch *op_begin(struct task *t, __u64 req, __u32
 		return NULL;
 	}
 	op_describe(s, req, opcode, flags);
-	header_fill(&s->c.h, HT_EV_CALL, class, cpu);
+	header_fill(&s->c.h, HT_EV_CALL, class, cpu, task_of(s));
 	__builtin_memset(s->c.args, 0, sizeof(s->c.args));
 	s->c.ret = 0;
 	s->c.nr = opcode;
@@ -638,7 +638,7 @@ __noinline int tls_watch_op(__u64 req, __u32 opcode)
 	struct tls_sock *s;
 	struct tls_task *k;
 
-	if (!io || !mm || !file || !tls_task_recorded() || !tls_socket_of_file(file, &f))
+	if (!io || !mm || !file || !tls_task_recorded(bpf_get_current_task_btf()) || !tls_socket_of_file(file, &f))
 		return 0;
 	key.sk = f.sk;
 	key.ino = f.ino;

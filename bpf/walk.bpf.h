@@ -12,6 +12,7 @@
 #define HOSTTRAIL_WALK_BPF_H
 
 #define WALK_STEPS 8192
+#define WALK_ROUND 3
 #define NAME_MAX_ 255
 #define MAGIC_PIPE 0x50495045
 #define MAGIC_SOCK 0x534f434b
@@ -107,10 +108,9 @@ static __always_inline void walk_cross(struct walk *w)
 	walk_set_mount(w, w->mnt_parent);
 }
 
-/* One dentry, or one crossing into the parent mount. 1 ends the loop. */
-static long walk_step(__u32 i, void *ctx)
+/* One dentry, or one crossing into the parent mount. 1 ends the walk. */
+static __always_inline long walk_up(struct scratch *s)
 {
-	struct scratch *s = *(struct scratch **)ctx;
 	struct walk *w = &s->w;
 	__u64 dentry = w->dentry;
 
@@ -144,12 +144,28 @@ static long walk_step(__u32 i, void *ctx)
 	return 0;
 }
 
-/* The same way once more, as many steps: only where it leads and the counters. */
-static long walk_step_again(__u32 i, void *ctx)
+/* Several at once: each round of bpf_loop() is a call, and most paths need two. Without direct loads each step makes calls enough. */
+#define WALK_MORE(k) ((k) < WALK_ROUND && (!(k) || ht_have_cast))
+
+static long walk_round(__u32 i, void *ctx)
 {
-	struct walk *w = &(*(struct scratch **)ctx)->w;
+	struct scratch *s = *(struct scratch **)ctx;
+
+#pragma unroll
+	for (int k = 0; WALK_MORE(k); k++)
+		if (walk_up(s))
+			return 1;
+	return 0;
+}
+
+/* The same way once more, as many steps: only where it leads and the counters. */
+static __always_inline long walk_up_again(struct walk *w)
+{
 	__u64 dentry = w->dentry;
 
+	if (!w->steps)
+		return 1;
+	w->steps--;
 	if (dentry == w->mnt_root) {
 		walk_cross(w);
 		w->again = walk_saw(w->again, NUMBER(w->dentry), NUMBER(w->mnt));
@@ -157,6 +173,17 @@ static long walk_step_again(__u32 i, void *ctx)
 	}
 	w->dentry = KREAD(struct dentry, dentry, d_parent);
 	w->again = walk_saw(w->again, NUMBER(w->dentry), (__u32)KREAD(struct dentry, dentry, d_seq.seqcount.sequence));
+	return 0;
+}
+
+static long walk_round_again(__u32 i, void *ctx)
+{
+	struct walk *w = &(*(struct scratch **)ctx)->w;
+
+#pragma unroll
+	for (int k = 0; WALK_MORE(k); k++)
+		if (walk_up_again(w))
+			return 1;
 	return 0;
 }
 
@@ -172,9 +199,8 @@ static __always_inline bool walk_is_pseudo(__u64 mnt_ns, __u64 magic)
 	return mnt_ns >= (__u64)-4095 || magic == MAGIC_PIPE || magic == MAGIC_SOCK || magic == MAGIC_ANON;
 }
 
-static __always_inline void walk_task_root(struct walk *w)
+static __always_inline void walk_task_root(struct walk *w, struct task_struct *task)
 {
-	struct task_struct *task = this_task();
 	struct fs_struct *fs = task->fs;
 	struct nsproxy *ns = task->nsproxy;
 
@@ -198,11 +224,11 @@ static __always_inline bool walk_once(struct walk *w, struct scratch **ctx)
 	w->top = w->odd = 0;
 	w->flags &= ~(HT_WALK_F_IN_ROOT | HT_WALK_F_DETACHED);
 	w->seen = w->again = w->steps = 0;
-	bpf_loop(WALK_STEPS, walk_step, ctx, 0);
+	bpf_loop(WALK_STEPS, walk_round, ctx, 0);
 	if (w->odd)
 		return false;
 	walk_begin(w);
-	bpf_loop(w->steps, walk_step_again, ctx, 0);
+	bpf_loop(WALK_STEPS + 1, walk_round_again, ctx, 0);
 	return w->seen == w->again;
 }
 
@@ -265,7 +291,7 @@ static __always_inline int walk_append(struct scratch *s, __u32 what, __u32 f_fl
 	if (dentry != w->mnt_root && inode &&
 	    (!KREAD(struct inode, inode, i_nlink) || !KREAD(struct dentry, dentry, d_hash.pprev)))
 		w->flags |= HT_WALK_F_DELETED;
-	walk_task_root(w);
+	walk_task_root(w, task_of(s));
 	walk_names(s, KREAD(struct mount, mnt, mnt_ns), h->s_magic);
 	h->flags = w->flags;
 	h->ncomp = w->ncomp;

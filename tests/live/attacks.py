@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=420 long
+# ht-test: timeout=600 long
 """Attacks: what programs do to be recorded wrongly, as others, or not at all; and generated = recorded + lost, exactly, under
 every one of them. What was done is told by the programs that did it and by strace, never by counters of ours."""
 import collections
