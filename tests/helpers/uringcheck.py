@@ -208,7 +208,7 @@ def others(t, trace, d, _w):
     found = all_told(t, trace, missing=(4, 5, 6))
     names = {n: found[n][0].name for n in found}
     t.equal([names.get(n) for n in (1, 2, 3, 4, 6)], ["io_uring_register", "io_uring_cmd", "io_uring_msg_ring", None, None], "names")
-    t.equal(found[1][0].request.get("opcode"), "IORING_REGISTER_FILES_UPDATE", "as which registration")
+    t.equal(found[1][0].request.get("opcode"), ["IORING_REGISTER_FILES_UPDATE"], "as which registration")
     t.equal(found[2][0].request, {"fd": found[2][0].request.get("fd"), "path": d + "/f", "command": "0x1234"}, "a command")
     r = found[5][0]
     want = "unknown_io_uring_op" if r.error == "EINVAL" and r.name.startswith("unknown") else "io_uring_fixed_fd_install"
