@@ -6,6 +6,7 @@
 #ifndef HOSTTRAIL_STORE_ENGINE_H
 #define HOSTTRAIL_STORE_ENGINE_H
 
+#include "follow.h"
 #include "ops.h"
 
 struct engine_ops {
@@ -14,6 +15,9 @@ struct engine_ops {
 	/* NULL: it takes frames and answers. */
 	const char *(*why_not)(struct store *st);
 	void (*metrics)(struct store *st, struct buf *out);
+	/* As follow.h's, for deliveries. */
+	int (*follow)(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next);
+	journal_pos (*end)(struct store *st);
 };
 
 /* What answers op here. */

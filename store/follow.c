@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "engine.h"
 #include "lib/cleanup.h"
 #include "tailer.h"
 
@@ -95,7 +96,7 @@ static int on_entry(void *ctx, const struct journal_entry *e)
 	return r;
 }
 
-int follow_frames(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next)
+static int follow_journal(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next)
 {
 	journal_pos done = tailer_done(st->tailer).pos;
 	struct follow f = { st, to < done ? to : done, fn, ctx, from };
@@ -104,4 +105,14 @@ int follow_frames(struct store *st, journal_pos from, journal_pos to, follow_fn 
 	if (ret_next)
 		*ret_next = f.next;
 	return r < 0 ? r : 0;
+}
+
+int follow_frames(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next)
+{
+	return (st->engine ? st->engine->follow : follow_journal)(st, from, to, fn, ctx, ret_next);
+}
+
+journal_pos follow_end(struct store *st)
+{
+	return st->engine ? st->engine->end(st) : journal_end(st->journal);
 }

@@ -173,8 +173,8 @@ void health_metrics(struct store *st, struct buf *out)
 		metrics_tailer(st, out);
 		metrics_lake(st, out);
 		metrics_retention(st, out);
-		metrics_delivery(st, out);
 	}
+	metrics_delivery(st, out);
 	metrics_api(st, out);
 	for (unsigned i = 0; st->ingest && i < INGEST_METRIC__MAX; i++)
 		metric(out, ingest_metric_name((enum ingest_metric)i), ingest_metric_is_gauge((enum ingest_metric)i),

@@ -379,11 +379,13 @@ static int start_delivery(struct setup *s)
 {
 	const struct store_config *c = s->config;
 	const struct delivery_config d = { .dir = c->data_dir, .interval_ms = c->delivery_interval, .digest_ms = c->digest_period,
-					   .key_ms = c->digest_key_life, .size = c->delivery_size };
+					   .key_ms = c->digest_key_life, .size = c->delivery_size,
+					   .ship = s->st.cluster ? cluster_ship : NULL, .ship_ctx = s->st.cluster };
+	bool always = buckets_at(s->hooks, 0) != NULL;
 	int r = delivery_new(&s->st, &d, TAKE_PTR(s->buckets), TAKE_PTR(s->groups), TAKE_PTR(s->hooks), &s->st.delivery);
 
 	if (!r)
-		r = delivery_start(s->st.delivery);
+		r = s->st.cluster ? cluster_deliver(s->st.cluster, s->st.delivery, c->delivery_interval, always) : delivery_start(s->st.delivery);
 	if (r < 0)
 		log_err(r, "cannot open the trails in %s", c->data_dir);
 	return r;
@@ -519,7 +521,7 @@ int setup_start(struct setup *s)
 {
 	static const step_fn embedded[] = { start_dir, start_token_key, start_journal, start_index, start_chains, start_retention,
 					    start_tailer, start_delivery, start_lake, start_remover, start_servers, write_ports, NULL };
-	static const step_fn cluster[] = { start_dir, start_cluster, start_servers, write_ports, NULL };
+	static const step_fn cluster[] = { start_dir, start_cluster, start_delivery, start_servers, write_ports, NULL };
 	const step_fn *step = s->config->engine == ENGINE_CLICKHOUSE ? cluster : embedded;
 	int r = 0;
 
@@ -565,6 +567,7 @@ void setup_stop(struct setup **ps, const char *reason)
 	}
 	remover_stop(s->st.remover);
 	/* each ends what the next would miss: the tailer wakes the API's requests, which ask tailer and ingest */
+	cluster_deliver_end(s->st.cluster);
 	delivery_stop(s->st.delivery);
 	tailer_stop(s->st.tailer);
 	api = s->st.api;

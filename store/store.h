@@ -45,7 +45,7 @@ struct store {
 	struct audit *audit;		/* NULL: requests are not recorded */
 	struct remover *remover;	/* NULL: not running */
 	struct retention *retention;	/* NULL: nothing is locked or held, and the wall clock counts (tests) */
-	/* instead of journal, index, tailer, lake and delivery, which are NULL then */
+	/* instead of journal, index, tailer and lake, which are NULL then */
 	const struct engine_ops *engine;
 	struct cluster *cluster;
 };

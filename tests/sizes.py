@@ -33,6 +33,8 @@ SIZES = {
     "delivery.kills": (4, 100, "times that the store is killed while a trail delivers"),
     "clickhouse.frames": (400, 20_000, "frames that a cluster takes while a server or a store is killed"),
     "clickhouse.records": (3_000, 50_000, "records of which a cluster and the embedded engine are asked the same"),
+    "clickhouse.takeovers": (1, 20, "times that a store is killed which delivers a cluster's trails"),
+    "clickhouse.victims": (1, 2, "servers of a cluster that are killed, one after the other, while its trails are delivered"),
     "clickhouse.shards": (0, 1, "whether a second cluster, of two shards, is started"),
     "clickhouse.today": (0, 1, "whether today's engine, chDB, is fetched and asked"),
     "delivery.forgeries": (4, 7, "ways in which delivered files are forged, with all digests signed anew"),

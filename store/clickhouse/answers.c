@@ -9,6 +9,8 @@
 
 #include "cluster_internal.h"
 #include "jobs.h"
+#include "lease.h"
+#include "replay.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/json.h"
@@ -34,7 +36,7 @@ static op_fn find(const char *name)
 	for (unsigned i = 0; i < ARRAY_SIZE(operations); i++)
 		if (!strcmp(operations[i].name, name))
 			return operations[i].fn;
-	return NULL;
+	return cluster_trail_op(name);
 }
 
 static const char *why_not(struct store *st)
@@ -80,11 +82,20 @@ static void metrics(struct store *st, struct buf *out)
 	metric(out, "clickhouse_insert_bytes_total", "counter", "Bytes of rows in them.", s.rows_bytes);
 	metric(out, "clickhouse_failures_total", "counter", "Attempts to write that failed and were made again.", s.failures);
 	metric(out, "clickhouse_doubles_total", "counter", "Frames that two stores had written, taken out again.", s.doubles);
+	if (c->lease) {
+		struct lease_counts l;
+
+		lease_counts(c->lease, &l);
+		metric(out, "clickhouse_delivers", "gauge", "1 while this store delivers the trails.", l.leads);
+		metric(out, "clickhouse_takeovers_total", "counter", "Times that it began to.", l.takeovers);
+		metric(out, "clickhouse_arranged_total", "counter", "Frames that it put in order for them.", l.arranged);
+	}
 	metric(out, "own_records_total", "counter", "Records of the store's own.", witness_records(st->witness));
 	metric(out, "own_failures_total", "counter", "Own records that could not be written.", witness_failures(st->witness));
 }
 
-const struct engine_ops cluster_engine = { .op = find, .why_not = why_not, .metrics = metrics };
+const struct engine_ops cluster_engine = { .op = find, .why_not = why_not, .metrics = metrics,
+					     .follow = replay_follow, .end = replay_end };
 
 /* ---- Status */
 

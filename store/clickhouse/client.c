@@ -183,6 +183,8 @@ int ch_send(struct ch *ch, struct ch_link *l, struct ch_server *s, const struct 
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return say(why, -ECANCELED, "the store ends");
 	l->unknown = code != CURLE_OK && !never_sent(code);
+	if (code == CURLE_WRITE_ERROR)
+		return say(why, -EFBIG, "the answer of %s is too large", s->url);
 	if (code != CURLE_OK)
 		return say(why, -EHOSTUNREACH, "%s does not answer: %s", s->url, curl_easy_strerror(code));
 	curl_easy_getinfo(l->curl, CURLINFO_RESPONSE_CODE, &l->status);

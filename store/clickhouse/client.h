@@ -69,7 +69,7 @@ struct ch_statement {
 	long timeout_ms;		/* 0: two minutes */
 	size_t max;			/* bytes of the answer; 0: CH_ANSWER_MAX */
 };
-/* To this very server. -EHOSTUNREACH: no answer; -EREMOTEIO: it refused; -ECANCELED: the store ends. */
+/* To this very server. -EHOSTUNREACH: no answer; -EREMOTEIO: it refused; -EFBIG: its answer has more than max; -ECANCELED: the store ends. */
 int ch_send(struct ch *ch, struct ch_link *l, struct ch_server *s, const struct ch_statement *st, char why[CH_WHY_MAX]);
 /* To any that answers. */
 int ch_ask(struct ch *ch, struct ch_link *l, const struct ch_statement *st, char why[CH_WHY_MAX]);

@@ -9,6 +9,8 @@
 
 #include "cluster_internal.h"
 #include "jobs.h"
+#include "lease.h"
+#include "replay.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -169,6 +171,28 @@ struct keep *cluster_keep(struct cluster *c)
 	return &c->keep;
 }
 
+/* ---- statements */
+
+int cluster_lines(struct cluster *c, struct ch_link *l, struct buf *sql, cluster_line_fn fn, void *ctx, char *why)
+{
+	const struct ch_statement st = { .sql = buf_text(sql) };
+	_cleanup_free_ char *text = NULL;
+	char *line, *rest;
+	int r = sql->failed ? -ENOMEM : ch_ask(&c->ch, l, &st, why);
+
+	if (r < 0)
+		return r;
+	rest = text = strdup(buf_text(&l->answer));
+	if (!text)
+		return -ENOMEM;
+	while (!r && (line = strsep(&rest, "\n")))
+		if (*line)
+			r = fn(ctx, line);
+	if (r == -EBADMSG)
+		snprintf(why, CH_WHY_MAX, "the cluster's answer cannot be read");
+	return r;
+}
+
 /* ---- life */
 
 /* All stores over a cluster take each other's tokens. What a token says is where a page ended, which is no secret. */
@@ -207,6 +231,8 @@ int cluster_open(struct store *st, const struct cluster_config *config, struct c
 		r = decoded_cache_new(0, &c->cache);
 	if (!r)
 		r = jobs_open(c, &c->jobs);
+	if (!r)
+		r = replay_new(c, &c->replay);
 	if (r < 0) {
 		cluster_free(&c);
 		return r;
@@ -281,6 +307,8 @@ void cluster_free(struct cluster **pc)
 		free(p->frame);
 		free(p);
 	}
+	lease_free(&c->lease);
+	replay_free(&c->replay);
 	decoded_cache_free(&c->cache);
 	ch_close(&c->ch);
 	pthread_cond_destroy(&c->work);

@@ -15,6 +15,7 @@
 #include "store/store.h"
 
 struct cluster;
+struct delivery;
 
 struct cluster_config {
 	struct ch_config clickhouse;
@@ -28,6 +29,12 @@ struct cluster_config {
 /* -EINVAL: the settings are wrong; a cluster that does not answer yet is no error. */
 int cluster_open(struct store *st, const struct cluster_config *c, struct cluster **ret_c, char why[CH_WHY_MAX]);
 int cluster_start(struct cluster *c);
+/* The ledger of trails is kept in the cluster: config->ship of the store's delivery. ctx: the cluster. */
+int cluster_ship(void *ctx, const void *p, size_t n);
+/* Delivers from then on whenever it is this store's turn. interval_ms: deliveries'; always: also without trails. */
+int cluster_deliver(struct cluster *c, struct delivery *d, int64_t interval_ms, bool always);
+/* No more of it; NULL-safe. Before cluster_stop(). */
+void cluster_deliver_end(struct cluster *c);
 /* Nothing more is written after it; NULL-safe. */
 void cluster_stop(struct cluster *c);
 void cluster_free(struct cluster **c);

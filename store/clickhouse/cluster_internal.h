@@ -53,6 +53,8 @@ struct cluster {
 	struct double_frame doubles[DOUBLES_MAX];
 	unsigned ndoubles;
 	struct jobs *jobs;
+	struct lease *lease;		/* NULL: nothing is delivered */
+	struct replay *replay;
 };
 
 /* ---- flush.c */
@@ -64,8 +66,13 @@ void cluster_hide(struct cluster *c, struct buf *sql);
 /* Sleeps, or wakes when the store ends: true then. */
 bool cluster_sleep(struct cluster *c, uint64_t ns);
 
+/* A statement to any server, its answer's lines of numbers. */
+typedef int (*cluster_line_fn)(void *ctx, const char *line);
+int cluster_lines(struct cluster *c, struct ch_link *l, struct buf *sql, cluster_line_fn fn, void *ctx, char *why);
+
 /* ---- operations */
 struct cluster *cluster_of(struct store *st);
+op_fn cluster_trail_op(const char *name);
 int cluster_lookup(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int cluster_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 

@@ -35,7 +35,7 @@ static void replicated(struct buf *out, const char *database, const char *table)
 static int make_tables(struct ch *ch, struct ch_link *l, struct ch_server *s, char *why)
 {
 	_cleanup_buf_ struct buf engine = { 0 };
-	struct buf sql[4] = { { 0 } };
+	struct buf sql[5] = { { 0 } };
 	const char *database = ch->config.database, *cluster = ch->config.cluster;
 	int r = 0;
 
@@ -45,6 +45,8 @@ static int make_tables(struct ch *ch, struct ch_link *l, struct ch_server *s, ch
 	replicated(&engine, database, TABLE_KEPT_ROWS);
 	tables_kept(&sql[2], buf_text(&engine));
 	tables_over(&sql[3], TABLE_KEPT, TABLE_KEPT_ROWS, database, cluster);
+	replicated(&engine, database, TABLE_LEDGER);
+	tables_ledger(&sql[4], buf_text(&engine));
 	for (unsigned i = 0; i < ARRAY_SIZE(sql); i++) {
 		if (!r)
 			r = sql[i].failed ? -ENOMEM : one(ch, l, s, buf_text(&sql[i]), why);

@@ -29,7 +29,7 @@ uint64_t frame_key(const uint8_t hash[32])
 
 /* ---- values */
 
-static void put_number(struct buf *out, uint64_t v, unsigned bytes)
+void rows_put_number(struct buf *out, uint64_t v, unsigned bytes)
 {
 	uint8_t p[8];
 
@@ -45,15 +45,43 @@ static void put_length(struct buf *out, uint64_t n)
 	buf_addc(out, (uint8_t)n);
 }
 
-static void put_text(struct buf *out, const void *p, size_t n)
+void rows_put_text(struct buf *out, const void *p, size_t n)
 {
 	put_length(out, n);
 	buf_add(out, p, n);
 }
 
+bool rows_take(struct str *s, void *ret, size_t n)
+{
+	if (s->n < n)
+		return false;
+	memcpy(ret, s->p, n);
+	s->p += n;
+	s->n -= n;
+	return true;
+}
+
+bool rows_take_text(struct str *s, struct str *ret)
+{
+	uint64_t n = 0;
+	uint8_t c = 0x80;
+
+	for (unsigned shift = 0; c & 0x80; shift += 7) {
+		if (shift > 28 || !rows_take(s, &c, 1))
+			return false;
+		n |= (uint64_t)(c & 0x7f) << shift;
+	}
+	if (n > s->n)
+		return false;
+	*ret = (struct str){ s->p, (size_t)n };
+	s->p += n;
+	s->n -= (size_t)n;
+	return true;
+}
+
 static void put_string(struct buf *out, const char *s)
 {
-	put_text(out, s, strlen(s));
+	rows_put_text(out, s, strlen(s));
 }
 
 static void put_hex(struct buf *out, const uint8_t *p, unsigned n)
@@ -61,7 +89,7 @@ static void put_hex(struct buf *out, const uint8_t *p, unsigned n)
 	char text[65];
 
 	hex_text(p, n, text);
-	put_text(out, text, 2 * n);
+	rows_put_text(out, text, 2 * n);
 }
 
 /* Bytes of any kind as the record's JSON shows them, so that servers and answers have valid UTF-8 only. */
@@ -89,12 +117,12 @@ static bool is_plain(const char *p, size_t n)
 static void put_shown(struct rowmaker *m, const struct str *s, struct buf *out)
 {
 	if (is_plain(s->p, s->n)) {
-		put_text(out, s->p, s->n);
+		rows_put_text(out, s->p, s->n);
 		return;
 	}
 	buf_reset(&m->scratch);
 	rows_shown(s->p, s->n, &m->scratch);
-	put_text(out, m->scratch.p, m->scratch.n);
+	rows_put_text(out, m->scratch.p, m->scratch.n);
 }
 
 static void put_texts(struct rowmaker *m, const struct str *v, unsigned n, struct buf *out)
@@ -107,7 +135,7 @@ static void put_texts(struct rowmaker *m, const struct str *v, unsigned n, struc
 /* What a DateTime can hold. */
 static void put_seconds(struct buf *out, int64_t s)
 {
-	put_number(out, s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint64_t)s, 4);
+	rows_put_number(out, s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint64_t)s, 4);
 }
 
 static int64_t floor_seconds(int64_t ns)
@@ -134,7 +162,7 @@ static bool put_scalar(struct rowmaker *m, const struct column *c, struct piece 
 		if (!fill_integer(t, &v))
 			return false;
 		buf_addc(out, 0);
-		put_number(out, (uint64_t)v, 8);
+		rows_put_number(out, (uint64_t)v, 8);
 		return true;
 	case COLUMN_MAYBE_TIME:
 		if (!fill_time(t, &v))
@@ -151,7 +179,7 @@ static bool put_scalar(struct rowmaker *m, const struct column *c, struct piece 
 		return true;
 	default:
 		buf_addc(out, 0);
-		put_text(out, t.p, t.n);
+		rows_put_text(out, t.p, t.n);
 		return true;
 	}
 }
@@ -178,7 +206,7 @@ static void put_members(struct rowmaker *m, struct piece map, enum column_part p
 			buf_reset(&m->scratch);
 			if ((part == PART_KEYS ? walk_unescape(key, &m->scratch, &text) : walk_text(value, &m->scratch, &text)) < 0)
 				break;
-			put_text(&m->members, text.p, text.n);
+			rows_put_text(&m->members, text.p, text.n);
 			n++;
 		}
 	put_length(out, n);
@@ -195,17 +223,17 @@ static void put_lake(struct rowmaker *m, const struct row *r, const struct colum
 	if (c->part != PART_WHOLE) {
 		put_members(m, s, c->part, out);
 	} else if (f->type == LAKE_RECORD_TEXT) {
-		put_text(out, m->json.p, r->slots ? m->json.n : 0);
+		rows_put_text(out, m->json.p, r->slots ? m->json.n : 0);
 	} else if (c->type == COLUMN_TIME) {
 		put_seconds(out, f->type == LAKE_RECEIVED ? floor_seconds(r->frame->received) : r->slots ? floor_seconds(r->time) : 0);
 	} else if (r->slots && (f->type == LAKE_POSITION || f->type == LAKE_NUMBER)) {
 		buf_addc(out, 0);
-		put_number(out, f->type == LAKE_POSITION ? r->frame->number : r->record, 8);
+		rows_put_number(out, f->type == LAKE_POSITION ? r->frame->number : r->record, 8);
 	} else {
 		/* maps and lists stay the JSON that they are */
 		if (s.n && (f->type == LAKE_MAP || f->type == LAKE_RESOURCES)) {
 			buf_addc(out, 0);
-			put_text(out, s.p, s.n);
+			rows_put_text(out, s.p, s.n);
 		} else if (!s.n || !put_scalar(m, c, s, out)) {
 			buf_addc(out, 1);
 		}
@@ -223,16 +251,16 @@ static void put_lakes(struct rowmaker *m, const struct row *r, struct buf *out)
 static void put_place(const struct ch_frame *f, enum row_kind kind, unsigned record, uint64_t batch, uint16_t day, struct buf *out)
 {
 	buf_addc(out, (uint8_t)kind);
-	put_number(out, day, 2);
+	rows_put_number(out, day, 2);
 	put_string(out, f->origin.account);
 	put_string(out, f->origin.host_id);
 	put_hex(out, f->stream, 16);
 	buf_addc(out, f->chain);
-	put_number(out, f->number, 8);
-	put_number(out, record, 4);
-	put_number(out, batch, 8);
-	put_number(out, frame_key(f->hash), 8);
-	put_number(out, (uint64_t)f->received, 8);
+	rows_put_number(out, f->number, 8);
+	rows_put_number(out, record, 4);
+	rows_put_number(out, batch, 8);
+	rows_put_number(out, frame_key(f->hash), 8);
+	rows_put_number(out, (uint64_t)f->received, 8);
 }
 
 /* Of the frame's row: nothing of these. */
@@ -245,7 +273,7 @@ static void put_no_summary(struct buf *out)
 
 static void put_summary(struct rowmaker *m, const struct record_summary *s, struct buf *out)
 {
-	put_number(out, (uint64_t)s->time, 8);
+	rows_put_number(out, (uint64_t)s->time, 8);
 	put_texts(m, s->usernames, s->nusernames, out);
 	put_texts(m, s->resource_names, s->nresources, out);
 	put_texts(m, s->resource_types, s->nresources, out);
@@ -259,10 +287,10 @@ static void put_evidence(const struct ch_frame *f, const struct decoded *d, stru
 	put_hex(out, f->previous, 32);
 	put_hex(out, f->origin.key, 32);
 	put_string(out, f->origin.region);
-	put_number(out, f->flags, 2);
+	rows_put_number(out, f->flags, 2);
 	buf_addc(out, (uint8_t)d->state);
-	put_number(out, d->records, 4);
-	put_text(out, f->bytes, f->n);
+	rows_put_number(out, d->records, 4);
+	rows_put_text(out, f->bytes, f->n);
 }
 
 /* Of a record's row: its frame's has them. */

@@ -33,6 +33,11 @@ struct ch_frame {
 uint64_t frame_key(const uint8_t hash[32]);
 /* d is the frame, decoded. Adds one row for it, and one for each record that counts. day: since the epoch. */
 int rows_add(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, uint64_t batch, uint16_t day, struct buf *out);
+/* RowBinary's numbers and texts. take: false: there is not as much. */
+void rows_put_number(struct buf *out, uint64_t v, unsigned bytes);
+void rows_put_text(struct buf *out, const void *p, size_t n);
+bool rows_take(struct str *s, void *ret, size_t n);
+bool rows_take_text(struct str *s, struct str *ret);
 void rows_shown(const void *p, size_t n, struct buf *out);
 void rowmaker_free(struct rowmaker *m);
 

@@ -145,6 +145,13 @@ void tables_kept(struct buf *out, const char *engine)
 		      "ENGINE = %s PARTITION BY day ORDER BY (id, part, version) SETTINGS index_granularity = 256", engine);
 }
 
+/* An epoch's rows go at once when it is over. */
+void tables_ledger(struct buf *out, const char *engine)
+{
+	buf_addf(out, "CREATE TABLE IF NOT EXISTS " TABLE_LEDGER " (epoch UInt64, kind UInt8, seq UInt64, store String, body String) "
+		      "ENGINE = %s PARTITION BY epoch ORDER BY (epoch, kind, seq) SETTINGS index_granularity = 256", engine);
+}
+
 void tables_over(struct buf *out, const char *all, const char *rows, const char *database, const char *cluster)
 {
 	buf_addf(out, "CREATE TABLE IF NOT EXISTS %s AS %s ENGINE = Distributed('%s', '%s', '%s')", all, rows, cluster, database, rows);

@@ -19,6 +19,7 @@
 #define TABLE_ALL "trail_1"		/* over all of them */
 #define TABLE_KEPT_ROWS "trail_query_rows_1"	/* queries and their answers */
 #define TABLE_KEPT "trail_query_1"
+#define TABLE_LEDGER "trail_ledger_1"		/* of trails; lives in the first shard */
 #define COLUMNS_MAX 160
 
 enum row_kind { ROW_RECORD = 0, ROW_FRAME = 1 };
@@ -57,6 +58,7 @@ const struct column *column_of_path(const char *path, size_t n);
  * servers, with their codecs. */
 void tables_rows(struct buf *out, bool modern, const char *engine);
 void tables_kept(struct buf *out, const char *engine);
+void tables_ledger(struct buf *out, const char *engine);
 void tables_over(struct buf *out, const char *all, const char *rows, const char *database, const char *cluster);
 /* "INSERT INTO ... (kind, ...) FORMAT RowBinary" */
 void tables_insert(struct buf *out);

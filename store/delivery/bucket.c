@@ -316,6 +316,12 @@ void buckets_free(struct buckets **pb)
 	*pb = NULL;
 }
 
+void buckets_go(struct buckets *bs)
+{
+	if (bs)
+		__atomic_store_n(&bs->stop, false, __ATOMIC_RELAXED);
+}
+
 void buckets_stop(struct buckets *bs)
 {
 	if (bs)

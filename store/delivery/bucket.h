@@ -58,6 +58,7 @@ int groups_load(const struct conf_list *lines, struct buckets **ret_b, char *why
 int hooks_load(const struct conf_list *lines, struct buckets **ret_b, char *why);
 void buckets_free(struct buckets **b);		/* NULL-safe */
 void buckets_stop(struct buckets *b);		/* transfers that run end with -ECANCELED, from now on */
+void buckets_go(struct buckets *b);		/* not any more */
 const struct bucket *buckets_find(const struct buckets *b, const char *name);	/* NULL: there is none; b may be NULL */
 
 const struct bucket *buckets_at(const struct buckets *b, unsigned i);	/* NULL behind the last */

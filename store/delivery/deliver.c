@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "store/follow.h"
 
 #define ROUND_MS 500
 
@@ -162,7 +163,7 @@ int delivery_new(struct store *st, const struct delivery_config *config, struct 
 	pthread_cond_init(&d->news, &attr);
 	pthread_condattr_destroy(&attr);
 	d->dir = strdup(config->dir);
-	r = d->dir ? ledger_open(config->dir, &d->ledger) : -ENOMEM;
+	r = !d->dir ? -ENOMEM : config->ship ? ledger_open_shared(config->ship, config->ship_ctx, &d->ledger) : ledger_open(config->dir, &d->ledger);
 	if (r < 0)
 		delivery_free(&d);
 	else
@@ -174,8 +175,12 @@ int delivery_start(struct delivery *d)
 {
 	int r = 0;
 
-	d->running = true;
+	buckets_go(d->buckets);
+	buckets_go(d->groups);
+	buckets_go(d->hooks);
 	pthread_mutex_lock(&d->lock);
+	__atomic_store_n(&d->stop, false, __ATOMIC_RELAXED);
+	d->running = true;
 	for (unsigned i = 0; buckets_at(d->hooks, i) && !r; i++)
 		r = wake(d, i, TO_HOOK);
 	pthread_mutex_unlock(&d->lock);
@@ -193,6 +198,7 @@ void delivery_stop(struct delivery *d)
 	buckets_stop(d->groups);
 	buckets_stop(d->hooks);
 	pthread_mutex_lock(&d->lock);
+	d->running = false;
 	workers = TAKE_PTR(d->workers);	/* no one starts another: stop is set */
 	pthread_cond_broadcast(&d->news);
 	pthread_mutex_unlock(&d->lock);
@@ -225,7 +231,7 @@ int delivery_needs(struct delivery *d, journal_pos *ret_pos)
 	for (unsigned i = 0; buckets_at(d->hooks, i) && !r; i++) {
 		struct index_place place = { 0 };
 
-		r = ledger_hook(d->ledger, bucket_name(buckets_at(d->hooks, i)), journal_end(d->st->journal), &place);
+		r = ledger_hook(d->ledger, bucket_name(buckets_at(d->hooks, i)), follow_end(d->st), &place);
 		if (!r && place.pos < pos)
 			pos = place.pos;
 	}

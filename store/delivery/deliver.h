@@ -23,13 +23,15 @@ struct delivery_config {
 	const char *dir;		/* of the ledger and the keys */
 	int64_t interval_ms, digest_ms, key_ms;	/* a file's longest wait; a digest's period; a signing key's life */
 	uint64_t size;			/* of a file, uncompressed */
+	ledger_ship_fn ship;		/* NULL: the ledger is a file in dir; else it is a shared one */
+	void *ship_ctx;
 };
 
 /* Takes buckets, groups and webhooks over, also when it fails. NULL: there are none. */
 int delivery_new(struct store *st, const struct delivery_config *config, struct buckets *buckets, struct buckets *groups,
 		 struct buckets *hooks, struct delivery **ret_d);
 int delivery_start(struct delivery *d);
-void delivery_stop(struct delivery *d);		/* ends the threads; questions are still answered. NULL-safe */
+void delivery_stop(struct delivery *d);		/* ends the threads; questions are still answered, and it may start again. NULL-safe */
 void delivery_free(struct delivery **d);
 
 struct ledger *delivery_ledger(const struct delivery *d);

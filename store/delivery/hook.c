@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "pattern.h"
 #include "proto/keys.h"
+#include "store/follow.h"
 #include "transfer.h"
 
 #define POSTS_MAX 100			/* between two notes of the place */
@@ -147,7 +148,7 @@ static int send_posts(struct worker *w, const struct bucket *hook)
 static int one_batch(struct worker *w, const struct bucket *hook)
 {
 	struct index_place place;
-	int r = ledger_hook(w->d->ledger, hook->name, journal_end(w->d->st->journal), &place);
+	int r = ledger_hook(w->d->ledger, hook->name, follow_end(w->d->st), &place);
 
 	if (r < 0)
 		return r;

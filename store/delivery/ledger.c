@@ -27,9 +27,9 @@ static const char schema[] =
 	" hash TEXT, oldest INT, newest INT, records INT, planned INT, delivered INT DEFAULT 0, digest INT DEFAULT 0, body BLOB);"
 	"CREATE INDEX log_state ON logs (trail, delivered);"
 	"CREATE INDEX log_digest ON logs (digest);"
-	"CREATE TABLE tags (trail INT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (trail, key));"
+	"CREATE TABLE tags (trail INT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (trail, key));"
 	"CREATE TABLE hooks (name TEXT PRIMARY KEY, pos INT NOT NULL, record INT NOT NULL);"
-	"CREATE TABLE loose (bucket TEXT, prefix TEXT, UNIQUE (bucket, prefix));"
+	"CREATE TABLE loose (bucket TEXT, prefix TEXT, PRIMARY KEY (bucket, prefix));"
 	"CREATE TABLE chains (id INTEGER PRIMARY KEY AUTOINCREMENT, span INT, trail INT, account TEXT, region TEXT, until INT, last INT DEFAULT 0,"
 	" UNIQUE (span, account, region));"
 	"CREATE TABLE digests (id INTEGER PRIMARY KEY AUTOINCREMENT, chain INT, trail INT, account TEXT, region TEXT, bucket TEXT, key TEXT,"
@@ -44,7 +44,7 @@ static const char *const upgrades[] = {
 	"ALTER TABLE digests ADD COLUMN removed INT DEFAULT 0; PRAGMA user_version = 2;",
 };
 
-static int error_of(int code)
+int ledger_error(int code)
 {
 	switch (code & 0xff) {
 	case SQLITE_OK:
@@ -69,36 +69,34 @@ static int error_of(int code)
 	}
 }
 
-static int execute(struct ledger *l, const char *sql)
+int ledger_execute(struct ledger *l, const char *sql)
 {
-	return error_of(sqlite3_exec(l->db, sql, NULL, NULL, NULL));
+	return ledger_error(sqlite3_exec(l->db, sql, NULL, NULL, NULL));
 }
 
-static int prepare_tables(struct ledger *l)
+int ledger_tables(struct ledger *l)
 {
-	struct query q;
-	int64_t version;
-	int r = execute(l, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+	sqlite3_stmt *q = NULL;
+	int version = 0, r = ledger_error(sqlite3_prepare_v2(l->db, "PRAGMA user_version", -1, &q, NULL));
 
-	if (r < 0)
-		return r;
-	query_begin(&q, l, "PRAGMA user_version");
-	version = query_row(&q) ? read_int(&q) : 0;
-	r = query_end(&q);
+	if (!r && sqlite3_step(q) == SQLITE_ROW)
+		version = sqlite3_column_int(q, 0);
+	sqlite3_finalize(q);
 	if (!r)
-		r = execute(l, ledger_stretches_schema);
+		r = ledger_execute(l, ledger_stretches_schema);
 	if (r < 0 || version == VERSION)
 		return r;
 	if (version > VERSION)
 		return -EPROTONOSUPPORT;	/* of a younger store */
-	r = ledger_begin(l);
-	if (r < 0)
-		return r;
-	if (!version)
-		return ledger_commit(l, execute(l, schema));
-	for (; version < VERSION && !r; version++)
-		r = execute(l, upgrades[version - 1]);
-	return ledger_commit(l, r);
+	r = ledger_execute(l, "BEGIN IMMEDIATE");
+	if (!r && !version)
+		r = ledger_execute(l, schema);
+	for (; version && version < VERSION && !r; version++)
+		r = ledger_execute(l, upgrades[version - 1]);
+	if (!r)
+		return ledger_execute(l, "COMMIT");
+	ledger_execute(l, "ROLLBACK");
+	return r;
 }
 
 static int check_whole(struct ledger *l)
@@ -114,7 +112,7 @@ static int check_whole(struct ledger *l)
 	return r < 0 || !strcmp(text, "ok") ? r : -EBADMSG;
 }
 
-static int open_at(const char *path, struct ledger **ret_l)
+int ledger_open_at(const char *path, struct ledger **ret_l)
 {
 	struct ledger *l = calloc(1, sizeof(*l));
 	int r;
@@ -122,13 +120,15 @@ static int open_at(const char *path, struct ledger **ret_l)
 	if (!l)
 		return -ENOMEM;
 	pthread_mutex_init(&l->lock, NULL);
-	r = error_of(sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
-	if (!r && chmod(path, 0600) < 0)
+	r = ledger_error(sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
+	if (!r && strcmp(path, ":memory:") && chmod(path, 0600) < 0)
 		r = -errno;
 	if (!r)
 		r = check_whole(l);
 	if (!r)
-		r = prepare_tables(l);
+		r = ledger_execute(l, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+	if (!r)
+		r = ledger_tables(l);
 	if (r < 0)
 		ledger_free(&l);
 	else
@@ -159,11 +159,11 @@ int ledger_open(const char *dir, struct ledger **ret_l)
 	int r;
 
 	snprintf(path, sizeof(path), "%s/trails.db", dir);
-	r = open_at(path, ret_l);
+	r = ledger_open_at(path, ret_l);
 	if (r != -EBADMSG)
 		return r;
 	r = set_aside(path);
-	return r < 0 ? r : open_at(path, ret_l);
+	return r < 0 ? r : ledger_open_at(path, ret_l);
 }
 
 void ledger_free(struct ledger **pl)
@@ -171,6 +171,7 @@ void ledger_free(struct ledger **pl)
 	if (!*pl)
 		return;
 	sqlite3_close((*pl)->db);
+	buf_free(&(*pl)->blank);
 	pthread_mutex_destroy(&(*pl)->lock);
 	free(*pl);
 	*pl = NULL;
@@ -181,33 +182,81 @@ void ledger_free(struct ledger **pl)
 void query_next(struct query *q, struct ledger *l, const char *sql)
 {
 	*q = (struct query){ .l = l };
-	q->r = error_of(sqlite3_prepare_v2(l->db, sql, -1, &q->s, NULL));
+	q->r = ledger_error(sqlite3_prepare_v2(l->db, sql, -1, &q->s, NULL));
 	if (q->r < 0)
 		log_limited(LOG_LEVEL_ERROR, 0, "trails.db: %s", sqlite3_errmsg(l->db));
+}
+
+/* Locked. What is shipped is the changes of a transaction. */
+static int begin(struct ledger *l)
+{
+	int r = ledger_execute(l, "BEGIN IMMEDIATE");
+
+	if (r < 0 || !l->ship)
+		return r;
+	r = ledger_error(sqlite3session_create(l->db, "main", &l->changes));
+	if (!r)
+		r = ledger_error(sqlite3session_attach(l->changes, NULL));
+	if (r < 0) {
+		if (l->changes)
+			sqlite3session_delete(l->changes);
+		l->changes = NULL;
+		ledger_execute(l, "ROLLBACK");
+	}
+	return r;
+}
+
+static int ship(struct ledger *l)
+{
+	void *p = NULL;
+	int n = 0, r = ledger_error(sqlite3session_patchset(l->changes, &n, &p));
+
+	if (!r && n)
+		r = l->ship(l->ship_ctx, p, (size_t)n);
+	sqlite3_free(p);
+	return r;
+}
+
+static int end(struct ledger *l, int r)
+{
+	if (!r && l->changes)
+		r = ship(l);
+	if (l->changes)
+		sqlite3session_delete(l->changes);
+	l->changes = NULL;
+	if (!r)
+		r = ledger_execute(l, "COMMIT");
+	if (r < 0)
+		ledger_execute(l, "ROLLBACK");
+	return r;
 }
 
 void query_begin(struct query *q, struct ledger *l, const char *sql)
 {
 	pthread_mutex_lock(&l->lock);
 	query_next(q, l, sql);
+	if (!l->ship || q->r < 0 || sqlite3_stmt_readonly(q->s))
+		return;
+	q->r = begin(l);
+	q->whole = !q->r;
 }
 
 void bind_int(struct query *q, int64_t v)
 {
 	if (!q->r)
-		q->r = error_of(sqlite3_bind_int64(q->s, ++q->bind, v));
+		q->r = ledger_error(sqlite3_bind_int64(q->s, ++q->bind, v));
 }
 
 void bind_text(struct query *q, const char *v)
 {
 	if (!q->r)
-		q->r = error_of(v ? sqlite3_bind_text(q->s, ++q->bind, v, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(q->s, ++q->bind));
+		q->r = ledger_error(v ? sqlite3_bind_text(q->s, ++q->bind, v, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(q->s, ++q->bind));
 }
 
 void bind_blob(struct query *q, const void *p, size_t n)
 {
 	if (!q->r)
-		q->r = error_of(sqlite3_bind_blob64(q->s, ++q->bind, p, n, SQLITE_STATIC));
+		q->r = ledger_error(sqlite3_bind_blob64(q->s, ++q->bind, p, n, SQLITE_STATIC));
 }
 
 bool query_row(struct query *q)
@@ -218,7 +267,7 @@ bool query_row(struct query *q)
 		return false;
 	q->column = 0;
 	code = sqlite3_step(q->s);
-	q->r = error_of(code);
+	q->r = ledger_error(code);
 	q->found |= code == SQLITE_ROW;
 	return code == SQLITE_ROW;
 }
@@ -257,6 +306,8 @@ int query_end(struct query *q)
 {
 	int r = query_close(q);
 
+	if (q->whole)
+		r = end(q->l, r);
 	pthread_mutex_unlock(&q->l->lock);
 	return r;
 }
@@ -273,7 +324,7 @@ int ledger_begin(struct ledger *l)
 	int r;
 
 	pthread_mutex_lock(&l->lock);
-	r = execute(l, "BEGIN IMMEDIATE");
+	r = begin(l);
 	if (r < 0)
 		pthread_mutex_unlock(&l->lock);
 	return r;
@@ -281,10 +332,7 @@ int ledger_begin(struct ledger *l)
 
 int ledger_commit(struct ledger *l, int r)
 {
-	if (!r)
-		r = execute(l, "COMMIT");
-	if (r < 0)
-		execute(l, "ROLLBACK");
+	r = end(l, r);
 	pthread_mutex_unlock(&l->lock);
 	return r;
 }

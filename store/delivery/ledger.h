@@ -98,6 +98,13 @@ struct stretch_row {
 
 /* A damaged database is set aside, and said: that trails must be made again is no reason to take in no records. */
 int ledger_open(const char *dir, struct ledger **ret_l);
+/* A shared one is in memory, and what changes in it is a change only when `ship` has kept it elsewhere (ledger_shared.c): p is
+ * what ledger_apply() takes. Called with the ledger locked; other than 0: the transaction did not happen. */
+typedef int (*ledger_ship_fn)(void *ctx, const void *p, size_t n);
+int ledger_open_shared(ledger_ship_fn ship, void *ctx, struct ledger **ret_l);
+int ledger_load(struct ledger *l, const void *image, size_t n);	/* instead of what it holds; n 0: nothing */
+int ledger_apply(struct ledger *l, const void *p, size_t n);	/* in their order. -EBADMSG: it does not fit to what is there */
+int ledger_image(struct ledger *l, struct buf *ret);		/* appended */
 void ledger_free(struct ledger **l);		/* NULL-safe */
 
 /* ---- trails. Calls with a name find those that are not deleted. */
@@ -115,7 +122,7 @@ int ledger_tag(struct ledger *l, int64_t trail, const char *key, const char *val
 int ledger_untag(struct ledger *l, int64_t trail, const char *key);
 typedef int (*ledger_tag_fn)(void *ctx, const char *key, const char *value);
 int ledger_tags(struct ledger *l, int64_t trail, ledger_tag_fn fn, void *ctx);	/* in the order of their keys */
-/* How an attempt went; error NULL: well. */
+/* An attempt failed. That one went well is told by what was delivered (ledger_log_delivered(), ledger_digest_delivered()). */
 int ledger_trail_delivery(struct ledger *l, int64_t id, int64_t now, const char *error);
 int ledger_trail_digest(struct ledger *l, int64_t id, int64_t now, const char *error);
 
@@ -145,6 +152,27 @@ typedef int (*ledger_stretch_fn)(void *ctx, const struct stretch_row *s);
 int ledger_stretches(struct ledger *l, ledger_stretch_fn fn, void *ctx);
 /* The oldest place that a span or a log group goes on from; UINT64_MAX: none does. */
 int ledger_needs(struct ledger *l, journal_pos *ret_pos);
+
+/* ---- arrivals: of shared ledgers. Frames that have no order of their own are given one, a batch at a time. */
+struct arrival {
+	journal_pos pos;		/* of the first frame; the others follow */
+	unsigned frames;
+	uint64_t batch;
+	uint16_t day;			/* of the batch's rows */
+	int64_t received;		/* of its youngest frame */
+	struct buf keys;		/* 8 bytes for each frame, little endian */
+};
+/* All of them, behind all others; sets their positions. since: what was received before it does not count; kept from the first time on. */
+int ledger_arrive(struct ledger *l, struct arrival *v, unsigned n, int64_t since);
+/* end: behind the last frame; since: 0: nothing arrived ever. */
+int ledger_arrived(struct ledger *l, journal_pos *ret_end, int64_t *ret_since);
+bool ledger_has_batch(struct ledger *l, uint64_t batch);	/* an error: it may */
+/* From the one that holds `from` on. fn returns 1 to stop. */
+typedef int (*ledger_arrival_fn)(void *ctx, const struct arrival *a);
+int ledger_arrivals(struct ledger *l, journal_pos from, ledger_arrival_fn fn, void *ctx);
+int ledger_arrivals_since(struct ledger *l, int64_t received, ledger_arrival_fn fn, void *ctx);
+/* Keys before `needed` and `keys_before`, and whole rows before `before`, go. */
+int ledger_arrivals_trim(struct ledger *l, journal_pos needed, int64_t keys_before, int64_t before);
 
 /* ---- log files */
 /* All of them, and the place behind their records, at once. */
@@ -187,7 +215,6 @@ bool ledger_knows(struct ledger *l, const char *bucket, const char *key);
 
 /* ---- keys */
 int ledger_key_add(struct ledger *l, const struct key_row *k);
-int ledger_key_at(struct ledger *l, int64_t seconds, struct key_row *ret_k);	/* the youngest that is valid then */
 typedef int (*ledger_key_fn)(void *ctx, const struct key_row *k);
 int ledger_keys(struct ledger *l, int64_t from, int64_t to, ledger_key_fn fn, void *ctx);
 

@@ -210,6 +210,12 @@ int ledger_digest_delivered(struct ledger *l, int64_t id, int64_t now)
 		bind_int(&q, id);
 		r = query_close(&q);
 	}
+	if (!r) {
+		query_next(&q, l, "UPDATE trails SET digested = ?, digest_error = '' WHERE id = (SELECT trail FROM digests WHERE id = ?)");
+		bind_int(&q, now);
+		bind_int(&q, id);
+		r = query_close(&q);
+	}
 	return ledger_commit(l, r);
 }
 
@@ -295,15 +301,6 @@ int ledger_key_add(struct ledger *l, const struct key_row *k)
 	bind_int(&q, k->from);
 	bind_int(&q, k->to);
 	return query_end(&q);
-}
-
-int ledger_key_at(struct ledger *l, int64_t seconds, struct key_row *ret_k)
-{
-	struct query q;
-
-	query_begin(&q, l, "SELECT fingerprint, der, begin, end FROM keys WHERE begin <= ?1 AND end > ?1 ORDER BY begin DESC, rowid DESC LIMIT 1");
-	bind_int(&q, seconds);
-	return one_key(&q, ret_k);
 }
 
 int ledger_keys(struct ledger *l, int64_t from, int64_t to, ledger_key_fn fn, void *ctx)

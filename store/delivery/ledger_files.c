@@ -99,6 +99,12 @@ int ledger_log_delivered(struct ledger *l, const struct log_row *row, int64_t no
 	}
 	if (!r)
 		r = ledger_stretch_sure(l, row->trail, row->span);
+	if (!r) {
+		query_next(&q, l, "UPDATE trails SET attempted = ?1, delivered = ?1, delivery_error = '' WHERE id = ?2");
+		bind_int(&q, now);
+		bind_int(&q, row->trail);
+		r = query_close(&q);
+	}
 	return ledger_commit(l, r);
 }
 

@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 
+#define SQLITE_ENABLE_SESSION		/* declares it */
+#define SQLITE_ENABLE_PREUPDATE_HOOK
 #include <sqlite3.h>
 
 #include "ledger.h"
@@ -12,6 +14,10 @@
 struct ledger {
 	sqlite3 *db;
 	pthread_mutex_t lock;
+	ledger_ship_fn ship;		/* NULL: the file is all there is */
+	void *ship_ctx;
+	sqlite3_session *changes;	/* of the transaction that is open, if it is shipped */
+	struct buf blank;		/* image of a shared one that is empty */
 };
 
 /* A statement that is bound and read from left to right. What fails shows at its end; the others do nothing then. */
@@ -21,6 +27,7 @@ struct query {
 	int r;				/* 0 or -errno */
 	int bind, column;
 	bool found;			/* there was a row */
+	bool whole;			/* it is a transaction of its own */
 };
 
 /* Takes the lock; query_end() gives it back. */
@@ -43,6 +50,13 @@ extern const char ledger_stretches_schema[];
 int ledger_stretch_sure(struct ledger *l, int64_t trail, int64_t span);
 int ledger_stretch_end(struct ledger *l, const struct span *s);
 int ledger_stretch_loose(struct ledger *l, int64_t span);
+
+/* Tables of a new ledger, or what an old one lacks; locked. */
+int ledger_tables(struct ledger *l);
+extern const char ledger_arrivals_schema[];	/* of shared ones */
+int ledger_error(int code);				/* SQLite's, as ours */
+int ledger_execute(struct ledger *l, const char *sql);
+int ledger_open_at(const char *path, struct ledger **ret_l);
 
 int ledger_begin(struct ledger *l);			/* takes the lock and begins */
 int ledger_commit(struct ledger *l, int r);		/* r < 0: takes it back; gives the lock back; returns r or the error */

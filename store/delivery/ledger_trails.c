@@ -161,14 +161,12 @@ static int note(struct ledger *l, const char *sql, int64_t id, int64_t now, cons
 
 int ledger_trail_delivery(struct ledger *l, int64_t id, int64_t now, const char *error)
 {
-	return note(l, error ? "UPDATE trails SET attempted = ?, delivery_error = ? WHERE id = ?" :
-			       "UPDATE trails SET attempted = ?1, delivered = ?1, delivery_error = ?2 WHERE id = ?3", id, now, error);
+	return note(l, "UPDATE trails SET attempted = ?, delivery_error = ? WHERE id = ?", id, now, error);
 }
 
 int ledger_trail_digest(struct ledger *l, int64_t id, int64_t now, const char *error)
 {
-	return note(l, error ? "UPDATE trails SET digest_error = ?2 WHERE id = ?3 AND ?1" :
-			       "UPDATE trails SET digested = ?1, digest_error = ?2 WHERE id = ?3", id, now, error);
+	return note(l, "UPDATE trails SET digest_error = ?2 WHERE id = ?3 AND ?1", id, now, error);
 }
 
 int ledger_trail_fed(struct ledger *l, int64_t id, int64_t now, const char *error)

@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "op_tags.h"
 #include "op_trails.h"
+#include "store/follow.h"
 #include "store/input.h"
 
 /* ---- members that CreateTrail and UpdateTrail share */
@@ -213,7 +214,7 @@ int op_update_trail(struct store *st, struct json_object *in, struct op_state *s
 		return res;
 	res = ledger_trail_set(delivery_ledger(st->delivery), &t);
 	if (!res && strcmp(group, t.group_arn))
-		res = ledger_feed_begin(delivery_ledger(st->delivery), t.id, journal_end(st->journal));
+		res = ledger_feed_begin(delivery_ledger(st->delivery), t.id, follow_end(st));
 	delivery_changed(st->delivery, t.id);
 	return res < 0 ? trail_failed(r, res) : answer_trail(st, &t, r);
 }
@@ -225,7 +226,7 @@ int op_delete_trail(struct store *st, struct json_object *in, struct op_state *s
 
 	if (res < 0)
 		return res;
-	res = ledger_trail_delete(delivery_ledger(st->delivery), t.id, clock_wall(), journal_end(st->journal));
+	res = ledger_trail_delete(delivery_ledger(st->delivery), t.id, clock_wall(), follow_end(st));
 	delivery_changed(st->delivery, t.id);
 	return res < 0 ? trail_failed(r, res) : answer_empty(r);
 }
@@ -239,7 +240,7 @@ static int switch_logging(struct store *st, struct json_object *in, struct reply
 	if (res < 0)
 		return res;
 	if (t.logging != on)
-		res = (on ? ledger_start : ledger_stop)(delivery_ledger(st->delivery), t.id, clock_wall(), journal_end(st->journal));
+		res = (on ? ledger_start : ledger_stop)(delivery_ledger(st->delivery), t.id, clock_wall(), follow_end(st));
 	delivery_changed(st->delivery, t.id);
 	return res < 0 ? trail_failed(r, res) : answer_empty(r);
 }

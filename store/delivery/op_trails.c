@@ -235,7 +235,7 @@ int op_get_trail_status(struct store *st, struct json_object *in, struct op_stat
 
 	if (trail_named(st, in, "Name", r, &t) < 0)
 		return -EINVAL;
-	if (!t.id)
+	if (!t.id && st->tailer)
 		t.delivered = tailer_last_received(st->tailer);
 	json_open(&j, NULL, '{');
 	json_boolean(&j, "IsLogging", t.logging);

@@ -66,8 +66,6 @@ static int deliver_logs(struct worker *w)
 		count(&w->d->counts.files, 1);
 		count(&w->d->counts.records, row->records);
 		r = ledger_log_delivered(w->d->ledger, row, clock_wall(), w->trail.validation, w->trail.prefix);
-		if (!r)
-			r = ledger_trail_delivery(w->d->ledger, w->id, clock_wall(), NULL);
 	}
 	if (row)
 		buf_free(&row->body);
@@ -96,8 +94,6 @@ static int deliver_digests(struct worker *w)
 		__atomic_store_n(&w->failures, 0, __ATOMIC_RELAXED);
 		count(&w->d->counts.digests, 1);
 		r = ledger_digest_delivered(w->d->ledger, row->id, clock_wall());
-		if (!r)
-			r = ledger_trail_digest(w->d->ledger, w->id, clock_wall(), NULL);
 	}
 	if (row)
 		buf_free(&row->body);

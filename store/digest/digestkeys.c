@@ -114,18 +114,40 @@ static int make(struct ledger *l, const char *dir, int64_t begin, int64_t end, i
 	return r < 0 ? r : ledger_keys(l, INT64_MIN, begin - life - 1, remove_old, (void *)(uintptr_t)dir);
 }
 
+struct finding {
+	const char *dir;
+	struct digest_key *k;
+	int64_t at, from;	/* when it must be valid; when the one that was found began */
+};
+
+/* Of those that are valid then, the youngest whose private half is here: another store that took the trails' work over has its own. */
+static int on_key(void *ctx, const struct key_row *row)
+{
+	struct digest_key k = { 0 };
+	struct finding *f = ctx;
+	int r;
+
+	if (row->to <= f->at || (f->k->pkey && row->from < f->from))
+		return 0;
+	r = load_private(f->dir, row->fingerprint, &k);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	EVP_PKEY_free(f->k->pkey);
+	*f->k = k;
+	f->from = row->from;
+	return 0;
+}
+
 int digest_key_for(struct ledger *l, const char *dir, int64_t begin, int64_t end, int64_t life, struct digest_key **ret_k)
 {
 	struct digest_key *k = calloc(1, sizeof(*k));
-	struct key_row row;
+	struct finding f = { .dir = dir, .k = k, .at = end };
 	int r;
 
 	if (!k)
 		return -ENOMEM;
-	r = ledger_key_at(l, end, &row);
-	if (!r)
-		r = load_private(dir, row.fingerprint, k);
-	if (r == -ENOENT)
+	r = ledger_keys(l, end, end, on_key, &f);
+	if (!r && !k->pkey)
 		r = make(l, dir, begin, end, life, k);
 	if (r < 0)
 		digest_key_free(&k);

@@ -13,31 +13,14 @@ import grpc
 import tap
 import chcases
 from chcases import AWS, compare_lookups, compare_sql, fill_both, lookup, refuse_hostile
-from chkit import Cluster
-from shipkit import STORED, Client, Forwarder, Pki, frame_hash, messages, new_stream, spool
+from chkit import Cluster, Clustered
+from shipkit import STORED, Client, Forwarder, frame_hash, new_stream, spool
 from sizes import size
 from storekit import Store
 
-W = tap.Workdir()
-D = W.__enter__()
-PB = messages(D)
-PKI = Pki(os.path.join(D, "pki"))
-PKI.host("a")
-PKI.host("b")
-_count = [0]
-_cluster, _both = [], []
-
-
-def cluster():
-    if not _cluster:
-        _cluster.append(Cluster())
-    return _cluster[0]
-
-
-def store(**settings):
-    _count[0] += 1
-    return Store(os.path.join(D, "store%d" % _count[0]), ca=PKI.file("ca.crt"), cert=PKI.file("store.crt"), key=PKI.file("store.key"),
-                 **cluster().settings(**settings))
+PLACE = Clustered("a", "b")
+PB, PKI, cluster, store = PLACE.pb, PLACE.pki, PLACE.cluster, PLACE.store
+_both = []
 
 
 def ledger(server, stream):
@@ -102,8 +85,7 @@ def said(s, name, stream):
 
 def under_load(t, kill, quorum):
     """A forwarder that knows two stores empties a spool that is written meanwhile; kill() is called in the middle."""
-    _count[0] += 1
-    d, stream, n = os.path.join(D, "load%d" % _count[0]), new_stream(), size("clickhouse.frames")
+    d, stream, n = PLACE.next("load"), new_stream(), size("clickhouse.frames")
     for x in ("spool", "cursor"):
         os.makedirs(os.path.join(d, x))
     with store(clickhouse_quorum=str(quorum), clickhouse_linger="20ms") as one, store(clickhouse_quorum=str(quorum), clickhouse_linger="20ms") as two:
@@ -166,8 +148,7 @@ def both():
     """A store over the cluster, and one with a journal."""
     if not _both:
         _both.append(store(clickhouse_database="compared"))
-        _count[0] += 1
-        _both.append(Store(os.path.join(D, "store%d" % _count[0]), ca=PKI.file("ca.crt"), cert=PKI.file("store.crt"), key=PKI.file("store.key")))
+        _both.append(Store(PLACE.next("store"), **PLACE.keys()))
         fill_both(PKI, PB, *_both, size("clickhouse.records"))
     return _both
 
@@ -224,7 +205,7 @@ def two_shards_are_one(t):
     if not size("clickhouse.shards"):
         raise tap.Skip("at full size only: it needs a cluster of its own")
     c = Cluster(("01", "02"))
-    _cluster.insert(0, c)
+    PLACE.clusters.insert(0, c)
     try:
         names = ["host%d" % i for i in range(8)]
         sent = {x: PKI.frames(x, new_stream(), count=3) for x in names if PKI.host(x)}
@@ -241,7 +222,7 @@ def two_shards_are_one(t):
                         "SELECT n FROM (SELECT eventname, count(*) AS n FROM events GROUP BY eventname) WHERE eventname = 'openat'"):
                 t.equal(chcases.query(s, sql), ([["96"]], None), sql)
     finally:
-        _cluster.remove(c)
+        PLACE.clusters.remove(c)
         c.end()
 
 
@@ -253,6 +234,4 @@ if __name__ == "__main__":
     finally:
         for x in _both:
             x.stop()
-        for x in _cluster:
-            x.end()
-        W.__exit__(None, None, None)
+        PLACE.end()

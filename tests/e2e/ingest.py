@@ -10,20 +10,14 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import grpc
 import tap
-from shipkit import (HEADS, REJECTED, RETRY, SHIP, STORED, Client, Ingest, Pki, frame_hash, messages, new_stream)
+from shipkit import (HEADS, REJECTED, RETRY, SHIP, STORED, Client, Ingest, Place, frame_hash, new_stream)
 
-W = tap.Workdir()
-D = W.__enter__()
-PB = messages(D)
-PKI = Pki(os.path.join(D, "pki"))
-PKI.host("a")
-PKI.host("b")
-_count = [0]
+HERE = Place("a", "b")
+PB, PKI = HERE.pb, HERE.pki
 
 
 def server(*limits):
-    _count[0] += 1
-    return Ingest(os.path.join(D, "s%d" % _count[0]), PKI, *limits)
+    return Ingest(HERE.next("s"), PKI, *limits)
 
 
 def code(call):
@@ -254,4 +248,4 @@ if __name__ == "__main__":
                   calls_that_are_not_ours_get_grpcs_status, a_large_message_is_taken,
                   withheld_acknowledgements_come_later, many_calls_share_a_sync, a_clean_stop_leaks_nothing])
     finally:
-        W.__exit__()
+        HERE.end()

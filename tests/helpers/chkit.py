@@ -10,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 
+from shipkit import Place
+from storekit import Store
 from tap import Failed
 
 ZOO = """tickTime=500
@@ -120,6 +122,31 @@ class Server:
 
     def rows(self, sql):
         return [line.split("\t") for line in self.ask(sql, "hosttrail").splitlines()]
+
+
+class Clustered(Place):
+    """A place with a cluster, started when it is first wanted, and stores in front of it."""
+
+    def __init__(self, *hosts):
+        super().__init__(*hosts)
+        self.clusters, self.stores = [], []
+
+    def cluster(self):
+        if not self.clusters:
+            self.clusters.append(Cluster())
+        return self.clusters[0]
+
+    def keys(self):
+        return {x: self.pki.file(y) for x, y in (("ca", "ca.crt"), ("cert", "store.crt"), ("key", "store.key"))}
+
+    def store(self, **settings):
+        self.stores.append(Store(self.next("store"), **self.keys(), **self.cluster().settings(**settings)))
+        return self.stores[-1]
+
+    def end(self):
+        for x in self.stores + self.clusters:
+            (x.kill if x in self.stores else x.end)()
+        super().end()
 
 
 class Cluster:

@@ -18,7 +18,7 @@ import uuid
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 
-from tap import BUILD, TOP, Failed, program
+from tap import BUILD, TOP, Failed, Workdir, program
 
 KIT = os.path.join(BUILD, "tests/helpers/shipkit")
 SHIP = "/hosttrail.v1.Trail/Ship"
@@ -336,3 +336,24 @@ def spool(pki, d, stream, chain, count, records=4, seed=1, pause=0, segment=0, n
     if p.returncode:
         raise Failed("shipkit spool failed")
     return [bytes.fromhex(x.split()[1]) for x in out.splitlines()]
+
+
+class Place:
+    """Where a test works: a folder that goes with it, keys of a CA, a store and hosts, the messages' types."""
+
+    def __init__(self, *hosts):
+        self.work = Workdir()
+        self.dir = self.work.__enter__()
+        self.pb = messages(self.dir)
+        self.pki = Pki(os.path.join(self.dir, "pki"))
+        self.count = 0
+        for x in hosts:
+            self.pki.host(x)
+
+    def next(self, name):
+        """A folder's name that nobody had before."""
+        self.count += 1
+        return os.path.join(self.dir, "%s%d" % (name, self.count))
+
+    def end(self):
+        self.work.__exit__(None, None, None)

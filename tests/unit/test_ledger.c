@@ -92,10 +92,7 @@ static void trails_are_kept(void)
 	ok_str(t.delivery_error, "NoSuchBucket");
 	ok_int(t.attempted, 5);
 	ok_int(t.delivered, 0);
-	ok_int(ledger_trail_delivery(ledger, t.id, 6, NULL), 0);
 	ok_int(ledger_trail_get(ledger, t.id, &t), 0);
-	ok_str(t.delivery_error, "");
-	ok_int(t.delivered, 6);
 	ok_int(ledger_trail_selectors(ledger, t.id, &text), 0);
 	ok_str(buf_text(&text), "[]");
 	for (unsigned i = 1; i < LEDGER_TRAILS_MAX; i++) {
@@ -165,6 +162,7 @@ static void files_are_decided_with_their_place(void)
 	const struct index_place place = { 5000, 7 };
 	static struct log_row rows[2], next;
 	unsigned n = 0;
+	struct trail t;
 	struct span s;
 	int64_t id;
 
@@ -183,7 +181,11 @@ static void files_are_decided_with_their_place(void)
 	ok_str(next.key, "a");
 	ok_str(buf_text(&next.body), "a");
 	ok_int(due(1, "111111111111", &s, INT64_MAX), 0);
+	ok_int(ledger_trail_delivery(ledger, id, 5, "NoSuchBucket"), 0);
 	ok_int(ledger_log_delivered(ledger, &next, 1000, true, ""), 0);
+	must(ledger_trail_get(ledger, id, &t) == 0);
+	ok_str(t.delivery_error, "");
+	ok(t.delivered == 1000 && t.attempted == 1000);
 	ok_int(due(1, "111111111111", &s, 1000), 0);
 	ok_int(due(1, "111111111111", &s, 1001), 1);
 	ok_int(due(2, "222222222222", &s, 1001), 0);
@@ -390,6 +392,12 @@ static int count_key(void *ctx, const struct key_row *k)
 	return 0;
 }
 
+static int take_key(void *ctx, const struct key_row *k)
+{
+	*(struct key_row *)ctx = *k;
+	return 0;
+}
+
 static unsigned keys(int64_t from, int64_t to)
 {
 	unsigned n = 0;
@@ -413,7 +421,7 @@ static void keys_change_and_are_never_forgotten(void)
 	ok_str(digest_key_fingerprint(b), first);
 	ok_int(digest_key_sign(b, "text", 4, hex), 0);
 	ok_int(hex_parse(hex, signature, 256), 0);
-	ok_int(ledger_key_at(ledger, 1100, &row), 0);
+	ok_int(ledger_keys(ledger, 1100, 1100, take_key, &row), 0);
 	ok_int(rsa_verify(row.der, row.der_len, "text", 4, signature, 256), 0);
 	ok_int(rsa_verify(row.der, row.der_len, "test", 4, signature, 256), -EBADMSG);
 	ok_int(rsa_verify(row.der, row.der_len - 1, "text", 4, signature, 256), -EBADMSG);
@@ -434,6 +442,126 @@ static void keys_change_and_are_never_forgotten(void)
 	end();
 }
 
+/* ---- shared */
+
+struct shipped {
+	struct buf changes[64];
+	unsigned n;
+	bool refuse;
+};
+
+static int take_change(void *ctx, const void *p, size_t n)
+{
+	struct shipped *s = ctx;
+
+	if (s->refuse || s->n == 64)
+		return -ESTALE;
+	return buf_add(&s->changes[s->n++], p, n);
+}
+
+static int no_change(void *ctx, const void *p, size_t n)
+{
+	return -ESTALE;
+}
+
+static int take_tag(void *ctx, const char *key, const char *value)
+{
+	buf_addf(ctx, "%s=%s ", key, value);
+	return 0;
+}
+
+static void copies_of_a_shared_ledger_become_alike(void)
+{
+	_cleanup_buf_ struct buf image = { 0 }, tags = { 0 };
+	struct shipped s = { .n = 0 };
+	struct ledger *other, *late;
+	struct trail t;
+	int64_t id;
+
+	must(ledger_open_shared(take_change, &s, &ledger) == 0);
+	must(ledger_open_shared(no_change, NULL, &other) == 0);
+	must(ledger_open_shared(no_change, NULL, &late) == 0);
+	id = make_trail("one");
+	ok_int(ledger_tag(ledger, id, "k", "v"), 0);
+	ok_int(ledger_tag(ledger, id, "gone", "v"), 0);
+	ok_int(ledger_untag(ledger, id, "gone"), 0);
+	ok_int(ledger_start(ledger, id, 5, 7), 0);
+	ok_int(ledger_image(ledger, &image), 0);
+	ok_int(ledger_trail_select(ledger, id, "[]"), 0);
+	for (unsigned i = 0; i < s.n; i++)
+		ok_int(ledger_apply(other, s.changes[i].p, s.changes[i].n), 0);
+	ok_int(ledger_trail_find(other, "one", &t), 0);
+	ok(t.logging && t.id == id);
+	ok_int(ledger_tags(other, id, take_tag, &tags), 0);
+	ok_str(buf_text(&tags), "k=v ");
+	/* from an image, and what came behind it */
+	ok_int(ledger_load(late, image.p, image.n), 0);
+	ok_int(ledger_apply(late, s.changes[0].p, s.changes[0].n), -EBADMSG);
+	ok_int(ledger_apply(late, s.changes[s.n - 1].p, s.changes[s.n - 1].n), 0);
+	buf_reset(&tags);
+	ok_int(ledger_trail_selectors(late, id, &tags), 0);
+	ok_str(buf_text(&tags), "[]");
+	ok_int(ledger_load(late, "no database", 11), -EBADMSG);
+	ok_int(ledger_trail_find(late, "one", &t), -ENOENT);
+	/* what nobody keeps did not happen */
+	s.refuse = true;
+	ok_int(ledger_tag(ledger, id, "k", "w"), -ESTALE);
+	ok_int(ledger_start(ledger, id, 5, 7), -ESTALE);
+	s.refuse = false;
+	buf_reset(&tags);
+	ok_int(ledger_tags(ledger, id, take_tag, &tags), 0);
+	ok_str(buf_text(&tags), "k=v ");
+	for (unsigned i = 0; i < s.n; i++)
+		buf_free(&s.changes[i]);
+	ledger_free(&ledger);
+	ledger_free(&other);
+	ledger_free(&late);
+}
+
+static int list_arrival(void *ctx, const struct arrival *a)
+{
+	buf_addf(ctx, "%d+%u:%d/%zu ", (int)a->pos, a->frames, (int)a->batch, a->keys.n);
+	return 0;
+}
+
+static void frames_are_given_an_order(void)
+{
+	struct shipped s = { .n = 0 };
+	struct arrival v[3] = { { .frames = 2, .batch = 70, .received = 100 }, { .frames = 0, .batch = 71, .received = 150 },
+				{ .frames = 3, .batch = 72, .received = 200 } };
+	_cleanup_buf_ struct buf text = { 0 };
+	journal_pos end;
+	int64_t since;
+
+	must(ledger_open_shared(take_change, &s, &ledger) == 0);
+	ok_int(ledger_arrived(ledger, &end, &since), 0);
+	ok(end == 1 && since == 0);
+	for (unsigned i = 0; i < 3; i++)
+		buf_add(&v[i].keys, "0123456789012345678901234567", 8 * v[i].frames);
+	ok_int(ledger_arrive(ledger, v, 3, 50), 0);
+	ok_int(ledger_arrived(ledger, &end, &since), 0);
+	ok(end == 6 && since == 50);
+	ok(ledger_has_batch(ledger, 71) && !ledger_has_batch(ledger, 73));
+	ok_int(ledger_arrivals(ledger, 2, list_arrival, &text), 0);
+	ok_str(buf_text(&text), "1+2:70/16 3+3:72/24 ");
+	buf_reset(&text);
+	ok_int(ledger_arrivals(ledger, 3, list_arrival, &text), 0);
+	ok_str(buf_text(&text), "3+3:72/24 ");
+	ok_int(ledger_arrivals_trim(ledger, 4, 1000, 120), 0);
+	ok(!ledger_has_batch(ledger, 70) && ledger_has_batch(ledger, 71));
+	buf_reset(&text);
+	ok_int(ledger_arrivals(ledger, 1, list_arrival, &text), 0);
+	ok_str(buf_text(&text), "3+3:72/24 ");
+	ok_int(ledger_arrive(ledger, v, 1, 60), 0);
+	ok_int(ledger_arrived(ledger, &end, &since), 0);
+	ok(end == 8 && since == 50);
+	for (unsigned i = 0; i < 3; i++)
+		buf_free(&v[i].keys);
+	for (unsigned i = 0; i < s.n; i++)
+		buf_free(&s.changes[i]);
+	ledger_free(&ledger);
+}
+
 static const struct tap_case cases[] = {
 	CASE(trails_are_kept),
 	CASE(a_deleted_trail_goes_when_its_spans_are_done),
@@ -443,5 +571,7 @@ static const struct tap_case cases[] = {
 	CASE(a_damaged_ledger_is_set_aside),
 	CASE(a_digest_says_what_cloudtrails_do),
 	CASE(keys_change_and_are_never_forgotten),
+	CASE(copies_of_a_shared_ledger_become_alike),
+	CASE(frames_are_given_an_order),
 };
 TAP_MAIN(cases)

@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300 long
+"""Trails of several stores in front of a real ClickHouse cluster: each record once in the bucket, digests one chain that AWS's validate-logs
+finds valid, whichever store delivers, and whether a store or a server is killed while it does."""
+import json
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
+import bucketkit
+import shipkit
+import tap
+from chkit import Clustered
+from sizes import size
+
+PLACE = Clustered("a", "b")
+S = {}
+
+
+def store(**more):
+    return PLACE.store(buckets=["trail-logs " + S["bucket"]], delivery_interval="1s", delivery_size="256K", digest_period="4s", clickhouse_linger="20ms", **more)
+
+
+def ship(count, to=None, host="a", **how):
+    shipkit.ship(to or S["one"], PLACE.pki, PLACE.pb, count, host=host, **how)
+
+
+def ids():
+    return [r["eventID"] for r in bucketkit.records(S["bucket"]) if r["eventSource"] != "trail.hosttrail"]
+
+
+def in_the_cluster():
+    return {x for x, in PLACE.cluster().servers[0].rows("SELECT eventid FROM trail_1 WHERE kind = 0 AND eventsource != 'trail.hosttrail'")}
+
+
+def each_once(t, want, what):
+    t.ok(tap.wait_for(lambda: set(ids()) >= want, 120), "%s: all are delivered: %d of %d" % (what, len(set(ids()) & want), len(want)))
+    got = ids()
+    t.equal((len(got), len(set(got) - want)), (len(want), 0), what + ": each once")
+
+
+def leaders():
+    return [s for s in (S["one"], S["two"]) if s.child.poll() is None and s.metric("clickhouse_delivers") == 1]
+
+
+def any_store_makes_a_trail_and_all_tell_of_it(t):
+    one, two = S["one"].boto(), S["two"].boto()
+    ship(3)
+    S["before"] = in_the_cluster()
+    S["begin"] = time.time()
+    made = S["one"].aws("create-trail", "--name", "main", "--s3-bucket-name", "trail-logs", "--s3-key-prefix", "kept", "--enable-log-file-validation")
+    t.equal(made["TrailARN"], "arn:aws:cloudtrail:local:000000000000:trail/main", "CreateTrail")
+    t.equal([x["Name"] for x in two.describe_trails()["trailList"]], ["default", "main"], "at the other store")
+    want = bucketkit.everything()
+    two.put_event_selectors(TrailName="main", AdvancedEventSelectors=want)
+    t.equal(one.get_event_selectors(TrailName="main")["AdvancedEventSelectors"], want, "selectors that the other put")
+    two.start_logging(Name="main")
+    t.equal(one.get_trail_status(Name="main")["IsLogging"], True, "it logs")
+    t.equal([s is S["two"] for s in leaders()], [True], "who changed something last delivers")
+    t.equal(two.update_trail(Name="main", IsMultiRegionTrail=True)["IsMultiRegionTrail"], True, "UpdateTrail")
+
+
+def each_record_once(t):
+    for n in range(2):
+        ship(20, S["one"], records=25)
+        ship(20, S["two"], host="b", records=25)
+    want = in_the_cluster() - S["before"]
+    t.equal(len(want), 2000, "records")
+    each_once(t, want, "of two stores")
+    for path in bucketkit.files(S["bucket"], "CloudTrail"):
+        t.ok(path.startswith(S["bucket"] + "/kept/AWSLogs/") and bucketkit.LOG_NAME.search(path), path)
+    status = S["one"].boto().get_trail_status(Name="main")
+    t.ok(status["LatestDeliveryTime"].timestamp() >= S["begin"] and "LatestDeliveryError" not in status, "GetTrailStatus at the one that does not deliver")
+
+
+def load(to, rounds, host):
+    """Ships to whichever of these stores takes it."""
+    for n in range(rounds):
+        frames = PLACE.pki.frames(host, shipkit.new_stream(), count=10, records=20)
+        for s in to * 40:
+            try:
+                with shipkit.Client(PLACE.pki, host, s.ports["ingest"], PLACE.pb) as c:
+                    if [x[0] for x in c.ship(*frames)] == [shipkit.STORED] * 10:
+                        break
+            except Exception:
+                time.sleep(0.25)
+        else:
+            raise tap.Failed("nobody takes frames")
+
+
+def a_store_is_killed_while_it_delivers(t):
+    for n in range(size("clickhouse.takeovers")):
+        t.must(tap.wait_for(lambda: len(leaders()) == 1), "one delivers")
+        dying = leaders()[0]
+        other = S["two"] if dying is S["one"] else S["one"]
+        before = other.metric("clickhouse_takeovers_total")
+        load([dying, other], 2, "a")
+        t.must(tap.wait_for(lambda: dying.metric("delivery_files_total") > 0), "it delivers")
+        dying.kill()
+        load([other], 2, "b")
+        t.ok(tap.wait_for(lambda: other.metric("clickhouse_takeovers_total") > before, 120), "the other takes over")
+        dying.start()
+    each_once(t, in_the_cluster() - S["before"], "after kills")
+
+
+def a_server_is_killed_while_they_deliver(t):
+    for victim in PLACE.cluster().servers[:size("clickhouse.victims")]:
+        load([S["one"], S["two"]], 3, "a")
+        victim.kill()
+        time.sleep(2)
+        load([S["one"], S["two"]], 3, "b")
+        victim.start()
+        PLACE.cluster().until(victim.up, "the server that was killed")
+        PLACE.cluster().until(lambda: len(in_the_cluster()) > 0, "its tables")
+    t.ok(tap.wait_for(lambda: len({s.ask("SELECT count() FROM hosttrail.trail_rows_1") for s in PLACE.cluster().servers}) == 1), "both servers have all")
+    each_once(t, in_the_cluster() - S["before"], "after servers were killed")
+
+
+def aws_validates_all_of_it(t):
+    S["one"].boto().stop_logging(Name="main")
+    logs = lambda: len(bucketkit.files(S["bucket"], "CloudTrail"))
+    t.ok(tap.wait_for(lambda: S["one"].call("ListDigests", {})[1]["Open"] == [] and digested() == logs(), 120), "the last digest comes: %d of %d" % (digested(), logs()))
+    status, said = bucketkit.validate(S["two"], PLACE.dir, "main", S["begin"] - 5)
+    digests = len(bucketkit.files(S["bucket"], "CloudTrail-Digest"))
+    t.equal(status, 0, "exit status: " + said)
+    t.ok("%d/%d digest files valid" % (digests, digests) in said and "%d/%d log files valid" % (logs(), logs()) in said, said)
+    signed = {json.loads(bucketkit.one_member(p))["digestPublicKeyFingerprint"] for p in bucketkit.files(S["bucket"], "CloudTrail-Digest")}
+    t.ok(len(signed) >= 2, "signed by both stores: %d keys" % len(signed))
+
+
+def digested():
+    return sum(len(json.loads(bucketkit.one_member(p))["logFiles"]) for p in bucketkit.files(S["bucket"], "CloudTrail-Digest"))
+
+
+if __name__ == "__main__":
+    try:
+        S["bucket"] = PLACE.next("bucket")
+        os.makedirs(S["bucket"])
+        S["one"], S["two"] = store(), store()
+        tap.main([any_store_makes_a_trail_and_all_tell_of_it, each_record_once, a_store_is_killed_while_it_delivers,
+                  a_server_is_killed_while_they_deliver, aws_validates_all_of_it])
+    finally:
+        PLACE.end()
