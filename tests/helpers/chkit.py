@@ -181,7 +181,7 @@ class Cluster:
         except OSError:
             return False
 
-    def until(self, cond, what, seconds=60):
+    def until(self, cond, what, seconds=180):
         end = time.monotonic() + seconds
         while not cond():
             if time.monotonic() > end:
