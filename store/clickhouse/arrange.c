@@ -19,9 +19,11 @@
 #include "tables.h"
 
 #define WINDOW_NS (900 * (int64_t)NS_PER_SEC)		/* looked through each time */
-#define WHOLE_NS (2 * 86400 * (int64_t)NS_PER_SEC)	/* now and then */
+#define WHOLE_NS (86400 * (int64_t)NS_PER_SEC)		/* now and then */
+#define DAY_NS (86400 * (int64_t)NS_PER_SEC)
 #define WHOLE_EVERY_NS (600 * NS_PER_SEC)
 #define KEYS_NS (3600 * (int64_t)NS_PER_SEC)		/* a frame that two stores wrote is there twice within it */
+#define SKEW_NS (6 * KEYS_NS)		/* clocks of stores that lead one after the other differ by less */
 #define BATCHES_MAX 256
 
 struct known_key {
@@ -161,7 +163,7 @@ static int ask_batches(struct found *f, int64_t since, char *why)
 
 	buf_addf(&sql, "SELECT batch, toUInt16(day), count(), max(received) FROM " TABLE_ALL " WHERE kind = 1 AND eventtime = toDateTime(0) AND "
 		       "day >= toDate(%" PRId64 ") AND received >= %" PRId64 " GROUP BY batch, day ORDER BY max(received) FORMAT TabSeparated",
-		 since / (int64_t)NS_PER_SEC, since);
+		 since / DAY_NS, since);	/* a number of seconds would be a day of the server's time zone */
 	return cluster_lines(f->a->c, &f->a->link, &sql, on_batch, f, why);
 }
 
@@ -250,9 +252,9 @@ static int some(struct arranging *a, int64_t since, bool *ret_more, char *why)
 		r = ask_frames(f, why);
 	if (!r && (f->n || !begun))
 		r = put_in_order(f, since);
+	*ret_more = f->more && f->n;	/* none could be taken: later */
 	for (unsigned i = 0; i < f->n; i++)
 		buf_free(&f->v[i].keys);
-	*ret_more = f->more;
 	return r;
 }
 
@@ -266,7 +268,7 @@ static void trim(struct arranging *a, struct delivery *d)
 	a->trimmed_at = clock_boot();
 	forget(a, now - KEYS_NS);
 	if (delivery_needs(d, &needed) == 0)
-		ledger_arrivals_trim(a->ledger, needed, now - KEYS_NS, now - 2 * WHOLE_NS);
+		ledger_arrivals_trim(a->ledger, needed, now - KEYS_NS, now - WHOLE_NS - SKEW_NS);
 }
 
 int arrange(struct arranging *a, struct delivery *d, char why[CH_WHY_MAX])
@@ -279,7 +281,7 @@ int arrange(struct arranging *a, struct delivery *d, char why[CH_WHY_MAX])
 	/* what was received long before the first trail is nobody's */
 	if (!r && begun && whole)
 		since = begun > now - WHOLE_NS ? begun : now - WHOLE_NS;
-	while (!r && more)
+	while (!r && more && !__atomic_load_n(a->stop, __ATOMIC_RELAXED))
 		r = some(a, since, &more, why);
 	if (!r && whole)
 		a->whole_at = clock_boot();

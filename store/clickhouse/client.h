@@ -25,6 +25,7 @@ struct ch_server {
 	char *url;
 	unsigned shard;			/* index into what the macro `shard` says, in the order of its values */
 	char macro[32];
+	bool known;			/* the macro is */
 	bool ready;			/* its tables are there; it may change back */
 	uint64_t shunned;		/* until then, boot-time ns; atomic */
 };
@@ -40,6 +41,7 @@ struct ch {
 	struct ch_config config;
 	struct ch_server *servers;
 	unsigned nservers, nshards;
+	unsigned ndefined;		/* shards in the servers' own settings of the cluster; 0: not known */
 	char *password, *query_password;
 	bool modern;			/* has LowCardinality, codecs, skip indexes: not 18.16 */
 	char version[32];

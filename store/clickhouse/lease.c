@@ -22,6 +22,8 @@
 #define STATEMENT_MS 10000L
 #define ENTRIES_MAX (8u << 20)		/* bytes of an epoch's entries; then it is time for a new image */
 #define PERIOD_MAX_MS 5000
+#define REFRESH_TRIES 5
+#define LEDGER_MAX (1u << 30)		/* image and entries; three times the image at most */
 #define LOOK_SHARE 10			/* arranging takes a tenth of the time at most */
 
 enum row_kind_of_ledger { CLAIM = 0, IMAGE = 1, ENTRY = 2, BEAT = 3, END = 4 };
@@ -229,7 +231,7 @@ static int apply_row(struct lease *z, uint64_t epoch, struct str *rest)
 static int read_at(struct lease *z, struct ch_server *s, uint64_t epoch, char *why)
 {
 	char sql[256];
-	const struct ch_statement st = { .sql = sql, .timeout_ms = 6 * STATEMENT_MS };
+	const struct ch_statement st = { .sql = sql, .timeout_ms = 6 * STATEMENT_MS, .max = LEDGER_MAX };
 	struct str rest;
 	int r = 0;
 
@@ -243,6 +245,8 @@ static int read_at(struct lease *z, struct ch_server *s, uint64_t epoch, char *w
 	rest = (struct str){ (const char *)z->link.answer.p, z->link.answer.n };
 	while (!r && rest.n)
 		r = apply_row(z, epoch, &rest);
+	if (!r && z->applied_epoch != epoch)	/* a younger epoch has swept it away meanwhile */
+		r = -EBADMSG;
 	if (r == -EBADMSG) {
 		snprintf(why, CH_WHY_MAX, "the ledger of trails in the cluster cannot be read");
 		z->applied_epoch = 0;
@@ -260,7 +264,7 @@ static void resign(struct lease *z)
 }
 
 /* Locked. */
-static int refresh(struct lease *z, char *why)
+static int refresh_once(struct lease *z, char *why)
 {
 	struct ch_server *s = ch_pick(&z->c->ch, 0, 0);
 	struct heads h;
@@ -274,6 +278,16 @@ static int refresh(struct lease *z, char *why)
 	if (is(&z->leads))
 		resign(z);
 	return read_at(z, s, h.image, why);
+}
+
+/* Locked. While another store writes, a server may have a row and not yet the one before it, or the epoch is over: then once more. */
+static int refresh(struct lease *z, char *why)
+{
+	int r = -EBADMSG;
+
+	for (unsigned i = 0; i < REFRESH_TRIES && r == -EBADMSG; i++)
+		r = refresh_once(z, why);
+	return r;
 }
 
 int lease_refresh(struct lease *z, char why[CH_WHY_MAX])
@@ -502,7 +516,7 @@ int cluster_deliver(struct cluster *c, struct delivery *d, int64_t interval_ms, 
 	z->period_ms = interval_ms / 8 > PERIOD_MAX_MS ? PERIOD_MAX_MS : interval_ms / 8 < 100 ? 100 : interval_ms / 8;
 	if (z->period_ms > (int64_t)(BEAT_NS / NS_PER_MS))
 		z->period_ms = (int64_t)(BEAT_NS / NS_PER_MS);
-	z->arranging = (struct arranging){ .c = c, .ledger = z->ledger };
+	z->arranging = (struct arranging){ .c = c, .ledger = z->ledger, .stop = &z->stop };
 	pthread_mutex_init(&z->lock, NULL);
 	r = random_bytes(&z->token, sizeof(z->token));
 	c->lease = z;

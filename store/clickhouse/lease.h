@@ -39,6 +39,7 @@ void lease_counts(struct lease *z, struct lease_counts *ret);
 struct arranging {
 	struct cluster *c;
 	struct ledger *ledger;
+	const bool *stop;		/* atomic */
 	struct ch_link link;
 	struct known_key *keys;		/* frames of the last hour */
 	uint64_t whole_at, trimmed_at;	/* boot-time ns */

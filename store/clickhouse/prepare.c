@@ -66,6 +66,19 @@ static int make_database(struct ch *ch, struct ch_link *l, struct ch_server *s, 
 	return one(&other, l, s, sql, why);
 }
 
+static int count_shards(struct ch *ch, struct ch_link *l, struct ch_server *s, char *why)
+{
+	_cleanup_buf_ struct buf sql = { 0 };
+	int r;
+
+	buf_adds(&sql, "SELECT count(DISTINCT shard_num) FROM system.clusters WHERE cluster = ");
+	ch_quote(&sql, ch->config.cluster, strlen(ch->config.cluster));
+	r = sql.failed ? -ENOMEM : one(ch, l, s, buf_text(&sql), why);
+	if (!r)
+		ch->ndefined = (unsigned)strtoul(buf_text(&l->answer), NULL, 10);
+	return r == -EREMOTEIO ? 0 : r;		/* this user may not know: 0 stays */
+}
+
 static int prepare(struct ch *ch, struct ch_link *l, struct ch_server *s, char *why)
 {
 	int r = make_database(ch, l, s, why);
@@ -79,31 +92,48 @@ static int prepare(struct ch *ch, struct ch_link *l, struct ch_server *s, char *
 	}
 	if (!r) {
 		take_line(l, s->macro, sizeof(s->macro));
-		r = make_tables(ch, l, s, why);
+		s->known = true;
+		r = count_shards(ch, l, s, why);
 	}
+	if (!r)
+		r = make_tables(ch, l, s, why);
 	return r;
 }
 
-/* Shards are numbered in the order of their names, so that every store numbers them alike. */
+/* The first of those that counts and has this macro. */
+static bool is_first(const struct ch *ch, unsigned k, bool all_known)
+{
+	if (all_known && !ch->servers[k].known)
+		return false;
+	for (unsigned m = 0; m < k; m++)
+		if ((!all_known || ch->servers[m].known) && !strcmp(ch->servers[m].macro, ch->servers[k].macro))
+			return false;
+	return true;
+}
+
+static unsigned count_before(const struct ch *ch, const char *macro, bool all_known)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < ch->nservers; k++)
+		n += is_first(ch, k, all_known) && (!macro || strcmp(ch->servers[k].macro, macro) < 0);
+	return n;
+}
+
+static unsigned known_shards(const struct ch *ch)
+{
+	return count_before(ch, NULL, true);
+}
+
+/* Shards are numbered in the order of their names, so that every store numbers them alike. A server that has not answered yet may be of
+ * one that comes before all others, unless all that there are have been seen. */
 static void number_shards(struct ch *ch)
 {
-	unsigned most = 0;
+	bool all = ch->ndefined && known_shards(ch) >= ch->ndefined;
 
-	for (unsigned i = 0; i < ch->nservers; i++) {
-		unsigned before = 0;
-
-		for (unsigned k = 0; k < ch->nservers; k++) {
-			bool first = true;
-
-			for (unsigned m = 0; m < k; m++)
-				first &= strcmp(ch->servers[m].macro, ch->servers[k].macro) != 0;
-			before += first && strcmp(ch->servers[k].macro, ch->servers[i].macro) < 0;
-		}
-		ch->servers[i].shard = before;
-		if (before > most)
-			most = before;
-	}
-	ch->nshards = most + 1;
+	for (unsigned i = 0; i < ch->nservers; i++)
+		ch->servers[i].shard = count_before(ch, ch->servers[i].macro, all);
+	ch->nshards = count_before(ch, NULL, all);
 }
 
 int ch_prepare(struct ch *ch, struct ch_link *l, char why[CH_WHY_MAX])

@@ -15,7 +15,7 @@
 #include "tables.h"
 
 #define CHUNK_FRAMES 512u		/* read at once, */
-#define CHUNK_BYTES (64u << 20)
+#define CHUNK_BYTES (16u << 20)
 #define CHUNK_ARRIVALS 64u		/* of so many batches */
 
 /* Frames that lie behind each other, and their rows. */
@@ -101,9 +101,9 @@ static int on_arrival(void *ctx, const struct arrival *a)
 			return 1;
 		if (!k->n)
 			k->first = pos;
-		if (8 * (i + 1) > a->keys.n)
+		if (8 * ((size_t)i + 1) > a->keys.n)
 			return -EBADMSG;	/* trimmed, and yet wanted */
-		memcpy(&k->frames[k->n].key, a->keys.p + 8 * i, 8);
+		memcpy(&k->frames[k->n].key, a->keys.p + 8 * (size_t)i, 8);
 		k->frames[k->n].key = le64toh(k->frames[k->n].key);
 		k->frames[k->n].batch = a->batch;
 		k->frames[k->n++].day = a->day;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ledger_internal.h"
+#include "lib/cleanup.h"
 
 static int image(struct ledger *l, struct buf *ret)
 {
@@ -19,6 +20,20 @@ static int image(struct ledger *l, struct buf *ret)
 	return r;
 }
 
+/* What is loaded comes from elsewhere: rows are taken from it, and nothing that it would have run. */
+static int distrust(struct ledger *l)
+{
+	static const struct { int what, on; } config[] = {
+		{ SQLITE_DBCONFIG_DEFENSIVE, 1 }, { SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 },
+		{ SQLITE_DBCONFIG_ENABLE_VIEW, 0 }, { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+	};
+	int r = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(config) && !r; i++)
+		r = ledger_error(sqlite3_db_config(l->db, config[i].what, config[i].on, NULL));
+	return r ? r : ledger_execute(l, "PRAGMA cell_size_check = ON");
+}
+
 int ledger_open_shared(ledger_ship_fn ship, void *ctx, struct ledger **ret_l)
 {
 	struct ledger *l = NULL;
@@ -26,6 +41,8 @@ int ledger_open_shared(ledger_ship_fn ship, void *ctx, struct ledger **ret_l)
 
 	if (!r)
 		r = ledger_execute(l, ledger_arrivals_schema);
+	if (!r)
+		r = distrust(l);
 	if (!r)
 		r = image(l, &l->blank);
 	if (r < 0) {

@@ -29,6 +29,14 @@ static void pem_path(const char *dir, const char *fingerprint, char ret[4096])
 	snprintf(ret, 4096, "%s/digest-keys/%s.pem", dir, fingerprint);
 }
 
+/* A ledger that is shared is not only ours to write, and this becomes a file's name. */
+static bool is_fingerprint(const char *s)
+{
+	uint8_t md5[16];
+
+	return hex_parse(s, md5, sizeof(md5)) == 0;
+}
+
 /* The public half as CloudTrail gives it: PKCS #1, not X.509. */
 static int public_der(EVP_PKEY *pkey, struct key_row *k)
 {
@@ -92,6 +100,8 @@ static int remove_old(void *ctx, const struct key_row *row)
 {
 	char path[4096];
 
+	if (!is_fingerprint(row->fingerprint))
+		return 0;
 	pem_path(ctx, row->fingerprint, path);
 	unlink(path);
 	return 0;
@@ -127,7 +137,7 @@ static int on_key(void *ctx, const struct key_row *row)
 	struct finding *f = ctx;
 	int r;
 
-	if (row->to <= f->at || (f->k->pkey && row->from < f->from))
+	if (!is_fingerprint(row->fingerprint) || row->to <= f->at || (f->k->pkey && row->from < f->from))
 		return 0;
 	r = load_private(f->dir, row->fingerprint, &k);
 	if (r < 0)

@@ -16,7 +16,8 @@ import tap
 from chkit import Clustered
 from sizes import size
 
-PLACE = Clustered("a", "b")
+# a zone far from UTC: days are UTC's, wherever servers think they are
+PLACE = Clustered("a", "b", zone="Pacific/Kiritimati")
 S = {}
 
 
@@ -131,6 +132,18 @@ def aws_validates_all_of_it(t):
     t.ok(len(signed) >= 2, "signed by both stores: %d keys" % len(signed))
 
 
+def a_store_starts_while_a_server_is_down(t):
+    for s in (S["one"], S["two"]):
+        s.stop()
+    counts = lambda: {s.ask("SELECT count() FROM hosttrail.trail_ledger_1") for s in PLACE.cluster().servers}
+    t.must(tap.wait_for(lambda: len(counts()) == 1), "both servers have the ledger")
+    PLACE.cluster().servers[0].kill()
+    S["two"].start()
+    t.equal([x["Name"] for x in S["two"].boto().describe_trails()["trailList"]], ["default", "main"], "DescribeTrails")
+    S["two"].boto().delete_trail(Name="main")
+    t.equal([x["Name"] for x in S["two"].boto().describe_trails()["trailList"]], ["default"], "after DeleteTrail")
+
+
 def digested():
     return sum(len(json.loads(bucketkit.one_member(p))["logFiles"]) for p in bucketkit.files(S["bucket"], "CloudTrail-Digest"))
 
@@ -141,6 +154,6 @@ if __name__ == "__main__":
         os.makedirs(S["bucket"])
         S["one"], S["two"] = store(), store()
         tap.main([any_store_makes_a_trail_and_all_tell_of_it, each_record_once, a_store_is_killed_while_it_delivers,
-                  a_server_is_killed_while_they_deliver, aws_validates_all_of_it])
+                  a_server_is_killed_while_they_deliver, aws_validates_all_of_it, a_store_starts_while_a_server_is_down])
     finally:
         PLACE.end()

@@ -31,7 +31,7 @@ CONFIG = """<yandex>
 <path>{dir}/data/</path><tmp_path>{dir}/tmp/</tmp_path><format_schema_path>{dir}/schemas/</format_schema_path>
 <user_files_path>{dir}/files/</user_files_path>
 <users_config>{dir}/users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>
-<timezone>UTC</timezone><mark_cache_size>134217728</mark_cache_size><uncompressed_cache_size>0</uncompressed_cache_size>
+<timezone>{zone}</timezone><mark_cache_size>134217728</mark_cache_size><uncompressed_cache_size>0</uncompressed_cache_size>
 <zookeeper><node><host>127.0.0.1</host><port>{zoo}</port></node><session_timeout_ms>1500</session_timeout_ms></zookeeper>
 <macros><shard>{shard}</shard><replica>{name}</replica></macros>
 <remote_servers><hosttrail>{cluster}</hosttrail></remote_servers>
@@ -95,7 +95,7 @@ class Server:
     def start(self):
         write(self.dir + "/users.xml", USERS.format(password=self.cluster.password))
         write(self.dir + "/config.xml", CONFIG.format(dir=self.dir, name=self.name, shard=self.shard, http=self.http, tcp=self.tcp, inter=self.inter,
-                                                      zoo=self.cluster.zoo, cluster=self.cluster.shards()))
+                                                      zoo=self.cluster.zoo, zone=self.cluster.zone, cluster=self.cluster.shards()))
         out = open(self.dir + "/out", "ab")
         self.child = subprocess.Popen(["clickhouse-server", "--config-file=" + self.dir + "/config.xml"], stdout=out, stderr=out, cwd=self.dir)
         atexit.register(self.kill)
@@ -127,13 +127,13 @@ class Server:
 class Clustered(Place):
     """A place with a cluster, started when it is first wanted, and stores in front of it."""
 
-    def __init__(self, *hosts):
+    def __init__(self, *hosts, zone="UTC"):
         super().__init__(*hosts)
-        self.clusters, self.stores = [], []
+        self.zone, self.clusters, self.stores = zone, [], []
 
     def cluster(self):
         if not self.clusters:
-            self.clusters.append(Cluster())
+            self.clusters.append(Cluster(zone=self.zone))
         return self.clusters[0]
 
     def keys(self):
@@ -152,9 +152,9 @@ class Clustered(Place):
 class Cluster:
     """shards: the shard of each server."""
 
-    def __init__(self, shards=("01", "01")):
+    def __init__(self, shards=("01", "01"), zone="UTC"):
         d = quick_dir()
-        self.dir, self.password = d, "a secret of the test's"
+        self.dir, self.zone, self.password = d, zone, "a secret of the test's"
         self.zoo, *ports = free_ports(1 + 3 * len(shards))
         os.makedirs(d + "/zoo/data")
         write(d + "/zoo/zoo.cfg", ZOO.format(dir=d + "/zoo", port=self.zoo))

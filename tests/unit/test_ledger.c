@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ledger of trails: what is decided stays decided over a new start; and the digests and keys that hang on it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -442,6 +443,28 @@ static void keys_change_and_are_never_forgotten(void)
 	end();
 }
 
+/* A shared ledger is written by whoever can write to the cluster. */
+static void a_keys_name_leads_to_no_other_file(void)
+{
+	struct key_row row = { .fingerprint = "../other", .from = 0, .to = 100 };
+	struct digest_key *a = NULL, *b = NULL, *c = NULL;
+	char path[256];
+
+	begin();
+	snprintf(path, sizeof(path), "%s/other.pem", dir);
+	must(digest_key_for(ledger, dir, 1000, 1100, 500, &a) == 0);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	ok_int(ledger_key_add(ledger, &row), 0);
+	ok_int(digest_key_for(ledger, dir, 10, 20, 50, &b), 0);		/* what lies there is no key, and is not tried */
+	ok_int(digest_key_for(ledger, dir, 9000, 9100, 500, &c), 0);	/* old ones go now */
+	ok_int(access(path, F_OK), 0);
+	unlink(path);
+	digest_key_free(&a);
+	digest_key_free(&b);
+	digest_key_free(&c);
+	end();
+}
+
 /* ---- shared */
 
 struct shipped {
@@ -571,6 +594,7 @@ static const struct tap_case cases[] = {
 	CASE(a_damaged_ledger_is_set_aside),
 	CASE(a_digest_says_what_cloudtrails_do),
 	CASE(keys_change_and_are_never_forgotten),
+	CASE(a_keys_name_leads_to_no_other_file),
 	CASE(copies_of_a_shared_ledger_become_alike),
 	CASE(frames_are_given_an_order),
 };
