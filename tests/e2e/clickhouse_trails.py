@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long
+# ht-test: timeout=600 long extra
 """Trails of several stores in front of a real ClickHouse cluster: each record once in the bucket, digests one chain that AWS's validate-logs
 finds valid, whichever store delivers, and whether a store or a server is killed while it does."""
 import json
