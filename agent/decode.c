@@ -229,6 +229,19 @@ static void put_cwd(struct decoder *d)
 		batch_string(d->b, d->shape->common[COMMON_CWD], w.path.p, w.path.n);
 }
 
+/* Who could have changed the call, or answered it in the kernel's place. */
+static void put_supervised(struct decoder *d)
+{
+	struct str who[2];
+	unsigned n = 0;
+
+	if (d->v.c.h.flags & HT_EV_F_TRACED)
+		list_add(who, &n, "tracer");
+	if (d->v.c.h.flags & HT_EV_F_LISTENED)
+		list_add(who, &n, "seccomp");
+	put_list(d, COMMON_SUPERVISED, who, n);
+}
+
 static void put_additional(struct decoder *d)
 {
 	static const char *const abis[HT_ABI__MAX] = { [HT_ABI_COMPAT] = "i386", [HT_ABI_X32] = "x32" };
@@ -236,8 +249,11 @@ static void put_additional(struct decoder *d)
 
 	for (unsigned i = 0; i < d->npaths; i++)
 		put_path_truth(d, &d->shape->path[i], &d->path[i]);
+	if (flags & HT_EV_F_DOUBTED)
+		list_add(d->unverified, &d->nunverified, "call");
 	put_list(d, COMMON_UNVERIFIED, d->unverified, d->nunverified);
-	put_true(d, COMMON_CHANGED, d->changed);
+	put_true(d, COMMON_CHANGED, d->changed || flags & HT_EV_F_CHANGED);
+	put_supervised(d);
 	put_word(d, COMMON_ABI, abis[d->v.c.h.abi]);
 	put_word(d, COMMON_VIA, d->via);
 	put_list(d, COMMON_UNREADABLE, d->unreadable, d->nunreadable);

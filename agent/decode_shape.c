@@ -213,6 +213,7 @@ static void add_common(struct builder *b, struct call_shape *s, const struct cal
 		enum field_kind kind;
 	} common[COMMON__MAX] = {
 		[COMMON_UNVERIFIED] = { "unverified", FIELD_STRINGS },	  [COMMON_CHANGED] = { "argumentChanged", FIELD_BOOL },
+		[COMMON_SUPERVISED] = { "supervisedBy", FIELD_STRINGS },
 		[COMMON_ABI] = { "abi", FIELD_STRING },			  [COMMON_VIA] = { "via", FIELD_STRING },
 		[COMMON_UNREADABLE] = { "unreadable", FIELD_STRINGS },	  [COMMON_CUT] = { "cut", FIELD_STRINGS },
 		[COMMON_NO_RESULT] = { "noResult", FIELD_STRING },	  [COMMON_TRUNCATED] = { "eventTruncated", FIELD_BOOL },

@@ -79,6 +79,19 @@ static __always_inline bool arch_looks_unfinished(struct pt_regs *regs)
 	return (__s32)regs->ax == -38 || regs->ax == regs->orig_ax;
 }
 
+/* Registers of a program: those of a thread that the kernel made for itself are empty. */
+static __always_inline bool arch_user(struct pt_regs *regs)
+{
+	return (regs->cs & 3) == 3;
+}
+
+static __always_inline __u32 arch_exit_nr(__u32 abi, bool group)
+{
+	if (abi == HT_ABI_COMPAT)
+		return group ? 252 : 1;
+	return group ? 231 : 60;
+}
+
 #define I386_SOCKETCALL 102
 #define I386_IPC 117
 

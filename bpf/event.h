@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 11
+#define HT_EVENT_VERSION 12
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -284,6 +284,10 @@ enum ht_event_flag {
 	HT_EV_F_RET_GONE = 1 << 9,	/* the returned descriptor was no longer there when it was looked up */
 	HT_EV_F_URING = 1 << 10,	/* an operation of io_uring: URING field follows, nr is its opcode */
 	HT_EV_F_NO_RESULT = 1 << 11,	/* recorded when it was submitted: ret is not valid */
+	HT_EV_F_TRACED = 1 << 12,	/* a tracer had the task when the call ended */
+	HT_EV_F_LISTENED = 1 << 13,	/* somebody listens, or listened, to the task's seccomp filters */
+	HT_EV_F_CHANGED = 1 << 14,	/* its registers were changed while it was made: here it is as it was begun */
+	HT_EV_F_DOUBTED = 1 << 15,	/* perhaps never made: these registers are not what was begun */
 };
 
 struct ht_event {

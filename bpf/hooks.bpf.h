@@ -20,7 +20,6 @@
 
 #define OBJECT_NONE 0xffff
 #define SB_KERNMOUNT_ (1u << 22)
-#define PF_NOT_USER 0x00200010	/* PF_KTHREAD | PF_IO_WORKER: no registers of their own */
 
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;

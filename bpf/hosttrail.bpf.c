@@ -24,6 +24,7 @@
 #include "bpf/flood.bpf.h"
 #include "bpf/merge.bpf.h"
 #include "bpf/record.bpf.h"
+#include "bpf/forge.bpf.h"
 
 #include "bpf/filter.bpf.h"
 #include "bpf/rules.bpf.h"

@@ -67,7 +67,7 @@ struct held {			/* a call that the kernel is about to restart */
 	__u8 pad[3];
 };
 
-struct stash {			/* an exec as it was entered */
+struct stash {			/* an exec as it was entered, a fork where its child was made */
 	__u64 args[6];
 	__u32 nr;
 	__u16 call;		/* 0: nothing here */
@@ -95,10 +95,15 @@ struct task {
 	struct compared was;
 	struct held held;
 	struct stash exec;
+	struct stash begun;	/* what the next end of a captured call has to be, see forge.bpf.h */
+	__s64 begun_ret;
+	__u64 filter;		/* struct seccomp_filter * that was asked about last */
 	__u64 args[6];		/* of the call that is being looked at, where they are not the registers */
 	__u64 object_of;	/* mark of the call for which a hook left something, see call_mark() */
 	__u32 object;		/* bytes in `objects` that it left; OBJECT_NONE: a hook came, and could not */
 	__u32 object_gen;	/* the table then: where the call is no longer captured when it ends, nobody takes what was left */
+	__u32 is_begun;
+	__u32 listened;		/* HT_EV_F_LISTENED, or 0 */
 };
 
 struct {

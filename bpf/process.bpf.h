@@ -18,6 +18,7 @@ int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_fla
 	struct ht_counters *n;
 
 	exe_inherit((__u64)bpf_get_current_task_btf()->mm, (__u64)child->mm);
+	fork_begun(child, clone_flags);
 	if (ht_scope != HT_SCOPE_TREE)
 		return 0;
 	t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
@@ -134,6 +135,8 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!task_in_scope(task, &t))
 		return 0;
 	exec_call(t, task, &in);
+	if (t && (in.call || this_task()->ptrace))
+		exec_begun(t);
 	if (!in.call)
 		return 0;
 	s = record_begin(t, &in, HT_CLASS_PROCESS, &n);
@@ -159,62 +162,78 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 }
 
 /* Tells the agent that a process is gone. Not counted: nothing is lost with it but a hint, for which a pressed ring has no room. */
-static __always_inline void exit_notice(struct task_struct *task)
+static __noinline int exit_notice(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct ht_counters *n = counters_of(HT_CLASS_PROCESS, cpu);
 	struct ht_event e = {};
 
 	if (!n || ring_pressed(n, HT_CLASS_PROCESS))
-		return;
+		return 0;
 	header_fill(&e, HT_EV_EXIT, HT_CLASS_PROCESS, cpu, this_task());
 	e.flags = HT_EV_F_GROUP_DEAD;
 	ring_put(HT_CLASS_PROCESS, cpu, n, &e, sizeof(e));
+	return 0;
 }
 
-/* The call that the task is in, if any: exit itself, or one that death cut short. */
-static __always_inline void exit_call(struct task *t, struct task_struct *task)
+/* The call that the task is in, or one that waits to be restarted; false: neither is to be recorded now. ret_args as record_call() takes them. */
+static __always_inline bool exit_found(struct task *t, struct task_struct *task, struct pt_regs *regs, struct call_in *in,
+				       const __u64 **ret_args)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct call_in in = { .flags = HT_EV_F_IN_CALL };
-	__s64 nr;
-
 	/* The same call with the same arguments that answered like that the last time has answered now, too. */
 	if (!arch_in_call(task, regs) || (t && t->returned == call_mark(regs))) {
 		if (t && t->held.call)
 			held_close(t, HT_EV_F_IN_CALL | HT_EV_F_INTERRUPTED);
-		return;
+		return false;
 	}
-	nr = arch_nr(task, regs, &in.abi);
-	in.nr = nr;
-	in.call = call_index(nr, in.abi) & HT_INDEX_MASK;
+	in->call = call_index_of((__s32)in->nr, in->abi);
 	if (t && t->held.call)
-		restart_join(t, &in, regs);
-	if (!in.call || in.call == HT_INDEX_RESTART)
-		return;
-	if (desc_of(in.call)->flags & HT_CALL_F_NORETURN)
-		in.flags = 0;
-	if (!t || !arch_multiplexer(in.nr, in.abi)) {
-		record_call(t, &in, regs, NULL);
-		return;
+		restart_join(t, in, regs);
+	if (!in->call || in->call == HT_INDEX_RESTART)
+		return false;
+	if (desc_of(in->call)->flags & HT_CALL_F_NORETURN)
+		in->flags = 0;
+	if (!t || !arch_multiplexer(in->nr, in->abi))
+		return true;
+	*ret_args = t->args;
+	arch_args(regs, in->abi, t->args);
+	return look_behind(in, t->args);
+}
+
+/* The call that the task is in, if any: exit itself, or one that death cut short. A function of its own: its stack is not begun_close()'s, too. */
+static __noinline int exit_call(struct task *t, struct task_struct *task, struct pt_regs *regs, __u32 nr, __u32 abi)
+{
+	struct call_in in = { .nr = nr, .abi = abi, .flags = HT_EV_F_IN_CALL };
+	const __u64 *args = NULL;
+
+	if (t && left_by_itself(task, regs) && !exit_is(t, task, regs, &in)) {
+		exit_changed(t, task, &in);
+		if (!in.call)
+			return 0;
+		args = t->args;
+	} else if (!exit_found(t, task, regs, &in, &args)) {
+		return 0;
 	}
-	arch_args(regs, in.abi, t->args);
-	if (look_behind(&in, t->args))
-		record_call(t, &in, regs, t->args);
+	return record_call(t, &in, regs, args);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(ht_exit, struct task_struct *task)
 {
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct ht_shared *w = shared_words();
 	struct task *t;
+	__u32 nr, abi;
 
 	if (!task_in_scope(task, &t))
 		return 0;
+	nr = arch_nr(task, regs, &abi);
+	if (t && begun_differs(regs, t, nr, abi))	/* and nothing that was captured followed it */
+		begun_close();
 	if (!(task->flags & PF_NOT_USER))
-		exit_call(t, task);
+		exit_call(t, task, regs, nr, abi);
 	if (!task->signal->live.counter)
-		exit_notice(task);
+		exit_notice();
 	if (w && t && (t->flags & HT_TASK_MARKED)) {
 		t->flags &= ~HT_TASK_MARKED;
 		__sync_fetch_and_add(&w->marked, -1);

@@ -25,6 +25,20 @@ static __always_inline __u32 call_index(__s64 nr, __u32 abi)
 	return ht_index[(abi < HT_ABI__MAX ? abi : 0) * HT_NR_MAX + (nr & (HT_NR_MAX - 1))];
 }
 
+/* The descriptor index alone, looked at once by the verifier: where calls are rare. */
+__noinline int call_index_of(__s64 nr, __u32 abi)
+{
+	__u32 at;
+
+	if (nr < 0)
+		return 0;
+	if (nr >= HT_NR_MAX)
+		return HT_CALL_UNKNOWN;
+	at = (abi & 3) << 10 | (nr & (HT_NR_MAX - 1));
+	barrier_var(at);
+	return at < HT_ABI__MAX * HT_NR_MAX ? ht_index[at] & HT_INDEX_MASK : 0;
+}
+
 /* Scope, and the task's storage. False: this task is not recorded. In tree scope storage exists for marked tasks alone. */
 static __always_inline bool task_in_scope(struct task_struct *task, struct task **ret_t)
 {
@@ -106,6 +120,38 @@ static __always_inline __u32 call_class(const struct call_in *in, struct pt_regs
 	return d->class & (HT_CLASS__MAX - 1);
 }
 
+#define FILTERS_MAX 64
+
+/* Does anybody answer calls for these filters? One is enough; of more than FILTERS_MAX nobody knows. */
+__noinline int seccomp_listened(__u64 filter)
+{
+	NO_UNROLL
+	for (int i = 0; i < FILTERS_MAX; i++) {
+		if (!filter)
+			return 0;
+		if (KREAD(struct seccomp_filter, filter, notif))
+			break;
+		filter = KREAD(struct seccomp_filter, filter, prev);
+	}
+	return HT_EV_F_LISTENED;
+}
+
+/* Who could have changed the call, or answered it in the kernel's place. Filters only become more, so a task's newest one tells them apart. */
+static __always_inline __u32 supervised(struct task *t)
+{
+	struct task_struct *task = this_task();
+	__u32 flags = task->ptrace ? HT_EV_F_TRACED : 0;
+	__u64 filter = (__u64)task->seccomp.filter;
+
+	if (!t || !filter)
+		return flags;
+	if (t->filter != filter) {
+		t->filter = filter;
+		t->listened = seccomp_listened(NUMBER(t->filter));
+	}
+	return flags | t->listened;
+}
+
 /* The scratch, with s->c filled but for number and arguments. NULL: counted as lost, or cut. */
 static __always_inline struct scratch *record_begin(struct task *t, const struct call_in *in, __u32 class,
 						    struct ht_counters **ret_n)
@@ -139,7 +185,7 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 	s->c.call = in->call;
 	s->c.restarts = in->restarts;
 	s->c.task_calls = t ? ++t->calls : 0;
-	s->evflags = in->flags;
+	s->evflags = in->flags | supervised(t);
 	return s;
 }
 

@@ -121,7 +121,7 @@ static __always_inline void refused(struct task_struct *task, struct pt_regs *re
 	if (!arch_refused(task, regs))
 		return;
 	in->ret = -38;
-	in->flags = task->sighand->action[SIGSYS_ - 1].sa.sa_handler == SIG_DFL_ ? HT_EV_F_IN_CALL : HT_EV_F_REFUSED;
+	in->flags |= task->sighand->action[SIGSYS_ - 1].sa.sa_handler == SIG_DFL_ ? HT_EV_F_IN_CALL : HT_EV_F_REFUSED;
 }
 
 /* Decided by who makes it and how it ended: nobody selects this one. Only where the entry that was looked up is the call's own. */
@@ -134,24 +134,32 @@ static __always_inline bool unselected(const struct task *t, __u32 entry, __u32 
 	return (entry & HT_INDEX_TEST) || ret >= 0 || ret < -4095;
 }
 
-/* A captured call came back. Returns one for which ident_ahead() is due, or 0: here the stack is too deep for it. */
+/* A captured call came back. Returns one for which ident_ahead() is due, or 0, and BEGUN_DUE: here the stack is too deep for
+ * either. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call_in in = { .ret = ret, .nr = nr, .abi = abi_call >> 16, .call = abi_call & HT_INDEX_MASK };
 	__u32 flags = desc_of(in.call)->flags;
 	const __u64 *args = NULL;
+	__u32 rules, due = 0;
 	struct task *t;
-	__u32 rules;
 
-	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)))
-		return 0;	/* the child's return; an exec that sched_process_exec recorded */
+	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC))) {	/* the child's return; an exec that sched_process_exec recorded */
+		if ((flags & HT_CALL_F_EXEC) && task_in_scope(task, &t) && t)
+			t->is_begun = 0;
+		return 0;
+	}
 	if (!task_in_scope(task, &t))
 		return 0;
 	if (ht_hooked && t && t->object) {
 		if (t->object_gen == ht_captured_gen && t->object_of == call_mark(regs))	/* else of one whose end was missed */
 			in.object = t->object;
 		t->object = 0;
+	}
+	if (t) {
+		due = begun_differs(regs, t, nr, abi_call >> 16);
+		in.flags = due >> 1;
 	}
 	if (t && arch_looks_unfinished(regs)) {
 		refused(task, regs, &in);
@@ -161,24 +169,24 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	if (t) {
 		if (is_restart(ret)) {
 			if (in.call != HT_INDEX_RESTART)
-				return restart_hold(t, &in, regs);
+				return restart_hold(t, &in, regs) | due;
 			if (t->held.call) {
 				t->held.code = ret;
 				t->held.restarts++;
 			}
-			return 0;
+			return due;
 		}
 		if (t->held.call)
 			restart_join(t, &in, regs);
 		if (flags & HT_CALL_F_EXEC)
 			t->exec.call = 0;
 		if (unselected(t, abi_call & 0xffff, in.call, ret))
-			return 0;
+			return due;
 		if (in.call != HT_INDEX_RESTART && (arch_multiplexer(in.nr, in.abi) || may_be_filtered(t, in.call))) {
 			args = t->args;
 			arch_args(regs, in.abi, t->args);
 			if (!look_behind(&in, t->args) || filtered(t, in.call, ret, in.abi, t->args))
-				return 0;
+				return due;
 		}
 		rules = ht_rules_of[in.call & HT_INDEX_MASK];
 		if (rules) {
@@ -186,14 +194,14 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 				arch_args(regs, in.abi, t->args);
 			args = t->args;
 			if (unwanted(t, rules, in.ret))
-				return 0;
+				return due;
 		}
 	}
 	if (in.call == HT_INDEX_RESTART)
-		return 0;
+		return due;
 	if (is_restart(ret))	/* no storage to hold it in, and it has no result to record */
-		return record_lost(in.call, HT_CAUSE_STORAGE);
-	return record_call(t, &in, regs, args);
+		return record_lost(in.call, HT_CAUSE_STORAGE) | due;
+	return record_call(t, &in, regs, args) | due;
 }
 
 SEC("tp_btf/sys_exit")
@@ -212,8 +220,10 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 			return 0;
 	}
 	call = exit_captured(regs, ret, nr, abi << 16 | call);
-	if (call)
-		ident_ahead(call);
+	if (call & BEGUN_DUE)
+		begun_close();
+	if (call & HT_INDEX_MASK)
+		ident_ahead(call & HT_INDEX_MASK);
 	return 0;
 }
 

@@ -266,5 +266,65 @@ def moved(count):
     yield Case("paths: mounts", "{W}/attacks_paths mounts {D} 1", mounts, "", ABSENT, WHY)
 
 
+# ---- calls that a tracer changes inside, and calls that somebody else answers (attacks_forge.c)
+
+def said_pids(trace, what):
+    return [int(pid) for pid in re.findall(r"^%s (\d+)$" % what, trace.out, re.M)]
+
+
+def calls_of(t, trace, *names):
+    """Of the tracees, which are said to be that: nobody else is."""
+    tracees = said_pids(trace, "tracee")
+    t.must(tracees and re.search("^kept$", trace.out, re.M), "the workload said %r %s" % (trace.out, trace.err[-200:]))
+    supervised = {r.tid for r in trace.calls() if r.more.get("supervisedBy")}
+    t.equal(supervised, set(tracees), "who is supervised")
+    return [r for r in trace.calls(*names) if r.tid in tracees]
+
+
+def made_for_sure(r):
+    return "call" not in r.more.get("unverified", [])
+
+
+def forged(t, trace):
+    """What the tracer wrote is a record, for it may have been made, and is not stated as made."""
+    t.equal([made_for_sure(r) for r in calls_of(t, trace, "unlink")], [False], "the forged unlink is in doubt")
+
+
+def forge_number(t, trace, d, w):
+    """Changed before the kernel looks: it is what the kernel did."""
+    t.equal([(r.asked(), r.error, made_for_sure(r)) for r in calls_of(t, trace, "unlink")], [(d + "/gone", None, True)], "unlinks")
+
+
+def forge_fork(t, trace, d, w):
+    forged(t, trace)
+    forks = calls_of(t, trace, "fork")
+    t.equal([(r.response.get("pid"), r.error, made_for_sure(r), r.more.get("argumentChanged")) for r in forks],
+            [(pid, None, True, True) for pid in said_pids(trace, "child")], "forks")
+
+
+def forge_exec(t, trace, d, w):
+    forged(t, trace)
+    t.equal([(r.request["argv"][1], r.error, made_for_sure(r)) for r in calls_of(t, trace, "execve")],
+            [("again", None, True), ("last", None, True)], "execs")
+
+
+def forge_exit(t, trace, d, w):
+    t.equal([(r.name, r.request.get("status"), made_for_sure(r), r.more.get("argumentChanged")) for r in calls_of(t, trace, "exit_group", "unlink")],
+            [("exit_group", 7, True, True), ("exit_group", 8, True, True)], "ends")
+
+
+def answered(who):
+    def check(t, trace, d, w):
+        """Nothing tells that it was not the kernel who did; that somebody could is said."""
+        t.equal([(r.asked(), r.error, r.more.get("supervisedBy")) for r in calls_of(t, trace, "unlink")], [(d + "/kept", None, [who])], "the unlink that never was")
+    return check
+
+
+def forgeries():
+    for how, check in (("number", forge_number), ("fork", forge_fork), ("exec", forge_exec), ("exit", forge_exit),
+                       ("emulate", answered("tracer")), ("notify", answered("seccomp"))):
+        yield Case("forge: " + how, "{W}/attacks_forge %s {D}" % how, check, "", ABSENT, WHY)
+
+
 def cases(count, processes, opens, hooks):
-    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens)]
+    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens), *forgeries()]

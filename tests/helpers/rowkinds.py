@@ -502,6 +502,12 @@ def result(m, want):
         want.response["result"] = m.result
 
 
+def gives_a_tracer(m, want):
+    """PTRACE_TRACEME: when it ends there is one."""
+    result(m, want)
+    want.more["supervisedBy"] = ["tracer"]
+
+
 def address(m, want):
     want.response["address"] = hex(m.result & (1 << m.bits) - 1)
 

@@ -7,7 +7,7 @@ pages and from what the workload passes, not from agent/calls*.def: a wrong regi
 `good` and `bad` are fields that only the call that succeeds, or the one that fails, has (or has otherwise); `good_more` and
 `bad_more` the same for additionalEventData. A field whose value is written out is what a variable of the workload holds.
 """
-from rowkinds import (Want, accepted, address, bound, capabilities, created, device, dirfd, entered, enum, executed, fdpath, flags, found_lock, gives,
+from rowkinds import (Want, accepted, address, bound, capabilities, created, device, dirfd, entered, enum, executed, fdpath, flags, found_lock, gives, gives_a_tracer,
                       hex_, id_, inode_flags, int_, interface, ioctl_request, local, lock, long_, member, message, mode, moved, moved_mount, number_name, opened, pair,
                       path, peer, pid, result, returned_path, string, uint, ulong, value, waited)
 
@@ -83,7 +83,7 @@ PROCESS("setsid", gives="pid")
 PROCESS("setpgid", pid=pid(0), pgid=pid(1))
 PROCESS("prctl", option=enum(0), arg2=hex_(1), gives=result)
 PROCESS("personality", persona=["ADDR_NO_RANDOMIZE", "PER_LINUX"], gives=result)
-PROCESS("ptrace", request=enum(0), pid=pid(1), addr=hex_(2), data=hex_(3), gives=result)
+PROCESS("ptrace", request=enum(0), pid=pid(1), addr=hex_(2), data=hex_(3), gives=gives_a_tracer)
 names(MEMORY, "process_vm_writev", pid=pid(0), localCount=ulong(2), remoteCount=ulong(4), flags=ulong(5), gives="bytes")
 MEMORY("process_vm_readv", ro=True, pid=pid(0), localCount=ulong(2), remoteCount=ulong(4), flags=ulong(5), gives="bytes")
 PROCESS("pidfd_open", ro=True, pid=pid(0), flags=flags(1), gives="fd")
