@@ -12,7 +12,8 @@ A script may say things to this runner in one of its first 20 lines:
     # ht-test: timeout=600 san long
 timeout in seconds (default 300, four times that with --long); `san`: the end-to-end test to repeat with the sanitized build;
 `long`: it has a larger size, which --long runs and whose result goes to docs/long-runs.md; `extra`: only where --only names it or
-its stage, and with --long, because the everyday run has no time for it; `san-long`: a unit test that is built with sanitizers every day,
+its stage, and with --long, because the everyday run has no time for it; `later`: behind all others, and skipped by an everyday run that has too
+little time left for it, as on a slow machine; `san-long`: a unit test that is built with sanitizers every day,
 but run so as if it were `extra`, because what it waits for is the kernel.
 
 The last line is exactly "N passed, N failed, N skipped". Exit status 1 if anything failed.
@@ -33,6 +34,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPT_STAGES = ("live", "e2e", "kernels")
 STAGES = ("lint", "unit", "fuzz") + SCRIPT_STAGES + ("san",)
 BUDGET = 23 * 60 + 30  # with the build before it, under 25 minutes
+LATER_NEEDS = 300  # seconds of the budget, for a test that is tagged `later`
 DEFAULT_TIMEOUT = 300
 SHOWN_LINES = 60
 
@@ -190,6 +192,10 @@ class Runner:
         outcome, begin = Outcome(), time.monotonic()
         log = os.path.join(self.logs, test.label.replace("/", "-") + ".log")
         limit = self.limit(test)
+        if "later" in test.tags and not self.args.only and not self.args.long and limit < min(test.timeout, LATER_NEEDS):
+            outcome.skipped = 1
+            outcome.notes.append("skipped: it is run when %d s are left" % LATER_NEEDS)
+            return outcome
         if limit <= 0:
             outcome.fail("not run: the budget of %d minutes is spent" % (BUDGET // 60))
             return outcome
@@ -258,7 +264,8 @@ class Runner:
 
     def lanes(self):
         """live and e2e beside kernels and san; at full size one after the other."""
-        first = collections.deque(t for stage in ("live", "e2e") for t in self.pending(scripts(stage, stage, self.build)))
+        tests = [t for stage in ("live", "e2e") for t in self.pending(scripts(stage, stage, self.build))]
+        first = collections.deque(sorted(tests, key=lambda t: "later" in t.tags))
         second = collections.deque(self.pending(scripts("kernels", "kernels", self.build)))
         if self.args.long:
             self.drain(first)

@@ -90,6 +90,10 @@ def other_cases(folder):
     spent.started -= run.BUDGET + 1
     outcome = spent.execute(run.Test("live", "late", ["/bin/true"], folder))
     yield "a spent budget is a failure, not a skip", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
+    outcome = spent.execute(run.Test("e2e", "later", ["/bin/false"], folder, tags=("later",)))
+    yield "one that is run if there is time", (outcome.passed, outcome.failed, outcome.skipped), (0, 0, 1)
+    outcome = runner(folder).execute(run.Test("e2e", "later", ["/bin/sh", "-c", "echo 1..1; echo ok"], folder, tags=("later",)))
+    yield "there is", (outcome.passed, outcome.failed, outcome.skipped), (1, 0, 0)
     outcome = runner(folder).execute(run.Test("unit", "gone", [folder + "/no-such-program"], folder))
     yield "a program that is not there", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
     extra = run.Test("kernels", "extra.py", [], folder, tags=("extra",))

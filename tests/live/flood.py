@@ -68,7 +68,17 @@ def nobody_else_pays(t):
     """The slow one's opens and mounts are all there; the flooder's are there or counted to it by name."""
     with tap.Workdir() as d:
         flood = [tap.workload("floods"), str(OPENS), "1", str(FLOODER), "0", "/nonexistent/flood"]
-        trace = run_small(together(flood, paced(OTHER, PACED, 1, "/nonexistent/slow")), {"data": RING}, d)
+        wait = ["/bin/sh", "-c", 'echo >began; until [ -e go ]; do sleep 0.02; done; exec "$@"', "sh"]
+
+        def unread(pid):
+            """The reader stands still for a moment: it may be faster than the flood."""
+            until(d + "/began")
+            os.kill(pid, signal.SIGSTOP)
+            open(d + "/go", "w").close()
+            time.sleep(0.5)
+            os.kill(pid, signal.SIGCONT)
+
+        trace = run_small(wait + together(flood, paced(OTHER, PACED, 1, "/nonexistent/slow")), {"data": RING}, d, unread)
         by_cause, by_who = losses(trace.records)
         t.equal(trace.status, 0, "exit status")
         t.ok(by_cause[("data", "flood")] > 0, "the ring was not pressed: nothing was tested")
