@@ -470,11 +470,10 @@ def a_full_disk(t):
         sealed(lake, made.count)
         lake.client.update_event_data_store(EventDataStore=lake.id(), RetentionPeriod=30)
         before = segments(lake)
-        with open(disk.path + "/filler", "wb") as f:
+        with open(disk.path + "/filler", "wb", buffering=0) as f:  # what a buffer still holds would fail as it is closed
             with contextlib.suppress(OSError):
                 while True:
                     f.write(bytes(1 << 16))
-                    f.flush()
         free = os.statvfs(disk.path)
         t.ok(free.f_bavail * free.f_bsize < 16384, "full: %d bytes" % (free.f_bavail * free.f_bsize))
         clock.set(wall=20 * DAY, running=20 * DAY)
