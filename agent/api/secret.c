@@ -204,7 +204,7 @@ static void put_parameter(struct jsontext *j, struct str key, struct str name, s
 
 	if (!value.p || !value.n)
 		jsontext_text(j, key, STR(""));
-	else if (listed && !secret_form(value))
+	else if (listed && !secret_form(value) && !secret_assigned(value))
 		jsontext_text(j, key, value);
 	else
 		jsontext_hidden(j, key);

@@ -23,12 +23,14 @@ bool secret_name(struct str name);
 bool secret_form(struct str value);
 /* The same without the random text, for values of which a model says that they are none: identifiers look like that. And signed URLs. */
 bool secret_token(struct str value);
+/* Is something assigned to a secret's name anywhere in it ("a=1&password=x")? */
+bool secret_assigned(struct str text);
 
 /* One segment of a path, decoded. */
 enum secret_segment {
 	SEGMENT_WORD = 0,	/* names a kind of thing or an operation */
 	SEGMENT_ID,		/* one of many things: a number, UUID, date, short hexadecimal, a name with such a part */
-	SEGMENT_SECRET,		/* what nobody may read: random text, 32 and more hexadecimal digits, `;parameters`, a known token's form */
+	SEGMENT_SECRET,		/* what nobody may read: random text, 32 and more hexadecimal digits, `;parameters`, `password=x`, a known token's form */
 };
 enum secret_segment secret_segment(struct str segment);
 /* How many first segments of this host's paths are harmless where all behind them are secrets (webhooks); SIZE_MAX: not such a host. */

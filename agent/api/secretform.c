@@ -142,6 +142,26 @@ bool secret_form(struct str value)
 	return has_token(value) || has_userinfo(value) || has_random(str_first(value, SCAN_MAX));
 }
 
+static bool name_char(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
+}
+
+bool secret_assigned(struct str s)
+{
+	for (size_t i = 1; i + 1 < s.n; i++) {
+		size_t from = i;
+
+		if (s.p[i] != '=')
+			continue;
+		while (from && name_char(s.p[from - 1]))
+			from--;
+		if (secret_name((struct str){ s.p + from, i - from }))
+			return true;
+	}
+	return false;
+}
+
 /* A part of a name that is of one thing: four and more digits, eight and more hexadecimal ones. */
 static bool has_number(struct str s)
 {
@@ -163,7 +183,7 @@ enum secret_segment secret_segment(struct str s)
 {
 	if (str_digits(s) || is_uuid(s))	/* the cheap ones first */
 		return SEGMENT_ID;
-	if (memchr(s.p ? s.p : "", ';', s.n) || secret_form(s) || (s.n >= HEX_SECRET && all_hex(s)))
+	if (memchr(s.p ? s.p : "", ';', s.n) || secret_form(s) || secret_assigned(s) || (s.n >= HEX_SECRET && all_hex(s)))
 		return SEGMENT_SECRET;
 	if (has_number(s) || (s.n && memchr(s.p, '@', s.n)))
 		return SEGMENT_ID;

@@ -195,7 +195,7 @@ static void urls_keep_their_secrets(void)
 {
 	static const char *const queries[] = {
 		"token=" MARK, "access_token=" MARK, "sig=" MARK, "key=" MARK, "X-Amz-Signature=" MARK, "unheard=" MARK, "%74oken=" MARK, "a[password]=" MARK,
-		"client_secret=" MARK "&client_secret=" MARK, "code=" MARK, "state=x&sessionid=" MARK, "next=https%3A%2F%2Fu%3A" MARK "%40h%2F",
+		"client_secret=" MARK "&client_secret=" MARK, "code=" MARK, "page=password%3D" MARK "&ref=a%26token%3D" MARK, "state=x&sessionid=" MARK, "next=https%3A%2F%2Fu%3A" MARK "%40h%2F",
 	};
 
 	for (unsigned i = 0; i < SAMPLES; i++) {
@@ -215,7 +215,7 @@ static void paths_keep_their_secrets(void)
 {
 	static const char *const paths[] = {
 		"/" TOKEN, "/x/" TOKEN "/y", "/token/" MARK "1", "/" TOKEN ":run", "/" TOKEN ".json", "/x;jsessionid=" MARK, "/%72Q2vX8kLmN4pT7wZ9bYcD1",
-		"/bot1:" TOKEN "/getMe",
+		"/bot1:" TOKEN "/getMe", "/password=" MARK "/x", "/x%3Ftoken%3D" MARK, "/a,client_secret=" MARK,
 	};
 
 	for (unsigned i = 0; i < SAMPLES; i++)

@@ -31,6 +31,10 @@ static void segments_are_told_apart(void)
 		{ "rQ2vX8kLmN4pT7wZ", SEGMENT_SECRET }, { "x7f3k9q2m5w8z1c4v6b0n", SEGMENT_SECRET },
 		{ "W8nK3xZq-_pL5vB7cD2mR9tY", SEGMENT_SECRET }, { "JBSWY3DPEHPK3PXPJBSWY3DP", SEGMENT_SECRET },
 		{ "cart;jsessionid=1", SEGMENT_SECRET }, { "kQzXwPvBnMtRfGhJdLsYcHaEuIoT", SEGMENT_SECRET },
+		/* what is assigned to a secret's name, wherever in it */
+		{ "password=hunter", SEGMENT_SECRET }, { "a=1&client_secret=x", SEGMENT_SECRET }, { "users(token='x')", SEGMENT_SECRET },
+		{ "x?apiKey=y", SEGMENT_SECRET }, { "Passwd=a,b", SEGMENT_SECRET },
+		{ "year=x", SEGMENT_WORD }, { "password=", SEGMENT_WORD }, { "=x", SEGMENT_WORD }, { "author=bob", SEGMENT_WORD }, { "token==", SEGMENT_SECRET },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -108,6 +112,10 @@ static void paths_are_whole_or_hidden(void)
 		{ "hooks.slack.com", "/services/T0/B0/x", REDACT_HIDDEN, "/services/{id}/{id}/{id}" },
 		{ "api.telegram.org", "/bot1:x/sendMessage", REDACT_HIDDEN, "/{id}/{id}" },
 		{ "discord.com", "/api/webhooks/1/x", REDACT_HIDDEN, "/api/webhooks/{id}/{id}" },
+		{ "h", "/login/password=hunter/x", REDACT_HIDDEN, "/login/{id}/x" },
+		{ "h", "/login/password%3Dhunter", REDACT_HIDDEN, "/login/{id}" },
+		{ "h", "/x%3Ftoken=y/z", REDACT_HIDDEN, "/{id}/z" },
+		{ "h", "/year=x/month=y", "/year=x/month=y", "/year=x/month=y" },
 		{ "h", "/say \"x\"/ok", "/say \"x\"/ok", "/{id}/ok" },
 		{ "h", "*", "*", "*" },
 	};
@@ -128,6 +136,8 @@ static void queries_are_hidden_unless_listed(void)
 		{ "flag&empty=&&=x", "{\"flag\":\"\",\"empty\":\"\",\"\":\"" REDACT_HIDDEN "\"}" },
 		{ "page=ghp_0123456789abcdefghijABCDEFGHIJ012345", "{\"page\":\"" REDACT_HIDDEN "\"}" },
 		{ "rQ2vX8kLmN4pT7wZ", "{\"" REDACT_HIDDEN "\":\"\"}" },
+		{ "mine=password%3Dhunter&service=a%26token%3Dx&sort=name%3Dx",
+		  "{\"mine\":\"" REDACT_HIDDEN "\",\"service\":\"" REDACT_HIDDEN "\",\"sort\":\"name=x\"}" },
 		{ "mine=x%20y+z", "{\"mine\":\"x y z\"}" },
 		{ "", "(absent)" },
 	};
