@@ -9,9 +9,13 @@
 #include "lib/cleanup.h"
 #include "translate_internal.h"
 
+/* Servers have a time zone; days and times of SQL are UTC's. */
+#define IN_UTC ", 'UTC'"
+
 static const struct {
 	const char *name, *theirs;
 	unsigned least, most;		/* arguments */
+	const char *more;		/* behind them */
 } table[] = {
 	{ "count", "count", 1, 1 }, { "sum", "sum", 1, 1 }, { "min", "min", 1, 1 }, { "max", "max", 1, 1 }, { "avg", "avg", 1, 1 },
 	{ "approx_distinct", "uniq", 1, 1 }, { "approx_count_distinct", "uniq", 1, 1 }, { "arbitrary", "any", 1, 1 },
@@ -23,8 +27,9 @@ static const struct {
 	{ "ceiling", "ceil", 1, 1 }, { "sqrt", "sqrt", 1, 1 }, { "+", "plus", 2, 2 }, { "-", "minus", 2, 2 }, { "*", "multiply", 2, 2 },
 	{ "%", "modulo", 2, 2 }, { "day_of_week", "toDayOfWeek", 1, 1 }, { "hour", "toHour", 1, 1 }, { "minute", "toMinute", 1, 1 },
 	{ "day", "toDayOfMonth", 1, 1 }, { "month", "toMonth", 1, 1 }, { "year", "toYear", 1, 1 }, { "date", "toDate", 1, 1 },
-	{ "from_unixtime", "toDateTime", 1, 1 }, { "to_unixtime", "toUInt32", 1, 1 }, { "from_iso8601_timestamp", "parseDateTimeBestEffort", 1, 1 },
-	{ "now", "now", 0, 0 }, { "current_timestamp", "now", 0, 0 }, { "get_current_timestamp", "now", 0, 0 },
+	{ "from_unixtime", "toDateTime", 1, 1, IN_UTC }, { "to_unixtime", "toUInt32", 1, 1 },
+	{ "from_iso8601_timestamp", "parseDateTimeBestEffort", 1, 1, IN_UTC }, { "now", "toTimeZone", 0, 0, "now()" IN_UTC },
+	{ "current_timestamp", "toTimeZone", 0, 0, "now()" IN_UTC }, { "get_current_timestamp", "toTimeZone", 0, 0, "now()" IN_UTC },
 };
 
 /* A constant's text, or NULL. */
@@ -33,7 +38,7 @@ static const char *text_of(struct json_object *e)
 	return tree_is(e, "class", "CONSTANT") ? tree_text(tree_get(e, "value"), "value") : NULL;
 }
 
-static int arguments(struct translator *t, struct json_object *e, const struct scope *s)
+static int arguments(struct translator *t, struct json_object *e, const struct scope *s, const char *more)
 {
 	struct json_object *list = tree_get(e, "children");
 	int r = 0;
@@ -44,7 +49,7 @@ static int arguments(struct translator *t, struct json_object *e, const struct s
 			buf_adds(t->out, ", ");
 		r = translate_expression(t, json_object_array_get_idx(list, i), s);
 	}
-	buf_addc(t->out, ')');
+	buf_addf(t->out, "%s)", more ? more : "");
 	return r;
 }
 
@@ -208,7 +213,7 @@ int translate_call(struct translator *t, struct json_object *e, const struct sco
 		if (distinct && strcmp(table[i].name, "count"))
 			break;
 		buf_adds(t->out, distinct ? "uniqExact" : table[i].theirs);
-		return arguments(t, e, s);
+		return arguments(t, e, s, table[i].more);
 	}
 	return translate_refuse(t, "this engine does not have the function", name);
 }

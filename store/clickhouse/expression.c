@@ -103,6 +103,10 @@ static int column(struct translator *t, struct json_object *e, const struct scop
 		translate_name(t, tree_text(other, "alias"));
 	else if (!s->events)
 		translate_name(t, buf_text(&name));
+	else if (!strcasecmp(buf_text(&name), "current_timestamp"))	/* to the parser a word like any other */
+		buf_adds(t->out, "toTimeZone(now(), 'UTC')");
+	else if (!strcasecmp(buf_text(&name), "current_date"))
+		buf_adds(t->out, "toDate(toTimeZone(now(), 'UTC'))");
 	else
 		return translate_refuse(t, "there is no column that this engine can show:", buf_text(&name));
 	return 0;
@@ -287,8 +291,8 @@ static int cast(struct translator *t, struct json_object *e, const struct scope 
 {
 	static const char *const table[][3] = {
 		{ "VARCHAR", "toString(", ")" }, { "BIGINT", "toInt64OrNull(toString(", "))" }, { "INTEGER", "toInt64OrNull(toString(", "))" },
-		{ "DOUBLE", "toFloat64OrNull(toString(", "))" }, { "TIMESTAMP", "toDateTime(", ")" },
-		{ "TIMESTAMP WITH TIME ZONE", "toDateTime(", ")" }, { "DATE", "toDate(", ")" },
+		{ "DOUBLE", "toFloat64OrNull(toString(", "))" }, { "TIMESTAMP", "toDateTime(", ", 'UTC')" },
+		{ "TIMESTAMP WITH TIME ZONE", "toDateTime(", ", 'UTC')" }, { "DATE", "toDate(", ")" },
 	};
 	struct json_object *child = tree_get(e, "child"), *type = tree_get(e, "cast_type");
 	const char *text = tree_text(tree_get(child, "value"), "value");

@@ -119,9 +119,9 @@ static const char *type_name(enum column_type t)
 {
 	static const char *const names[] = {
 		[COLUMN_UINT8] = "UInt8", [COLUMN_UINT16] = "UInt16", [COLUMN_UINT32] = "UInt32", [COLUMN_UINT64] = "UInt64",
-		[COLUMN_INT64] = "Int64", [COLUMN_DATE] = "Date", [COLUMN_TIME] = "DateTime", [COLUMN_TEXT] = "String",
+		[COLUMN_INT64] = "Int64", [COLUMN_DATE] = "Date", [COLUMN_TIME] = "DateTime('UTC')", [COLUMN_TEXT] = "String",
 		[COLUMN_TEXTS] = "Array(String)", [COLUMN_MAYBE_TEXT] = "Nullable(String)", [COLUMN_MAYBE_INT64] = "Nullable(Int64)",
-		[COLUMN_MAYBE_TIME] = "Nullable(DateTime)", [COLUMN_MAYBE_BOOL] = "Nullable(UInt8)",
+		[COLUMN_MAYBE_TIME] = "Nullable(DateTime('UTC'))", [COLUMN_MAYBE_BOOL] = "Nullable(UInt8)",
 	};
 
 	return names[t];

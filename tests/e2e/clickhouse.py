@@ -18,7 +18,7 @@ from shipkit import STORED, Client, Forwarder, frame_hash, new_stream, spool
 from sizes import size
 from storekit import Store
 
-PLACE = Clustered("a", "b")
+PLACE = Clustered("a", "b", zone="Pacific/Kiritimati")  # days and times are UTC's, wherever servers think they are
 PB, PKI, cluster, store = PLACE.pb, PLACE.pki, PLACE.cluster, PLACE.store
 _both = []
 
