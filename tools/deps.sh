@@ -9,7 +9,8 @@ libseccomp-dev libaudit-dev libexpat1-dev libzydis-dev libcurl4-openssl-dev libs
 tests="awscli python3-boto3 python3-cryptography python3-botocore python3-grpcio python3-protobuf strace auditd gcc-multilib libasan8 libubsan1 openssl curl git
 sqlite3 openssh-client openssh-server sudo qemu-system-x86 cpio busybox-static findutils iproute2 procps psmisc mandoc
 clang-format universal-ctags podman runc uidmap stress-ng libpython3.11-testsuite node-llhttp
-golang-1.19-go libwolfssl35 libmbedtls14 libwolfssl-dev libmbedtls-dev nginx-light haproxy apache2-bin wrk nghttp2-client wget ruby php-cli libio-socket-ssl-perl
+golang-1.19-go libwolfssl35 libmbedtls14 libwolfssl-dev libmbedtls-dev libgnutls28-dev libcurl3-nss
+python3-requests python3-aiohttp python3-httpx python3-h2 nginx-light haproxy apache2-bin wrk nghttp2-client wget ruby php-cli libio-socket-ssl-perl
 clickhouse-server clickhouse-client zookeeper"
 long="ceph-mon ceph-osd radosgw ceph-common"
 peers="bpftrace libbpf-tools redis-server redis-tools"

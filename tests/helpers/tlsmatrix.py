@@ -28,6 +28,7 @@ http {
   client_max_body_size 0; keepalive_requests 1000000; keepalive_timeout 600; default_type text/plain;
   server {
     listen 127.0.0.1:%(port)d ssl http2; ssl_certificate %(dir)s/c.pem; ssl_certificate_key %(dir)s/k.pem;
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_early_data on;
     location / { return 200 "hello\\n"; }
     location ~ /missing$ { return 404 "no\\n"; }
     location ~ /big$ { alias %(dir)s/big; }
@@ -72,7 +73,7 @@ AliasMatch ^/.*$ %(dir)s/hello
 """
 
 # kind, if it is not that every request is there once: "load": made as fast as can be, so that entries may be lost; "first": runs of a program
-# that nobody ran before; "copies": each has a library that nobody used before; "late": runs while it is found.
+# that nobody ran before; "copies": each has a library that nobody used before; "late": runs while it is found; "part": a library whose answers are not read.
 Case = collections.namedtuple("Case", "name server argv requests needs kind", defaults=("", ""))
 
 

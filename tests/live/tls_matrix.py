@@ -22,7 +22,8 @@ KEPT, LOAD, COPIES = size("tlsmatrix.kept"), size("tlsmatrix.load"), size("tlsma
 OPEN = 100	# requests that load generators may have open when they stop
 SERVERS = ("nginx", "haproxy", "apache", "python", "node", "go")
 TWO = ("nginx", "haproxy", "apache", "node", "go")	# those that speak HTTP/2
-LIBRARIES = {"many": "-lssl -lcrypto", "retry": "-lssl -lcrypto", "filtered": "", "wolf": "-lwolfssl", "mbed": "-lmbedtls -lmbedx509 -lmbedcrypto"}
+LIBRARIES = {"many": "-lssl -lcrypto", "retry": "-lssl -lcrypto", "filtered": "", "wolf": "-lwolfssl", "mbed": "-lmbedtls -lmbedx509 -lmbedcrypto",
+             "nss": "-l:libcurl-nss.so.4", "gnutls": "-lgnutls", "early": "-lssl -lcrypto"}
 
 
 def python(way, n, server="nginx", name=None, requests=None, module=None):
@@ -58,6 +59,10 @@ CASES = [
     Case("perl", "nginx", ["/usr/bin/perl", W + "/web.pl", "5", "127.0.0.1", "{port}", "{path}/a"], 5),
     Case("wolfssl", "nginx", [B + "/wolf", "5", "{port}", "{path}/a"], 5),
     Case("mbedtls", "nginx", [B + "/mbed", "5", "{port}", "{path}/a"], 5),
+    Case("nss", "nginx", [B + "/nss", "5", "{u}/a"], 5),
+    *[Case("gnutls-" + way, "nginx", [B + "/gnutls", way, "5", "{port}", "{path}/a"], 5, kind="part" if way == "packet" else "")
+      for way in ("cork", "send2", "packet")],
+    Case("early", "nginx", [B + "/early", "5", "{port}", "{path}/a"], 6),
     Case("pointers", "nginx", [B + "/many", str(size("tlsmatrix.pointers")), "{port}", "{path}/a"], size("tlsmatrix.pointers")),
     Case("retries", "go", [B + "/retry", str(4 << 20), "{port}", "{path}/a"], 1),
     Case("grpc", "grpc", [PYTHON, W + "/grpcweb.py", "get", "5", "{port}", "{dir}/c.pem", "{path}/Do"], 5, "/usr/lib/python3/dist-packages/grpc"),
@@ -171,13 +176,15 @@ class Matrix:
         t.ok(status in (("0", "128") if c.name.startswith("git") else ("0",)), "exit status %s: %s" % (status, err[-500:]))
         t.ok(total >= c.requests, "%d requests in the log, %d were made" % (total, c.requests))
         for role in ("client", "server"):
-            if c.kind in ("first", "copies", "late") and role == "client":
+            if c.kind in ("first", "copies", "late", "part") and role == "client":
                 getattr(self, "check_" + c.kind)(t, log, self.records[role, c.name])
             else:
                 self.check_role(t, c, role, log, self.records[role, c.name])
         if c.name == "retries":
             t.ok(re.search("asked again [1-9]", out), out)
             t.note(out.strip())
+        if c.name == "early":
+            t.equal(out, "accepted early 5\n", "what the client says")
         if c.kind == "load":
             t.note("%d requests in %s s: %s" % (total, seconds, " ".join(out.split())[-200:]))
             t.ok(not re.search("Socket errors|Non-2xx|[1-9][0-9]* (failed|errored|timeout)", out), out)
@@ -217,6 +224,10 @@ class Matrix:
         t.ok(not got - log, "invented: %s" % (got - log))
         t.ok("1" in seen, "none was seen")
         t.note("of %d runs %d were missed: %s" % (len(seen), seen.count("0"), seen))
+
+    def check_part(self, t, log, got):
+        """Its answers are not read: each request is known, and no status."""
+        t.equal(+got, collections.Counter({key[:4] + (None,): n for key, n in log.items()}), "records")
 
     def check_late(self, t, log, got):
         """What was said before the program was probed is not known: neither those requests nor what later ones refer to."""

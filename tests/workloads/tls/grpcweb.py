@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """grpcweb.py serve PORT CERT KEY: answers any unary call of gRPC, one JSON object a call on standard output.
-grpcweb.py get N PORT CERT PATH: N such calls over one channel; PATH is /service/method."""
+grpcweb.py get N PORT CERT PATH [SECONDS]: N such calls over one channel, so long between two; PATH is /service/method."""
 import concurrent.futures
 import json
 import sys
+import time
 
 import grpc
 
@@ -28,10 +29,11 @@ def serve(port, cert, key):
     server.wait_for_termination()
 
 
-def get(n, port, cert, path):
+def get(n, port, cert, path, pause=0):
     with grpc.secure_channel("localhost:" + port, grpc.ssl_channel_credentials(read(cert))) as channel:
         for _ in range(int(n)):
             channel.unary_unary(path)(b"hello", timeout=60)
+            time.sleep(float(pause))
 
 
 {"serve": serve, "get": get}[sys.argv[1]](*sys.argv[2:])
