@@ -458,7 +458,9 @@ int probes_open(const struct probes_config *config, struct probes **ret_p, char 
 	p->optouts = NULL;
 	memcpy(p->fds.stream, p->meta.stream, sizeof(p->fds.stream));
 	p->fds.made = p->meta.made;
-	malloc_trim(0);		/* the kernel's types and the relocated programs: megabytes that are not needed any more */
+	hosttrail_bpf__destroy(p->skel);	/* links and descriptors keep what runs: libbpf's side of it is megabytes */
+	p->skel = NULL;
+	malloc_trim(0);
 	*ret_p = TAKE_PTR(p);
 	return 0;
 }

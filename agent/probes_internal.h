@@ -49,7 +49,7 @@ struct probes {
 	struct probes_left left;
 	struct features features;
 	struct exefile *exefile;
-	struct hosttrail_bpf *skel;	/* NULL when adopted */
+	struct hosttrail_bpf *skel;	/* while it starts */
 	int tasks, captured;
 	bool tls;
 	struct dir_key tls_own[TLS_OWN_MAX];	/* our own programs, where others than they are recorded */

@@ -159,10 +159,25 @@ static void give_prog(int fd, const char *name, probes_object_fn fn, void *ctx)
 		fn(ctx, PROBES_PROG, info.id, name);
 }
 
-/* Maps that only the programs hold: from a program that uses them all. */
-static void give_maps_of(int link, probes_object_fn fn, void *ctx)
+/* Maps that only programs hold: each once, whichever of them use it. */
+struct seen {
+	uint32_t id[128];
+	unsigned n;
+};
+
+static bool is_new(struct seen *s, uint32_t id)
 {
-	_cleanup_close_ int prog = bpf_prog_get_fd_by_id(link_prog(link));
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->id[i] == id)
+			return false;
+	if (s->n == ARRAY_SIZE(s->id))
+		return false;
+	s->id[s->n++] = id;
+	return true;
+}
+
+static void give_maps_of(int prog, struct seen *seen, probes_object_fn fn, void *ctx)
+{
 	struct bpf_prog_info info = {};
 	__u32 ids[64], n = sizeof(info);
 
@@ -171,10 +186,24 @@ static void give_maps_of(int link, probes_object_fn fn, void *ctx)
 	if (prog < 0 || bpf_obj_get_info_by_fd(prog, &info, &n) < 0)
 		return;
 	for (unsigned i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(ids); i++) {
-		_cleanup_close_ int map = bpf_map_get_fd_by_id(ids[i]);
+		_cleanup_close_ int map = is_new(seen, ids[i]) ? bpf_map_get_fd_by_id(ids[i]) : -1;
 
 		give_map(map, fn, ctx);
 	}
+}
+
+static void give_maps(const struct probes *p, probes_object_fn fn, void *ctx)
+{
+	struct seen seen = {};
+
+	for (unsigned i = 0; i < p->nlinks; i++) {
+		_cleanup_close_ int prog = bpf_prog_get_fd_by_id(link_prog(p->links[i]));
+
+		give_maps_of(prog, &seen, fn, ctx);
+	}
+	give_maps_of(p->tls_progs.entry, &seen, fn, ctx);
+	give_maps_of(p->tls_progs.ret, &seen, fn, ctx);
+	give_maps_of(p->tls_progs.session, &seen, fn, ctx);
 }
 
 void probes_objects(struct probes *p, probes_object_fn fn, void *ctx)
@@ -183,12 +212,11 @@ void probes_objects(struct probes *p, probes_object_fn fn, void *ctx)
 		for (unsigned g = 0; g < probes_rings(&p->fds, c); g++)
 			give_map(p->fds.ring[c][g], fn, ctx);
 	give_map(p->meta_fd, fn, ctx);
+	give_maps(p, fn, ctx);
 	give_prog(p->flush, "ht_flush", fn, ctx);
 	give_prog(p->tls_progs.entry, "ht_tls_entry", fn, ctx);
 	give_prog(p->tls_progs.ret, "ht_tls_return", fn, ctx);
 	give_prog(p->tls_progs.session, "ht_tls_session", fn, ctx);
-	if (p->nlinks)
-		give_maps_of(p->links[0], fn, ctx);
 	for (unsigned i = 0; i < p->nlinks; i++)
 		give_link(p->links[i], p->link_name[i], fn, ctx);
 }

@@ -107,6 +107,34 @@ def bpf_objects(t):
         t.equal(len(a.records("bpf")), 5, "every bpf call is a record")
 
 
+def told(*argv):
+    """What bpftool says; nothing where it is another kind of object."""
+    r = subprocess.run(["bpftool", "-j", *argv], capture_output=True, text=True, check=False)
+    return json.loads(r.stdout) if r.returncode == 0 else {}
+
+
+def maps_of_programs(instance):
+    """Numbers of the maps that any of the instance's programs uses, as the kernel tells them."""
+    found = set()
+    for name in os.listdir("%s/%s" % (daemon.PINS, instance)):
+        at = "%s/%s/%s" % (daemon.PINS, instance, name)
+        program = told("prog", "show", "pinned", at) or told("prog", "show", "id", str(told("link", "show", "pinned", at).get("prog_id", 0)))
+        found.update(program.get("map_ids", []))
+    return sorted(found)
+
+
+def every_map(t):
+    """Those of io_uring and of TLS, too, which not every program uses."""
+    with Attack(REMOTE) as a:
+        maps = maps_of_programs(a.name)
+        t.ok(len(maps) > 25, "maps: %r" % maps)
+        a.run("B = lambda c, *v: L.syscall(321, c, ctypes.c_char_p(struct.pack('<4I', *v) + bytes(112)), 128)")
+        a.run("[os.close(B(14, i, 0, 0, 0)) for i in %r]" % maps)
+        a.finish()
+        a.stop()
+        t.equal(sorted(int(x.split()[1]) for _, x in a.tampers("bpf")), maps, "opened by number")
+
+
 SOCKETS = "import array, socket; x, y = socket.socketpair()"
 SEND = "x.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [m]))])"
 RECEIVE = "n = array.array('i', y.recvmsg(1, 64)[1][0][2])[0]"
@@ -293,4 +321,4 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([signals, tracing, bpf_objects, bpf_descriptors, captured, rules, files, spool, mounts])
+    tap.main([signals, tracing, bpf_objects, every_map, bpf_descriptors, captured, rules, files, spool, mounts])
