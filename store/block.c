@@ -55,6 +55,7 @@ static const char *read_header(struct block *b, uint64_t check)
 		return "not a block of this version";
 	if (get32(h + BLOCK_HEADER - 4) != crc32c(0, h, BLOCK_HEADER - 4))
 		return "the header's checksum differs";
+	b->crc = get32(h + BLOCK_HEADER - 4);
 	if (get64(h + 56) != check)
 		return "made with another hash key";
 	b->rows = get32(h + 8);
@@ -102,6 +103,12 @@ int block_open(int dirfd, const char *name, uint64_t check, struct block **ret_b
 	return 0;
 }
 
+void block_trust(struct block *b)
+{
+	for (unsigned i = 0; i < BLOCK_SECTIONS; i++)
+		__atomic_store_n(&b->sections[i].state, 1, __ATOMIC_RELAXED);
+}
+
 void block_forget(struct block *b)
 {
 	madvise((void *)(uintptr_t)b->map, b->map_len, MADV_DONTNEED);
@@ -139,6 +146,14 @@ static bool is_good(struct block *b, unsigned section)
 
 bool block_check(struct block *b)
 {
+	for (unsigned i = 0; i < BLOCK_SECTIONS; i++)
+		if (!is_good(b, i))
+			return false;
+	return true;
+}
+
+bool block_check_hashes(struct block *b)
+{
 	for (unsigned a = 0; a < ATTR__MAX; a++)
 		if (!is_good(b, SECTION_ATTRS + 3 * a))
 			return false;
@@ -163,7 +178,9 @@ static uint32_t row_of_time(const struct block *b, int64_t t)
 	const int64_t *time = (const int64_t *)b->sections[SECTION_TIME].p;
 	uint32_t low = 0, high = b->rows;
 
-	while (low < high) {
+	if (b->max_time < t)	/* as most are: without a look at the column */
+		return b->rows;
+	while (low < high && b->min_time < t) {
 		uint32_t middle = low + (high - low) / 2;
 
 		if (time[middle] < t)

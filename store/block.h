@@ -43,6 +43,7 @@ struct block_section {
 struct block {
 	unsigned refs;			/* atomic */
 	uint32_t rows, frames;
+	uint32_t crc;			/* of the header, and so of all that it has checksums of: tells it from another of the same place */
 	int64_t min_time, max_time;
 	struct index_place from, to;
 	const uint8_t *map;
@@ -56,14 +57,17 @@ int block_build(const struct tailmem *t, const struct index *ix, struct buf *out
 void block_name(const struct index_place *from, char ret[BLOCK_NAME]);
 /* check: index_hash() of "check". -EBADMSG and *ret_why (static text) for a bad header. */
 int block_open(int dirfd, const char *name, uint64_t check, struct block **ret_b, const char **ret_why);
+/* It was written just now: its checksums are of these bytes. */
+void block_trust(struct block *b);
 struct block *block_ref(struct block *b);
 void block_unref(struct block *b);	/* NULL-safe */
 
 /* Takes the block's pages out of our memory again (the page cache may keep them): what a lookup touches is not held. */
 void block_forget(struct block *b);
 
-/* Compares what tells whether it has a value with its checksums, before a lookup has to. false: damaged. */
+/* Compares all of it with its checksums, or what tells whether it has a value, before a lookup has to. false: damaged. */
 bool block_check(struct block *b);
+bool block_check_hashes(struct block *b);
 
 /* A walk by this query may follow: the page where its value would stand is asked for, without waiting. */
 void block_expect(const struct block *b, const struct index_query *q);

@@ -76,6 +76,10 @@ static void metrics_index(struct store *st, struct buf *out)
 	metric(out, "index_tail_records", true, "Of these, records in memory.", s.tail_records);
 	metric(out, "index_blocks", true, "Blocks on disk.", s.blocks);
 	metric(out, "index_block_bytes", true, "Bytes of the blocks.", s.block_bytes);
+	metric(out, "index_directories", true, "Hash directories over blocks.", s.directories);
+	metric(out, "index_directory_bytes", true, "Bytes of the hash directories.", s.directory_bytes);
+	metric(out, "index_loose_blocks", true, "Blocks that are in no hash directory.", s.loose_blocks);
+	metric(out, "index_gathering", true, "1 while blocks wait to be entered into a hash directory.", s.gathering);
 	metric(out, "index_behind_bytes", true, "Bytes of the journal that are not indexed yet.", health_behind(st));
 	metric(out, "index_rebuilding", true, "1 while a stretch is being indexed again.", s.rebuilding);
 	metric(out, "decoded_cache_bytes", true, "Bytes of decoded frames kept.", bytes);

@@ -32,28 +32,61 @@ void snapshot_unref(struct snapshot *s)
 		return;
 	tailmem_unref(s->tails[0]);
 	tailmem_unref(s->tails[1]);
+	for (size_t i = 0; i < s->ndirs; i++)
+		hashdir_unref(s->dirs[i]);
 	for (size_t i = 0; i < s->nblocks; i++)
 		block_unref(s->blocks[i]);
 	free(s);
 }
 
-/* See index_internal.h. */
-int index_publish(struct index *ix, const struct block *without, struct block *added)
+static bool stays(const struct hashdir *d, const struct index_change *c)
 {
-	struct snapshot *old = ix->snap, *s = calloc(1, sizeof(*s) + ((old ? old->nblocks : 0) + 1) * sizeof(s->blocks[0]));
+	return d != c->dir_out && !(c->block_out && hashdir_has(d, c->block_out)) && !(c->dir_in && hashdir_overlaps(d, c->dir_in));
+}
+
+static void take_over(struct snapshot *s, const struct snapshot *old, const struct index_change *c)
+{
+	for (size_t i = 0; i < old->nblocks; i++)
+		if (old->blocks[i] != c->block_out)
+			s->blocks[s->nblocks++] = block_ref(old->blocks[i]);
+	for (size_t i = 0; i < old->ndirs; i++)
+		if (stays(old->dirs[i], c))
+			s->dirs[s->ndirs++] = hashdir_ref(old->dirs[i]);
+}
+
+static void delete_dirs(struct index *ix, const struct snapshot *old, const struct snapshot *now)
+{
+	for (size_t i = 0, k = 0; i < old->ndirs; i++) {
+		if (k < now->ndirs && now->dirs[k] == old->dirs[i])
+			k++;
+		else
+			unlinkat(ix->dirfd, old->dirs[i]->name, 0);
+	}
+}
+
+/* See index_internal.h. */
+int index_publish(struct index *ix, const struct index_change *change)
+{
+	static const struct snapshot none;
+	static const struct index_change nothing;
+	const struct snapshot *old = ix->snap ? ix->snap : &none;
+	const struct index_change *c = change ? change : &nothing;
+	struct snapshot *s = calloc(1, sizeof(*s) + (old->nblocks + 1 + old->ndirs + 1) * sizeof(void *));
 
 	if (!s)
 		return -ENOMEM;
 	s->refs = 1;
+	s->dirs = (struct hashdir **)(s->blocks + old->nblocks + 1);
 	s->tails[0] = tailmem_ref(ix->tail);
 	s->tails[1] = tailmem_ref(ix->sealing);
-	for (size_t i = 0; old && i < old->nblocks; i++)
-		if (old->blocks[i] != without)
-			s->blocks[s->nblocks++] = block_ref(old->blocks[i]);
-	if (added)
-		s->blocks[s->nblocks++] = block_ref(added);
+	take_over(s, old, c);
+	delete_dirs(ix, old, s);
+	if (c->block_in)
+		s->blocks[s->nblocks++] = block_ref(c->block_in);
+	if (c->dir_in)
+		s->dirs[s->ndirs++] = hashdir_ref(c->dir_in);
+	snapshot_unref(ix->snap);
 	ix->snap = s;
-	snapshot_unref(old);
 	return 0;
 }
 
@@ -72,10 +105,14 @@ static int write_block(struct index *ix, const struct tailmem *t, struct block *
 	if (snprintf(path, sizeof(path), "%s/%s", ix->dir, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	r = fsx_replace(path, bytes.p, bytes.n, 0640);
-	return r < 0 ? r : block_open(ix->dirfd, name, ix->check, ret_b, &why);
+	if (!r)
+		r = block_open(ix->dirfd, name, ix->check, ret_b, &why);
+	if (!r)
+		block_trust(*ret_b);
+	return r;
 }
 
-static void wait_seconds(struct index *ix, int seconds)
+void index_wait(struct index *ix, int seconds)
 {
 	struct timespec until;
 
@@ -99,11 +136,11 @@ static void seal(struct index *ix)
 		if (r != ix->seal_error)
 			log_warn(r, "cannot write an index block in %s, trying again", ix->dir);
 		ix->seal_error = r;
-		wait_seconds(ix, SEAL_RETRY_SECONDS);
+		index_wait(ix, SEAL_RETRY_SECONDS);
 		return;
 	}
 	ix->sealing = NULL;
-	if (index_publish(ix, NULL, b) < 0) {
+	if (index_publish(ix, &(struct index_change){ .block_in = b }) < 0) {
 		ix->sealing = t;
 		ix->seal_error = -ENOMEM;
 	} else {
@@ -116,34 +153,18 @@ static void seal(struct index *ix)
 	pthread_cond_broadcast(&ix->changed);
 }
 
-/* What a lookup would have to do when it first comes to a block, which over hundreds of blocks is long. Unlocks meanwhile. */
-static void check_block(struct index *ix, struct block *b)
-{
-	pthread_mutex_unlock(&ix->lock);
-	if (!block_check(b))
-		index_drop_block(ix, b, "a section is damaged");
-	pthread_mutex_lock(&ix->lock);
-}
-
 static void *seal_thread(void *arg)
 {
 	struct index *ix = arg;
-	struct snapshot *snap = snapshot_get(ix);
-	size_t unchecked = snap->nblocks;
 
 	pthread_mutex_lock(&ix->lock);
 	while (!ix->stopping) {
-		if (ix->sealing) {
+		if (ix->sealing)
 			seal(ix);
-		} else if (unchecked) {
-			check_block(ix, snap->blocks[--unchecked]);
-		} else {
-			snapshot_unref(TAKE_PTR(snap));
+		else
 			pthread_cond_wait(&ix->changed, &ix->lock);
-		}
 	}
 	pthread_mutex_unlock(&ix->lock);
-	snapshot_unref(snap);
 	return NULL;
 }
 
@@ -153,11 +174,16 @@ int index_start(struct index *ix)
 
 	if (!r) {
 		ix->tail->from = ix->tail->to = ix->done;
-		r = index_publish(ix, NULL, NULL);
+		r = index_publish(ix, NULL);
 	}
 	if (!r)
 		r = -pthread_create(&ix->sealer, NULL, seal_thread, ix);
 	ix->sealer_runs = !r;
+	if (!r) {
+		ix->gathering = true;
+		r = -pthread_create(&ix->gatherer, NULL, index_gather, ix);
+		ix->gatherer_runs = !r;
+	}
 	return r;
 }
 
@@ -177,7 +203,7 @@ static int turn(struct index *ix, const struct index_place *from)
 	fresh->from = fresh->to = *from;
 	ix->sealing = ix->tail;
 	ix->tail = fresh;
-	r = index_publish(ix, NULL, NULL);
+	r = index_publish(ix, NULL);
 	if (r < 0) {
 		ix->tail = ix->sealing;
 		ix->sealing = NULL;
@@ -268,7 +294,7 @@ int index_todo(struct index *ix, struct index_place *ret_from, struct index_plac
 void index_stop(struct index *ix)
 {
 	pthread_mutex_lock(&ix->lock);
-	ix->stopping = true;
+	__atomic_store_n(&ix->stopping, true, __ATOMIC_RELAXED);
 	pthread_cond_broadcast(&ix->changed);
 	pthread_mutex_unlock(&ix->lock);
 }
@@ -283,7 +309,15 @@ void index_stats(struct index *ix, struct index_stats *ret_s)
 		.done = ix->in_missing ? ix->resume : ix->done,
 		.seal_error = ix->seal_error,
 		.rebuilding = ix->nmissing > 0,
+		.gathering = ix->gathering,
+		.gather_error = ix->gather_error,
+		.directories = ix->snap->ndirs,
+		.loose_blocks = ix->snap->nblocks,
 	};
+	for (size_t i = 0; i < ix->snap->ndirs; i++) {
+		ret_s->directory_bytes += ix->snap->dirs[i]->bytes;
+		ret_s->loose_blocks -= ix->snap->dirs[i]->nmembers;
+	}
 	ret_s->records = ix->records + ret_s->tail_records;
 	pthread_mutex_unlock(&ix->lock);
 }
@@ -309,6 +343,8 @@ void index_free(struct index **pix)
 	index_stop(ix);
 	if (ix->sealer_runs)
 		pthread_join(ix->sealer, NULL);
+	if (ix->gatherer_runs)
+		pthread_join(ix->gatherer, NULL);
 	snapshot_unref(ix->snap);
 	tailmem_unref(ix->tail);
 	tailmem_unref(ix->sealing);

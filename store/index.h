@@ -5,7 +5,8 @@
  * New records go into a tail in memory, of a fixed size. A full tail is sealed: a thread of the index sorts it by
  * event time and writes it as an immutable block (block.h), which is then mapped, not loaded. The index is
  * derived: each block says which stretch of the journal it stands for, and a stretch without a good block is to be
- * indexed again (index_todo()).
+ * indexed again (index_todo()). Another thread enters the blocks into hash directories (hashdir.h), each of which says which of up
+ * to 256 blocks may hold a value.
  *
  * Values are held as keyed 64-bit hashes. A hit is a candidate: the caller compares the record's real value.
  *
@@ -63,10 +64,14 @@ struct index_query {
 struct index_stats {
 	uint64_t records;	/* in blocks and tails */
 	uint64_t blocks, block_bytes;
+	uint64_t directories, directory_bytes;
+	uint64_t loose_blocks;	/* that are in no directory: each is asked for a rare value */
 	uint64_t tail_records;
 	struct index_place done;
 	int seal_error;		/* why the last block could not be written, 0 */
+	int gather_error;	/* why the last hash directory could not be written, 0 */
 	bool rebuilding;	/* a stretch is missing: answers would not be whole */
+	bool gathering;		/* blocks wait to be entered into a directory: answers are whole, rare values take longer */
 };
 
 struct index;
@@ -96,6 +101,7 @@ uint64_t index_hash(const struct index *ix, const void *p, size_t n);
 int index_cursor_open(struct index *ix, const struct index_query *q, struct index_cursor **ret_c);
 /* Newest first: 1 and the key, 0 at the end; -EAGAIN: a block turned out to be damaged, and is being made anew. */
 int index_cursor_next(struct index_cursor *c, struct index_key *ret_k);
+unsigned index_cursor_opened(const struct index_cursor *c);	/* blocks that were looked into so far */
 void index_cursor_free(struct index_cursor **c);
 
 int index_key_compare(const struct index_key *a, const struct index_key *b);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "index_internal.h"
 #include "lib/buf.h"
@@ -42,10 +43,11 @@ void index_drop_block(struct index *ix, struct block *b, const char *why)
 	for (size_t i = 0; i < ix->snap->nblocks; i++)
 		there |= ix->snap->blocks[i] == b;
 	if (there && add_missing(ix, &b->from, &b->to) == 0) {
-		if (index_publish(ix, b, NULL) == 0) {
+		if (index_publish(ix, &(struct index_change){ .block_out = b }) == 0) {
 			retire_file(ix, b->name, why);
 			ix->records -= b->rows;
 			ix->block_bytes -= b->map_len;
+			pthread_cond_broadcast(&ix->changed);
 		} else {
 			ix->nmissing--;
 		}
@@ -112,7 +114,7 @@ static int take_block(struct index *ix, const char *name, journal_pos end)
 		ix->records += b->rows;
 		ix->block_bytes += b->map_len;
 		if (!r)
-			r = index_publish(ix, NULL, b);
+			r = index_publish(ix, &(struct index_change){ .block_in = b });
 	}
 	block_unref(b);
 	return r;
@@ -132,6 +134,21 @@ static int take_blocks(struct index *ix, journal_pos end)
 	}
 	free(names);
 	return r;
+}
+
+/* What was being written when the store before ended. */
+static int delete_unfinished(struct index *ix)
+{
+	DIR *d = opendir(ix->dir);
+	struct dirent *e;
+
+	if (!d)
+		return -errno;
+	while ((e = readdir(d)))
+		if (strstr(e->d_name, ".tmp"))
+			unlinkat(ix->dirfd, e->d_name, 0);
+	closedir(d);
+	return 0;
 }
 
 int index_open(const char *dir, journal_pos end, uint32_t tail_records,
@@ -157,9 +174,13 @@ int index_open(const char *dir, journal_pos end, uint32_t tail_records,
 	ix->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ix->dirfd < 0)
 		return -errno;
-	r = load_key(ix);
+	r = delete_unfinished(ix);
+	if (!r)
+		r = load_key(ix);
 	if (!r)
 		r = take_blocks(ix, end);
+	if (!r)
+		r = index_take_dirs(ix);
 	if (!r)
 		r = index_start(ix);
 	if (r < 0)

@@ -22,10 +22,17 @@ struct index_cursor {
 	struct index_query q;
 	struct snapshot *snap;
 	struct block **order;		/* by greatest time, falling; borrowed from snap */
-	size_t opened, expected;	/* of order; expected: blocks that the disk was asked for */
+	size_t norder, opened, expected;	/* of order; expected: blocks that the disk was asked for */
+	bool asked_dirs;
 	struct source **sources;
 	size_t nsources;
 };
+
+/* Something between these times may be an answer. */
+static bool is_asked_for(const struct index_query *q, int64_t min_time, int64_t max_time)
+{
+	return max_time >= q->from && min_time < q->to && !(q->has_before && min_time > q->before.time);
+}
 
 static int compare_blocks(const void *a, const void *b)
 {
@@ -124,15 +131,86 @@ static void remove_source(struct index_cursor *c, struct source *s)
 	free(s);
 }
 
-/* A value that the newest blocks do not have is looked for in ever more: their pages are asked for together, not one after the other. */
+static int by_pointer(const void *a, const void *b)
+{
+	const struct block *x = *(struct block *const *)a, *y = *(struct block *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The members of d that do not have the value, appended to v. */
+static size_t without_value(struct index_cursor *c, struct hashdir *d, struct block **v)
+{
+	struct hashdir_set may;
+	size_t n = 0;
+
+	if (hashdir_find(d, c->q.attr, c->q.hash, &may) < 0) {
+		index_drop_dir(c->ix, d, "a bucket is damaged");
+		return 0;
+	}
+	for (unsigned i = 0; i < d->nmembers; i++)
+		if (!hashdir_in(&may, i))
+			v[n++] = d->members[i];
+	return n;
+}
+
+/* Leaves out the blocks that do not have the value, by the directories, which are read together. */
+static int ask_dirs(struct index_cursor *c)
+{
+	const struct snapshot *s = c->snap;
+	struct block **v = reallocarray(NULL, s->nblocks + 1, sizeof(*v));
+	size_t n = 0, kept = c->opened;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->ndirs; i++)
+		if (is_asked_for(&c->q, s->dirs[i]->min_time, s->dirs[i]->max_time))
+			hashdir_expect(s->dirs[i], c->q.attr, c->q.hash);
+	for (size_t i = 0; i < s->ndirs; i++)
+		if (is_asked_for(&c->q, s->dirs[i]->min_time, s->dirs[i]->max_time))
+			n += without_value(c, s->dirs[i], v + n);
+	qsort(v, n, sizeof(*v), by_pointer);
+	for (size_t i = c->opened; i < c->norder; i++)
+		if (!bsearch(&c->order[i], v, n, sizeof(*v), by_pointer))
+			c->order[kept++] = c->order[i];
+	c->norder = kept;
+	free(v);
+	return 0;
+}
+
+/* A value that the newest block does not have enough of: which others do? */
+static int leave_out(struct index_cursor *c)
+{
+	if (!c->q.by_attr || c->asked_dirs || !c->opened)
+		return 0;
+	c->asked_dirs = true;
+	return ask_dirs(c);
+}
+
+/* What is still to be looked through, ever more: their pages are asked for together, not one after the other. */
 static void expect_more(struct index_cursor *c)
 {
 	size_t upto = 2 * c->opened + 4;
 
 	if (c->opened < c->expected || !c->opened)
 		return;
-	for (c->expected = c->opened; c->expected < upto && c->expected < c->snap->nblocks; c->expected++)
+	for (c->expected = c->opened; c->expected < upto && c->expected < c->norder; c->expected++)
 		block_expect(c->order[c->expected], &c->q);
+}
+
+static bool may_be_newer(const struct index_cursor *c, const struct source *best)
+{
+	return c->opened < c->norder && (!best || c->order[c->opened]->max_time >= best->head.time);
+}
+
+static int open_next(struct index_cursor *c)
+{
+	int r = leave_out(c);
+
+	if (r < 0 || c->opened == c->norder)
+		return r;
+	expect_more(c);
+	return open_block(c, c->order[c->opened++]);
 }
 
 int index_cursor_next(struct index_cursor *c, struct index_key *ret_k)
@@ -141,9 +219,8 @@ int index_cursor_next(struct index_cursor *c, struct index_key *ret_k)
 	int r;
 
 	/* a block is opened only when it could hold something newer than the newest at hand */
-	while (c->opened < c->snap->nblocks && (!best || c->order[c->opened]->max_time >= best->head.time)) {
-		expect_more(c);
-		r = open_block(c, c->order[c->opened++]);
+	while (may_be_newer(c, best)) {
+		r = open_next(c);
 		if (r < 0)
 			return r;
 		best = newest(c);
@@ -174,8 +251,10 @@ int index_cursor_open(struct index *ix, const struct index_query *q, struct inde
 	c->order = reallocarray(NULL, c->snap->nblocks + 1, sizeof(*c->order));
 	if (!c->order)
 		return -ENOMEM;
-	memcpy(c->order, c->snap->blocks, c->snap->nblocks * sizeof(*c->order));
-	qsort(c->order, c->snap->nblocks, sizeof(*c->order), compare_blocks);
+	for (size_t i = 0; i < c->snap->nblocks; i++)
+		if (is_asked_for(q, c->snap->blocks[i]->min_time, c->snap->blocks[i]->max_time))
+			c->order[c->norder++] = c->snap->blocks[i];
+	qsort(c->order, c->norder, sizeof(*c->order), compare_blocks);
 	r = open_tail(c, c->snap->tails[0]);
 	if (!r)
 		r = open_tail(c, c->snap->tails[1]);
@@ -184,6 +263,11 @@ int index_cursor_open(struct index *ix, const struct index_query *q, struct inde
 	*ret_c = c;
 	c = NULL;
 	return 0;
+}
+
+unsigned index_cursor_opened(const struct index_cursor *c)
+{
+	return (unsigned)c->opened;
 }
 
 void index_cursor_free(struct index_cursor **pc)

@@ -7,7 +7,7 @@
  *   storekit odd DIR COUNT SEED                               appends records made by chance (below)
  *   storekit frames KEY HOST-ID COUNT BASE-SECONDS STEP-NS PER-FRAME SEED   frames on standard output, each behind its length (u32),
  *                                                             signed by KEY; SEED 0: as fill has them, else by chance
- *   storekit index DIR                                        indexes DIR/journal into DIR/index and says how fast
+ *   storekit index DIR                                        indexes DIR/journal into DIR/index and says how fast; CPU time with the hash directories
  */
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -170,13 +170,16 @@ static int cmd_index(char **argv)
 		tailer_counts(st.tailer, &counts);
 	}
 	seconds = (double)(clock_boot() - start) / 1e9;
+	while (index_stats(st.index, &stats), stats.gathering)
+		usleep(10000);
 	tailer_stop(st.tailer);
 	index_stats(st.index, &stats);
 	getrusage(RUSAGE_SELF, &ru);
 	cpu = (double)ru.ru_utime.tv_sec + (double)ru.ru_stime.tv_sec + (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
-	printf("records %llu seconds %.3f rate %.0f cpu %.3f rate_cpu %.0f blocks %llu bytes %llu rss_kb %ld\n",
+	printf("records %llu seconds %.3f rate %.0f cpu %.3f rate_cpu %.0f blocks %llu bytes %llu directories %llu bytes %llu rss_kb %ld\n",
 	       (unsigned long long)counts.records, seconds, (double)counts.records / seconds, cpu, (double)counts.records / cpu,
-	       (unsigned long long)stats.blocks, (unsigned long long)stats.block_bytes, ru.ru_maxrss);
+	       (unsigned long long)stats.blocks, (unsigned long long)stats.block_bytes, (unsigned long long)stats.directories,
+	       (unsigned long long)stats.directory_bytes, ru.ru_maxrss);
 	tailer_free(&st.tailer);
 	index_free(&st.index);
 	decoded_cache_free(&st.decoded);
