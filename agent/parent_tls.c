@@ -156,18 +156,26 @@ void tls_offer_root(struct parent *p, uint32_t pid)
 	w->pid = pid;
 }
 
-/* What runs, what it has mapped, and what its linker knows. */
+static void say_gone(const char *path, void *arg)
+{
+	log_debug("no longer probed for TLS: %s, which was deleted", path);
+}
+
+/* What runs, what it has mapped, and what its linker knows; and what nobody has any more. */
 static void offer_running(struct parent *p)
 {
 	struct tls_discovery *d = NULL;
 	DIR *dir = tls_discovery_new(FOUND_MAX, &d) < 0 ? NULL : opendir("/proc");
 	struct dirent *e;
 
+	tlsfiles_scan_begin(p->tls->files);
+
 	while (dir && (e = readdir(dir)))
 		if (isdigit((unsigned char)e->d_name[0]) && atoi(e->d_name) != getpid()) {
 			tls_discover_process(d, (uint32_t)atoi(e->d_name), offer_mapped, p);
 			tls_offer_root(p, (uint32_t)atoi(e->d_name));
 		}
+	tlsfiles_scan_end(p->tls->files, dir && !tls_discovery_stats(d)->full, say_gone, NULL);
 	if (dir)
 		closedir(dir);
 	tls_discovery_free(&d);

@@ -43,6 +43,10 @@ struct seen {
 struct probed {
 	struct tlsfile file;
 	struct tls_links links;
+	struct file_key key;	/* as it was when it was planned */
+	int64_t mtime, mtime_ns;
+	int fd;			/* says whether it was deleted; the links keep the file anyway */
+	uint64_t met;		/* by which scan at last */
 };
 
 struct tlsfiles {
@@ -51,7 +55,7 @@ struct tlsfiles {
 	struct seen *seen;
 	unsigned nseen, n, cap;
 	struct probed *v;
-	uint64_t refused;
+	uint64_t refused, scan;
 };
 
 int tlsfiles_new(const struct probes *p, struct tlsfiles **ret_f)
@@ -81,13 +85,21 @@ static void forget_seen(struct tlsfiles *f)
 	f->nseen = 0;
 }
 
+static void give_up(struct tlsfiles *f, unsigned i)
+{
+	tls_detach(&f->v[i].links);
+	close(f->v[i].fd);
+	f->n--;
+	memmove(f->v + i, f->v + i + 1, (f->n - i) * sizeof(*f->v));
+}
+
 void tlsfiles_free(struct tlsfiles **f)
 {
 	if (!*f)
 		return;
 	forget_seen(*f);
-	for (unsigned i = 0; i < (*f)->n; i++)
-		tls_detach(&(*f)->v[i].links);
+	while ((*f)->n)
+		give_up(*f, (*f)->n - 1);
 	free((*f)->v);
 	free(*f);
 	*f = NULL;
@@ -101,19 +113,22 @@ static bool on_overlay(int fd)
 	return !fstatfs(fd, &s) && s.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
-/* True: it was looked at before. */
-static bool seen_before(struct tlsfiles *f, int fd, const struct stat *st)
+static void key_of(int fd, const struct stat *st, struct file_key *ret_key)
 {
-	struct file_key key;
+	memset(ret_key, 0, sizeof(*ret_key));
+	ret_key->dev = on_overlay(fd) ? TLS_DEV_OVERLAY : st->st_dev;
+	ret_key->ino = st->st_ino;
+	ret_key->size = (uint64_t)st->st_size;
+	ret_key->ctime = st->st_ctim.tv_sec;
+	ret_key->ctime_ns = st->st_ctim.tv_nsec;
+}
+
+/* True: it was looked at before. */
+static bool seen_before(struct tlsfiles *f, const struct file_key *key)
+{
 	struct seen *s;
 
-	memset(&key, 0, sizeof(key));
-	key.dev = on_overlay(fd) ? TLS_DEV_OVERLAY : st->st_dev;
-	key.ino = st->st_ino;
-	key.size = (uint64_t)st->st_size;
-	key.ctime = st->st_ctim.tv_sec;
-	key.ctime_ns = st->st_ctim.tv_nsec;
-	HASH_FIND(hh, f->seen, &key, sizeof(key), s);
+	HASH_FIND(hh, f->seen, key, sizeof(*key), s);
 	if (s)
 		return true;
 	if (f->nseen >= SEEN_MAX)
@@ -121,12 +136,32 @@ static bool seen_before(struct tlsfiles *f, int fd, const struct stat *st)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return false;
-	s->key = key;
+	s->key = *key;
 	HASH_ADD(hh, f->seen, key, sizeof(s->key), s);
 	if (s->unhashed)
 		free(s);
 	else
 		f->nseen++;
+	return false;
+}
+
+/*
+ * Is it one with probes, whose time of change is another one now, as it is renamed, linked or deleted? The probes keep the file, so its number is
+ * nobody else's; on overlays, where numbers are several layers', the time of change has to be the same. What was written into since is planned anew.
+ */
+static bool probed_before(struct tlsfiles *f, const struct file_key *key, const struct stat *st)
+{
+	for (unsigned i = 0; i < f->n; i++) {
+		struct probed *o = &f->v[i];
+		bool same = o->key.size == key->size && o->mtime == st->st_mtim.tv_sec && o->mtime_ns == st->st_mtim.tv_nsec;
+
+		if (o->key.dev != key->dev || o->key.ino != key->ino || (key->dev == TLS_DEV_OVERLAY && !same))
+			continue;
+		o->met = f->scan;
+		if (!same)
+			give_up(f, i);
+		return same;
+	}
 	return false;
 }
 
@@ -158,11 +193,42 @@ static void describe(struct tlsfile *o, const char *path, const struct tls_plan 
 
 int tlsfiles_new_one(struct tlsfiles *f, int fd)
 {
+	struct file_key key;
 	struct stat st;
+	bool known;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return S_ISREG(st.st_mode) && !seen_before(f, fd, &st);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	key_of(fd, &st, &key);
+	known = probed_before(f, &key, &st);	/* asked first: it is met */
+	return !seen_before(f, &key) && !known;
+}
+
+void tlsfiles_scan_begin(struct tlsfiles *f)
+{
+	f->scan++;
+}
+
+unsigned tlsfiles_scan_end(struct tlsfiles *f, bool whole, void (*fn)(const char *path, void *arg), void *arg)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->n; i++) {
+		struct probed *o = &f->v[i];
+		struct stat st;
+
+		if (!whole)
+			o->met = f->scan;
+		if (o->met + 2 > f->scan || fstat(o->fd, &st) < 0 || st.st_nlink)
+			continue;
+		if (fn)
+			fn(o->file.path, arg);
+		give_up(f, i--);
+		n++;
+	}
+	return n;
 }
 
 int tlsfiles_take(struct tlsfiles *f, int fd, const char *path)
@@ -182,6 +248,7 @@ int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_pl
 {
 	enum ht_optout of;
 	struct probed *o;
+	struct stat st;
 
 	if (!plan->nsites && (!plan->uses_tls || !*plan->stack))
 		return 0;
@@ -193,6 +260,13 @@ int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_pl
 	if (!o)
 		return -ENOMEM;
 	memset(o, 0, sizeof(*o));
+	o->fd = fstat(fd, &st) < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (o->fd < 0)
+		return -errno;
+	key_of(fd, &st, &o->key);
+	o->mtime = st.st_mtim.tv_sec;
+	o->mtime_ns = st.st_mtim.tv_nsec;
+	o->met = f->scan;
 	describe(&o->file, path, plan);
 	if (f->optouts && (of = optout_file(f->optouts, path))) {
 		plan->nsites = o->file.emulated = 0;

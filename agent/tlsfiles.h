@@ -4,7 +4,8 @@
  *
  * A file is known by device and inode, looked at once, and attached for whoever maps it by whatever name. Descriptors are what
  * counts, not paths: neither mount namespaces nor renames mislead it. Bounded: TLSFILES_MAX files with probes; further ones are refused and
- * counted, none is given up for another.
+ * counted, none is given up for another. What nobody can map any more is: a file that was deleted, as upgrades do with old ones, and that two
+ * scans of all processes in a row did not meet. Other files stay, whoever maps them: the next one that does shall be seen from its beginning.
  *
  * Planning parses ELF files that strangers made: `hosttrail trace`, which has its user's own privileges anyway, does it here;
  * hosttraild has a process without any for it (planner.h).
@@ -34,6 +35,12 @@ void tlsfiles_free(struct tlsfiles **f);	/* detaches; NULL-safe */
 
 /* 1: this file was not looked at yet (and is from now on); 0: it was, or it is no regular file; or -errno. */
 int tlsfiles_new_one(struct tlsfiles *f, int fd);
+/*
+ * A scan: between the two every file that a process executes or maps goes through tlsfiles_new_one(). A scan that is not whole gives nothing up, and
+ * begins the count anew. How many files were given up; each to fn(path, arg).
+ */
+void tlsfiles_scan_begin(struct tlsfiles *f);
+unsigned tlsfiles_scan_end(struct tlsfiles *f, bool whole, void (*fn)(const char *path, void *arg), void *arg);
 /* Attaches what somebody else planned for it. As tlsfiles_take(). */
 int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_plan *plan);
 /* 1: new, and probed; 0: known, or nothing to probe in it; or -errno. */

@@ -20,7 +20,7 @@ http {
   log_format oracle escape=json '{"method":"$request_method","uri":"$request_uri","status":$status,"port":$remote_port,"own":$server_port,"sent":$body_bytes_sent,"proto":"$server_protocol"}';
   access_log %(dir)s/access.log oracle;
   client_body_temp_path %(dir)s/body; proxy_temp_path %(dir)s/proxy; fastcgi_temp_path %(dir)s/fastcgi; uwsgi_temp_path %(dir)s/uwsgi; scgi_temp_path %(dir)s/scgi;
-  client_max_body_size 0; keepalive_requests 1000000; default_type text/plain;
+  client_max_body_size 0; keepalive_requests 1000000; keepalive_timeout 600; default_type text/plain;
   server {
     listen 127.0.0.1:%(port)d ssl%(http2)s; ssl_certificate %(dir)s/c.pem; ssl_certificate_key %(dir)s/k.pem;
     location / { return 200 "hello\\n"; }

@@ -6,7 +6,9 @@ path, status, and both ports, and none is invented. Planted secrets are in nothi
 import glob
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -208,12 +210,42 @@ def under_seccomp(t):
             tlsweb.compare(t, tlsweb.calls(records), log, "client")
 
 
+ATTACHES = re.compile(r"BPF_LINK_CREATE|BPF_RAW_TRACEPOINT_OPEN|BPF_PROG_ATTACH|BPF_OBJ_PIN|perf_event_open\(")
+
+
+def explained(t):
+    """`hosttrail doctor`: which instruction of which function, what it costs there, and who speaks TLS that nobody can read."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(1)
+        silent = subprocess.Popen([tap.workload("statictls"), str(s.getsockname()[1]), "n", "p"])
+        try:
+            c, _ = s.accept()
+            c.recv(1)  # it runs, and waits for an answer
+            r = subprocess.run([tap.program("hosttrail"), "doctor"], capture_output=True, text=True, check=False)
+            c.close()
+        finally:
+            silent.kill()
+            silent.wait()
+    found = {e["name"]: e for e in map(json.loads, r.stdout.splitlines())}
+    mine = [e for name, e in found.items() if name.startswith("tls: ") and name.endswith("/x86_64-linux-gnu/libssl.so.3")]
+    t.equal([(e["on"], e["stack"]) for e in mine], [(True, "openssl")], "libssl.so.3")
+    sites = mine[0]["sites"] if mine else []
+    t.ok({"entry", "return"} <= {x["kind"] for x in sites} and all(x["offset"] and x["symbol"] and x["instruction"] in ("nop5", "emulated", "stepped") for x in sites), "%r" % sites)
+    t.ok("ssl_read_internal" in "".join(x["symbol"] for x in sites if x["instruction"] == "emulated"), "reads are probed where it costs least: %r" % sites)
+    unread = found.get("tls: " + os.path.realpath(tap.workload("statictls")))
+    t.ok(unread and not unread["on"] and not unread["sites"] and "symbol" in unread["why"], "who speaks TLS by itself: %r" % unread)
+
+
 def dry_run(t):
     with tap.Workdir() as d:
         with open(d + "/config", "w") as f:
             f.write("instance: dry-run-of-a-test\ntls_exclude_programs: [no-tool, /opt/x*]\ntls_exclude_users: [root]\n")
-        r = subprocess.run([tap.program("hosttraild"), "--config", d + "/config", "--dry-run"], capture_output=True, text=True, check=False)
+        watched = ["strace", "-f", "-e", "trace=bpf,perf_event_open", "-o", d + "/calls"]
+        r = subprocess.run(watched + [tap.program("hosttraild"), "--config", d + "/config", "--dry-run"], capture_output=True, text=True, check=False)
         t.equal((r.returncode, r.stderr), (0, ""), "status, errors")
+        with open(d + "/calls") as f:
+            t.equal(ATTACHES.findall(f.read()), [], "calls that attach or pin")
         lines = [line.split("\t") for line in r.stdout.splitlines()]
         t.equal([x for x in lines if x[0].startswith("not recorded: TLS of ")][1:],
                 [["not recorded: TLS of programs", "tls_exclude_programs: no-tool, /opt/x*"], ["not recorded: TLS of users", "tls_exclude_users: 0"]], "opted out")
@@ -260,4 +292,4 @@ if __name__ == "__main__":
     if not os.path.exists("/usr/sbin/nginx"):
         print("1..0 # SKIP needs nginx")
         sys.exit(0)
-    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws, under_seccomp, dry_run] + [go_programs] * LONG)
+    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws, under_seccomp, explained, dry_run] + [go_programs] * LONG)

@@ -70,6 +70,82 @@ static void what_is_in_them(void)
 	tlsfiles_free(&f);
 }
 
+static unsigned gone;
+
+static void count_gone(const char *path, void *arg)
+{
+	gone++;
+	ok_str(path, arg);
+}
+
+/* A scan that meets the file, if there is a descriptor of it. How many were given up. */
+static unsigned scan(struct tlsfiles *f, int fd, bool whole, char *path)
+{
+	tlsfiles_scan_begin(f);
+	if (fd >= 0)
+		ok_int(tlsfiles_new_one(f, fd), 0);
+	return tlsfiles_scan_end(f, whole, count_gone, path);
+}
+
+static void copy_library(const char *to)
+{
+	char command[512];
+	Dl_info info;
+
+	must(dladdr((void *)(uintptr_t)SSL_read, &info));
+	snprintf(command, sizeof(command), "cp %s %s", info.dli_fname, to);
+	must(!system(command));
+}
+
+/* Names come and go, which changes a file's time of change: its probes would be there twice. */
+static void another_name_is_no_other_file(void)
+{
+	char a[96], b[96];
+	struct tlsfiles *f;
+
+	must(!tlsfiles_new(NULL, &f));
+	snprintf(a, sizeof(a), "%s/libssl.so.1", dir);
+	snprintf(b, sizeof(b), "%s/libssl.so.2", dir);
+	copy_library(a);
+	ok_int(tlsfiles_path(f, a), 1);
+	must(!link(a, b) && !unlink(a) && !chmod(b, 0700));
+	ok_int(tlsfiles_path(f, b), 0);
+	ok(tlsfiles_at(f, 0) && !tlsfiles_at(f, 1));
+	must(!truncate(b, 100)); /* places that were found are not there any more */
+	ok_int(look(f, b), 1);
+	ok(!tlsfiles_at(f, 0));
+	must(!unlink(b));
+	tlsfiles_free(&f);
+}
+
+static void deleted_ones_are_given_up(void)
+{
+	_cleanup_close_ int fd = -1;
+	struct tlsfiles *f;
+	char a[96];
+
+	must(!tlsfiles_new(NULL, &f));
+	snprintf(a, sizeof(a), "%s/libssl.so.1", dir);
+	copy_library(a);
+	ok_int(tlsfiles_path(f, a), 1);
+	fd = open(a, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0);
+	for (unsigned i = 0; i < 3; i++)
+		ok_int(scan(f, -1, true, a), 0); /* somebody may map it yet */
+	must(!unlink(a));
+	ok_int(scan(f, fd, true, a), 0);
+	ok_int(scan(f, -1, true, a), 0);
+	ok_int(scan(f, -1, false, a), 0);
+	ok_int(scan(f, -1, true, a), 0);
+	ok_int(scan(f, fd, true, a), 0);
+	ok_int(scan(f, -1, true, a), 0);
+	ok(tlsfiles_at(f, 0));
+	ok_int(scan(f, -1, true, a), 1);
+	ok(!tlsfiles_at(f, 0));
+	ok_int(gone, 1);
+	tlsfiles_free(&f);
+}
+
 /* Listed, with why; not where all of it is wanted, and never a library. */
 static void left_out(void)
 {
@@ -141,5 +217,6 @@ static void ends(void)
 	ok_int(system(command), 0);
 }
 
-static const struct tap_case cases[] = { CASE(once_for_each_content), CASE(what_is_in_them), CASE(left_out), CASE(a_layer_is_one_file), CASE(ends) };
+static const struct tap_case cases[] = { CASE(once_for_each_content), CASE(what_is_in_them), CASE(another_name_is_no_other_file), CASE(deleted_ones_are_given_up),
+					    CASE(left_out), CASE(a_layer_is_one_file), CASE(ends) };
 TAP_MAIN(cases)

@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# ht-test: timeout=300 long later
+"""A library that is replaced under a process, as an upgrade does: who has the old file, deleted now, is recorded as before, each call once; who starts
+then has the new one, which is probed, too. Once nobody has the old one any more its probes go (with HT_LONG=1: that takes two of the agent's scans)."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
+import tap  # noqa: E402
+import tls_optout  # noqa: E402
+import tlsweb  # noqa: E402
+
+LONG = os.environ.get("HT_LONG") == "1"
+SCANS = 100  # seconds in which two of them are
+LIBRARY = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
+# one connection, and a request over it for each line of its input
+CLIENT = """
+import http.client, ssl, sys
+c = http.client.HTTPSConnection("127.0.0.1", int(sys.argv[1]), context=ssl._create_unverified_context())
+for line in sys.stdin:
+    c.request("GET", line.strip())
+    c.getresponse().read()
+    print(line, end="", flush=True)
+"""
+
+class Client:
+    """A process of the recorded tree, told by a pipe what to ask for."""
+
+    def __init__(self, d, name):
+        self.asks, self.answers = d + "/%s.in" % name, d + "/%s.out" % name
+        os.mkfifo(self.asks)
+        open(self.answers, "w").close()
+
+    def command(self, d, port):
+        return "LD_LIBRARY_PATH=%s/lib /usr/bin/python3 %s/client.py %d <%s >%s" % (d, d, port, self.asks, self.answers)
+
+    def begin(self):
+        self.pipe = os.open(self.asks, os.O_RDWR)  # does not wait for who reads
+
+    def get(self, path):
+        os.write(self.pipe, path.encode() + b"\n")
+        if not tap.wait_for(lambda: path in open(self.answers).read().split()):
+            raise tap.Failed("no answer to " + path)
+
+
+def probes(agent):
+    """Links that the parent holds."""
+    where = "/proc/%d/fd/" % agent.proc.pid
+    return sum("bpf_link" in os.readlink(where + fd) or "perf_event" in os.readlink(where + fd) for fd in os.listdir(where) if os.path.lexists(where + fd))
+
+
+def names(agent):
+    return sorted(r.name for r in agent.everything()[1] if r.name.startswith("GET "))
+
+
+def replaced(t):
+    with tap.Workdir() as d, tlsweb.Nginx(d + "/web") as web:
+        os.mkdir(d + "/lib")
+        library = d + "/lib/libssl.so.3"
+        shutil.copy(LIBRARY, library)
+        with open(d + "/client.py", "w") as f:
+            f.write(CLIENT)
+        old, new = Client(d, "old"), Client(d, "new")
+        script = "%s & %s & wait" % (old.command(d, web.port), new.command(d, web.port))
+        with tls_optout.Agent(["/bin/sh", "-c", script], log_level="debug") as a:  # of all calls, opens among them
+            def said(what, n):
+                a.wait(lambda: a.log().count(what + " for TLS: " + library) >= n, SCANS, "not %s for TLS, %d times" % (what, n))
+            a.start()
+            a.go()
+            old.begin()
+            old.get("/old/warm")  # its library may be probed while it makes this
+            said("probed", 1)
+            old.get("/old/before")
+            shutil.copy(LIBRARY, d + "/lib/next")
+            os.rename(d + "/lib/next", library)
+            old.get("/old/after")
+            new.begin()
+            new.get("/new/warm")
+            said("probed", 2)
+            new.get("/new/first")
+            if LONG:
+                check_end(t, a, old, new, said)
+            for c in (old, new):
+                os.close(c.pipe)
+            a.tree.wait(20)
+            want = ["GET /new/first", "GET /old/after", "GET /old/before"] + ["GET /new/last", "GET /old/last"] * LONG
+            a.wait(lambda: len([n for n in names(a) if "warm" not in n]) >= len(want), 20, "calls are missing")
+            a.stop()
+            t.equal([n for n in names(a) if "warm" not in n], sorted(want), "calls")
+
+
+def check_end(t, a, old, new, said):
+    """A scan meets the deleted file, whose time of change is another one since: it is probed once all the same."""
+    both = probes(a)
+    time.sleep(SCANS / 2)
+    t.equal((probes(a), a.log().count("no longer")), (both, 0), "probes after a scan, files given up")
+    old.get("/old/last")
+    os.close(old.pipe)
+    old.pipe = os.open("/dev/null", os.O_RDONLY)
+    said("no longer probed", 1)
+    t.ok(probes(a) < both, "%d probes of both files, %d of one" % (both, probes(a)))
+    new.get("/new/last")
+
+
+if __name__ == "__main__":
+    if os.geteuid() or not os.path.exists("/usr/sbin/nginx") or not os.path.exists(LIBRARY):
+        print("1..0 # SKIP needs root, nginx and libssl")
+        sys.exit(0)
+    tap.main([replaced])
