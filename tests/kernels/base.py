@@ -70,7 +70,7 @@ def jobs(brief):
     for name in ROWS:
         yield name, "mkdir -p /tmp/rows/%s; exec /w/smallrings /out/%s.trail 16777216 16777216 16777216 all /w/%s /tmp/rows/%s" % ((name,) * 4), 300
     yield "selectors", "exec /w/smallrings /out/selectors.trail 0 0 65536 kernel=/selectors.json /bin/sh -c '/w/opens 6000 0 /tmp/n create; cat /etc/passwd'", 120
-    yield "flood", "exec /w/smallrings /out/flood.trail 0 0 32768 -- /bin/sh -c '/w/opens %d 2 /none/n; exec /w/repeats %d 1000 0 /none/r'" % (FLOOD, FLOOD), 180
+    yield "flood", "exec /w/smallrings /out/flood.trail 0 0 32768 -- /bin/sh -c '/w/opens %d 2 /none/n; sleep 1; exec /w/repeats %d 1000 0 /none/r'" % (FLOOD, FLOOD), 180
 
 
 def last_line(job):
@@ -180,7 +180,7 @@ def cases(kernel, patience=1, brief=False):
         budget.check(t, kernel, budget.parse(job.out))
 
     def flood(t):
-        """First by two threads, each open another one, then by another user who repeats one open."""
+        """First by two threads, each open another one; then, when the ring is read, by another user who repeats one open."""
         job = machine.result().job("flood")
         trace = trail.Trace(records_of(machine.result(), "flood"), *last_line(job), job.rc, job.out, job.err)
         made = invariant.numbers(trace.out)["data"] + FLOOD
