@@ -76,6 +76,7 @@ void tls_open(struct parent *p);
 void tls_close(struct parent *p);
 void tls_offer(struct parent *p, int fd, const char *path);	/* a file that is executed or mapped; the descriptor stays the caller's */
 void tls_offer_root(struct parent *p, uint32_t pid);		/* a process that may live in a container: what its linker knows */
+void tls_offer_process(struct parent *p, uint32_t pid);	/* what it executes and has mapped */
 int tls_fd(const struct parent *p);				/* readable: tls_serve() */
 void tls_serve(struct parent *p);
 void tls_tick(struct parent *p);

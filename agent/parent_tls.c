@@ -156,6 +156,17 @@ void tls_offer_root(struct parent *p, uint32_t pid)
 	w->pid = pid;
 }
 
+/* Who speaks TLS that is not seen has, perhaps, what no scan has met yet. */
+void tls_offer_process(struct parent *p, uint32_t pid)
+{
+	struct tls_discovery *d = NULL;
+
+	if (!p->tls || tls_discovery_new(FOUND_MAX, &d) < 0)
+		return;
+	tls_discover_process(d, pid, offer_mapped, p);
+	tls_discovery_free(&d);
+}
+
 static void say_gone(const char *path, void *arg)
 {
 	log_debug("no longer probed for TLS: %s, which was deleted", path);

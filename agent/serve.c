@@ -50,8 +50,10 @@ static int serve_exe_path(struct parent *p)
 
 static int serve_tls_mapped(struct parent *p)
 {
-	struct msg_pid a = { .pid = (uint32_t)tls_mapped(p->m.body.pid.pid) };
+	uint32_t pid = p->m.body.pid.pid;
+	struct msg_pid a = { .pid = (uint32_t)tls_mapped(pid) };
 
+	tls_offer_process(p, pid);
 	return msg_send(p->ask, MSG_TLS_MAPPED_IS, &a, sizeof(a), -1);
 }
 

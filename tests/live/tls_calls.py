@@ -158,6 +158,43 @@ def turned_off(t):
         t.ok(any(r["eventName"] == "connect" for r in records), "system calls are recorded all the same")
 
 
+WEBSOCKET = r"""
+import socket, ssl, sys, threading
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1] + "/c.pem", sys.argv[1] + "/k.pem")
+listener = socket.create_server(("127.0.0.1", 0))
+FRAME = b"\x81\x29GET /framed HTTP/1.1\r\nHost: framed.test\r\n\r\n"
+def serve():
+    c = context.wrap_socket(listener.accept()[0], server_side=True)
+    got = b""
+    while not got.endswith(b"\r\n\r\n"):
+        got += c.recv(65536)
+    c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+    for _ in range(20):
+        c.recv(65536)
+        c.sendall(FRAME)
+threading.Thread(target=serve).start()
+c = ssl._create_unverified_context().wrap_socket(socket.create_connection(listener.getsockname()))
+c.sendall(b"GET /socket HTTP/1.1\r\nHost: chat.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: aGVsbG8=\r\nSec-WebSocket-Version: 13\r\n\r\n")
+c.recv(65536)
+for _ in range(20):
+    c.sendall(FRAME)
+    c.recv(65536)
+"""
+
+
+def websocket(t):
+    """Its start is one call of each end; what looks like HTTP in its frames is none."""
+    with tap.Workdir() as d:
+        tlsweb.certificate(d)
+        status, err, records = tlsweb.trace([PYTHON, "-c", WEBSOCKET, d], d + "/out")
+        t.equal(status, 0, "exit status: " + err[-300:])
+        got = tlsweb.calls(records)
+        t.equal(sorted((r["eventSource"], r["eventName"], r["requestParameters"]["path"], r["additionalEventData"]["httpStatus"], r["additionalEventData"]["tls"]["role"]) for r in got),
+                [("chat.test", "UpgradeToWebSocket", "/socket", 101, role) for role in ("client", "server")], "calls")
+        t.ok("framed" not in json.dumps(got), "a frame was read")
+
+
 GO = """package main
 import ("crypto/tls"; "io"; "net/http"; "os"; "strconv"; "sync")
 func main() {
@@ -292,4 +329,4 @@ if __name__ == "__main__":
     if not os.path.exists("/usr/sbin/nginx"):
         print("1..0 # SKIP needs nginx")
         sys.exit(0)
-    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws, under_seccomp, explained, dry_run] + [go_programs] * LONG)
+    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws, websocket, under_seccomp, explained, dry_run] + [go_programs] * LONG)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ht-test: timeout=300 long later
 """A library that is replaced under a process, as an upgrade does: who has the old file, deleted now, is recorded as before, each call once; who starts
-then has the new one, which is probed, too. Once nobody has the old one any more its probes go (with HT_LONG=1: that takes two of the agent's scans)."""
+then has the new one, which is probed, too. And one that no cache names is probed as soon as somebody speaks TLS with it, whatever selectors want. Once nobody has the old one any more its probes go (with HT_LONG=1: that takes two of the agent's scans)."""
 import os
 import shutil
 import subprocess
@@ -67,7 +67,7 @@ def replaced(t):
             f.write(CLIENT)
         old, new = Client(d, "old"), Client(d, "new")
         script = "%s & %s & wait" % (old.command(d, web.port), new.command(d, web.port))
-        with tls_optout.Agent(["/bin/sh", "-c", script], log_level="debug") as a:  # of all calls, opens among them
+        with tls_optout.Agent(["/bin/sh", "-c", script], selectors=None, log_level="debug") as a:
             def said(what, n):
                 a.wait(lambda: a.log().count(what + " for TLS: " + library) >= n, SCANS, "not %s for TLS, %d times" % (what, n))
             a.start()
@@ -107,8 +107,26 @@ def check_end(t, a, old, new, said):
     new.get("/new/last")
 
 
+def found_by_who_uses_it(t):
+    """Before a scan meets it: a program that is over soon, with a library of its own. Its opens are captured by no default selector."""
+    with tap.Workdir() as d, tlsweb.Nginx(d + "/web") as web:
+        os.mkdir(d + "/lib")
+        shutil.copy(LIBRARY, d + "/lib/libssl.so.3")
+        with open(d + "/web/files/some", "wb") as f:
+            f.truncate(300_000)
+        run = "LD_LIBRARY_PATH=%s/lib curl -sk --http1.1 --limit-rate 100K -o /dev/null %%s" % d
+        with tls_optout.Agent(["/bin/sh", "-c", "; ".join(run % web.url("/files/some?n=%d" % i) for i in range(4))], selectors=None, log_level="debug") as a:
+            a.start()
+            a.go()
+            a.tree.wait(60)
+            a.stop()
+            t.equal(len(web.log()), 4, "requests")
+            t.ok(1 <= names(a).count("GET /files/some") <= 4, "calls: %s" % a.everything()[1][-3:])
+            t.note("%d of 4 calls are recorded" % names(a).count("GET /files/some"))
+
+
 if __name__ == "__main__":
     if os.geteuid() or not os.path.exists("/usr/sbin/nginx") or not os.path.exists(LIBRARY):
         print("1..0 # SKIP needs root, nginx and libssl")
         sys.exit(0)
-    tap.main([replaced])
+    tap.main([replaced, found_by_who_uses_it])
