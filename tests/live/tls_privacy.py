@@ -15,6 +15,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import tap  # noqa: E402
+import tlsmatrix  # noqa: E402
 import tls_optout  # noqa: E402
 import tlsweb  # noqa: E402
 
@@ -187,8 +188,51 @@ def nothing_tells_a_secret(t):
         t.note("%d calls, %d bytes of records" % (n, len(told)))
 
 
+# both ends of it, with marks that are in no file: lines, which are answered turned around
+OTHER = """
+import socket, ssl, sys, threading
+mark = "%s"[::-1]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1] + "/c.pem", sys.argv[1] + "/k.pem")
+listener = socket.create_server(("127.0.0.1", 0))
+def serve():
+    c = context.wrap_socket(listener.accept()[0], server_side=True)
+    while line := c.recv(1000):
+        c.sendall(line.strip()[::-1] + b"\\n")
+threading.Thread(target=serve).start()
+c = ssl._create_unverified_context().wrap_socket(socket.create_connection(listener.getsockname()))
+for i in range(30):
+    c.sendall(b"hello %%s\\n" %% mark.encode())
+    print(c.recv(1000).decode().strip())
+c.close()
+"""
+
+
+def what_is_no_http_stays_where_it_is(t):
+    """A connection that begins otherwise, and is known from its handshake on: none of its bytes come out of the kernel, in either direction."""
+    foreign = "F0REIGNMARK"
+    with tap.Workdir() as d, tlsweb.Nginx(d + "/web") as web:
+        with open(d + "/one", "w") as f:
+            f.write('insecure\nsilent\noutput = "/dev/null"\nheader = "x-y: %s"\nurl = "%s"\n' % (MARK, web.url("/seen")))
+        with open(d + "/other.py", "w") as f:
+            f.write(OTHER % foreign)
+        script = "curl -K %s/one; /usr/bin/python3 %s/other.py %s/web >%s/answers" % (d, d, d, d)
+        with tls_optout.Agent(["/bin/sh", "-c", script], selectors=None) as a:
+            a.start()
+            a.go()
+            a.tree.wait(60)
+            a.wait(lambda: calls_of(a), 20, "no call is recorded")
+            read = b"".join(tls_optout.memory(pid) for pid in tls_optout.processes(a))
+            a.stop()
+            t.equal(tlsmatrix.text(d + "/answers").count(foreign), 30, "lines that the server answered")
+            t.ok(MARK.encode() in read, "what is HTTP is read: else nothing is asked here")
+            for mark in (foreign, foreign[::-1]):
+                t.ok(mark.encode() not in read, "what is not HTTP is in the agent's memory: %s" % mark)
+            t.equal([r.name for r in a.everything()[1] if r.ring_class == 3], ["GET /seen"], "records")
+
+
 if __name__ == "__main__":
     if os.geteuid() or not os.path.exists("/usr/sbin/nginx"):
         print("1..0 # SKIP needs root and nginx")
         sys.exit(0)
-    tap.main([nothing_tells_a_secret])
+    tap.main([nothing_tells_a_secret, what_is_no_http_stays_where_it_is])
