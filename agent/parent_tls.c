@@ -167,6 +167,16 @@ void tls_offer_process(struct parent *p, uint32_t pid)
 	tls_discovery_free(&d);
 }
 
+#define FIRST_PID_NAMESPACE 0xeffffffcu	/* PROC_PID_INIT_INO: its number on every kernel */
+
+/* In a PID namespace of its own the agent does not: others may have a file that it meets nowhere. */
+static bool sees_all_processes(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == FIRST_PID_NAMESPACE;
+}
+
 static void say_gone(const char *path, void *arg)
 {
 	log_debug("no longer probed for TLS: %s, which was deleted", path);
@@ -186,7 +196,7 @@ static void offer_running(struct parent *p)
 			tls_discover_process(d, (uint32_t)atoi(e->d_name), offer_mapped, p);
 			tls_offer_root(p, (uint32_t)atoi(e->d_name));
 		}
-	tlsfiles_scan_end(p->tls->files, dir && !tls_discovery_stats(d)->full, say_gone, NULL);
+	tlsfiles_scan_end(p->tls->files, dir && !tls_discovery_stats(d)->full && sees_all_processes(), say_gone, NULL);
 	if (dir)
 		closedir(dir);
 	tls_discovery_free(&d);
