@@ -59,7 +59,8 @@ struct column {
 };
 
 struct pack;				/* compression, and memory that all columns share; column_pages.c */
-int pack_new(int level, struct pack **ret_p);
+int pack_new(struct pack **ret_p);
+void pack_thorough(struct pack *p, bool thorough);	/* of pages that follow: a quarter smaller, at twice the price */
 void pack_free(struct pack **p);
 
 int column_init(struct column *c, enum column_kind kind, unsigned max_def, unsigned max_rep);

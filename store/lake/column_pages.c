@@ -10,7 +10,10 @@
 #include "proto/wire.h"
 #include "thrift.h"
 
-#define SPILL (1u << 20)	/* bytes of texts after which a `whole` column makes a page */
+#define SPILL (2u << 20)	/* bytes of texts after which a `whole` column makes a page */
+#define SPILL_THOROUGH (4u << 20)
+#define LEVEL 3
+#define LEVEL_THOROUGH 9
 #define BOUND_MAX 64u		/* longer texts are no bounds: then a chunk has none */
 #define DIVERSE(count, n) ((count) > (n) / 4 * 3)
 
@@ -19,17 +22,16 @@ enum { PLAIN = 0, RLE = 3, DELTA_BINARY_PACKED = 5, DELTA_BYTE_ARRAY = 7, RLE_DI
 
 struct pack {
 	ZSTD_CCtx *zstd;
-	int level;
+	bool thorough;
 	struct buf body, header, packed, values, scratch;
 };
 
-int pack_new(int level, struct pack **ret_p)
+int pack_new(struct pack **ret_p)
 {
 	struct pack *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
-	p->level = level;
 	p->zstd = ZSTD_createCCtx();
 	if (!p->zstd)
 		pack_free(&p);
@@ -53,16 +55,36 @@ void pack_free(struct pack **pp)
 	*pp = NULL;
 }
 
+void pack_thorough(struct pack *p, bool thorough)
+{
+	p->thorough = thorough;
+}
+
 /* ---- one page */
 
-static int compress(struct pack *p)
+/* Records repeat nearly all of the one before: a few long matches, found late, are worth more than many places tried. */
+static const struct { ZSTD_cParameter name; int value; } for_records[] = {
+	{ ZSTD_c_strategy, ZSTD_lazy2 }, { ZSTD_c_windowLog, 22 }, { ZSTD_c_hashLog, 19 }, { ZSTD_c_chainLog, 19 },
+	{ ZSTD_c_searchLog, 3 }, { ZSTD_c_minMatch, 6 }, { ZSTD_c_targetLength, 512 },
+};
+
+static void choose_effort(struct pack *p, bool records)
+{
+	ZSTD_CCtx_reset(p->zstd, ZSTD_reset_session_and_parameters);
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, p->thorough ? LEVEL_THOROUGH : LEVEL);
+	for (unsigned i = 0; p->thorough && records && i < ARRAY_SIZE(for_records); i++)
+		ZSTD_CCtx_setParameter(p->zstd, for_records[i].name, for_records[i].value);
+}
+
+static int compress(struct pack *p, bool records)
 {
 	size_t n;
 
+	choose_effort(p, records);
 	buf_reset(&p->packed);
 	if (buf_reserve(&p->packed, ZSTD_compressBound(p->body.n)) < 0)
 		return -ENOMEM;
-	n = ZSTD_compressCCtx(p->zstd, p->packed.p, p->packed.cap, p->body.p, p->body.n, p->level);
+	n = ZSTD_compress2(p->zstd, p->packed.p, p->packed.cap, p->body.p, p->body.n);
 	if (ZSTD_isError(n))
 		return -ENOMEM;
 	p->packed.n = n;
@@ -70,10 +92,11 @@ static int compress(struct pack *p)
 }
 
 /* p->body with its header, to out. */
-static int put_page(struct pack *p, int type, uint64_t entries, int encoding, struct buf *out, struct column_chunk *chunk)
+static int put_page(struct column *c, struct pack *p, int type, uint64_t entries, int encoding, struct buf *out)
 {
 	struct thrift t = { .out = &p->header };
-	int r = compress(p);
+	struct column_chunk *chunk = &c->chunk;
+	int r = compress(p, c->whole);
 
 	if (r < 0 || p->body.n > INT32_MAX || entries > INT32_MAX)
 		return r < 0 ? r : -E2BIG;
@@ -118,6 +141,12 @@ static int put_levels(struct pack *p, struct column_levels *l, uint64_t entries,
 	return 0;
 }
 
+/* Places that begin where bytes do repeat as bytes, which compression sees. */
+static unsigned round_width(unsigned width)
+{
+	return width <= 2 ? width : width <= 4 ? 4 : (width + 7) / 8 * 8;
+}
+
 static int put_values(struct column *c, struct pack *p, int encoding)
 {
 	unsigned width;
@@ -129,7 +158,7 @@ static int put_values(struct column *c, struct pack *p, int encoding)
 	case DELTA_BYTE_ARRAY:
 		return encode_texts(c->values.p, c->nvalues, &p->body);
 	case RLE_DICTIONARY:
-		width = encode_width(c->dict.count - 1);
+		width = round_width(encode_width(c->dict.count - 1));
 		buf_addc(&p->body, (uint8_t)width);
 		encode_hybrid((const void *)c->values.p, c->nvalues, width, &p->body);
 		break;
@@ -153,7 +182,7 @@ static int data_page(struct column *c, struct pack *p, int encoding, struct buf 
 	if (!r)
 		r = put_values(c, p, encoding);
 	if (!r)
-		r = put_page(p, DATA_PAGE, c->entries, encoding, out, &c->chunk);
+		r = put_page(c, p, DATA_PAGE, c->entries, encoding, out);
 	c->chunk.entries += c->entries;
 	c->chunk.encoding = encoding;
 	c->entries = c->nvalues = 0;
@@ -166,7 +195,7 @@ static int data_page(struct column *c, struct pack *p, int encoding, struct buf 
 
 int column_spill(struct column *c, struct pack *p)
 {
-	return c->whole && c->values.n >= SPILL ? data_page(c, p, PLAIN, &c->pages) : 0;
+	return c->whole && c->values.n >= (p->thorough ? SPILL_THOROUGH : SPILL) ? data_page(c, p, PLAIN, &c->pages) : 0;
 }
 
 /* ---- bounds */
@@ -257,7 +286,7 @@ static int dictionary_page(struct column *c, struct pack *p, struct buf *out)
 		s.p += n;
 	}
 	keep_bounds(c, &b);
-	r = p->body.failed ? -ENOMEM : put_page(p, DICTIONARY_PAGE, c->dict.count, PLAIN, out, &c->chunk);
+	r = p->body.failed ? -ENOMEM : put_page(c, p, DICTIONARY_PAGE, c->dict.count, PLAIN, out);
 	c->chunk.dictionary = c->chunk.packed;
 	return r;
 }

@@ -72,6 +72,8 @@ void *sealer_run(void *arg);
 int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s, uint64_t rows);
 /* How many rows sealing it again would give. */
 int seal_count(struct lake *l, const struct event_store *e, const struct segment *s, uint64_t *ret_rows);
+/* A whole segment waits: those that are written now had better be written quickly. */
+bool seal_is_behind(struct lake *l);
 bool seal_can_again(struct lake *l, const struct segment *s);	/* the index has been through its stretch */
 /* ---- merge.c: one step of housekeeping for this store; 1: something was done. */
 int merge_step(struct lake *l, const struct event_store *e);

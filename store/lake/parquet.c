@@ -12,7 +12,6 @@
 #define GROUP_ROWS 20480u
 #define GROUP_BYTES (32u << 20)
 #define LOOK_ROWS 64u			/* how often sizes are looked at */
-#define LEVEL 3
 #define MAGIC "PAR1"
 
 enum { BOOLEAN = 0, INT64 = 2, BYTE_ARRAY = 6 };
@@ -88,7 +87,7 @@ int parquet_new(int fd, struct parquet **ret_p)
 	p->thrift.out = &p->meta;
 	p->columns = calloc(SCHEMA_LEAVES_MAX, sizeof(*p->columns));
 	if (p->columns)
-		r = pack_new(LEVEL, &p->pack);
+		r = pack_new(&p->pack);
 	if (!r)
 		r = add_columns(p, lake_columns, lake_ncolumns, 0, 0, false);
 	if (!r)
@@ -129,6 +128,11 @@ unsigned parquet_ncolumns(const struct parquet *p)
 uint64_t parquet_group(const struct parquet *p)
 {
 	return p->groups;
+}
+
+void parquet_thorough(struct parquet *p, bool thorough)
+{
+	pack_thorough(p->pack, thorough);
 }
 
 /* ---- the file */

@@ -28,6 +28,8 @@ int parquet_row(struct parquet *p);
 int parquet_group_end(struct parquet *p);
 /* Counts row groups: places in dictionaries are good for one. */
 uint64_t parquet_group(const struct parquet *p);
+/* Whether there is time to make what follows smaller; at first there is none. At any row. */
+void parquet_thorough(struct parquet *p, bool thorough);
 /* After parquet_group_end(). */
 int parquet_end(struct parquet *p, uint64_t *ret_rows);
 

@@ -336,6 +336,16 @@ static uint64_t unsealed(struct lake *l)
 	return counts.records > l->seen_base + l->sealed_since ? counts.records - l->seen_base - l->sealed_since : 0;
 }
 
+bool seal_is_behind(struct lake *l)
+{
+	bool behind;
+
+	pthread_mutex_lock(&l->lock);
+	behind = !l->caught_up || unsealed(l) >= l->config.seal_records;
+	pthread_mutex_unlock(&l->lock);
+	return behind;
+}
+
 bool lake_hold(struct lake *l)
 {
 	bool hold;

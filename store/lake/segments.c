@@ -57,15 +57,21 @@ static int settle_file(struct lake *l, const char *tmp, const char *path, const 
 	return r ? r : fsx_sync_dir(l->dir);
 }
 
+#define LOOK_ROWS 4096u		/* how often it is asked whether there is time */
+
 struct writing {
 	struct lake *l;
+	struct parquet *p;
 	struct shred *shred;
+	uint64_t rows;
 };
 
 static int write_row(void *ctx, const struct scan_record *x)
 {
 	struct writing *w = ctx;
 
+	if (w->rows++ % LOOK_ROWS == 0)
+		parquet_thorough(w->p, !seal_is_behind(w->l));
 	return __atomic_load_n(&w->l->stopping, __ATOMIC_RELAXED) ? -ECANCELED : shred_row(w->shred, x);
 }
 
@@ -79,7 +85,7 @@ static int write_rows(struct lake *l, struct scan *scan, const char *path, uint6
 	if (!r)
 		r = shred_new(p, &shred);
 	if (!r)
-		r = scan_each(scan, write_row, &(struct writing){ l, shred });
+		r = scan_each(scan, write_row, &(struct writing){ l, p, shred, 0 });
 	return r ? r : shred_end(shred, ret_rows);
 }
 

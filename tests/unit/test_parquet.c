@@ -4,6 +4,7 @@
  * JSON functions find in the record's text.
  */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -163,6 +164,8 @@ static int new_file(void)
 	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
+static enum { HASTY, THOROUGH, BY_TURNS } effort = BY_TURNS;
+
 static int write_file(make_fn make, unsigned n)
 {
 	_cleanup_close_ int fd = new_file();
@@ -176,6 +179,7 @@ static int write_file(make_fn make, unsigned n)
 		r = shred_new(p, &s);
 	for (unsigned i = 0; i < n && !r; i++) {
 		make(&b, i);
+		parquet_thorough(p, effort == THOROUGH || (effort == BY_TURNS && i / 1000 % 2));
 		r = shred_row(s, &(struct scan_record){ .json = { (const char *)b.p, b.n }, .received = i * 1000000ll, .position = (int64_t)i << 20, .number = i });
 	}
 	if (!r)
@@ -274,6 +278,24 @@ static void every_column_is_what_the_record_says(void)
 	ok_int(ask("count(DISTINCT journalrecord)", ""), 6000);
 }
 
+static int64_t size_with(int how)
+{
+	struct stat st;
+
+	effort = how;
+	ok_int(write_file(record, 3000), 0);
+	effort = BY_TURNS;
+	return stat(path, &st) < 0 ? -1 : (int64_t)st.st_size;
+}
+
+static void with_time_files_are_smaller(void)
+{
+	int64_t hasty = size_with(HASTY), thorough = size_with(THOROUGH);
+
+	printf("# %lld bytes, %lld in a hurry\n", (long long)thorough, (long long)hasty);
+	ok(thorough > 0 && thorough < hasty);
+}
+
 /* ---- many rows, long texts, all that a number can be */
 
 static void plain_record(struct buf *b, unsigned i)
@@ -298,6 +320,26 @@ static void rows_go_into_groups_that_can_be_passed_over(void)
 	ok_int(ask(what, "LIMIT 1"), 3);
 	snprintf(what, sizeof(what), "(SELECT max(row_group_num_rows) FROM parquet_metadata('%s'))", path);
 	ok_int(ask(what, "LIMIT 1"), 20480);
+}
+
+/* A dictionary of more than 65,536 texts. */
+static void member_record(struct buf *b, unsigned i)
+{
+	buf_reset(b);
+	buf_addf(b, "{\"requestParameters\":{\"a\":\"%u\",\"b\":\"%u\",\"c\":\"%u\",\"d\":\"%u\",\"e\":\"x\",\"f\":\"y\"}}", 4 * i, 4 * i + 1,
+		 4 * i + 2, 4 * i + 3);
+}
+
+static void large_dictionaries_come_back(void)
+{
+	char what[256];
+
+	must(engine());
+	must(write_file(member_record, 20000) == 0);
+	ok_int(wrong("requestparameters", "CAST(json_extract(eventjson, '$.requestParameters') AS MAP(VARCHAR, VARCHAR))"), 0);
+	snprintf(what, sizeof(what), "(SELECT count(*) FROM parquet_metadata('%s') WHERE path_in_schema = 'requestparameters, key_value, value' "
+		 "AND encodings LIKE '%%DICTIONARY%%')", path);
+	ok_int(ask(what, "LIMIT 1"), 1);
 }
 
 static void long_record(struct buf *b, unsigned i)
@@ -351,7 +393,9 @@ int main(void)
 {
 	static const struct tap_case cases[] = {
 		CASE(every_column_is_what_the_record_says),
+		CASE(with_time_files_are_smaller),
 		CASE(rows_go_into_groups_that_can_be_passed_over),
+		CASE(large_dictionaries_come_back),
 		CASE(long_texts_and_zero_bytes_come_back),
 		CASE(numbers_of_any_distance_come_back),
 	};

@@ -37,7 +37,7 @@ static bool parts_open(void)
 {
 	const char *build = getenv("HT_BUILD");
 	char path[4096], library[4096];
-	const struct lake_config c = { .dir = dir, .library = library, .seal_records = FRAMES * PER_FRAME / SEGMENTS, .seal_ns = 1,
+	const struct lake_config c = { .dir = dir, .library = library, .seal_records = FRAMES * PER_FRAME / SEGMENTS, .seal_ns = 3600 * (int64_t)NS_PER_SEC,
 				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 1 };
 
 	snprintf(library, sizeof(library), "%s/duckdb/libduckdb.so", build ? build : "build");
