@@ -72,6 +72,7 @@ SIZES = {
     "store.lookup_records": (200_000, 10_000_000, "records behind one lookup"),
     "store.paging_events": (1_200, 5_000, "events that AWS CLI and boto3 page over"),
     "tlslate.requests": (80, 1_000, "requests over each HTTP/2 connection that is joined late"),
+    "tlsboto3.operations": (400, 2_000, "operations of AWS that boto3 calls over TLS, as many as the models that are loaded have at most"),
     "tlsserved.requests": (40, 400, "requests over each HTTP/2 connection of a server that is joined late"),
     "tlsmatrix.copies": (10, 100, "programs that are each the first user of a library"),
     "tlsmatrix.kept": (100, 1_000, "requests over one connection"),

@@ -18,6 +18,7 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, ".."), os.path.join(HERE, "..", "e2e")]
 import tap  # noqa: E402
+from sizes import size  # noqa: E402
 
 S3_CALLS, FAIL_EACH = 40, 5
 SESSION, SECRET = "PLANTED-SECRET-of-a-session", "planted-secret-key"
@@ -167,16 +168,18 @@ def check_answer(t, c, r, what):
 
 
 def every_call_is_its_record(t):
+    import aws_models
     import tlsweb
     with tap.Workdir() as d:
         server = endpoint(d)
         port = server.server_address[1]
-        calls = list(with_answers(planned(port)))
+        calls = list(with_answers(aws_models.some(list(planned(port)), size("tlsboto3.operations"))))
         server.answers = [c.answer for c in calls]
         with open(d + "/calls", "wb") as f:
             pickle.dump([(c.service, c.op.name, c.params) for c in calls], f)
         os.mkdir(d + "/written")
-        _, err, records = tlsweb.trace(["/usr/bin/python3", "-W", "ignore", os.path.abspath(__file__), d + "/calls", "https://127.0.0.1:%d" % port], d + "/written/trail")
+        _, err, records = tlsweb.trace(["/usr/bin/python3", "-W", "ignore", os.path.abspath(__file__), d + "/calls", "https://127.0.0.1:%d" % port], d + "/written/trail",
+                                       timeout=900)
         server.shutdown()
         with open(d + "/written/trail") as f:
             text = f.read()
