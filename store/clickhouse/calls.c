@@ -12,10 +12,10 @@
 /* Servers have a time zone; days and times of SQL are UTC's. */
 #define IN_UTC ", 'UTC'"
 
+/* theirs: what stands behind a | comes behind the arguments. */
 static const struct {
 	const char *name, *theirs;
 	unsigned least, most;		/* arguments */
-	const char *more;		/* behind them */
 } table[] = {
 	{ "count", "count", 1, 1 }, { "sum", "sum", 1, 1 }, { "min", "min", 1, 1 }, { "max", "max", 1, 1 }, { "avg", "avg", 1, 1 },
 	{ "approx_distinct", "uniq", 1, 1 }, { "approx_count_distinct", "uniq", 1, 1 }, { "arbitrary", "any", 1, 1 },
@@ -27,9 +27,9 @@ static const struct {
 	{ "ceiling", "ceil", 1, 1 }, { "sqrt", "sqrt", 1, 1 }, { "+", "plus", 2, 2 }, { "-", "minus", 2, 2 }, { "*", "multiply", 2, 2 },
 	{ "%", "modulo", 2, 2 }, { "day_of_week", "toDayOfWeek", 1, 1 }, { "hour", "toHour", 1, 1 }, { "minute", "toMinute", 1, 1 },
 	{ "day", "toDayOfMonth", 1, 1 }, { "month", "toMonth", 1, 1 }, { "year", "toYear", 1, 1 }, { "date", "toDate", 1, 1 },
-	{ "from_unixtime", "toDateTime", 1, 1, IN_UTC }, { "to_unixtime", "toUInt32", 1, 1 },
-	{ "from_iso8601_timestamp", "parseDateTimeBestEffort", 1, 1, IN_UTC }, { "now", "toTimeZone", 0, 0, "now()" IN_UTC },
-	{ "current_timestamp", "toTimeZone", 0, 0, "now()" IN_UTC }, { "get_current_timestamp", "toTimeZone", 0, 0, "now()" IN_UTC },
+	{ "from_unixtime", "toDateTime|" IN_UTC, 1, 1 }, { "to_unixtime", "toUInt32", 1, 1 },
+	{ "from_iso8601_timestamp", "parseDateTimeBestEffort|" IN_UTC, 1, 1 }, { "now", "toTimeZone|now()" IN_UTC, 0, 0 },
+	{ "current_timestamp", "toTimeZone|now()" IN_UTC, 0, 0 }, { "get_current_timestamp", "toTimeZone|now()" IN_UTC, 0, 0 },
 };
 
 /* A constant's text, or NULL. */
@@ -49,7 +49,7 @@ static int arguments(struct translator *t, struct json_object *e, const struct s
 			buf_adds(t->out, ", ");
 		r = translate_expression(t, json_object_array_get_idx(list, i), s);
 	}
-	buf_addf(t->out, "%s)", more ? more : "");
+	buf_addf(t->out, "%s)", more);
 	return r;
 }
 
@@ -192,7 +192,7 @@ static int special(struct translator *t, struct json_object *e, const struct sco
 
 int translate_call(struct translator *t, struct json_object *e, const struct scope *s)
 {
-	const char *name = tree_text(e, "function_name");
+	const char *name = tree_text(e, "function_name"), *more;
 	unsigned n = tree_count(tree_get(e, "children"));
 	bool distinct = json_object_get_boolean(tree_get(e, "distinct"));
 	int r = name ? 1 : -EINVAL;
@@ -212,8 +212,12 @@ int translate_call(struct translator *t, struct json_object *e, const struct sco
 			continue;
 		if (distinct && strcmp(table[i].name, "count"))
 			break;
-		buf_adds(t->out, distinct ? "uniqExact" : table[i].theirs);
-		return arguments(t, e, s, table[i].more);
+		more = strchrnul(table[i].theirs, '|');
+		if (distinct)
+			buf_adds(t->out, "uniqExact");
+		else
+			buf_add(t->out, table[i].theirs, (size_t)(more - table[i].theirs));
+		return arguments(t, e, s, *more ? more + 1 : more);
 	}
 	return translate_refuse(t, "this engine does not have the function", name);
 }
