@@ -130,6 +130,11 @@ class Initramfs:
             if not os.path.exists(self.at(lib)):
                 self.file(os.path.realpath(lib), lib)
 
+    def linker_cache(self):
+        """Of the libraries that programs brought."""
+        self.text("/etc/ld.so.conf", "/lib/x86_64-linux-gnu\n/usr/lib/x86_64-linux-gnu\n")
+        run(["/sbin/ldconfig", "-r", self.root])
+
     def pack(self, path):
         listing = run(["find", "."], cwd=self.root)
         packed = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=listing.encode(), cwd=self.root,
@@ -171,7 +176,7 @@ def script_of(jobs):
     return "\n".join(lines) + "\n"
 
 
-def boot(kernel, jobs, programs=(), files=(), timeout=240, extra=""):
+def boot(kernel, jobs, programs=(), files=(), timeout=240, extra="", cache=False):
     """Boots `kernel`, runs jobs [(name, shell, seconds)], returns an Outcome. GuestError if the guest did not end by itself.
 
     programs and files are (source on the host, path in the guest); programs bring their shared libraries.
@@ -189,6 +194,8 @@ def boot(kernel, jobs, programs=(), files=(), timeout=240, extra=""):
         config = image.replace("vmlinuz-", "config-")
         initramfs.file(config, "/boot/" + os.path.basename(config))  # as on any Debian: it tells whether this kernel preempts
         initramfs.text("/jobs.sh", script_of(jobs))
+        if cache:
+            initramfs.linker_cache()
         initramfs.pack(os.path.join(work, "initrd"))
         console = started(image, work, " ".join((COMMAND_LINE, KERNELS[kernel][1], extra)), timeout, kernel)
         return Outcome(read_archive(os.path.join(work, "results"), console, kernel), console, time.monotonic() - begin)
