@@ -97,7 +97,7 @@ static bool wants_return(unsigned func)
 
 static void add_site(struct batch_of_sites *b, const struct tls_site *sites, unsigned n, const struct tls_site *x)
 {
-	uint64_t cookie = x->func;
+	uint64_t cookie = x->func | (x->offset & 0xfff) << HT_TLS_COOKIE_PLACE;
 
 	if (x->kind == TLS_SITE_ENTRY && wants_return(x->func) && !returns(sites, n, x->func))
 		cookie |= HT_TLS_COOKIE_NO_RETURN;

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 12
+#define HT_EVENT_VERSION 13
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -187,6 +187,7 @@ struct ht_tls_func {
 #define HT_TLS_COOKIE_PAIR 0x20000
 #define HT_TLS_COOKIE_RETURN 0x40000
 #define HT_TLS_COOKIE_RET_INSN 0x80000
+#define HT_TLS_COOKIE_PLACE 32	/* from this bit on: where in its page the place is */
 
 #define HT_TLS_CHUNK 16384		/* bytes of plaintext in one entry */
 #define HT_TLS_CALL_MAX (16 * HT_TLS_CHUNK)	/* and of one call of a library; of the rest the length is told */

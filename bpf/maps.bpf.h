@@ -321,6 +321,7 @@ struct tls_key {		/* a library's object */
 struct tls_conn {
 	__u64 id;
 	__u64 off[2];		/* bytes so far, by direction */
+	__u64 run[2];		/* by direction: where its bytes since the last ones of the other begin */
 	__u64 seq;		/* entries so far */
 	__u64 sock;		/* inode number of its socket; 0: not known */
 	__u64 lost[2];		/* by direction: where the last piece ended that was lost */
@@ -355,7 +356,10 @@ struct tls_open {		/* a library's function between its entry and its return */
 	__u64 sp, buf, len, done;
 	__u64 by;		/* the thread, or the goroutine */
 	__u64 more;		/* of a header field: the argument behind `done` */
-	__u64 when;
+	union {
+		__u64 when;	/* it was entered */
+		__u64 task;	/* it has returned: whose call it is, struct task_struct * */
+	};
 	__u32 func;		/* 0: none */
 	__u32 pad;
 };
@@ -438,6 +442,9 @@ struct tls_scan {		/* through the bytes of a call; not on the stack, of which th
 struct tls_task {
 	struct tls_glob glob;
 	struct tls_judged judged;
+	struct compared now;	/* what the task is, when its identity is asked for */
+	__u64 epoch;		/* the reader that knows it by gen */
+	__u32 gen, pad;
 	struct tls_sock_key flowed;	/* the socket of which that is to be said */
 	struct tls_watch watch;	/* the call at hand */
 	struct tls_scan scan;

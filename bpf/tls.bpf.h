@@ -12,17 +12,34 @@
 #define HOSTTRAIL_TLS_BPF_H
 
 #define TLS_NEST_MAX 128	/* bytes of stack between a function's entry and its return */
+#define TLS_ASK_FROM 1024
+#define TLS_ASK_ALWAYS 7	/* one of eight */
 #define TLS_CHUNKS (HT_TLS_CALL_MAX / HT_TLS_CHUNK + 4)
 
 /* ---- who: the identity, once per generation, as for calls */
 
-/* The generation as of the last look, which is enough for an answer: whoever made a call is the task of its request. 0: look. */
-static __always_inline __u32 tls_identity_known(void)
+/* What of the task's identity the ring has, if it is what it was: without the scratch, which is for what is new. 0: look. */
+static __noinline int tls_identity_still(struct tls_task *k, struct task_struct *task)
 {
-	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	struct task *t = k && task ? bpf_task_storage_get(&tasks, task, 0, 0) : NULL;
 	struct ht_shared *w = shared_words();
 
-	return t && w && t->epoch == w->epoch && (t->delivered & 1ull << (ring_of(HT_CLASS_TLS, 0) & 63)) ? t->gen : 0;
+	if (!k || !t || !w || t->epoch != w->epoch || !(t->delivered & 1ull << (ring_of(HT_CLASS_TLS, 0) & 63)))
+		return 0;
+	compared_now(&k->now, &t->was, 0, task_read(task));
+	if (compared_differ(&k->now, &t->was))
+		return 0;
+	k->epoch = t->epoch;
+	k->gen = t->gen;
+	return k->gen;
+}
+
+/* The generation as of the last look, which is enough for an answer: whoever made a call is the task of its request. 0: look. */
+static __always_inline __u32 tls_identity_known(const struct tls_task *k)
+{
+	struct ht_shared *w = shared_words();
+
+	return k && w && k->epoch == w->epoch ? k->gen : 0;
 }
 
 /* The generation that the ring knows this task by; 0: it could not be told. */
@@ -56,16 +73,23 @@ struct tls_piece {		/* what a call gave or took */
 	__u64 sent;
 	__u16 dir, put;		/* put: what went into the ring, in words of 8 bytes */
 	__u32 gen;
-	__u64 by;
+	const struct tls_open *o;	/* not copied: older kernels' stacks */
 	__u64 lost;		/* of the other direction */
 };
 
+static __always_inline struct task_struct *tls_piece_task(const struct tls_piece *p)
+{
+	if (ht_have_cast)
+		return bpf_rdonly_cast((void *)p->o->task, bpf_core_type_id_kernel(struct task_struct));
+	return bpf_get_current_task_btf();
+}
+
 static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u32 len, __u64 full, __u32 want)
 {
-	tls_head(e, p->c, HT_TLS_DATA, len);
+	tls_head_of(e, p->c, HT_TLS_DATA, len, tls_piece_task(p));
 	e->h.gen = p->gen;
 	e->dir = p->dir;
-	e->by = p->by;
+	e->by = p->o->by;
 	e->lost = p->lost;
 	e->offset = p->off + p->at;
 	e->full = full;
@@ -95,13 +119,13 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 		return 0;                                                                              \
 	} while (0)
 
-static __noinline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
+static __always_inline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), key = ring_of(HT_CLASS_TLS, cpu);
 	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
 	void *ring = bpf_map_lookup_elem(&rings, &key);
 
-	if (!p || !n || !ring || !p->c)
+	if (!p || !n || !ring || !p->c || !p->o)
 		return -1;
 	barrier_var(want);
 	if (!want)
@@ -257,32 +281,41 @@ static __always_inline void tls_wrote_add(struct tls_task *k, const struct tls_k
 }
 
 /* Its socket is not known. */
-static __always_inline void tls_unbound(struct tls_conn *c, struct tls_open *o, __u32 dir, __u64 n)
+static __always_inline void tls_unbound(struct tls_task *k, struct tls_conn *c, const struct tls_key *key, __u32 dir, __u64 n)
 {
-	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-
 	tls_bind_hint(c);
 	if (c->sock)
 		return;
 	if (dir == HT_TLS_RECEIVED)
 		tls_match_read(c, k, n);
 	else
-		tls_wrote_add(k, &o->key, n);
+		tls_wrote_add(k, key, n);
 }
 
-static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir, __u64 n, __u32 gen)
+/*
+ * All of o->len. What the reader does not want is asked for where it can be much: not for the first call of a run of HTTP's data of one direction, if it moves little,
+ * which is nearly always a head; but for some of these too, because what follows an upgrade can be like that. What went into the ring, in words.
+ */
+static __noinline int tls_data(struct tls_open *o, struct tls_task *k, struct tls_conn *c, __u32 dir, __u32 gen)
 {
-	struct tls_piece p = { .dir = dir, .n = n, .gen = gen, .by = o ? o->by : 0 };
-	struct ht_tls_wanted *wanted;
+	struct tls_piece p = { .dir = dir, .gen = gen };
+	struct ht_tls_wanted *wanted = NULL;
+	bool first;
+	__u64 n;
 
 	if (!o || !c)
 		return 0;
+	p.n = n = o->len;
+	p.o = o;
 	if (!c->sock)
-		tls_unbound(c, o, dir, n);
+		tls_unbound(k, c, &o->key, dir, n);
 	p.off = __sync_fetch_and_add(&c->off[dir & 1], n);
+	first = p.off == c->run[dir & 1];
+	c->run[(dir & 1) ^ 1] = c->off[(dir & 1) ^ 1];
 	if (tls_foreign(c, dir, o->buf, n, p.off))
 		return 0;
-	wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
+	if (!first || !(c->flags & TLS_CONN_HTTP) || n >= TLS_ASK_FROM || !(c->seq & TLS_ASK_ALWAYS))
+		wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
 	if (wanted) {
 		p.until = wanted->until[dir & 1];
 		if (wanted->until[0] == ~0ull && wanted->until[1] == ~0ull) {
@@ -294,9 +327,7 @@ static __noinline int tls_data(struct tls_open *o, struct tls_conn *c, __u32 dir
 	p.lost = c->lost[(dir & 1) ^ 1];
 	p.buf = o->buf;
 	bpf_loop(p.until || n > HT_TLS_CHUNK ? TLS_CHUNKS : 1, tls_step, &p, 0);	/* not one more call to find out that all is done */
-	if (tls_pressed())
-		tls_charge(p.put);
-	return 0;
+	return p.put;
 }
 
 #define RUSTLS_OK 7000
@@ -330,9 +361,9 @@ static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tl
 
 #define TLS_ONE_CALL_MAX (1ull << 40)	/* no call moves more: a result beyond it is none */
 
-static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_open *o, __u64 n)
+static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_task *k, struct tls_open *o, __u64 n, struct task_struct *task)
 {
-	__u32 dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, gen = 0, cut;
+	__u32 dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, gen = 0, cut, put;
 	struct tls_conn *c;
 
 	if (!n || n > TLS_ONE_CALL_MAX || (d->op != HT_TLS_READ && d->op != HT_TLS_WRITE && d->op != HT_TLS_SENDFILE))
@@ -344,16 +375,24 @@ static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_ope
 		return;
 	if (!c)
 		c = tls_conn_of(&o->key);
-	cut = tls_pressed() ? tls_cut(0) : 0;
-	if (cut) {
-		tls_lose(c, dir, n, cut);
-		return;
+	if (tls_pressed()) {
+		cut = tls_cut(0);
+		if (cut) {
+			tls_lose(c, dir, n, cut);
+			return;
+		}
 	}
 	if (c && (c->flags & TLS_CONN_ANSWERS << dir))
-		gen = tls_identity_known();
+		gen = tls_identity_known(k);
+	if (o->buf && !gen)
+		gen = tls_identity_still(k, task);
 	if (o->buf && !gen)
 		gen = tls_identity(0);	/* here, because the stacks of older kernels are not deep enough for it further in */
-	tls_data(o, c, dir, n, gen);
+	o->len = n;
+	o->task = (__u64)task;
+	put = tls_data(o, k, c, dir, gen);
+	if (tls_pressed())
+		tls_charge(put);
 }
 
 /* ---- entry */
@@ -449,14 +488,15 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool
 {
 	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
-	struct tls_open o = { .func = func, .sp = regs->sp, .by = (__u32)bpf_get_current_pid_tgid() };
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tls_open o = { .func = func, .sp = regs->sp, .by = task_read(task)->pid };
 	struct tls_task *k;
 	struct tls_conn *c;
 	__u64 obj;
 
 	if (!d || (d->flags & HT_TLS_F_PEEK))
 		return false;
-	k = tls_in_scope();
+	k = tls_in_scope(task);
 	if (!k)
 		return false;
 	obj = arch_func_arg(regs, d->abi, d->obj);
@@ -464,7 +504,7 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool
 		return false;
 	if (d->flags & HT_TLS_F_SESSION)
 		obj |= 1;	/* no pointer */
-	tls_key_fill(&o.key, obj);
+	tls_key_fill(&o.key, obj, task_read(task));
 	if (d->op == HT_TLS_FREE) {
 		if (d->abi == HT_TLS_ABI_C)
 			tls_gone(&o.key);
@@ -493,7 +533,7 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool
 		return true;
 	}
 	if (here && (cookie & HT_TLS_COOKIE_NO_RETURN)) {
-		tls_done(d, &o, o.len);
+		tls_done(d, k, &o, o.len, task);
 		return false;
 	}
 	if (d->abi == HT_TLS_ABI_C)
@@ -540,13 +580,15 @@ static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
 {
 	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
+	struct task_struct *task;
 	struct tls_task *k;
 	struct tls_open o;
 
 	if (!d || (d->flags & HT_TLS_F_PEEK))
 		return;
+	task = bpf_get_current_task_btf();
+	k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
 	if (d->abi == HT_TLS_ABI_C) {
-		k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
 		if (!k)
 			return;
 		if (d->op >= HT_TLS_H2_REQUEST) {
@@ -558,7 +600,7 @@ static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
 	} else if (!tls_opened_go(regs, d, func, &o)) {
 		return;
 	}
-	tls_done(d, &o, cookie & HT_TLS_COOKIE_NO_RETURN ? o.len : tls_result(regs, d, &o));
+	tls_done(d, k, &o, cookie & HT_TLS_COOKIE_NO_RETURN ? o.len : tls_result(regs, d, &o), task);
 	if (d->abi != HT_TLS_ABI_C && d->op == HT_TLS_WRITE)
 		tls_written_go(&o.key);
 }
@@ -584,16 +626,17 @@ __noinline int tls_session_left(struct pt_regs *regs, __u64 cookie)
 
 /*
  * Both in one, from 6.13 on: the answer of the entry says whether the function's return is left alone (1), which then costs
- * nothing. Which of the two it is shows by where it is, not by bpf_session_is_return(), whose arguments differ between kernels.
+ * nothing. Which of the two it is shows by where it is, not by bpf_session_is_return(), whose arguments differ between kernels;
+ * nearly every return by where it is in its page.
  */
 SEC("uprobe")
 int ht_tls_session(struct pt_regs *regs)
 {
 	__u64 cookie = bpf_get_attach_cookie(regs);
-	bool entry = bpf_get_func_ip(regs) == regs->ip, skip = entry;
+	bool entry = !((regs->ip ^ cookie >> HT_TLS_COOKIE_PLACE) & 0xfff) && bpf_get_func_ip(regs) == regs->ip, skip = entry;
 
 	if (entry && (cookie & HT_TLS_COOKIE_RETURN))
-		return !tls_in_scope();
+		return !tls_in_scope(bpf_get_current_task_btf());
 	if (entry && !(cookie & HT_TLS_COOKIE_RET_INSN)) {
 		skip = !tls_session_entered(regs, cookie) || !(cookie & HT_TLS_COOKIE_PAIR);
 		if (!(cookie & HT_TLS_COOKIE_NO_RETURN))

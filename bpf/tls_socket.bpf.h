@@ -35,10 +35,8 @@ static __always_inline __u32 tls_life(struct task_struct *task)
 	return (__u32)(leader->start_boottime >> 6) ^ (__u32)task->self_exec_id;
 }
 
-static __always_inline void tls_key_fill(struct tls_key *k, __u64 obj)
+static __always_inline void tls_key_fill(struct tls_key *k, __u64 obj, struct task_struct *task)
 {
-	struct task_struct *task = this_task();
-
 	k->obj = obj;
 	k->tgid = task->tgid;
 	k->life = tls_life(task);
@@ -76,10 +74,8 @@ static __always_inline struct tls_conn *tls_conn_of(const struct tls_key *k)
 
 /* ---- entries without plaintext */
 
-static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32 what, __u32 len)
+static __always_inline void tls_head_of(struct ht_tls *e, struct tls_conn *c, __u32 what, __u32 len, struct task_struct *task)
 {
-	struct task_struct *task = this_task();
-
 	header_fill(&e->h, HT_EV_TLS, HT_CLASS_TLS, bpf_get_smp_processor_id(), task);
 	e->h.len = len;
 	e->h.seq = __sync_fetch_and_add(&c->seq, 1);
@@ -91,6 +87,11 @@ static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32
 	e->what = what;
 	e->dir = e->fault = 0;
 	e->fresh = !!(c->flags & TLS_CONN_FRESH);
+}
+
+static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32 what, __u32 len)
+{
+	tls_head_of(e, c, what, len, this_task());
 }
 
 static __always_inline void *tls_ring(void)

@@ -267,18 +267,18 @@ __noinline int tls_who(__u32 pad)
 	return TLS_NOBODY;
 }
 
-/* The current task's, or NULL: its TLS is not recorded. Who was judged already is not judged by a call. */
-static __always_inline struct tls_task *tls_in_scope(void)
+/*
+ * The current task's, or NULL: its TLS is not recorded. Who was judged already is not judged by a call. Only who is in scope is judged, and that stays so: marks
+ * are taken off at a task's end alone; but a task can leave a cgroup.
+ */
+static __always_inline struct tls_task *tls_in_scope(struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct tls_task *k;
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
 
-	if (!tls_task_recorded(task))
-		return NULL;
-	k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
-	if (k && k->judged.who == TLS_WANTED && tls_judged_still(&k->judged, task_read(task)))
+	if (k && k->judged.who == TLS_WANTED && (ht_scope != HT_SCOPE_CGROUP || tls_task_recorded(task)) &&
+	    tls_judged_still(&k->judged, task_read(task)))
 		return k;
-	if (tls_who(0) != TLS_WANTED)
+	if (!tls_task_recorded(task) || tls_who(0) != TLS_WANTED)
 		return NULL;
 	return bpf_task_storage_get(&tls_tasks, task, 0, 0);
 }

@@ -28,9 +28,9 @@ PAUSE = 0.01	# the reader's share: a loop alone makes more than anybody's calls
 
 def library():
     """The file that a loop of ours has mapped."""
+    end = ("/" + ctypes.util.find_library("ssl")).encode()	# once: it runs programs
     with open("/etc/ld.so.cache", "rb") as f:
-        names = [x.decode() for x in f.read().split(b"\0") if x.endswith(b"/" + ctypes.util.find_library("ssl").encode())]
-    return os.path.realpath(names[0])
+        return os.path.realpath(next(x for x in f.read().split(b"\0") if x.endswith(end)).decode())
 
 
 class Loop:
