@@ -36,6 +36,7 @@ struct conn {
 	struct tlscalls_who who;	/* of the entry at hand */
 	uint64_t by;			/* its thread or goroutine */
 	bool known, fresh, unhashed;
+	bool gap[2];			/* by direction: entries are missing behind its last bytes */
 	unsigned gone;			/* passes until it ends; 0: lives */
 	struct open_call *open;
 	unsigned nopen, open_max;
@@ -353,6 +354,19 @@ static void skip_to(struct conn *c, unsigned dir, uint64_t when, uint64_t to, in
 	c->off[dir] = to;
 }
 
+/*
+ * The same of bytes that no entry tells of. If they are not what we did not want, and no entry is missing, the kernel held them back, for the ring was pressed.
+ * Inside a body that is no loss; else what stood there is.
+ */
+static void hole_to(struct conn *c, unsigned dir, uint64_t when, uint64_t to, int *ret_r)
+{
+	if (c->http && !c->gap[dir] && to > c->off[dir] && to > c->told.until[dir] && !http_conn_spares(c->http, dir, to - c->off[dir])) {
+		c->lost++;
+		c->all->stats.lost++;
+	}
+	skip_to(c, dir, when, to, ret_r);
+}
+
 static int take_data(struct tlscalls *t, struct conn *c, const struct ht_tls *ev)
 {
 	unsigned dir = ev->dir;
@@ -361,8 +375,9 @@ static int take_data(struct tlscalls *t, struct conn *c, const struct ht_tls *ev
 
 	if (ev->offset < c->off[dir])		/* was there before: rings hold each entry once, so this is no good one */
 		return -EBADMSG;
-	skip_to(c, !dir, when, ev->lost, &r);	/* first: its answer is not this one's, nor an answer that of what follows */
-	skip_to(c, dir, when, ev->offset, &r);
+	hole_to(c, !dir, when, ev->lost, &r);	/* first: its answer is not this one's, nor an answer that of what follows */
+	hole_to(c, dir, when, ev->offset, &r);
+	c->gap[dir] = false;
 	if (c->http && ev->captured && !r)
 		r = http_conn_feed(c->http, dir, when, ev + 1, ev->captured);
 	c->off[dir] += ev->captured;
@@ -381,8 +396,8 @@ static int take_end(struct tlscalls *t, struct conn *c, const struct ht_tls *ev)
 	uint64_t when = ev->h.time;
 	int r = 0;
 
-	skip_to(c, HT_TLS_SENT, when, ev->offset, &r);
-	skip_to(c, HT_TLS_RECEIVED, when, ev->full, &r);
+	hole_to(c, HT_TLS_SENT, when, ev->offset, &r);
+	hole_to(c, HT_TLS_RECEIVED, when, ev->full, &r);
 	return conn_end(t, c, when) ?: r;
 }
 
@@ -433,6 +448,8 @@ static bool in_order(struct tlscalls *t, struct conn *c, const struct ht_tls *ev
 		http_conn_fresh(c->http);
 	else if (!c->known)
 		missing = 0;		/* it began before we came */
+	if (missing || !c->known)
+		c->gap[0] = c->gap[1] = true;
 	c->missing += missing;
 	c->lost += missing;
 	t->stats.lost += missing;

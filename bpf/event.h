@@ -449,7 +449,7 @@ struct ht_sock {
 /* What happened on a TLS connection. Entries of a connection come in order of seq; one that is missing was lost. */
 enum ht_tls_what {
 	HT_TLS_DATA = 1,	/* `full` bytes of a direction from `offset` on; the first `captured` of them follow. What lies
-				 * between two entries with following numbers was not wanted */
+				 * between two entries with following numbers was not wanted, or held back (HTTP/1, the ring was pressed) */
 	HT_TLS_SOCKET,		/* struct ht_sock follows: its socket became known */
 	HT_TLS_END,		/* its object is gone, or has another socket now */
 	/* Of sockets, seen by their calls, not by a library: conn is the socket's inode number, seq means nothing. struct ht_sock follows. */
@@ -489,7 +489,7 @@ struct ht_tls {
 	__u8 fault;		/* the bytes could not be read */
 	__u8 fresh;		/* seen from its handshake on */
 	__u64 by;		/* the thread, or the goroutine */
-	__u64 lost;		/* HT_TLS_DATA: where in the other direction's stream the last piece ended that was lost; 0: none was */
+	__u64 lost;		/* HT_TLS_DATA: where in the other direction's stream the last piece ended that was lost or held back; 0: none was */
 };
 _Static_assert(sizeof(struct ht_tls) == 48 + 48, "TLS event");
 

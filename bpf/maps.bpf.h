@@ -324,7 +324,7 @@ struct tls_conn {
 	__u64 run[2];		/* by direction: where its bytes since the last ones of the other begin */
 	__u64 seq;		/* entries so far */
 	__u64 sock;		/* inode number of its socket; 0: not known */
-	__u64 lost[2];		/* by direction: where the last piece ended that was lost */
+	__u64 lost[2];		/* by direction: where the last piece ended that was lost, or held back */
 	__u32 flags;		/* TLS_CONN_* */
 	__s32 fd;		/* what the program or the object says; -1: nothing */
 	__u32 writing, pad;	/* Go: writes that have not returned */

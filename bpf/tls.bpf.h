@@ -12,6 +12,7 @@
 #define HOSTTRAIL_TLS_BPF_H
 
 #define TLS_NEST_MAX 128	/* bytes of stack between a function's entry and its return */
+#define TLS_HELD_FROM (128 << 10)
 #define TLS_ASK_FROM 1024
 #define TLS_ASK_ALWAYS 7	/* one of eight */
 #define TLS_CHUNKS (HT_TLS_CALL_MAX / HT_TLS_CHUNK + 4)
@@ -211,11 +212,36 @@ static __noinline int tls_lose(struct tls_conn *c, __u32 dir, __u64 n, __u32 cut
 		return 0;
 	wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
 	end = __sync_fetch_and_add(&c->off[dir & 1], n) + n;
+	c->run[(dir & 1) ^ 1] = c->off[(dir & 1) ^ 1];
 	if (wanted && wanted->until[dir & 1] >= end)
 		return 0;
 	c->lost[dir & 1] = end;
 	__sync_fetch_and_add(&c->seq, 1);
 	return flood_lost(HT_CLASS_TLS, bpf_get_smp_processor_id(), cut);
+}
+
+/*
+ * Where the ring is pressed, a body need not come: beyond TLS_HELD_FROM bytes of a run of data of one direction no head begins, unless it is one behind a body
+ * whose end the reader has told. Nothing is sent and nothing lost: the reader sees the hole by the next entry's offset, and knows whether it mattered. True: the call's
+ * bytes are held back.
+ */
+static __noinline int tls_held(struct tls_conn *c, __u32 dir, __u64 n)
+{
+	struct ht_tls_wanted *wanted;
+	__u64 off, until;
+
+	if (!c || !(c->flags & TLS_CONN_HTTP1))
+		return 0;
+	off = c->off[dir & 1];
+	if (off - c->run[dir & 1] < TLS_HELD_FROM)
+		return 0;
+	wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
+	until = wanted ? wanted->until[dir & 1] : 0;
+	if (until && (until > off || off - until < TLS_HELD_FROM))
+		return 0;
+	c->run[(dir & 1) ^ 1] = c->off[(dir & 1) ^ 1];
+	c->lost[dir & 1] = __sync_fetch_and_add(&c->off[dir & 1], n) + n;
+	return 1;
 }
 
 /* ---- is it HTTP? */
@@ -252,6 +278,8 @@ static __always_inline bool tls_foreign(struct tls_conn *c, __u32 dir, __u64 buf
 		c->flags |= TLS_CONN_FOREIGN;
 		return true;
 	}
+	if (b[0] && WORD(b[0], b[1], b[2], b[3]) != WORD('P', 'R', 'I', ' '))
+		c->flags |= TLS_CONN_HTTP1;
 	/* a server of HTTP/2 begins with a frame */
 	c->flags |= TLS_CONN_HTTP | TLS_CONN_ANSWERS << ((!b[0] || WORD(b[0], b[1], b[2], b[3]) == WORD('H', 'T', 'T', 'P') ? dir : !dir) & 1);
 	return false;
@@ -376,6 +404,8 @@ static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_tas
 	if (!c)
 		c = tls_conn_of(&o->key);
 	if (tls_pressed()) {
+		if (tls_held(c, dir, n))
+			return;
 		cut = tls_cut(0);
 		if (cut) {
 			tls_lose(c, dir, n, cut);

@@ -16,6 +16,7 @@
 #define TLS_CONN_RECORDS 8	/* TLS records were seen on its socket */
 #define TLS_CONN_CLOSED 16	/* Go: it ends when its last write has returned */
 #define TLS_CONN_ANSWERS 32	/* shifted by a direction: it has the answers */
+#define TLS_CONN_HTTP1 128	/* they are HTTP/1's */
 
 #define TLS_RECORD_HEAD 5
 #define TLS_RECORD_DATA 0x17

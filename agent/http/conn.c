@@ -133,6 +133,13 @@ uint64_t http_conn_unwanted(const struct http_conn *c, enum http_dir dir)
 	return UINT64_MAX;
 }
 
+bool http_conn_spares(const struct http_conn *c, enum http_dir dir, uint64_t n)
+{
+	if (c->state == HTTP_PARSING && !c->over && c->protocol == PROTOCOL_1)
+		return h1_spares(c, &c->lanes[dir], n);
+	return n <= http_conn_unwanted(c, dir);
+}
+
 void http_conn_end(struct http_conn *c, uint64_t when)
 {
 	if (c->over)

@@ -7,6 +7,7 @@
 
 #define RESYNC_KEPT (HTTP_HEAD_MAX / 2)
 #define MAYBE_LEN 12	/* "HTTP/1.1 200" */
+#define CHUNK_END 2	/* CR LF behind a chunk's data */
 
 /* ---- lines */
 
@@ -458,7 +459,7 @@ void h1_skip(struct http_conn *c, struct lane *l, uint64_t n)
 			l->h1 = H1_DATA_END;
 	}
 	/* between a chunk and its CR LF */
-	if (n == 2 && l->h1 == H1_DATA_END && !l->line.n) {
+	if (n == CHUNK_END && l->h1 == H1_DATA_END && !l->line.n) {
 		l->h1 = H1_CHUNK;
 		n = 0;
 	}
@@ -475,6 +476,16 @@ void h1_end(struct http_conn *c)
 
 	if (l->call && l->call->response.begun && to_the_end)
 		message_end(c, l, l->call->response.end);
+}
+
+/* As h1_skip() goes on behind n bytes. */
+bool h1_spares(const struct http_conn *c, const struct lane *l, uint64_t n)
+{
+	uint64_t unwanted = h1_unwanted(c, l);
+
+	if (l->h1 == H1_DATA_END)
+		return n == CHUNK_END && !l->line.n;
+	return n <= unwanted || (l->h1 == H1_DATA && unwanted == l->left && n == l->left + CHUNK_END) || l->h1 == H1_WAIT;
 }
 
 uint64_t h1_unwanted(const struct http_conn *c, const struct lane *l)

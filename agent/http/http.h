@@ -137,6 +137,8 @@ int http_conn_feed(struct http_conn *c, enum http_dir dir, uint64_t when, const 
 int http_conn_skip(struct http_conn *c, enum http_dir dir, uint64_t when, uint64_t n);
 /* How many of the next bytes of a direction need only be counted: http_conn_skip() of them loses nothing. UINT64_MAX: all the rest. */
 uint64_t http_conn_unwanted(const struct http_conn *c, enum http_dir dir);
+/* Whether n bytes that are missing there are no loss: as far as is unwanted, or with them what ends a chunk. */
+bool http_conn_spares(const struct http_conn *c, enum http_dir dir, uint64_t n);
 
 enum http_state http_conn_state(const struct http_conn *c);
 enum http_role http_conn_role(const struct http_conn *c);

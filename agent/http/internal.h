@@ -207,6 +207,7 @@ void h1_feed(struct http_conn *c, struct lane *l, const char *p, size_t n);
 void h1_skip(struct http_conn *c, struct lane *l, uint64_t n);
 void h1_end(struct http_conn *c);
 uint64_t h1_unwanted(const struct http_conn *c, const struct lane *l);
+bool h1_spares(const struct http_conn *c, const struct lane *l, uint64_t n);
 
 /* ---- h2.c, h2_call.c */
 void h2_begin(struct http_conn *c, struct lane *l, bool preface);	/* preface: from the connection's beginning */

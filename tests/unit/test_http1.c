@@ -847,8 +847,42 @@ static void times(void)
 	http_conn_free(&c);
 }
 
+static void want_nothing(void *ctx, const struct http_call *call, struct http_wants *ret_wants)
+{
+	*ret_wants = (struct http_wants){ 0 };
+}
+
+static void feed_text(struct http_conn *c, enum http_dir dir, const char *text)
+{
+	ok_int(http_conn_feed(c, dir, 1, text, strlen(text)), 0);
+}
+
+/* What may be missing: inside a chunk its rest, alone or with what ends it; elsewhere nothing. */
+static void spared(void)
+{
+	static const struct http_sink sink = { .head = want_nothing, .call = timed_call };
+	struct http_conn *c = NULL;
+
+	must(!http_conn_new(&sink, &c));
+	feed_text(c, HTTP_SENT, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	feed_text(c, HTTP_RECEIVED, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	ok(!http_conn_spares(c, HTTP_RECEIVED, 1));
+	feed_text(c, HTTP_RECEIVED, "1000\r\nabc");
+	ok(http_conn_spares(c, HTTP_RECEIVED, 4093));
+	ok(!http_conn_spares(c, HTTP_RECEIVED, 4094));
+	ok(http_conn_spares(c, HTTP_RECEIVED, 4095));
+	ok(!http_conn_spares(c, HTTP_RECEIVED, 4096));
+	ok(!http_conn_spares(c, HTTP_SENT, 1));
+	ok_int(http_conn_skip(c, HTTP_RECEIVED, 1, 4093), 0);
+	ok(http_conn_spares(c, HTTP_RECEIVED, 2));
+	ok(!http_conn_spares(c, HTTP_RECEIVED, 3));
+	ok_int(http_conn_skip(c, HTTP_RECEIVED, 1, 2), 0);
+	ok(!http_conn_spares(c, HTTP_RECEIVED, 1));
+	http_conn_free(&c);
+}
+
 static const struct tap_case cases[] = {
 	CASE(by_hand), CASE(generated), CASE(as_llhttp), CASE(as_llhttp_changed), CASE(joined_late), CASE(gaps),
-	CASE(large_heads), CASE(large_bodies), CASE(many_open), CASE(foreign), CASE(wiped), CASE(times),
+	CASE(large_heads), CASE(large_bodies), CASE(many_open), CASE(foreign), CASE(wiped), CASE(times), CASE(spared),
 };
 TAP_MAIN(cases)

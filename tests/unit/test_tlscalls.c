@@ -149,6 +149,56 @@ static void loss_is_seen(void)
 	tlscalls_free(&t);
 }
 
+#define LONG_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\nhello"
+
+/* Bytes that no entry tells of, and that were wanted: inside a body of known length they are nothing. */
+static void held_back_inside_a_body(void)
+{
+	struct piece_conn c = { .id = 9, .tid = 1, .tgid = 1, .gen = 1 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, "PUT /a/b HTTP/1.1\r\nHost: h\r\nContent-Length: 7000\r\n\r\nabc"));
+	c.off[HT_TLS_SENT] += 6997;
+	c.lost[HT_TLS_SENT] = c.off[HT_TLS_SENT];
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, LONG_ANSWER));
+	c.off[HT_TLS_RECEIVED] += 8990;
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, "world"));
+	ok_int(s.n, 1);
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, LONG_ANSWER));
+	c.off[HT_TLS_RECEIVED] += 8995;
+	GIVE(t, piece_end(&p, &c));
+	ok_int(s.n, 2);
+	for (unsigned i = 0; i < s.n; i++)
+		ok(!s.lost[i] && !(s.flags[i] & HTTP_TRUNCATED));
+	ok_int(tlscalls_stats(t)->lost, 0);
+	tlscalls_free(&t);
+}
+
+/* Beyond its end there was something else, in either direction, and each such hole is one loss; a lost entry explains the hole that it leaves. */
+static void held_back_elsewhere(void)
+{
+	struct piece_conn c = { .id = 9, .tid = 1, .tgid = 1, .gen = 1 };
+	LAB(s, t);
+
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, LONG_ANSWER));
+	c.off[HT_TLS_RECEIVED] += 9500;
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, "world"));
+	ok_int(tlscalls_stats(t)->lost, 1);
+	c.off[HT_TLS_RECEIVED] += 200;
+	c.lost[HT_TLS_RECEIVED] = c.off[HT_TLS_RECEIVED];
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	ok_int(tlscalls_stats(t)->lost, 2);
+	piece_data(&p, &c, HT_TLS_RECEIVED, "x", 1, 5000);
+	piece_lost(&p, &c);
+	GIVE(t, piece_text(&p, &c, HT_TLS_SENT, REQUEST));
+	GIVE(t, piece_text(&p, &c, HT_TLS_RECEIVED, ANSWER));
+	GIVE(t, piece_end(&p, &c));
+	ok_int(tlscalls_stats(t)->lost, 3);
+	tlscalls_free(&t);
+}
+
 static void ends_with_its_process(void)
 {
 	struct piece_conn c = { .id = 10, .tid = 50, .tgid = 50, .gen = 1 }, other = { .id = 11, .tid = 51, .tgid = 51, .gen = 1 };
@@ -444,7 +494,7 @@ static void handshake_is_its_sockets(void)
 
 static const struct tap_case cases[] = {
 	CASE(handshake_is_its_sockets),
-	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(body_is_wanted_by_status), CASE(loss_is_seen), CASE(ends_with_its_process), CASE(newer_ones_live),
+	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(body_is_wanted_by_status), CASE(loss_is_seen), CASE(held_back_inside_a_body), CASE(held_back_elsewhere), CASE(ends_with_its_process), CASE(newer_ones_live),
 	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(answer_first), CASE(answer_to_no_request), CASE(lost_request_keeps_its_answer), CASE(each_loss_is_its_own_rounds),
 	CASE(nonsense_is_refused), CASE(connections_are_bounded),
 	CASE(callbacks_errors_come_back),
