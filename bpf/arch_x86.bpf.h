@@ -12,18 +12,21 @@
 #define X32_BIT 0x40000000
 #define SIGSYS_ 31
 
-/* The number of the call that these registers are in, and its ABI. Negative: no call. */
-static __always_inline __s64 arch_nr(struct task_struct *task, struct pt_regs *regs, __u32 *ret_abi)
+#define NO_CALL 0xffffffffu
+
+/* The number of the call that these registers are in, and its ABI. The kernel takes the register's lower half, whatever the
+ * upper one holds. NO_CALL: none; other numbers above 2^31 are calls that nobody knows. */
+static __always_inline __u32 arch_nr(struct task_struct *task, struct pt_regs *regs, __u32 *ret_abi)
 {
-	__u64 nr = regs->orig_ax;
+	__u32 nr = (__u32)regs->orig_ax;
 
 	if (task->thread_info.status & TS_COMPAT) {
 		*ret_abi = HT_ABI_COMPAT;
-		return (__s32)nr;
+		return nr;
 	}
-	if ((__s64)nr > 0 && (nr & X32_BIT)) {
+	if (nr >> 30 == X32_BIT >> 30) {
 		*ret_abi = HT_ABI_X32;
-		return nr & ~(__u64)X32_BIT;
+		return nr & ~X32_BIT;
 	}
 	*ret_abi = HT_ABI_NATIVE;
 	return nr;

@@ -33,8 +33,7 @@ static __always_inline void fork_begun(struct task_struct *child, __u64 clone_fl
 	struct task_struct *task = this_task();
 	struct pt_regs *regs;
 	struct task *t;
-	__u32 abi;
-	__s64 nr;
+	__u32 abi, nr;
 
 	if (!task->ptrace && !(clone_flags & CLONE_VFORK_))
 		return;
@@ -120,7 +119,7 @@ static __always_inline bool left_by_itself(struct task_struct *task, struct pt_r
 /* Do the registers say so, too, with the status that the kernel has? */
 static __always_inline bool exit_is(struct task *t, struct task_struct *task, struct pt_regs *regs, const struct call_in *in)
 {
-	if (!arch_in_call(task, regs) || !(desc_of(call_index_of((__s32)in->nr, in->abi))->flags & HT_CALL_F_NORETURN))
+	if (!arch_in_call(task, regs) || !(desc_of(call_index_of(in->nr, in->abi))->flags & HT_CALL_F_NORETURN))
 		return false;
 	arch_args(regs, in->abi, t->args);
 	return (t->args[0] & 0xff) == ((task->exit_code >> 8) & 0xff);

@@ -119,11 +119,8 @@ static __always_inline __u32 hook_entry(__u32 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u32 abi, entry;
-	__s64 nr = arch_nr(task, regs, &abi);
+	__u32 abi, nr = arch_nr(task, regs, &abi), entry = call_index(nr, abi);
 
-	barrier_var(abi);	/* else the index becomes an OR, which 6.1 cannot follow */
-	entry = call_index(nr, abi);
 	if (desc_of(entry & HT_INDEX_MASK)->hook != kind)
 		return 0;
 	if ((task->flags & PF_NOT_USER) || !arch_in_call(task, regs))

@@ -106,8 +106,7 @@ __noinline int exec_fields(struct scratch *s)
 static __always_inline void exec_call(struct task *t, struct task_struct *task, struct call_in *in)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u32 call;
-	__s64 nr;
+	__u32 call, nr;
 
 	in->flags = HT_EV_F_EXEC;
 	if (t && t->exec.call) {
@@ -186,7 +185,7 @@ static __always_inline bool exit_found(struct task *t, struct task_struct *task,
 			held_close(t, HT_EV_F_IN_CALL | HT_EV_F_INTERRUPTED);
 		return false;
 	}
-	in->call = call_index_of((__s32)in->nr, in->abi);
+	in->call = call_index_of(in->nr, in->abi);
 	if (t && t->held.call)
 		restart_join(t, in, regs);
 	if (!in->call || in->call == HT_INDEX_RESTART)

@@ -16,24 +16,23 @@ struct call_in {		/* a call as a hook found it */
 };
 
 /* The descriptor index of a call with flags (HT_INDEX_ENTER), 0 if it is not captured. */
-static __always_inline __u32 call_index(__s64 nr, __u32 abi)
+static __always_inline __u32 call_index(__u32 nr, __u32 abi)
 {
-	if (nr < 0)
-		return 0;
+	__u32 row = (abi < HT_ABI__MAX ? abi : 0) * HT_NR_MAX;
+
 	if (nr >= HT_NR_MAX)
-		return HT_CALL_UNKNOWN;
-	return ht_index[(abi < HT_ABI__MAX ? abi : 0) * HT_NR_MAX + (nr & (HT_NR_MAX - 1))];
+		return nr == NO_CALL ? 0 : HT_CALL_UNKNOWN;
+	barrier_var(row);	/* else the index becomes an OR, which 6.1 cannot follow */
+	return ht_index[row + (nr & (HT_NR_MAX - 1))];
 }
 
 /* The descriptor index alone, looked at once by the verifier: where calls are rare. */
-__noinline int call_index_of(__s64 nr, __u32 abi)
+__noinline int call_index_of(__u32 nr, __u32 abi)
 {
 	__u32 at;
 
-	if (nr < 0)
-		return 0;
 	if (nr >= HT_NR_MAX)
-		return HT_CALL_UNKNOWN;
+		return nr == NO_CALL ? 0 : HT_CALL_UNKNOWN;
 	at = (abi & 3) << 10 | (nr & (HT_NR_MAX - 1));
 	barrier_var(at);
 	return at < HT_ABI__MAX * HT_NR_MAX ? ht_index[at] & HT_INDEX_MASK : 0;

@@ -207,8 +207,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 SEC("tp_btf/sys_exit")
 int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 {
-	__u32 abi, call;
-	__s64 nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
+	__u32 abi, call, nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
 
 	call = call_index(nr, abi);
 	if (!(call & (HT_INDEX_MASK | HT_INDEX_TLS)))
@@ -293,8 +292,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 SEC("tp_btf/sys_enter")
 int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 {
-	__u32 abi, call;
-	__s64 nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
+	__u32 abi, call, nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
 
 	call = call_index(nr, abi);
 	if (!(call & HT_INDEX_ENTER))

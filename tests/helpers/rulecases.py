@@ -272,6 +272,15 @@ def bit30(t, trace, d, w):
         t.equal(calls[2].request.get("argv"), ["/proc/self/exe", "--x32-child"], "argv of 32-bit pointers")
 
 
+def highbits(t, trace, d, w):
+    """The number is what the kernel takes for it, whatever else the register holds."""
+    made = [int(line.split()[2]) for line in trace.out.splitlines() if line.startswith("open ")]
+    t.must(len(made) == 5 and min(made) >= 0, "opens: %r" % made)
+    opens = [r for r in trace.calls("open") if r.asked() == d + "/f"]
+    t.equal([(r.request.get("path"), r.response.get("fd")) for r in opens], [(d + "/f", fd) for fd in made], "opens by numbers with upper bits")
+    t.equal([(r.request.get("arg1"), r.error) for r in trace.calls("unknown_syscall")], [("0x1", "ENOSYS")], "a number below 0")
+
+
 def every_call(t, trace, d, w):
     """What all_calls says that the kernel answered, and what the trail says."""
     made = [line.split(None, 3)[:3] for line in trace.out.splitlines() if not line.startswith("none ")]
@@ -321,6 +330,7 @@ CASES = [
     Case("32-bit program", "{W}/hello32 {D}/f", program32, "", NOEXEC, "this kernel runs no 32-bit programs"),
     Case("calls behind socketcall and ipc", "{W}/socketcall32", behind, "", NOEXEC, "this kernel runs no 32-bit programs"),
     Case("x32 numbers", "{W}/bit30 {D}/f", bit30, FILE, (77,), "this kernel has no x32"),
+    Case("upper bits in a number", "{W}/highbits {D}/f", highbits, FILE),
     Case("every call once each way", "{W}/all_calls {D}", every_call),
     Case("opens of four threads", "{W}/opens 250 4 {D}/n", no_loss),
 ]
