@@ -146,6 +146,14 @@ struct walk_dentry {
 	__u32 len, seq;
 };
 
+#define WALK_FIRST 8
+
+struct walk_step {		/* one of the first steps up, as it was taken */
+	__u64 at;		/* from this dentry, */
+	__u64 to, on;		/* or from this struct mount * to the one that it is mounted on, and where; else 0 */
+	__u32 seq, pad;		/* of the dentry */
+};
+
 struct walk {			/* state of a path walk, see walk.bpf.h */
 	__u64 vfsmnt;		/* in: struct vfsmount * */
 	__u64 dentry, mnt;	/* in: struct dentry *; struct mount * */
@@ -155,6 +163,9 @@ struct walk {			/* state of a path walk, see walk.bpf.h */
 	__u64 from;		/* where it begins: dentry */
 	__u64 seen, again;	/* digest of the dentries, sequence counters and mounts on the way, and of the second time */
 	__u32 steps;
+	__u32 nfirst;		/* steps in `first` */
+	__u64 rest_dentry, rest_mnt;	/* where the others begin */
+	struct walk_step first[WALK_FIRST];
 	__u32 names;		/* where in the scratch the names begin */
 	__u32 pos;
 	__u16 ncomp, root_at;

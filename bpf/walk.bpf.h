@@ -108,8 +108,8 @@ static __always_inline void walk_cross(struct walk *w)
 	walk_set_mount(w, w->mnt_parent);
 }
 
-/* One dentry, or one crossing into the parent mount. 1 ends the walk. */
-static __always_inline long walk_up(struct scratch *s)
+/* One dentry, or one crossing into the parent mount. 1 ends the walk. With `step` it says there what must not have changed, else in w->seen. */
+static __always_inline long walk_up(struct scratch *s, struct walk_step *step)
 {
 	struct walk *w = &s->w;
 	__u64 dentry = w->dentry;
@@ -123,7 +123,14 @@ static __always_inline long walk_up(struct scratch *s)
 			w->top = 1;
 			return 1;
 		}
+		if (step)
+			step->at = w->mnt;
 		walk_cross(w);
+		if (step) {
+			step->to = w->mnt;
+			step->on = w->dentry;
+			return 0;
+		}
 		w->seen = walk_saw(w->seen, NUMBER(w->dentry), NUMBER(w->mnt));
 		w->steps++;
 		return 0;
@@ -139,6 +146,12 @@ static __always_inline long walk_up(struct scratch *s)
 		return 1;
 	w->odd |= w->at.seq & 1;
 	w->dentry = w->at.parent;
+	if (step) {
+		step->at = dentry;
+		step->to = 0;
+		step->seq = w->at.seq;
+		return 0;
+	}
 	w->seen = walk_saw(w->seen, NUMBER(w->dentry), w->at.seq);
 	w->steps++;
 	return 0;
@@ -153,9 +166,46 @@ static long walk_round(__u32 i, void *ctx)
 
 #pragma unroll
 	for (int k = 0; WALK_MORE(k); k++)
-		if (walk_up(s))
+		if (walk_up(s, NULL))
 			return 1;
 	return 0;
+}
+
+/* The first steps, which are all of most paths, make no calls. True at the end. */
+static __always_inline bool walk_first(struct scratch *s)
+{
+	NO_UNROLL
+	for (__u32 k = 0; k < WALK_FIRST; k++) {
+		s->w.nfirst = k;
+		if (walk_up(s, &s->w.first[k]))
+			return true;
+	}
+	s->w.nfirst = WALK_FIRST;
+	return false;
+}
+
+/*
+ * Do they lead there still? Of dentries the counter tells: name and parent change with it, and memory of one that goes away is not
+ * another's before this program has ended (RCU).
+ */
+static __always_inline bool walk_first_again(const struct walk *w)
+{
+	__u32 n = w->nfirst;
+
+	NO_UNROLL
+	for (__u32 k = 0; k < WALK_FIRST; k++) {
+		const struct walk_step *p = &w->first[k];
+
+		if (k >= n)
+			break;
+		if (!p->to) {
+			if ((__u32)KREAD(struct dentry, p->at, d_seq.seqcount.sequence) != p->seq)
+				return false;
+		} else if (KREAD(struct mount, p->at, mnt_parent) != p->to || KREAD(struct mount, p->at, mnt_mountpoint) != p->on) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* The same way once more, as many steps: only where it leads and the counters. */
@@ -187,12 +237,6 @@ static long walk_round_again(__u32 i, void *ctx)
 	return 0;
 }
 
-static __always_inline void walk_begin(struct walk *w)
-{
-	w->dentry = w->from;
-	walk_set_mount(w, MOUNT_OF(w->vfsmnt));
-}
-
 /* pipes, sockets, anonymous inodes, memfds: what the kernel mounted for itself has an error pointer as namespace */
 static __always_inline bool walk_is_pseudo(__u64 mnt_ns, __u64 magic)
 {
@@ -215,21 +259,44 @@ static __always_inline void walk_task_root(struct walk *w, struct task_struct *t
 		w->ns_root = KREAD(struct mnt_namespace, ns->mnt_ns, root);
 }
 
-/* One walk to the top and the same way again. True if nothing on it was renamed or mounted since its names were copied. */
-static __always_inline bool walk_once(struct walk *w, struct scratch **ctx)
+/* What a loop walks from here on, and once more. True if it is the same. */
+static __always_inline bool walk_rest(struct walk *w, struct scratch **ctx)
 {
-	walk_begin(w);
-	w->pos = w->names;
-	w->ncomp = w->root_at = 0;
-	w->top = w->odd = 0;
-	w->flags &= ~(HT_WALK_F_IN_ROOT | HT_WALK_F_DETACHED);
+	w->rest_dentry = w->dentry;
+	w->rest_mnt = w->mnt;
 	w->seen = w->again = w->steps = 0;
 	bpf_loop(WALK_STEPS, walk_round, ctx, 0);
 	if (w->odd)
 		return false;
-	walk_begin(w);
+	w->dentry = w->rest_dentry;
+	walk_set_mount(w, w->rest_mnt);
 	bpf_loop(WALK_STEPS + 1, walk_round_again, ctx, 0);
 	return w->seen == w->again;
+}
+
+/*
+ * One walk to the top, from where w stands, and the same way again. True if nothing on it was renamed or mounted since its names were
+ * copied. Where reads are calls, the first steps are no better than the others.
+ */
+static __always_inline bool walk_once(struct walk *w, struct scratch **ctx, bool first)
+{
+	w->pos = w->names;
+	w->ncomp = w->root_at = 0;
+	w->top = w->odd = 0;
+	w->flags &= ~(HT_WALK_F_IN_ROOT | HT_WALK_F_DETACHED);
+	if (!first || !ht_have_cast)
+		return walk_rest(w, ctx);
+	if (!walk_first(*ctx) && !walk_rest(w, ctx))
+		return false;
+	return !w->odd && walk_first_again(w);
+}
+
+/* The same from its beginning, where it moved meanwhile. */
+static __always_inline bool walk_anew(struct walk *w, struct scratch **ctx)
+{
+	w->dentry = w->from;
+	walk_set_mount(w, MOUNT_OF(w->vfsmnt));
+	return walk_once(w, ctx, false);
 }
 
 /* Walks to the top and settles the flags. */
@@ -244,7 +311,7 @@ static __always_inline void walk_names(struct scratch *s, __u64 mnt_ns, __u64 ma
 			walk_name(s, w);
 		return;
 	}
-	if (!walk_once(w, &ctx) && !walk_once(w, &ctx) && !walk_once(w, &ctx))
+	if (!walk_once(w, &ctx, true) && !walk_anew(w, &ctx) && !walk_anew(w, &ctx))
 		w->flags |= HT_WALK_F_MOVED;
 	if (!w->top)
 		w->flags |= HT_WALK_F_TRUNCATED;
@@ -272,6 +339,12 @@ static __always_inline int walk_append(struct scratch *s, __u32 what, __u32 f_fl
 	}
 	f = (struct ht_field *)(s->b + pos);
 	h = (struct ht_walk *)(f + 1);
+	f->kind = HT_FIELD_WALK;
+	f->arg = what;
+	f->role = what >> 8;
+	f->flags = 0;
+	h->f_flags = f_flags;
+	h->pad = 0;
 	w = &s->w;
 	mnt = MOUNT_OF(w->vfsmnt);
 	dentry = w->dentry;
@@ -287,7 +360,6 @@ static __always_inline int walk_append(struct scratch *s, __u32 what, __u32 f_fl
 	h->s_magic = KREAD(struct super_block, sb, s_magic);
 	h->dev = KREAD(struct super_block, sb, s_dev);
 	h->mnt_id = KREAD(struct mount, mnt, mnt_id);
-	h->f_flags = f_flags;
 	if (dentry != w->mnt_root && inode &&
 	    (!KREAD(struct inode, inode, i_nlink) || !KREAD(struct dentry, dentry, d_hash.pprev)))
 		w->flags |= HT_WALK_F_DELETED;
@@ -296,12 +368,7 @@ static __always_inline int walk_append(struct scratch *s, __u32 what, __u32 f_fl
 	h->flags = w->flags;
 	h->ncomp = w->ncomp;
 	h->root_at = w->root_at;
-	h->pad = 0;
-	f->kind = HT_FIELD_WALK;
-	f->arg = what;
-	f->role = what >> 8;
-	f->flags = 0;
-	f->len = w->pos - pos - sizeof(*f);
+	f->len = w->pos - w->names + sizeof(*h);
 	if (w->pos <= OUT_MAX - 512)
 		*(__u64 *)(s->b + w->pos) = 0;
 	s->pos = (w->pos + 7) & ~7u;
