@@ -229,7 +229,7 @@ int BPF_PROG(ht_exit, struct task_struct *task)
 	nr = arch_nr(task, regs, &abi);
 	if (t && begun_differs(regs, t, nr, abi))	/* and nothing that was captured followed it */
 		begun_close();
-	if (!(task->flags & PF_NOT_USER))
+	if (!(task->flags & PF_NOT_USER) && !task->worker_private)	/* io_uring's workers take the flag off before they leave */
 		exit_call(t, task, regs, nr, abi);
 	if (!task->signal->live.counter)
 		exit_notice();

@@ -130,6 +130,7 @@ def same_as_calls(way):
             if op.error == call.error:
                 compare(t, way, op, records[0], twins[op.number], d)
         t.equal(found, {}, "%s: records of nothing that was asked" % way)
+        t.equal([r for r in trace.calls() if r.more.get("argumentChanged")], [], "%s: no tracer was there: an end that its workers did not ask for" % way)
     return check
 
 
