@@ -10,6 +10,7 @@
 #include "store/block.h"
 #include "store/index_internal.h"
 #include "store/le.h"
+#include "tests/fuzz/patched.h"
 #include "tests/helpers/storekit.h"
 
 #define ROWS 60
@@ -127,25 +128,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char path[128];
-	uint8_t *bytes;
-	int fd;
 
 	if (!good) {
 		set_up();
 		atexit(tear_down);
 	}
-	bytes = malloc(ngood);
-	memcpy(bytes, good, ngood);
-	for (size_t i = 1; i + 2 < size; i += 3)
-		bytes[(data[i] | data[i + 1] << 8) % ngood] = data[i + 2];
-	if (!size || data[0] & 1)
-		seal(bytes, ngood);
 	snprintf(path, sizeof(path), "%s/" NAME, dir);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0 || write(fd, bytes, ngood) != (ssize_t)ngood)
-		abort();
-	close(fd);
-	free(bytes);
+	patched_write(path, good, ngood, data, size, seal);
 	walk_all();
 	return 0;
 }
