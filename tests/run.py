@@ -12,9 +12,9 @@ A script may say things to this runner in one of its first 20 lines:
     # ht-test: timeout=600 san long
 timeout in seconds (default 300, four times that with --long); `san`: the end-to-end test to repeat with the sanitized build;
 `long`: it has a larger size, which --long runs and whose result goes to docs/long-runs.md; `extra`: only where --only names it or
-its stage, and with --long, because the everyday run has no time for it; `later`: behind all others, and skipped by an everyday run that has too
-little time left for it, as on a slow machine; `san-long`: a unit test that is built with sanitizers every day,
-but run so as if it were `extra`, because what it waits for is the kernel.
+its stage, and with --long, because the everyday run has no time for it; `later=60`: behind all others; it takes so many seconds on a slow machine,
+and an everyday run begins it only if half more are left of its budget, and ends it, as skipped, when the budget ends; `san-long`: a unit test
+that is built with sanitizers every day, but run so as if it were `extra`, because what it waits for is the kernel.
 
 The last line is exactly "N passed, N failed, N skipped". Exit status 1 if anything failed.
 """
@@ -34,7 +34,6 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPT_STAGES = ("live", "e2e", "kernels")
 STAGES = ("lint", "unit", "fuzz") + SCRIPT_STAGES + ("san",)
 BUDGET = 23 * 60 + 30  # with the build before it, under 25 minutes
-LATER_NEEDS = 600  # seconds of the budget that are enough to begin a test that is tagged `later`, if its own limit is not less
 DEFAULT_TIMEOUT = 300
 SHOWN_LINES = 60
 
@@ -104,9 +103,9 @@ def count_result(result, diagnostics, outcome):
 class Test:
     """One program to run: its stage, its name in the report, its command line."""
 
-    def __init__(self, stage, name, argv, build, timeout=DEFAULT_TIMEOUT, tags=()):
+    def __init__(self, stage, name, argv, build, timeout=DEFAULT_TIMEOUT, tags=(), later=None):
         self.stage, self.name, self.argv, self.build = stage, name, argv, build
-        self.timeout, self.tags = timeout, frozenset(tags)
+        self.timeout, self.tags, self.later = timeout, frozenset(tags), later
 
     @property
     def label(self):
@@ -114,17 +113,18 @@ class Test:
 
 
 def directives(path):
-    """(timeout or None, set of tags) from a script's ht-test line."""
-    timeout, tags = None, set()
+    """From a script's ht-test line: a dict with `tags`, `timeout` and `later` (seconds, or None)."""
+    numbers, tags = {"timeout": None, "later": None}, set()
     with open(path, errors="replace") as f:
         for line, _ in zip(f, range(20)):
             m = DIRECTIVE.match(line)
             for word in m.group(1).split() if m else ():
-                if word.startswith("timeout="):
-                    timeout = int(word[len("timeout="):])
+                name, _, value = word.partition("=")
+                if name in numbers:
+                    numbers[name] = int(value)
                 else:
                     tags.add(word)
-    return timeout, tags
+    return dict(numbers, tags=tags)
 
 
 def scripts(folder, stage, build):
@@ -134,8 +134,8 @@ def scripts(folder, stage, build):
         path = os.path.join(where, name)
         if name.startswith(".") or not os.path.isfile(path) or not os.access(path, os.X_OK):
             continue
-        timeout, tags = directives(path)
-        yield Test(stage, name, [path], build, timeout or DEFAULT_TIMEOUT, tags)
+        said = directives(path)
+        yield Test(stage, name, [path], build, said["timeout"] or DEFAULT_TIMEOUT, said["tags"], said["later"])
 
 
 def sources(folder, prefix):
@@ -147,10 +147,10 @@ def sources(folder, prefix):
 
 def unit_tests(build, stage="unit"):
     for name in sources("unit", "test_"):
-        timeout, tags = directives(os.path.join(TOP, "tests/unit", name + ".c"))
-        if stage == "san" and "san-long" in tags:
-            tags.add("extra")
-        yield Test(stage, name, [os.path.join(build, "tests/unit", name)], build, timeout or 120, tags)
+        said = directives(os.path.join(TOP, "tests/unit", name + ".c"))
+        if stage == "san" and "san-long" in said["tags"]:
+            said["tags"].add("extra")
+        yield Test(stage, name, [os.path.join(build, "tests/unit", name)], build, said["timeout"] or 120, said["tags"])
 
 
 def fuzz_replays(build, stage="fuzz"):
@@ -187,14 +187,16 @@ class Runner:
             return test.timeout * 4
         return min(test.timeout, left)
 
+    def may_skip(self, test):
+        return test.later is not None and not self.args.only and not self.args.long
+
     def execute(self, test, long=None):
         """Runs one program; its output goes to a log file. Returns an Outcome."""
         outcome, begin = Outcome(), time.monotonic()
         log = os.path.join(self.logs, test.label.replace("/", "-") + ".log")
         limit = self.limit(test)
-        if "later" in test.tags and not self.args.only and not self.args.long and limit < min(test.timeout, LATER_NEEDS):
-            outcome.skipped = 1
-            outcome.notes.append("skipped: it is run when %d s are left" % min(test.timeout, LATER_NEEDS))
+        if self.may_skip(test) and self.left() < test.later * 1.5:
+            outcome.skip("it is run when %d s are left" % (test.later * 1.5))
             return outcome
         if limit <= 0:
             outcome.fail("not run: the budget of %d minutes is spent" % (BUDGET // 60))
@@ -207,7 +209,9 @@ class Runner:
         with open(log, "wb") as out:
             status = self.spawn(test, out, env, limit, outcome)
         with open(log, errors="replace") as text:
-            if status != "absent":
+            if status is None and self.may_skip(test) and limit < test.timeout:
+                outcome.skip("the budget of %d minutes ended while it ran" % (BUDGET // 60))
+            elif status != "absent":
                 parse_tap(text.read(), status, outcome)
         outcome.seconds = time.monotonic() - begin
         if outcome.failed:
@@ -265,7 +269,7 @@ class Runner:
     def lanes(self):
         """live and e2e beside kernels and san; at full size one after the other."""
         tests = [t for stage in ("live", "e2e") for t in self.pending(scripts(stage, stage, self.build))]
-        first = collections.deque(sorted(tests, key=lambda t: "later" in t.tags))
+        first = collections.deque(sorted(tests, key=lambda t: t.later is not None))
         second = collections.deque(self.pending(scripts("kernels", "kernels", self.build)))
         if self.args.long:
             self.drain(first)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=280 later
+# ht-test: timeout=280 later=40
 """Strangers, forgers and abusers against the ingest server: refused with a clear error, bounded in cost, and honest
 senders are served beside them and afterwards."""
 import os

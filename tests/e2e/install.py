@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=120 later
+# ht-test: timeout=120 later=20
 """What `make install` puts where (tools/install.sh), that a second time leaves changed configuration alone, that each program
 accepts its installed configuration, and that systemd accepts the units."""
 import os

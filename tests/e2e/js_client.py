@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later
+# ht-test: later=20
 """AWS's JavaScript client, unmodified and newer than Debian's boto3: each operation that it knows, and errors by their names."""
 import json
 import os

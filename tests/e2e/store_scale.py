@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=400 long later
+# ht-test: timeout=400 long later=20
 """Lookups over many records (ten million at full size): how long they take, how much memory the store holds, how fast it
 indexes; and the index after kills and damage."""
 import glob

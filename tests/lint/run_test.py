@@ -90,10 +90,17 @@ def other_cases(folder):
     spent.started -= run.BUDGET + 1
     outcome = spent.execute(run.Test("live", "late", ["/bin/true"], folder))
     yield "a spent budget is a failure, not a skip", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
-    outcome = spent.execute(run.Test("e2e", "later", ["/bin/false"], folder, tags=("later",)))
+    outcome = spent.execute(run.Test("e2e", "later", ["/bin/false"], folder, later=0))
     yield "one that is run if there is time", (outcome.passed, outcome.failed, outcome.skipped), (0, 0, 1)
-    outcome = runner(folder).execute(run.Test("e2e", "later", ["/bin/sh", "-c", "echo 1..1; echo ok"], folder, tags=("later",)))
+    outcome = runner(folder).execute(run.Test("e2e", "later", ["/bin/sh", "-c", "echo 1..1; echo ok"], folder, later=60))
     yield "there is", (outcome.passed, outcome.failed, outcome.skipped), (1, 0, 0)
+    short = runner(folder)
+    short.started -= run.BUDGET - 1
+    slow = ["/bin/sh", "-c", "echo 1..2; echo ok; sleep 60"]
+    outcome = short.execute(run.Test("e2e", "later", slow, folder, later=0))
+    yield "it ends with the budget", (outcome.passed, outcome.failed, outcome.skipped), (0, 0, 1)
+    outcome = runner(folder).execute(run.Test("e2e", "later", slow, folder, timeout=1, later=0))
+    yield "but its own limit is a failure", (outcome.passed, outcome.failed, outcome.skipped), (1, 2, 0)
     outcome = runner(folder).execute(run.Test("unit", "gone", [folder + "/no-such-program"], folder))
     yield "a program that is not there", (outcome.passed, outcome.failed, outcome.skipped), (0, 1, 0)
     extra = run.Test("kernels", "extra.py", [], folder, tags=("extra",))
@@ -113,8 +120,8 @@ def other_cases(folder):
     yield from resumed_cases(folder)
     script = os.path.join(folder, "x.sh")
     with open(script, "w") as f:
-        f.write("#!/bin/sh\n# ht-test: timeout=7 san\n")
-    yield "directives", run.directives(script), (7, {"san"})
+        f.write("#!/bin/sh\n# ht-test: timeout=7 san later=9\n")
+    yield "directives", run.directives(script), {"timeout": 7, "later": 9, "tags": {"san"}}
     only = runner(folder, only=["live/a", "unit"])
     picked = [only.wanted(run.Test(s, n, [], folder)) for s, n in
               (("live", "a"), ("live", "a.py"), ("live", "ab.py"), ("unit", "test_x"), ("e2e", "a"))]

@@ -136,24 +136,6 @@ def counted_cases():
 
 # ---- a flood to hide an exec
 
-def blinking(pid):
-    """The reader stands still for moments once the flood has begun, so that it presses the ring however fast the machine is."""
-    def state():
-        with open("/proc/%d/stat" % pid) as f:
-            return f.read().rsplit(")", 1)[1].split()[0]
-
-    def begun():
-        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-            return any(os.path.basename(os.readlink("/proc/%s/exe" % p)) == "attacks_flood" for p in f.read().split())
-    while state() != "Z" and not begun():
-        time.sleep(0.005)
-    while state() != "Z":
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.006)
-        os.kill(pid, signal.SIGCONT)
-        time.sleep(0.003)
-
-
 FLOOD_TRIES = 8
 
 
@@ -163,7 +145,7 @@ def a_flood_hides_no_exec(how, ring, ring_bytes, count):
     def once(t):
         with tap.Workdir() as d:
             command = [tap.workload("attacks_flood"), how, d, str(count)]
-            trace = invariant.run_small(command, {ring: ring_bytes}, d, blinking)
+            trace = invariant.run_small(command, {ring: ring_bytes}, d, invariant.blinking(0.006, 0.003, "attacks_flood"))
             _, by_who = flood.losses(trace.records)
             said = made(trace.out)
             t.equal(trace.status, 0, "exit status")

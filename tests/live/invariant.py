@@ -8,8 +8,10 @@ Generated is what the workload says that it did, plus what every start of a prog
 import collections
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
@@ -38,6 +40,28 @@ def run_small(command, small, cwd, during=None):
     trace = trail.Trace(trail.load(path), int(m.group(1)), int(m.group(2)), p.returncode, out, err)
     os.unlink(path)
     return trace
+
+
+def blinking(still, reading, flooder=None):
+    """A `during` for run_small(): once its child runs the program `flooder` (None: any), the reader stands still and reads by turns of so
+    many seconds, so that a flood presses the ring however fast the machine is. Not before: a signal interrupts the loading of the probes."""
+    def state(pid):
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0]
+
+    def begun(pid):
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+            return any(flooder in (None, os.path.basename(os.readlink("/proc/%s/exe" % p))) for p in f.read().split())
+
+    def during(pid):
+        while state(pid) != "Z" and not begun(pid):
+            time.sleep(0.005)
+        while state(pid) != "Z":
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(still)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(reading)
+    return during
 
 
 def smallrings(command, small, cwd):

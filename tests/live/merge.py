@@ -13,7 +13,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, ".
 import daemon  # noqa: E402
 import tap  # noqa: E402
 from flood import FLOODER, OTHER, PACED, RING, asked, losses, paced, together  # noqa: E402
-from invariant import numbers, run_small  # noqa: E402
+from invariant import blinking, numbers, run_small  # noqa: E402
 from sizes import size  # noqa: E402
 
 OPENS = size("flood.opens")
@@ -32,7 +32,7 @@ def a_flood_of_the_same(t):
     """Every one of the flooder's opens is counted in a record or lost; the other user's are all there, one by one."""
     with tap.Workdir() as d:
         flood = [tap.workload("repeats"), str(OPENS), str(FLOODER), "0", "/nonexistent/flood"]
-        trace = run_small(together(flood, paced(OTHER, PACED, 1, "/nonexistent/slow")), {"data": RING}, d)
+        trace = run_small(together(flood, paced(OTHER, PACED, 1, "/nonexistent/slow")), {"data": RING}, d, blinking(0.3, 0.2))
     same = opens(trace.records, "/nonexistent/flood-same")
     merged = [r for r in same if r.repeats > 1]
     _, by_who = losses(trace.records)
@@ -55,7 +55,7 @@ def distinct_ones_are_recorded(t):
     """A call that nobody made before hides in no flood of the same call: it is a record of its own."""
     with tap.Workdir() as d:
         flood = [tap.workload("repeats"), str(OPENS), str(FLOODER), str(OPENS // HIDDEN), "/nonexistent/flood"]
-        trace = run_small(flood, {"data": 1 << 16}, d)
+        trace = run_small(flood, {"data": 1 << 16}, d, blinking(0.01, 0.01))
     same = opens(trace.records, "/nonexistent/flood-same")
     _, by_who = losses(trace.records)
     t.ok(any(r.repeats > 1 for r in same), "nothing was merged: nothing was tested")
@@ -72,7 +72,7 @@ def control_is_never_merged(t):
     """A flood of equal calls of that class, which change nothing of who makes them, is records and losses, nothing else."""
     calls = "import ctypes\nprctl = ctypes.CDLL(None).prctl\nfor _ in range(%d):\n    prctl(%d)" % (OPENS, PR_GET_DUMPABLE)
     with tap.Workdir() as d:
-        trace = run_small(["/usr/bin/python3", "-c", calls], {"control": 1 << 14}, d)
+        trace = run_small(["/usr/bin/python3", "-c", calls], {"control": 1 << 14}, d, blinking(0.01, 0.01))
     by_cause, _ = losses(trace.records)
     asked = [r for r in trace.records if r.name == "prctl" and r.request["option"] == "PR_GET_DUMPABLE"]
     t.equal(len(asked) + by_cause[("control", "flood")] + by_cause[("control", "ringFull")], OPENS, "recorded + lost")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=200 later
+# ht-test: timeout=200 later=30
 """Rings that another build (here: of other sizes) replaces while calls lie in them that nobody has read: RecordsLost says how many, by class.
 
 The tree makes the same calls twice: once recorded, and once while no agent runs. So what the first time was records is lost the second

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later
+# ht-test: later=70
 """What calls of known APIs are called: curl's requests as the APIs' references have them, and the AWS CLI's, to nginx on loopback, as records of
 `hosttrail trace`. nginx's log says that they were made; planted secrets are in nothing that was written."""
 import gzip

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=200 later
+# ht-test: timeout=200 later=20
 """TLS libraries of a container that nobody has used yet are probed: those that the cache of its linker names, found by a process that lives there.
 So the first user's first request is a record. What the cache names outside the container is not; a cache that is none hurts nobody."""
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 later
+# ht-test: timeout=300 later=20
 """Rule files of APIs: `hosttrail apis check` explains them or says what is wrong, hosttraild names calls by those of `apis:`, and by others from SIGHUP
 on; a faulty one, or one that is gone, is one line, and those from before stay."""
 import hashlib
