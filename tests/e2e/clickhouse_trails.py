@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # ht-test: timeout=600 long extra
 """Trails of several stores in front of a real ClickHouse cluster: each record once in the bucket, digests one chain that AWS's validate-logs
-finds valid, whichever store delivers, and whether a store or a server is killed while it does."""
+finds valid, whichever store delivers, and whether a store or a server is killed while it does. So in a bucket of S3's kind, whose
+requests are signed."""
+import gzip
 import json
 import os
 import sys
@@ -14,15 +16,26 @@ import bucketkit
 import shipkit
 import tap
 from chkit import Clustered
+from fakes3 import FakeS3
 from sizes import size
 
 # a zone far from UTC: days are UTC's, wherever servers think they are
 PLACE = Clustered("a", "b", zone="Pacific/Kiritimati")
+SECRET = "S3/test+secret"
 S = {}
 
 
+def begin_s3():
+    """(an endpoint of S3's kind, how a bucket at it is set)."""
+    fake, credentials = FakeS3("far-logs", "S3TESTKEY", SECRET, "eu-west-3"), PLACE.next("s3")
+    with open(credentials, "w") as f:
+        f.write("[trail]\naws_access_key_id = S3TESTKEY\naws_secret_access_key = %s\n" % SECRET)
+    os.chmod(credentials, 0o600)
+    return fake, "far-logs http://127.0.0.1:%d region=eu-west-3 profile=trail credentials=%s" % (fake.port, credentials)
+
+
 def store(**more):
-    return PLACE.store(buckets=["trail-logs " + S["bucket"]], delivery_interval="1s", delivery_size="256K", digest_period="4s", clickhouse_linger="20ms", **more)
+    return PLACE.store(buckets=["trail-logs " + S["bucket"], S["far"]], delivery_interval="1s", delivery_size="256K", digest_period="4s", clickhouse_linger="20ms", **more)
 
 
 def ship(count, to=None, host="a", **how):
@@ -107,6 +120,37 @@ def a_store_is_killed_while_it_delivers(t):
     each_once(t, in_the_cluster() - S["before"], "after kills")
 
 
+def archived():
+    return [r["eventID"] for key, v in list(S["fake"].versions.items()) if "/CloudTrail/" in key
+            for r in json.loads(gzip.decompress(v[-1][0]))["Records"] if r["eventSource"] != "trail.hosttrail"]
+
+
+def an_archive_in_s3_comes_from_either_store(t):
+    before, b = in_the_cluster(), S["one"].boto()
+    b.create_trail(Name="archive", S3BucketName="far-logs", EnableLogFileValidation=True)
+    b.put_event_selectors(TrailName="archive", AdvancedEventSelectors=bucketkit.everything())
+    b.start_logging(Name="archive")
+
+    def arrived(what):
+        want = in_the_cluster() - before
+        t.ok(tap.wait_for(lambda: set(archived()) >= want, 120), "%s: all come: %d of %d" % (what, len(set(archived()) & want), len(want)))
+        t.equal((len(archived()), set(archived()) - want), (len(want), set()), what + ": each once")
+        return len(want)
+    for n in range(2):
+        dying = leaders()[0]
+        other = S["two"] if dying is S["one"] else S["one"]
+        load([dying], 1, "a")
+        made = arrived("by the store that leads")
+        dying.kill()
+        load([other], 1, "b")
+        t.must(tap.wait_for(lambda: leaders() == [other], 120), "the other takes over")
+        t.equal(arrived("by the other") - made, 200, "records of the second load")
+        dying.start()
+    t.equal({k: len(v) for k, v in S["fake"].versions.items() if len(v) != 1}, {}, "objects of which a second version was made")
+    t.equal({status for _, _, status in S["fake"].requests} - {200, 404}, set(), "what the endpoint answered")
+    S["two"].boto().delete_trail(Name="archive")
+
+
 def a_server_is_killed_while_they_deliver(t):
     for victim in PLACE.cluster().servers[:size("clickhouse.victims")]:
         load([S["one"], S["two"]], 3, "a")
@@ -152,8 +196,9 @@ if __name__ == "__main__":
     try:
         S["bucket"] = PLACE.next("bucket")
         os.makedirs(S["bucket"])
+        S["fake"], S["far"] = begin_s3()
         S["one"], S["two"] = store(), store()
         tap.main([any_store_makes_a_trail_and_all_tell_of_it, each_record_once, a_store_is_killed_while_it_delivers,
-                  a_server_is_killed_while_they_deliver, aws_validates_all_of_it, a_store_starts_while_a_server_is_down])
+                  an_archive_in_s3_comes_from_either_store, a_server_is_killed_while_they_deliver, aws_validates_all_of_it, a_store_starts_while_a_server_is_down])
     finally:
         PLACE.end()
