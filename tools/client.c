@@ -150,8 +150,10 @@ static int transfer(struct client *c, const char *path, const char *body, struct
 	curl_easy_reset(c->curl);
 	buf_reset(&c->reply);
 	snprintf(url, sizeof(url), "%s://%s%s", *c->ca ? "https" : "http", c->host, path);
-	if (*c->ca)
+	if (*c->ca) {
 		curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->ca);
+		curl_easy_setopt(c->curl, CURLOPT_CAPATH, NULL);	/* else the system's CAs count beside it */
+	}
 	curl_easy_setopt(c->curl, CURLOPT_URL, url);
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -70,6 +71,8 @@ int ch_open(const struct ch_config *c, struct ch *ch, char why[CH_WHY_MAX])
 		ch->nservers++;
 	}
 	ch->nshards = 1;
+	if (c->ca && *c->ca && access(c->ca, R_OK) < 0)
+		return say(why, -errno, "clickhouse_ca: cannot read %s: %s", c->ca, strerror(errno));
 	r = read_password(c->password_file, &ch->password, why);
 	if (!r)
 		r = read_password(c->query_user && *c->query_user ? c->query_password_file : c->password_file, &ch->query_password, why);
@@ -135,8 +138,11 @@ static void set_up(struct ch *ch, struct ch_link *l, const struct ch_statement *
 	curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 	curl_easy_setopt(curl, CURLOPT_USERNAME, other ? c->query_user : c->user);
 	curl_easy_setopt(curl, CURLOPT_PASSWORD, other ? ch->query_password : ch->password);
-	if (c->ca && *c->ca)
+	curl_easy_setopt(curl, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	if (c->ca && *c->ca) {
 		curl_easy_setopt(curl, CURLOPT_CAINFO, c->ca);
+		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);	/* else the system's CAs count beside it */
+	}
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(st->body ? st->n : strlen(st->sql)));
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, st->body ? st->body : st->sql);
 }
@@ -156,12 +162,23 @@ static int refused(struct ch_link *l, const struct ch_server *s, char *why)
 static bool never_sent(CURLcode code)
 {
 	return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_SSL_CONNECT_ERROR ||
-	       code == CURLE_PEER_FAILED_VERIFICATION;
+	       code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+}
+
+/* details: what curl has to say beyond the code: which name, which certificate, since when. */
+static int no_answer(const struct ch_server *s, CURLcode code, const char *details, char *why)
+{
+	const char *text = *details ? details : curl_easy_strerror(code);
+
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		return say(why, -EHOSTUNREACH, "%s shows no certificate that clickhouse_ca vouches for, and is told nothing: %s", s->url, text);
+	return say(why, -EHOSTUNREACH, "%s does not answer: %s", s->url, text);
 }
 
 int ch_send(struct ch *ch, struct ch_link *l, struct ch_server *s, const struct ch_statement *st, char why[CH_WHY_MAX])
 {
 	_cleanup_buf_ struct buf url = { 0 };
+	char details[CURL_ERROR_SIZE] = "";
 	struct curl_slist *headers;
 	CURLcode code;
 
@@ -178,7 +195,9 @@ int ch_send(struct ch *ch, struct ch_link *l, struct ch_server *s, const struct 
 	}
 	set_up(ch, l, st, buf_text(&url));
 	curl_easy_setopt(l->curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(l->curl, CURLOPT_ERRORBUFFER, details);
 	code = curl_easy_perform(l->curl);
+	curl_easy_setopt(l->curl, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(headers);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return say(why, -ECANCELED, "the store ends");
@@ -186,7 +205,7 @@ int ch_send(struct ch *ch, struct ch_link *l, struct ch_server *s, const struct 
 	if (code == CURLE_WRITE_ERROR)
 		return say(why, -EFBIG, "the answer of %s is too large", s->url);
 	if (code != CURLE_OK)
-		return say(why, -EHOSTUNREACH, "%s does not answer: %s", s->url, curl_easy_strerror(code));
+		return no_answer(s, code, details, why);
 	curl_easy_getinfo(l->curl, CURLINFO_RESPONSE_CODE, &l->status);
 	return l->status == 200 ? 0 : refused(l, s, why);
 }

@@ -66,8 +66,10 @@ static void set_up(struct transfer *t, struct s3_request *q)
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &t->answer);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_bytes);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, &t->headers);
-	if (t->b->ca)
+	if (t->b->ca) {
 		curl_easy_setopt(c, CURLOPT_CAINFO, t->b->ca);
+		curl_easy_setopt(c, CURLOPT_CAPATH, NULL);	/* else the system's CAs count beside it */
+	}
 	if (!strcmp(q->method, "HEAD"))
 		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
 	if (!strcmp(q->method, "PUT") || !strcmp(q->method, "POST")) {

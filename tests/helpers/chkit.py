@@ -4,12 +4,14 @@ import atexit
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
 
+from authority import Authority
 from shipkit import Place
 from storekit import Store
 from tap import Failed
@@ -25,7 +27,7 @@ admin.enableServer=false
 """
 CONFIG = """<yandex>
 <logger><level>warning</level><log>{dir}/server.log</log><errorlog>{dir}/error.log</errorlog></logger>
-<http_port>{http}</http_port><tcp_port>{tcp}</tcp_port>
+{listen}<tcp_port>{tcp}</tcp_port>
 <interserver_http_port>{inter}</interserver_http_port><interserver_http_host>127.0.0.1</interserver_http_host>
 <listen_host>127.0.0.1</listen_host>
 <path>{dir}/data/</path><tmp_path>{dir}/tmp/</tmp_path><format_schema_path>{dir}/schemas/</format_schema_path>
@@ -49,6 +51,11 @@ USERS = """<yandex>
 <quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors><result_rows>0</result_rows><read_rows>0</read_rows>
 <execution_time>0</execution_time></interval></default></quotas>
 </yandex>
+"""
+PLAIN = "<http_port>{port}</http_port>"
+TLS = """<https_port>{port}</https_port>
+<openSSL><server><certificateFile>{dir}/server.crt</certificateFile><privateKeyFile>{dir}/server.key</privateKeyFile><verificationMode>none</verificationMode>
+<loadDefaultCAFile>false</loadDefaultCAFile><cacheSessions>true</cacheSessions><disableProtocols>sslv2,sslv3,tlsv1,tlsv1_1</disableProtocols></server></openSSL>
 """
 REPLICA = "<replica><host>127.0.0.1</host><port>{}</port><user>default</user><password>{}</password></replica>"
 
@@ -90,15 +97,22 @@ class Server:
 
     @property
     def url(self):
-        return "http://127.0.0.1:%d" % self.http
+        return "%s://127.0.0.1:%d" % ("https" if self.cluster.ca else "http", self.http)
 
     def start(self):
+        if self.cluster.ca and not os.path.exists(self.dir + "/server.crt"):
+            self.certify()
         write(self.dir + "/users.xml", USERS.format(password=self.cluster.password))
-        write(self.dir + "/config.xml", CONFIG.format(dir=self.dir, name=self.name, shard=self.shard, http=self.http, tcp=self.tcp, inter=self.inter,
+        listen = (TLS if self.cluster.ca else PLAIN).format(port=self.http, dir=self.dir)
+        write(self.dir + "/config.xml", CONFIG.format(listen=listen, dir=self.dir, name=self.name, shard=self.shard, tcp=self.tcp, inter=self.inter,
                                                       zoo=self.cluster.zoo, zone=self.cluster.zone, cluster=self.cluster.shards()))
         out = open(self.dir + "/out", "ab")
         self.child = subprocess.Popen(["clickhouse-server", "--config-file=" + self.dir + "/config.xml"], stdout=out, stderr=out, cwd=self.dir)
         atexit.register(self.kill)
+
+    def certify(self, **how):
+        """A certificate for it, from its next start on."""
+        self.cluster.ca.issue(self.dir + "/server", "127.0.0.1", **how)
 
     def kill(self):
         if self.child and self.child.poll() is None:
@@ -115,7 +129,7 @@ class Server:
         q = urllib.request.Request(self.url + "/?database=" + database, data=sql.encode(),
                                    headers={"X-ClickHouse-User": "default", "X-ClickHouse-Key": self.cluster.password})
         try:
-            with urllib.request.urlopen(q, timeout=timeout) as r:
+            with urllib.request.urlopen(q, timeout=timeout, context=self.cluster.trust) as r:
                 return r.read().decode()
         except urllib.error.HTTPError as e:
             raise Failed("%s: %s" % (sql[:200], e.read().decode(errors="replace")[:400])) from None
@@ -127,13 +141,14 @@ class Server:
 class Clustered(Place):
     """A place with a cluster, started when it is first wanted, and stores in front of it."""
 
-    def __init__(self, *hosts, zone="UTC"):
+    def __init__(self, *hosts, zone="UTC", tls=False):
+        """tls: the servers have no other HTTP interface."""
         super().__init__(*hosts)
-        self.zone, self.clusters, self.stores = zone, [], []
+        self.zone, self.tls, self.clusters, self.stores = zone, tls, [], []
 
     def cluster(self):
         if not self.clusters:
-            self.clusters.append(Cluster(zone=self.zone))
+            self.clusters.append(Cluster(zone=self.zone, ca=Authority(self.next("authority")) if self.tls else None))
         return self.clusters[0]
 
     def keys(self):
@@ -150,11 +165,13 @@ class Clustered(Place):
 
 
 class Cluster:
-    """shards: the shard of each server."""
+    """shards: the shard of each server. ca: an Authority, whose certificates they show."""
 
-    def __init__(self, shards=("01", "01"), zone="UTC"):
+    def __init__(self, shards=("01", "01"), zone="UTC", ca=None):
         d = quick_dir()
-        self.dir, self.zone, self.password = d, zone, "a secret of the test's"
+        self.dir, self.zone, self.ca, self.password = d, zone, ca, "a secret of the test's"
+        # what the test asks the servers itself does not care for how long their certificates are good
+        self.trust = ssl._create_unverified_context() if ca else None
         self.zoo, *ports = free_ports(1 + 3 * len(shards))
         os.makedirs(d + "/zoo/data")
         write(d + "/zoo/zoo.cfg", ZOO.format(dir=d + "/zoo", port=self.zoo))
@@ -196,7 +213,7 @@ class Cluster:
     def settings(self, **more):
         """What a store in front of it is told."""
         return {"engine": "clickhouse", "clickhouse_servers": [s.url for s in self.servers], "clickhouse_password_file": self.dir + "/password",
-                **more}
+                **({"clickhouse_ca": self.ca.path} if self.ca else {}), **more}
 
     def end(self):
         for s in self.servers:

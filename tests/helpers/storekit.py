@@ -94,8 +94,8 @@ def end(child):
 class Store:
     """hosttrail-store over d; d may hold a journal already."""
 
-    def __init__(self, d, profiles="", environ=None, patience=120, **settings):
-        """profiles: more lines of the credentials file; patience: seconds until it must be ready."""
+    def __init__(self, d, profiles="", environ=None, patience=120, ready=True, **settings):
+        """profiles: more lines of the credentials file; patience: seconds until it must be ready, if that is waited for."""
         self.dir, self.patience = d, patience
         os.makedirs(os.path.join(d, "pki"), exist_ok=True)
         if not os.path.exists(os.path.join(d, "pki/ca.crt")):
@@ -112,7 +112,7 @@ class Store:
                 f.write("%s:\n%s" % (k, "".join('  - "%s"\n' % x for x in v)) if isinstance(v, list) else '%s: "%s"\n' % (k, v))
         self.child = None
         self.environ = environ or {}
-        self.start()
+        self.start(ready)
 
     def start(self, wait=True):
         ports = os.path.join(self.dir, "ports")
