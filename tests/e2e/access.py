@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later=70
+# ht-test: later=30
 """What a key may do (its role), may see (its scope) and how often (its rate); and TLS where the API is not on loopback only."""
 import os
 import socket

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=600 long later=70
+# ht-test: timeout=600 long later=20
 """AWS calls of every protocol, as botocore makes them, and what agent/api says that they are: against the model itself.
 
 Requests are botocore's own bytes; answers are ours, and botocore's parsers say that they are right. What must come out is computed here

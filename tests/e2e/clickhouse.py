@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=60
 """Stores in front of a real ClickHouse cluster (two servers of Debian's 18.16, ZooKeeper): what is acknowledged is there, once,
 whichever store took it, and stays there when a server or a store is killed under load."""
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=20
 """Every statement of engine clickhouse on today's engine, chDB 26.5: tables with codecs, inserts, repeats, lookups and SQL, with the embedded
 engine as the oracle. What chDB has not, replicas and shards, is tested with Debian's servers (clickhouse.py)."""
 import os

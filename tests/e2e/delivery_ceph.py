@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=20
 """Delivery to a real Ceph gateway with object lock, which is stopped in between; AWS's validate-logs against it, unmodified. At full size only: it
 takes twenty seconds until Ceph answers."""
 import gzip

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=180 long later=20
+# ht-test: timeout=180 long later=40
 """Somebody owns the bucket, the keys that sign digests, and the store's ledger: files that AWS's validate-logs calls valid, and
 hosttrail verify does not, because no host signed what is in them."""
 import calendar

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 later=70
+# ht-test: timeout=300 later=20
 """Trails with a CloudWatch Logs group: their records come there as log events, within the limits of PutLogEvents, and GetTrailStatus tells when
 they do not."""
 import json

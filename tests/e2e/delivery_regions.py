@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=120 later=20
+# ht-test: timeout=120 later=30
 """A trail of all regions and accounts: each has files and digests of its own, and an unmodified aws cloudtrail validate-logs checks those of
 each region, as it does with CloudTrail."""
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 later=70
+# ht-test: timeout=300 later=20
 """Delivery to an S3-compatible endpoint that checks every signature with botocore and fails in each way."""
 import gzip
 import json

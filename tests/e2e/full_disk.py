@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later=70
+# ht-test: later=20
 """A brand-new instance on a disk that is full, or nearly: one clear line and status 1, and nothing half made that
 keeps a later start from going well."""
 import os

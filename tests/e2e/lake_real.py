@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=1800 long later=40
+# ht-test: timeout=1800 long later=50
 """A real trail: the agent records a tree of ordinary work that this test starts (git, tar, a compiler, Python, find, SQLite, shells, stress-ng), a trail delivers
 it, and the lake answers the same questions as SQLite does over the delivered files (lakeoracle.py). Notes the bytes of a record at rest."""
 import glob

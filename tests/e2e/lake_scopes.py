@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=180 long later=20
+# ht-test: timeout=180 long later=30
 """SQL of keys that may see some records only: they count, join and guess over no others, sealed or not, and find no query but their own."""
 import json
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=600 long later=50
+# ht-test: timeout=600 long later=70
 """The lake's event data stores over a journal that grows; what it does without its engine, with segments that are damaged,
 and when the store is SIGKILLed at any moment: every acknowledged record is in SQL, once. Seed: HT_SEED."""
 import csv

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later=20
+# ht-test: later=40
 """LookupEvents against a plain scan: all records are read once through Tail, and every answer must be what a loop over
 them finds, for odd values, random ranges, and pages that are turned while records arrive."""
 import json

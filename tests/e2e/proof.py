@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=120 later=20
+# ht-test: timeout=120 later=30
 """`hosttrail verify --event`: the proof of a record, checked here and by a third party; and a store that lies is not believed."""
 import base64
 import hashlib

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=60
+# ht-test: timeout=300 long later=90
 """The invariant across SIGKILL: floods on all CPUs over pinned rings that are far too small, while the agent is killed and
 restarted. In every class generated = at the store + counted as lost, exactly; the other classes lose nothing."""
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=600 long later=70
+# ht-test: timeout=600 long later=110
 """What is kept, what goes, and what nobody may have go: segments of the lake, locked minimums, holds, clocks that are set. Seed: HT_SEED."""
 import contextlib
 import datetime

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later=40
+# ht-test: later=60
 """A store whose disk is full, or fails, or which is killed at bad moments: what it acknowledged stays, what it did not
 comes once, and it goes on when it can."""
 import http.client

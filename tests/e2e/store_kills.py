@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=30
+# ht-test: timeout=300 long later=40
 """The store is SIGKILLed at random moments, its starts included, under everything at once: hosts that ship, and send again what was not
 acknowledged, sealing, merging, a trail that delivers with digests, queries and lookups. Each acknowledged record is once in SQL, in the
 delivered files and in LookupEvents, while it goes on and in the end; every file is valid. What the records are follows from their

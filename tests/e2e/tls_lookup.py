@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later=30
+# ht-test: later=50
 """API calls inside TLS, all the way: boto3 against an HTTPS endpoint in a recorded tree, found in the trail by the unmodified AWS CLI.
 
 The endpoint's own log says what was called. Nothing that is secret is in any file that was written.

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=180 later=20
+# ht-test: timeout=180 later=30
 """`hosttrail up` on a terminal, in cgroup scope (so that a test records nothing but its own process): the self-test inside the
 scope, the live trail in aligned lines, Ctrl-C. And the shell of tree scope: it is not disturbed by Ctrl-C, its exit ends all."""
 import os

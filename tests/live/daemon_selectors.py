@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=50
 """hosttraild with event selectors: what is selected is recorded once, what is not is settled as filtered, and no number is lost."""
 import hashlib
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later=60
+# ht-test: later=70
 """hosttraild when its surroundings turn against it: files that vanish or hold garbage, processes that hang, a second agent."""
 import json
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=600 long later=20
+# ht-test: timeout=600 long later=70
 """What the kernel drops of unselected calls: exactly none that the evaluator selects, and so much that a small ring suffices.
 
 The same calls twice, with the same selectors: decided by the agent alone, and with the kernel's help. Both must be the same records."""

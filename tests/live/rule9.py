@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 later=70
+# ht-test: timeout=300 later=90
 """One test for each row of rule 9, and for the trees that a trace must follow: on this kernel."""
 import os
 import sys

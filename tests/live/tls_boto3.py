@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=20
 """AWS calls of every protocol as boto3 makes them over TLS to an endpoint on loopback: two hundred operations and more, of twenty services and more, each is
 a record, in order, of the connection that the endpoint's log has; and names, parameters, answers and errors are what botocore's models say (as
 e2e/aws_models.py computes it of requests without a connection). Planted secrets are in nothing that was written.

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=20
 """A flood of TLS costs its user pieces of plaintext, and nobody else one: what was cut is counted to who flooded, and told by its connections' calls.
 
 The ring is small, so that three loops of TLS calls at full speed overrun it; beside them another user makes a slow series of requests.

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later=70
+# ht-test: later=20
 """Probes do no harm: who is not recorded does not return through them, and where return probes would crash programs that have seccomp filters there
 are none at all, which is said. On x86 from 6.11 on a function returns from a probe by a system call (335) that the kernel puts into the
 program: strace, which does not know its name, sees whether it does."""

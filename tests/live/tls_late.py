@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=30
 """HTTP/2 connections that are joined late: their requests refer to a table of header fields that nobody saw, and the lists that programs give
 nghttp2 tell what is in it. The agent starts when its clients have made requests, and stand still. nginx's log says what was asked: of each connection
 every request from the first that is recorded on is, with path, host and user agent, and none is invented. Where connections could be meant that ask for the

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=20
 """Servers of HTTP/2 whose connections are joined late: what they are asked refers to a table of header fields that nobody saw, and no list that a library
 was given tells what is in it. The servers are recorded, their clients are not, and stand still while the agent starts. The servers' logs are the oracle:
 from the first request on that is recorded, each is a record, once and in order, with its method and status, and with its path or none, but never another's."""

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=900 long later=120
+# ht-test: timeout=900 long later=40
 """Clients of many TLS libraries against servers of many, both ends recorded: every request of a server's access log is in the trail exactly
 once for its client and once for its server, with method, path, status and both ports, and nothing else is."""
 import collections

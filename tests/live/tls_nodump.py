@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 later=70
+# ht-test: timeout=300 later=30
 """Plaintext is in no core: what handles it is not dumpable, leaves none when it crashes, whatever its limits are then, and what a debugger takes of
 it (gcore) has no memory in it. A process that is dumped as usual shows that the kernel would have written one; core_pattern stays as it is."""
 import glob

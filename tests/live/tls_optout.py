@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=80
+# ht-test: timeout=300 long later=30
 """Who opted out: of a program by name, by path, of a user, of a cgroup and of a browser no byte of TLS comes out of the kernel, and one TlsUnobserved
 record each says whose wish that was; what shares their library is recorded. nginx's log is the oracle of the requests, the memory of the agent's
 processes, rings among it, of what came out."""

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: later=70
+# ht-test: later=30
 """Secrets planted in every place of calls of every kind of API, over HTTP/1.1 and HTTP/2, and in their answers, are in nothing that the agent writes: not in
 its frames (unpacked), its log at debug level, its status, what stands in its folder, nor in cores that a debugger takes; and, once the calls are
 recorded, in no memory of its processes but the rings, which the kernel writes and use overwrites."""

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long later=70
+# ht-test: timeout=300 long later=20
 """A library that is replaced under a process, as an upgrade does: who has the old file, deleted now, is recorded as before, each call once; who starts
 then has the new one, which is probed, too. And one that no cache names is probed as soon as somebody speaks TLS with it, whatever selectors want. Once nobody has the old one any more its probes go (with HT_LONG=1: that takes two of the agent's scans)."""
 import os
