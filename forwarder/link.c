@@ -18,9 +18,11 @@
 #include "lib/cleanup.h"
 
 #define PREFIX 5
+#define FRAME_HEADER 9			/* HTTP/2's */
 #define READ_CHUNK (16 * 1024)
 #define READS_A_TURN 64
 #define OUT_CHUNK (128 * 1024)
+#define DATA_CHUNK (64 * 1024)		/* of a body in one HTTP/2 frame, where the store allows it */
 #define CALL_HEADER_BYTES (64 * 1024)
 #define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE }
 
@@ -47,12 +49,16 @@ struct link {
 	struct loop_source source;
 	uint32_t waits;			/* for which events */
 	SSL *ssl;
+	BIO *gather;			/* the SSL's: its records on their way to the socket, several to a system call */
 	nghttp2_session *session;
 	struct buf out;
 	size_t written;			/* of out: TLS takes a record at a time, and moving the rest each time is dear */
+	const uint8_t *piece;		/* of a body, behind out: written from where it lies */
+	size_t piece_left;
 	struct call *calls;
 	unsigned ncalls;
 	struct call *sending;		/* whose body is under way */
+	struct buf spare;		/* the last body's memory: they go one after the other */
 	bool busy;			/* inside nghttp2: no sending from its callbacks */
 	bool goaway;			/* the store takes nothing more */
 	bool told_idle;
@@ -121,28 +127,67 @@ static void call_free(struct call *c)
 	free(c);
 }
 
+/* No more of the body goes into frames. Its memory is used again, once a piece of it that is announced already is written. */
+static void body_done(struct link *l, struct call *c)
+{
+	buf_free(&l->spare);
+	l->spare = c->body;
+	c->body = (struct buf){ 0 };
+	l->sending = NULL;
+	l->told_idle = false;
+}
+
 static void call_remove(struct link *l, struct call *c)
 {
 	DL_DELETE(l->calls, c);
 	l->ncalls--;
 	if (l->sending == c)
-		l->sending = NULL;
+		body_done(l, c);
 	call_free(c);
 }
 
+/* How much of the body goes into the next frame; send_body() takes it from where it lies. */
 static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t n, uint32_t *flags,
 			 nghttp2_data_source *source, void *ctx)
 {
-	struct call *c = source->ptr;
+	const struct call *c = source->ptr;
 	size_t left = c->body.n - c->sent;
 
-	if (n > left)
-		n = left;
-	memcpy(to, c->body.p + c->sent, n);
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (n < left)
+		return (ssize_t)n;
+	*flags |= NGHTTP2_DATA_FLAG_EOF;
+	return (ssize_t)left;
+}
+
+static int send_body(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header, size_t n, nghttp2_data_source *source,
+		     void *ctx)
+{
+	struct call *c = source->ptr;
+	struct link *l = ctx;
+
+	if (buf_add(&l->out, header, FRAME_HEADER) < 0)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	l->piece = c->body.p + c->sent;
+	l->piece_left = n;
 	c->sent += n;
-	if (c->sent == c->body.n)
-		*flags |= NGHTTP2_DATA_FLAG_EOF;
-	return (ssize_t)n;
+	return NGHTTP2_ERR_PAUSE;
+}
+
+static ssize_t body_chunk(nghttp2_session *session, uint8_t type, int32_t stream_id, int32_t session_window, int32_t stream_window,
+			  uint32_t max_frame, void *ctx)
+{
+	return max_frame < DATA_CHUNK ? max_frame : DATA_CHUNK;
+}
+
+int link_body(struct link *l, struct buf *body)
+{
+	static const uint8_t prefix[PREFIX];
+
+	*body = l->spare;
+	l->spare = (struct buf){ 0 };
+	buf_reset(body);
+	return buf_add(body, prefix, sizeof(prefix));
 }
 
 int link_call(struct link *l, const char *method, struct buf *body, void *request)
@@ -156,21 +201,17 @@ int link_call(struct link *l, const char *method, struct buf *body, void *reques
 		NV("content-type", "application/grpc"),
 		NV("user-agent", "hosttrail-forward/" HOSTTRAIL_VERSION),
 	};
-	const uint8_t prefix[PREFIX] = { 0, (uint8_t)(body->n >> 24), (uint8_t)(body->n >> 16), (uint8_t)(body->n >> 8),
-					 (uint8_t)body->n };
+	size_t n = body->n - PREFIX;
+	const uint8_t prefix[PREFIX] = { 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
 	nghttp2_data_provider provider = { .read_callback = read_body };
 	struct call *c;
 
 	if (!link_idle(l))
 		return -EBUSY;
 	c = calloc(1, sizeof(*c));
-	if (!c || buf_reserve(body, PREFIX) < 0) {
-		free(c);
+	if (!c)
 		return -ENOMEM;
-	}
-	memmove(body->p + PREFIX, body->p, body->n);
 	memcpy(body->p, prefix, PREFIX);
-	body->n += PREFIX;
 	c->request = request;
 	c->http_status = c->grpc_status = -1;
 	c->reply.max = LINK_REPLY_MAX + PREFIX;
@@ -292,29 +333,34 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
 	if (frame->hd.type != NGHTTP2_DATA || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) || !l->sending ||
 	    l->sending->stream_id != frame->hd.stream_id)
 		return 0;
-	/* the body's memory goes now; the reply may take long */
-	buf_free(&l->sending->body);
-	l->sending = NULL;
-	l->told_idle = false;
+	body_done(l, l->sending);	/* the reply may take long, and does not need it */
 	return 0;
 }
 
 /* ---- output */
 
-/* Takes from nghttp2 until there is a chunk's worth; between bodies the caller may add calls. What is not written yet stays as it is. */
+static bool all_written(const struct link *l)
+{
+	return l->written == l->out.n && !l->piece_left;
+}
+
+/* Takes from nghttp2 until there is a piece of a body, or a chunk's worth of other things; between bodies the caller may add
+ * calls. What is not written yet stays as it is, so that also the memory of a body is still there. */
 static int fill_out(struct link *l)
 {
-	if (l->written < l->out.n)
+	if (!all_written(l))
 		return 0;
 	l->written = 0;
 	buf_reset(&l->out);
-	while (l->out.n < OUT_CHUNK) {
+	while (l->out.n < OUT_CHUNK && !l->piece_left) {
 		const uint8_t *p;
 		ssize_t n;
 
 		l->busy = true;
 		n = nghttp2_session_mem_send(l->session, &p);
 		l->busy = false;
+		if (n == NGHTTP2_ERR_PAUSE || l->piece_left)
+			return 0;
 		if (n < 0 || (n > 0 && buf_add(&l->out, p, (size_t)n) < 0))
 			return -ENOMEM;
 		if (n > 0)
@@ -332,14 +378,22 @@ static int fill_out(struct link *l)
 /* 1: some went out, 0: no room, -1: down. */
 static int write_some(struct link *l)
 {
+	bool piece = l->written == l->out.n;
 	int n;
 
 	ERR_clear_error();
-	n = SSL_write(l->ssl, l->out.p + l->written, (int)(l->out.n - l->written));
-	if (n > 0) {
+	if (piece)
+		n = SSL_write(l->ssl, l->piece, (int)l->piece_left);
+	else
+		n = SSL_write(l->ssl, l->out.p + l->written, (int)(l->out.n - l->written));
+	if (n > 0 && piece) {
+		l->piece += n;
+		l->piece_left -= (size_t)n;
+	} else if (n > 0) {
 		l->written += (size_t)n;
-		return 1;
 	}
+	if (n > 0)
+		return 1;
 	switch (SSL_get_error(l->ssl, n)) {
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_WRITE:
@@ -348,6 +402,17 @@ static int write_some(struct link *l)
 		down_tls(l, "sending");
 		return -1;
 	}
+}
+
+/* 1: nothing is left, 0: no room, -1: down. */
+static int write_rest(struct link *l)
+{
+	if (BIO_flush(l->gather) > 0)
+		return 1;
+	if (BIO_should_retry(l->gather))
+		return 0;
+	down(l, "sending: connection closed");
+	return -1;
 }
 
 void link_flush(struct link *l)
@@ -361,13 +426,15 @@ void link_flush(struct link *l)
 			down(l, "out of memory");
 			return;
 		}
-		if (l->written == l->out.n)
+		if (all_written(l))
 			break;
 		r = write_some(l);
 	}
+	if (r > 0)
+		r = write_rest(l);
 	if (r < 0 || l->state != LINK_UP)
 		return;
-	if (waits_for(l, EPOLLIN | (l->written < l->out.n ? EPOLLOUT : 0)) < 0)
+	if (waits_for(l, EPOLLIN | (r ? 0 : EPOLLOUT)) < 0)
 		down(l, "epoll");
 }
 
@@ -392,6 +459,8 @@ static int session_start(struct link *l)
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_sent);
+	nghttp2_session_callbacks_set_send_data_callback(cb, send_body);
+	nghttp2_session_callbacks_set_data_source_read_length_callback(cb, body_chunk);
 	nghttp2_option_set_no_closed_streams(option, 1);
 	r = nghttp2_session_client_new2(&l->session, cb, l, option);
 	nghttp2_session_callbacks_del(cb);
@@ -527,6 +596,23 @@ static int set_name(SSL *ssl, const char *name)
 	return SSL_set1_host(ssl, name) == 1 ? 0 : -EINVAL;
 }
 
+/* What TLS writes is gathered: a record is 16 KiB, and a system call for each would cost as much as its encryption. */
+static int set_socket(struct link *l)
+{
+	BIO *fd = BIO_new_socket(l->fd, BIO_NOCLOSE);
+
+	l->gather = BIO_new(BIO_f_buffer());
+	if (!fd || !l->gather || BIO_set_write_buffer_size(l->gather, OUT_CHUNK) != 1) {
+		BIO_free(l->gather);
+		BIO_free(fd);
+		return -ENOMEM;
+	}
+	BIO_up_ref(fd);
+	SSL_set0_rbio(l->ssl, fd);
+	SSL_set0_wbio(l->ssl, BIO_push(l->gather, fd));
+	return 0;
+}
+
 int link_open(struct loop *loop, SSL_CTX *tls, const struct link_target *target, const struct link_events *events, void *ctx,
 	      struct link **ret_l)
 {
@@ -545,7 +631,7 @@ int link_open(struct loop *loop, SSL_CTX *tls, const struct link_target *target,
 		return -errno;
 	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	l->ssl = SSL_new(tls);
-	if (!l->ssl || SSL_set_fd(l->ssl, l->fd) != 1)
+	if (!l->ssl || set_socket(l) < 0)
 		return -ENOMEM;
 	r = set_name(l->ssl, target->name);
 	if (r < 0)
@@ -578,6 +664,7 @@ void link_free(struct link **lp)
 		call_remove(l, c);
 	SSL_free(l->ssl);
 	buf_free(&l->out);
+	buf_free(&l->spare);
 	free(l);
 	*lp = NULL;
 }
@@ -589,7 +676,7 @@ bool link_ready(const struct link *l)
 
 bool link_idle(const struct link *l)
 {
-	return link_ready(l) && !l->sending;
+	return link_ready(l) && !l->sending && !l->piece_left;
 }
 
 unsigned link_calls(const struct link *l)

@@ -9,7 +9,7 @@
  * on any fault, also on a call that ends with another status than OK, and when the store says goodbye and
  * the calls in flight are answered. What was not answered is the caller's to send again.
  *
- * Bounds: one unsent body, replies of LINK_REPLY_MAX bytes. Threads: one. Callbacks may call link_call(), never link_free().
+ * Bounds: the memory of two bodies, replies of LINK_REPLY_MAX bytes. Threads: one. Callbacks may call link_call(), never link_free().
  */
 #ifndef HOSTTRAIL_FORWARDER_LINK_H
 #define HOSTTRAIL_FORWARDER_LINK_H
@@ -54,7 +54,9 @@ void link_free(struct link **l);
 bool link_ready(const struct link *l);	/* connected, not going down */
 bool link_idle(const struct link *l);	/* ready, and no body is under way */
 unsigned link_calls(const struct link *l);
-/* Makes a call; takes body's bytes (a gRPC message without its prefix) and leaves body empty. Only when link_idle().
+/* Begins a body, which is empty: room for what gRPC puts before the message. */
+int link_body(struct link *l, struct buf *body);
+/* Makes a call; takes body's bytes (what link_body() began, and the message behind it) and leaves body empty. Only when link_idle().
  * request comes back in on_reply. */
 int link_call(struct link *l, const char *method, struct buf *body, void *request);
 /* Sends what waits; for after a series of calls. */

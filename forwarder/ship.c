@@ -116,7 +116,9 @@ static int ask_heads(struct ship *s, const struct outlet *o)
 	if (!q)
 		return -ENOMEM;
 	memcpy(q->stream, o->stream, sizeof(q->stream));
-	r = heads_request_build(&body, q->stream);
+	r = link_body(s->link, &body);
+	if (!r)
+		r = heads_request_build(&body, q->stream);
 	if (!r)
 		r = link_call(s->link, HEADS_METHOD, &body, q);
 	if (r < 0) {
@@ -135,7 +137,9 @@ static int send_frames(struct ship *s, struct outlet *o)
 
 	if (!q)
 		return -ENOMEM;
-	r = outlet_fill(o, s->config->spool_dir, q, &body);
+	r = link_body(s->link, &body);
+	if (!r)
+		r = outlet_fill(o, s->config->spool_dir, q, &body);
 	if (r < 0) {
 		free(q);
 		return r;

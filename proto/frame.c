@@ -298,29 +298,50 @@ int frame_peek(const void *p, size_t n, struct frame_header *ret_h, size_t *ret_
 	return 0;
 }
 
-int frame_check(const void *frame, size_t n, struct frame_header *ret_h, const char **ret_why)
+/* It is all there: structure. */
+static int frame_whole(const void *frame, size_t n, struct frame_header *ret_h, const char **ret_why)
 {
-	const uint8_t *p = frame;
-	uint8_t hash[32];
-	size_t total, covered;
+	size_t total;
 	int r = frame_peek(frame, n, ret_h, &total);
 
 	*ret_why = r == -EAGAIN ? "frame is cut short" : "not a frame, or over a limit";
 	if (r < 0)
 		return r;
 	*ret_why = "frame is cut short";
-	if (n < total)
-		return -EAGAIN;
-	covered = ret_h->header_len - 4u;
-	*ret_why = "frame's checksum is wrong";
-	if (crc32c(crc32c(0, p, covered), p + ret_h->header_len, ret_h->payload_len) != get(p + covered, 4))
-		return -EBADMSG;
-	*ret_why = "payload is not the one that the header names";
+	return n < total ? -EAGAIN : 0;
+}
+
+static int checksum(const uint8_t *p, const struct frame_header *h, const char **ret_why)
+{
+	size_t covered = h->header_len - 4u;
+	bool same = crc32c(crc32c(0, p, covered), p + h->header_len, h->payload_len) == get(p + covered, 4);
+
+	*ret_why = same ? NULL : "frame's checksum is wrong";
+	return same ? 0 : -EBADMSG;
+}
+
+int frame_intact(const void *frame, size_t n, struct frame_header *ret_h, const char **ret_why)
+{
+	int r = frame_whole(frame, n, ret_h, ret_why);
+
+	return r < 0 ? r : checksum(frame, ret_h, ret_why);
+}
+
+int frame_check(const void *frame, size_t n, struct frame_header *ret_h, const char **ret_why)
+{
+	const uint8_t *p = frame;
+	uint8_t hash[32];
+	int r = frame_whole(frame, n, ret_h, ret_why);
+
+	if (r < 0)
+		return r;
+	/* the hash first: it waits least for memory that no cache has, and the checksum finds it there then */
 	sha256(p + ret_h->header_len, ret_h->payload_len, hash);
-	if (memcmp(hash, ret_h->payload_sha256, 32))
-		return -EBADMSG;
-	*ret_why = NULL;
-	return 0;
+	r = checksum(p, ret_h, ret_why);
+	if (r < 0 || !memcmp(hash, ret_h->payload_sha256, 32))
+		return r;
+	*ret_why = "payload is not the one that the header names";
+	return -EBADMSG;
 }
 
 int frame_verify(const void *p, const struct frame_header *h, const uint8_t public_key[32])

@@ -84,7 +84,9 @@ int frame_build(struct frame_header *h, const void *raw, size_t raw_len, frame_s
  * formed, even if the payload is not all there; -EAGAIN: more bytes needed to tell;
  * -EBADMSG: not a frame, or over a limit. */
 int frame_peek(const void *p, size_t n, struct frame_header *ret_h, size_t *ret_total);
-/* A whole frame: structure, CRC and payload hash. 0, -EAGAIN (short), -EBADMSG; *ret_why static text. */
+/* A whole frame, as it was written: structure and CRC. 0, -EAGAIN (short), -EBADMSG; *ret_why static text. */
+int frame_intact(const void *p, size_t n, struct frame_header *ret_h, const char **ret_why);
+/* Also its payload's hash: what the signature stands for. Same results. */
 int frame_check(const void *p, size_t n, struct frame_header *ret_h, const char **ret_why);
 /* Ed25519 over a frame that frame_check accepted; key is 32 raw bytes. 0 or -EBADMSG. */
 int frame_verify(const void *p, const struct frame_header *h, const uint8_t public_key[32]);

@@ -6,7 +6,7 @@
  *
  * Segments are append-only, frames back to back (frame.h). One writer (the
  * agent's worker) and one reader (the forwarder), different users, no locks
- * between them: the reader sees whole frames only, as frame_check says. Only
+ * between them: the reader sees whole frames only, as frame_intact says. Only
  * the writer deletes, by what the reader's cursor file says is acknowledged.
  * A torn last frame is cut when the writer opens. A corrupt frame sets its
  * segment aside as <first number>.bad, never deleted; the good frames before and after

@@ -19,6 +19,7 @@ struct segment_scan {
 	uint64_t at;		/* offset of the next frame */
 	struct buf b;		/* bytes of the file from `from` on */
 	uint64_t from;
+	bool unhashed;		/* whoever gets the frames compares their payloads' hashes */
 };
 
 void segment_scan_start(struct segment_scan *s, int fd);

@@ -43,6 +43,7 @@ int spool_reader_open(const char *dir, const uint8_t stream[16], unsigned chain,
 	if (!r)
 		return -ENOMEM;
 	r->dir = r->scan.fd = r->base = -1;
+	r->scan.unhashed = true;	/* the store compares it */
 	if (chain >= CHAIN__MAX)
 		return -EINVAL;
 	memcpy(r->stream, stream, sizeof(r->stream));

@@ -12,6 +12,7 @@
 #include "spool_internal.h"
 
 #define CHUNK (256 * 1024)
+#define MUCH (CHUNK / 4)		/* a frame of this size is read alone, so that not half of the next one is moved afterwards */
 
 void segment_name(uint64_t first, const char *suffix, char ret[SEGMENT_NAME_MAX])
 {
@@ -114,17 +115,17 @@ static void forget(struct segment_scan *s)
 /* Tries to have `want` bytes from s->at on in memory; fewer at the end of the file. */
 static int fill(struct segment_scan *s, size_t want)
 {
-	size_t have;
+	size_t have, room = want > MUCH ? want + FRAME_HEADER_MAX : CHUNK;
 
 	bytes_at(s, &have);
 	if (have >= want)
 		return 0;
 	buf_drop(&s->b, s->b.n - have);
 	s->from = s->at;
-	if (buf_reserve(&s->b, want - have > CHUNK ? want - have : CHUNK) < 0)
+	if (buf_reserve(&s->b, room - have) < 0)
 		return -ENOMEM;
 	while (s->b.n < want) {
-		ssize_t n = pread(s->fd, s->b.p + s->b.n, s->b.cap - s->b.n, (off_t)(s->from + s->b.n));
+		ssize_t n = pread(s->fd, s->b.p + s->b.n, room - s->b.n, (off_t)(s->from + s->b.n));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -165,7 +166,7 @@ static int frame_here(struct segment_scan *s, struct frame_header *h, const uint
 		return r;
 	*ret_p = bytes_at(s, &n);
 	*ret_n = total;
-	r = frame_check(*ret_p, n, h, ret_why);
+	r = (s->unhashed ? frame_intact : frame_check)(*ret_p, n, h, ret_why);
 	return r < 0 ? r : 1;
 }
 

@@ -2,7 +2,7 @@
 /*
  * faults.h - what ingest noticed, on its way to the store's own records; and gaps that wait.
  *
- * Ingest's network thread must not wait for the disk: it leaves a copy here, the tailer says it. The queue is bounded;
+ * Ingest's keeper must not wait for the disk: it leaves a copy here, the tailer says it. The queue is bounded;
  * what does not fit is counted and said with the next.
  *
  * A gap is not a loss yet: its frames may still come, or a tombstone may say that the agent gave them up. It waits

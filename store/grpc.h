@@ -6,9 +6,10 @@
  * handshake. What a peer may cost us is bounded by struct grpc_limits; a peer over a bound is told why (gRPC
  * status, or GOAWAY with text) and counted.
  *
- * One loop, one thread: every function is for the thread that calls grpc_poll(), handlers run in it, and none may block.
- * A handler ends its call with grpc_reply() or grpc_fail(), at once or later; until then the call is valid even if its
- * connection is gone. Requests of one connection are handed over in the order in which their last byte arrived.
+ * One loop, one thread: every function is for the thread that calls grpc_poll(), handlers run in it, and while one blocks
+ * nobody is served. A handler ends its call with grpc_reply() or grpc_fail(), at once or later; until then the call is valid
+ * even if its connection is gone, and other threads may ask about it (grpc_peer(), grpc_arrived(), grpc_connection()).
+ * Requests of one connection are handed over in the order in which their last byte arrived.
  */
 #ifndef HOSTTRAIL_STORE_GRPC_H
 #define HOSTTRAIL_STORE_GRPC_H
@@ -16,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/buf.h"
 #include "proto/pki.h"
 
 #define GRPC_MESSAGE_MAX (8u << 20)
@@ -70,7 +72,7 @@ struct grpc_counters {
 struct grpc_server;
 struct grpc_call;
 
-/* message: valid until the handler returns. */
+/* message: valid until the handler returns, unless it takes it (grpc_take()). */
 typedef void (*grpc_handler_fn)(void *ctx, struct grpc_call *call, const uint8_t *message, size_t n);
 
 struct grpc_method {
@@ -93,6 +95,12 @@ int grpc_poll(struct grpc_server *s, int timeout_ms);
 const struct pki_binding *grpc_peer(const struct grpc_call *call);
 /* Our wall clock, ns, when the request's first header was read. */
 int64_t grpc_arrived(const struct grpc_call *call);
+/* A number for the call's connection; no other one ever has it. */
+uint64_t grpc_connection(const struct grpc_call *call);
+/* In a handler: the message's memory is the caller's from here on; the message stays where it is until grpc_give(). */
+void grpc_take(struct grpc_call *call, struct buf *ret_memory);
+/* Gives it back for the next message, which costs less than new memory; by any thread, instead of buf_free(). */
+void grpc_give(struct grpc_server *s, struct buf *memory);
 /* End the call; it must not be used afterwards. message is copied. */
 void grpc_reply(struct grpc_call *call, const void *message, size_t n);
 void grpc_fail(struct grpc_call *call, enum grpc_status status, const char *message);

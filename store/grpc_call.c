@@ -11,6 +11,7 @@
 
 #define PREFIX 5			/* compressed flag, length */
 #define HEADER_OVERHEAD 32		/* RFC 9113, 6.5.2 */
+#define BELIEVED 64			/* times what is there of a message, that much is reserved for it */
 #define CONTROL_BURST 4			/* seconds' worth of control frames that may come at once */
 #define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE }
 
@@ -172,6 +173,17 @@ const struct pki_binding *grpc_peer(const struct grpc_call *call)
 	return &call->peer;
 }
 
+uint64_t grpc_connection(const struct grpc_call *call)
+{
+	return call->connection;
+}
+
+void grpc_take(struct grpc_call *call, struct buf *ret_memory)
+{
+	*ret_memory = *call->taken;
+	*call->taken = (struct buf){ 0 };
+}
+
 int64_t grpc_arrived(const struct grpc_call *call)
 {
 	return call->arrived;
@@ -214,6 +226,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	call->conn = c;
 	call->stream_id = frame->hd.stream_id;
 	call->peer = c->peer;
+	call->connection = c->number;
 	call->arrived = clock_wall();
 	call->body.max = c->server->limits.message_bytes + PREFIX;
 	call->open_body = true;
@@ -294,6 +307,55 @@ static void check_body(struct grpc_call *call)
 		refuse(call, GRPC_UNIMPLEMENTED, "more than one message in a unary call");
 }
 
+void grpc_give(struct grpc_server *s, struct buf *memory)
+{
+	bool fits = memory->cap >= SPARE_MIN && memory->cap <= SPARE_MAX;
+
+	pthread_mutex_lock(&s->spares_lock);
+	for (unsigned i = 0; fits && i < SPARES; i++)
+		if (!s->spares[i].p) {
+			s->spares[i] = *memory;
+			*memory = (struct buf){ 0 };
+			break;
+		}
+	pthread_mutex_unlock(&s->spares_lock);
+	buf_free(memory);
+}
+
+/* Moves what is there of a message into memory that was used before, if there is any. */
+static void body_move(struct grpc_server *s, struct buf *body)
+{
+	struct buf spare = { 0 };
+
+	pthread_mutex_lock(&s->spares_lock);
+	for (unsigned i = 0; i < SPARES && !spare.p; i++) {
+		spare = s->spares[i];
+		s->spares[i] = (struct buf){ 0 };
+	}
+	pthread_mutex_unlock(&s->spares_lock);
+	buf_reset(&spare);
+	spare.max = body->max;
+	if (spare.p && !buf_add(&spare, body->p, body->n)) {
+		buf_free(body);
+		*body = spare;
+		return;
+	}
+	buf_free(&spare);
+}
+
+/* Room for the message, once the peer has sent enough of it to be believed. */
+static int body_reserve(struct grpc_call *call)
+{
+	struct buf *b = &call->body;
+	size_t all = b->n < PREFIX ? 0 : declared(call) + (size_t)PREFIX;
+
+	if (all <= b->cap || all > b->max || all / BELIEVED > b->n)
+		return 0;
+	if (all >= SPARE_MIN)
+		body_move(call->conn->server, b);
+	return buf_reserve(b, all - b->n);
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *p, size_t n, void *ctx)
 {
 	struct grpc_conn *c = ctx;
@@ -308,7 +370,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
 		refuse(call, GRPC_RESOURCE_EXHAUSTED, "too many unfinished requests");
 		return 0;
 	}
-	if (buf_add(&call->body, p, n) < 0) {
+	if (body_reserve(call) < 0 || buf_add(&call->body, p, n) < 0) {
 		grpc_fence(call);
 		refuse(call, GRPC_RESOURCE_EXHAUSTED, "message over the limit, or out of memory");
 		return 0;
@@ -337,6 +399,7 @@ static void body_done(struct grpc_call *call)
 	body_account(call, -(int64_t)call->body.n);
 	message = call->body;
 	call->body = (struct buf){ 0 };
+	call->taken = &message;
 	call->handed = true;
 	call->method->handler(c->server->ctx, call, message.p + PREFIX, message.n - PREFIX);
 	buf_free(&message);

@@ -16,6 +16,7 @@
 #define LINGER_BYTES (1 << 20)		/* of leftovers that are read after goodbye */
 #define STREAM_WINDOW (1 << 20)
 #define CONNECTION_WINDOW (8 << 20)
+#define FRAME_BYTES (64 * 1024)		/* of one HTTP/2 frame */
 
 /* ---- life */
 
@@ -44,6 +45,7 @@ int grpc_conn_new(struct grpc_server *s, int fd)
 	if (!c)
 		return -ENOMEM;
 	c->server = s;
+	c->number = ++s->last_number;
 	c->source = (struct grpc_source){ on_event, c };
 	c->fd = fd;
 	c->born = c->last_byte = grpc_now();
@@ -102,6 +104,7 @@ static int session_start(struct grpc_conn *c)
 	const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, l->streams },
 		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW },
+		{ NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_BYTES },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, l->header_bytes },
 	};
 

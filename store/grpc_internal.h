@@ -4,6 +4,7 @@
 #ifndef HOSTTRAIL_STORE_GRPC_INTERNAL_H
 #define HOSTTRAIL_STORE_GRPC_INTERNAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include <nghttp2/nghttp2.h>
@@ -12,6 +13,10 @@
 
 #include "grpc.h"
 #include "lib/buf.h"
+
+#define SPARES 4			/* messages' memory that is kept for the next ones, */
+#define SPARE_MIN (64u << 10)		/* if it is of such a size */
+#define SPARE_MAX (2u << 20)
 
 #define COUNT(field, n) __atomic_add_fetch(&(field), (uint64_t)(n), __ATOMIC_RELAXED)
 
@@ -28,6 +33,7 @@ struct grpc_call {
 	int32_t stream_id;
 	const struct grpc_method *method;
 	struct pki_binding peer;
+	uint64_t connection;
 	int64_t arrived;		/* wall clock ns */
 	uint32_t header_bytes;
 	bool is_post, is_grpc, bad_encoding, has_path;
@@ -36,6 +42,7 @@ struct grpc_call {
 	bool handed;			/* to the handler; it ends the call */
 	bool replied;
 	struct buf body;		/* prefix and message so far */
+	struct buf *taken;		/* while the handler runs: what grpc_take() takes */
 	struct buf reply;		/* prefix and message */
 	size_t reply_sent;
 	struct grpc_call *prev, *next;	/* in conn->calls */
@@ -43,6 +50,7 @@ struct grpc_call {
 
 struct grpc_conn {
 	struct grpc_server *server;
+	uint64_t number;
 	int fd;
 	SSL *ssl;
 	nghttp2_session *session;
@@ -87,6 +95,9 @@ struct grpc_server {
 	uint64_t next_tick;
 	struct grpc_conn *conns;
 	unsigned nconns;
+	uint64_t last_number;		/* of a connection */
+	pthread_mutex_t spares_lock;
+	struct buf spares[SPARES];
 };
 
 uint64_t grpc_now(void);		/* boot-time ms */

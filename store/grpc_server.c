@@ -251,6 +251,7 @@ int grpc_new(const struct grpc_config *config, const struct grpc_method *methods
 	snprintf(why, 256, "out of memory");
 	if (!s)
 		return -ENOMEM;
+	pthread_mutex_init(&s->spares_lock, NULL);
 	s->epoll = s->listener = -1;
 	s->limits = config->limits;
 	s->on_peer = config->on_peer;
@@ -295,6 +296,9 @@ void grpc_free(struct grpc_server **sp)
 	nghttp2_session_callbacks_del(s->callbacks);
 	nghttp2_option_del(s->options);
 	SSL_CTX_free(s->tls);
+	for (unsigned i = 0; i < SPARES; i++)
+		buf_free(&s->spares[i]);
+	pthread_mutex_destroy(&s->spares_lock);
 	free(s->watches);
 	free(s);
 	*sp = NULL;

@@ -16,8 +16,10 @@
  *
  * A reply waits until everything that it says is synced; one sync serves all replies that wait for it.
  *
- * Threads: start and stop by one thread; two threads of its own (network, sync). The callbacks run in the network
- * thread and must not block longer than a journal_append(). ingest_metric() by any thread.
+ * Threads: start and stop by one thread; three of its own, so that receiving, checking and syncing go on side by side: network (TLS,
+ * HTTP/2, replies), keeper (all of the above, one request after the other as they arrived), sync. The callbacks run in the keeper's,
+ * hold() in the network's; none may block longer than a journal_append(). ingest_metric() by any thread.
+ * Bounds: grpc.h's for what is on its way in; behind it 8 MiB of requests wait for the keeper, or one; then nobody's are read.
  */
 #ifndef HOSTTRAIL_STORE_INGEST_H
 #define HOSTTRAIL_STORE_INGEST_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ingest_internal.h - shared by ingest.c (threads, replies), ingest_frame.c (one frame) and ingest_metrics.c. */
+/* ingest_internal.h - shared by ingest.c (requests, from the network thread to the keeper and back, and replies),
+ * ingest_frame.c (one frame) and ingest_metrics.c. */
 #ifndef HOSTTRAIL_STORE_INGEST_INTERNAL_H
 #define HOSTTRAIL_STORE_INGEST_INTERNAL_H
 
@@ -9,16 +10,27 @@
 #include "lib/buf.h"
 #include "proto/shipmsg.h"
 
-/* A reply that waits until appends up to `ticket` are synced. */
-struct waiting {
-	struct grpc_call *call;		/* NULL: it was refused, and waits for what it asked */
-	uint64_t ticket;
-	bool urgent;			/* not an acknowledgement: never withheld */
-	bool asks;			/* for heads, which are the reply */
-	struct buf reply;
+/* A request from its handler to its reply: first in `queue`, then the keeper has it, then in `kept`, then in `waiting`
+ * until appends up to `ticket` are synced. */
+struct request {
+	struct grpc_call *call;		/* the network thread's; NULL: it was refused, and waits for what it asked */
+	uint64_t connection;
+	struct buf memory;		/* the message's, until it is kept */
+	const uint8_t *message;
+	size_t n;
+	bool behind;			/* an earlier one of its connection was put off: nothing of it is taken */
+	bool asks;			/* for heads, which are the reply; never withheld */
 	struct keep_heads heads;
-	struct waiting *prev, *next;
+	/* what the keeper made of it */
+	enum grpc_status failed;	/* with `why`; or GRPC_OK: there is a reply */
+	const char *why;		/* static */
+	bool fence;			/* its connection takes nothing more */
+	uint64_t appends, ticket;
+	struct buf reply;
+	struct request *prev, *next;
 };
+
+enum { INGEST_THREADS = 3 };			/* syncer, keeper, network */
 
 struct ingest {
 	struct keep *keep;
@@ -26,13 +38,16 @@ struct ingest {
 	void *ctx;
 	struct grpc_server *server;
 	uint64_t metrics[INGEST_METRIC__MAX];	/* atomic */
-	pthread_t network, syncer;
-	int wake;				/* eventfd: synced, or stop */
-	struct waiting *waiting;		/* network thread only */
+	pthread_t threads[INGEST_THREADS];
+	int wake;				/* eventfd: synced, something else for the network thread, or stop */
+	struct request *waiting;		/* network thread only */
 	bool held;
 	/* under lock */
 	pthread_mutex_t lock;
-	pthread_cond_t work;
+	pthread_cond_t come, room, work;	/* for the keeper, for the network thread, for the syncer */
+	struct request *queue, *kept;
+	unsigned fences;			/* of requests in `kept` that fence their connections */
+	size_t queued;				/* bytes of requests that are not kept yet */
 	uint64_t appended, synced;		/* tickets: counts of appends */
 	bool stop;
 };

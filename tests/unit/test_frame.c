@@ -255,6 +255,37 @@ static void crc(void)
 	}
 }
 
+/* With a checksum of its own it is whole, but not what was signed. */
+static void another_payload(void)
+{
+	struct buf out = { 0 };
+	struct frame_header h;
+	uint8_t hash[32];
+	const char *why;
+	uint32_t c;
+
+	make(&out, hash);
+	out.p[out.n - 1] ^= 1;
+	ok_int(frame_intact(out.p, out.n, &h, &why), -EBADMSG);
+	c = crc32c(crc32c(0, out.p, 240), out.p + 244, out.n - 244);
+	memcpy(out.p + 240, &c, 4);
+	ok(!frame_intact(out.p, out.n, &h, &why) && !why);
+	ok_int(frame_check(out.p, out.n, &h, &why), -EBADMSG);
+	ok(strstr(why, "payload"));
+	buf_free(&out);
+}
+
+/* Long enough for the lanes of the CPU's instruction, at every alignment. */
+static void crc_of_much(void)
+{
+	uint8_t bytes[8 * 1024];
+
+	random_bytes(bytes, sizeof(bytes));
+	for (size_t i = 0; i < 8; i++)
+		for (size_t n = 3 * 1024 - 9; n < sizeof(bytes) - i; n += 333)
+			ok(crc32c_portable(~(uint32_t)n, bytes + i, n) == crc32c(~(uint32_t)n, bytes + i, n));
+}
+
 static void *in_thread(void *arg)
 {
 	struct buf out = { 0 };
@@ -288,6 +319,6 @@ static void chains(void)
 
 static const struct tap_case cases[] = {
 	CASE(round_trip), CASE(layout), CASE(every_bit_and_every_cut), CASE(limits), CASE(most_ranges),
-	CASE(failures_leave_out_unchanged), CASE(bombs), CASE(crc), CASE(threads), CASE(chains),
+	CASE(failures_leave_out_unchanged), CASE(bombs), CASE(crc), CASE(crc_of_much), CASE(another_payload), CASE(threads), CASE(chains),
 };
 TAP_MAIN(cases)

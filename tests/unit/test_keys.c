@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,28 @@ static void fresh(void)
 	strcpy(path, "/tmp/test_keys.XXXXXX");
 	close(mkstemp(path));
 	unlink(path);
+}
+
+/* More than are kept ready, in turns: each is taken for itself only. */
+static void many_keys(void)
+{
+	enum { MANY = 130 };
+	uint8_t pub[MANY][32], sig[MANY][64];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+		EVP_MD_CTX *c = EVP_MD_CTX_new();
+		size_t n = 32, len = 64;
+
+		must(EVP_PKEY_get_raw_public_key(k, pub[i], &n) == 1 && EVP_DigestSignInit(c, NULL, NULL, NULL, k) == 1 &&
+		     EVP_DigestSign(c, sig[i], &len, (const uint8_t *)"text", 4) == 1);
+		EVP_MD_CTX_free(c);
+		EVP_PKEY_free(k);
+	}
+	for (unsigned i = 0; i < 2 * MANY; i++) {
+		ok_int(sign_verify(pub[i % MANY], "text", 4, sig[i % MANY]), 0);
+		ok_int(sign_verify(pub[i % MANY], "text", 4, sig[(i + 1) % MANY]), -EBADMSG);
+	}
 }
 
 static void make_and_load(void)
@@ -114,6 +137,6 @@ static void hex_and_hashes(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(make_and_load), CASE(openssl_agrees), CASE(known_signature), CASE(not_a_key), CASE(hex_and_hashes),
+	CASE(make_and_load), CASE(many_keys), CASE(openssl_agrees), CASE(known_signature), CASE(not_a_key), CASE(hex_and_hashes),
 };
 TAP_MAIN(cases)
