@@ -7,7 +7,7 @@
 #define HOSTTRAIL_STORE_ENGINE_H
 
 #include "follow.h"
-#include "ops.h"
+#include "frames.h"
 
 struct engine_ops {
 	/* What answers an operation of ops.c's table; NULL: this engine does not have it. */
@@ -18,6 +18,7 @@ struct engine_ops {
 	/* As follow.h's, for deliveries. */
 	int (*follow)(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next);
 	journal_pos (*end)(struct store *st);
+	const struct frames_ops *frames;
 };
 
 /* What answers op here. */

@@ -545,8 +545,10 @@ const char *setup_round(struct setup *s)
 		write_ports(s);
 	if (s->unsaid_start)
 		say_started(s);
-	if (s->st.cluster)
+	if (s->st.cluster) {
+		on_progress(s);		/* nobody else wakes who waits, and ends connections that are slow */
 		return NULL;
+	}
 	retention_tick(s->st.retention);
 	if (s->running && !s->st.lake && clock_boot() - s->lake_tried > LAKE_RETRY_NS)
 		start_lake(s);

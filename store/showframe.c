@@ -2,7 +2,6 @@
 #include "showframe.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,14 +32,6 @@ static void json_hex(struct json *j, const char *key, const void *p, size_t n)
 	json_string(j, key, text);
 }
 
-void show_position(struct json *j, journal_pos pos)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%u:%u", (unsigned)(pos >> 32), (unsigned)pos);
-	json_string(j, "Position", text);
-}
-
 static void show_intact(struct json *j, const struct journal_entry *e, const struct frame_header *h)
 {
 	uint8_t digest[32];
@@ -49,12 +40,24 @@ static void show_intact(struct json *j, const struct journal_entry *e, const str
 	json_boolean(j, "PayloadIntact", !memcmp(digest, h->payload_sha256, 32));
 }
 
-int show_frame(struct json *j, const char *key, const struct journal_entry *e, const struct frame_header *h, unsigned what)
+static int show_damage(struct json *j, const struct frames_item *f)
 {
+	json_string(j, "Damaged", f->damaged);
+	json_uint(j, "Length", f->length);
+	json_close(j, '}');
+	return 0;
+}
+
+int show_frame(struct json *j, const char *key, const struct frames_item *f, unsigned what)
+{
+	const struct journal_entry *e = f->entry;
+	const struct frame_header *h = f->header;
 	int r;
 
 	json_open(j, key, '{');
-	show_position(j, e->pos);
+	json_string(j, "Position", f->position);
+	if (f->damaged)
+		return show_damage(j, f);
 	json_hex(j, "Stream", h->stream, 16);
 	json_string(j, "Chain", chain_name(h->chain) ? chain_name(h->chain) : "");
 	json_uint(j, "Number", h->number);

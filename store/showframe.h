@@ -3,20 +3,18 @@
 #ifndef HOSTTRAIL_STORE_SHOWFRAME_H
 #define HOSTTRAIL_STORE_SHOWFRAME_H
 
-#include "journal.h"
+#include "frames.h"
 
 struct json;
 
 enum {
 	SHOW_PAYLOAD = 1,	/* the payload, too */
-	SHOW_HEADER_ONLY = 2,	/* the entry was read without its payload, which cannot be looked at */
+	SHOW_HEADER_ONLY = 2,	/* it was read without its payload, which cannot be looked at */
 };
 
 /* One member of a list, or with a key of an object. 0 or -ENOMEM. */
-int show_frame(struct json *j, const char *key, const struct journal_entry *e, const struct frame_header *h, unsigned what);
+int show_frame(struct json *j, const char *key, const struct frames_item *f, unsigned what);
 /* Bytes as base64. 0 or -ENOMEM. */
 int show_base64(struct json *j, const char *key, const void *p, size_t n);
-/* "<segment>:<offset>" */
-void show_position(struct json *j, journal_pos pos);
 
 #endif

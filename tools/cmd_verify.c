@@ -97,7 +97,7 @@ static int add_frame(struct verify *v, struct json_object *f)
 	int r;
 
 	if (member_at(f, "Damaged")) {
-		evidence_fault(v->evidence, "journal %s: %s", member_text(f, "Position"), member_text(f, "Damaged"));
+		evidence_fault(v->evidence, "what lies at %s: %s", member_text(f, "Position"), member_text(f, "Damaged"));
 		return 0;
 	}
 	r = base64_decode(member_text(f, "Header"), &bytes);
@@ -106,7 +106,7 @@ static int add_frame(struct verify *v, struct json_object *f)
 	if (r >= 0)
 		r = hex_parse(member_text(f, "PublicKey"), key, sizeof(key));
 	if (r < 0 && r != -ENOMEM) {
-		evidence_fault(v->evidence, "journal %s: the store's answer is malformed", member_text(f, "Position"));
+		evidence_fault(v->evidence, "what lies at %s: the store's answer is malformed", member_text(f, "Position"));
 		return 0;
 	}
 	if (r >= 0)

@@ -75,5 +75,6 @@ struct cluster *cluster_of(struct store *st);
 op_fn cluster_trail_op(const char *name);
 int cluster_lookup(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int cluster_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+extern const struct frames_ops cluster_frames;	/* evidence.c */
 
 #endif

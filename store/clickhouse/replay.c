@@ -40,15 +40,20 @@ struct replay {
 
 /* ---- rows */
 
-const char frames_select[] = "SELECT framekey, account, host, hostkey, region, received, flags, frame FROM " TABLE_ALL
+const char frames_select[] = "SELECT framekey, batch, account, host, hostkey, region, received, flags, frame FROM " TABLE_ALL
 			     " WHERE kind = 1 AND eventtime = toDateTime(0)";
 
-static bool take_name(struct str *s, char *ret, size_t room)
+/* false: there is no text. */
+static bool take_name(struct str *s, char *ret, size_t room, bool *strange)
 {
 	struct str t;
 
-	if (!rows_take_text(s, &t) || t.n >= room || memchr(t.p, 0, t.n))
+	if (!rows_take_text(s, &t))
 		return false;
+	if (t.n >= room || memchr(t.p, 0, t.n)) {
+		*strange = true;
+		t.n = 0;
+	}
 	memcpy(ret, t.p, t.n);
 	ret[t.n] = '\0';
 	return true;
@@ -61,10 +66,12 @@ bool frames_next(struct str *p, struct frame_row *ret)
 	char key[65];
 
 	memset(ret, 0, sizeof(*ret));
-	if (!rows_take(p, &ret->key, 8) || !take_name(p, o->account, sizeof(o->account)) || !take_name(p, o->host_id, sizeof(o->host_id)) ||
-	    !take_name(p, key, sizeof(key)) || hex_parse(key, o->key, 32) < 0 || !take_name(p, o->region, sizeof(o->region)) ||
-	    !rows_take(p, &ret->entry.received, 8) || !rows_take(p, &ret->entry.flags, 2) || !rows_take_text(p, &frame))
+	if (!rows_take(p, &ret->key, 8) || !rows_take(p, &ret->batch, 8) || !take_name(p, o->account, sizeof(o->account), &ret->strange) ||
+	    !take_name(p, o->host_id, sizeof(o->host_id), &ret->strange) || !take_name(p, key, sizeof(key), &ret->strange) ||
+	    !take_name(p, o->region, sizeof(o->region), &ret->strange) || !rows_take(p, &ret->entry.received, 8) ||
+	    !rows_take(p, &ret->entry.flags, 2) || !rows_take_text(p, &frame))
 		return false;
+	ret->strange |= hex_parse(key, o->key, 32) < 0;
 	ret->entry.frame = (const uint8_t *)frame.p;
 	ret->entry.frame_len = frame.n;
 	return true;
@@ -126,7 +133,7 @@ static int take_rows(struct chunk *k, const struct buf *b)
 
 	/* of a frame that is there twice either will do */
 	while (rest.n && k->nrows < CHUNK_FRAMES)
-		if (!frames_next(&rest, &k->rows_of[k->nrows++]))
+		if (!frames_next(&rest, &k->rows_of[k->nrows]) || k->rows_of[k->nrows++].strange)
 			return -EBADMSG;
 	match(k, before);
 	return 0;

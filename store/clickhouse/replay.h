@@ -19,7 +19,8 @@ journal_pos replay_end(struct store *st);
 
 /* A frame's row, as frames_select's columns have it in RowBinary; texts within the answer. */
 struct frame_row {
-	uint64_t key;
+	uint64_t key, batch;
+	bool strange;			/* its host's names or key are none: nobody of us wrote that */
 	struct journal_entry entry;
 };
 extern const char frames_select[];

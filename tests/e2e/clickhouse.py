@@ -3,6 +3,7 @@
 # ht-test: timeout=300 long later=60
 """Stores in front of a real ClickHouse cluster (two servers of Debian's 18.16, ZooKeeper): what is acknowledged is there, once,
 whichever store took it, and stays there when a server or a store is killed under load."""
+import json
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import grpc
+import bucketkit
 import tap
 import chcases
 from chcases import AWS, compare_lookups, compare_sql, fill_both, lookup, refuse_hostile
@@ -182,6 +184,15 @@ def a_query_is_every_stores(t):
         t.ok(a["QueryId"] in [q["QueryId"] for q in listed], "in the other's list")
 
 
+def frames_are_evidence(t):
+    """More of it: clickhouse_evidence.py."""
+    ours, embedded = both()
+    for s in (ours, embedded):
+        status, faults, text = bucketkit.verify(s.dir)
+        chains = [x for x in map(json.loads, text.splitlines()) if x.get("host") in PKI.ids.values()]
+        t.equal((status, faults, len(chains), sum(x["records"] for x in chains)), (0, [], 2, size("clickhouse.records") + 600), text)
+
+
 def what_two_stores_wrote_is_there_once(t):
     """As if a store had died with its INSERT under way, and another had written the same frames meanwhile."""
     stream, server = new_stream(), cluster().servers[0]
@@ -230,7 +241,7 @@ if __name__ == "__main__":
     try:
         tap.main([acknowledged_is_in_the_cluster_once, what_two_stores_wrote_is_there_once, what_is_odd_is_said, with_a_quorum_nothing_is_acknowledged_by_one_server,
                   a_server_is_killed_under_load, a_store_is_killed_and_the_other_goes_on, lookups_find_what_the_embedded_engine_finds,
-                  answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, a_query_is_every_stores, two_shards_are_one])
+                  answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, frames_are_evidence, a_query_is_every_stores, two_shards_are_one])
     finally:
         for x in _both:
             x.stop()
