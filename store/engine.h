@@ -15,8 +15,9 @@ struct engine_ops {
 	/* NULL: it takes frames and answers. */
 	const char *(*why_not)(struct store *st);
 	void (*metrics)(struct store *st, struct buf *out);
-	/* As follow.h's, for deliveries. */
+	/* As follow.h's, for deliveries and Tail. */
 	int (*follow)(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next);
+	int (*range)(struct store *st, journal_pos *ret_oldest, journal_pos *ret_end);
 	journal_pos (*end)(struct store *st);
 	const struct frames_ops *frames;
 };

@@ -112,6 +112,18 @@ int follow_frames(struct store *st, journal_pos from, journal_pos to, follow_fn 
 	return (st->engine ? st->engine->follow : follow_journal)(st, from, to, fn, ctx, ret_next);
 }
 
+static int journal_range(struct store *st, journal_pos *ret_oldest, journal_pos *ret_end)
+{
+	*ret_oldest = 0;
+	*ret_end = tailer_done(st->tailer).pos;
+	return 0;
+}
+
+int follow_range(struct store *st, journal_pos *ret_oldest, journal_pos *ret_end)
+{
+	return (st->engine ? st->engine->range : journal_range)(st, ret_oldest, ret_end);
+}
+
 journal_pos follow_end(struct store *st)
 {
 	return st->engine ? st->engine->end(st) : journal_end(st->journal);

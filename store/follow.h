@@ -20,6 +20,8 @@ typedef int (*follow_fn)(void *ctx, const struct journal_entry *e, struct decode
 
 /* Frames from `from` on that are indexed and lie before `to` (UINT64_MAX: no end). *ret_next: where to go on. */
 int follow_frames(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next);
+/* What there is to follow from the oldest on, and where it ends now: before that, all is indexed. -EAGAIN: nobody can say. */
+int follow_range(struct store *st, journal_pos *ret_oldest, journal_pos *ret_end);
 journal_pos follow_end(struct store *st);	/* behind the last frame that can be followed, or will be */
 /* 1: a fork's record that is, with the very same content, in a frame before this one: it counts there, and not here. 0, or
  * -EAGAIN: a stretch of the index is being made anew, and nobody can say. The caller holds decoded_lock(d); texts borrowed

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "attrs.h"
+#include "follow.h"
 #include "input.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "ops.h"
 #include "proto/json.h"
-#include "tailer.h"
 #include "token.h"
 
 #define RESULTS_MAX 1000
@@ -27,7 +27,8 @@ struct tail {
 	unsigned nattrs, max, shown;
 	double wait;
 	struct buf binding;
-	struct index_place until;
+	journal_pos oldest, until;	/* what can be told */
+	bool waits;
 	uint64_t look_until;
 	struct json j;
 };
@@ -102,10 +103,9 @@ static int begin(struct json_object *in, struct reply *r, struct tail *t)
 		return bad_value(r, "From takes the values now and oldest.");
 	if (token && token_read(t->st->token_key, t->binding.p, t->binding.n, token, &at) < 0)
 		return reply_error(r, "InvalidNextTokenException", "The Token is not valid, or was given for other Attributes.");
-	if (token)
-		t->state->place = at.place;
-	else if (!from || !strcmp(from, "now"))
-		t->state->place = tailer_done(t->st->tailer);
+	if (token && at.place.pos < t->oldest)
+		return reply_error(r, "InvalidNextTokenException", "What arrived since the Token was given is not kept in order any more.");
+	t->state->place = token ? at.place : (struct index_place){ !from || !strcmp(from, "now") ? t->until : t->oldest, 0 };
 	if (!t->state->wait_until)
 		t->state->wait_until = clock_boot() + (uint64_t)(t->wait * 1e9);
 	t->state->begun = true;
@@ -143,31 +143,37 @@ static int show_frame(struct tail *t, struct decoded *d)
 	return r;
 }
 
-static int on_entry(void *ctx, const struct journal_entry *e)
+static int on_frame(void *ctx, const struct journal_entry *e, struct decoded *d)
 {
 	struct tail *t = ctx;
-	struct decoded *d;
 	int r;
 
-	if (e->pos >= t->until.pos || is_full(t) || clock_boot() > t->look_until)
+	if (is_full(t) || clock_boot() > t->look_until)
 		return 1;
 	if (e->pos != t->state->place.pos)
 		t->state->place = (struct index_place){ e->pos, 0 };
-	r = decoded_get(t->st->decoded, t->st->journal, e->pos, &d);
-	if (r < 0 && r != -EBADMSG && r != -ENOENT)
-		return r;
-	if (r == 0) {
-		decoded_lock(d);
-		r = show_frame(t, d);
-		if (!r && t->state->place.record < d->records)
-			r = 1;
-		decoded_unlock(d);
-		decoded_release(t->st->decoded, d);
-		if (r)
-			return r;
-	}
-	t->state->place = (struct index_place){ e->next, 0 };
-	return 0;
+	decoded_lock(d);
+	r = show_frame(t, d);
+	if (!r && t->state->place.record < d->records)
+		r = 1;
+	decoded_unlock(d);
+	if (!r)
+		t->state->place = (struct index_place){ e->next, 0 };
+	return r;
+}
+
+/* What is there from the place on; the place moves along. */
+static int look(struct tail *t)
+{
+	journal_pos next;
+	int r;
+
+	t->look_until = clock_boot() + LOOK_NS;
+	r = follow_frames(t->st, t->state->place.pos, t->until, on_frame, t, &next);
+	if (next > t->state->place.pos)
+		t->state->place = (struct index_place){ next, 0 };
+	t->waits = r == -EAGAIN;	/* for what is known to be there */
+	return t->waits ? 0 : r;
 }
 
 static int answer(struct tail *t, struct reply *r)
@@ -177,14 +183,12 @@ static int answer(struct tail *t, struct reply *r)
 	int res;
 
 	t->j.out = &r->body;
-	t->until = tailer_done(t->st->tailer);
-	t->look_until = clock_boot() + LOOK_NS;
 	json_open(&t->j, NULL, '{');
 	json_open(&t->j, "Events", '[');
-	res = journal_scan(t->st->journal, t->state->place.pos, false, on_entry, t, NULL);
+	res = look(t);
 	if (res < 0)
 		return res;
-	if (!t->shown && clock_boot() < t->state->wait_until && t->state->place.pos >= t->until.pos)
+	if (!t->shown && clock_boot() < t->state->wait_until && (t->waits || t->state->place.pos >= t->until))
 		return OP_WAIT;
 	json_close(&t->j, ']');
 	at = (struct index_key){ 0, t->state->place };
@@ -201,11 +205,15 @@ int op_tail(struct store *st, struct json_object *in, struct op_state *state, st
 
 	if (!res)
 		res = parse_numbers(in, r, &t);
-	if (!res && !state->begun)
-		res = begin(in, r, &t);
 	if (res < 0)
 		return res;
-	res = answer(&t, r);
+	res = follow_range(st, &t.oldest, &t.until);
+	if (res == -EAGAIN)
+		return reply_fault(r, 503, "ServiceUnavailableException", "The store's cluster does not answer.");
+	if (!res && !state->begun && begin(in, r, &t) < 0)
+		return -EINVAL;
+	if (!res)
+		res = answer(&t, r);
 	if (res >= 0)
 		return res;
 	log_limited(LOG_LEVEL_ERROR, res, "Tail failed");

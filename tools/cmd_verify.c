@@ -21,7 +21,7 @@
 #include "trailcheck.h"
 
 enum { OPT_START = OPT_LONG + 1, OPT_END, OPT_EVENT, OPT_PROOF, OPT_KEY, OPT_CA };
-#define PAGE 32		/* frames; each may have 4 MiB */
+#define PAGE 500	/* frames; the store ends an answer that grows large */
 
 static const struct opt opts[] = {
 	{ OPT_START, "start", "TIME", "only frames that the store received, and digests that end, from this time on" },

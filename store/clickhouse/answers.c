@@ -35,6 +35,7 @@ static const struct {
 } operations[] = {
 	{ "LookupEvents", cluster_lookup },
 	{ "Status", cluster_status },
+	{ "Tail", op_tail },
 	{ "Verify", op_verify },
 	{ "Prove", op_prove },
 	{ "ListRemoved", list_removed },
@@ -110,7 +111,7 @@ static void metrics(struct store *st, struct buf *out)
 }
 
 const struct engine_ops cluster_engine = { .op = find, .why_not = why_not, .metrics = metrics,
-					     .follow = replay_follow, .end = replay_end,
+					     .follow = replay_follow, .range = replay_range, .end = replay_end,
 					     .frames = &cluster_frames };
 
 /* ---- Status */

@@ -17,6 +17,7 @@
 #define CHUNK_FRAMES 512u		/* read at once, */
 #define CHUNK_BYTES (16u << 20)
 #define CHUNK_ARRIVALS 64u		/* of so many batches */
+#define REFRESH_NS (400 * NS_PER_MS)
 
 /* Frames that lie behind each other, and their rows. */
 struct chunk {
@@ -36,6 +37,7 @@ struct replay {
 	pthread_mutex_t lock;		/* also of reading: what one has read the others have at hand */
 	struct ch_link link;
 	struct chunk *last;
+	uint64_t refreshed;		/* boot-time ns: the ledger's copy, for who tails */
 };
 
 /* ---- rows */
@@ -340,6 +342,48 @@ journal_pos replay_end(struct store *st)
 	if (z)
 		ledger_arrived(delivery_ledger(lease_delivery(z)), &end, &since);
 	return end;
+}
+
+/* Many may wait for news: one of them asks. */
+static bool is_due(struct replay *r)
+{
+	bool due;
+
+	pthread_mutex_lock(&r->lock);
+	due = !r->refreshed || clock_boot() - r->refreshed > REFRESH_NS;
+	if (due)
+		r->refreshed = clock_boot();
+	pthread_mutex_unlock(&r->lock);
+	return due;
+}
+
+int replay_range(struct store *st, journal_pos *ret_oldest, journal_pos *ret_end)
+{
+	struct cluster *c = cluster_of(st);
+	char why[CH_WHY_MAX] = "trails are not begun yet";
+	struct ledger *l;
+	int64_t since = 0;
+	int r = c->lease ? 0 : -EAGAIN;
+
+	if (!r && is_due(c->replay))
+		r = lease_refresh(c->lease, why);
+	if (r < 0) {
+		log_limited(LOG_LEVEL_WARN, r, "clickhouse: what has arrived cannot be told: %s", why);
+		__atomic_store_n(&c->replay->refreshed, 0, __ATOMIC_RELAXED);
+		return -EAGAIN;
+	}
+	l = delivery_ledger(lease_delivery(c->lease));
+	r = ledger_arrived(l, ret_end, &since);
+	if (!r && !since) {
+		r = lease_take(c->lease, why);
+		if (!r)
+			r = ledger_arrived(l, ret_end, &since);
+	}
+	if (!r)
+		r = ledger_arrivals_oldest(l, ret_oldest);
+	if (r < 0)
+		log_limited(LOG_LEVEL_WARN, r, "clickhouse: what has arrived cannot be told: %s", why);
+	return r < 0 ? -EAGAIN : 0;
 }
 
 int replay_new(struct cluster *c, struct replay **ret_r)

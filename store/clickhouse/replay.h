@@ -16,6 +16,9 @@ void replay_free(struct replay **r);		/* NULL-safe */
 /* -EAGAIN: a frame that is arranged cannot be seen now. */
 int replay_follow(struct store *st, journal_pos from, journal_pos to, follow_fn fn, void *ctx, journal_pos *ret_next);
 journal_pos replay_end(struct store *st);
+/* As follow_range(), for whom the ledger is asked anew: this store may not be the one that arranges. Where nobody has ever arranged,
+ * because there are no trails, this store begins to. */
+int replay_range(struct store *st, journal_pos *ret_oldest, journal_pos *ret_end);
 
 /* A frame's row, as frames_select's columns have it in RowBinary; texts within the answer. */
 struct frame_row {

@@ -171,7 +171,9 @@ bool ledger_has_batch(struct ledger *l, uint64_t batch);	/* an error: it may */
 typedef int (*ledger_arrival_fn)(void *ctx, const struct arrival *a);
 int ledger_arrivals(struct ledger *l, journal_pos from, ledger_arrival_fn fn, void *ctx);
 int ledger_arrivals_since(struct ledger *l, int64_t received, ledger_arrival_fn fn, void *ctx);
-/* Keys before `needed` and `keys_before`, and whole rows before `before`, go. */
+/* Where the oldest frame is behind which all have their keys. */
+int ledger_arrivals_oldest(struct ledger *l, journal_pos *ret_pos);
+/* Keys before `needed`, and before the first arrival that was received since `keys_before`, and whole rows before `before`, go. */
 int ledger_arrivals_trim(struct ledger *l, journal_pos needed, int64_t keys_before, int64_t before);
 
 /* ---- log files */

@@ -135,10 +135,22 @@ bool ledger_has_batch(struct ledger *l, uint64_t batch)
 	return query_end(&q) < 0 || there;
 }
 
+int ledger_arrivals_oldest(struct ledger *l, journal_pos *ret_pos)
+{
+	struct query q;
+
+	query_begin(&q, l, "SELECT coalesce((SELECT max(pos + frames) FROM arrivals WHERE frames > 0 AND keys IS NULL), (SELECT min(pos) FROM arrivals),"
+			   " (SELECT end FROM arrived WHERE id = 1), 1)");
+	*ret_pos = query_row(&q) ? (journal_pos)read_int(&q) : 1;
+	return query_end(&q);
+}
+
 int ledger_arrivals_trim(struct ledger *l, journal_pos needed, int64_t keys_before, int64_t before)
 {
 	static const char *const statements[] = {
-		"UPDATE arrivals SET keys = NULL WHERE pos + frames <= ?1 AND received < ?2 AND keys IS NOT NULL AND ?3 IS NOT NULL",
+		/* in the order of arrival: a batch that is late stays as long as those around it */
+		"UPDATE arrivals SET keys = NULL WHERE pos + frames <= ?1 AND received < ?2 AND keys IS NOT NULL AND ?3 IS NOT NULL"
+		" AND pos < coalesce((SELECT min(pos) FROM arrivals WHERE received >= ?2), 0x7fffffffffffffff)",
 		"DELETE FROM arrivals WHERE pos + frames <= ?1 AND received < ?3 AND ?2 IS NOT NULL",
 	};
 	int r = ledger_begin(l);

@@ -176,6 +176,21 @@ def aws_validates_all_of_it(t):
     t.ok(len(signed) >= 2, "signed by both stores: %d keys" % len(signed))
 
 
+def hosttrail_verify_finds_no_fault_but_what_is_changed(t):
+    status, faults, text = bucketkit.verify(S["two"].dir)
+    rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    filed = sum(x.get("delivered", 0) for x in rows)
+    t.equal((status, faults), (0, []), text[-2000:])
+    t.ok(filed >= len(ids()), "records of log files that were compared with the frames: %d of %d" % (filed, len(ids())))
+    path = bucketkit.files(S["bucket"], "CloudTrail")[3]
+    kept = shipkit.read(path)
+    bucketkit.rewrite_text(path, lambda x: x.replace(b"openat", b"openax", 1))
+    status, faults, text = bucketkit.verify(S["one"].dir)
+    t.ok(status == 1 and any(os.path.basename(path) in x for x in faults), "a record of a log file is changed: %r" % faults)
+    with open(path, "wb") as f:
+        f.write(kept)
+
+
 def a_store_starts_while_a_server_is_down(t):
     for s in (S["one"], S["two"]):
         s.stop()
@@ -199,6 +214,7 @@ if __name__ == "__main__":
         S["fake"], S["far"] = begin_s3()
         S["one"], S["two"] = store(), store()
         tap.main([any_store_makes_a_trail_and_all_tell_of_it, each_record_once, a_store_is_killed_while_it_delivers,
-                  an_archive_in_s3_comes_from_either_store, a_server_is_killed_while_they_deliver, aws_validates_all_of_it, a_store_starts_while_a_server_is_down])
+                  an_archive_in_s3_comes_from_either_store, a_server_is_killed_while_they_deliver, aws_validates_all_of_it,
+                  hosttrail_verify_finds_no_fault_but_what_is_changed, a_store_starts_while_a_server_is_down])
     finally:
         PLACE.end()

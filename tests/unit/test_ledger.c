@@ -585,6 +585,41 @@ static void frames_are_given_an_order(void)
 	ledger_free(&ledger);
 }
 
+/* Who goes on in that order must not come upon one of which nobody knows its frames any more. */
+static void what_comes_late_is_forgotten_in_its_turn(void)
+{
+	struct shipped s = { .n = 0 };
+	struct arrival v[4] = { { .frames = 2, .batch = 70, .received = 100 }, { .frames = 3, .batch = 71, .received = 1000 },
+				{ .frames = 1, .batch = 72, .received = 110 }, { .frames = 1, .batch = 73, .received = 1100 } };
+	_cleanup_buf_ struct buf text = { 0 };
+	journal_pos oldest;
+
+	must(ledger_open_shared(take_change, &s, &ledger) == 0);
+	ok_int(ledger_arrivals_oldest(ledger, &oldest), 0);
+	ok_int(oldest, 1);
+	for (unsigned i = 0; i < 4; i++)
+		buf_add(&v[i].keys, "0123456789012345678901234567", 8 * v[i].frames);
+	ok_int(ledger_arrive(ledger, v, 4, 50), 0);
+	ok_int(ledger_arrivals_oldest(ledger, &oldest), 0);
+	ok_int(oldest, 1);
+	ok_int(ledger_arrivals_trim(ledger, UINT64_MAX, 500, 0), 0);
+	ok_int(ledger_arrivals(ledger, 1, list_arrival, &text), 0);
+	ok_str(buf_text(&text), "1+2:70/0 3+3:71/24 6+1:72/8 7+1:73/8 ");
+	ok_int(ledger_arrivals_oldest(ledger, &oldest), 0);
+	ok_int(oldest, 3);
+	ok_int(ledger_arrivals_trim(ledger, UINT64_MAX, 5000, 0), 0);
+	ok_int(ledger_arrivals_oldest(ledger, &oldest), 0);
+	ok_int(oldest, 8);
+	ok_int(ledger_arrivals_trim(ledger, UINT64_MAX, 5000, 5000), 0);
+	ok_int(ledger_arrivals_oldest(ledger, &oldest), 0);
+	ok_int(oldest, 8);
+	for (unsigned i = 0; i < 4; i++)
+		buf_free(&v[i].keys);
+	for (unsigned i = 0; i < s.n; i++)
+		buf_free(&s.changes[i]);
+	ledger_free(&ledger);
+}
+
 static const struct tap_case cases[] = {
 	CASE(trails_are_kept),
 	CASE(a_deleted_trail_goes_when_its_spans_are_done),
@@ -597,5 +632,6 @@ static const struct tap_case cases[] = {
 	CASE(a_keys_name_leads_to_no_other_file),
 	CASE(copies_of_a_shared_ledger_become_alike),
 	CASE(frames_are_given_an_order),
+	CASE(what_comes_late_is_forgotten_in_its_turn),
 };
 TAP_MAIN(cases)
