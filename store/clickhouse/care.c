@@ -20,6 +20,7 @@
 
 #define ROUND_NS (2 * NS_PER_SEC)
 #define SHARE 20			/* looking takes a twentieth of the time at most */
+#define DAY_NS (86400 * (int64_t)NS_PER_SEC)
 #define WINDOW_NS (600 * (int64_t)NS_PER_SEC)	/* an insert that was under way ends within it */
 
 void cluster_hide(struct cluster *c, struct buf *sql)
@@ -90,7 +91,7 @@ static int look_for_doubles(struct cluster *c, struct ch_link *l, bool whole, ch
 		 "SELECT framekey, arrayJoin(batches) AS b, least FROM (SELECT framekey, groupUniqArray(batch) AS batches, min(batch) AS least, "
 		 "count() AS n FROM " TABLE_ALL " WHERE kind = 1 AND eventtime = toDateTime(0) AND day >= toDate(%" PRId64 ") AND received >= %" PRId64
 		 " GROUP BY framekey, hash) WHERE n > 1 AND length(batches) > 1 FORMAT TabSeparated",
-		 since / (int64_t)NS_PER_SEC, since);
+		 since / DAY_NS, since);	/* a number of seconds would be a day of the server's time zone */
 	r = ch_ask(&c->ch, l, &st, why);
 	if (!r)
 		take_doubles(c, l);
