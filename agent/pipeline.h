@@ -103,6 +103,7 @@ struct pipeline_stats {
 	uint64_t own;				/* class 15 */
 	uint64_t malformed, skipped, unknown_identity, minimal_identity;
 	uint64_t name_waits;
+	uint64_t tls_pieces, tls_bytes;		/* entries of TLS connections' data, and bytes of plaintext in them */
 };
 const struct pipeline_stats *pipeline_stats(const struct pipeline *p);
 

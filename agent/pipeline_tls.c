@@ -456,7 +456,13 @@ void pipeline_tls_free(struct pipeline_tls **t)
 
 int pipeline_tls_take(struct pipeline_tls *t, const struct ht_event *ev, uint32_t n)
 {
-	return tlscalls_event(t->calls, (const void *)ev, n);
+	const struct ht_tls *e = (const void *)ev;
+
+	if (n >= sizeof(*e) && e->what == HT_TLS_DATA) {
+		t->p->stats.tls_pieces++;
+		t->p->stats.tls_bytes += e->captured;
+	}
+	return tlscalls_event(t->calls, e, n);
 }
 
 void pipeline_tls_gone(struct pipeline_tls *t, uint32_t tgid, uint64_t when)
@@ -501,9 +507,4 @@ int pipeline_tls_pass_end(struct pipeline_tls *t)
 int pipeline_tls_finish(struct pipeline_tls *t, uint64_t when)
 {
 	return tlscalls_end(t->calls, when);
-}
-
-const struct tlscalls_stats *pipeline_tls_counts(const struct pipeline_tls *t)
-{
-	return tlscalls_stats(t->calls);
 }

@@ -21,6 +21,5 @@ bool pipeline_tls_full(const struct pipeline_tls *t);
 /* The chain's batch starts again: kinds of records of the former one are forgotten. */
 void pipeline_tls_restart(struct pipeline_tls *t);
 int pipeline_tls_finish(struct pipeline_tls *t, uint64_t when);
-const struct tlscalls_stats *pipeline_tls_counts(const struct pipeline_tls *t);
 
 #endif

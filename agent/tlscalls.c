@@ -333,7 +333,12 @@ static void tell_wanted(struct tlscalls *t, struct conn *c)
 
 	for (unsigned dir = 0; dir < 2; dir++) {
 		uint64_t n = c->http ? http_conn_unwanted(c->http, dir) : UINT64_MAX, until = add_capped(c->off[dir], n);
+		uint32_t streams = c->http ? http_conn_unwanted_streams(c->http, dir) : 0;
 
+		if (streams > w.streams[dir]) {
+			w.streams[dir] = streams;
+			news = true;
+		}
 		if (n < WANTED_STEP || until == w.until[dir])
 			continue;
 		w.until[dir] = until;
@@ -367,6 +372,21 @@ static void hole_to(struct conn *c, unsigned dir, uint64_t when, uint64_t to, in
 	skip_to(c, dir, when, to, ret_r);
 }
 
+/* Frames of HTTP/2 that the kernel left out. */
+static void frames_to(struct conn *c, const struct ht_tls *ev, int *ret_r)
+{
+	unsigned dir = ev->dir;
+
+	if (!ev->held || ev->offset - ev->held != c->off[dir] || !c->http || *ret_r)
+		return;
+	if (ev->body && http_conn_wants_data(c->http, dir)) {
+		c->lost++;
+		c->all->stats.lost++;
+	}
+	*ret_r = http_conn_frames(c->http, dir, ev->h.time, ev->held, ev->body);
+	c->off[dir] = ev->offset;
+}
+
 static int take_data(struct tlscalls *t, struct conn *c, const struct ht_tls *ev)
 {
 	unsigned dir = ev->dir;
@@ -376,6 +396,8 @@ static int take_data(struct tlscalls *t, struct conn *c, const struct ht_tls *ev
 	if (ev->offset < c->off[dir])		/* was there before: rings hold each entry once, so this is no good one */
 		return -EBADMSG;
 	hole_to(c, !dir, when, ev->lost, &r);	/* first: its answer is not this one's, nor an answer that of what follows */
+	hole_to(c, dir, when, ev->offset - ev->held, &r);
+	frames_to(c, ev, &r);
 	hole_to(c, dir, when, ev->offset, &r);
 	c->gap[dir] = false;
 	if (c->http && ev->captured && !r)
@@ -411,7 +433,7 @@ static bool entry_good(const struct ht_tls *ev, uint32_t n)
 	switch (ev->what) {
 	case HT_TLS_DATA:
 		return ev->dir <= HT_TLS_RECEIVED && ev->captured <= more && ev->captured <= ev->full && ev->full <= UINT64_MAX / 4 &&
-		       ev->offset <= UINT64_MAX / 4 && ev->lost <= UINT64_MAX / 4;
+		       ev->offset <= UINT64_MAX / 4 && ev->lost <= UINT64_MAX / 4 && ev->held <= ev->offset && ev->body <= ev->held;
 	case HT_TLS_SOCKET:
 		return more >= sizeof(struct ht_sock);
 	case HT_TLS_END:
@@ -460,7 +482,7 @@ static bool in_order(struct tlscalls *t, struct conn *c, const struct ht_tls *ev
 
 static int take_fields(struct tlscalls *t, const struct ht_tls *ev, uint32_t n)
 {
-	static const struct ht_tls_wanted nothing = { { UINT64_MAX, UINT64_MAX } };
+	static const struct ht_tls_wanted nothing = { .until = { UINT64_MAX, UINT64_MAX } };
 	uint64_t unwanted = 0;
 	int r = h2lists_event(t->lists, ev, n, &unwanted);
 

@@ -442,6 +442,8 @@ static int finish(struct trace *t)
 	if (!r)
 		traceorder_give(t->order, UINT64_MAX, give, t);
 	t->result.lost += settle_lost_total(t->settle);
+	t->result.tls_pieces = pipeline_stats(t->pipeline)->tls_pieces;
+	t->result.tls_bytes = pipeline_stats(t->pipeline)->tls_bytes;
 	return r ?: t->error;
 }
 

@@ -26,6 +26,7 @@ struct trace_options {
 
 struct trace_result {
 	uint64_t records, lost;
+	uint64_t tls_pieces, tls_bytes;	/* as in pipeline_stats */
 	int status;			/* wait status of the command */
 	int not_boosted;		/* why reading comes no sooner than what is recorded (-errno); 0: it does */
 	char tls[200];			/* why there are no API calls inside TLS; "": they were recorded, or not asked for */

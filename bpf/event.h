@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 13
+#define HT_EVENT_VERSION 14
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -197,6 +197,7 @@ enum ht_tls_dir { HT_TLS_SENT = 0, HT_TLS_RECEIVED = 1 };
 /* Value of map `tls_wanted`, by connection; the reader's. */
 struct ht_tls_wanted {
 	__u64 until[2];		/* by direction: bytes of the stream before this need not be sent. All ones: none of the rest */
+	__u32 streams[2];	/* HTTP/2, by direction: nor need DATA of streams with odd numbers up to this */
 };
 
 #define HT_AUX_CWD 0xff
@@ -449,7 +450,7 @@ struct ht_sock {
 /* What happened on a TLS connection. Entries of a connection come in order of seq; one that is missing was lost. */
 enum ht_tls_what {
 	HT_TLS_DATA = 1,	/* `full` bytes of a direction from `offset` on; the first `captured` of them follow. What lies
-				 * between two entries with following numbers was not wanted, or held back (HTTP/1, the ring was pressed) */
+				 * between two entries with following numbers was not wanted, or held back (the ring was pressed) */
 	HT_TLS_SOCKET,		/* struct ht_sock follows: its socket became known */
 	HT_TLS_END,		/* its object is gone, or has another socket now */
 	/* Of sockets, seen by their calls, not by a library: conn is the socket's inode number, seq means nothing. struct ht_sock follows. */
@@ -490,8 +491,11 @@ struct ht_tls {
 	__u8 fresh;		/* seen from its handshake on */
 	__u64 by;		/* the thread, or the goroutine */
 	__u64 lost;		/* HT_TLS_DATA: where in the other direction's stream the last piece ended that was lost or held back; 0: none was */
+	/* HT_TLS_DATA on HTTP/2: so many bytes before `offset` are frames of which nothing was sent, PING, WINDOW_UPDATE and DATA; of that, on the stream
+	 * of the last frame whose header was sent, so many bytes */
+	__u32 held, body;
 };
-_Static_assert(sizeof(struct ht_tls) == 48 + 48, "TLS event");
+_Static_assert(sizeof(struct ht_tls) == 48 + 56, "TLS event");
 
 #define HT_TLS_FIELDS_MAX 64		/* of a list; a longer one is not told */
 #define HT_TLS_FIELDS_BYTES 16384	/* of a list */

@@ -14,6 +14,7 @@
 #include "bpf/event.h"
 
 #include "bpf/compat.bpf.h"
+#include "bpf/tls_frames.bpf.h"
 #include "bpf/maps.bpf.h"
 #include HT_ARCH_H	/* "bpf/arch_x86.bpf.h", or the one of another architecture */
 #include "bpf/emit.bpf.h"

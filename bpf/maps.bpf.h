@@ -339,6 +339,7 @@ struct tls_conn {
 	__u32 flags;		/* TLS_CONN_* */
 	__s32 fd;		/* what the program or the object says; -1: nothing */
 	__u32 writing, pad;	/* Go: writes that have not returned */
+	struct tls_frames frames[2];	/* HTTP/2, by direction */
 };
 
 struct {
@@ -462,6 +463,8 @@ struct tls_task {
 	struct tls_found at;	/* the socket of the call at hand; ino 0: it is on none */
 	struct tls_open open;
 	struct tls_open fields;	/* header fields of a stream whose number is not known yet */
+	struct tls_piece piece;	/* the bytes of the call that returns */
+	struct tls_conn fresh;	/* a connection that is made */
 	struct tls_wrote wrote[TLS_WROTE];
 	__u32 next;		/* of these is written next */
 	__s32 recv_fd;		/* the last read outside a library's function, and where it put the bytes */

@@ -12,10 +12,9 @@
 #define HOSTTRAIL_TLS_BPF_H
 
 #define TLS_NEST_MAX 128	/* bytes of stack between a function's entry and its return */
-#define TLS_HELD_FROM (128 << 10)
-#define TLS_ASK_FROM 1024
 #define TLS_ASK_ALWAYS 7	/* one of eight */
 #define TLS_CHUNKS (HT_TLS_CALL_MAX / HT_TLS_CHUNK + 4)
+#define TLS_STEPS 4096		/* frames and pieces of a call */
 
 /* ---- who: the identity, once per generation, as for calls */
 
@@ -66,32 +65,31 @@ __noinline int tls_identity(__u32 pad)
 
 /* ---- plaintext into the ring */
 
-struct tls_piece {		/* what a call gave or took */
+struct tls_pieces {
 	struct tls_conn *c;
-	__u64 buf;		/* 0: there is none to read */
-	__u64 n, at, off;	/* bytes, of which `at` are done; where in the stream they begin */
-	__u64 until;		/* in the stream: not wanted before that */
-	__u64 sent;
-	__u16 dir, put;		/* put: what went into the ring, in words of 8 bytes */
-	__u32 gen;
-	const struct tls_open *o;	/* not copied: older kernels' stacks */
-	__u64 lost;		/* of the other direction */
+	const struct tls_open *o;
+	struct tls_piece *p;
 };
 
-static __always_inline struct task_struct *tls_piece_task(const struct tls_piece *p)
+static __always_inline struct task_struct *tls_open_task(const struct tls_open *o)
 {
 	if (ht_have_cast)
-		return bpf_rdonly_cast((void *)p->o->task, bpf_core_type_id_kernel(struct task_struct));
+		return bpf_rdonly_cast((void *)o->task, bpf_core_type_id_kernel(struct task_struct));
 	return bpf_get_current_task_btf();
 }
 
-static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u32 len, __u64 full, __u32 want)
+static __always_inline void tls_fill(struct ht_tls *e, const struct tls_pieces *on, __u32 len, __u64 full, __u32 want)
 {
-	tls_head_of(e, p->c, HT_TLS_DATA, len, tls_piece_task(p));
+	const struct tls_piece *p = on->p;
+	const struct tls_frames *f = &on->c->frames[p->dir & 1];
+
+	tls_head_of(e, on->c, HT_TLS_DATA, len, tls_open_task(on->o));
 	e->h.gen = p->gen;
 	e->dir = p->dir;
-	e->by = p->o->by;
+	e->by = on->o->by;
 	e->lost = p->lost;
+	e->held = f->held;
+	e->body = f->body;
 	e->offset = p->off + p->at;
 	e->full = full;
 	e->captured = want;
@@ -105,7 +103,7 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
                                                                                                        \
 		if (!e)                                                                                \
 			return -1;                                                                     \
-		tls_fill(e, p, sizeof(*e) + (room), full, want);                                       \
+		tls_fill(e, on, sizeof(*e) + (room), full, want);                                      \
 		barrier_var(len);	/* what is compared must be what is used: 6.1 */                       \
 		if (len > (room)) {                                                                    \
 			bpf_ringbuf_discard(e, 0);                                                     \
@@ -120,13 +118,14 @@ static __always_inline void tls_fill(struct ht_tls *e, struct tls_piece *p, __u3
 		return 0;                                                                              \
 	} while (0)
 
-static __always_inline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
+static __always_inline int tls_send(const struct tls_pieces *on, __u64 full, __u32 want)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), key = ring_of(HT_CLASS_TLS, cpu);
 	struct ht_counters *n = counters_of(HT_CLASS_TLS, cpu);
 	void *ring = bpf_map_lookup_elem(&rings, &key);
+	struct tls_piece *p = on->p;
 
-	if (!p || !n || !ring || !p->c || !p->o)
+	if (!n || !ring || !on->o)
 		return -1;
 	barrier_var(want);
 	if (!want)
@@ -146,36 +145,61 @@ static __always_inline int tls_send(struct tls_piece *p, __u64 full, __u32 want)
 	TLS_SEND(HT_TLS_CHUNK);
 }
 
-static long tls_step(__u32 i, void *ctx)
+/* A piece did not go out: the ring is full, or it is cut, which is counted once a call. */
+static __always_inline void tls_piece_lost(struct tls_conn *c, struct tls_piece *p, __u64 end)
 {
-	struct tls_piece *p = ctx;
-	__u64 left = p->n - p->at, here = p->off + p->at;
-	__u32 want = 0, cpu;
 	struct ht_counters *n;
 
-	if (p->at >= p->n)
+	c->lost[p->dir & 1] = end;
+	tls_frames_lost(&c->frames[p->dir & 1]);
+	if (p->cut) {
+		p->gone = 1;
+		return;
+	}
+	__sync_fetch_and_add(&c->seq, 1);
+	n = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
+	if (n)
+		number_lost(n, HT_CAUSE_RING_FULL);
+}
+
+/* A frame is looked at, or a piece is sent. */
+static long tls_step(__u32 i, void *ctx)
+{
+	const struct tls_pieces *on = ctx;
+	struct tls_conn *c = on->c;
+	struct tls_piece *p = on->p;
+	__u64 left, here;
+	__u32 want = 0;
+
+	if (!c || !p)
 		return 1;
+	if (tls_frames_open(p)) {
+		if (i < TLS_STEPS - TLS_CHUNKS)
+			tls_frame_step(&c->frames[p->dir & 1], &c->frames[!(p->dir & 1)], p);
+		else
+			tls_frames_end(&c->frames[p->dir & 1], p);
+		return p->at >= p->loud && p->seen >= p->n;
+	}
+	left = p->loud - p->at;
+	here = p->off + p->at;
 	if (here < p->until) {
 		if (p->until - here > left) {	/* the next entry's offset tells */
-			p->at = p->n;
-			return 1;
+			p->at = p->loud;
+			return tls_frames_on(p);
 		}
 		left = p->until - here;
-	} else if (p->buf && p->sent < HT_TLS_CALL_MAX) {
-		left = left > HT_TLS_CHUNK ? HT_TLS_CHUNK : left;
-		want = left;
+	} else if (p->buf && p->at < p->plain && p->sent < HT_TLS_CALL_MAX) {
+		want = p->plain - p->at;
+		if (p->plain - p->at > HT_TLS_CHUNK)
+			left = want = HT_TLS_CHUNK;
 	}
-	if (tls_send(p, left, want)) {
-		cpu = bpf_get_smp_processor_id();
-		__sync_fetch_and_add(&p->c->seq, 1);
-		p->c->lost[p->dir & 1] = here + left;
-		n = counters_of(HT_CLASS_TLS, cpu);
-		if (n)
-			number_lost(n, HT_CAUSE_RING_FULL);
-	}
+	if (p->cut ? here >= p->until : tls_send(on, left, want))
+		tls_piece_lost(c, p, here + left);
+	else if (!p->cut)
+		tls_frames_told(&c->frames[p->dir & 1]);
 	p->sent += want;
 	p->at += left;
-	return 0;
+	return tls_frames_on(p);
 }
 
 /* ---- who fills the ring, see flood.bpf.h. Global functions, for the verifier; and asked before the stack is too deep */
@@ -202,22 +226,19 @@ static __always_inline bool tls_pressed(void)
 	return n && ring_pressed(n, HT_CLASS_TLS);
 }
 
-/* The bytes of a call are one lost entry, unless nobody wants them. */
-static __noinline int tls_lose(struct tls_conn *c, __u32 dir, __u64 n, __u32 cut)
+/* There is no memory for a call: its bytes are one lost entry. */
+static __noinline int tls_lose(struct tls_conn *c, __u32 dir, __u64 n)
 {
-	struct ht_tls_wanted *wanted;
-	__u64 end;
+	struct ht_counters *count = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
 
-	if (!c)
+	if (!c || !count)
 		return 0;
-	wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
-	end = __sync_fetch_and_add(&c->off[dir & 1], n) + n;
+	c->lost[dir & 1] = __sync_fetch_and_add(&c->off[dir & 1], n) + n;
 	c->run[(dir & 1) ^ 1] = c->off[(dir & 1) ^ 1];
-	if (wanted && wanted->until[dir & 1] >= end)
-		return 0;
-	c->lost[dir & 1] = end;
+	c->frames[dir & 1].followed = 0;
 	__sync_fetch_and_add(&c->seq, 1);
-	return flood_lost(HT_CLASS_TLS, bpf_get_smp_processor_id(), cut);
+	number_lost(count, HT_CAUSE_STORAGE);
+	return 0;
 }
 
 /*
@@ -246,9 +267,7 @@ static __noinline int tls_held(struct tls_conn *c, __u32 dir, __u64 n)
 
 /* ---- is it HTTP? */
 
-#define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
-
-/* A method's first letters, a response, HTTP/2's preface or its first frame (SETTINGS on stream 0). */
+/* A method's first letters, a response, HTTP/2's preface or its first frame. */
 static __always_inline bool tls_looks_http(const __u8 b[8])
 {
 	__u32 w = WORD(b[0], b[1], b[2], b[3]);
@@ -262,7 +281,7 @@ static __always_inline bool tls_looks_http(const __u8 b[8])
 	case WORD('M', 'E', 'R', 'G'): case WORD('P', 'U', 'R', 'G'): case WORD('M', '-', 'S', 'E'): case WORD('Q', 'U', 'E', 'R'):
 		return true;
 	}
-	return !b[0] && b[3] == 4 && !(b[4] & ~1) && !b[5] && !b[6] && !b[7];
+	return tls_looks_settings(b);
 }
 
 /* A connection that we know from its handshake on, and that begins with something else, costs one lookup from now on. */
@@ -270,15 +289,18 @@ static __always_inline bool tls_foreign(struct tls_conn *c, __u32 dir, __u64 buf
 {
 	__u8 b[8] = {};
 
-	if (c->flags & (TLS_CONN_FOREIGN | TLS_CONN_HTTP))
-		return c->flags & TLS_CONN_FOREIGN;
-	if (!(c->flags & TLS_CONN_FRESH) || off || !buf || n < sizeof(b) || bpf_probe_read_user(b, sizeof(b), (void *)buf))
+	if (c->flags & TLS_CONN_FOREIGN)
+		return true;
+	if (off || (c->flags & TLS_CONN_HTTP1) || !buf || n < sizeof(b) || bpf_probe_read_user(b, sizeof(b), (void *)buf))
+		return false;
+	tls_frames_first(&c->frames[dir & 1], &c->frames[!(dir & 1)], b, c->flags & TLS_CONN_FRESH);
+	if (!(c->flags & TLS_CONN_FRESH) || (c->flags & TLS_CONN_HTTP))
 		return false;
 	if (!tls_looks_http(b)) {
 		c->flags |= TLS_CONN_FOREIGN;
 		return true;
 	}
-	if (b[0] && WORD(b[0], b[1], b[2], b[3]) != WORD('P', 'R', 'I', ' '))
+	if (b[0] && !tls_looks_preface(b))
 		c->flags |= TLS_CONN_HTTP1;
 	/* a server of HTTP/2 begins with a frame */
 	c->flags |= TLS_CONN_HTTP | TLS_CONN_ANSWERS << ((!b[0] || WORD(b[0], b[1], b[2], b[3]) == WORD('H', 'T', 'T', 'P') ? dir : !dir) & 1);
@@ -322,40 +344,49 @@ static __always_inline void tls_unbound(struct tls_task *k, struct tls_conn *c, 
 
 /*
  * All of o->len. What the reader does not want is asked for where it can be much: not for the first call of a run of HTTP's data of one direction, if it moves little,
- * which is nearly always a head; but for some of these too, because what follows an upgrade can be like that. What went into the ring, in words.
+ * which is nearly always a head; but for some of these too, because what follows an upgrade can be like that. What went into the ring, in words. Of k->piece,
+ * `gen`, `pressed` and `cut` are the caller's.
  */
-static __noinline int tls_data(struct tls_open *o, struct tls_task *k, struct tls_conn *c, __u32 dir, __u32 gen)
+static __noinline int tls_data(struct tls_open *o, struct tls_task *k, struct tls_conn *c, __u32 dir)
 {
-	struct tls_piece p = { .dir = dir, .gen = gen };
+	struct tls_pieces on = { .c = c, .o = o };
 	struct ht_tls_wanted *wanted = NULL;
+	struct tls_piece *p;
 	bool first;
 	__u64 n;
 
-	if (!o || !c)
+	if (!o || !c || !k)
 		return 0;
-	p.n = n = o->len;
-	p.o = o;
+	on.p = p = &k->piece;
+	n = o->len;
 	if (!c->sock)
 		tls_unbound(k, c, &o->key, dir, n);
-	p.off = __sync_fetch_and_add(&c->off[dir & 1], n);
-	first = p.off == c->run[dir & 1];
+	p->off = __sync_fetch_and_add(&c->off[dir & 1], n);
+	first = p->off == c->run[dir & 1];
 	c->run[(dir & 1) ^ 1] = c->off[(dir & 1) ^ 1];
-	if (tls_foreign(c, dir, o->buf, n, p.off))
+	if (tls_foreign(c, dir, o->buf, n, p->off))
 		return 0;
+	p->until = p->streams = 0;
 	if (!first || !(c->flags & TLS_CONN_HTTP) || n >= TLS_ASK_FROM || !(c->seq & TLS_ASK_ALWAYS))
 		wanted = bpf_map_lookup_elem(&tls_wanted, &c->id);
 	if (wanted) {
-		p.until = wanted->until[dir & 1];
+		p->until = wanted->until[dir & 1];
+		p->streams = wanted->streams[dir & 1];
 		if (wanted->until[0] == ~0ull && wanted->until[1] == ~0ull) {
 			c->flags |= TLS_CONN_FOREIGN;
 			return 0;
 		}
 	}
-	p.c = c;
-	p.lost = c->lost[(dir & 1) ^ 1];
-	p.buf = o->buf;
-	bpf_loop(p.until || n > HT_TLS_CHUNK ? TLS_CHUNKS : 1, tls_step, &p, 0);	/* not one more call to find out that all is done */
-	return p.put;
+	p->n = n;
+	p->buf = o->buf;
+	p->dir = dir;
+	p->lost = c->lost[(dir & 1) ^ 1];
+	p->at = p->plain = p->loud = p->seen = p->sent = 0;
+	p->put = p->ready = p->gone = 0;
+	if (!c->frames[dir & 1].followed || !p->buf)
+		tls_frames_end(&c->frames[dir & 1], p);
+	bpf_loop(TLS_STEPS, tls_step, &on, 0);
+	return p->put;
 }
 
 #define RUSTLS_OK 7000
@@ -387,11 +418,20 @@ static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tl
 	return 0;
 }
 
+/* What was cut of a call is one entry. */
+static __always_inline void tls_count_cut(struct tls_task *k, struct tls_conn *c)
+{
+	if (!c || !k->piece.gone)
+		return;
+	__sync_fetch_and_add(&c->seq, 1);
+	flood_lost(HT_CLASS_TLS, bpf_get_smp_processor_id(), k->piece.cut);
+}
+
 #define TLS_ONE_CALL_MAX (1ull << 40)	/* no call moves more: a result beyond it is none */
 
 static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_task *k, struct tls_open *o, __u64 n, struct task_struct *task)
 {
-	__u32 dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, gen = 0, cut, put;
+	__u32 dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, gen = 0, put;
 	struct tls_conn *c;
 
 	if (!n || n > TLS_ONE_CALL_MAX || (d->op != HT_TLS_READ && d->op != HT_TLS_WRITE && d->op != HT_TLS_SENDFILE))
@@ -403,25 +443,30 @@ static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_tas
 		return;
 	if (!c)
 		c = tls_conn_of(&o->key);
-	if (tls_pressed()) {
+	if (!k) {
+		tls_lose(c, dir, n);
+		return;
+	}
+	k->piece.cut = 0;
+	k->piece.pressed = tls_pressed();
+	if (k->piece.pressed) {
 		if (tls_held(c, dir, n))
 			return;
-		cut = tls_cut(0);
-		if (cut) {
-			tls_lose(c, dir, n, cut);
-			return;
-		}
+		k->piece.cut = tls_cut(0);
 	}
 	if (c && (c->flags & TLS_CONN_ANSWERS << dir))
 		gen = tls_identity_known(k);
-	if (o->buf && !gen)
+	if (o->buf && !gen && !k->piece.cut)
 		gen = tls_identity_still(k, task);
-	if (o->buf && !gen)
+	if (o->buf && !gen && !k->piece.cut)
 		gen = tls_identity(0);	/* here, because the stacks of older kernels are not deep enough for it further in */
 	o->len = n;
 	o->task = (__u64)task;
-	put = tls_data(o, k, c, dir, gen);
-	if (tls_pressed())
+	k->piece.gen = gen;
+	put = tls_data(o, k, c, dir);
+	if (k->piece.cut)
+		tls_count_cut(k, c);
+	else if (put && k->piece.pressed)
 		tls_charge(put);
 }
 
@@ -627,8 +672,11 @@ static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
 		}
 		if (!tls_opened_c(regs, k, func, &o))
 			return;
-	} else if (!tls_opened_go(regs, d, func, &o)) {
-		return;
+	} else {
+		if (!tls_opened_go(regs, d, func, &o))
+			return;
+		if (!k)		/* goroutines change threads */
+			k = bpf_task_storage_get(&tls_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	}
 	tls_done(d, k, &o, cookie & HT_TLS_COOKIE_NO_RETURN ? o.len : tls_result(regs, d, &o), task);
 	if (d->abi != HT_TLS_ABI_C && d->op == HT_TLS_WRITE)

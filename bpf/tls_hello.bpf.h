@@ -33,6 +33,7 @@ static __always_inline void tls_hello_fill(struct tls_hello *o, const struct tls
 	o->e.conn = k->ino;
 	o->e.offset = o->e.full = o->e.lost = o->e.by = 0;
 	o->e.captured = 0;
+	o->e.held = o->e.body = 0;
 	o->e.what = what;
 	o->e.dir = o->e.fault = 0;
 	o->e.fresh = 1;

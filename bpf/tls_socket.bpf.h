@@ -50,15 +50,15 @@ static __always_inline void tls_conn_begin(struct tls_conn *c)
 	c->fd = -1;
 }
 
-/* Not inline: its callers' stacks have no room for another one. */
+/* Not inline, and not on the stack: its callers' have no room. */
 static __noinline int tls_conn_make(const struct tls_key *k)
 {
-	struct tls_conn fresh;
+	struct tls_task *t = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	if (!k)
+	if (!k || !t)
 		return 0;
-	tls_conn_begin(&fresh);
-	bpf_map_update_elem(&tls_conns, k, &fresh, BPF_NOEXIST);
+	tls_conn_begin(&t->fresh);
+	bpf_map_update_elem(&tls_conns, k, &t->fresh, BPF_NOEXIST);
 	return 0;
 }
 
@@ -84,6 +84,7 @@ static __always_inline void tls_head_of(struct ht_tls *e, struct tls_conn *c, __
 	e->offset = e->full = 0;
 	e->captured = 0;
 	e->lost = 0;
+	e->held = e->body = 0;
 	e->by = task->pid;
 	e->what = what;
 	e->dir = e->fault = 0;
@@ -123,7 +124,36 @@ static __always_inline void tls_give(void *e, __u32 len)
 		flood_charge(HT_CLASS_TLS, cpu, 0, len);
 }
 
-/* Only of one that the reader knows. Filled in place, as the next one: older kernels' stacks have no room. */
+/* What of a direction was held back, so far. Filled in place, as the next ones: older kernels' stacks have no room. */
+static __noinline int tls_say_held(struct tls_conn *c, __u32 dir)
+{
+	struct ht_tls *e = NULL;
+	void *ring = tls_ring();
+	struct tls_frames *f;
+	__u32 rest;
+
+	if (!c)
+		return 0;
+	f = &c->frames[dir & 1];
+	if (!f->held)
+		return 0;
+	if (ring)
+		e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
+	if (!e) {
+		tls_count_lost(c);
+		return 0;
+	}
+	tls_head(e, c, HT_TLS_DATA, sizeof(*e));
+	rest = f->quiet ? f->left : 0;	/* the last of the frames has not ended */
+	e->dir = dir;
+	e->offset = c->off[dir & 1];
+	e->held = f->held - rest;
+	e->body = f->body - (f->head[3] == TLS_H2_DATA ? rest : 0);
+	bpf_ringbuf_submit(e, 0);	/* the connection's end follows, and is charged */
+	return 0;
+}
+
+/* Only of one that the reader knows. */
 static __noinline int tls_say_end(struct tls_conn *c)
 {
 	struct ht_tls *e = NULL;
@@ -131,6 +161,8 @@ static __noinline int tls_say_end(struct tls_conn *c)
 
 	if (!c || !c->seq)
 		return 0;
+	tls_say_held(c, HT_TLS_SENT);
+	tls_say_held(c, HT_TLS_RECEIVED);
 	if (ring)
 		e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
 	if (!e) {

@@ -140,6 +140,30 @@ bool http_conn_spares(const struct http_conn *c, enum http_dir dir, uint64_t n)
 	return n <= http_conn_unwanted(c, dir);
 }
 
+static bool is_h2(const struct http_conn *c)
+{
+	return c->state == HTTP_PARSING && !c->over && c->protocol == PROTOCOL_2;
+}
+
+int http_conn_frames(struct http_conn *c, enum http_dir dir, uint64_t when, uint64_t n, uint64_t data)
+{
+	if (!is_h2(c))
+		return http_conn_skip(c, dir, when, n);
+	c->lanes[dir].when = when;
+	h2_frames(c, &c->lanes[dir], data);
+	return result(c);
+}
+
+bool http_conn_wants_data(const struct http_conn *c, enum http_dir dir)
+{
+	return is_h2(c) && h2_wants_data(c, &c->lanes[dir]);
+}
+
+uint32_t http_conn_unwanted_streams(const struct http_conn *c, enum http_dir dir)
+{
+	return is_h2(c) ? h2_unwanted_streams(c, &c->lanes[dir]) : 0;
+}
+
 void http_conn_end(struct http_conn *c, uint64_t when)
 {
 	if (c->over)

@@ -9,6 +9,7 @@
 #define PADDED 0x08
 #define PRIORITY 0x20
 #define REPLAY_DEPTH 8
+#define LARGE (16u << 10)	/* bytes of a body */
 #define BLOCK_REST_MAX (2 * HTTP_HEAD_MAX)	/* one field of a block, encoded */
 
 /* What stands before the payload of a frame, and what is done with both. */
@@ -210,16 +211,29 @@ static void data_begin(struct http_conn *c, struct lane *l)
 		message_skip(lane_message(c, l), UINT64_MAX);	/* more than the head may be missing */
 }
 
+/* It may be worth telling that no more of it is wanted. */
+static void data_counted(struct http_conn *c, struct lane *l)
+{
+	const struct message *m = lane_message(c, l);
+
+	if (m->length >= LARGE && l->call->stream % 2 && l->call->stream > l->h2.large && message_unwanted(m, 1))
+		l->h2.large = l->call->stream;
+}
+
 static void data_payload(struct http_conn *c, struct lane *l, const uint8_t *p, size_t n)
 {
-	if (l->call)
-		message_body(&c->memory, lane_message(c, l), (const char *)p, n);
+	if (!l->call)
+		return;
+	message_body(&c->memory, lane_message(c, l), (const char *)p, n);
+	data_counted(c, l);
 }
 
 static void data_missing(struct http_conn *c, struct lane *l, uint64_t n)
 {
-	if (l->call)
-		message_skip(lane_message(c, l), n);
+	if (!l->call)
+		return;
+	message_skip(lane_message(c, l), n);
+	data_counted(c, l);
 }
 
 static void data_end(struct http_conn *c, struct lane *l)
@@ -451,6 +465,52 @@ void h2_skip(struct http_conn *c, struct lane *l, uint64_t n)
 	}
 	if (n)
 		h2_lose(c, l);
+}
+
+/* The last frame was DATA, and not the end of its stream. */
+static bool data_goes_on(const struct h2_lane *h)
+{
+	return h->state == H2_FRAME && !h->have && h->frame.stream && !h->frame.type && !(h->frame.flags & END_STREAM);
+}
+
+void h2_frames(struct http_conn *c, struct lane *l, uint64_t data)
+{
+	struct h2_lane *h = &l->h2;
+
+	if (h->state != H2_FRAME || h->have || h->block.open || h->first || (data && !data_goes_on(h))) {
+		h2_lose(c, l);
+	} else if (data) {
+		data_begin(c, l);
+		data_missing(c, l, data);
+		l->call = NULL;
+	}
+}
+
+bool h2_wants_data(const struct http_conn *c, const struct lane *l)
+{
+	struct call *call = c->role && data_goes_on(&l->h2) ? h2_call((struct http_conn *)c, l->h2.frame.stream) : NULL;
+
+	return call && !message_unwanted(lane_asks(c, l) ? &call->request : &call->response, 1);
+}
+
+/* Nothing of this direction's body is wanted, and that stays so. */
+static bool spares_body(const struct http_conn *c, const struct lane *l, const struct call *call)
+{
+	const struct message *m = lane_asks(c, l) ? &call->request : &call->response;
+
+	return m->ended || (call->headed && message_unwanted(m, 1));
+}
+
+uint32_t h2_unwanted_streams(const struct http_conn *c, const struct lane *l)
+{
+	uint32_t large = l->h2.large;
+
+	if (!large || !c->role || l->h2.state == H2_SCAN)
+		return 0;
+	for (const struct call *call = c->open; call; call = call->next)
+		if (call->stream <= large && !spares_body(c, l, call))
+			return 0;
+	return large;
 }
 
 void h2_end(struct http_conn *c)

@@ -139,6 +139,12 @@ int http_conn_skip(struct http_conn *c, enum http_dir dir, uint64_t when, uint64
 uint64_t http_conn_unwanted(const struct http_conn *c, enum http_dir dir);
 /* Whether n bytes that are missing there are no loss: as far as is unwanted, or with them what ends a chunk. */
 bool http_conn_spares(const struct http_conn *c, enum http_dir dir, uint64_t n);
+/* HTTP/2: the next n bytes are frames that were not captured: such as say nothing of calls, and DATA of the last frame's stream, which `data` bytes are. */
+int http_conn_frames(struct http_conn *c, enum http_dir dir, uint64_t when, uint64_t n, uint64_t data);
+/* Whether more bytes of that DATA are wanted. */
+bool http_conn_wants_data(const struct http_conn *c, enum http_dir dir);
+/* HTTP/2: of no stream with an odd number up to this is more DATA wanted in that direction, whatever comes. 0: of none, or no body was large so far. */
+uint32_t http_conn_unwanted_streams(const struct http_conn *c, enum http_dir dir);
 
 enum http_state http_conn_state(const struct http_conn *c);
 enum http_role http_conn_role(const struct http_conn *c);

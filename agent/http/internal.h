@@ -126,6 +126,7 @@ struct h2_lane {
 	unsigned have, need;
 	struct frame frame;
 	uint32_t left, padding;	/* bytes of payload; behind it */
+	uint32_t large;		/* the last stream that was seen to have a large body of which no more is wanted */
 	struct scan scan;
 	struct hpack hpack;
 	struct {		/* a header block, in HEADERS or PUSH_PROMISE and CONTINUATIONs */
@@ -215,6 +216,9 @@ void h2_feed(struct http_conn *c, struct lane *l, const char *p, size_t n);
 void h2_skip(struct http_conn *c, struct lane *l, uint64_t n);
 void h2_end(struct http_conn *c);
 uint64_t h2_unwanted(const struct http_conn *c, const struct lane *l);
+void h2_frames(struct http_conn *c, struct lane *l, uint64_t data);	/* whole ones that were not captured, see http_conn_frames() */
+bool h2_wants_data(const struct http_conn *c, const struct lane *l);
+uint32_t h2_unwanted_streams(const struct http_conn *c, const struct lane *l);
 void h2_lane_free(struct memory *m, struct lane *l);
 void h2_block_end(struct http_conn *c, struct lane *l);	/* the block's head is as complete as it will be */
 struct call *h2_call(struct http_conn *c, uint32_t stream);

@@ -177,18 +177,16 @@ def aws_validates_all_of_it(t):
 
 
 def hosttrail_verify_finds_no_fault_but_what_is_changed(t):
-    # the test's endpoint does not give its objects back
-    here = lambda faults: [x for x in faults if "s3://far-logs/" not in x and "not every digest could be read" not in x]
-    _, faults, text = bucketkit.verify(S["two"].dir)
+    status, faults, text = bucketkit.verify(S["two"].dir)
     rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     filed = sum(x.get("delivered", 0) for x in rows)
-    t.equal(here(faults), [], "faults")
+    t.equal((status, faults), (0, []), text[-2000:])
     t.ok(filed >= len(ids()), "records of log files that were compared with the frames: %d of %d" % (filed, len(ids())))
     path = bucketkit.files(S["bucket"], "CloudTrail")[3]
     kept = shipkit.read(path)
     bucketkit.rewrite_text(path, lambda x: x.replace(b"openat", b"openax", 1))
     status, faults, text = bucketkit.verify(S["one"].dir)
-    t.ok(status == 1 and any(os.path.basename(path) in x for x in here(faults)), "a record of a log file is changed: %r" % faults)
+    t.ok(status == 1 and any(os.path.basename(path) in x for x in faults), "a record of a log file is changed: %r" % faults)
     with open(path, "wb") as f:
         f.write(kept)
 

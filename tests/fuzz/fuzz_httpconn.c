@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection as a script: a byte (1: direction, 6: what), two bytes of length, bytes. Fed whole, byte by byte, and with what is
- * unwanted skipped: the same calls come out, and all of them are sound. */
+ * unwanted skipped: the same calls come out, and all of them are sound. And as the kernel side sends it: sound. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/http/http.h"
+#include "tests/unit/framekit.h"
 
 struct seen {
 	uint64_t hash, heads, calls;
@@ -120,8 +121,10 @@ static void feed(struct http_conn *c, enum http_dir dir, const uint8_t *p, size_
 	}
 }
 
-static void run(struct seen *s, const uint8_t *p, size_t n, size_t piece, bool skip)
+/* framed: as the kernel side sends it, with frames left out; gaps are none then. */
+static void run(struct seen *s, const uint8_t *p, size_t n, size_t piece, bool skip, bool framed)
 {
+	struct framed kernel = { .pressed = n & 2 };
 	struct http_sink sink = { .ctx = s, .head = on_head, .answer = on_answer, .call = on_call, .told = on_told, .holds = on_holds };
 	struct http_conn *c;
 
@@ -134,14 +137,19 @@ static void run(struct seen *s, const uint8_t *p, size_t n, size_t piece, bool s
 		unsigned what = p[i] >> 1 & 3;
 
 		i += 3;
-		if (what == 1 || what == 2) {
+		if (!framed && (what == 1 || what == 2)) {
 			http_conn_skip(c, dir, 1, what == 2 ? UINT64_MAX : k);
 			continue;
 		}
 		k = k < left ? k : left;
-		feed(c, dir, p + i, k, piece, skip);
+		if (framed)
+			framed_call(&kernel, c, dir, p + i, k, what == 1);
+		else
+			feed(c, dir, p + i, k, piece, skip);
 		i += k;
 	}
+	if (framed)
+		framed_end(&kernel, c);
 	if (!(n & 1))
 		http_conn_end(c, 2);
 	http_conn_free(&c);
@@ -150,11 +158,12 @@ static void run(struct seen *s, const uint8_t *p, size_t n, size_t piece, bool s
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct seen whole, bytes, skipped;
+	struct seen whole, bytes, skipped, framed;
 
-	run(&whole, data, size, 0, false);
-	run(&bytes, data, size, 1, false);
-	run(&skipped, data, size, 0, true);
+	run(&whole, data, size, 0, false, false);
+	run(&bytes, data, size, 1, false, false);
+	run(&skipped, data, size, 0, true, false);
+	run(&framed, data, size, 0, false, true);
 	if (whole.hash != bytes.hash || whole.calls != bytes.calls || whole.hash != skipped.hash || whole.calls != skipped.calls)
 		abort();
 	return 0;

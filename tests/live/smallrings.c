@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* smallrings FILE CONTROL PROCESS DATA -- CMD ARG...: like `hosttrail trace -o FILE`, with rings of so many bytes (0: the
  * default), so that a flood overruns them. For "--": "all": the high-rate calls are captured, too; "kernel=SELECTORS": with these, as
- * `hosttrail trace --selectors`; "agent=SELECTORS": the same, but the kernel drops nothing; "tls=BYTES": the ring of TLS has so many. Says the same last line, and exits with CMD's status. */
+ * `hosttrail trace --selectors`; "agent=SELECTORS": the same, but the kernel drops nothing; "tls=BYTES": the ring of TLS has so many, and each
+ * record is in FILE at once. Says the same last line, before it how much plaintext the kernel gave, and exits with CMD's status. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,11 +68,14 @@ int main(int argc, char **argv)
 		perror(argv[1]);
 		return 1;
 	}
+	if (!strncmp(argv[5], "tls=", 4))
+		setlinebuf(out);
 	r = trace_run(&o, write_record, out, &result, why);
 	if (fclose(out) || r < 0) {
 		fprintf(stderr, "smallrings: %s\n", r < 0 && *why ? why : strerror(r < 0 ? -r : EIO));
 		return 1;
 	}
+	fprintf(stderr, "smallrings: %llu pieces of plaintext, %llu bytes\n", (unsigned long long)result.tls_pieces, (unsigned long long)result.tls_bytes);
 	fprintf(stderr, "hosttrail: %llu records, %llu lost\n", (unsigned long long)result.records, (unsigned long long)result.lost);
 	return WIFEXITED(result.status) ? WEXITSTATUS(result.status) : 128 + WTERMSIG(result.status);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # ht-test: timeout=300 long
-"""Nobody reads, and large bodies go both ways over HTTP/1.1 inside TLS: they are held back instead of filling the ring, so nothing is lost and every call is whole."""
+"""Nobody reads, and large bodies go both ways over HTTP/1.1 and HTTP/2 inside TLS: they are held back instead of filling the ring, so nothing is lost and every call is whole."""
 import os
 import signal
 import sys
@@ -15,60 +15,7 @@ from invariant import run_small  # noqa: E402
 from sizes import size  # noqa: E402
 
 RING = 1 << 20
-BODY = """
-import http.client, http.server, os, ssl, sys, threading, time
-folder, n = sys.argv[1], int(sys.argv[2]) << 20
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *a): pass
-    def do_PUT(self):
-        left = int(self.headers["Content-Length"])
-        while left:
-            left -= len(self.rfile.read(min(left, 16384)))
-        self.send_response(201)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def do_GET(self):
-        k = n if self.path.startswith("/large") else 2
-        self.send_response(200)
-        self.send_header("Content-Length", str(k))
-        self.end_headers()
-        while k:
-            k -= self.wfile.write(bytes(min(k, 16384)))
-
-def wait(name):
-    while not os.path.exists(folder + name):
-        time.sleep(0.01)
-
-server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(folder + "/ck.pem")
-server.socket = context.wrap_socket(server.socket, server_side=True)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-c = http.client.HTTPSConnection("127.0.0.1", server.server_port, context=ssl._create_unverified_context(), blocksize=16384)
-
-def ask(method, path, body=None):
-    c.request(method, path, body, {"Content-Length": str(n)} if body else {})
-    r = c.getresponse()
-    while r.read(16384):
-        pass
-
-def pieces():
-    for i in range(n >> 14):
-        yield bytes(16384)
-
-ask("GET", "/before")
-open(folder + "/ready", "w").close()
-wait("/go")
-ask("PUT", "/large/put", pieces())
-ask("GET", "/large/get")
-ask("GET", "/after")
-open(folder + "/done", "w").close()
-wait("/end")
-ask("GET", "/end")
-"""
+PROGRAM = os.path.join(HERE, "..", "workloads/tls/bodies.py")
 NAMES = ["/before", "/large/put", "/large/get", "/after", "/end"]
 
 
@@ -80,7 +27,7 @@ def until(path, what):
     raise tap.Failed(what)
 
 
-def bodies_are_held_back(t):
+def bodies_are_held_back(t, version):
     with tap.Workdir() as d:
         tlsmatrix.certificate(d)
 
@@ -95,7 +42,7 @@ def bodies_are_held_back(t):
                 os.kill(pid, signal.SIGCONT)
             open(d + "/end", "w").close()
 
-        trace = run_small(["/usr/bin/python3", "-c", BODY, d, str(size("tls.body_mib"))], {"tls": RING}, d, stopped)
+        trace = run_small(["/usr/bin/python3", PROGRAM, d, version, str(size("tls.body_mib")), "stopped"], {"tls": RING}, d, stopped)
     calls = [r for r in trace.records if r.raw["eventType"] == "HostTlsApiCall"]
     t.equal(trace.lost, 0, "pieces lost")
     for role in ("client", "server"):
@@ -106,8 +53,16 @@ def bodies_are_held_back(t):
             t.ok("truncated" not in str(r.raw), "%s of the %s is not whole" % (r.raw["eventName"], role))
 
 
+def http1(t):
+    bodies_are_held_back(t, "1.1")
+
+
+def http2(t):
+    bodies_are_held_back(t, "2")
+
+
 if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([bodies_are_held_back])
+    tap.main([http1, http2])

@@ -10,6 +10,7 @@
 
 #include "agent/http/http.h"
 #include "lib/buf.h"
+#include "tests/unit/framekit.h"
 
 #define KIT_CALLS_MAX 4096
 
@@ -117,6 +118,7 @@ struct kit {
 	enum http_role role;
 	unsigned n, heads, answers;
 	uint64_t fed, skipped;
+	struct framed framed;
 };
 
 static inline void kit_head(void *ctx, const struct http_call *call, struct http_wants *ret_wants)
@@ -217,6 +219,7 @@ struct feeding {
 	uint64_t seed;
 	bool skip, swap;	/* swap: the other side of the connection looks at it */
 	bool unknown;		/* how long gaps are is not known */
+	bool framed, pressed;	/* as the kernel side sends it, while its ring is pressed; gaps are calls that are lost */
 };
 
 static inline void kit_feed_piece(struct kit *k, struct http_conn *c, enum http_dir dir, const char *p, size_t n, bool skip)
@@ -237,6 +240,24 @@ static inline void kit_feed_piece(struct kit *k, struct http_conn *c, enum http_
 	free(copy);
 	if (skip && s && s < n && http_conn_unwanted(c, dir) == unwanted && unwanted == UINT64_MAX)
 		abort();
+}
+
+static inline void kit_feed_framed(struct kit *k, struct http_conn *c, const struct stream *s, const struct feeding *f)
+{
+	uint64_t seed = f->seed;
+
+	k->framed = (struct framed){ .pressed = f->pressed };
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct piece *piece = &s->pieces[i];
+		enum http_dir dir = f->swap ? (enum http_dir)!piece->dir : piece->dir;
+
+		for (size_t done = 0, n; done < piece->n; done += n) {
+			n = seed ? 1 + chance(&seed, (uint32_t)(f->piece ? f->piece : 300)) : f->piece ? f->piece : piece->n;
+			n = n > piece->n - done ? piece->n - done : n;
+			framed_call(&k->framed, c, dir, s->bytes.p + piece->at + done, n, piece->gap);
+		}
+	}
+	framed_end(&k->framed, c);
 }
 
 static inline void kit_feed(struct kit *k, struct http_conn *c, const struct stream *s, const struct feeding *f)
@@ -268,7 +289,10 @@ static inline struct kit *kit_run(const struct stream *s, const struct feeding *
 	k->wants = wants;
 	k->flags = flags;
 	c = kit_conn(k);
-	kit_feed(k, c, s, f);
+	if (f->framed)
+		kit_feed_framed(k, c, s, f);
+	else
+		kit_feed(k, c, s, f);
 	http_conn_end(c, 2);
 	http_conn_free(&c);
 	return k;
@@ -286,17 +310,27 @@ static inline bool kit_same(const struct kit *a, const struct kit *b)
 	return true;
 }
 
+static inline bool stream_whole(const struct stream *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->pieces[i].gap)
+			return false;
+	return true;
+}
+
 /* However a stream is cut, and whether what is unwanted is fed or not: the same comes out. */
 static inline bool kit_cuts(const struct stream *s, struct http_wants wants, uint64_t seed)
 {
 	const struct feeding ways[] = {
 		{ 0 }, { .piece = 1 }, { .seed = seed }, { .seed = seed + 1, .piece = 20 }, { .skip = true }, { .piece = 1, .skip = true },
 		{ .seed = seed + 2, .skip = true }, { .piece = 7 },
+		{ .framed = true }, { .framed = true, .piece = 1 }, { .framed = true, .seed = seed + 3, .piece = 5000 },
 	};
+	unsigned n = sizeof(ways) / sizeof(*ways) - (stream_whole(s) ? 0 : 3);
 	struct kit *whole = kit_run(s, &ways[0], wants, true);
 	bool same = true;
 
-	for (unsigned i = 1; same && i < sizeof(ways) / sizeof(*ways); i++) {
+	for (unsigned i = 1; same && i < n; i++) {
 		struct kit *k = kit_run(s, &ways[i], wants, true);
 
 		same = kit_same(whole, k);

@@ -24,7 +24,7 @@ struct talk {
 	uint64_t seed;
 	unsigned n;		/* calls */
 	unsigned open;
-	bool resets, pushes, padding, large;
+	bool resets, pushes, padding, large, bodies;
 	struct buf truth[CALLS];
 	struct body request[CALLS], response[CALLS];
 	int32_t ids[CALLS];
@@ -68,7 +68,7 @@ static ssize_t body_read(nghttp2_session *s, int32_t id, uint8_t *p, size_t n, u
 static void random_body(struct talk *t, struct body *b, const char *side, struct buf *facts)
 {
 	static const uint16_t sizes[] = { 1, 30, 200, 2000, 20000 };
-	size_t n = chance(&t->seed, sizes[chance(&t->seed, 5)]);
+	size_t n = chance(&t->seed, sizes[chance(&t->seed, 5)]) * (t->bodies ? 12 : 1);
 	char what[16];
 
 	for (size_t i = 0; i < n; i++)
@@ -280,7 +280,7 @@ static void random_reset(struct talk *t)
 	t->flags[i] |= HTTP_RESET;
 }
 
-enum { RESETS = 1, PUSHES = 2, PADDING = 4, LARGE = 8, SETTINGS = 16 };
+enum { RESETS = 1, PUSHES = 2, PADDING = 4, LARGE = 8, SETTINGS = 16, BODIES = 32 };
 
 static struct talk *talk_make(uint64_t seed, unsigned n, unsigned what)
 {
@@ -294,6 +294,7 @@ static struct talk *talk_make(uint64_t seed, unsigned n, unsigned what)
 	t->pushes = what & PUSHES;
 	t->padding = what & PADDING;
 	t->large = what & LARGE;
+	t->bodies = what & BODIES;
 	nghttp2_session_callbacks_new(&cb);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
@@ -425,6 +426,57 @@ static void gaps(void)
 		ok(!lies);
 		if (i < 4)
 			ok(kit_cuts(&t->s, all, 5 + i));
+		if (tap_failed)
+			printf("# i %u\n", i);
+		kit_free(k);
+		talk_free(t);
+		must(1);
+	}
+	printf("# %u of %u calls given with both sides\n", full, calls);
+	ok(full > calls / 3);
+}
+
+/* Bodies that the kernel side leaves out: whoever wants none of them, or their beginnings, gets the same as with all bytes, and of many bytes few come. */
+static void left_out(void)
+{
+	static const struct http_wants wants[] = { { 0, 0 }, { 100, 7 }, { 0, HTTP_BODY_MAX } };
+	uint64_t sent = 0, all_bytes = 0;
+
+	for (unsigned i = 0; i < 9 * kit_long(); i++) {
+		struct http_wants want = wants[i % 3];
+		struct talk *t = talk_make(9000 + i, 8, BODIES | (i % 32 & (PUSHES | PADDING | SETTINGS)));
+		struct kit *k = kit_run(&t->s, &(struct feeding){ .framed = true, .seed = i, .piece = 40000, .pressed = !want.request && !want.response, .swap = i & 1 }, want, true);
+		struct kit *whole = kit_run(&t->s, &(struct feeding){ .swap = i & 1 }, want, true);
+
+		ok(kit_same(whole, k));
+		ok_int(k->n, t->n);
+		sent += want.response ? 0 : k->framed.bytes;
+		all_bytes += want.response ? 0 : t->s.bytes.n;
+		kit_free(k);
+		kit_free(whole);
+		talk_free(t);
+		must(1);
+	}
+	printf("# %llu of %llu bytes came where none of the bodies was wanted\n", (unsigned long long)sent, (unsigned long long)all_bytes);
+	ok(sent < all_bytes / 2);
+}
+
+/* The same where calls are lost, too: what is given is true. */
+static void left_out_and_lost(void)
+{
+	unsigned full = 0, calls = 0, lies = 0;
+	uint64_t seed = 4242;
+
+	for (unsigned i = 0; i < 24 * kit_long(); i++) {
+		struct talk *t = talk_make(12000 + i, 8, (i % 2 ? BODIES : 0) | (i % 32 & (PUSHES | PADDING | SETTINGS)));
+		struct kit *k;
+
+		for (unsigned j = 0; j <= i % 3; j++)
+			cut_gap(&t->s, &seed);
+		k = kit_run(&t->s, &(struct feeding){ .framed = true, .seed = 9 + i, .piece = 20000, .pressed = i & 4, .swap = i & 1 }, (struct http_wants){ 0, 0 }, false);
+		full += kit_only_truth(k, t->truth, t->n, &lies);
+		calls += t->n;
+		ok(!lies);
 		if (tap_failed)
 			printf("# i %u\n", i);
 		kit_free(k);
@@ -567,5 +619,5 @@ static void no_memory(void)
 	talk_free(t);
 }
 
-static const struct tap_case cases[] = { CASE(talks), CASE(joined_late), CASE(gaps), CASE(told_late), CASE(large_body), CASE(no_memory) };
+static const struct tap_case cases[] = { CASE(talks), CASE(joined_late), CASE(gaps), CASE(left_out), CASE(left_out_and_lost), CASE(told_late), CASE(large_body), CASE(no_memory) };
 TAP_MAIN(cases)

@@ -16,7 +16,7 @@ struct seen {
 	unsigned status[8];
 	uint16_t version[8], cipher[8];
 	char server_name[8][64];
-	uint64_t lost[8], body[8];
+	uint64_t lost[8], body[8], asked[8];
 	unsigned told;
 	struct ht_tls_wanted wanted;
 };
@@ -35,6 +35,7 @@ static int on_call(void *ctx, const struct tlscalls_call *c)
 	s->flags[i] = c->http->flags;
 	s->status[i] = c->http->response.head.status;
 	s->body[i] = c->http->response.body.length;
+	s->asked[i] = c->http->request.body.length;
 	s->lost[i] = c->lost;
 	s->version[i] = c->tls ? c->tls->version : 0;
 	s->cipher[i] = c->tls ? c->tls->cipher : 0;
@@ -173,6 +174,67 @@ static void held_back_inside_a_body(void)
 		ok(!s.lost[i] && !(s.flags[i] & HTTP_TRUNCATED));
 	ok_int(tlscalls_stats(t)->lost, 0);
 	tlscalls_free(&t);
+}
+
+#define H2_BEGIN "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+#define H2_SETTINGS "\0\0\0\4\0\0\0\0\0"
+#define H2_PUT "\0\0\14\1\4\0\0\0\1\2\3PUT\x87\4\4/a/b"
+#define H2_DATA "\0\100\0\0\0\0\0\0\1"
+#define H2_LAST "\0\0\0\0\1\0\0\0\1"
+#define H2_ANSWER "\0\0\1\1\5\0\0\0\1\x88"
+#define H2_TEXT(s, dir) piece_data(&p, &c, dir, s, sizeof(s) - 1, sizeof(s) - 1)
+
+/* Of a body of HTTP/2 one frame came, and then none for a gigabyte: the kernel was told that the stream's DATA is not wanted, and says what it left out. */
+static void frames_left_out(void)
+{
+	struct piece_conn c = { .id = 10, .tid = 1, .tgid = 1, .gen = 1 };
+	uint8_t first[9 + 16384] = H2_DATA;
+	uint32_t n;
+	LAB(s, t);
+
+	GIVE(t, H2_TEXT(H2_BEGIN, HT_TLS_SENT));
+	GIVE(t, H2_TEXT(H2_SETTINGS, HT_TLS_RECEIVED));
+	GIVE(t, H2_TEXT(H2_PUT, HT_TLS_SENT));
+	ok_int(s.wanted.streams[HT_TLS_SENT], 0);
+	GIVE(t, piece_data(&p, &c, HT_TLS_SENT, first, 9, sizeof(first)));
+	ok_int(s.wanted.streams[HT_TLS_SENT], 1);
+	ok_int(s.wanted.streams[HT_TLS_RECEIVED], 0);
+	c.off[HT_TLS_SENT] += 60000ull * (9 + 16384) + 13;
+	n = H2_TEXT(H2_LAST, HT_TLS_SENT);
+	p.e.held = 60000 * (9 + 16384) + 13;
+	p.e.body = 60000 * 16384;
+	GIVE(t, n);
+	GIVE(t, H2_TEXT(H2_ANSWER, HT_TLS_RECEIVED));
+	ok_int(s.n, 1);
+	ok(s.asked[0] == 60001ull * 16384);
+	ok_int(s.flags[0], 0);
+	ok_int(s.lost[0], 0);
+	GIVE(t, piece_end(&p, &c));
+	ok_int(tlscalls_stats(t)->lost, 0);
+	tlscalls_free(&t);
+}
+
+/* What it says does not fit: more is missing, or there was no such body, or it cannot be. */
+static void frames_left_out_and_lost(void)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct piece_conn c = { .id = 11 + i, .tid = 1, .tgid = 1, .gen = 1 };
+		uint32_t n;
+		LAB(s, t);
+
+		GIVE(t, H2_TEXT(H2_BEGIN, HT_TLS_SENT));
+		GIVE(t, H2_TEXT(H2_PUT, HT_TLS_SENT));
+		c.off[HT_TLS_SENT] += i ? 1009 : 5000;
+		n = H2_TEXT(H2_LAST, HT_TLS_SENT);
+		p.e.held = 1009;
+		p.e.body = i < 2 ? 1000 : 1010;
+		ok_int(tlscalls_event(t, &p.e, n), i < 2 ? 0 : -EBADMSG);
+		GIVE(t, H2_TEXT(H2_ANSWER, HT_TLS_RECEIVED));
+		GIVE(t, piece_end(&p, &c));
+		ok_int(s.n, 1);
+		ok(s.flags[0] & (HTTP_LENGTH_UNKNOWN | HTTP_TRUNCATED));
+		tlscalls_free(&t);
+	}
 }
 
 /* Beyond its end there was something else, in either direction, and each such hole is one loss; a lost entry explains the hole that it leaves. */
@@ -494,7 +556,7 @@ static void handshake_is_its_sockets(void)
 
 static const struct tap_case cases[] = {
 	CASE(handshake_is_its_sockets),
-	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(body_is_wanted_by_status), CASE(loss_is_seen), CASE(held_back_inside_a_body), CASE(held_back_elsewhere), CASE(ends_with_its_process), CASE(newer_ones_live),
+	CASE(one_call_by_who_began_it), CASE(body_is_not_wanted), CASE(body_is_wanted_by_status), CASE(loss_is_seen), CASE(held_back_inside_a_body), CASE(frames_left_out), CASE(frames_left_out_and_lost), CASE(held_back_elsewhere), CASE(ends_with_its_process), CASE(newer_ones_live),
 	CASE(foreign_costs_nothing_more), CASE(joined_late), CASE(answer_first), CASE(answer_to_no_request), CASE(lost_request_keeps_its_answer), CASE(each_loss_is_its_own_rounds),
 	CASE(nonsense_is_refused), CASE(connections_are_bounded),
 	CASE(callbacks_errors_come_back),
