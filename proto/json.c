@@ -2,8 +2,10 @@
 #include "json.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "keys.h"
+#include "lib/bytes.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"	/* U+FFFD */
 #define ELLIPSIS "\xe2\x80\xa6"		/* U+2026 */
@@ -72,27 +74,49 @@ static uint8_t *escape_byte(uint8_t *to, uint8_t c)
 	return to + 5;
 }
 
-#define ROOM(n) (6 * (n) + 8)	/* every byte becomes at most six; and eight are written at once */
+/* Copies some of what needs no escape, gives how many; 0: one by one. There is room for BYTES, of which it may write all. */
+static unsigned copy_plain(uint8_t *to, const uint8_t *p, size_t n)
+{
+	uint32_t half[2];
+	bytes_t v;
+	uint64_t w;
+
+	if (n >= BYTES) {
+		memcpy(&v, p, BYTES);
+		memcpy(to, &v, BYTES);
+		return bytes_first((v < 0x20) | (v == '"') | (v == '\\'));	/* not ASCII is below zero */
+	}
+	if (n >= 8) {
+		memcpy(&w, p, 8);
+		memcpy(to, &w, 8);
+		w = odd_bytes(w);
+		return w ? (unsigned)__builtin_ctzll(w) / 8 : 8;
+	}
+	if (n < 4)
+		return 0;
+	memcpy(&half[0], p, 4);			/* which overlap */
+	memcpy(&half[1], p + n - 4, 4);
+	if (odd_bytes((uint64_t)half[1] << 32 | half[0]))
+		return 0;
+	memcpy(to, p, 4);
+	memcpy(to + n - 4, &half[1], 4);
+	return (unsigned)n;
+}
+
+#define ROOM(n) (6 * (n) + BYTES)	/* every byte becomes at most six; and that many are written at once */
 
 /* Text between the quotes, where there is ROOM(n). again: U+FFFD stands for itself. */
 static uint8_t *escape(uint8_t *to, const uint8_t *p, size_t n, bool again)
 {
 	const uint8_t *end = p + n;
-	uint64_t w;
 
 	while (p < end) {
-		unsigned len;
+		unsigned len = copy_plain(to, p, (size_t)(end - p));
 
-		if (end - p >= 8) {
-			memcpy(&w, p, 8);
-			memcpy(to, &w, 8);
-			w = odd_bytes(w);
-			len = w ? (unsigned)__builtin_ctzll(w) / 8 : 8;
-			p += len;
-			to += len;
-			if (!w)
-				continue;
-		}
+		p += len;
+		to += len;
+		if (len)
+			continue;
 		if (plain(*p)) {
 			*to++ = *p++;
 			continue;
@@ -156,6 +180,16 @@ void json_key(struct json *j, const char *key)
 
 	if (to)
 		done(j, put_key(j, to, key, n));
+}
+
+void json_members(struct json *j, const void *p, size_t n)
+{
+	if (buf_reserve(j->out, n + 1) < 0)
+		return;
+	if (j->comma)
+		buf_addc(j->out, ',');
+	buf_add(j->out, p, n);
+	j->comma = true;
 }
 
 void json_open(struct json *j, const char *key, char bracket)
@@ -250,6 +284,17 @@ static void digits(struct json *j, uint64_t v, bool minus, bool quoted)
 	if (quoted)
 		*--p = '"';
 	buf_add(j->out, p, (size_t)(text + sizeof(text) - p));
+}
+
+char *json_decimal(char *to, uint64_t v)
+{
+	char text[20], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + v % 10);
+	while (v /= 10);
+	memcpy(to, p, (size_t)(text + sizeof(text) - p));
+	return to + (text + sizeof(text) - p);
 }
 
 void json_int(struct json *j, const char *key, int64_t v)

@@ -35,9 +35,12 @@ void json_string(struct json *j, const char *key, const char *s);
 void json_int(struct json *j, const char *key, int64_t v);
 void json_uint(struct json *j, const char *key, uint64_t v);
 void json_digits(struct json *j, const char *key, uint64_t v);	/* always text */
+char *json_decimal(char *to, uint64_t v);			/* its digits, at most 20; gives their end */
 void json_boolean(struct json *j, const char *key, bool v);
 void json_null(struct json *j, const char *key);
 void json_key(struct json *j, const char *key);			/* comma and key; a value must follow */
+
+void json_members(struct json *j, const void *p, size_t n);	/* at least one, as they were written before */
 
 /* Undoes the byte escape in text that a JSON parser has already decoded. 0 or -EINVAL/-ENOMEM. */
 int json_unescape(const void *p, size_t n, struct buf *out);

@@ -36,7 +36,8 @@ struct reader_identity {
 struct reader_shape {
 	struct shape shape;
 	char *text;			/* that its names point into */
-	uint64_t self_test;		/* a bit per field: the one that marks calls of the self-test */
+	/* a bit per field: the one that marks calls of the self-test; what is in each section; what is a resource; names with dots */
+	uint64_t self_test, sections[SECTION_TLS + 1], resources, dotted;
 };
 
 struct reader_ring {
@@ -59,9 +60,11 @@ struct reader_place {
 	uint64_t time, seq;
 };
 
-/* What was written of an identity before: most records of a frame have few. */
+/* A stretch of members as it was written before: most records of a frame have few. */
 struct reader_said {
-	uint32_t at, n;			/* in reader.said; n 0: not yet */
+	uint32_t at, n, room;		/* in reader.said; n 0: not yet */
+	uint64_t with;			/* what else it follows from */
+	uint64_t hash;
 };
 
 struct reader {
@@ -78,7 +81,7 @@ struct reader {
 	uint32_t nstrings, nshapes, nprocesses, nidentities, nrings, nrecords;
 	struct buf scratch, text;	/* reused by render and summary */
 	struct buf said;		/* at most as long as the batch */
-	struct reader_said *said_who, *said_process;	/* of each identity; NULL: nothing yet */
+	struct reader_said *says;	/* which of them: recordsaid.c; NULL: none yet */
 };
 
 int reader_record_at(const struct reader *r, unsigned i, struct reader_record *ret);
@@ -103,9 +106,17 @@ void summary_username(struct record_summary *s, struct str name);
 void summary_resource(struct record_summary *s, const char *type, struct str name);
 
 struct json;
-/* How long texts may be: userIdentity's members and process's. */
+/* max: how long texts may be. */
 void reader_identity_json(struct reader *r, const struct reader_identity *id, struct str access_key, size_t max, struct json *j);
 void reader_process_json(struct reader *r, const struct reader_identity *id, size_t max, struct json *j);
+
+/* What was said of this part; of: the shape or identity that it follows from. NULL: no memory. */
+struct reader_said *reader_said(struct reader *r, enum record_part part, uint32_t of);
+size_t reader_said_cost(const struct reader *r);
+/* Writes it as it was, with the comma before it; false: it was not said with this. s may be NULL. */
+bool reader_say_again(const struct reader *r, const struct reader_said *s, uint64_t with, struct json *j);
+/* What was written from `from` on is what is said with this; s may be NULL. Gives its hash. */
+uint64_t reader_keep(struct reader *r, struct reader_said *s, uint64_t with, const struct json *j, size_t from);
 struct str reader_source_ip(const struct reader *r, const struct reader_record *x, const struct reader_identity *id);
 
 #endif

@@ -43,6 +43,7 @@ static const struct limits small_limits = {
 struct render {
 	struct reader *r;
 	const struct limits *limits;
+	const struct reader_shape *known;
 	const struct shape *shape;
 	const struct reader_identity *id;
 	struct reader_record x;
@@ -51,7 +52,35 @@ struct render {
 	const struct reader_ring *ring;
 	struct json j;
 	struct record_parts parts;
+	struct reader_said *saying;	/* the part that is written at the moment; NULL: no memory */
+	uint64_t with;			/* and what it follows from beside that */
 };
+
+/* ---- parts that many records share */
+
+/* true: it is there as it was before. Else it follows, and then end_part(). of: the shape or identity that it is of; with: what
+ * else it follows from. */
+static bool begin_part(struct render *v, enum record_part part, uint32_t of, uint64_t with)
+{
+	struct json *j = &v->j;
+
+	v->saying = reader_said(v->r, part, of);
+	v->with = with;
+	v->parts.v[part].at = j->out->n + j->comma;
+	if (!reader_say_again(v->r, v->saying, with, j))
+		return false;
+	v->parts.v[part].n = v->saying->n;
+	v->parts.v[part].hash = v->saying->hash;
+	return true;
+}
+
+static void end_part(struct render *v, enum record_part part)
+{
+	size_t at = v->parts.v[part].at, n = v->j.out->n;
+
+	v->parts.v[part].n = n > at ? n - at : 0;
+	v->parts.v[part].hash = n > at ? reader_keep(v->r, v->saying, v->with, &v->j, at) : 0;
+}
 
 /* ---- values */
 
@@ -151,33 +180,36 @@ static void value(struct render *v, const char *key, unsigned field, size_t cap)
 
 /* ---- sections: dotted names become objects, each written where its first member stands */
 
-static bool shown(const struct render *v, unsigned i, enum field_section section, const char *prefix, size_t n)
+static uint64_t section_fields(const struct render *v, enum field_section section)
 {
-	const struct shape_field *f = &v->shape->fields[i];
-
-	return (v->values.present >> i & 1) && f->section == section && !strncmp(f->name, prefix, n);
+	return v->values.present & v->known->sections[section];
 }
 
-static bool group_begun(const struct render *v, unsigned i, enum field_section section, size_t n)
+/* Does one of these fields' names begin like this? */
+static bool group_begun(const struct render *v, uint64_t fields, const char *prefix, size_t n)
 {
-	for (unsigned k = 0; k < i; k++)
-		if (shown(v, k, section, v->shape->fields[i].name, n))
+	for (; fields; fields &= fields - 1)
+		if (!strncmp(v->shape->fields[__builtin_ctzll(fields)].name, prefix, n))
 			return true;
 	return false;
 }
 
 static void members(struct render *v, enum field_section section, const char *prefix, size_t n, size_t cap)
 {
-	for (unsigned i = 0; i < v->shape->nfields; i++) {
-		const char *name = v->shape->fields[i].name, *dot;
+	uint64_t all = section_fields(v, section);
+
+	for (uint64_t left = all; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		const char *name = v->shape->fields[i].name, *dot = NULL;
 		char group[SHAPE_NAME_MAX + 1];
 
-		if (!shown(v, i, section, prefix, n))
+		if (n && strncmp(name, prefix, n))
 			continue;
-		dot = strchr(name + n, '.');
+		if (v->known->dotted >> i & 1)
+			dot = strchr(name + n, '.');
 		if (!dot) {
 			value(v, name + n, i, cap);
-		} else if (!group_begun(v, i, section, (size_t)(dot + 1 - name))) {
+		} else if (!group_begun(v, all & ((1ull << i) - 1), name, (size_t)(dot + 1 - name))) {
 			memcpy(group, name + n, (size_t)(dot - name) - n);
 			group[(size_t)(dot - name) - n] = '\0';
 			json_open(&v->j, group, '{');
@@ -185,14 +217,6 @@ static void members(struct render *v, enum field_section section, const char *pr
 			json_close(&v->j, '}');
 		}
 	}
-}
-
-static bool section_any(const struct render *v, enum field_section section)
-{
-	for (unsigned i = 0; i < v->shape->nfields; i++)
-		if (shown(v, i, section, "", 0))
-			return true;
-	return false;
 }
 
 static int64_t wall(const struct render *v, uint64_t boot)
@@ -221,19 +245,29 @@ static void additional_head(struct render *v)
 		json_uint(&v->j, "restarts", v->x.restarts);
 }
 
+static void additional_tail(struct render *v, size_t cap)
+{
+	const struct record_host *host = &v->r->host;
+
+	if (!begin_part(v, PART_PROCESS, v->x.identity, cap)) {
+		reader_process_json(v->r, v->id, cap, &v->j);
+		end_part(v, PART_PROCESS);
+	}
+	if (begin_part(v, PART_HOST, 0, cap))
+		return;
+	if (*host->hostname)
+		json_text_cut(&v->j, "hostname", host->hostname, strlen(host->hostname), cap);
+	json_text_cut(&v->j, "hostId", host->host_id, strlen(host->host_id), cap);
+	end_part(v, PART_HOST);
+}
+
 static void section_body(struct render *v, enum field_section section, size_t cap)
 {
 	if (section == SECTION_ADDITIONAL)
 		additional_head(v);
 	members(v, section, "", 0, cap);
-	if (section == SECTION_ADDITIONAL) {
-		v->parts.process = v->j.out->n + v->j.comma + strlen("\"process\":");
-		reader_process_json(v->r, v->id, cap, &v->j);
-		v->parts.process_end = v->j.out->n;
-		if (*v->r->host.hostname)
-			json_text_cut(&v->j, "hostname", v->r->host.hostname, strlen(v->r->host.hostname), cap);
-		json_text_cut(&v->j, "hostId", v->r->host.host_id, strlen(v->r->host.host_id), cap);
-	}
+	if (section == SECTION_ADDITIONAL)
+		additional_tail(v, cap);
 }
 
 static void omitted(struct render *v, size_t size, const uint8_t hash[32])
@@ -274,7 +308,7 @@ static void section(struct render *v, const char *key, enum field_section s)
 
 static void section_or_null(struct render *v, const char *key, enum field_section s)
 {
-	if (section_any(v, s))
+	if (section_fields(v, s))
 		section(v, key, s);
 	else
 		json_null(&v->j, key);
@@ -324,13 +358,8 @@ static void resources(struct render *v)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < v->shape->nfields && n < RECORD_RESOURCES_MAX; i++) {
-		const struct shape_field *f = &v->shape->fields[i];
-
-		if (!f->resource_type || f->kind == FIELD_INTS || !(v->values.present >> i & 1))
-			continue;
-		n += field_resources(v, i, n);
-	}
+	for (uint64_t left = v->values.present & v->known->resources; left && n < RECORD_RESOURCES_MAX; left &= left - 1)
+		n += field_resources(v, (unsigned)__builtin_ctzll(left), n);
 	if (n)
 		json_close(&v->j, ']');
 }
@@ -369,41 +398,58 @@ static void event_time(struct render *v)
 	int64_t ns = wall(v, v->time), seconds = ns / (int64_t)NS_PER_SEC - (ns % (int64_t)NS_PER_SEC < 0);
 	char text[21];
 
+	if (begin_part(v, PART_TIME, 0, (uint64_t)seconds))
+		return;
 	clock_iso(seconds, text);
+	json_string(&v->j, "eventVersion", "1.11");
 	json_string(&v->j, "eventTime", text);
+	end_part(v, PART_TIME);
 }
 
-static void head(struct render *v)
+static void call(struct render *v)
 {
-	struct str s, agent = reader_str(v->r, v->x.user_agent), ip = reader_source_ip(v->r, &v->x, v->id);
+	struct str region = reader_str(v->r, v->x.region);
 
-	if (!agent.n)
-		agent = reader_str(v->r, v->r->processes[v->id->process].executable);
-	json_string(&v->j, "eventVersion", "1.11");
-	event_time(v);
+	if (begin_part(v, PART_CALL, v->x.shape, v->x.region))
+		return;
 	json_string(&v->j, "eventSource", v->shape->event_source);
 	json_string(&v->j, "eventName", v->shape->event_name);
-	s = reader_str(v->r, v->x.region);
-	if (s.n)
-		json_text_cut(&v->j, "awsRegion", s.p, s.n, TEXT_MAX);
+	if (region.n)
+		json_text_cut(&v->j, "awsRegion", region.p, region.n, TEXT_MAX);
 	else
 		json_string(&v->j, "awsRegion", v->r->host.region);
+	end_part(v, PART_CALL);
+}
+
+static void from(struct render *v)
+{
+	struct str agent = reader_str(v->r, v->x.user_agent), ip = reader_source_ip(v->r, &v->x, v->id);
+
+	if (begin_part(v, PART_FROM, v->x.identity, (uint64_t)v->x.user_agent << 32 | v->x.source_ip))
+		return;
+	if (!agent.n)
+		agent = reader_str(v->r, v->r->processes[v->id->process].executable);
 	json_text_cut(&v->j, "sourceIPAddress", ip.p, ip.n, TEXT_MAX);
 	if (agent.n)
 		json_text_cut(&v->j, "userAgent", agent.p, agent.n, TEXT_MAX);
-	error(v);
-	v->parts.who = v->j.out->n + v->j.comma + strlen("\"userIdentity\":");
-	reader_identity_json(v->r, v->id, reader_str(v->r, v->x.access_key), TEXT_MAX, &v->j);
-	v->parts.who_end = v->j.out->n;
+	end_part(v, PART_FROM);
 }
 
-static void tail(struct render *v)
+static void who(struct render *v)
+{
+	if (begin_part(v, PART_WHO, v->x.identity, v->x.access_key))
+		return;
+	reader_identity_json(v->r, v->id, reader_str(v->r, v->x.access_key), TEXT_MAX, &v->j);
+	end_part(v, PART_WHO);
+}
+
+static void kind(struct render *v)
 {
 	static const char *const categories[] = { "", "Management", "Data", "NetworkActivity", "Insight" };
-	struct str version = reader_str(v->r, v->x.api_version), request = reader_str(v->r, v->x.request_id);
-	uint8_t id[16];
-	char text[80];
+	struct str version = reader_str(v->r, v->x.api_version);
 
+	if (begin_part(v, PART_KIND, v->x.shape, v->x.api_version))
+		return;
 	json_boolean(&v->j, "readOnly", v->shape->read_only);
 	json_string(&v->j, "eventType", v->shape->event_type);
 	if (version.n)
@@ -412,30 +458,56 @@ static void tail(struct render *v)
 		json_string(&v->j, "apiVersion", v->r->host.kernel_release);
 	json_boolean(&v->j, "managementEvent", v->shape->category == CATEGORY_MANAGEMENT);
 	json_string(&v->j, "eventCategory", categories[v->shape->category]);
+	end_part(v, PART_KIND);
+}
+
+/* The task, its start, and the number of its call. */
+static size_t request_text(const struct render *v, char ret[72])
+{
+	char *p = json_decimal(ret, v->id->tid);
+
+	*p++ = '.';
+	p = json_decimal(p, v->id->tid_start);
+	*p++ = '-';
+	return (size_t)(json_decimal(p, v->x.request) - ret);
+}
+
+static void ids(struct render *v)
+{
+	struct str request = reader_str(v->r, v->x.request_id);
+	uint8_t id[16];
+	char text[80];
+
 	event_id_make(v->r->frame.stream, v->ring->ring_class, v->ring->cpu, v->seq, id);
 	uuid_text(id, text);
-	json_string(&v->j, "eventID", text);
+	json_text(&v->j, "eventID", text, 36);
 	if (request.n)
 		json_text_cut(&v->j, "requestID", request.p, request.n, TEXT_MAX);
 	else
-		json_text(&v->j, "requestID", text,
-			  (size_t)snprintf(text, sizeof(text), "%u.%llu-%llu", v->id->tid, (unsigned long long)v->id->tid_start,
-					   (unsigned long long)v->x.request));
+		json_text(&v->j, "requestID", text, request_text(v, text));
+	if (begin_part(v, PART_ACCOUNT, 0, 0))
+		return;
 	json_string(&v->j, "recipientAccountId", v->r->host.account);
+	end_part(v, PART_ACCOUNT);
 }
 
 static void render(struct render *v)
 {
 	json_open(&v->j, NULL, '{');
-	head(v);
+	event_time(v);
+	call(v);
+	from(v);
+	error(v);
+	who(v);
 	section_or_null(v, "requestParameters", SECTION_REQUEST);
 	section_or_null(v, "responseElements", SECTION_RESPONSE);
-	tail(v);
+	kind(v);
+	ids(v);
 	resources(v);
 	section(v, "additionalEventData", SECTION_ADDITIONAL);
-	if (section_any(v, SECTION_SERVICE))
+	if (section_fields(v, SECTION_SERVICE))
 		section(v, "serviceEventDetails", SECTION_SERVICE);
-	if (section_any(v, SECTION_TLS))
+	if (section_fields(v, SECTION_TLS))
 		section(v, "tlsDetails", SECTION_TLS);
 	json_close(&v->j, '}');
 }
@@ -451,7 +523,8 @@ static int prepare(struct reader *r, unsigned i, struct render *v)
 	if (k < 0)
 		return k;
 	v->r = r;
-	v->shape = &r->shapes[v->x.shape].shape;
+	v->known = &r->shapes[v->x.shape];
+	v->shape = &v->known->shape;
 	v->id = &r->identities[v->x.identity];
 	v->ring = &r->rings[v->x.ring];
 	v->time = r->records[i].time;

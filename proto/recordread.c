@@ -372,6 +372,23 @@ static int shape_names(const struct reader *r, const struct shape_parts *p, stru
 	return k;
 }
 
+/* What every record of the shape would look for again. */
+static void note_fields(struct reader_shape *s)
+{
+	for (unsigned i = 0; i < s->shape.nfields; i++) {
+		const struct shape_field *f = &s->shape.fields[i];
+		uint64_t bit = 1ull << i;
+
+		s->sections[f->section] |= bit;
+		if (f->section == SECTION_ADDITIONAL && !strcmp(f->name, "selfTest"))
+			s->self_test = bit;
+		if (f->resource_type && f->kind != FIELD_INTS)
+			s->resources |= bit;
+		if (strchr(f->name, '.'))
+			s->dotted |= bit;
+	}
+}
+
 static int read_shape(struct reader *r, uint32_t i, struct wire_span s, const char **ret_why)
 {
 	struct shape_parts p = { 0 };
@@ -397,9 +414,7 @@ static int read_shape(struct reader *r, uint32_t i, struct wire_span s, const ch
 	shape->fields = fields;
 	if (shape_check(shape, ret_why) < 0)
 		return -EBADMSG;
-	for (unsigned f = 0; f < p.nfields; f++)
-		if (fields[f].section == SECTION_ADDITIONAL && !strcmp(fields[f].name, "selfTest"))
-			r->shapes[i].self_test = 1ull << f;
+	note_fields(&r->shapes[i]);
 	return 0;
 }
 
@@ -585,7 +600,7 @@ void reader_free(struct reader **pr)
 	buf_free(&r->scratch);
 	buf_free(&r->text);
 	buf_free(&r->said);
-	free(r->said_who);
+	free(r->says);
 	free(r);
 	*pr = NULL;
 }
@@ -598,8 +613,7 @@ unsigned reader_count(const struct reader *r)
 size_t reader_cost(const struct reader *r)
 {
 	return sizeof(*r) + r->nstrings * sizeof(*r->strings) + r->nshapes * sizeof(*r->shapes) + r->nprocesses * sizeof(*r->processes) +
-	       r->nidentities * (sizeof(*r->identities) + 2 * sizeof(*r->said_who)) + r->nrecords * sizeof(*r->records) +
-	       2 * wire_left(&r->batch);
+	       r->nidentities * sizeof(*r->identities) + r->nrecords * sizeof(*r->records) + reader_said_cost(r) + 2 * wire_left(&r->batch);
 }
 
 const struct record_host *reader_host(const struct reader *r)

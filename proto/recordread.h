@@ -32,11 +32,30 @@ const struct record_host *reader_host(const struct reader *r);
 
 /* One record as one line of CloudTrail JSON, appended to out without newline. */
 int reader_json(struct reader *r, unsigned i, struct buf *out);
-/* The same, and where in out the objects lie that many records share: userIdentity and additionalEventData.process. */
-struct record_parts {
-	size_t who, who_end, process, process_end;
+/* Stretches of members that many records share. In the order in which they stand in the text; none lies in another. */
+enum record_part {
+	PART_TIME,	/* eventVersion, eventTime */
+	PART_CALL,	/* eventSource, eventName, awsRegion */
+	PART_FROM,	/* sourceIPAddress, userAgent */
+	PART_WHO,	/* userIdentity */
+	PART_KIND,	/* readOnly ... eventCategory */
+	PART_ACCOUNT,	/* recipientAccountId */
+	PART_PROCESS,	/* of additionalEventData: process */
+	PART_HOST,	/* of additionalEventData: hostname, hostId */
+	PART__MAX
 };
+/* Where in out they lie, from the first one's name to the end of the last one's value, and record_hash() of these bytes. */
+struct record_parts {
+	struct {
+		size_t at, n;
+		uint64_t hash;
+	} v[PART__MAX];
+};
+/* The same, and its parts. */
 int reader_json_parts(struct reader *r, unsigned i, struct buf *out, struct record_parts *ret_p);
+
+/* Of text that only its length and its bytes tell apart; strangers may choose texts whose hashes are equal. */
+uint64_t record_hash(const void *p, size_t n);
 
 /* What the index and compact output need. Strings are borrowed from the reader until its
  * next call; absent ones have n == 0. */

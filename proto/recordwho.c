@@ -82,7 +82,7 @@ static void session(const struct who *w)
 	json_close(w->j, '}');
 }
 
-static void identity(struct reader *r, const struct reader_identity *id, struct str access_key, size_t max, struct json *j)
+void reader_identity_json(struct reader *r, const struct reader_identity *id, struct str access_key, size_t max, struct json *j)
 {
 	static const char *const types[] = { "Unknown", "Root", "IAMUser", "AssumedRole", "AWSService", "FederatedUser" };
 	const struct who w = { r, id, max, j };
@@ -188,7 +188,7 @@ static void place(const struct who *w, const struct reader_process *p)
 		json_uint(w->j, "pidInNamespace", p->pid_in_ns);
 }
 
-static void process(struct reader *r, const struct reader_identity *id, size_t max, struct json *j)
+void reader_process_json(struct reader *r, const struct reader_identity *id, size_t max, struct json *j)
 {
 	const struct reader_process *p = &r->processes[id->process];
 	const struct who w = { r, id, max, j };
@@ -212,57 +212,4 @@ static void process(struct reader *r, const struct reader_identity *id, size_t m
 	if (p->flags & RECORD_PROCESS_MINIMAL)
 		json_boolean(j, "minimalIdentity", true);
 	json_close(j, '}');
-}
-
-/* ---- said once, and again as it was */
-
-static struct reader_said *said_of(struct reader *r, const struct reader_identity *id, bool of_process)
-{
-	if (!r->said_who) {
-		r->said_who = calloc(2 * (size_t)r->nidentities, sizeof(*r->said_who));
-		r->said_process = r->said_who ? r->said_who + r->nidentities : NULL;
-	}
-	return r->said_who ? (of_process ? r->said_process : r->said_who) + (id - r->identities) : NULL;
-}
-
-static bool say_again(struct reader *r, const struct reader_said *s, struct json *j)
-{
-	if (!s || !s->n)
-		return false;
-	json_key(j, NULL);
-	buf_add(j->out, r->said.p + s->at, s->n);
-	return true;
-}
-
-/* j: behind the member whose key began at `from`. */
-static void keep(struct reader *r, struct reader_said *s, const struct json *j, size_t from)
-{
-	size_t n = j->out->n - from;
-
-	if (!s || j->out->failed || r->said.n + n > wire_left(&r->batch) || buf_add(&r->said, j->out->p + from, n) < 0)
-		return;
-	*s = (struct reader_said){ (uint32_t)(r->said.n - n), (uint32_t)n };
-}
-
-void reader_identity_json(struct reader *r, const struct reader_identity *id, struct str access_key, size_t max, struct json *j)
-{
-	struct reader_said *s = access_key.n ? NULL : said_of(r, id, false);
-	size_t from = j->out->n + j->comma;
-
-	if (say_again(r, s, j))
-		return;
-	identity(r, id, access_key, max, j);
-	keep(r, s, j, from);
-}
-
-/* Shortened ones (max) are rare. */
-void reader_process_json(struct reader *r, const struct reader_identity *id, size_t max, struct json *j)
-{
-	struct reader_said *s = max == SIZE_MAX ? said_of(r, id, true) : NULL;
-	size_t from = j->out->n + j->comma;
-
-	if (say_again(r, s, j))
-		return;
-	process(r, id, max, j);
-	keep(r, s, j, from);
 }

@@ -7,7 +7,6 @@
 
 #include "proto/wire.h"
 
-#define TRIED 2048u		/* texts after which a dictionary must have shown what it is good for */
 #define DICTIONARY 1		/* field number of intern's form; wire_tag() of it is one byte */
 
 int column_init(struct column *c, enum column_kind kind, unsigned max_def, unsigned max_rep)
@@ -59,25 +58,17 @@ static inline int put_entry(struct column *c, unsigned rep, unsigned def)
 
 int column_null(struct column *c, unsigned rep, unsigned def)
 {
-	c->chunk.nulls++;
 	return put_entry(c, rep, def);
 }
 
-int column_nulls(struct column *c, uint32_t n)
+int column_levels(struct column *c, unsigned def, uint32_t n)
 {
-	int r = put_level(&c->defs, 0, n);
+	int r = put_level(&c->defs, def, n);
 
 	if (!r && c->max_rep)
 		r = put_level(&c->reps, 0, n);
 	c->entries += n;
-	c->chunk.nulls += n;
 	return r;
-}
-
-static inline int put_value(struct column *c, unsigned rep, const void *p, size_t n)
-{
-	c->nvalues++;
-	return buf_add(&c->values, p, n) < 0 ? -ENOMEM : put_entry(c, rep, c->max_def);
 }
 
 /* ---- texts */
@@ -133,13 +124,34 @@ int column_go_plain(struct column *c)
 /* Most texts are new ones: looking them up is work for nothing. */
 static bool is_diverse(const struct column *c)
 {
-	return !c->keep && c->nvalues == TRIED && c->dict.count > TRIED / 4 * 3;
+	return !c->keep && c->dict.count > COLUMN_TRIED / 4 * 3;
 }
 
-static int put_place(struct column *c, unsigned rep, uint32_t place)
+int column_judge(struct column *c)
 {
-	c->last_place = place;
-	return put_value(c, rep, &place, sizeof(place));
+	return is_diverse(c) ? column_go_plain(c) : 0;
+}
+
+static uint64_t load4(const char *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Most names and words are of 8 to 16 bytes: two loads each, which overlap. */
+static inline bool same_bytes(const char *a, const char *b, size_t n)
+{
+	uint64_t x[2], y[2];
+
+	if (n < 8 || n > 16)
+		return !memcmp(a, b, n);
+	memcpy(&x[0], a, 8);
+	memcpy(&x[1], a + n - 8, 8);
+	memcpy(&y[0], b, 8);
+	memcpy(&y[1], b + n - 8, 8);
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]));
 }
 
 /* By its length and some of its bytes; most columns have few texts. */
@@ -153,8 +165,11 @@ static struct column_recent *recent_of(const struct column *c, const char *p, si
 		memcpy(&w, p + n - 8, 8);
 		h ^= w * 0xe7037ed1a0b428dbull;
 		memcpy(&w, p + (n - 8) / 2, 8);
-	} else {
-		memcpy(&w, p, n);
+	} else if (n >= 4) {
+		memcpy(&w, p, 4);
+		w = w << 32 | load4(p + n - 4);
+	} else if (n) {
+		w = (uint64_t)(uint8_t)p[0] << 16 | (uint64_t)(uint8_t)p[n / 2] << 8 | (uint8_t)p[n - 1];
 	}
 	h += w * 0xa0761d6478bd642full;
 	return &c->recent[(h ^ h >> 32) >> 7 & (COLUMN_RECENT - 1)];
@@ -166,7 +181,7 @@ static int64_t place_of(struct column *c, const void *p, size_t n)
 	struct column_recent *recent = recent_of(c, p, n);
 	int64_t place;
 
-	if (recent->p && recent->n == n && !memcmp(recent->p, p, n))
+	if (recent->p && recent->n == n && same_bytes(recent->p, p, n))
 		return recent->place;
 	place = intern_put(&c->dict, p, n, &recent->p);
 	if (place < 0)
@@ -184,8 +199,8 @@ int column_text(struct column *c, unsigned rep, const void *p, size_t n)
 	if (!c->plain && !c->whole) {
 		place = place_of(c, p, n);
 		if (place >= 0) {
-			r = put_place(c, rep, (uint32_t)place);
-			return !r && is_diverse(c) ? column_go_plain(c) : r;
+			r = column_place(c, (uint32_t)place);
+			return r ? r : put_entry(c, rep, c->max_def);
 		}
 		r = place == -E2BIG ? column_go_plain(c) : (int)place;
 		if (r < 0)
@@ -193,36 +208,67 @@ int column_text(struct column *c, unsigned rep, const void *p, size_t n)
 	}
 	if (put_plain(&c->values, p, n) < 0)
 		return -ENOMEM;
-	return put_value(c, rep, NULL, 0);
+	c->nvalues++;
+	return put_entry(c, rep, c->max_def);
 }
 
-int column_again(struct column *c, uint32_t place)
+struct column_value column_latest(const struct column *c)
 {
-	return put_place(c, 0, place);
+	return (struct column_value){ c->defs.last.value, c->last_place, c->last_number };
+}
+
+int column_again(struct column *c, unsigned rep, const struct column_value *v)
+{
+	int r = v->def == c->max_def ? column_value(c, v) : 0;
+
+	return r ? r : put_entry(c, rep, v->def);
+}
+
+/* Whether it becomes plain is asked at the end: then the value is one of its texts, as those before. */
+static int store_places(struct column *c, uint32_t place, uint32_t n)
+{
+	bool was_tried = c->nvalues >= COLUMN_TRIED;
+
+	if (buf_reserve(&c->values, n * sizeof(place)) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++, c->values.n += sizeof(place))
+		memcpy(c->values.p + c->values.n, &place, sizeof(place));
+	c->nvalues += n;
+	c->last_place = place;
+	return !was_tried && c->nvalues >= COLUMN_TRIED ? column_judge(c) : 0;
+}
+
+int column_values(struct column *c, const struct column_value *v, uint32_t n)
+{
+	int r = 0;
+
+	if (c->kind == COLUMN_TEXT)
+		return store_places(c, v->place, n);
+	for (uint32_t i = 0; i < n && !r; i++)
+		r = column_value(c, v);
+	return r;
 }
 
 /* ---- others */
 
 int column_number(struct column *c, int64_t v)
 {
+	int r = column_store(c, &v, sizeof(v));
+
 	c->last_number = v;
-	return put_value(c, 0, &v, sizeof(v));
+	return r ? r : put_entry(c, 0, c->max_def);
 }
 
 int column_boolean(struct column *c, bool v)
 {
 	uint8_t bit = v;
+	int r = column_store(c, &bit, 1);
 
 	c->last_number = v;
-	return put_value(c, 0, &bit, 1);
+	return r ? r : put_entry(c, 0, c->max_def);
 }
 
 size_t column_size(const struct column *c)
 {
 	return c->values.n + c->defs.runs.n + c->reps.runs.n + c->pages.n + c->dict.bytes;
-}
-
-uint32_t column_level(const struct column *c)
-{
-	return c->defs.last.value;
 }

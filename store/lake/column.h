@@ -10,6 +10,7 @@
 #ifndef HOSTTRAIL_STORE_LAKE_COLUMN_H
 #define HOSTTRAIL_STORE_LAKE_COLUMN_H
 
+#include <errno.h>
 #include <stdbool.h>
 
 #include "encode.h"
@@ -44,7 +45,7 @@ struct column_levels {
 struct column {
 	enum column_kind kind;
 	uint8_t max_def, max_rep;
-	bool keep;			/* never plain: places may be used again (column_again()) */
+	bool keep;			/* never plain for its diversity: its texts come again (column_again()) */
 	bool whole;			/* texts that are nothing but themselves: no dictionary, pages as they fill */
 	bool plain;
 	struct column_levels defs, reps;
@@ -58,6 +59,12 @@ struct column {
 	struct column_chunk chunk;
 };
 
+/* What a column got, to be put down again in the same row group. */
+struct column_value {
+	uint32_t def, place;		/* place: of a text */
+	int64_t number;			/* of others */
+};
+
 struct pack;				/* compression, and memory that all columns share; column_pages.c */
 int pack_new(struct pack **ret_p);
 void pack_thorough(struct pack *p, bool thorough);	/* of pages that follow: a quarter smaller, at twice the price */
@@ -68,15 +75,16 @@ void column_free(struct column *c);
 
 /* def: how much of the path is there; below max_def: no value. rep: 0, or 1 for a further element of the row's list. */
 int column_null(struct column *c, unsigned rep, unsigned def);
-int column_nulls(struct column *c, uint32_t n);		/* so many rows with nothing at all */
 int column_text(struct column *c, unsigned rep, const void *p, size_t n);
 int column_number(struct column *c, int64_t v);
 int column_boolean(struct column *c, bool v);
-/* The text at this place of the dictionary (last_place after column_text()), of a column with `keep`. */
-int column_again(struct column *c, uint32_t place);
+/* The latest entry, and the same once more; not if the column has been plain meanwhile. */
+struct column_value column_latest(const struct column *c);
+int column_again(struct column *c, unsigned rep, const struct column_value *v);
+/* The same in two steps: a value n times, and levels, those of n rows that have one entry each. */
+int column_values(struct column *c, const struct column_value *v, uint32_t n);
+int column_levels(struct column *c, unsigned def, uint32_t n);
 
-/* def of the latest entry. */
-uint32_t column_level(const struct column *c);
 /* From places to texts. */
 int column_go_plain(struct column *c);
 void column_forget(struct column *c);		/* of texts, what recent says */
@@ -88,5 +96,38 @@ int column_spill(struct column *c, struct pack *p);
 /* The pages of the row group, appended to out, and what is in them: it is the column's, until column_begin(), which must come next. */
 int column_end(struct column *c, struct pack *p, struct buf *out, const struct column_chunk **ret_chunk);
 void column_begin(struct column *c);
+
+/* ---- what every value of every row goes through */
+
+#define COLUMN_TRIED 2048u	/* texts after which a dictionary must have shown what it is good for */
+int column_judge(struct column *c);
+
+/* n is known where it is called, so that it is one store. */
+static inline __attribute__((always_inline)) int column_store(struct column *c, const void *p, size_t n)
+{
+	if (buf_reserve(&c->values, n) < 0)
+		return -ENOMEM;
+	memcpy(c->values.p + c->values.n, p, n);
+	c->values.n += n;
+	c->nvalues++;
+	return 0;
+}
+
+static inline int column_place(struct column *c, uint32_t place)
+{
+	int r = column_store(c, &place, sizeof(place));
+
+	c->last_place = place;
+	return !r && c->nvalues == COLUMN_TRIED ? column_judge(c) : r;
+}
+
+static inline int column_value(struct column *c, const struct column_value *v)
+{
+	uint8_t bit = v->number != 0;
+
+	if (c->kind == COLUMN_TEXT)
+		return column_place(c, v->place);
+	return c->kind == COLUMN_NUMBER ? column_store(c, &v->number, sizeof(v->number)) : column_store(c, &bit, 1);
+}
 
 #endif

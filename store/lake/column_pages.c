@@ -184,6 +184,7 @@ static int data_page(struct column *c, struct pack *p, int encoding, struct buf 
 	if (!r)
 		r = put_page(c, p, DATA_PAGE, c->entries, encoding, out);
 	c->chunk.entries += c->entries;
+	c->chunk.nulls += c->entries - c->nvalues;
 	c->chunk.encoding = encoding;
 	c->entries = c->nvalues = 0;
 	c->defs.last.n = c->reps.last.n = 0;

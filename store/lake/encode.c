@@ -2,6 +2,7 @@
 #include "encode.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,26 +22,48 @@ unsigned encode_width(uint32_t max)
 /* ---- bits, the lowest first */
 
 struct bits {
-	struct buf *out;
-	unsigned __int128 at;
-	unsigned n;
+	uint8_t *to;			/* there is room for all, and for eight bytes more */
+	uint64_t at;
+	unsigned n;			/* below 64 */
 };
 
-static void put_bits(struct bits *b, uint64_t v, unsigned width)
+static bool bits_begin(struct bits *b, struct buf *out, size_t n, unsigned width)
 {
-	b->at |= (unsigned __int128)v << b->n;
-	for (b->n += width; b->n >= 8; b->n -= 8, b->at >>= 8)
-		buf_addc(b->out, (uint8_t)b->at);
+	if (buf_reserve(out, n / 8 * width + (n % 8 * width + 7) / 8 + 8) < 0)
+		return false;
+	*b = (struct bits){ out->p + out->n, 0, 0 };
+	return true;
+}
+
+/* v is below 1 << width. */
+static inline void put_bits(struct bits *b, uint64_t v, unsigned width)
+{
+	b->at |= v << b->n;
+	if (b->n + width < 64) {
+		b->n += width;
+		return;
+	}
+	memcpy(b->to, &b->at, 8);
+	b->to += 8;
+	b->at = b->n ? v >> (64 - b->n) : 0;
+	b->n = b->n + width - 64;
+}
+
+static void bits_end(struct bits *b, struct buf *out)
+{
+	memcpy(b->to, &b->at, 8);
+	out->n = (size_t)(b->to - out->p) + (b->n + 7) / 8;
 }
 
 void encode_bits(const uint8_t *v, size_t n, struct buf *out)
 {
-	struct bits b = { out, 0, 0 };
+	struct bits b;
 
+	if (!bits_begin(&b, out, n, 1))
+		return;
 	for (size_t i = 0; i < n; i++)
 		put_bits(&b, v[i] != 0, 1);
-	if (b.n)
-		buf_addc(out, (uint8_t)b.at);
+	bits_end(&b, out);
 }
 
 /* ---- runs and groups of eight */
@@ -52,15 +75,35 @@ static void put_run(uint32_t v, size_t n, unsigned width, struct buf *out)
 		buf_addc(out, (uint8_t)(v >> k));
 }
 
+/* There is room. */
+static void put_bytes(const uint32_t *v, size_t n, size_t missing, unsigned width, struct buf *out)
+{
+	uint8_t *to = out->p + out->n;
+
+	for (size_t i = 0; i < n; i++, to += width)
+		memcpy(to, &v[i], sizeof(*v));		/* what is too much, the next one covers */
+	memset(to, 0, missing * width);
+	out->n += (n + missing) * width;
+}
+
 /* Missing ones of the last group are zeros; the reader knows how many there are. */
 static void put_groups(const uint32_t *v, size_t n, unsigned width, struct buf *out)
 {
 	size_t groups = (n + 7) / 8;
-	struct bits b = { out, 0, 0 };
+	struct bits b;
 
 	thrift_number(out, groups << 1 | 1);
-	for (size_t i = 0; i < groups * 8; i++)
-		put_bits(&b, i < n ? v[i] : 0, width);
+	if (!bits_begin(&b, out, groups * 8, width))
+		return;
+	if (width % 8 == 0) {
+		put_bytes(v, n, groups * 8 - n, width / 8, out);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		put_bits(&b, v[i], width);
+	for (size_t i = n; i < groups * 8; i++)
+		put_bits(&b, 0, width);
+	bits_end(&b, out);
 }
 
 static size_t run_at(const uint32_t *v, size_t n)
@@ -120,17 +163,22 @@ static void put_block(const uint64_t *d, size_t n, int64_t least, struct buf *ou
 	size_t parts = (n + PART - 1) / PART;
 
 	thrift_number(out, wire_zigzag(least));
-	for (size_t i = 0; i < n; i++) {
-		unsigned w = width64(d[i] - (uint64_t)least);
+	for (size_t p = 0; p < parts; p++) {
+		uint64_t all = 0;
 
-		widths[i / PART] = (uint8_t)(w > widths[i / PART] ? w : widths[i / PART]);
+		for (size_t i = p * PART; i < (p + 1) * PART && i < n; i++)
+			all |= d[i] - (uint64_t)least;
+		widths[p] = (uint8_t)width64(all);
 	}
 	buf_add(out, widths, PARTS);
 	for (size_t p = 0; p < parts; p++) {
-		struct bits b = { out, 0, 0 };
+		struct bits b;
 
+		if (!bits_begin(&b, out, PART, widths[p]))
+			return;
 		for (size_t i = p * PART; i < (p + 1) * PART; i++)
 			put_bits(&b, i < n ? d[i] - (uint64_t)least : 0, widths[p]);
+		bits_end(&b, out);
 	}
 }
 
@@ -158,10 +206,17 @@ void encode_deltas(const int64_t *v, size_t n, struct buf *out)
 
 static size_t shared(const uint8_t *a, size_t na, const uint8_t *b, size_t nb)
 {
-	size_t n = na < nb ? na : nb, i;
+	size_t n = na < nb ? na : nb, i = 0;
+	uint64_t x, y;
 
-	for (i = 0; i < n && a[i] == b[i]; i++)
-		;
+	for (; n - i >= 8; i += 8) {
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
+		if (x != y)
+			return i + (size_t)__builtin_ctzll(x ^ y) / 8;
+	}
+	while (i < n && a[i] == b[i])
+		i++;
 	return i;
 }
 

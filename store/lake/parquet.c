@@ -125,11 +125,6 @@ unsigned parquet_ncolumns(const struct parquet *p)
 	return p->ncolumns;
 }
 
-uint64_t parquet_group(const struct parquet *p)
-{
-	return p->groups;
-}
-
 void parquet_thorough(struct parquet *p, bool thorough)
 {
 	pack_thorough(p->pack, thorough);

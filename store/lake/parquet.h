@@ -26,8 +26,6 @@ unsigned parquet_ncolumns(const struct parquet *p);
 /* Every column has got its part of a row, or will have got it before the group ends. 1: the group is to end now. */
 int parquet_row(struct parquet *p);
 int parquet_group_end(struct parquet *p);
-/* Counts row groups: places in dictionaries are good for one. */
-uint64_t parquet_group(const struct parquet *p);
 /* Whether there is time to make what follows smaller; at first there is none. At any row. */
 void parquet_thorough(struct parquet *p, bool thorough);
 /* After parquet_group_end(). */

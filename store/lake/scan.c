@@ -300,11 +300,20 @@ static void let_go(struct local *l)
 	decoded_release(l->cache, TAKE_PTR(l->d));
 }
 
+void scan_show(struct scan_record *x, const struct buf *json, const struct record_parts *parts)
+{
+	const char *text = (const char *)json->p;
+
+	x->json = (struct piece){ text, json->n };
+	for (unsigned i = 0; i < PART__MAX; i++)
+		x->parts[i] = (struct walk_part){ text + parts->v[i].at, parts->v[i].n, parts->v[i].hash };
+	x->parts[PART__MAX].p = NULL;
+}
+
 /* The row's record as text. */
 static int sorted_row(struct scan *s, struct local *l, const struct scan_row *row, struct scan_record *ret_x)
 {
 	struct record_parts parts;
-	const char *text;
 	int r = 1;
 
 	if (!l->d || l->frame != row->frame) {
@@ -320,11 +329,10 @@ static int sorted_row(struct scan *s, struct local *l, const struct scan_row *ro
 	r = reader_json_parts(l->d->reader, row->record, &l->json, &parts);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EBADMSG;
-	text = (const char *)l->json.p;
-	*ret_x = (struct scan_record){
-		.json = { text, l->json.n }, .received = l->d->received, .position = (int64_t)l->d->pos, .number = row->record,
-		.known = { { { text + parts.who, parts.who_end - parts.who }, { text + parts.process, parts.process_end - parts.process } } },
-	};
+	scan_show(ret_x, &l->json, &parts);
+	ret_x->received = l->d->received;
+	ret_x->position = (int64_t)l->d->pos;
+	ret_x->number = row->record;
 	return 0;
 }
 
@@ -369,6 +377,15 @@ static int note_rows(struct scan *s, struct local *l, size_t frame)
 	return r;
 }
 
+/* As a chain of one host's is. */
+static bool in_order(const struct scan *s)
+{
+	for (size_t i = 1; i < s->nrows; i++)
+		if (compare_rows(&s->order[i - 1], &s->order[i]) > 0)
+			return false;
+	return true;
+}
+
 int scan_sort(struct scan *s)
 {
 	struct local l = { .cache = s->st->decoded };
@@ -392,7 +409,8 @@ int scan_sort(struct scan *s)
 		s->nrows = 0;
 		return r;
 	}
-	qsort(s->order, s->nrows, sizeof(*s->order), compare_rows);
+	if (!in_order(s))
+		qsort(s->order, s->nrows, sizeof(*s->order), compare_rows);
 	return 0;
 }
 

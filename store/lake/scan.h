@@ -65,10 +65,12 @@ int scan_sort(struct scan *s);
 /* A record as the lake takes it in. The text is good until the callback returns. */
 struct scan_record {
 	struct piece json;
-	struct walk_known known;
+	struct walk_part parts[PART__MAX + 1];
 	int64_t received;		/* ns */
 	int64_t position, number;
 };
+/* The text and its parts, as the reader gave them. */
+void scan_show(struct scan_record *x, const struct buf *json, const struct record_parts *parts);
 /* All rows after scan_sort(), in this order, without the engine. Anything but 0 from fn ends it and is given. -EBADMSG: a
  * frame that could be read a moment ago cannot any more. */
 int scan_each(struct scan *s, int (*fn)(void *ctx, const struct scan_record *x), void *ctx);

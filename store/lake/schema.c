@@ -164,7 +164,7 @@ int schema_child(const struct schema_node *parent, const char *key, size_t n)
 static int new_node(const char *key, unsigned n)
 {
 	assert(nnodes < NODES_MAX);
-	nodes[nnodes] = (struct schema_node){ .key = key, .key_len = n, .slot = -1, .next = -1 };
+	nodes[nnodes] = (struct schema_node){ .key = key, .key_len = n, .slot = -1, .next = -1, .column = -1 };
 	memset(nodes[nnodes].first, -1, sizeof(nodes[nnodes].first));
 	return nnodes++;
 }
@@ -224,8 +224,8 @@ void schema_init(void)
 	leaves = add_fields(lake_columns, lake_ncolumns);
 	assert(leaves <= SCHEMA_LEAVES_MAX);
 	for (unsigned i = 0; i < lake_ncolumns; i++)
-		if (lake_columns[i].type == LAKE_STRUCT)
-			nodes[lake_columns[i].node].lazy = true;
+		if (lake_columns[i].path)
+			nodes[lake_columns[i].node].column = (int)i;
 }
 
 const struct schema_node *schema_nodes(void)

@@ -52,7 +52,7 @@ struct schema_node {
 	int slot;			/* -1: only on the way */
 	int next;			/* in the parent's bucket; -1: none */
 	bool inner;			/* has children */
-	bool lazy;			/* a whole column's: walk_outer() does not go in */
+	int column;			/* of the table that is found here; -1: none */
 	int16_t first[SCHEMA_BUCKETS];	/* children; -1: none */
 };
 

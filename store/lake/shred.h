@@ -2,8 +2,8 @@
 /*
  * shred.h - records into the columns of a segment's file. One thread.
  *
- * Who acts, and by which process, is the same in many records: what such an object became is remembered by its text, and
- * put down again without looking into it.
+ * Who acts, by which process, in which kind of call, is the same in many records. What such a stretch of members became is
+ * remembered by its text, all of which is compared, and put down again without looking into it.
  */
 #ifndef HOSTTRAIL_STORE_LAKE_SHRED_H
 #define HOSTTRAIL_STORE_LAKE_SHRED_H

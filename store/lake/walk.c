@@ -4,61 +4,55 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/bytes.h"
+
 #define DEPTH_MAX 16		/* of paths; what lies deeper is passed over without recursion */
 
-static const char *skip_space(const char *p, const char *end)
+static inline const char *skip_space(const char *p, const char *end)
 {
+	if (p < end && *p > ' ')	/* our own writer makes none */
+		return p;
 	while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
 		p++;
 	return p;
 }
 
-/* p stands behind the opening quote; gives the closing one, or NULL. Most texts are short: eight bytes are looked at at once. */
-static const char *string_end(const char *p, const char *end)
+/* p stands behind the opening quote; gives the closing one, or NULL. */
+static const char *string_end(const char *p, const char *end, bool *ret_plain)
 {
-	const uint64_t ones = 0x0101010101010101ull;
-	uint64_t w, quote, slash, found;
-
+	*ret_plain = true;
 	for (;;) {
-		if (end - p >= 8) {
-			memcpy(&w, p, 8);
-			quote = w ^ ones * '"';
-			slash = w ^ ones * '\\';
-			/* zero bytes of the two; exact up to the first */
-			found = (((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & ones * 0x80;
-			p += found ? __builtin_ctzll(found) / 8 : 8;
-			if (!found)
+		if (end - p >= (ptrdiff_t)BYTES) {
+			bytes_t w;
+			unsigned n;
+
+			memcpy(&w, p, BYTES);
+			n = bytes_first((w == '"') | (w == '\\'));
+			p += n;
+			if (n == BYTES)
 				continue;
 		}
 		if (p >= end)
 			return NULL;
 		if (*p == '"')
 			return p;
-		p += *p == '\\' ? 2 : 1;
+		if (*p == '\\') {
+			*ret_plain = false;
+			p++;
+		}
+		p++;
 	}
 }
 
-/* Behind the value that begins here, if it is one of the known. */
-static const char *known_end(const struct walk_known *known, const char *p, const char *end)
-{
-	for (unsigned i = 0; known && i < WALK_KNOWN; i++)
-		if (known->v[i].p == p && known->v[i].n && known->v[i].n <= (size_t)(end - p))
-			return p + known->v[i].n;
-	return NULL;
-}
-
 /* Behind the object or array at p, or NULL. */
-static const char *nest_end(const char *p, const char *end, const struct walk_known *known)
+static const char *nest_end(const char *p, const char *end)
 {
 	unsigned depth = 0;
+	bool plain;
 
 	while (p < end) {
-		const char *far = *p == '{' ? known_end(known, p, end) : NULL;
-
-		if (far) {
-			p = far;
-		} else if (*p == '"') {
-			p = string_end(p + 1, end);
+		if (*p == '"') {
+			p = string_end(p + 1, end, &plain);
 			if (!p)
 				return NULL;
 			p++;
@@ -79,14 +73,15 @@ static const char *nest_end(const char *p, const char *end, const struct walk_kn
 }
 
 /* Behind the value at p, or NULL. */
-static const char *value_end(const char *p, const char *end, const struct walk_known *known)
+static const char *value_end(const char *p, const char *end, bool *ret_plain)
 {
 	const char *q = p;
 
+	*ret_plain = false;
 	if (p < end && (*p == '{' || *p == '['))
-		return nest_end(p, end, known);
+		return nest_end(p, end);
 	if (p < end && *p == '"') {
-		q = string_end(p + 1, end);
+		q = string_end(p + 1, end, ret_plain);
 		return q ? q + 1 : NULL;
 	}
 	while (q < end && *q != ',' && *q != '}' && *q != ']' && *q != '"')
@@ -98,8 +93,13 @@ bool walk_begin(struct walk *w, struct piece s)
 {
 	if (s.n < 2 || (s.p[0] != '{' && s.p[0] != '['))
 		return false;
-	*w = (struct walk){ s.p + 1, s.p + s.n, NULL, s.p[0] == '{', true };
+	*w = (struct walk){ .p = s.p + 1, .end = s.p + s.n, .object = s.p[0] == '{', .first = true };
 	return true;
+}
+
+void walk_stretch(struct walk *w, struct piece s)
+{
+	*w = (struct walk){ .p = s.p, .end = s.p + s.n, .object = true, .first = true, .bare = true };
 }
 
 static int read_key(struct walk *w, struct piece *ret_key)
@@ -108,7 +108,7 @@ static int read_key(struct walk *w, struct piece *ret_key)
 
 	if (w->p == w->end || *w->p != '"')
 		return -1;
-	q = string_end(w->p + 1, w->end);
+	q = string_end(w->p + 1, w->end, &w->key_plain);
 	if (!q)
 		return -1;
 	*ret_key = (struct piece){ w->p + 1, (size_t)(q - w->p - 1) };
@@ -119,13 +119,18 @@ static int read_key(struct walk *w, struct piece *ret_key)
 	return 0;
 }
 
-int walk_next(struct walk *w, struct piece *ret_key, struct piece *ret_value)
+/* Does one of the parts begin here? */
+static bool part_here(struct walk *w)
 {
-	struct piece key = { NULL, 0 };
-	const char *stop;
+	while (w->parts->p && w->parts->p < w->p)	/* inside of a value that was passed over */
+		w->parts++;
+	return w->parts->p == w->p && w->parts->n && w->parts->n <= (size_t)(w->end - w->p);
+}
 
+int walk_key(struct walk *w, struct piece *ret_key, uint64_t *ret_hash)
+{
 	w->p = skip_space(w->p, w->end);
-	if (w->p < w->end && *w->p == (w->object ? '}' : ']'))
+	if (w->p == w->end ? w->bare : *w->p == (w->object ? '}' : ']') && !w->bare)
 		return 0;
 	if (!w->first) {
 		if (w->p == w->end || *w->p != ',')
@@ -133,22 +138,56 @@ int walk_next(struct walk *w, struct piece *ret_key, struct piece *ret_value)
 		w->p = skip_space(w->p + 1, w->end);
 	}
 	w->first = false;
-	if (w->object && read_key(w, &key) < 0)
-		return -1;
-	stop = value_end(w->p, w->end, w->known);
+	if (w->parts && part_here(w)) {
+		*ret_key = (struct piece){ w->p, w->parts->n };
+		*ret_hash = w->parts->hash;
+		w->p += w->parts++->n;
+		return WALK_PART;
+	}
+	return w->object && read_key(w, ret_key) < 0 ? -1 : 1;
+}
+
+int walk_value(struct walk *w, struct piece *ret_value)
+{
+	const char *stop = value_end(w->p, w->end, &w->value_plain);
+
 	if (!stop || stop == w->p)
 		return -1;
 	*ret_value = (struct piece){ w->p, (size_t)(stop - w->p) };
 	if (ret_value->n == 4 && !memcmp(ret_value->p, "null", 4))
 		ret_value->n = 0;
-	if (ret_key)
-		*ret_key = key;
 	w->p = stop;
 	return 1;
 }
 
-static bool walk_node(struct piece s, const struct schema_node *node, unsigned depth, const struct walk_known *known, bool lazy,
-		      struct piece *slots)
+int walk_next(struct walk *w, struct piece *ret_key, struct piece *ret_value)
+{
+	struct piece key = { NULL, 0 };
+	uint64_t hash;
+	int r = walk_key(w, &key, &hash);
+
+	if (ret_key)
+		*ret_key = key;
+	return r == 1 ? walk_value(w, ret_value) : r == WALK_PART ? -1 : r;
+}
+
+bool walk_enter(struct walk *w, struct walk *ret_inner)
+{
+	if (w->p == w->end || (*w->p != '{' && *w->p != '['))
+		return false;
+	*ret_inner = (struct walk){ .p = w->p + 1, .end = w->end, .parts = w->parts, .object = *w->p == '{', .first = true };
+	return true;
+}
+
+void walk_leave(struct walk *w, const struct walk *inner)
+{
+	bool whole = inner->p < inner->end && *inner->p == (inner->object ? '}' : ']');
+
+	w->p = whole ? inner->p + 1 : w->end;
+	w->parts = inner->parts;
+}
+
+static bool walk_node(struct piece s, const struct schema_node *node, unsigned depth, struct piece *slots)
 {
 	const struct schema_node *nodes = schema_nodes();
 	struct piece key, value;
@@ -157,7 +196,6 @@ static bool walk_node(struct piece s, const struct schema_node *node, unsigned d
 
 	if (!walk_begin(&w, s) || !w.object)
 		return depth > 0;
-	w.known = known;
 	while ((r = walk_next(&w, &key, &value)) > 0) {
 		int i = schema_child(node, key.p, key.n);
 
@@ -165,9 +203,7 @@ static bool walk_node(struct piece s, const struct schema_node *node, unsigned d
 			continue;
 		if (nodes[i].slot >= 0)
 			slots[nodes[i].slot] = value;
-		if (!nodes[i].inner || (lazy && nodes[i].lazy) || depth == DEPTH_MAX)
-			continue;
-		if (!walk_node(value, &nodes[i], depth + 1, known, lazy, slots))
+		if (nodes[i].inner && depth < DEPTH_MAX && !walk_node(value, &nodes[i], depth + 1, slots))
 			return false;
 	}
 	return r == 0;
@@ -176,18 +212,13 @@ static bool walk_node(struct piece s, const struct schema_node *node, unsigned d
 bool walk_record(const char *p, size_t n, struct piece *slots)
 {
 	memset(slots, 0, SCHEMA_SLOTS_MAX * sizeof(*slots));
-	return walk_node((struct piece){ p, n }, schema_nodes(), 0, NULL, false, slots);
+	return walk_node((struct piece){ p, n }, schema_nodes(), 0, slots);
 }
 
-bool walk_outer(const char *p, size_t n, const struct walk_known *known, struct piece *slots)
+bool walk_inner(const struct lake_field *f, struct piece value, struct piece *slots)
 {
 	memset(slots, 0, SCHEMA_SLOTS_MAX * sizeof(*slots));
-	return walk_node((struct piece){ p, n }, schema_nodes(), 0, known, true, slots);
-}
-
-bool walk_inner(const struct lake_field *f, struct piece *slots)
-{
-	return walk_node(slots[f->slot], &schema_nodes()[f->node], 1, NULL, false, slots);
+	return walk_node(value, &schema_nodes()[f->node], 1, slots);
 }
 
 /* ---- texts */

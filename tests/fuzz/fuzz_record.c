@@ -8,13 +8,18 @@
 
 static void one(struct reader *r, unsigned i, struct buf *out)
 {
+	struct record_parts parts;
 	struct record_summary s;
 	struct json_tokener *t;
 	json_object *o;
 
 	buf_reset(out);
-	if (reader_summary(r, i, &s) < 0 || reader_json(r, i, out) < 0)
+	if (reader_summary(r, i, &s) < 0 || reader_json_parts(r, i, out, &parts) < 0)
 		abort();
+	for (unsigned k = 0; k < PART__MAX; k++)
+		if (parts.v[k].at > out->n || !parts.v[k].n || parts.v[k].n > out->n - parts.v[k].at ||
+		    parts.v[k].hash != record_hash(out->p + parts.v[k].at, parts.v[k].n))
+			abort();
 	if (s.nresources > RECORD_RESOURCES_MAX || s.nusernames > 3 || !s.repeat_count || out->n > 256 * 1024)
 		abort();
 	for (size_t at = 0, k; at < out->n; at += k) {

@@ -9,9 +9,11 @@
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/fsx.h"
 #include "store/lake/engine.h"
 #include "store/lake/shred.h"
 #include "tests/tap.h"
+#include "tests/unit/recordgen.h"
 
 static uint64_t state = 1;
 
@@ -389,6 +391,146 @@ static void numbers_of_any_distance_come_back(void)
 	duck_close(&db);
 }
 
+/* ---- what is remembered of parts */
+
+#define CHANGES 3000u
+static const char whole[] =
+	"{\"eventVersion\":\"1.11\",\"eventTime\":\"2026-11-15T12:20:30Z\",\"eventSource\":\"file.linux\",\"eventName\":\"openat\",\"awsRegion\":\"local\","
+	"\"sourceIPAddress\":\"10.0.0.1\",\"userAgent\":\"/usr/bin/a\\\"b\",\"userIdentity\":{\"type\":\"AssumedRole\",\"principalId\":\"4c1f:0\",\"arn\":\"arn:x\","
+	"\"accountId\":\"000000000000\",\"userName\":\"u\",\"sessionContext\":{\"sessionIssuer\":{\"type\":\"Role\",\"userName\":\"root\"},\"sourceIdentity\":\"al\","
+	"\"attributes\":{\"creationDate\":\"2026-11-15T10:12:11Z\",\"mfaAuthenticated\":\"false\"}},\"via\":\"sudo\"},\"requestParameters\":{\"path\":\"/e\"},"
+	"\"readOnly\":true,\"eventType\":\"HostApiCall\",\"apiVersion\":\"6.18\",\"managementEvent\":false,\"eventCategory\":\"Data\",\"eventID\":\"77\","
+	"\"recipientAccountId\":\"000000000001\",\"additionalEventData\":{\"eventTimeNanos\":\"1795342001123456711\",\"process\":{\"pid\":4711,\"startTime\":\"77\","
+	"\"parent\":{\"pid\":1,\"startTime\":\"5\"},\"executable\":{\"path\":\"/usr/bin/cat\"},\"command\":\"cat\",\"uids\":{\"uid\":10,\"euid\":11},\"loginuid\":1000},"
+	"\"hostname\":\"lab\",\"hostId\":\"4c1f\"},\"tlsDetails\":{\"tlsVersion\":\"TLSv1.3\",\"cipherSuite\":\"c\"}}";
+
+/* Where the how many-th byte lies that can be another without making it no JSON: of names, texts and numbers. -1: there are no more. */
+static int changeable(unsigned number)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < sizeof(whole) - 1; i++) {
+		char c = whole[i];
+
+		if (c == '\\') {
+			i++;
+			continue;
+		}
+		quoted ^= c == '"';
+		if ((c >= '0' && c <= '8') || (quoted && ((c >= 'a' && c < 'z') || (c >= 'A' && c < 'Z'))))
+			if (!number--)
+				return (int)i;
+	}
+	return -1;
+}
+
+static void add_part(struct scan_record *x, unsigned *n, const char *from, const char *last)
+{
+	const char *p = strstr(whole, from), *end = strstr(p, last) + strlen(last);
+
+	x->parts[(*n)++] = (struct walk_part){ x->json.p + (p - whole), (size_t)(end - p), 7 };
+}
+
+/* As the reader gives them, but that all hashes are the same. */
+static void add_parts(struct scan_record *x)
+{
+	unsigned n = 0;
+
+	add_part(x, &n, "\"eventVersion", "30Z\"");
+	add_part(x, &n, "\"eventSource", "\"local\"");
+	add_part(x, &n, "\"sourceIP", "\"b\"");
+	add_part(x, &n, "\"userIdentity", "sudo\"}");
+	add_part(x, &n, "\"readOnly", "\"Data\"");
+	add_part(x, &n, "\"recipient", "001\"");
+	add_part(x, &n, "\"process", "1000}");
+	add_part(x, &n, "\"hostname", "4c1f\"");
+	x->parts[n].p = NULL;
+}
+
+/* Each byte of each member another one, in turns with the record as it is: nothing of one is seen in the other. */
+static void what_differs_in_a_byte_is_another(void)
+{
+	_cleanup_close_ int fd = new_file();
+	_cleanup_(parquet_free) struct parquet *p = NULL;
+	_cleanup_(shred_free) struct shred *s = NULL;
+	uint64_t rows = 0;
+	unsigned n = 0;
+
+	must(engine());
+	must(fd >= 0 && parquet_new(fd, &p) == 0 && shred_new(p, &s) == 0);
+	for (unsigned i = 0; i < CHANGES; i++) {
+		struct scan_record x = { .number = i };
+		char text[sizeof(whole)];
+		int at = changeable(i / 2);
+
+		if (at < 0)
+			break;
+		memcpy(text, whole, sizeof(whole));
+		if (i % 2)
+			text[at]++;
+		x.json = (struct piece){ text, sizeof(whole) - 1 };
+		if (i / 2 % 5)
+			add_parts(&x);
+		must(shred_row(s, &x) == 0);
+		n++;
+	}
+	must(n < CHANGES && n > 1000);
+	must(shred_end(s, &rows) == 0);
+	ok_int(rows, n);
+	ok_int(ask("count(DISTINCT eventjson)", ""), n / 2 + 1);
+	check_fields(lake_columns, lake_ncolumns, "");
+}
+
+static void write_batches(bool with_parts)
+{
+	static struct gen_shapes shapes;
+	_cleanup_close_ int fd = new_file();
+	_cleanup_(parquet_free) struct parquet *p = NULL;
+	_cleanup_(shred_free) struct shred *s = NULL;
+	_cleanup_(batch_free) struct batch *b = NULL;
+	_cleanup_buf_ struct buf json = { 0 };
+	uint64_t rows;
+
+	must(fd >= 0 && parquet_new(fd, &p) == 0 && shred_new(p, &s) == 0 && batch_new(&b) == 0);
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct record_frame f = { .wall_offset = 1795342000123456789 };
+		struct record_parts parts;
+		struct reader *r = NULL;
+		const uint8_t *bytes;
+		const char *why;
+		size_t n;
+
+		must(gen_batch(seed, b, &shapes, 50) == 0 && batch_finish(b, &bytes, &n) == 0);
+		f.first_time = batch_first_time(b);
+		must(reader_open(bytes, n, &f, &r, &why) == 0);
+		for (unsigned i = 0; i < reader_count(r); i++) {
+			struct scan_record x = { .number = i };
+
+			buf_reset(&json);
+			must(reader_json_parts(r, i, &json, &parts) == 0);
+			scan_show(&x, &json, &parts);
+			if (!with_parts)
+				x.parts[0].p = NULL;
+			must(shred_row(s, &x) == 0);
+		}
+		reader_free(&r);
+	}
+	ok_int(shred_end(s, &rows), 0);
+}
+
+/* The same bytes with the reader's parts and without. */
+static void parts_change_nothing(void)
+{
+	_cleanup_buf_ struct buf with = { 0 }, without = { 0 };
+
+	schema_init();
+	write_batches(true);
+	must(fsx_read(path, 1u << 30, &with) == 0);
+	write_batches(false);
+	must(fsx_read(path, 1u << 30, &without) == 0);
+	ok(with.n > 100000 && with.n == without.n && !memcmp(with.p, without.p, with.n));
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
@@ -397,6 +539,8 @@ int main(void)
 		CASE(rows_go_into_groups_that_can_be_passed_over),
 		CASE(large_dictionaries_come_back),
 		CASE(long_texts_and_zero_bytes_come_back),
+		CASE(what_differs_in_a_byte_is_another),
+		CASE(parts_change_nothing),
 		CASE(numbers_of_any_distance_come_back),
 	};
 

@@ -9,10 +9,11 @@
 #include <wchar.h>
 
 #include "gen/hosttrail.pb-c.h"
+#include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/json.h"
 #include "proto/keys.h"
-#include "proto/recordread.h"
+#include "proto/reader.h"
 #include "proto/sketch.h"
 #include "tests/tap.h"
 #include "tests/unit/recordgen.h"
@@ -447,11 +448,58 @@ static struct reader *open_batch(struct batch *b, Batch **ret_m)
 	return r;
 }
 
+/* The parts lie in order, each is whole members of the names it may have, and its hash is that of its bytes. */
+static void check_parts(const struct buf *out, const struct record_parts *parts)
+{
+	static const char *const names[PART__MAX] = {
+		[PART_TIME] = "eventVersion eventTime", [PART_CALL] = "eventSource eventName awsRegion", [PART_FROM] = "sourceIPAddress userAgent",
+		[PART_WHO] = "userIdentity", [PART_KIND] = "readOnly eventType apiVersion managementEvent eventCategory",
+		[PART_ACCOUNT] = "recipientAccountId", [PART_PROCESS] = "process", [PART_HOST] = "hostname hostId",
+	};
+	size_t end = 1;
+
+	for (unsigned i = 0; i < PART__MAX; i++) {
+		size_t at = parts->v[i].at, n = parts->v[i].n, seen = 0;
+		_cleanup_buf_ struct buf one = { 0 };
+		json_object *o;
+
+		must(at >= end && n && at + n < out->n);
+		end = at + n;
+		ok(parts->v[i].hash == record_hash(out->p + at, n));
+		buf_addf(&one, "{%.*s}", (int)n, (const char *)out->p + at);
+		o = json_tokener_parse(buf_text(&one));
+		must(o != NULL);
+		json_object_object_foreach(o, key, value) {
+			ok(strstr(names[i], key) != NULL);
+			seen += value || !value;
+		}
+		ok(seen > 0);
+		json_object_put(o);
+	}
+}
+
+/* What the reader said of other records is not said of this one: a reader that has not shown any says the same. */
+static void check_alone(const struct reader *r, unsigned i, const struct buf *out)
+{
+	struct reader *other = NULL;
+	struct record_parts parts;
+	struct buf text = { 0 };
+	const char *why;
+
+	must(reader_open(r->batch.p, wire_left(&r->batch), &r->frame, &other, &why) == 0);
+	ok_int(reader_json_parts(other, i, &text, &parts), 0);
+	ok(text.n == out->n && !memcmp(text.p, out->p, out->n));
+	check_parts(&text, &parts);
+	buf_free(&text);
+	reader_free(&other);
+}
+
 static void compare_batch(struct batch *b, uint64_t seed)
 {
 	Batch *m = NULL;
 	struct reader *r = open_batch(b, &m);
 	uint64_t time = batch_first_time(b), seq[16] = { 0 };
+	struct record_parts parts;
 	struct buf out = { 0 };
 
 	must(r && m && reader_count(r) == m->n_records);
@@ -464,7 +512,11 @@ static void compare_batch(struct batch *b, uint64_t seed)
 		time += (uint64_t)x->time_delta;
 		seq[x->ring] += x->seq_delta;
 		buf_reset(&out);
-		ok_int(reader_json(r, i, &out), 0);
+		ok_int(reader_json_parts(r, i, &out, &parts), 0);
+		if (i % 8 == seed % 8) {
+			check_parts(&out, &parts);
+			check_alone(r, i, &out);
+		}
 		want = record_of(m, x, time, seq[x->ring]);
 		have = json_tokener_parse(buf_text(&out));
 		if (!have || !json_object_equal(want, have)) {
@@ -516,6 +568,66 @@ static uint32_t alice_as_root(struct batch *b)
 
 static const struct record_host host = { .host_id = "4c1f", .region = "local", .account = "000000000000",
 					 .kernel_release = "6.18.5", .hostname = "lab" };
+
+/* The i-th of them: what it differs in from others, and the word that says so; NULL: none. */
+static const char *differing_head(unsigned i, struct record_head *h)
+{
+	const char *word = i / 48 % 2 ? "local" : "locam";
+	unsigned what = i / 4 % 12;
+	struct str *const texts[] = { &h->region, &h->user_agent, &h->source_ip, &h->access_key, &h->api_version, &h->request_id };
+
+	*h = (struct record_head){ .ring_class = 2, .seq = i, .time = NS_PER_SEC };
+	if (i / 2 % 2 == 0)
+		return NULL;
+	h->error = what == 6 ? "EACCES" : NULL;
+	h->time += what == 7 ? NS_PER_SEC : 0;
+	if (what >= ARRAY_SIZE(texts))
+		return NULL;
+	*texts[what] = (struct str){ word, 5 };
+	return word;
+}
+
+/* Records that differ in one thing that a shared part says, in turns, each twice: none says another's. */
+static void what_differs_is_said(void)
+{
+	static const struct shape shapes[] = { { "file.linux", "openat", "HostApiCall", CATEGORY_DATA, true, 4, fields },
+					       { "file.linux", "openat", "HostApiCall", CATEGORY_DATA, false, 4, fields } };
+	const struct record_identity id = { .process = { .pid = 4711, .start = 77, .executable = S("/usr/bin/cat"), .command = S("cat") }, .tid = 4711,
+					    .tid_start = 77, .type = IDENTITY_IAM_USER, .principal_id = S("4c1f:0:alice"), .loginuid = 1000 };
+	struct record_identity ids[4] = { id, id, id, id };
+	const char *words[400];
+	struct batch *b = NULL;
+	struct reader *r;
+	struct record_parts parts;
+	struct buf out = { 0 };
+
+	ids[1].process.start = 78;
+	ids[2].principal_id = (struct str)S("4c1f:0:alicf");
+	ids[3].source_ip = (struct str)S("203.0.113.7");
+	must(!batch_new(&b) && !batch_reset(b, &host));
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		unsigned other = i / 2 % 2 ? i / 4 % 12 : 0, which = other > 8 ? other - 8 : 0;
+		struct record_head h;
+
+		words[i] = differing_head(i, &h);
+		h.identity = (uint32_t)batch_identity(b, 1 + which, &ids[which]);
+		must(!batch_begin(b, &shapes[other == 8], &h));
+		batch_string(b, 0, "/etc/shadow", 11);
+		must(!batch_end(b));
+	}
+	r = open_batch(b, NULL);
+	must(r != NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(words) && !tap_failed; i++) {
+		buf_reset(&out);
+		ok_int(reader_json_parts(r, i, &out, &parts), 0);
+		check_parts(&out, &parts);
+		check_alone(r, i, &out);
+		ok_int(strstr(buf_text(&out), "locam") != NULL, words[i] && !strcmp(words[i], "locam"));
+	}
+	buf_free(&out);
+	reader_free(&r);
+	batch_free(&b);
+}
 
 /* The example of the design, member by member in its order. */
 static void golden(void)
@@ -628,6 +740,7 @@ static void long_values_are_cut(void)
 	struct record_head h = { .ring_class = 2, .time = NS_PER_SEC };
 	struct batch *b = NULL;
 	struct reader *r;
+	struct record_parts parts;
 	struct buf out = { 0 };
 	struct str argv[200];
 	size_t big = 120 * 1024, n = 0;
@@ -648,7 +761,8 @@ static void long_values_are_cut(void)
 	batch_strings(b, 1, argv, 200);
 	must(!batch_end(b));
 	r = open_batch(b, NULL);
-	must(r && !reader_json(r, 0, &out));
+	must(r && !reader_json_parts(r, 0, &out, &parts));
+	check_parts(&out, &parts);
 	ok(out.n < 256 * 1024);
 	o = json_tokener_parse(buf_text(&out));
 	request = member(o, "requestParameters");
@@ -683,6 +797,7 @@ static void event_is_bounded(void)
 	struct record_head h = { .ring_class = 2, .time = NS_PER_SEC };
 	struct batch *b = NULL;
 	struct reader *r;
+	struct record_parts parts;
 	struct buf out = { 0 };
 	struct str v[50];
 	char *text = malloc(100000);
@@ -702,7 +817,8 @@ static void event_is_bounded(void)
 		batch_strings(b, i, v, 50);
 	must(!batch_end(b));
 	r = open_batch(b, NULL);
-	must(r && !reader_json(r, 0, &out));
+	must(r && !reader_json_parts(r, 0, &out, &parts));
+	check_parts(&out, &parts);
 	ok(out.n <= 256 * 1024);
 	o = json_tokener_parse(buf_text(&out));
 	ok(o && json_object_get_boolean(member(o, "additionalEventData.omitted")));
@@ -880,7 +996,7 @@ static void a_sketch_is_the_record(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(equal_to_json_c), CASE(golden),	       CASE(summary),	      CASE(uuids),
+	CASE(equal_to_json_c), CASE(what_differs_is_said), CASE(golden),	       CASE(summary),	      CASE(uuids),
 	CASE(long_values_are_cut), CASE(event_is_bounded), CASE(damaged_batches), CASE(indices_are_checked),
 	CASE(a_sketch_is_the_record),
 };
