@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CC = gcc
 CLANG ?= clang
+BTF ?= /sys/kernel/btf/vmlinux
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 MACHINE := $(shell uname -m)
 ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
@@ -90,7 +91,7 @@ $(O)/gen/hosttrail.pb-c.c $(O)/gen/hosttrail.pb-c.h &: proto/hosttrail.proto
 	$(Q)rm -rf $(O)/gen/new; mkdir -p $(O)/gen/new; protoc-c --proto_path=proto --c_out=$(O)/gen/new $< && mv $(O)/gen/new/* $(O)/gen
 $(O)/gen/vmlinux.h:
 	$(say) BTF $@
-	$(Q)mkdir -p $(@D); $(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c >$@.tmp && mv $@.tmp $@
+	$(Q)mkdir -p $(@D); $(BPFTOOL) btf dump file $(BTF) format c >$@.tmp && mv $@.tmp $@
 bpf-o := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/gen/vmlinux.h
 	$(say) BPF $<
@@ -122,7 +123,7 @@ workload-statictls := -s -lssl -lcrypto -Wl,--no-warnings
 workload-tlsloop := -lssl -lcrypto
 $(O)/tests/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h)
 	$(say) CC $@
-	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -D_GNU_SOURCE -pthread $(if $(findstring 32,$*),-m32) $(if $(findstring nolibc,$*),-nostdlib) $(if $(filter tlsloop,$*),,-static) -o $@ $< $(workload-$*)
+	$(Q)mkdir -p $(@D); $(CC) -O1 -g -Wall -D_GNU_SOURCE -pthread $(if $(findstring 32,$*),-m32) $(if $(findstring nolibc,$*),-nostdlib) $(if $(filter tlsloop,$*),,-static) $(LDFLAGS) -o $@ $< $(workload-$*)
 tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
 
 ## check: install what is missing, build, run every test at its everyday size
@@ -158,6 +159,11 @@ format:
 ## install: programs, man pages, units, example configs to DESTDIR PREFIX
 install: all
 	$(Q)tools/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)"
+## arm64: cross-build the agent, the command line and the workloads that arm64 has, into build/arm64 (tools/arm64.sh)
+arm64-workloads := $(filter-out all_calls attacks_forge bit30 highbits hooks pathraces seccomp_errno statictls tlsloop tlsrelay int80 %32,\
+	$(notdir $(workloads)))
+arm64:
+	$(Q)tools/arm64.sh build/arm64 build/arm64/bin/hosttraild build/arm64/bin/hosttrail $(arm64-workloads:%=build/arm64/tests/workloads/%)
 ## clean: remove what this Makefile made
 clean:
 	$(Q)rm -rf $(O)

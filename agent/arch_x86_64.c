@@ -27,6 +27,18 @@ const struct arch_number *arch_numbers(unsigned *ret_n)
 	return numbers;
 }
 
+const char *arch_abi_name(enum ht_abi abi)
+{
+	static const char *const names[HT_ABI__MAX] = { [HT_ABI_COMPAT] = "i386", [HT_ABI_X32] = "x32" };
+
+	return names[abi];
+}
+
+const char *arch_tls_missing(void)
+{
+	return NULL;
+}
+
 const char *arch_socketcall_name(uint32_t number)
 {
 	static const char *const names[] = {

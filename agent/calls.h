@@ -23,6 +23,7 @@ bool calls_high_rate(unsigned call);		/* captured only where probes_config.calls
 bool calls_multiplexer(unsigned call);		/* is it one of these two? */
 const char *calls_name(unsigned call);			/* kernel name; NULL out of range */
 unsigned calls_lookup(const char *name);		/* 0: none */
+const char *arch_tls_missing(void);			/* why this architecture has no probes of TLS libraries; NULL: it has */
 const char *calls_nr_name(enum ht_abi abi, uint32_t nr);/* any known number's name, captured or not */
 const char *errno_name(int err);			/* positive errno; "E123" forms for unknown ones are never NULL */
 

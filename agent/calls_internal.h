@@ -164,6 +164,9 @@ struct arch_number {
 };
 const struct arch_number *arch_numbers(unsigned *ret_n);
 
+/* As records name it; NULL: native. */
+const char *arch_abi_name(enum ht_abi abi);
+
 /* Calls that a multiplexer (socketcall, ipc on i386) stands for; NULL if there is no such number. send and recv are
  * sendto and recvfrom without an address, as they are for the kernel. */
 const char *arch_socketcall_name(uint32_t number);

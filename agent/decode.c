@@ -244,7 +244,6 @@ static void put_supervised(struct decoder *d)
 
 static void put_additional(struct decoder *d)
 {
-	static const char *const abis[HT_ABI__MAX] = { [HT_ABI_COMPAT] = "i386", [HT_ABI_X32] = "x32" };
 	uint16_t flags = d->v.c.h.flags;
 
 	for (unsigned i = 0; i < d->npaths; i++)
@@ -254,7 +253,7 @@ static void put_additional(struct decoder *d)
 	put_list(d, COMMON_UNVERIFIED, d->unverified, d->nunverified);
 	put_true(d, COMMON_CHANGED, d->changed || flags & HT_EV_F_CHANGED);
 	put_supervised(d);
-	put_word(d, COMMON_ABI, abis[d->v.c.h.abi]);
+	put_word(d, COMMON_ABI, arch_abi_name(d->v.c.h.abi));
 	put_word(d, COMMON_VIA, d->via);
 	put_list(d, COMMON_UNREADABLE, d->unreadable, d->nunreadable);
 	put_list(d, COMMON_CUT, d->cut, d->ncut);

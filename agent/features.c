@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "lib/cleanup.h"
 #include "preempt.h"
 
@@ -154,6 +155,13 @@ static void find_hooks(struct features *f, const struct btf *btf)
 	}
 }
 
+#define ENOTSUPP_ 524	/* the kernel's own, which has no name here */
+
+static const char *trial_error(int error)
+{
+	return error == ENOTSUPP_ ? "this kernel cannot put programs into its functions on this architecture" : strerror(error);
+}
+
 /* Loads (and attaches, where that can fail by itself) a program that does nothing. */
 static int trial(const struct btf *btf, enum bpf_attach_type attach, enum bpf_prog_type type, const char *func)
 {
@@ -183,7 +191,7 @@ static const char *hooks_missing(const struct features *f, int trial_result, cha
 	enum preempt p;
 
 	if (trial_result)
-		return strerror(-trial_result);
+		return trial_error(-trial_result);
 	if (f->have_preempt)
 		return NULL;
 	p = preempt_find("", said);
@@ -199,7 +207,7 @@ static void find_fentry(struct features *f, const struct btf *btf)
 	const char *missing;
 	char why[160];
 
-	set(add(f, "fentry", false), !r, strerror(-r));
+	set(add(f, "fentry", false), !r, trial_error(-r));
 	f->have_preempt = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
 	missing = hooks_missing(f, r, why);
 	for (const struct hook *h = hooks; h->prog; h++) {
@@ -218,7 +226,7 @@ static void find_lsm(struct features *f, const struct btf *btf)
 	int r;
 
 	r = trial(btf, BPF_LSM_MAC, BPF_PROG_TYPE_LSM, "bpf_lsm_file_open");
-	set(e, !r, strerror(-r));
+	set(e, !r, trial_error(-r));
 }
 
 static void find_files(struct features *f)
@@ -261,10 +269,11 @@ static void find_uprobes(struct features *f, const struct btf *btf)
 {
 	struct utsname u;
 	bool safe = uname(&u) == 0 && features_uretprobes_safe(u.release);
+	const char *missing = arch_tls_missing();
 
-	f->uprobes = !access("/sys/bus/event_source/devices/uprobe", F_OK) && safe;
+	f->uprobes = !access("/sys/bus/event_source/devices/uprobe", F_OK) && safe && !missing;
 	f->uprobe_multi = btf__find_by_name_kind(btf, "bpf_uprobe_multi_link", BTF_KIND_STRUCT) > 0;
-	set(add(f, "uretprobe", false), safe, "on this kernel return probes crash programs that have seccomp filters: no API calls inside TLS are recorded");
+	set(add(f, "uretprobe", false), safe && !missing, missing ? missing : "on this kernel return probes crash programs that have seccomp filters: no API calls inside TLS are recorded");
 	f->uprobe_session = f->uprobe_multi && has_attach_type(btf, "BPF_TRACE_UPROBE_SESSION");
 	set(add(f, "uprobe_multi", false), f->uprobe_multi, "older than 6.6: a link for each probe");
 	set(add(f, "uprobe_session", false), f->uprobe_session, "older than 6.13: a program each for entry and return");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* flags_io.c - flags of calls that read, write, wait, watch and look, and of the descriptors that they use. */
+#include <fcntl.h>
+
 #include "flags_internal.h"
 
 TABLE(rwf) = {
@@ -29,7 +31,7 @@ SET(flock);
 TABLE(close_range) = { BITN(CLOSE_RANGE_UNSHARE, 2), BITN(CLOSE_RANGE_CLOEXEC, 4) };
 SET(close_range);
 
-TABLE(pipe) = { BITN(O_DIRECT, 040000), BITN(O_NONBLOCK, 04000), BITN(O_CLOEXEC, 02000000), BITN(O_NOTIFICATION_PIPE, 0200) };
+TABLE(pipe) = { BIT(O_DIRECT), BITN(O_NONBLOCK, 04000), BITN(O_CLOEXEC, 02000000), BITN(O_NOTIFICATION_PIPE, 0200) };
 SET(pipe);
 
 TABLE(cloexec) = { BITN(O_CLOEXEC, 02000000) };		/* dup3, epoll_create1 */

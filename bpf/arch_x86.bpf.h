@@ -2,17 +2,17 @@
 /*
  * arch_x86.bpf.h - registers, ABIs and user structures of x86-64, i386 and x32.
  *
- * Another architecture is another file with the same functions: arch_nr(), arch_args(),
- * arch_in_call(), arch_socket_io(), arch_pointer_size().
+ * Another architecture is another file with the same functions and ARCH_ words (arch_arm64.bpf.h).
  */
 #ifndef HOSTTRAIL_ARCH_X86_BPF_H
 #define HOSTTRAIL_ARCH_X86_BPF_H
 
 #define TS_COMPAT 0x0002	/* arch/x86/include/asm/thread_info.h */
 #define X32_BIT 0x40000000
-#define SIGSYS_ 31
 
-#define NO_CALL 0xffffffffu
+#define ARCH_FIRST_CHANGES 0		/* sys_exit finds the arguments that the kernel was given */
+#define ARCH_EXEC_CHANGES_ABI 0		/* a number is of the ABI that the call was made in, to its end */
+#define ARCH_REFUSED_INLINE __always_inline
 
 /* The number of the call that these registers are in, and its ABI. The kernel takes the register's lower half, whatever the
  * upper one holds. NO_CALL: none; other numbers above 2^31 are calls that nobody knows. */
@@ -49,6 +49,41 @@ static __always_inline void arch_args(struct pt_regs *regs, __u32 abi, __u64 arg
 		args[4] = regs->r8;
 		args[5] = regs->r9;
 	}
+}
+
+/* At sys_enter. */
+static __always_inline void arch_args_now(struct pt_regs *regs, __u32 abi, __u64 args[6])
+{
+	arch_args(regs, abi, args);
+}
+
+/* At sys_enter: is the first argument another one than sys_exit will find? */
+static __always_inline bool arch_first_changed(struct pt_regs *regs)
+{
+	return false;
+}
+
+/* Tells one call from the next by place and arguments. */
+static __always_inline void arch_mark(struct pt_regs *regs, __u64 w[6])
+{
+	w[0] = regs->ip;
+	w[1] = regs->sp;
+	w[2] = regs->orig_ax;
+	w[3] = regs->di;
+	w[4] = regs->si;
+	w[5] = regs->dx;
+}
+
+/* Registers that an exec made, which the new program has not used yet. */
+static __always_inline bool arch_new_program(struct pt_regs *regs)
+{
+	return false;	/* the number tells, which an exec leaves */
+}
+
+/* The ABI of an exec whose number is found in the new program's registers. */
+static __always_inline __u32 arch_exec_abi(__u32 nr, __u32 abi)
+{
+	return abi;
 }
 
 /*
@@ -218,14 +253,6 @@ static __always_inline __u64 arch_func_arg(struct pt_regs *regs, __u32 abi, __u3
 	return 0;
 }
 
-#define IO_SEND 1
-#define IO_IOV 2	/* the buffer is the first of an array */
-#define IO_MSG 4	/* that a struct msghdr names */
-#define IO_ANY 8
-#define IO_MANY 16	/* an array of those, each with its number of bytes behind it */
-#define IO_32 32	/* pointers and lengths have 32 bits */
-#define IO_BLIND 64	/* the bytes are not in the program's memory */
-
 /* What a native call on a socket does with the bytes; 0: nothing. */
 static __always_inline __u32 arch_socket_io(__u32 nr)
 {
@@ -274,6 +301,24 @@ static __always_inline __u32 arch_socketcall_io(__u32 which)
 	return 0;
 }
 
+/* Does this call only name the call on a socket that is meant? */
+static __always_inline bool arch_socketcall(__u32 nr)
+{
+	return nr == I386_SOCKETCALL;
+}
+
+/* Argument n (from 0, at most 2) of a call that begins. */
+static __always_inline __u64 arch_arg(struct pt_regs *regs, __u32 n)
+{
+	return n == 0 ? regs->di : n == 1 ? regs->si : regs->dx;
+}
+
+/* The same of a 32-bit call. */
+static __always_inline __u64 arch_arg32(struct pt_regs *regs, __u32 n)
+{
+	return (__u32)(n == 0 ? regs->bx : n == 1 ? regs->cx : regs->dx);
+}
+
 static __always_inline bool arch_splice(__u32 nr, __u32 abi)
 {
 	return nr == (abi == HT_ABI_NATIVE ? 275 : 313);
@@ -299,6 +344,15 @@ static __always_inline __u64 arch_func_result(struct pt_regs *regs, __u32 abi, _
 {
 	return abi == HT_TLS_ABI_GO_STACK ? arch_func_arg(regs, abi, n) : regs->ax;
 }
+
+/* The second word of a result. */
+static __always_inline __u64 arch_func_result2(struct pt_regs *regs)
+{
+	return regs->dx;
+}
+
+#define arch_sp(regs) ((regs)->sp)
+#define arch_ip(regs) ((regs)->ip)
 
 /* The goroutine; 0 where it has no register. */
 static __always_inline __u64 arch_goroutine(struct pt_regs *regs, __u32 abi)

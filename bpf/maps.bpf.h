@@ -9,6 +9,17 @@
 #define STRS_MAX 4000	/* two of them and the storage's own header stay below 8 KiB (kmalloc_nolock's limit) */
 #define OBJECT_MAX 8000	/* the same for walks of the objects that a hook saw */
 #define OWN_DIR_DEPTH 5
+#define SIGSYS_ 31
+#define NO_CALL 0xffffffffu	/* the number of none */
+
+/* What a call does with the bytes of a socket, as arch_socket_io() says it. */
+#define IO_SEND 1
+#define IO_IOV 2	/* the buffer is the first of an array */
+#define IO_MSG 4	/* that a struct msghdr names */
+#define IO_ANY 8
+#define IO_MANY 16	/* an array of those, each with its number of bytes behind it */
+#define IO_32 32	/* pointers and lengths have 32 bits */
+#define IO_BLIND 64	/* the bytes are not in the program's memory */
 
 /* ---- set by the loader, constant for the verifier */
 const volatile bool ht_have_cast;
@@ -104,6 +115,10 @@ struct task {
 	__u32 object_gen;	/* the table then: where the call is no longer captured when it ends, nobody takes what was left */
 	__u32 is_begun;
 	__u32 listened;		/* HT_EV_F_LISTENED, or 0 */
+#ifdef __TARGET_ARCH_arm64
+	__u64 first_of;		/* mark of the call whose first argument a tracer changed, */
+	__u64 first;		/* and to what */
+#endif
 };
 
 struct {

@@ -116,6 +116,7 @@ static __always_inline void exec_call(struct task *t, struct task_struct *task, 
 		return;
 	}
 	nr = arch_nr(task, regs, &in->abi);
+	in->abi = arch_exec_abi(nr, in->abi);
 	call = call_index(nr, in->abi) & HT_INDEX_MASK;
 	in->flags |= HT_EV_F_ENTER_MISSED;
 	in->nr = nr;
@@ -134,7 +135,7 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!task_in_scope(task, &t))
 		return 0;
 	exec_call(t, task, &in);
-	if (t && (in.call || this_task()->ptrace))
+	if (t && (ARCH_EXEC_CHANGES_ABI || in.call || this_task()->ptrace))
 		exec_begun(t);
 	if (!in.call)
 		return 0;

@@ -107,8 +107,9 @@ static __always_inline void restart_join(struct task *t, struct call_in *in, str
 /* Tells one call from the next by place and arguments. */
 static __always_inline __u64 call_mark(struct pt_regs *regs)
 {
-	__u64 w[6] = { regs->ip, regs->sp, regs->orig_ax, regs->di, regs->si, regs->dx };
+	__u64 w[6];
 
+	arch_mark(regs, w);
 	return hash_words(w, 6);
 }
 
@@ -116,7 +117,7 @@ static __always_inline __u64 call_mark(struct pt_regs *regs)
  * A call that seccomp refused with SIGSYS did not run: with a handler the task goes on, else it dies now. Recorded here
  * in both cases, for its memory may be gone when its death is seen.
  */
-static __always_inline void refused(struct task_struct *task, struct pt_regs *regs, struct call_in *in)
+static ARCH_REFUSED_INLINE void refused(struct task_struct *task, struct pt_regs *regs, struct call_in *in)
 {
 	if (!arch_refused(task, regs))
 		return;
@@ -134,6 +135,50 @@ static __always_inline bool unselected(const struct task *t, __u32 entry, __u32 
 	return (entry & HT_INDEX_TEST) || ret >= 0 || ret < -4095;
 }
 
+#if ARCH_FIRST_CHANGES
+/* Did a tracer change the first argument of the call that ends? Then all are in t->args, as the kernel was given them. Not inline, for the stack. */
+static __noinline int first_changed(struct task *t, struct pt_regs *regs, __u32 abi)
+{
+	bool is = t->first_of == call_mark(regs);
+
+	t->first_of = 0;
+	if (!is)
+		return 0;
+	arch_args(regs, abi, t->args);
+	t->args[0] = t->first;
+	return 1;
+}
+
+static __noinline int first_keep(struct pt_regs *regs, __u32 abi)
+{
+	__u64 args[6];
+	struct task *t;
+
+	if (!task_in_scope(bpf_get_current_task_btf(), &t) || !t)
+		return 0;
+	arch_args_now(regs, abi, args);
+	t->first = args[0];
+	t->first_of = call_mark(regs);
+	return 0;
+}
+#endif
+
+#if ARCH_EXEC_CHANGES_ABI
+/* The number in these registers is of another ABI than they: is it an exec's, which was recorded when it was done? */
+static __noinline int exec_ended(void)
+{
+	struct task *t;
+
+	if (!task_in_scope(bpf_get_current_task_btf(), &t) || !t)
+		return 1;
+	if (!t->is_begun || t->begun.abi != HT_ABI__MAX)
+		return 0;
+	t->is_begun = 0;
+	t->exec.call = 0;
+	return 1;
+}
+#endif
+
 /* A captured call came back. Returns one for which ident_ahead() is due, or 0, and BEGUN_DUE: here the stack is too deep for
  * either. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
@@ -145,7 +190,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	__u32 rules, due = 0;
 	struct task *t;
 
-	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC))) {	/* the child's return; an exec that sched_process_exec recorded */
+	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)) && !(ARCH_FIRST_CHANGES && arch_refused(task, regs))) {	/* the child's return; an exec that sched_process_exec recorded */
 		if ((flags & HT_CALL_F_EXEC) && task_in_scope(task, &t) && t)
 			t->is_begun = 0;
 		return 0;
@@ -167,6 +212,10 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 		t->returned = call_mark(regs);
 	}
 	if (t) {
+#if ARCH_FIRST_CHANGES
+		if (t->first_of && first_changed(t, regs, in.abi))
+			args = t->args;
+#endif
 		if (is_restart(ret)) {
 			if (in.call != HT_INDEX_RESTART)
 				return restart_hold(t, &in, regs) | due;
@@ -183,8 +232,9 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 		if (unselected(t, abi_call & 0xffff, in.call, ret))
 			return due;
 		if (in.call != HT_INDEX_RESTART && (arch_multiplexer(in.nr, in.abi) || may_be_filtered(t, in.call))) {
+			if (!args)
+				arch_args(regs, in.abi, t->args);
 			args = t->args;
-			arch_args(regs, in.abi, t->args);
 			if (!look_behind(&in, t->args) || filtered(t, in.call, ret, in.abi, t->args))
 				return due;
 		}
@@ -209,6 +259,10 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 {
 	__u32 abi, call, nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
 
+#if ARCH_EXEC_CHANGES_ABI
+	if (!ret && arch_new_program(regs) && exec_ended())
+		return 0;
+#endif
 	call = call_index(nr, abi);
 	if (!(call & (HT_INDEX_MASK | HT_INDEX_TLS)))
 		return 0;
@@ -237,7 +291,7 @@ static __always_inline void enter_strings(struct task_struct *task, struct pt_re
 
 	if (!e)
 		return;
-	arch_args(regs, abi, args);
+	arch_args_now(regs, abi, args);
 	for (int i = 0; i < HT_OPS_MAX && n < 2; i++) {
 		__u32 arg = d->op[i].arg;
 		long len;
@@ -269,7 +323,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER)))
 		return 0;
 	if (flags & HT_CALL_F_EXEFILE) {	/* by anybody: who is not recorded may be later */
-		arch_args(regs, abi, args);
+		arch_args_now(regs, abi, args);
 		return exe_keep(args[0], args[1]);
 	}
 	if ((flags & HT_CALL_F_NORETURN) && ht_exit_has_mm)
@@ -284,7 +338,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 		t->exec.nr = nr;
 		t->exec.abi = abi;
 		t->exec.call = call;
-		arch_args(regs, abi, t->exec.args);
+		arch_args_now(regs, abi, t->exec.args);
 	}
 	return 0;
 }
@@ -295,6 +349,10 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 	__u32 abi, call, nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
 
 	call = call_index(nr, abi);
+#if ARCH_FIRST_CHANGES
+	if ((call & HT_INDEX_MASK) && arch_first_changed(regs))
+		first_keep(regs, abi);
+#endif
 	if (!(call & HT_INDEX_ENTER))
 		return 0;
 	return enter_wanted(regs, nr, abi, call);

@@ -409,7 +409,7 @@ static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tl
 	case HT_TLS_OK_GO:
 		return (__s64)ret > 0 ? ret : 0;
 	case HT_TLS_OK_RESULT2:
-		return ret ? 0 : regs->dx;
+		return ret ? 0 : arch_func_result2(regs);
 	case HT_TLS_OK_RUSTLS:
 		return (__u32)ret == RUSTLS_OK && said ? n : 0;
 	case HT_TLS_OK_ALWAYS:
@@ -564,7 +564,7 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool
 	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct tls_open o = { .func = func, .sp = regs->sp, .by = task_read(task)->pid };
+	struct tls_open o = { .func = func, .sp = arch_sp(regs), .by = task_read(task)->pid };
 	struct tls_task *k;
 	struct tls_conn *c;
 	__u64 obj;
@@ -644,7 +644,7 @@ static __always_inline bool tls_opened_go(struct pt_regs *regs, const struct ht_
 
 static __always_inline bool tls_opened_c(struct pt_regs *regs, struct tls_task *k, __u32 func, struct tls_open *ret_o)
 {
-	if (k->open.func != func || regs->sp < k->open.sp || regs->sp - k->open.sp > TLS_NEST_MAX)
+	if (k->open.func != func || arch_sp(regs) < k->open.sp || arch_sp(regs) - k->open.sp > TLS_NEST_MAX)
 		return false;
 	*ret_o = k->open;
 	k->open.func = 0;
@@ -711,7 +711,7 @@ SEC("uprobe")
 int ht_tls_session(struct pt_regs *regs)
 {
 	__u64 cookie = bpf_get_attach_cookie(regs);
-	bool entry = !((regs->ip ^ cookie >> HT_TLS_COOKIE_PLACE) & 0xfff) && bpf_get_func_ip(regs) == regs->ip, skip = entry;
+	bool entry = !((arch_ip(regs) ^ cookie >> HT_TLS_COOKIE_PLACE) & 0xfff) && bpf_get_func_ip(regs) == arch_ip(regs), skip = entry;
 
 	if (entry && (cookie & HT_TLS_COOKIE_RETURN))
 		return !tls_in_scope(bpf_get_current_task_btf());

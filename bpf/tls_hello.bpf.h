@@ -443,24 +443,24 @@ static __always_inline bool tls_watch_blind(__u64 first, __u64 third, __u32 io, 
 /* A call of a 32-bit program, or one that moves bytes without having them. What it does; 0: nothing with an inet socket. */
 static __noinline int tls_watch_other(struct pt_regs *regs, __u32 nr, __u32 abi)
 {
-	__u64 fd = (__u32)regs->bx, at = (__u32)regs->cx;
+	__u64 fd = arch_arg32(regs, 0), at = arch_arg32(regs, 1);
 	__u32 io, w[2];
 
 	if (abi == HT_ABI_NATIVE) {
 		io = arch_socket_io(nr);
-		return tls_watch_blind(regs->di, regs->dx, io, arch_splice(nr, abi)) ? io : 0;
+		return tls_watch_blind(arch_arg(regs, 0), arch_arg(regs, 2), io, arch_splice(nr, abi)) ? io : 0;
 	}
-	io = nr == I386_SOCKETCALL ? arch_socketcall_io(fd) : arch_socket_io32(nr);
+	io = arch_socketcall(nr) ? arch_socketcall_io(fd) : arch_socket_io32(nr);
 	if (!io)
 		return 0;
-	if (nr == I386_SOCKETCALL) {
+	if (arch_socketcall(nr)) {
 		if (bpf_probe_read_user(w, sizeof(w), (void *)at))
 			return 0;
 		fd = w[0];
 		at = w[1];
 	}
 	if (io & IO_BLIND)
-		return tls_watch_blind(fd, (__u32)regs->dx, io, arch_splice(nr, abi)) ? io : 0;
+		return tls_watch_blind(fd, arch_arg32(regs, 2), io, arch_splice(nr, abi)) ? io : 0;
 	return tls_watch(fd, at, io) ? io : 0;
 }
 
@@ -470,10 +470,10 @@ static __noinline int tls_syscall(struct pt_regs *regs, __u32 nr, __u32 abi)
 	__u32 io = arch_socket_io(nr);
 	__u64 fd, buf;
 
-	fd = regs->di;
+	fd = arch_arg(regs, 0);
 	if (abi != HT_ABI_NATIVE || (io & IO_BLIND))
 		io = tls_watch_other(regs, nr, abi);
-	else if (!io || !tls_watch(fd, regs->si, io))
+	else if (!io || !tls_watch(fd, arch_arg(regs, 1), io))
 		return 0;
 	if (!io)
 		return 0;

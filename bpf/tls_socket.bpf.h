@@ -268,7 +268,7 @@ static __always_inline void tls_bind_hint(struct tls_conn *c)
 /* The first buffer of a call. */
 static __always_inline __u64 tls_buffer(struct pt_regs *regs, __u32 io)
 {
-	__u64 at = regs->si, buf = 0;
+	__u64 at = arch_arg(regs, 1), buf = 0;
 
 	if (!(io & IO_IOV))
 		return at;

@@ -22,15 +22,33 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(TOP, "build", "kernels")
 
+
+
+class Machine:
+    """An architecture. results: options for the second serial port, which writes a file; root: where its programs' libraries lie; apt: options by which apt knows its packages
+    (tools/arm64.sh makes both)."""
+
+    def __init__(self, qemu, console, results, root="", apt=()):
+        self.qemu, self.console, self.results, self.root, self.apt = qemu, console, results, root, list(apt)
+
+
+ARM64_ROOT = os.path.join(TOP, "build/arm64/root")
+X86 = Machine(["qemu-system-x86_64", "-cpu", "max", "-smp", "2"], "ttyS0", ["-serial", "file:%s"])
+# pauth-impdef: else half of the time is the emulation of pointer authentication
+ARM64 = Machine(["qemu-system-aarch64", "-M", "virt", "-cpu", "max,pauth-impdef=on", "-smp", "2"], "ttyAMA0",
+                ["-chardev", "file,path=%s,id=results", "-device", "pci-serial,chardev=results"], ARM64_ROOT,
+                ("-c", os.path.join(TOP, "build/arm64/apt.conf")))
 # The generic flavour: the cloud flavour of the same source has no x32.
-# name -> (metapackage, words for the kernel's command line)
+# name -> (machine, metapackage, words for the kernel's command line)
 KERNELS = {
-    "6.1": ("linux-image-amd64", "syscall.x32=y"),
-    "6.12": ("linux-image-6.12-amd64", "syscall.x32=y preempt=full"),
-    "6.12-rt": ("linux-image-6.12-rt-amd64", "syscall.x32=y"),
+    "6.1": (X86, "linux-image-amd64", "syscall.x32=y"),
+    "6.12": (X86, "linux-image-6.12-amd64", "syscall.x32=y preempt=full"),
+    "6.12-rt": (X86, "linux-image-6.12-rt-amd64", "syscall.x32=y"),
+    "6.1-arm64": (ARM64, "linux-image-arm64", ""),
+    "6.12-arm64": (ARM64, "linux-image-6.12-arm64", ""),
 }
 # Without mitigations: an emulator needs none, and its indirect calls are then predicted (an eighth of the time).
-COMMAND_LINE = "console=ttyS0 quiet panic=-1 mitigations=off lsm=landlock,lockdown,yama,integrity,apparmor,bpf"
+COMMAND_LINE = "quiet panic=-1 mitigations=off lsm=landlock,lockdown,yama,integrity,apparmor,bpf"
 ARCHIVE_MAX = 256 << 20
 UP = "guest: up"  # init says so before it runs anything of ours
 DIED = re.compile(r"Kernel panic|\bOops\b|BUG: |watchdog: ")
@@ -50,9 +68,9 @@ def run(argv, **kw):
     return r.stdout
 
 
-def resolve(metapackage):
+def resolve(machine, metapackage):
     """Name of the package that the metapackage stands for today."""
-    out = run(["apt-cache", "depends", "--important", metapackage])
+    out = run(["apt-cache"] + machine.apt + ["depends", "--important", metapackage])
     m = re.search(r"Depends: (linux-image-[0-9]\S+)", out)
     if not m:
         raise GuestError("apt-cache knows no kernel behind %s (apt-get update?)" % metapackage)
@@ -66,9 +84,10 @@ def kernel_image(name):
     found = sorted(os.listdir(os.path.join(here, "boot"))) if os.path.isdir(os.path.join(here, "boot")) else []
     images = [f for f in found if f.startswith("vmlinuz-")]
     if not images:
-        package = resolve(KERNELS[name][0])
+        machine, metapackage, _ = KERNELS[name]
+        package = resolve(machine, metapackage)
         with tempfile.TemporaryDirectory(dir=CACHE) as tmp:
-            run(["apt-get", "download", "-q", package], cwd=tmp)
+            run(["apt-get"] + machine.apt + ["download", "-q", package], cwd=tmp)
             deb = [f for f in os.listdir(tmp) if f.endswith(".deb")]
             if len(deb) != 1:
                 raise GuestError("apt-get download %s gave %d files" % (package, len(deb)))
@@ -92,23 +111,43 @@ def unpack_boot(deb, into):
         raise GuestError("dpkg-deb cannot read " + deb)
 
 
-def libraries(path):
-    """Shared libraries (and the loader) that a program needs, as ldd says; none for a static one."""
+def libraries(path, root=""):
+    """Shared libraries (and the loader) that a program needs; none for a static one. root: of a machine whose programs do not run here."""
+    if root:
+        return sorted(foreign_libraries(path, root))
     r = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     return re.findall(r"(/\S+) \(0x", r.stdout) if r.returncode == 0 else []
+
+
+def foreign_libraries(path, root):
+    said, found, todo = {}, set(), [path]
+    while todo:
+        at = todo.pop()
+        if at not in said:
+            said[at] = run(["readelf", "-ld", at])
+            names = re.findall(r"\(NEEDED\).*\[(.*)\]|interpreter: (.*)\]", said[at])
+            for place in [n or i for n, i in names]:
+                lib = place if place.startswith("/") else next((p for p in LIBRARY_FOLDERS if os.path.exists(root + p + place)), "/missing/") + place
+                found.add(lib)
+                todo.append(root + lib)
+    return found
+
+
+LIBRARY_FOLDERS = ("/lib/aarch64-linux-gnu/", "/usr/lib/aarch64-linux-gnu/")
 
 
 class Initramfs:
     """A tree that becomes the guest's root."""
 
-    def __init__(self):
+    def __init__(self, machine):
+        self.foreign = machine.root
         self.root = tempfile.mkdtemp(prefix="hosttrail-guest-")
         for d in ("bin", "sbin", "proc", "sys", "dev", "tmp", "run", "etc", "root", "out", "var/tmp", "usr/bin"):
             os.makedirs(os.path.join(self.root, d))
         self.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/tmp:/bin/sh\n")
         self.text("/etc/group", "root:x:0:\nalice:x:1000:\n")
         self.text("/etc/nsswitch.conf", "passwd: files\ngroup: files\n")
-        self.program("/usr/bin/busybox", "/bin/busybox")
+        self.program(self.foreign + "/bin/busybox", "/bin/busybox")
         os.symlink("busybox", os.path.join(self.root, "bin/sh"))
 
     def at(self, path):
@@ -126,9 +165,9 @@ class Initramfs:
 
     def program(self, source, path):
         self.file(source, path)
-        for lib in libraries(source):
+        for lib in libraries(source, self.foreign):
             if not os.path.exists(self.at(lib)):
-                self.file(os.path.realpath(lib), lib)
+                self.file(os.path.realpath(self.foreign + lib), lib)
 
     def linker_cache(self):
         """Of the libraries that programs brought."""
@@ -181,8 +220,8 @@ def boot(kernel, jobs, programs=(), files=(), timeout=240, extra="", cache=False
 
     programs and files are (source on the host, path in the guest); programs bring their shared libraries.
     """
-    image = kernel_image(kernel)
-    initramfs, begin = Initramfs(), time.monotonic()
+    image, machine = kernel_image(kernel), KERNELS[kernel][0]
+    initramfs, begin = Initramfs(machine), time.monotonic()
     work = tempfile.mkdtemp(prefix="hosttrail-qemu-")
     try:
         for source, path in programs:
@@ -197,7 +236,7 @@ def boot(kernel, jobs, programs=(), files=(), timeout=240, extra="", cache=False
         if cache:
             initramfs.linker_cache()
         initramfs.pack(os.path.join(work, "initrd"))
-        console = started(image, work, " ".join((COMMAND_LINE, KERNELS[kernel][1], extra)), timeout, kernel)
+        console = started(image, work, " ".join(("console=" + machine.console, COMMAND_LINE, KERNELS[kernel][2], extra)), timeout, kernel)
         return Outcome(read_archive(os.path.join(work, "results"), console, kernel), console, time.monotonic() - begin)
     finally:
         initramfs.remove()
@@ -219,10 +258,10 @@ def started(image, work, append, timeout, kernel):
 def qemu(image, work, append, timeout, kernel):
     """Runs the machine; its console's text. The results lie in work/results. What a machine that died said is kept."""
     console = os.path.join(work, "console")
-    argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-no-reboot",
-            "-display", "none", "-monitor", "none", "-nic", "none",
-            "-serial", "file:" + console, "-serial", "file:" + os.path.join(work, "results"),
-            "-kernel", image, "-initrd", os.path.join(work, "initrd"), "-append", append]
+    on = KERNELS[kernel][0]
+    argv = on.qemu + ["-accel", "tcg,thread=multi", "-m", "1024", "-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none",
+                      "-serial", "file:" + console, *[w.replace("%s", os.path.join(work, "results")) for w in on.results],
+                      "-kernel", image, "-initrd", os.path.join(work, "initrd"), "-append", append]
     machine = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         _, err = machine.communicate(timeout=timeout)
@@ -270,7 +309,7 @@ def main():
     if len(sys.argv) < 3 or sys.argv[1] not in KERNELS:
         sys.exit("usage: guest.py %s COMMAND..." % "|".join(KERNELS))
     build = os.environ.get("HT_BUILD", os.path.join(TOP, "build"))
-    programs = [(p, "/bin/" + os.path.basename(p)) for p in ["/usr/sbin/bpftool"] + ours(build) if os.path.exists(p)]
+    programs = [(p, "/bin/" + os.path.basename(p)) for p in ours(build) + ([] if KERNELS[sys.argv[1]][0].root else ["/usr/sbin/bpftool"]) if os.path.exists(p)]
     jobs = [("job%d" % i, c, 120) for i, c in enumerate(sys.argv[2:])]
     done = boot(sys.argv[1], jobs, programs)
     for name, command, _ in jobs:

@@ -1,0 +1,36 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The types (BTF) that lie in a kernel's image, which need not run: kernelbtf.py IMAGE OUT. Images that are compressed by gzip, or not."""
+import re
+import struct
+import sys
+import zlib
+
+HEADER = struct.Struct("<HBBIIIII")
+MAGIC = re.compile(struct.pack("<HBBI", 0xEB9F, 1, 0, HEADER.size), re.S)
+
+
+def found(image):
+    for m in MAGIC.finditer(image):
+        if len(image) < m.start() + HEADER.size:
+            continue
+        _, _, _, size, types_at, types, strings_at, strings = HEADER.unpack_from(image, m.start())
+        end = m.start() + size + strings_at + strings
+        if types_at == 0 and strings_at == types and end <= len(image):
+            yield image[m.start():end]
+
+
+def main():
+    with open(sys.argv[1], "rb") as f:
+        image = f.read()
+    if image[:2] == b"\x1f\x8b":
+        image = zlib.decompress(image, 31)
+    btf = max(found(image), key=len, default=None)
+    if not btf:
+        sys.exit("kernelbtf: %s has no BTF that can be seen" % sys.argv[1])
+    with open(sys.argv[2], "wb") as f:
+        f.write(btf)
+
+
+if __name__ == "__main__":
+    main()
