@@ -21,6 +21,7 @@
 #define SOCKADDR_OP(arg, len) { HT_OP_SOCKADDR, arg, len, 0, 128, 0 },
 #define SOCKADDR_PTR_OP(arg, len) { HT_OP_SOCKADDR, arg, len, HT_OP_F_LENPTR, 128, 0 },
 #define MSGHDR_OP(arg) { HT_OP_MSGHDR, arg, 0, 0, 128, 0 },
+#define MSGHDRS_OP(arg, n) { HT_OP_MSGHDR, arg, n, HT_OP_F_MANY, 128, 0 },
 #define KOBJ_OP(arg) { HT_OP_KOBJ, arg, 0, 0, 0, 0 },
 #define KOBJS_OP(arg, size) { HT_OP_KOBJS, arg, size, 0, 0, 0 },
 #define ARGV_OP(arg) { HT_OP_ARGV, arg, 0, 0, 0, 0 },
@@ -39,6 +40,7 @@ static const struct ht_call_desc descs[] = {
 #define FORK HT_CALL_F_FORK
 #define NORETURN HT_CALL_F_NORETURN
 #define NEWPEER HT_CALL_F_NEWPEER
+#define LASTING HT_CALL_F_LASTING
 #define FSUID HT_CALL_F_FSUID
 #define SETID HT_CALL_F_SETID
 #define EXEFILE HT_CALL_F_EXEFILE
@@ -63,6 +65,7 @@ static const struct ht_call_desc descs[] = {
 #undef FORK
 #undef NORETURN
 #undef NEWPEER
+#undef LASTING
 #undef EXEFILE
 #undef FSUID
 #undef SETID

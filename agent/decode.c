@@ -147,8 +147,10 @@ static void put_response(struct decoder *d)
 	case RET_ADDRESS:
 		if (!(d->uring.flags & HT_URING_F_DIRECT))
 			batch_int(d->b, field, ret);
-		if (d->peer.family)
+		if (d->peer.family) {
 			put_address(d, field + 1, &d->peer);
+			put_exchangeable(d, "address");
+		}
 		break;
 	default:
 		if (!(d->uring.flags & HT_URING_F_DIRECT))

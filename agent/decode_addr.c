@@ -169,7 +169,7 @@ static bool sock_knows(const struct decoder *d, const struct call_arg *a, const 
 		return false;
 	if (a->kind == ARG_BOUND)
 		return view_ok(&d->v);
-	return k->port > 0 && (view_ok(&d->v) || ret == -EINPROGRESS || ret == -EALREADY);
+	return k->port > 0 && (view_ok(&d->v) || ret == -EINPROGRESS || ret == -EALREADY || ret == -EINTR);
 }
 
 /* The address is the socket's own peer, not that of a message. */
@@ -182,6 +182,13 @@ static bool of_socket(const struct call *row)
 static bool is_unfilled(const struct decoder *d)
 {
 	return d->row->read_only == RO_YES && !view_ok(&d->v);
+}
+
+/* The socket was found by its descriptor when the call ended: where others have the table it may be another one. */
+void put_exchangeable(struct decoder *d, const char *name)
+{
+	if (d->v.c.h.flags & HT_EV_F_SHARED_FILES)
+		list_add(d->unverified, &d->nunverified, name);
 }
 
 /*
@@ -203,6 +210,7 @@ static void put_asked(struct decoder *d, const struct call_arg *a, unsigned firs
 	address_of_sock(view_slot(&d->v, SLOT_SOCK, 0), a->kind == ARG_PEER, &known);
 	if ((a->kind == ARG_BOUND || of_socket(d->row)) && sock_knows(d, a, &known)) {
 		put_address(d, first, &known);
+		put_exchangeable(d, a->name);
 		if (d->row->read_only != RO_YES && asked.family && !address_same(&asked, &known)) {
 			put_address(d, first + ADDR_FIELDS, &asked);
 			d->changed |= asked.port != 0 && asked.address.p;
@@ -228,6 +236,8 @@ void put_socket_arg(struct decoder *d, const struct call_arg *a, unsigned first)
 		return;
 	}
 	address_of_sock(view_slot(&d->v, SLOT_SOCK, a->arg), false, &own);
-	if (own.family)
-		put_address(d, first, &own);
+	if (!own.family)
+		return;
+	put_address(d, first, &own);
+	put_exchangeable(d, a->name);
 }

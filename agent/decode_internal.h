@@ -173,6 +173,7 @@ int64_t arg_word(const struct view *v, unsigned arg);		/* signed */
 uint64_t arg_uword(const struct view *v, unsigned arg);
 
 void list_add(struct str *list, unsigned *n, const char *name);
+void put_exchangeable(struct decoder *d, const char *name);
 
 /* decode_path.c: `room` are two texts of PATH_ROOM. */
 void path_of_arg(const struct view *v, const struct call *row, const struct call_arg *a, char (*room)[PATH_ROOM],

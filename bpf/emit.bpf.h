@@ -64,6 +64,7 @@ static __always_inline struct scratch *scratch_take(__u32 cpu)
 	s->object = 0;
 	s->cred = 0;
 	s->cut = 0;
+	s->was_shared = 0;
 	return s;
 }
 

@@ -72,6 +72,7 @@ enum ht_call_flag {
 	HT_CALL_F_FSUID = 1 << 6,	/* identity compares fsuid (file calls) */
 	HT_CALL_F_EXEFILE = 1 << 8,	/* may tell the kernel that the process runs another file: looked at when it
 					 * is entered, captured or not */
+	HT_CALL_F_LASTING = 1 << 9,	/* goes on when it is interrupted: each time the kernel leaves it is a record (connect) */
 	HT_CALL_F_SETID = 1 << 7,	/* class control instead when args[mode_arg] has S_ISUID or S_ISGID */
 };
 
@@ -209,6 +210,7 @@ enum ht_op_flag {
 	HT_OP_F_ON_OK = 1 << 0,		/* only when the call succeeded */
 	HT_OP_F_ON_ERR = 1 << 1,	/* only when it failed (neither flag: always) */
 	HT_OP_F_LENPTR = 1 << 2,
+	HT_OP_F_MANY = 1 << 3,		/* arg: an array of struct mmsghdr, aux: the argument with its length */
 };
 
 struct ht_op {

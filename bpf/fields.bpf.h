@@ -12,7 +12,6 @@
 #define S_IFMT_ 0170000
 #define S_IFSOCK_ 0140000
 #define AT_FDCWD_ -100
-#define SOCKADDR_MAX 128	/* sizeof(struct sockaddr_storage) */
 #define MEM_MAX 4096
 #define ARGV_STRINGS 65536	/* steps: strings, or parts of long ones */
 
@@ -197,6 +196,22 @@ static __always_inline bool files_shared(struct task_struct *task)
 	return files && (files->count.counter > 1 || task->signal->nr_threads > 1);
 }
 
+/*
+ * Could somebody exchange descriptors who has gone since the task's last captured call? A thread that ends adds its time to the process's.
+ * Another process is seen while it has the table; or it was made with it, see files_give().
+ */
+static __always_inline __u32 files_were_shared(struct task *t, struct task_struct *task)
+{
+	struct files_struct *files = task->files;
+	__u64 ended = task->signal->sum_sched_runtime;
+	bool new = ended != t->ended;
+
+	t->ended = ended;
+	if (files && files->count.counter > 1 && task->signal->nr_threads == 1)
+		t->foreign = (__u64)files;
+	return new || (t->foreign && t->foreign == (__u64)files);
+}
+
 /* struct file * of a descriptor of the current task, 0 if there is none. */
 static __always_inline __u64 file_of(struct scratch *s, __u64 fd)
 {
@@ -206,7 +221,7 @@ static __always_inline __u64 file_of(struct scratch *s, __u64 fd)
 
 	if (!files)
 		return 0;
-	if (files_shared(task))
+	if (s->was_shared || files_shared(task))
 		s->evflags |= HT_EV_F_SHARED_FILES;
 	fdt = files->fdt;
 	if ((__u32)fd >= fdt->max_fds)

@@ -80,43 +80,138 @@ static __always_inline __u64 hash_words(const __u64 *w, __u32 n)
 	return h;
 }
 
-/* True, and remembered, if this is not the address that the socket sent to last. No file: true. */
-static __always_inline bool peer_changes(__u64 file, const __u64 w[SOCKADDR_MAX / 8])
+static __always_inline bool named_differ(const struct named *a, const struct named *b)
 {
-	__u64 inode, hash = hash_words(w, SOCKADDR_MAX / 8), *known;
+	__u64 d = 0;
+
+#pragma unroll
+	for (int i = 0; i < NAMED_WORDS; i++)
+		d |= a->w[i] ^ b->w[i];
+	return d != 0;
+}
+
+/* True, and remembered if the send succeeded, when this is not the address that the socket sent to last. No socket: true. */
+static __always_inline bool peer_changes(__u64 file, const struct named *to, bool succeeded)
+{
+	struct named *known;
 	struct peer key = {};
+	__u64 inode;
 
 	if (!file)
 		return true;
 	inode = KREAD(struct file, file, f_inode);
+	if ((KREAD(struct inode, inode, i_mode) & S_IFMT_) != S_IFSOCK_)
+		return true;
 	key.sock = KREAD(struct inode, inode, i_ino);
 	known = bpf_map_lookup_elem(&peers, &key);
-	if (known && *known == hash)
+	if (known && !named_differ(known, to))
 		return false;
-	bpf_map_update_elem(&peers, &key, &hash, BPF_ANY);
+	if (succeeded)
+		bpf_map_update_elem(&peers, &key, to, BPF_ANY);
 	return true;
 }
 
+#define NAMES_NOBODY 0
+#define NAMES_ONE 1
+#define NAMES_MANY 2		/* several messages of which one has an address; or it cannot be read */
+#define MESSAGES_MAX 1024	/* UIO_MAXIOV: the kernel takes no more of one sendmmsg */
+
+struct messages {
+	__u64 at;
+	__u32 abi;
+	__u32 how;
+};
+
+static long message_step(__u32 i, void *ctx)
+{
+	struct messages *m = ctx;
+	__u64 name = 0;
+	__u32 n = 0;
+
+	if (msghdr_name(m->at, m->abi, &name, &n) || (name && n)) {
+		m->how = NAMES_MANY;
+		return 1;
+	}
+	m->at += arch_pointer_size(m->abi) * 8;	/* struct mmsghdr: 64 bytes, or 32 */
+	return 0;
+}
+
+static __always_inline int messages_name(__u64 at, __u32 n, __u32 abi)
+{
+	struct messages m = { .at = at, .abi = abi };
+
+	bpf_loop(n < MESSAGES_MAX ? n : MESSAGES_MAX, message_step, &m, 0);
+	return m.how;
+}
+
+/* Whom a send names, and in to if it is one. ptr, len: the SOCKADDR or MSGHDR operation's argument and length (of an array: messages). */
+__noinline int names_whom(struct named *to, __u32 call, __u64 ptr, __u64 len, __u32 abi)
+{
+	const volatile struct ht_call_desc *d = desc_of(call);
+	__u64 name = ptr;
+	__u32 n = len;
+
+	if (!to)
+		return NAMES_MANY;
+	__builtin_memset(to, 0, sizeof(*to));
+	for (int i = 0; i < HT_OPS_MAX; i++) {
+		if (d->op[i].kind != HT_OP_MSGHDR)
+			continue;
+		if ((d->op[i].flags & HT_OP_F_MANY) && len != 1)
+			return messages_name(ptr, len, abi);
+		if (msghdr_name(ptr, abi, &name, &n))
+			return NAMES_MANY;
+	}
+	if (!name || !n)
+		return NAMES_NOBODY;
+	if (n > SOCKADDR_MAX)
+		n = SOCKADDR_MAX;
+	barrier_var(n);
+	if (n > SOCKADDR_MAX || bpf_probe_read_user(to->w, n, (void *)name))
+		return NAMES_MANY;
+	to->w[NAMED_WORDS - 1] = n;
+	return NAMES_ONE;
+}
+
+static __always_inline bool names_by_message(__u32 call)
+{
+	const volatile struct ht_call_desc *d = desc_of(call);
+	bool msg = false;
+
+	for (int i = 0; i < HT_OPS_MAX; i++)
+		msg |= d->op[i].kind == HT_OP_MSGHDR;
+	return msg;
+}
+
+/* A send is entered: what it names now is held against what it names when it ends, for the kernel looks in between. */
+static __always_inline void send_entered(struct task_struct *task, __u32 call, const __u64 *args, __u32 abi)
+{
+	struct sending *e = bpf_task_storage_get(&sends, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	bool msg = names_by_message(call);
+
+	if (e)
+		e->how = names_whom(&e->to, call, args[msg ? 1 : 4], args[msg ? 2 : 5], abi);
+}
+
+#define SEND_FAILED 0x100	/* beside the ABI */
+
 /*
- * True if this send names an address that its socket did not send to last. No address: the peer
- * is the connected one, and known. op: the SOCKADDR or MSGHDR operation's argument and length.
+ * True if this send names an address that its socket did not send to last, or several, or another than when it was entered. No
+ * address: the peer is the connected one, and known. ptr, len: as of names_whom().
  */
 __noinline int new_peer(__u32 call, __u64 fd, __u64 ptr, __u64 len, __u32 abi)
 {
-	const volatile struct ht_call_desc *d = desc_of(call);
-	__u64 w[SOCKADDR_MAX / 8] = {}, name = ptr;
-	__u32 n = len;
+	struct sending *e = bpf_task_storage_get(&sends, bpf_get_current_task_btf(), 0, 0);
+	int how;
 
-	for (int i = 0; i < HT_OPS_MAX; i++)
-		if (d->op[i].kind == HT_OP_MSGHDR && msghdr_name(ptr, abi, &name, &n))
-			return 0;
-	if (!name || !n)
-		return 0;
-	if (n > sizeof(w))
-		n = sizeof(w);
-	if (bpf_probe_read_user(w, n, (void *)name))
+	if (!e)
 		return 1;
-	return peer_changes(filter_file(fd), w);
+	how = names_whom(&e->at_end, call, ptr, len, abi & (SEND_FAILED - 1));
+	if (e->how != how || how == NAMES_MANY)
+		return 1;
+	if (how == NAMES_NOBODY)
+		return 0;
+	return named_differ(&e->to, &e->at_end) || peer_changes(filter_file(fd), &e->at_end, !(abi & SEND_FAILED));
 }
 
 #endif

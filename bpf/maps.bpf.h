@@ -76,6 +76,7 @@ struct held {			/* a call that the kernel is about to restart */
 	__u16 restarts;
 	__u8 abi;
 	__u8 pad[3];
+	__u64 sp;
 };
 
 struct stash {			/* an exec as it was entered, a fork where its child was made */
@@ -119,6 +120,11 @@ struct task {
 	__u64 first_of;		/* mark of the call whose first argument a tracer changed, */
 	__u64 first;		/* and to what */
 #endif
+	__u64 answers;		/* struct seccomp_filter * that answers_zero() was asked about last */
+	__u64 foreign;		/* struct files_struct * that another process has, or had, too */
+	__u64 ended;		/* how long ended threads of the process had run */
+	__u32 zeros;		/* what it said: HT_EV_F_LISTENED, or 0 */
+	__u32 pad;
 };
 
 struct {
@@ -215,7 +221,7 @@ struct scratch {
 	__u32 evflags;		/* enum ht_event_flag gathered while fields are written */
 	__u32 object;		/* a hook's objects are in the event already */
 	__u32 cut;		/* what flood_cut() said: 0, or whose the call is that is to be merged or cut */
-	__u32 pad3;
+	__u32 was_shared;	/* somebody who is gone by now may have changed the descriptors */
 	__u64 task;		/* whoever took the scratch: struct task_struct *, see task_of() */
 	__u64 content;		/* digest of such a call */
 	__u64 cred;		/* struct cred * that the identity is made of; 0: the task's */
@@ -306,11 +312,30 @@ struct peer {
 	__u64 sock;		/* inode number of the socket */
 };
 
+#define SOCKADDR_MAX 128	/* sizeof(struct sockaddr_storage) */
+#define NAMED_WORDS (SOCKADDR_MAX / 8 + 1)
+
+struct named {			/* the address that a send names: whole, for whoever may choose what lies behind it makes any digest equal */
+	__u64 w[NAMED_WORDS];	/* zeros behind it; the last word is its length */
+};
+
+struct sending {		/* what a send named when it was entered, and when it ended */
+	struct named to, at_end;
+	__s64 how;		/* as names_whom() says */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct sending);
+} sends SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct peer);
-	__type(value, __u64);	/* hash of the address that was sent to last */
+	__type(value, struct named);	/* what was sent to last */
 } peers SEC(".maps");
 
 struct {

@@ -9,6 +9,23 @@
 #ifndef HOSTTRAIL_PROCESS_BPF_H
 #define HOSTTRAIL_PROCESS_BPF_H
 
+#define CLONE_FILES_ 0x400
+#define CLONE_THREAD_ 0x10000
+
+/* Another process gets the table of descriptors, too: what either does in it during a call of the other, and then ends, leaves no trace. */
+static __always_inline void files_give(struct task_struct *child)
+{
+	__u64 files = (__u64)this_task()->files;
+	struct task *t, *c;
+
+	if (!task_in_scope(bpf_get_current_task_btf(), &t) || !t)
+		return;
+	t->foreign = files;
+	c = bpf_task_storage_get(&tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (c)
+		c->foreign = files;
+}
+
 /* Runs in the parent. The mark goes on; that a task is one of our programs does not. */
 SEC("tp_btf/task_newtask")
 int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_flags)
@@ -19,6 +36,8 @@ int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_fla
 
 	exe_inherit((__u64)bpf_get_current_task_btf()->mm, (__u64)child->mm);
 	fork_begun(child, clone_flags);
+	if ((clone_flags & (CLONE_FILES_ | CLONE_THREAD_)) == CLONE_FILES_)
+		files_give(child);
 	if (ht_scope != HT_SCOPE_TREE)
 		return 0;
 	t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
@@ -176,12 +195,24 @@ static __noinline int exit_notice(void)
 	return 0;
 }
 
-/* The call that the task is in, or one that waits to be restarted; false: neither is to be recorded now. ret_args as record_call() takes them. */
+/* Does the task end in another call than the one that is held? Then it has left that one. */
+static __always_inline bool exit_leaves(struct task *t, struct task_struct *task, struct pt_regs *regs, __u32 nr, __u32 abi)
+{
+	if (!t->held.call || !arch_in_call(task, regs) || call_index_of(nr, abi) == HT_INDEX_RESTART)
+		return false;
+	arch_args(regs, abi, t->args);
+	return !held_is(&t->held, nr, abi, t->args);
+}
+
+/*
+ * The call that the task is in, or one that waits to be restarted; false: neither is to be recorded now. ret_args as record_call() takes them.
+ * left: by an exit of its own, which has not answered before.
+ */
 static __always_inline bool exit_found(struct task *t, struct task_struct *task, struct pt_regs *regs, struct call_in *in,
-				       const __u64 **ret_args)
+				       const __u64 **ret_args, bool left)
 {
 	/* The same call with the same arguments that answered like that the last time has answered now, too. */
-	if (!arch_in_call(task, regs) || (t && t->returned == call_mark(regs))) {
+	if (!arch_in_call(task, regs) || (t && !left && t->returned == call_mark(regs))) {
 		if (t && t->held.call)
 			held_close(t, HT_EV_F_IN_CALL | HT_EV_F_INTERRUPTED);
 		return false;
@@ -204,14 +235,15 @@ static __always_inline bool exit_found(struct task *t, struct task_struct *task,
 static __noinline int exit_call(struct task *t, struct task_struct *task, struct pt_regs *regs, __u32 nr, __u32 abi)
 {
 	struct call_in in = { .nr = nr, .abi = abi, .flags = HT_EV_F_IN_CALL };
+	bool left = t && left_by_itself(task, regs);
 	const __u64 *args = NULL;
 
-	if (t && left_by_itself(task, regs) && !exit_is(t, task, regs, &in)) {
+	if (left && !exit_is(t, task, regs, &in)) {
 		exit_changed(t, task, &in);
 		if (!in.call)
 			return 0;
 		args = t->args;
-	} else if (!exit_found(t, task, regs, &in, &args)) {
+	} else if (!exit_found(t, task, regs, &in, &args, left)) {
 		return 0;
 	}
 	return record_call(t, &in, regs, args);
@@ -230,6 +262,8 @@ int BPF_PROG(ht_exit, struct task_struct *task)
 	nr = arch_nr(task, regs, &abi);
 	if (t && begun_differs(regs, t, nr, abi))	/* and nothing that was captured followed it */
 		begun_close();
+	if (t && exit_leaves(t, task, regs, nr, abi))
+		held_left();
 	if (!(task->flags & PF_NOT_USER) && !task->worker_private)	/* io_uring's workers take the flag off before they leave */
 		exit_call(t, task, regs, nr, abi);
 	if (!task->signal->live.counter)

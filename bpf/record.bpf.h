@@ -135,8 +135,58 @@ __noinline int seccomp_listened(__u64 filter)
 	return HT_EV_F_LISTENED;
 }
 
+#define FILTER_STEPS 65536	/* instructions that are looked at */
+#define RET_A 0x16		/* BPF_RET | BPF_A */
+#define RET_K 0x06
+#define ERRNO_0 0x00050000	/* SECCOMP_RET_ERRNO, and no error */
+
+struct filter_walk {
+	__u64 filter, at;
+	__u32 left;		/* of its instructions */
+	__u32 answers;
+};
+
+/* One instruction of a filter, as its owner wrote it; behind the last one the next filter. 1 ends the loop. */
+static long filter_step(__u32 i, void *ctx)
+{
+	struct filter_walk *f = ctx;
+	__u64 orig;
+	struct {
+		__u16 code;
+		__u8 jt, jf;
+		__u32 k;
+	} insn = {};
+
+	if (!f->left) {
+		if (!f->filter) {
+			f->answers = 0;
+			return 1;
+		}
+		orig = KREAD(struct bpf_prog, KREAD(struct seccomp_filter, f->filter, prog), orig_prog);
+		if (bpf_core_read(&f->at, sizeof(f->at), &((struct sock_fprog_kern *)orig)->filter))	/* as a number */
+			return 1;
+		f->left = KREAD(struct sock_fprog_kern, orig, len);
+		f->filter = KREAD(struct seccomp_filter, f->filter, prev);
+		return !f->at || !f->left;	/* a kernel that does not keep it: nobody knows */
+	}
+	if (bpf_probe_read_kernel(&insn, sizeof(insn), (void *)f->at))
+		return 1;
+	f->at += sizeof(insn);
+	f->left--;
+	return insn.code == RET_A || (insn.code == RET_K && (insn.k & 0xffff0000) == ERRNO_0 && !(insn.k & 0xffff));
+}
+
+/* Can one of these filters answer a call with 0, which the kernel then never makes? */
+__noinline int answers_zero(__u64 filter)
+{
+	struct filter_walk f = { .filter = filter, .answers = HT_EV_F_LISTENED };
+
+	bpf_loop(FILTER_STEPS, filter_step, &f, 0);
+	return f.answers;
+}
+
 /* Who could have changed the call, or answered it in the kernel's place. Filters only become more, so a task's newest one tells them apart. */
-static __always_inline __u32 supervised(struct task *t)
+static __always_inline __u32 supervised(struct task *t, const struct call_in *in)
 {
 	struct task_struct *task = this_task();
 	__u32 flags = task->ptrace ? HT_EV_F_TRACED : 0;
@@ -148,7 +198,13 @@ static __always_inline __u32 supervised(struct task *t)
 		t->filter = filter;
 		t->listened = seccomp_listened(NUMBER(t->filter));
 	}
-	return flags | t->listened;
+	if (in->ret || (in->flags & HT_EV_F_EXEC))	/* errors are answers, too: so they were not made */
+		return flags | t->listened;
+	if (t->answers != filter) {
+		t->answers = filter;
+		t->zeros = answers_zero(NUMBER(t->answers));
+	}
+	return flags | t->listened | t->zeros;
 }
 
 /* The scratch, with s->c filled but for number and arguments. NULL: counted as lost, or cut. */
@@ -184,7 +240,8 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 	s->c.call = in->call;
 	s->c.restarts = in->restarts;
 	s->c.task_calls = t ? ++t->calls : 0;
-	s->evflags = in->flags | supervised(t);
+	s->evflags = in->flags | supervised(t, in);
+	s->was_shared = t && files_were_shared(t, task_of(s));
 	return s;
 }
 

@@ -27,12 +27,11 @@ static __always_inline bool is_restart(__s64 ret)
 static __always_inline bool filtered(struct task *t, __u32 call, __s64 ret, __u32 abi, const __u64 *args)
 {
 	const volatile struct ht_call_desc *d = desc_of(call);
-	bool msg = false;
+	bool msg;
 
 	if (d->flags & HT_CALL_F_NEWPEER) {
-		for (int i = 0; i < HT_OPS_MAX; i++)
-			msg |= d->op[i].kind == HT_OP_MSGHDR;
-		if (!new_peer(call, args[0], msg ? args[1] : args[4], args[5], abi))
+		msg = names_by_message(call);
+		if (!new_peer(call, args[0], msg ? args[1] : args[4], msg ? args[2] : args[5], ret < 0 ? abi | SEND_FAILED : abi))
 			return true;
 	}
 	if ((t->flags & HT_TASK_SELF) && d->class == HT_CLASS_DATA)
@@ -58,6 +57,19 @@ static __always_inline void held_close(struct task *t, __u32 flags)
 		record_call(t, &in, NULL, t->held.args);
 }
 
+/*
+ * Closes a held call that its program has left (a handler ended in longjmp, exec or exit): it never comes back. What its arguments
+ * name may be something else by now. Called where the stack is not deep; a function that the verifier looks at once.
+ */
+__noinline int held_left(void)
+{
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+
+	if (t && t->held.call)
+		held_close(t, HT_EV_F_INTERRUPTED | HT_EV_F_SHARED_FILES);
+	return 0;
+}
+
 static __always_inline bool held_is(const struct held *h, __u32 nr, __u32 abi, const __u64 *args)
 {
 	return h->call && h->nr == nr && h->abi == abi && h->args[0] == args[0] && h->args[1] == args[1] &&
@@ -81,6 +93,7 @@ static __always_inline int restart_hold(struct task *t, const struct call_in *in
 		t->held.abi = in->abi;
 		t->held.call = in->call;
 		t->held.restarts = 0;
+		t->held.sp = regs->sp;
 	}
 	t->held.code = in->ret;
 	if (t->held.restarts < 0xffff)
@@ -102,6 +115,18 @@ static __always_inline void restart_join(struct task *t, struct call_in *in, str
 	}
 	in->restarts = t->held.restarts;
 	t->held.call = 0;
+}
+
+#define HELD_DUE (1u << 17)	/* beside BEGUN_DUE: held_left() is due */
+
+/* Another call ends while one is held. A handler's have their frames below it, or on a stack of their own: whoever makes this one has left it. */
+static __always_inline __u32 held_due(const struct task *t, const struct pt_regs *regs)
+{
+	struct task_struct *task = this_task();
+
+	if (!t->held.call || regs->sp < t->held.sp || regs->sp - task->sas_ss_sp < task->sas_ss_size)
+		return 0;
+	return HELD_DUE;
 }
 
 /* Tells one call from the next by place and arguments. */
@@ -179,8 +204,8 @@ static __noinline int exec_ended(void)
 }
 #endif
 
-/* A captured call came back. Returns one for which ident_ahead() is due, or 0, and BEGUN_DUE: here the stack is too deep for
- * either. */
+/* A captured call came back. Returns one for which ident_ahead() is due, or 0, and BEGUN_DUE or HELD_DUE: here the stack is too
+ * deep for any. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -217,16 +242,22 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 			args = t->args;
 #endif
 		if (is_restart(ret)) {
-			if (in.call != HT_INDEX_RESTART)
-				return restart_hold(t, &in, regs) | due;
-			if (t->held.call) {
-				t->held.code = ret;
-				t->held.restarts++;
+			if (!(flags & HT_CALL_F_LASTING)) {
+				if (in.call != HT_INDEX_RESTART)
+					return restart_hold(t, &in, regs) | due;
+				if (t->held.call) {
+					t->held.code = ret;
+					t->held.restarts++;
+				}
+				return due;
 			}
-			return due;
+			in.ret = ret = -4;
+			in.flags |= HT_EV_F_INTERRUPTED;
 		}
-		if (t->held.call)
+		if (t->held.call) {
 			restart_join(t, &in, regs);
+			due |= held_due(t, regs);
+		}
 		if (flags & HT_CALL_F_EXEC)
 			t->exec.call = 0;
 		if (unselected(t, abi_call & 0xffff, in.call, ret))
@@ -275,6 +306,8 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 	call = exit_captured(regs, ret, nr, abi << 16 | call);
 	if (call & BEGUN_DUE)
 		begun_close();
+	if (call & HELD_DUE)
+		held_left();
 	if (call & HT_INDEX_MASK)
 		ident_ahead(call & HT_INDEX_MASK);
 	return 0;
@@ -309,6 +342,25 @@ static __always_inline void enter_strings(struct task_struct *task, struct pt_re
 	e->n = n;
 }
 
+/* A send, or a multiplexer behind which there may be one. */
+static __always_inline void send_seen(struct task_struct *task, struct task *t, struct pt_regs *regs, __u32 nr, __u32 abi, __u32 call)
+{
+	__s64 none = -1;
+	int behind;
+
+	if (!t)
+		return;
+	arch_args(regs, abi, t->args);
+	if (arch_multiplexer(nr, abi)) {
+		behind = arch_behind(nr, t->args, &none);
+		if (behind <= 0)
+			return;
+		call = behind & HT_INDEX_MASK;
+	}
+	if (desc_of(call)->flags & HT_CALL_F_NEWPEER)
+		send_entered(task, call, t->args, abi);
+}
+
 static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __u32 call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -320,7 +372,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 		tls_syscall(regs, nr, abi);
 	call &= HT_INDEX_MASK;
 	flags = desc_of(call)->flags;
-	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER)))
+	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER | HT_CALL_F_NEWPEER)))
 		return 0;
 	if (flags & HT_CALL_F_EXEFILE) {	/* by anybody: who is not recorded may be later */
 		arch_args_now(regs, abi, args);
@@ -332,13 +384,18 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 		return 0;
 	if (flags & HT_CALL_F_NORETURN)
 		return ident_ahead(call);
-	if (!(flags & HT_CALL_F_EXEC)) {
+	if ((flags & HT_CALL_F_NEWPEER) || arch_multiplexer(nr, abi)) {
+		send_seen(task, t, regs, nr, abi, call);
+	} else if (!(flags & HT_CALL_F_EXEC)) {
 		enter_strings(task, regs, nr, abi, call);
 	} else if (t) {
 		t->exec.nr = nr;
 		t->exec.abi = abi;
 		t->exec.call = call;
 		arch_args_now(regs, abi, t->exec.args);
+		arch_args(regs, abi, t->exec.args);
+		if (t->held.call)	/* recorded as who made it, not as what is executed now */
+			return HELD_DUE;
 	}
 	return 0;
 }
@@ -355,7 +412,9 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 #endif
 	if (!(call & HT_INDEX_ENTER))
 		return 0;
-	return enter_wanted(regs, nr, abi, call);
+	if (enter_wanted(regs, nr, abi, call) == HELD_DUE)
+		held_left();
+	return 0;
 }
 
 #define SA_RESTART_ 0x10000000

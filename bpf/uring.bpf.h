@@ -206,6 +206,7 @@ static __always_inline struct scratch *op_begin(struct task *t, __u64 req, __u32
 	s->c.restarts = 0;
 	s->c.task_calls = t ? ++t->calls : 0;
 	s->evflags = HT_EV_F_URING;
+	s->was_shared = t && files_were_shared(t, task_of(s));
 	return s;
 }
 
@@ -437,9 +438,11 @@ out:
 /* A send that names the address that its socket sent to last, or none. */
 __noinline int op_known_peer(struct scratch *s)
 {
-	__u64 w[SOCKADDR_MAX / 8] = {}, file;
+	struct named to = {};
+	__u64 file;
 	__u32 n;
 	bool msg;
+	int how;
 
 	if (!s)
 		return 0;
@@ -447,29 +450,21 @@ __noinline int op_known_peer(struct scratch *s)
 		file = fixed_file(s->wait.ctx, s->c.args[0]);
 	else
 		file = filter_file(s->c.args[0]);
-	msg = s->wait.u.opcode == UOP_SENDMSG || s->wait.u.opcode == UOP_SENDMSG_ZC;
 	if (!(s->wait.u.flags & HT_URING_F_KADDR)) {
-		__u64 ptr = msg ? s->c.args[1] : s->c.args[4];
-
-		n = s->c.args[5];
-		if (msg && msghdr_name(ptr, s->c.h.abi, &ptr, &n))
-			return 1;
-		if (!ptr || !n)
-			return 1;
-		if (n > sizeof(w))
-			n = sizeof(w);
-		if (bpf_probe_read_user(w, n, (void *)ptr))
-			return 0;
-		return !peer_changes(file, w);
+		msg = s->wait.u.opcode == UOP_SENDMSG || s->wait.u.opcode == UOP_SENDMSG_ZC;
+		how = names_whom(&to, s->c.call, s->c.args[msg ? 1 : 4], s->c.args[5], s->c.h.abi);
+		return how == NAMES_NOBODY || (how == NAMES_ONE && !peer_changes(file, &to, true));
 	}
 	n = s->in.addr_len;
 	if (!s->in.addr || !n)
 		return 1;
-	if (n > sizeof(w))
-		n = sizeof(w);
-	if (bpf_probe_read_kernel(w, n, (void *)s->in.addr))
+	if (n > SOCKADDR_MAX)
+		n = SOCKADDR_MAX;
+	barrier_var(n);
+	if (n > SOCKADDR_MAX || bpf_probe_read_kernel(to.w, n, (void *)s->in.addr))
 		return 0;
-	return !peer_changes(file, w);
+	to.w[NAMED_WORDS - 1] = n;
+	return !peer_changes(file, &to, true);
 }
 
 /* Not worth a record although its opcode is captured. */

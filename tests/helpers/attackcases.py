@@ -108,7 +108,7 @@ VICTIMS = [
     Victim("open", ("openat",), "path", path_of, SURE, attacks_open),
     Victim("missing", ("openat",), "path", path_of, False, attacks_open),
     Victim("sqpoll", ("openat",), "path", path_of, True, attacks_open),  # the ring's thread shares the descriptors
-    Victim("connect", ("connect",), "address", address_of, SURE),
+    Victim("connect", ("connect",), "address", address_of, True),  # threads share the descriptors
     Victim("refused", ("connect",), "address", address_of, False),
     Victim("sendto", ("sendto",), "address", address_of, False),
     Victim("argv", ("execve",), "argv", argument_of, SURE, executed, "%s-file"),
@@ -326,5 +326,68 @@ def forgeries():
         yield Case("forge: " + how, "{W}/attacks_forge %s {D}" % how, check, "", ABSENT, WHY)
 
 
+# ---- calls that would leave no record, or one that is not true (attacks_evade.c)
+
+def numbers_after(t, trace, words):
+    m = re.search("^" + words.replace("#", r"(\d+)") + "$", trace.out, re.M)
+    t.must(m, "the workload said %r %s" % (trace.out[-200:], trace.err[-200:]))
+    return [int(n) for n in m.groups()]
+
+
+def port_of(r):
+    return r.request.get("address", {}).get("port")
+
+
+def left_connect(t, trace, d, w):
+    """The kernel goes on with it, whatever its program does then."""
+    pid, port = numbers_after(t, trace, "left # #")
+    t.equal([(r.error, port_of(r), r.executable) for r in trace.calls("connect") if r.pid == pid],
+            [("EINTR", port, w + "/attacks_evade")], "the connect that was left")
+    t.equal(len(trace.calls("connect")), did(trace)["connect"], "connects")
+    t.equal(len([r for r in trace.calls("exit_group") if r.pid == pid]), 1, "its end")
+
+
+def sends_to(trace):
+    return [address_of(r) for r in trace.calls("sendto")]
+
+
+def evade_peers(t, trace, d, w):
+    t.equal([a or "abstract" for a in sends_to(trace)], re.search("^sends (.*)$", trace.out, re.M).group(1).split(), "sends")
+
+
+def evade_messages(t, trace, d, w):
+    t.equal([(r.request["messages"], r.response) for r in trace.calls("sendmmsg")], [(2, {"result": 2})], "sendmmsg")
+
+
+def evade_payload(t, trace, d, w):
+    """Which it was cannot be told."""
+    t.equal([("address" in r.more["unverified"], r.error) for r in trace.calls("sendto")], [(True, None)] * 2, "sends")
+
+
+def exchanged(t, trace, d, w):
+    real, _ = numbers_after(t, trace, "real # decoy #")
+    wrong = [r for r in trace.calls("connect") if r.request["fd"] == numbers_after(t, trace, "victim #")[0] and port_of(r) != real]
+    t.ok(all("address" in r.more.get("unverified", []) for r in wrong), "stated without doubt: %r" % wrong[:1])
+    t.equal(len(trace.calls("connect")), did(trace)["connect"], "connects")
+
+
+def evade_zero(t, trace, d, w):
+    """What a filter can answer with success is said; what it refuses, or lets through, is not."""
+    t.must("kept" in trace.out, "the workload said %r %s" % (trace.out, trace.err[-200:]))
+    t.equal([(r.name, r.error, r.more.get("supervisedBy")) for r in trace.calls("rmdir", "chmod", "mkdir", "unlink")],
+            [("rmdir", "ENOTDIR", None), ("chmod", None, None), ("mkdir", "EACCES", None), ("unlink", None, ["seccomp"])], "calls")
+
+
+def evade_quiet(t, trace, d, w):
+    pid = numbers_after(t, trace, "quiet #")[0]
+    t.equal([r.request["status"] for r in trace.calls("exit_group") if r.pid == pid], [7], "its end")
+
+
+def evasions():
+    for how, check in (("jump", left_connect), ("exit", left_connect), ("exec", left_connect), ("peers", evade_peers), ("messages", evade_messages),
+                       ("payload", evade_payload), ("thread", exchanged), ("process", exchanged), ("zero", evade_zero), ("quiet", evade_quiet)):
+        yield Case("evade: " + how, "{W}/attacks_evade %s {D} 1" % how, check, "", ABSENT, WHY)
+
+
 def cases(count, processes, opens, hooks):
-    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens), *forgeries()]
+    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens), *forgeries(), *evasions()]

@@ -36,7 +36,7 @@ static const char *hook_text(uint16_t flags)
 		return "process exit";
 	if (flags & HT_CALL_F_ENTER)
 		return "enter, exit";
-	return flags & HT_CALL_F_NEWPEER ? "exit, to a new peer" : "exit";
+	return flags & HT_CALL_F_NEWPEER ? "enter, exit, to a new peer" : "exit";
 }
 
 static const char *grade_of(const struct call *c, const struct call_arg *a)
