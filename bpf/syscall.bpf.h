@@ -393,7 +393,6 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 		t->exec.abi = abi;
 		t->exec.call = call;
 		arch_args_now(regs, abi, t->exec.args);
-		arch_args(regs, abi, t->exec.args);
 		if (t->held.call)	/* recorded as who made it, not as what is executed now */
 			return HELD_DUE;
 	}
