@@ -82,14 +82,18 @@ static int write_to(uint32_t id, const struct bpf_map_info *info)
 /* scratch, strings read at enter, known peers */
 static void use_maps(void *unused)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "/tmp/ht-no-such-socket" };
-	int s = socket(AF_UNIX, SOCK_DGRAM, 0);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	socklen_t n = sizeof(a.sun_family);	/* any address that is free */
+	int to = socket(AF_UNIX, SOCK_DGRAM, 0), s = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	(void)unused;
-	if (truncate("/tmp/ht-no-such-file", 0) == 0)
+	if (truncate("/tmp/ht-no-such-file", 0) == 0 || bind(to, (struct sockaddr *)&a, n))
 		_exit(1);
+	n = sizeof(a);
+	getsockname(to, (struct sockaddr *)&a, &n);
 	for (int i = 0; i < 2; i++)
-		sendto(s, "x", 1, 0, (struct sockaddr *)&a, sizeof(a));
+		if (sendto(s, "x", 1, 0, (struct sockaddr *)&a, n) != 1)
+			_exit(1);
 }
 
 static void uretprobes_are_where_they_do_no_harm(void)
