@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=600 long later=280
+# ht-test: timeout=600 long later=240
 """The agent's base tests inside Debian's kernel 6.12, under qemu. Reproduce by hand: tests/kernels/linux-6.12.py [part of a name]"""
 import os
 import sys
