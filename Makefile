@@ -129,6 +129,7 @@ tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
 ## check: install what is missing, build, run every test at its everyday size
 ## check-long: the same tests at full size; docs/long-runs.md gets the results, and says what need not run again
 check-long: export HT_DEPS = long
+check: export HT_BEGAN := $(shell date +%s)
 check check-long: deps
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all tests-build
 	$(Q)/usr/bin/python3 tests/run.py --build $(O) $(if $(filter check-long,$@),--long)

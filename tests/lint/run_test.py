@@ -96,6 +96,12 @@ def other_cases(folder):
     yield "there is", (outcome.passed, outcome.failed, outcome.skipped), (1, 0, 0)
     short = runner(folder)
     short.started -= run.BUDGET - 1
+    built = runner(folder)
+    built.began -= run.WHOLE + 1
+    outcome = built.execute(run.Test("e2e", "later", ["/bin/false"], folder, later=0))
+    yield "the build is part of the time", (outcome.passed, outcome.failed, outcome.skipped), (0, 0, 1)
+    outcome = built.execute(run.Test("live", "not late", ["/bin/sh", "-c", "echo 1..1; echo ok"], folder))
+    yield "but costs nothing else", (outcome.passed, outcome.failed, outcome.skipped), (1, 0, 0)
     slow = ["/bin/sh", "-c", "echo 1..2; echo ok; sleep 60"]
     outcome = short.execute(run.Test("e2e", "later", slow, folder, later=0))
     yield "it ends with the budget", (outcome.passed, outcome.failed, outcome.skipped), (0, 0, 1)
