@@ -375,7 +375,7 @@ def many_segments_are_opened_a_few_at_a_time(t):
     """A segment a day, which nothing merges: what a query over all of them, and a start, need of files and memory."""
     n = size("lake.segments")
     with tap.Workdir() as d:
-        fill(d, 4 * n, time.time() - (n - 1) * 86400, 86400 * 10**9 // 4, per_frame=4, aged=True)
+        fill(d, 4 * n, time.time() - n * 86400, 86400 * 10**9 // 4, per_frame=4, aged=True)
         lake = Lake(d, lake_seal_time="50ms", lake_memory="512M")
         files = lambda: len(os.listdir("/proc/%d/fd" % lake.store.child.pid))  # noqa: E731
         lake.store.until(lambda: lake.store.metric("lake_sealed_records_total") >= 4 * n, "segments", 4 * 3600)
