@@ -63,10 +63,17 @@ static bool ends(struct look *l)
 	return l->s->more;
 }
 
-static void begin(struct look *l)
+/* From l->at on; tells in l->s how far it came. */
+static int scan(struct look *l, journal_fn on_entry)
 {
+	int r;
+
 	l->until = journal_end(l->st->journal);
 	l->look_until = clock_boot() + LOOK_NS;
+	r = journal_scan(l->st->journal, l->at, false, on_entry, l, NULL);
+	l->s->at = (struct index_key){ .place.pos = l->at };
+	buf_free(&l->frame);
+	return r < 0 ? r : 0;
 }
 
 /* ---- all */
@@ -100,16 +107,11 @@ static int on_any(void *ctx, const struct journal_entry *e)
 static int all(struct store *st, struct op_state *state, double from, double to, struct frames_scan *s)
 {
 	_cleanup_free_ struct look *l = calloc(1, sizeof(*l));
-	int r;
 
 	if (!l)
 		return -ENOMEM;
 	*l = (struct look){ .st = st, .s = s, .from = from, .to = to, .at = s->at.place.pos };
-	begin(l);
-	r = journal_scan(st->journal, l->at, false, on_any, l, NULL);
-	s->at = (struct index_key){ .place.pos = l->at };
-	buf_free(&l->frame);
-	return r < 0 ? r : 0;
+	return scan(l, on_any);
 }
 
 /* ---- one record's */
@@ -194,15 +196,11 @@ static journal_pos begin_of(journal_pos pos)
 static int chain(struct store *st, const struct frames_found *f, struct frames_scan *s)
 {
 	_cleanup_free_ struct look *l = calloc(1, sizeof(*l));
-	int r;
 
 	if (!l)
 		return -ENOMEM;
 	*l = (struct look){ .st = st, .s = s, .found = f, .at = s->at.place.pos ? s->at.place.pos : begin_of(f->entry.pos) };
-	begin(l);
-	r = journal_scan(st->journal, l->at, false, on_linked, l, NULL);
-	s->at = (struct index_key){ .place.pos = l->at };
-	return r < 0 ? r : 0;
+	return scan(l, on_linked);
 }
 
 const struct frames_ops frames_journal = { .all = all, .find = find, .chain = chain };
