@@ -197,6 +197,7 @@ void put_argv(struct decoder *d, const struct call_arg *a, unsigned first);
 
 /* decode_uring.c */
 void uring_take(struct decoder *d);
+uint32_t uring_flags(const struct view *v);	/* enum ht_uring_flag; of another call HT_URING_F_PREP */
 bool uring_copied(const struct view *v);	/* strings are the kernel's own copies */
 const char *uring_no_result(const struct decoder *d);
 void put_uring(struct decoder *d);

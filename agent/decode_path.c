@@ -173,6 +173,19 @@ static void path_absolute(const struct view *v, const struct call *row, const st
 	p->path = joined(room[0], root.path, s);
 }
 
+/*
+ * Of an operation of io_uring the string is the kernel's copy; where it begins was read when it was submitted, which may have been another directory
+ * when it was made.
+ */
+static bool begins_elsewhere(const struct view *v, const struct call_arg *a, struct str s)
+{
+	bool cwd = s.p[0] == '/' || a->aux > 5 || (int32_t)v->c.args[a->aux] == AT_FDCWD;
+
+	if (uring_flags(v) & (cwd ? HT_URING_F_CWD_LATER : HT_URING_F_DIRFD_LATER))
+		return true;
+	return s.p[0] != '/' && v->c.h.flags & HT_EV_F_SHARED_FILES;
+}
+
 static void path_relative(const struct view *v, const struct call_arg *a, struct str s, char (*room)[PATH_ROOM],
 			  struct path_result *p)
 {
@@ -224,7 +237,7 @@ static void path_user(const struct view *v, const struct call *row, const struct
 		return;
 	}
 	p->source = uring_copied(v) ? SOURCE_OBJECT : SOURCE_USER;
-	p->unverified = p->source == SOURCE_USER;
+	p->unverified = p->source == SOURCE_USER || begins_elsewhere(v, a, s);
 	if (s.p[0] == '/')
 		path_absolute(v, row, a, s, room, p);
 	else

@@ -32,15 +32,20 @@ void uring_take(struct decoder *d)
 		list_add(d->unverified, &d->nunverified, "result");
 }
 
-bool uring_copied(const struct view *v)
+uint32_t uring_flags(const struct view *v)
 {
 	const struct slot *s = view_slot(v, SLOT_URING, SLOT_TASK);
 	struct ht_uring u;
 
 	if (!(v->c.h.flags & HT_EV_F_URING) || !s || s->n < sizeof(u))
-		return false;
+		return HT_URING_F_PREP;
 	memcpy(&u, s->p, sizeof(u));
-	return !(u.flags & HT_URING_F_PREP);
+	return u.flags;
+}
+
+bool uring_copied(const struct view *v)
+{
+	return !(uring_flags(v) & HT_URING_F_PREP);
 }
 
 const char *uring_no_result(const struct decoder *d)

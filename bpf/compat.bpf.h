@@ -111,6 +111,30 @@ static __always_inline void inode_ctime(__u64 inode, struct ht_exe *e)
 	}
 }
 
+/* Changes with every chdir and chroot. 6.17 (e194d2067c95) made it a seqlock, with the counter one level down. */
+struct seqcount___ht {
+	__u32 sequence;
+} __attribute__((preserve_access_index));
+struct seqcount_lock___ht {
+	struct seqcount___ht seqcount;
+} __attribute__((preserve_access_index));
+struct seqlock___ht {
+	struct seqcount_lock___ht seqcount;
+} __attribute__((preserve_access_index));
+struct fs_struct___seqcount {
+	struct seqcount_lock___ht seq;
+} __attribute__((preserve_access_index));
+struct fs_struct___seqlock {
+	struct seqlock___ht seq;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 fs_changes(__u64 fs)
+{
+	if (bpf_core_field_exists(((struct fs_struct___seqlock *)0)->seq.seqcount.seqcount.sequence))
+		return KREAD(struct fs_struct___seqlock, fs, seq.seqcount.seqcount.sequence);
+	return KREAD(struct fs_struct___seqcount, fs, seq.seqcount.sequence);
+}
+
 static __always_inline void inode_exe(__u64 inode, struct ht_exe *e)
 {
 	__u64 sb = KREAD(struct inode, inode, i_sb);

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 14
+#define HT_EVENT_VERSION 15
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -528,9 +528,12 @@ enum ht_uring_flag {
 	HT_URING_F_PREP = 1 << 10,	/* refused before it was prepared: strings are the user's, not the kernel's copies */
 	HT_URING_F_KADDR = 1 << 11,	/* the address is the kernel's copy */
 	HT_URING_F_DIRECT = 1 << 12,	/* a new file goes into `slot`, there is no descriptor */
-	HT_URING_F_AMBIGUOUS = 1 << 13,	/* several operations that wait have this user_data: ret may be another one's */
+	HT_URING_F_AMBIGUOUS = 1 << 13,	/* a result of this user_data came, which may be another one's or nobody's */
 	HT_URING_F_MULTISHOT = 1 << 14,	/* one submission, many results */
 	HT_URING_F_NO_ROOM = 1 << 15,	/* NO_RESULT because too many operations wait */
+	/* It was not made at once: what a relative name starts from was perhaps another directory by then: */
+	HT_URING_F_DIRFD_LATER = 1 << 16,	/* if that is a descriptor's */
+	HT_URING_F_CWD_LATER = 1 << 17,		/* if it is the working directory; so is the root, for other names */
 };
 
 struct ht_uring {

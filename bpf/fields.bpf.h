@@ -339,6 +339,8 @@ static __always_inline void base_emit(struct scratch *s, const volatile struct h
 	}
 	if (aux < 6)
 		dirfd = (__s32)s->c.args[aux];
+	if (dirfd == AT_FDCWD_ && (s->was_shared || fs->users > 1))	/* others can change it, too */
+		s->evflags |= HT_EV_F_SHARED_FILES;
 	mnt = (__u64)fs->pwd.mnt;
 	dentry = (__u64)fs->pwd.dentry;
 	if (dirfd != AT_FDCWD_) {

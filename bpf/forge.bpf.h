@@ -12,7 +12,8 @@
 #define HOSTTRAIL_FORGE_BPF_H
 
 #define CLONE_VFORK_ 0x4000
-#define PF_NOT_USER 0x00200010	/* PF_KTHREAD | PF_IO_WORKER: no registers of their own */
+#define PF_IO_WORKER_ 0x10
+#define PF_NOT_USER (0x00200000 | PF_IO_WORKER_)	/* or PF_KTHREAD: no registers of their own */
 
 /* As the task that made it is told, in its own pid namespace. */
 static __always_inline __s64 pid_told(struct task_struct *task, struct task_struct *child)

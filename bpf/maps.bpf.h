@@ -201,6 +201,10 @@ struct op_wait {		/* an io_uring operation between submission and completion: wh
 	__u64 ctx, user_data;
 	__u64 files;		/* the submitter's table of descriptors */
 	__u64 epoch;		/* the reader that has the identity */
+	__u64 fs;		/* the submitter's struct fs_struct *, and how often it had changed */
+	__u64 ended;		/* how long ended threads of the submitter's process had run */
+	__u32 fs_seq;
+	__u32 was_shared;	/* as in the scratch, at submission */
 	__u32 len;		/* of the event */
 	__s32 failed;		/* error that it will end with, if it is known already */
 	struct ht_uring u;

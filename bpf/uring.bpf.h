@@ -16,6 +16,7 @@
 #define OP_MAX_SHORT 4096
 #define OP_MAX_LONG 128
 #define CQE_F_MORE 2
+#define IOSQE_LATER 0x12	/* IOSQE_IO_DRAIN, IOSQE_ASYNC; the kernel also sets the latter itself */
 #define ECANCELED_ 125
 #define RESULT_UNKNOWN (-0x7fffffffffffffffll)
 
@@ -185,6 +186,8 @@ static __always_inline void op_describe(struct scratch *s, __u64 req, __u32 opco
 	}
 	if (ht_uring_multishot && (flags & (__u32)ht_uring_multishot) && opcode == UOP_ACCEPT)
 		s->wait.u.flags |= HT_URING_F_MULTISHOT;
+	if ((flags & IOSQE_LATER) || KREAD(struct io_ring_ctx___ht, ctx, submit_state.link.head))
+		s->wait.u.flags |= HT_URING_F_DIRFD_LATER;
 }
 
 /* The scratch with everything but a number: header, identity. NULL: counted as lost. */
@@ -221,6 +224,10 @@ static __always_inline void op_head(struct scratch *s, struct task *t)
 	idmin_fill(s, HT_CAUSE_STORAGE);
 	s->wait.epoch = t ? t->epoch : 0;
 	s->wait.files = (__u64)this_task()->files;
+	s->wait.fs = (__u64)this_task()->fs;
+	s->wait.fs_seq = fs_changes(NUMBER(s->wait.fs));
+	s->wait.ended = t ? t->ended : 0;
+	s->wait.was_shared = s->was_shared;
 }
 
 /* Takes a number and sends what lies in s->b to the ring of `cpu`. */
@@ -350,6 +357,79 @@ static __always_inline bool op_reads_fixed(struct scratch *s)
 	return flags & 1u << 31;	/* SPLICE_F_FD_IN_FIXED */
 }
 
+#define OPS_AFTER 64	/* operations of a batch that are looked at */
+
+/* Can this operation exchange what a number stands for: of descriptors, or of slots? */
+static __always_inline bool op_exchanges(__u32 opcode, bool slots)
+{
+	switch (opcode) {
+	case UOP_CLOSE:
+		return true;
+	case UOP_FILES_UPDATE:
+	case UOP_OPENAT:
+	case UOP_OPENAT2:
+	case UOP_ACCEPT:
+	case UOP_SOCKET:
+	case UOP_PIPE:
+		return slots;
+	}
+	return opcode > UOP_PIPE;	/* nobody knows */
+}
+
+/*
+ * Operations that are made at once end together, when all of the batch are made: each waits in the ring's list behind those before it. Is
+ * one behind this that can have exchanged what its result stands for? Also true of what is not in the list, unless it is `told`, at once.
+ */
+__noinline int op_followed(__u64 req, __u64 ctx, __u32 slots)
+{
+	__u64 at = bpf_core_field_offset(struct io_kiocb___ht, comp_list), node, last;
+
+	if (!bpf_core_field_exists(((struct io_ring_ctx___ht *)0)->submit_state.compl_reqs) ||
+	    !bpf_core_field_exists(((struct io_kiocb___ht *)0)->comp_list))
+		return 1;
+	last = KREAD(struct io_ring_ctx___ht, ctx, submit_state.compl_reqs.last);
+	node = req + at;
+	NO_UNROLL
+	for (int i = 0; i < OPS_AFTER; i++) {
+		if (node == last)
+			return 0;
+		node = KREAD_PTR(node);
+		if (!node || op_exchanges(KREAD(struct io_kiocb___ht, node - at, opcode), slots))
+			return 1;
+	}
+	return 1;
+}
+
+/* Is what a number stands for when the operation ends perhaps not what it stood for when it was made? */
+__noinline int op_exchanged(struct scratch *s, __u64 req, __u32 slots)
+{
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	__u64 files = (__u64)this_task()->files;
+
+	if (!s)
+		return 1;
+	if (s->wait.was_shared || this_task()->signal->sum_sched_runtime != s->wait.ended || (t && t->foreign && t->foreign == files))
+		return 1;
+	if (s->wait.u.flags & HT_URING_F_MULTISHOT)	/* each result is told at once */
+		return bpf_core_field_exists(((struct io_ring_ctx___cqes *)0)->submit_state.cqes_count);
+	return op_followed(req, s->wait.ctx, slots);
+}
+
+static __always_inline void op_number_emit(struct scratch *s, __u64 req, __u64 fd, __u32 arg, __u32 role)
+{
+	if (op_exchanged(s, req, 0))
+		s->evflags |= HT_EV_F_SHARED_FILES;
+	fd_emit(s, fd, arg, role);
+}
+
+/* The same in the ring's table, which other threads can change, too. */
+static __always_inline void op_slot_emit(struct scratch *s, __u64 req, __u32 slot, __u32 arg, __u32 role)
+{
+	if (op_exchanged(s, req, 1) || files_shared(this_task()))
+		s->evflags |= HT_EV_F_SHARED_FILES;
+	file_emit(s, fixed_file(s->wait.ctx, slot), arg, role);
+}
+
 /* The files of the operation: its own, and the one that it opened. */
 __noinline int op_files(struct scratch *s, __u32 i, __u64 req)
 {
@@ -365,14 +445,35 @@ __noinline int op_files(struct scratch *s, __u32 i, __u64 req)
 		if (op->arg == op_file_arg(s->wait.u.opcode))
 			file_emit(s, op_file(s, req, s->c.args[op->arg]), op->arg, HT_WALK_FD);
 		else if (op_reads_fixed(s))
-			file_emit(s, fixed_file(s->wait.ctx, s->c.args[op->arg]), op->arg, HT_WALK_FD);
+			op_slot_emit(s, req, s->c.args[op->arg], op->arg, HT_WALK_FD);
 		else if (same)
-			fd_emit(s, s->c.args[op->arg], op->arg, HT_WALK_FD);
-	} else if (op->kind == HT_OP_RETFD && s->c.ret >= 0 && same) {
-		if (!(s->wait.u.flags & HT_URING_F_DIRECT))
-			fd_emit(s, s->c.ret, HT_ARG_RET, HT_WALK_RET);
+			op_number_emit(s, req, s->c.args[op->arg], op->arg, HT_WALK_FD);
+	} else if (op->kind == HT_OP_RETFD && s->c.ret >= 0 && !(s->evflags & HT_EV_F_NO_RESULT)) {
+		if (s->wait.u.flags & HT_URING_F_DIRECT)
+			op_slot_emit(s, req, s->wait.u.slot == ~0u ? s->c.ret : s->wait.u.slot - 1, HT_ARG_RET, HT_WALK_RET);
+		else if (same)
+			op_number_emit(s, req, s->c.ret, HT_ARG_RET, HT_WALK_RET);
 	}
 	return 0;
+}
+
+/*
+ * Where do its names begin? They were read when it was submitted. What is made right then finds the same; what a worker makes, or a link that waits,
+ * comes later: of its working directory and root the counter tells whether they are the same still, if whoever made it has these.
+ */
+static __always_inline void op_later(struct scratch *s, __u64 req)
+{
+	struct task_struct *task = this_task();
+	bool gone = s->evflags & HT_EV_F_NO_RESULT;	/* it may have another one's request by now, or be made later still */
+	bool punted = gone || !ht_uring_creds || (REQ(flags) & (__u32)ht_uring_creds);	/* who made it was to be somebody else, with these */
+	__u64 fs = (__u64)task->fs;
+
+	if (punted)
+		s->wait.u.flags |= HT_URING_F_DIRFD_LATER;
+	if (!(s->wait.u.flags & HT_URING_F_DIRFD_LATER))
+		return;
+	if (gone || fs != s->wait.fs || fs_changes(fs) != s->wait.fs_seq || (punted && !(task->flags & PF_IO_WORKER_)))
+		s->wait.u.flags |= HT_URING_F_CWD_LATER;
 }
 
 /* Another reader than the one that got the identity: it has the minimum, inline. */
@@ -419,6 +520,7 @@ __noinline int op_finish(__u64 key, __s64 ret, __u32 flags, __u32 more)
 	s->evflags = c->h.flags | (ret == RESULT_UNKNOWN ? HT_EV_F_NO_RESULT : 0);
 	s->c = *c;
 	op_reader(s);
+	op_later(s, key);
 	op_uring_field(s);
 	nops = desc_of(s->c.call)->nops;
 	for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
@@ -488,6 +590,7 @@ static __always_inline void op_wait_or_send(struct scratch *s, __u64 key)
 		bpf_map_update_elem(&ops_told, &key, &s->wait, BPF_ANY);
 	}
 	s->evflags |= HT_EV_F_NO_RESULT;
+	op_later(s, key);
 	op_uring_field(s);
 	op_send(s, s->c.h.class & (HT_CLASS__MAX - 1), s->c.h.cpu);
 }
@@ -714,7 +817,6 @@ struct op_search {
 	__u64 ctx, user_data;
 	__u64 key;		/* of the best match */
 	__s32 res;
-	__u32 found;
 	__u32 exact;
 };
 
@@ -727,7 +829,6 @@ static long op_search_step(void *map, const void *key, void *value, void *data)
 	if (w->ctx != o->ctx || w->user_data != o->user_data)
 		return 0;
 	req = *(const __u64 *)key;
-	o->found++;
 	if (!o->key || (!o->exact && (__s32)REQ(cqe.res) == o->res)) {
 		o->key = req;
 		o->exact = (__s32)REQ(cqe.res) == o->res;
@@ -735,7 +836,10 @@ static long op_search_step(void *map, const void *key, void *value, void *data)
 	return 0;
 }
 
-/* A result that the completion queue had no room for names no request, only what its owner called it. */
+/*
+ * A result that the completion queue had no room for names no request, only what its owner called it; and who has the ring can make up such a result
+ * (IORING_OP_MSG_RING): it is never sure.
+ */
 SEC("tp_btf/io_uring_cqe_overflow")
 int ht_uring_cqe_overflow(__u64 *args)
 {
@@ -751,7 +855,7 @@ int ht_uring_cqe_overflow(__u64 *args)
 	bpf_for_each_map_elem(&ops_long, op_search_step, &o, 0);
 	if (!o.key)
 		return 0;
-	return op_finish(o.key, o.res, o.found > 1 ? HT_URING_F_AMBIGUOUS : 0, 0);
+	return op_finish(o.key, o.res, HT_URING_F_AMBIGUOUS, 0);
 }
 
 #endif

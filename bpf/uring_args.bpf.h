@@ -19,6 +19,25 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct io_wq_work_node___ht {
+	void *next;
+};
+struct io_wq_work_list___ht {
+	void *first, *last;
+};
+struct io_submit_link___ht {
+	void *head;
+};
+struct io_submit_state___ht {
+	struct io_wq_work_list___ht compl_reqs;
+	struct io_submit_link___ht link;
+};
+struct io_submit_state___cqes {
+	__u32 cqes_count;	/* 6.2 to 6.8: results of multishot operations that wait to be told */
+};
+struct io_ring_ctx___cqes {
+	struct io_submit_state___cqes submit_state;
+};
 struct io_cqe___ht {
 	__u64 user_data;
 	__s32 res;
@@ -30,12 +49,14 @@ struct io_kiocb___ht {
 	__u32 flags;		/* 64 bits since 6.9; those that are asked for are below */
 	struct io_cqe___ht cqe;
 	void *ctx;
+	struct io_wq_work_node___ht comp_list;
 	void *async_data;
 	void *creds;
 };
 struct io_ring_ctx___ht {
 	__u32 flags, cached_sq_head, sq_entries;
 	void *sq_array, *sq_sqes;
+	struct io_submit_state___ht submit_state;
 };
 struct filename___ht {
 	void *name;

@@ -389,5 +389,29 @@ def evasions():
         yield Case("evade: " + how, "{W}/attacks_evade %s {D} 1" % how, check, "", ABSENT, WHY)
 
 
+# ---- operations of io_uring that end, or are made, when something else is there (attacks_ring.c)
+
+def ring_number(r):
+    return int((r.more.get("ioUring") or {}).get("userData", "0x0"), 16)
+
+
+def ringed(t, trace, d, w):
+    """Each path is the true one, or in doubt; and not all are."""
+    said = {int(n): path for n, path in re.findall(r"^truth (\d+) (\S+)$", trace.out, re.M)}
+    t.must(said, "the workload said %r %s" % (trace.out[-200:], trace.err[-200:]))
+    records = {ring_number(r): r for r in trace.calls("openat", "unlinkat") if ring_number(r) in said}
+    t.equal(set(records), set(said), "operations")
+    wrong = [r for n, r in records.items() if r.request.get("path") != said[n] and not doubted(r)]
+    t.ok(not wrong, "stated without doubt: %r" % wrong[:1])
+    sure = [int(n) for n in re.findall(r"^sure (\d+)$", trace.out, re.M)]
+    t.equal([n for n in sure if doubted(records[n])], [], "in doubt without need")
+    t.equal([r for r in records.values() if r.error and "result" not in r.more.get("unverified", [])], [], "ends that never were")
+
+
+def rings():
+    for how in ("batch", "chain", "slots", "cwd", "dirfd", "root", "same", "own", "unshared", "forged"):
+        yield Case("ring: " + how, "{W}/attacks_ring %s {D} 1" % how, ringed, "", ABSENT, WHY)
+
+
 def cases(count, processes, opens, hooks):
-    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens), *forgeries(), *evasions()]
+    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens), *forgeries(), *evasions(), *rings()]
