@@ -44,16 +44,27 @@ def run_time_counted():
         os.close(fd)
 
 
+@contextlib.contextmanager
 def programs(pid):
-    """{fdinfo: name} of the programs that a process holds, each once."""
+    """{path of its fdinfo: name} of the programs of a process, each once. The agent keeps its links alone, so each is opened by its number."""
     shown = json.loads(subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, check=True).stdout)
     names, found = {p["id"]: p["name"] for p in shown}, {}
-    for fd in os.listdir("/proc/%d/fdinfo" % pid):
-        path = "/proc/%d/fdinfo/%s" % (pid, fd)
-        info = fields(path)
-        if "run_time_ns" in info and int(info["prog_id"]) in names:	# links tell a prog_id as well
-            found[path] = names.pop(int(info["prog_id"]))
-    return found
+    libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    try:
+        for fd in os.listdir("/proc/%d/fdinfo" % pid):
+            number = int(fields("/proc/%d/fdinfo/%s" % (pid, fd)).get("prog_id", 0))
+            if number not in names:
+                continue
+            own = libbpf.bpf_prog_get_fd_by_id(ctypes.c_uint(number))
+            if own < 0:
+                raise tap.Failed("program %d: %s" % (number, os.strerror(ctypes.get_errno())))
+            found["/proc/self/fdinfo/%d" % own] = names.pop(number)
+        if not found:
+            raise tap.Failed("process %d has no programs" % pid)
+        yield found
+    finally:
+        for path in found:
+            os.close(int(os.path.basename(path)))
 
 
 def fields(path):
@@ -132,8 +143,8 @@ def run(agent, say):
         agent.start_on(inside.p.pid)
         take_turns(inside, outside, 20)		# caches, and the agent's first sight of the program
         added, plain = take_turns(inside, outside, pairs)
-        found = programs(agent.instance.running["hosttraild"].pid)
-        totals, parts = programs_alone(inside, found, pairs // 2)
+        with programs(agent.instance.running["hosttraild"].pid) as found:
+            totals, parts = programs_alone(inside, found, pairs // 2)
         status = agent.stop()
     finally:
         inside.end()

@@ -67,8 +67,8 @@ def rounds(loops, n):
 
 def counted(loop, pid, n):
     """ns per call in each of our programs, by the kernel."""
-    found = {path: name for path, name in programs(pid).items() if name.startswith("ht_tls")}
-    with run_time_counted():
+    with programs(pid) as every, run_time_counted():
+        found = {path: name for path, name in every.items() if name.startswith("ht_tls")}
         before = [int(fields(path)["run_time_ns"]) for path in found]
         for _ in range(n):
             loop.turn()
