@@ -152,6 +152,7 @@ enum ht_tls_ok {
 	HT_TLS_OK_ALWAYS,	/* no result */
 	HT_TLS_OK_RESULT2,	/* Rust's Result<usize>: 0 in the first register, the number in the second */
 	HT_TLS_OK_RUSTLS,	/* 7000 (RUSTLS_RESULT_OK) is success, and the number of bytes is *done */
+	HT_TLS_OK_RESULT_AT,	/* Rust's Result<usize> in memory, at `done`: 0, then the number */
 };
 
 enum ht_tls_abi { HT_TLS_ABI_C = 0, HT_TLS_ABI_GO_REGS, HT_TLS_ABI_GO_STACK };
@@ -160,7 +161,8 @@ enum ht_tls_func_flag {
 	HT_TLS_F_LONG = 1 << 0,		/* the result is 64 bits wide */
 	HT_TLS_F_PEEK = 1 << 1,		/* what is read will be read again: no data */
 	HT_TLS_F_FOREIGN = 1 << 2,	/* also called for what is not TLS (NSPR): only with TLS records on the socket */
-	HT_TLS_F_OBJ_REF = 1 << 3,	/* the object is what argument `obj` points to: the argument itself lives for one call (rustls) */
+	HT_TLS_F_OBJ_REF = 1 << 3,	/* the object is what argument `obj` points to, for the argument itself lives for one call, and is one half
+					 * of a connection: tls_whole() in bpf/tls_socket.bpf.h (rustls) */
 	HT_TLS_F_SESSION = 1 << 4,	/* the object is no TLS object, which may have the same address later */
 };
 

@@ -382,7 +382,9 @@ struct tls_conn {
 	__u64 lost[2];		/* by direction: where the last piece ended that was lost, or held back */
 	__u32 flags;		/* TLS_CONN_* */
 	__s32 fd;		/* what the program or the object says; -1: nothing */
-	__u32 writing, pad;	/* Go: writes that have not returned */
+	__u32 writing;		/* Go: writes that have not returned */
+	__u32 seen;		/* the descriptor on which its records were seen, and 1; 0: none */
+	__u64 whole;		/* the object that has this half's bytes, too, and all of the state; 0: itself */
 	struct tls_frames frames[2];	/* HTTP/2, by direction */
 };
 
@@ -513,6 +515,7 @@ struct tls_task {
 	__u32 next;		/* of these is written next */
 	__s32 recv_fd;		/* the last read outside a library's function, and where it put the bytes */
 	__u64 recv_buf;
+	__u64 half[2];		/* by enum ht_tls_dir: the object of which one half was used last, where each has its own */
 };
 
 struct {

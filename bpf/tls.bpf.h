@@ -309,13 +309,17 @@ static __always_inline bool tls_foreign(struct tls_conn *c, __u32 dir, __u64 buf
 
 /* ---- a call of the library that succeeded */
 
-/* Who hands records over by memory: what was read must be in the thread's last read from a socket. */
+/* Who hands records over by memory: what was read must be in the thread's last read from a socket, as one record or as some in a row. */
 static __always_inline void tls_match_read(struct tls_conn *c, struct tls_task *k, __u64 n)
 {
 	struct tls_found f;
 
-	if (k && k->recv_buf && tls_records_have(k->recv_buf, n) && tls_socket_of((__u32)k->recv_fd, &f))
-		tls_bind(c, &f);
+	if (!k || !k->recv_buf || (!tls_records_have(k->recv_buf, n) && !tls_records_add_up(k->recv_buf, n)))
+		return;
+	if (!tls_socket_of((__u32)k->recv_fd, &f))
+		return;
+	tls_bind(c, &f);
+	c->seen = (__u32)k->recv_fd + 1;
 }
 
 static __always_inline void tls_wrote_add(struct tls_task *k, const struct tls_key *key, __u64 n)
@@ -412,6 +416,8 @@ static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tl
 		return ret ? 0 : arch_func_result2(regs);
 	case HT_TLS_OK_RUSTLS:
 		return (__u32)ret == RUSTLS_OK && said ? n : 0;
+	case HT_TLS_OK_RESULT_AT:
+		return said && !n && !bpf_probe_read_user(&n, 8, (void *)(o->done + 8)) ? n : 0;
 	case HT_TLS_OK_ALWAYS:
 		return o->len;
 	}
@@ -580,6 +586,8 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool
 	if (d->flags & HT_TLS_F_SESSION)
 		obj |= 1;	/* no pointer */
 	tls_key_fill(&o.key, obj, task_read(task));
+	if (d->flags & HT_TLS_F_OBJ_REF)
+		tls_whole(&o.key, d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT);
 	if (d->op == HT_TLS_FREE) {
 		if (d->abi == HT_TLS_ABI_C)
 			tls_gone(&o.key);

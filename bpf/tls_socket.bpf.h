@@ -263,6 +263,61 @@ static __always_inline void tls_bind_hint(struct tls_conn *c)
 		tls_bind(c, &f);
 }
 
+/* ---- objects that show one half of a connection each (rustls) */
+
+#define TLS_HALVES 4096		/* bytes: what a connection takes at most */
+
+/*
+ * Of the connection, whose address the writer has, a reader has a part. So a writer and a reader of one thread belong together if the reader's
+ * address is a little above, neither has the other half yet, and the first one's socket is the one that the thread read from last. (Where
+ * in a connection that part lies no two compilers agree on.) True: `other`, which is known, is the whole.
+ */
+static __always_inline bool tls_halves(struct tls_task *k, const struct tls_key *key, const struct tls_key *other, __u32 dir)
+{
+	__u64 above = dir == HT_TLS_RECEIVED ? key->obj - other->obj : other->obj - key->obj;
+	struct tls_conn *c;
+	struct tls_found f;
+
+	if (!other->obj || !above || above >= TLS_HALVES)
+		return false;
+	c = bpf_map_lookup_elem(&tls_conns, other);
+	if (!c || !c->sock || c->whole || c->off[dir & 1])
+		return false;
+	return tls_socket_of((__u32)k->recv_fd, &f) && f.ino == c->sock;
+}
+
+/* Makes key the whole connection's, of which one half is used. One whose socket is gone is over, and this is another one at the same address. */
+__noinline int tls_whole(struct tls_key *key, __u32 dir)
+{
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	struct tls_key other;
+	struct tls_conn *c;
+	struct tls_found f;
+
+	if (!k || !key)
+		return 0;
+	k->half[dir & 1] = key->obj;
+	c = bpf_map_lookup_elem(&tls_conns, key);
+	if (!c || (!c->whole && !c->off[dir & 1])) {
+		other = *key;
+		other.obj = k->half[(dir & 1) ^ 1];
+		if (tls_halves(k, key, &other, dir)) {
+			c = tls_conn_of(key);
+			if (c)
+				c->whole = other.obj;
+		}
+	}
+	if (c && c->whole) {
+		key->obj = c->whole;
+		c = bpf_map_lookup_elem(&tls_conns, key);
+	}
+	if (c && c->sock && c->seen && !(tls_socket_of(c->seen - 1, &f) && f.ino == c->sock)) {
+		tls_say_end(c);
+		tls_conn_begin(c);
+	}
+	return 0;
+}
+
 /* ---- TLS records in user memory */
 
 /* The first buffer of a call. */
@@ -322,6 +377,34 @@ static __noinline int tls_records_have(__u64 at, __u64 n)
 	return 0;
 }
 
+/*
+ * The same of several records in a row, as one read of what small writes sent gives them: then the same is left of each. For the reads of who hands records
+ * over by memory, until the socket is known.
+ */
+__noinline int tls_records_add_up(__u64 at, __u64 n)
+{
+	NO_UNROLL
+	for (int i = 0; i < TLS_RECORDS; i++) {
+		__u64 next = at, sum = 0, over;
+		__u8 type = 0;
+
+		NO_UNROLL
+		for (__u32 k = 1; k <= TLS_RECORDS; k++) {
+			__u32 len = tls_record_next(&next, &type);
+
+			if (!len || type != TLS_RECORD_DATA)
+				break;
+			sum += len;
+			over = sum - n;
+			if (sum > n && over >= k * TLS_OVERHEAD_MIN && over <= k * TLS_OVERHEAD_MAX && !(over % k))
+				return 1;
+		}
+		if (!tls_record_next(&at, &type))
+			break;
+	}
+	return 0;
+}
+
 /* ---- calls on sockets */
 
 /* Made inside a library's function. */
@@ -365,8 +448,10 @@ static __always_inline void tls_outside(struct tls_task *k, __u64 fd, __u64 buf,
 			continue;
 		c = bpf_map_lookup_elem(&tls_conns, &w->key);
 		w->n = 0;
-		if (c)
-			tls_bind(c, &f);
+		if (!c)
+			return;
+		tls_bind(c, &f);
+		c->seen = (__u32)fd + 1;
 		return;
 	}
 }

@@ -42,6 +42,50 @@ static void take_boring_rows(struct plan_work *w)
 	w->nfound = kept;
 }
 
+#define RUST_PAIRS 79	/* from this 1.x on a Result<usize> comes in two registers */
+
+/* The minor version of the newest Rust compiler that says to have had a part in it. -1: nobody says anything; 0: others do, as older ones of Rust's said nothing. */
+static int rust_minor(const struct image *m)
+{
+	static const char words[] = "rustc version 1.";
+	_cleanup_free_ uint8_t *p = NULL;
+	struct image_section s;
+	const uint8_t *at, *end;
+	int minor = 0;
+
+	if (!image_section_named(m, ".comment", &s) || image_section_read(m, &s, &p))
+		return -1;
+	end = p + s.size;
+	for (at = p; (at = memmem(at, (size_t)(end - at), words, sizeof(words) - 1));) {
+		int n = 0;
+
+		for (at += sizeof(words) - 1; at < end && *at >= '0' && *at <= '9' && n < 10000; at++)
+			n = n * 10 + (*at - '0');
+		minor = n > minor ? n : minor;
+	}
+	return minor;
+}
+
+/* rustls, as an older compiler made it. Which one it was shows nowhere else; of the wrong rows' calls each looks like one that failed. */
+static void take_old_rust_rows(struct plan_work *w)
+{
+	char name[64];
+	int minor = -1;
+
+	for (unsigned i = 0; i < w->nfound; i++) {
+		struct found *f = &w->found[i];
+
+		if (strcmp(tls_funcs[f->func].stack, "rustls"))
+			continue;
+		if (minor < 0)
+			minor = rust_minor(&w->m);
+		if (minor < 0 || minor >= RUST_PAIRS)
+			return;
+		snprintf(name, sizeof(name), "%s, 1.%d", tls_funcs[f->func].symbol, RUST_PAIRS - 1);
+		f->func = plan_row_named("rustls", name);
+	}
+}
+
 static int keep_import(const char *name, uint64_t addr, uint64_t size, void *arg)
 {
 	static const char *const wrapped[] = { "gnutls", "wolfssl", "mbedtls", "rustls-ffi" };
@@ -89,6 +133,7 @@ static int plan_c(struct plan_work *w)
 	image_symbols(&w->m, keep_symbol, w);
 	if (w->boring)
 		take_boring_rows(w);
+	take_old_rust_rows(w);
 	drop_wrappers(w);
 	plan_add_inner(w);
 	qsort(w->found, w->nfound, sizeof(w->found[0]), by_func);

@@ -124,9 +124,12 @@ const struct tls_func tls_funcs[] = {
 	{ "rustls-ffi", "rustls_connection_read", READ(HT_TLS_OK_RUSTLS, 2, 3, 4, 0) },
 	{ "rustls-ffi", "rustls_connection_free", FREE(0) },
 
-	/* Mangled in the symbol table: plan_names.c knows them by their parts. */
+	/* Mangled in the symbol table: plan_names.c knows them by their parts. Compilers before 1.79 return Result<usize, io::Error> in memory,
+	 * whose address is the first argument. */
 	{ "rustls", "rustls::Writer::write", WRITE(HT_TLS_OK_RESULT2, 2, 3, 0, LONG | HT_TLS_F_OBJ_REF) },
+	{ "rustls", "rustls::Writer::write, 1.78", { HT_TLS_WRITE, HT_TLS_ABI_C, HT_TLS_OK_RESULT_AT, 2, 3, 4, 1, LONG | HT_TLS_F_OBJ_REF } },
 	{ "rustls", "rustls::Reader::read", READ(HT_TLS_OK_RESULT2, 2, 3, 0, LONG | HT_TLS_F_OBJ_REF) },
+	{ "rustls", "rustls::Reader::read, 1.78", { HT_TLS_READ, HT_TLS_ABI_C, HT_TLS_OK_RESULT_AT, 2, 3, 4, 1, LONG | HT_TLS_F_OBJ_REF } },
 
 	/* Go 1.17 and later, before it, and the fork whose Conn looks like a browser's. A closed Conn is used no more. */
 	{ "go", "crypto/tls.(*Conn).Write", GO(HT_TLS_WRITE, HT_TLS_OK_GO) },

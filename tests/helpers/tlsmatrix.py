@@ -73,7 +73,8 @@ AliasMatch ^/.*$ %(dir)s/hello
 """
 
 # kind, if it is not that every request is there once: "load": made as fast as can be, so that entries may be lost; "first": runs of a program
-# that nobody ran before; "copies": each has a library that nobody used before; "late": runs while it is found; "part": a library whose answers are not read.
+# that nobody ran before; "copies": each has a library that nobody used before; "late": runs while it is found; "part": a library whose answers are not read;
+# "silent": one that cannot be read, which is said.
 Case = collections.namedtuple("Case", "name server argv requests needs kind", defaults=("", ""))
 
 
@@ -113,6 +114,7 @@ def server(folder, name, build):
         "grpc": ["/usr/bin/python3", SOURCES + "/grpcweb.py", "serve", str(port), cert, key],
         "node": ["/usr/bin/node", SOURCES + "/web.js", "serve", str(port), cert, key],
         "go": [build + "/tls/web", "serve", "127.0.0.1:%d" % port, cert, key],
+        "rust": [build + "/tls/web-rust", "serve", "127.0.0.1:%d" % port, cert, key],
     }[name]
     return (port, argv) if os.path.exists(argv[0]) else None
 

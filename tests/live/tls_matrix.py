@@ -176,7 +176,7 @@ class Matrix:
         t.ok(status in (("0", "128") if c.name.startswith("git") else ("0",)), "exit status %s: %s" % (status, err[-500:]))
         t.ok(total >= c.requests, "%d requests in the log, %d were made" % (total, c.requests))
         for role in ("client", "server"):
-            if c.kind in ("first", "copies", "late", "part") and role == "client":
+            if c.kind in ("first", "copies", "late", "part", "silent") and role == "client":
                 getattr(self, "check_" + c.kind)(t, log, self.records[role, c.name])
             else:
                 self.check_role(t, c, role, log, self.records[role, c.name])
@@ -229,6 +229,11 @@ class Matrix:
         """Its answers are not read: each request is known, and no status."""
         t.equal(+got, collections.Counter({key[:4] + (None,): n for key, n in log.items()}), "records")
 
+    def check_silent(self, t, log, got):
+        """Nothing of it is recorded, and each of its connections is said to be unobserved."""
+        t.ok(not got, "recorded: %s" % list(got.items())[:3])
+        t.equal({key[:2] for key in log} - {ports for role, ports in self.unobserved if role == "client"}, set(), "connections of which nothing is said")
+
     def check_late(self, t, log, got):
         """What was said before the program was probed is not known: neither those requests nor what later ones refer to."""
         missing, more, parts = tlsmatrix.differences(log, got)
@@ -253,8 +258,8 @@ class Matrix:
             t.ok(not keys or (role in ("client", "server") and name in names), "%s of %s: %s" % (role, name, list(keys.items())[:3]))
 
 
-def runnables():
-    chosen = [c for c in CASES if len(sys.argv) < 2 or any(a in c.name for a in sys.argv[1:])]
+def runnables(cases):
+    chosen = [c for c in cases if len(sys.argv) < 2 or any(a in c.name for a in sys.argv[1:])]
     m = Matrix(chosen)
     for c in chosen:
         def run(t, c=c):
@@ -276,4 +281,4 @@ if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main(list(runnables()))
+    tap.main(list(runnables(CASES)))

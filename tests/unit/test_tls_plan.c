@@ -241,6 +241,33 @@ static void rust_by_its_names(void)
 	tls_plan_done(&p);
 }
 
+#define RUST_WRITER FUNC("_ZN55_$LT$rustls..conn..Writer$u20$as$u20$std..io..Write$GT$5write17h0123456789abcdefE", "push %rbx\npop %rbx\nret")
+#define IDENT(text) ".ident \"" text "\"\n"
+
+/* Where a result is depends on the compiler, which says who it is unless it is older still. */
+static void rust_by_its_compiler(void)
+{
+	static const struct {
+		const char *text;
+		bool old;
+	} rows[] = {
+		{ RUST_WRITER IDENT("GCC: (Debian 12.2.0) 12.2.0"), true },
+		{ RUST_WRITER IDENT("rustc version 1.78.0 (9b00956e5 2024-04-29)"), true },
+		{ RUST_WRITER IDENT("rustc version 1.79.0 (129f3b996 2024-06-10)"), false },
+		{ RUST_WRITER IDENT("rustc version 1.78.0 (x)") IDENT("rustc version 1.100.1-nightly (y)") IDENT("GCC: 12"), false },
+		{ RUST_WRITER IDENT("rustc version 1."), true },
+		{ RUST_WRITER, false },
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tls_plan p = plan_of(rows[i].text);
+
+		must(p.nsites == 2);
+		ok_str(tls_funcs[p.sites[0].func].symbol, rows[i].old ? "rustls::Writer::write, 1.78" : "rustls::Writer::write");
+		tls_plan_done(&p);
+	}
+}
+
 /* A Go program's parts: two functions, their table in a layout, the version. The table's addresses are the loader's to fill in. */
 #define GO_BODY(check, more) check "\njbe 9f\nsub $24,%rsp\ntest %rax,%rax\nje 1f\nadd $24,%rsp\nret\n1: " more "\nadd $24,%rsp\nret\n9: call grow\njmp "
 #define GO_CODE(check, more) ".globl text\n.text\n.zero 64\ntext: .p2align 5\ngrow: ret\n.p2align 5,0xcc\nread: " GO_BODY(check, more) "read\n.p2align 5,0xcc\nclose: " \
@@ -465,7 +492,7 @@ static void directory_is_removed(void)
 static const struct tap_case cases[] = {
 	CASE(emulated_is_preferred), CASE(arguments_stay_where_they_are), CASE(loops_are_not_probed), CASE(one_pair_for_both),
 	CASE(flags_move_the_arguments), CASE(flags_without_their_function), CASE(wrappers_are_left_out),
-	CASE(peeks_are_no_data), CASE(boringssl_reads_are_peeks), CASE(gnutls_sends_once), CASE(rust_by_its_names),
+	CASE(peeks_are_no_data), CASE(boringssl_reads_are_peeks), CASE(gnutls_sends_once), CASE(rust_by_its_names), CASE(rust_by_its_compiler),
 	CASE(go_by_its_table), CASE(go_before_registers), CASE(go_that_cannot_be_decoded), CASE(go_header_fields),
 	CASE(says_why_nothing), CASE(installed_openssl), CASE(what_is_no_elf), CASE(broken_files), CASE(names), CASE(directory_is_removed),
 };

@@ -30,15 +30,17 @@ static void rows_are_sound(void)
 		const struct tls_func *f = &tls_funcs[i];
 		const struct ht_tls_func *k = &f->k;
 		bool data = k->op == HT_TLS_READ || k->op == HT_TLS_WRITE, by_pointer = k->ok == HT_TLS_OK_ONE || k->ok == HT_TLS_OK_RUSTLS;
+		bool in_memory = k->ok == HT_TLS_OK_RESULT_AT;	/* then the first argument is where */
 
 		printf("# row %u: %s %s\n", i, f->stack, f->symbol);
 		must(f->stack[0] && f->symbol[0] && strlen(f->stack) < 32);
 		ok(k->op > HT_TLS_NONE && k->op <= HT_TLS_H2_STREAM);
 		ok((k->op >= HT_TLS_H2_REQUEST || !strcmp(f->stack, "nghttp2")) == !!(k->flags & HT_TLS_F_SESSION));
-		ok(k->obj == 1 && k->buf <= 6 && k->len <= 6 && k->done <= 6);
+		ok(k->obj == 1 + in_memory && k->buf <= 6 && k->len <= 6 && k->done <= 6);
 		ok(!k->buf || k->buf > k->obj);
 		ok(!data || !k->buf == !k->len);
 		ok(!data || !by_pointer || k->done > k->len);
+		ok(!in_memory || k->done == 1);
 		ok(!(k->flags & HT_TLS_F_PEEK) || k->op == HT_TLS_READ);
 		ok((k->op == HT_TLS_FREE || k->op == HT_TLS_SET_FD || k->op >= HT_TLS_H2_RESPONSE || (k->op == HT_TLS_HANDSHAKE && k->abi)) == (k->ok == HT_TLS_OK_ALWAYS));
 	}
