@@ -286,8 +286,11 @@ static __always_inline bool tls_halves(struct tls_task *k, const struct tls_key 
 	return tls_socket_of((__u32)k->recv_fd, &f) && f.ino == c->sock;
 }
 
-/* Makes key the whole connection's, of which one half is used. One whose socket is gone is over, and this is another one at the same address. */
-__noinline int tls_whole(struct tls_key *key, __u32 dir)
+/*
+ * Makes key the whole connection's, of which one half is used. One whose socket is gone is over, and this is another one at the same
+ * address. (Not global: older kernels take no argument of such a function as a key.)
+ */
+static __noinline int tls_whole(struct tls_key *key, __u32 dir)
 {
 	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
 	struct tls_key other;
