@@ -111,6 +111,10 @@ $(unit) $(bench) $(live): %: %.o $(ALL_A); $(link)
 # awskit describes HTTP calls as the agent does
 $(O)/tests/helpers/awskit: $(O)/agent/libagent.a
 $(helpers): %: %.o $(ALL_A); $(link)
+# how large they are
+$(O)/gen/sizes.h: tests/sizes.py
+	$(Q)mkdir -p $(@D); /usr/bin/python3 tests/sizes.py --rows >$@.tmp && mv $@.tmp $@
+$(unit:%=%.o): | $(O)/gen/sizes.h
 # HTTP/1's oracle, which Debian ships as source
 $(O)/tests/unit/test_http1.o: HT_CFLAGS += -isystem /usr/share/include/llhttp
 $(O)/tests/unit/test_http1: $(patsubst %,$(O)/tests/unit/llhttp_%.o,api http llhttp)

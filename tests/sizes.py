@@ -3,8 +3,11 @@
 
     from sizes import size
     n = size("kill.calls")
+
+In C the same with tests/sizes.h. `tests/sizes.py` prints the table, `tests/sizes.py --rows` what sizes.h has of it.
 """
 import os
+import sys
 
 SIZES = {
     # name: (everyday, full, what it counts)
@@ -80,6 +83,19 @@ SIZES = {
     "tlsmatrix.load": (1_000, 20_000, "requests of a load generator"),
     "tlsflood.turns": (100, 2_000, "turns of 100 requests of each of three flooders inside TLS"),
     "tlsplan.go": (0, 1, "whether Go's programs are linked in all six ways"),
+    "http1.late": (200, 4_000, "HTTP/1 connections that are joined at any byte"),
+    "http1.gaps": (250, 5_000, "HTTP/1 connections with gaps"),
+    "http1.changed": (1_500, 30_000, "HTTP/1 connections with bytes that are others, which llhttp judges, too"),
+    "http2.late": (120, 2_400, "HTTP/2 connections that are joined at any byte"),
+    "http2.gaps": (160, 3_200, "HTTP/2 connections with gaps"),
+    "http2.left_out": (9, 180, "HTTP/2 connections whose bodies the kernel side leaves out"),
+    "http2.lost": (24, 480, "the same with gaps"),
+    "hashdir.kills": (20, 2_000, "times that who writes hash directories is killed"),
+    "proof.bytes": (11, 1, "every how manyth byte of a proof's file is changed"),
+    "proof.bits": (61, 1, "every how manyth bit of each part of a proof is changed"),
+    "parquet.records": (1_500, 60_000, "records by chance, of which DuckDB is asked what every column of theirs must hold"),
+    "parquet.long": (200, 1_000, "records of which every other one has 300 KiB of text"),
+    "parquet.batches": (25, 600, "batches by chance, of which a file is written with what the reader remembers, and without"),
     "bench.open_pairs": (100_000, 500_000, "open+close pairs a round"),
     "bench.getppids": (300_000, 2_000_000, "uncaptured calls a round"),
     "bench.process_pairs": (300, 3_000, "pairs of blocks of fork+exec+exit, recorded and not"),
@@ -115,6 +131,14 @@ def size(name, long=None):
     return full if (os.environ.get("HT_LONG", "0") == "1" if long is None else long) else everyday
 
 
-if __name__ == "__main__":
+def main():
+    rows = "--rows" in sys.argv[1:]
     for name, (everyday, full, what) in sorted(SIZES.items()):
-        print("%-24s %14s %16s  %s" % (name, everyday, full, what))
+        if not rows:
+            print("%-24s %14s %16s  %s" % (name, everyday, full, what))
+        elif isinstance(everyday, int):
+            print('{ "%s", %d, %d },' % (name, everyday, full))
+
+
+if __name__ == "__main__":
+    main()

@@ -276,8 +276,8 @@ def check_links(tree):
 
 def check_sizes(tree):
     """A row of tests/sizes.py that no test reads, and a test with a full size whose full runs would not be noted."""
-    scripts = {p: tree.text(p) for p in tree.files if p.startswith("tests/") and p.endswith(".py") and p != "tests/sizes.py"}
-    rows = re.findall(r'^    "([a-z_.]+)": \(', tree.text("tests/sizes.py"), re.M) if tree.exists("tests/sizes.py") else ()
+    scripts = {p: tree.text(p) for p in tree.files if re.match(r"tests/.*\.(py|c|h)$", p) and not p.startswith("tests/sizes.")}
+    rows = re.findall(r'^    "([a-z0-9_.]+)": \(', tree.text("tests/sizes.py"), re.M) if tree.exists("tests/sizes.py") else ()
     for row in rows:
         if not any('size("%s")' % row in text for text in scripts.values()):
             yield "tests/sizes.py: nothing uses %s" % row

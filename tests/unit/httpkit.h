@@ -6,10 +6,10 @@
 #ifndef HOSTTRAIL_TESTS_HTTPKIT_H
 #define HOSTTRAIL_TESTS_HTTPKIT_H
 
-#include <ctype.h>
-
 #include "agent/http/http.h"
 #include "lib/buf.h"
+#include "tests/sizes.h"
+#include "tests/tap.h"
 #include "tests/unit/framekit.h"
 
 #define KIT_CALLS_MAX 4096
@@ -24,23 +24,25 @@ static inline uint32_t chance(uint64_t *seed, uint32_t n)
 	return (uint32_t)((*seed >> 11) % n);
 }
 
-/* How much more is tried at full size. */
-static inline unsigned kit_long(void)
-{
-	const char *s = getenv("HT_LONG");
-
-	return s && atoi(s) ? 20 : 1;
-}
-
 /* ---- facts */
 
 static inline void fact_bytes(struct buf *b, const char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (isprint((unsigned char)p[i]) && p[i] != '\\')
-			buf_addc(b, (uint8_t)p[i]);
-		else
-			buf_addf(b, "\\%02x", (unsigned char)p[i]);
+	if (buf_reserve(b, 3 * n) < 0)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = (uint8_t)p[i], *to = b->p + b->n;
+
+		if (c >= ' ' && c < 0x7f && c != '\\') {
+			*to = c;
+			b->n++;
+		} else {
+			*to++ = '\\';
+			*to++ = (uint8_t)"0123456789abcdef"[c >> 4];
+			*to = (uint8_t)"0123456789abcdef"[c & 15];
+			b->n += 3;
+		}
+	}
 }
 
 static inline void fact(struct buf *b, const char *what, const char *p, size_t n)
@@ -366,6 +368,32 @@ static inline unsigned kit_only_truth(const struct kit *k, const struct buf *tru
 	return full;
 }
 
+/* What was given of many streams' calls: with both sides; of how many; and what of it was true nowhere. */
+struct kit_sum {
+	unsigned full, calls, lies;
+};
+
+/* Of one stream, the n-th; calls: how many of them it has, of which truth tells. */
+static inline void kit_sum_add(struct kit_sum *t, unsigned n, const struct stream *s, const struct feeding *f, struct http_wants wants, const struct buf *truth,
+			     unsigned calls)
+{
+	struct kit *k = kit_run(s, f, wants, false);
+
+	t->full += kit_only_truth(k, truth, calls, &t->lies);
+	t->calls += calls;
+	ok(!t->lies);
+	if (tap_failed)
+		printf("# stream %u\n", n);
+	kit_free(k);
+}
+
+/* Nothing was untrue, and of so many in a hundred both sides were given. */
+static inline void kit_sum_ends(const struct kit_sum *t, unsigned percent)
+{
+	printf("# %u of %u calls given with both sides\n", t->full, t->calls);
+	ok(!t->lies && t->full > t->calls * percent / 100);
+}
+
 /* Takes the first bytes off: we came later. */
 static inline void cut_front(struct stream *s, size_t n)
 {
@@ -379,6 +407,13 @@ static inline void cut_front(struct stream *s, size_t n)
 		s->pieces[0].at += n;
 		s->pieces[0].n -= n;
 	}
+}
+
+/* Takes the first pieces off. */
+static inline void cut_pieces(struct stream *s, unsigned n)
+{
+	s->n -= n;
+	memmove(s->pieces, s->pieces + n, s->n * sizeof(*s->pieces));
 }
 
 /* Splits a piece where a gap begins and where it ends. */
@@ -403,6 +438,13 @@ static inline void cut_gap(struct stream *s, uint64_t *seed)
 	p[0] = (struct piece){ whole.dir, whole.at, from, whole.gap };
 	p[1] = (struct piece){ whole.dir, whole.at + from, n, true };
 	p[2] = (struct piece){ whole.dir, whole.at + from + n, whole.n - from - n, whole.gap };
+}
+
+/* One gap to three: of the n-th stream. */
+static inline void cut_gaps(struct stream *s, unsigned n, uint64_t *seed)
+{
+	for (unsigned i = 0; i <= n % 3; i++)
+		cut_gap(s, seed);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "store/hashdir.h"
+#include "tests/sizes.h"
 #include "tests/unit/indexrows.h"
 
 #define SMALL 20u	/* a tail that makes some 300 blocks of all rows: a directory of 256, two of 16, a few blocks in none */
@@ -258,7 +259,7 @@ static void clean_index(void)
 
 static void kills_at_any_moment(void)
 {
-	unsigned kills = getenv("HT_LONG") && atoi(getenv("HT_LONG")) ? 2000 : 20;
+	unsigned kills = size("hashdir.kills");
 	struct gen g = { (uint64_t)getpid() };
 	struct index_stats s;
 	struct index *ix;

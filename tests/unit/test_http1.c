@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/1 out of streams: cases by hand, and generated ones against llhttp and against what was generated. */
+#include <ctype.h>
 #include <llhttp.h>
 
 #include "tests/tap.h"
@@ -295,52 +296,38 @@ static void generated(void)
 
 static void joined_late(void)
 {
-	unsigned full = 0, calls = 0, lies = 0;
+	struct kit_sum sum = { 0 };
 	uint64_t seed = 4711;
 
-	for (unsigned i = 0; i < 200 * kit_long(); i++) {
+	for (unsigned i = 0; i < size("http1.late"); i++) {
 		struct exchange *e = exchange_make(5000 + i, 10, 1);
-		struct kit *k;
 
 		cut_front(&e->s, chance(&seed, (uint32_t)e->s.bytes.n));
-		k = kit_run(&e->s, &(struct feeding){ .seed = 9 + i, .swap = i & 1 }, all, false);
-		full += kit_only_truth(k, e->truth, e->n, &lies);
-		calls += e->n;
-		ok(!lies);
-		if (tap_failed)
-			printf("# i %u\n", i);
-		kit_free(k);
+		kit_sum_add(&sum, i, &e->s, &(struct feeding){ .seed = 9 + i, .swap = i & 1 }, all, e->truth, e->n);
 		exchange_free(e);
 		must(1);
 	}
-	printf("# %u of %u calls given, half of them were to be had\n", full, calls);
-	ok(full > calls * 35 / 100);
+	kit_sum_ends(&sum, 35);	/* half of them are to be had */
 }
 
 static void gaps(void)
 {
-	unsigned full = 0, calls = 0, lies = 0;
+	struct kit_sum sum = { 0 };
 	uint64_t seed = 815;
 
-	for (unsigned i = 0; i < 250 * kit_long(); i++) {
+	for (unsigned i = 0; i < size("http1.gaps"); i++) {
 		struct exchange *e = exchange_make(7000 + i, 12, i % 4 ? 1 : 4);
-		struct kit *k;
+		const struct feeding f = { .seed = 9 + i, .swap = i & 1, .unknown = i % 5 == 0 };
 
-		for (unsigned j = 0; j <= i % 3; j++)
-			cut_gap(&e->s, &seed);
-		k = kit_run(&e->s, &(struct feeding){ .seed = 9 + i, .swap = i & 1, .unknown = i % 5 == 0 }, all, false);
+		cut_gaps(&e->s, i, &seed);
 		if (i % 4)
-			full += kit_only_truth(k, e->truth, e->n, &lies);
-		calls += i % 4 ? e->n : 0;
-		ok(!lies);
-		if (tap_failed)
-			printf("# i %u\n", i);
-		kit_free(k);
+			kit_sum_add(&sum, i, &e->s, &f, all, e->truth, e->n);
+		else
+			kit_free(kit_run(&e->s, &f, all, false));
 		exchange_free(e);
 		must(1);
 	}
-	printf("# %u of %u calls given with both sides\n", full, calls);
-	ok(full > calls * 7 / 10);
+	kit_sum_ends(&sum, 70);
 }
 
 /* ---- llhttp as the judge */
@@ -551,7 +538,7 @@ static void as_llhttp_changed(void)
 	unsigned sound_ones = 0;
 	uint64_t seed = 99;
 
-	for (unsigned i = 0; i < 1500 * kit_long(); i++) {
+	for (unsigned i = 0; i < size("http1.changed"); i++) {
 		struct exchange *e = exchange_make(9000 + i % 50, 3, 1);
 		struct buf *b = i & 1 ? &e->sent : &e->received;
 		struct stream s = { 0 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "tests/sizes.h"
 #include "tests/tap.h"
 #include "tests/unit/proofmake.h"
 
@@ -73,22 +74,16 @@ static void written_and_read(void)
 	proof_free(&p);
 }
 
-/* 1 at full size, else so many times less. */
-static size_t step_of(size_t step)
-{
-	return getenv("HT_LONG") ? 1 : step;
-}
-
-/* Every byte of the file, one bit or another flipped. */
+/* Bytes of the file, one bit or another flipped. */
 static void any_byte_of_the_file(void)
 {
 	_cleanup_buf_ struct buf text = { 0 };
 	struct proof p = { 0 };
-	unsigned valid = 0, read = 0;
+	unsigned valid = 0, read = 0, step = size("proof.bytes");
 
 	must(proof_of(&m, &p) == 0 && proof_write(&p, &text) == 0);
 	proof_free(&p);
-	for (size_t i = 0; i < text.n; i += step_of(5)) {
+	for (size_t i = 0; i < text.n; i += step) {
 		const char *why;
 
 		text.p[i] ^= (uint8_t)(1u << i % 8);
@@ -103,7 +98,7 @@ static void any_byte_of_the_file(void)
 		text.p[i] ^= (uint8_t)(1u << i % 8);
 	}
 	ok_int(valid, 0);
-	ok(read > text.n / step_of(5) / 4);	/* the others were not even read */
+	ok(read > text.n / step / 4);	/* the others were not even read */
 	for (size_t cut = 0; cut < text.n; cut += 97) {
 		const char *why;
 
@@ -124,7 +119,7 @@ static void any_bit_of_a_part(void)
 	parts[3] = &p.certificate;
 	parts[4] = &p.record;
 	for (unsigned k = 0; k < 5; k++)
-		for (size_t bit = k; bit < parts[k]->n * 8; bit += step_of(29)) {
+		for (size_t bit = k; bit < parts[k]->n * 8; bit += size("proof.bits")) {
 			parts[k]->p[bit / 8] ^= (uint8_t)(1u << bit % 8);
 			if (judge(&p, true, k == 3, NULL) != PROOF_INVALID) {
 				printf("# part %u bit %zu: %s\n", k, bit, faults);
