@@ -79,6 +79,7 @@ struct reader {
 	struct reader_ring *rings;
 	struct reader_place *records;
 	uint32_t nstrings, nshapes, nprocesses, nidentities, nrings, nrecords;
+	uint64_t named;			/* while opening: bytes of text that the records so far name */
 	struct buf scratch, text;	/* reused by render and summary */
 	struct buf said;		/* at most as long as the batch */
 	struct reader_said *says;	/* which of them: recordsaid.c; NULL: none yet */
@@ -94,6 +95,7 @@ static inline struct str reader_str(const struct reader *r, uint32_t i)
 /* The values of one record, found field by field. */
 struct reader_values {
 	uint64_t present;
+	uint64_t text;			/* bytes of the strings that they name */
 	struct wire_span at[RECORD_FIELDS_MAX];	/* begins at the field's value; end is the list's */
 };
 /* 0 or -EBADMSG with *ret_why: the list does not fit the shape. */

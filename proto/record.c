@@ -55,6 +55,7 @@ struct batch {
 	struct ring_state *ring;	/* nrings of them; ring_max allocated */
 	uint32_t ring_max;
 	uint64_t first_time, last_time, previous_time, filtered;
+	uint64_t text;			/* bytes that its records' fields name */
 	const struct batch_tap *tap;	/* not NULL: nothing is kept */
 	/* the record under construction */
 	const struct shape *shape;	/* NULL: none */
@@ -62,6 +63,7 @@ struct batch {
 	uint8_t head[RECORD_HEAD_MAX];
 	size_t head_len, tail_len;	/* in head: the fields before values, and those after */
 	uint64_t present, time, seq;
+	size_t record_text;		/* bytes that its fields name */
 	uint32_t ring_at;
 	int field, error;		/* last field put; first failure */
 	uint16_t ring_index[RING_CLASSES][RING_CPUS];	/* index into ring + 1; 0: not in this batch */
@@ -190,7 +192,7 @@ int batch_reset(struct batch *b, const struct record_host *host)
 	buf_reset(&b->rings);
 	buf_reset(&b->records);
 	b->nshapes = b->nidentities = b->nrecords = 0;
-	b->first_time = b->last_time = b->previous_time = b->filtered = 0;
+	b->first_time = b->last_time = b->previous_time = b->filtered = b->text = 0;
 	if (intern_add(&b->strings, "", 0) < 0)
 		return -ENOMEM;
 	return host_write(b, host);
@@ -267,6 +269,8 @@ static int64_t process_index(struct batch *b, const struct record_process *x)
 	uint8_t m[16 * WIRE_FIELD_MAX + 8 * WIRE_VARINT_MAX], *p = m;
 	int error = 0;
 
+	if (x->executable.n + x->executable_id.n + x->executable_sha256.n + x->command.n + x->cgroup.n + x->container.n + x->tty.n > PROCESS_TEXT_MAX)
+		return -E2BIG;
 	p = wire_number(p, 1, x->pid);
 	p = wire_number(p, 2, x->start);
 	p = wire_number(p, 3, x->parent_pid);
@@ -505,7 +509,7 @@ int batch_begin(struct batch *b, const struct shape *shape, const struct record_
 		return (int)shape_at;
 	if (h->identity >= b->nidentities)
 		return -EINVAL;
-	if (b->nrecords >= BATCH_RECORDS_MAX || batch_size(b) > FRAME_RAW_MAX - 2 * BATCH_STRING_MAX)
+	if (b->nrecords >= BATCH_RECORDS_MAX || batch_size(b) > FRAME_RAW_MAX - 2 * BATCH_STRING_MAX || b->text > BATCH_TEXT_MAX - RECORD_TEXT_MAX)
 		return -E2BIG;
 	ring_at = ring_of(b, h);
 	if (ring_at < 0)
@@ -524,6 +528,7 @@ int batch_begin(struct batch *b, const struct shape *shape, const struct record_
 	b->head_len = (size_t)(p - b->head);
 	b->tail_len = (size_t)(tail_put(b, h, p, &b->error) - p);
 	b->present = 0;
+	b->record_text = 0;
 	b->field = -1;
 	buf_reset(&b->values);
 	b->shape = b->error ? NULL : shape;
@@ -554,6 +559,12 @@ static void value_put(struct batch *b, int64_t v)
 	b->values.n = (size_t)(wire_varint(p, wire_zigzag(v)) - b->values.p);
 }
 
+static void text_put(struct batch *b, struct str s)
+{
+	b->record_text += s.p ? s.n : 0;
+	value_put(b, str_or(b, s, &b->error));
+}
+
 #define NUMBERS (1u << FIELD_INT | 1u << FIELD_UINT | 1u << FIELD_OCTAL | 1u << FIELD_HEX | 1u << FIELD_BOOL)
 
 void batch_int(struct batch *b, unsigned field, int64_t value)
@@ -575,7 +586,7 @@ void batch_string(struct batch *b, unsigned field, const void *p, size_t n)
 	if (f)
 		b->tap->text(b->tap->ctx, f, (struct str){ p, p ? n : 0 });
 	if (field_put(b, field, 1u << FIELD_STRING | 1u << FIELD_JSON, WIRE_VARINT_MAX))
-		value_put(b, str_or(b, (struct str){ p, n }, &b->error));
+		text_put(b, (struct str){ p, n });
 }
 
 void batch_strings(struct batch *b, unsigned field, const struct str *v, unsigned n)
@@ -588,7 +599,7 @@ void batch_strings(struct batch *b, unsigned field, const struct str *v, unsigne
 		return;
 	value_put(b, n);
 	for (unsigned i = 0; i < n; i++)
-		value_put(b, str_or(b, v[i], &b->error));
+		text_put(b, v[i]);
 }
 
 void batch_ints(struct batch *b, unsigned field, const int64_t *v, unsigned n)
@@ -631,6 +642,8 @@ int batch_end(struct batch *b)
 	}
 	if (b->present)
 		body += 1 + wire_varint_len(values) + values;
+	if (!r && b->record_text > RECORD_TEXT_MAX)
+		r = -E2BIG;
 	if (!r)
 		r = buf_reserve(&b->records, body + 1 + WIRE_VARINT_MAX);
 	b->shape = NULL;
@@ -642,6 +655,7 @@ int batch_end(struct batch *b)
 	if (b->time > b->last_time)
 		b->last_time = b->time;
 	b->previous_time = b->time;
+	b->text += b->record_text;
 	b->ring[b->ring_at].seq = b->seq;
 	return 0;
 }

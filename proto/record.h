@@ -23,7 +23,11 @@
 #define RECORD_FIELDS_MAX 64
 #define RECORD_NAME_DEPTH 4		/* parts of a dotted field name */
 #define BATCH_STRING_MAX (128 * 1024)	/* longest interned string; longer ones are cut by the caller */
-/* What one batch can hold; the writer stops there (-E2BIG) and the reader refuses more. */
+/* What one batch can hold; the writer stops there (-E2BIG) and the reader refuses more. A text counts as often as it is named: a few
+ * bytes of a batch can name one a million times, and a reader shows it each time. */
+#define RECORD_TEXT_MAX (1u << 20)	/* of a record's fields together */
+#define PROCESS_TEXT_MAX (128 * 1024)	/* of a process */
+#define BATCH_TEXT_MAX (1ull << 32)	/* of all records' fields */
 #define BATCH_RECORDS_MAX (1u << 20)
 #define BATCH_STRINGS_MAX (1u << 20)
 #define BATCH_TABLE_MAX 65536u		/* processes, identities, rings: each */

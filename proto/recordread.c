@@ -278,8 +278,17 @@ static int read_string(struct reader *r, uint32_t i, struct wire_span s, const c
 
 static int read_process(struct reader *r, uint32_t i, struct wire_span s, const char **ret_why)
 {
+	const struct reader_process *p = &r->processes[i];
+	const uint32_t *const texts[] = { &p->executable, &p->executable_id, &p->executable_sha256, &p->command, &p->cgroup, &p->container, &p->tty };
+	size_t n = 0;
+
 	*ret_why = "malformed process";
-	return READ(r, s, process_members, &r->processes[i]);
+	if (READ(r, s, process_members, &r->processes[i]) < 0)
+		return -EBADMSG;
+	*ret_why = "a process's texts are too long";
+	for (unsigned k = 0; k < ARRAY_SIZE(texts); k++)
+		n += reader_str(r, *texts[k]).n;
+	return n > PROCESS_TEXT_MAX ? -EBADMSG : 0;
 }
 
 static int read_identity(struct reader *r, uint32_t i, struct wire_span s, const char **ret_why)
@@ -428,19 +437,22 @@ int64_t reader_value(struct wire_span *at)
 	return wire_unzigzag(v);
 }
 
-static bool string_ok(const struct reader *r, struct wire_span *at)
+static bool string_skip(const struct reader *r, struct wire_span *at, uint64_t *text)
 {
 	uint64_t v;
 
-	return wire_get_varint(at, &v) && !(v & 1) && v >> 1 < r->nstrings;
+	if (!wire_get_varint(at, &v) || v & 1 || v >> 1 >= r->nstrings)
+		return false;
+	*text += reader_str(r, (uint32_t)(v >> 1)).n;
+	return true;
 }
 
-static bool value_skip(const struct reader *r, enum field_kind kind, struct wire_span *at)
+static bool value_skip(const struct reader *r, enum field_kind kind, struct wire_span *at, uint64_t *text)
 {
 	uint64_t v, n;
 
 	if (kind == FIELD_STRING || kind == FIELD_JSON)
-		return string_ok(r, at);
+		return string_skip(r, at, text);
 	if (!wire_get_varint(at, &n))
 		return false;
 	if (kind != FIELD_STRINGS && kind != FIELD_INTS)
@@ -448,7 +460,7 @@ static bool value_skip(const struct reader *r, enum field_kind kind, struct wire
 	if (n & 1 || n >> 1 > wire_left(at))
 		return false;
 	for (n >>= 1; n; n--)
-		if (kind == FIELD_STRINGS ? !string_ok(r, at) : !wire_get_varint(at, &v))
+		if (kind == FIELD_STRINGS ? !string_skip(r, at, text) : !wire_get_varint(at, &v))
 			return false;
 	return true;
 }
@@ -459,7 +471,7 @@ int reader_values(const struct reader *r, const struct shape *s, struct wire_spa
 	uint64_t mask = 0;
 
 	*ret_why = "values do not fit the shape";
-	ret->present = 0;
+	ret->present = ret->text = 0;
 	if (list.p == list.end)
 		return 0;
 	if (!wire_get_varint(&list, &mask))
@@ -472,7 +484,7 @@ int reader_values(const struct reader *r, const struct shape *s, struct wire_spa
 		unsigned i = (unsigned)__builtin_ctzll(mask);
 
 		ret->at[i] = list;
-		if (!value_skip(r, s->fields[i].kind, &list))
+		if (!value_skip(r, s->fields[i].kind, &list, &ret->text))
 			return -EBADMSG;
 	}
 	return list.p == list.end ? 0 : -EBADMSG;
@@ -499,7 +511,11 @@ static int read_record(struct reader *r, uint32_t i, struct wire_span s, const c
 		return -EBADMSG;
 	place->time = (i ? place[-1].time : r->frame.first_time) + (uint64_t)x.time_delta;
 	place->seq = r->rings[x.ring].seq += x.seq_delta;
-	return reader_values(r, &r->shapes[x.shape].shape, x.values, &values, ret_why);
+	if (reader_values(r, &r->shapes[x.shape].shape, x.values, &values, ret_why) < 0)
+		return -EBADMSG;
+	*ret_why = "a record's texts, or all of them together, are too long";
+	r->named += values.text;
+	return values.text > RECORD_TEXT_MAX || r->named > BATCH_TEXT_MAX ? -EBADMSG : 0;
 }
 
 /* ---- opening */

@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "proto/recordread.h"
 #include "proto/shipmsg.h"
+#include "tests/sizes.h"
 #include "tests/tap.h"
 #include "tests/unit/recordgen.h"
 
@@ -212,6 +213,40 @@ static void identities_are_shared(void)
 	batch_free(&b);
 }
 
+/* A text that is named often: what a record, a process, a batch may name in all is bounded, for a reader shows it each time. */
+static void texts_are_bounded(void)
+{
+	const unsigned n = RECORD_TEXT_MAX / BATCH_STRING_MAX;
+	struct record_head h = { .ring_class = 2 };
+	struct record_identity id = { .process = { .pid = 1 } };
+	char *big = calloc(1, BATCH_STRING_MAX);
+	struct str names[RECORD_TEXT_MAX / BATCH_STRING_MAX + 1];
+	struct batch *b = NULL;
+	uint64_t records = 0;
+	int r;
+
+	for (unsigned i = 0; i <= n; i++)
+		names[i] = (struct str){ big, BATCH_STRING_MAX };
+	must(!batch_new(&b) && !batch_reset(b, &host));
+	h.identity = an_identity(b);
+	ok_int(batch_begin(b, &open_shape, &h), 0);
+	batch_strings(b, 1, names, n + 1);
+	ok_int(batch_end(b), -E2BIG);
+	do {
+		r = batch_begin(b, &open_shape, &h);
+		batch_strings(b, 1, names, n);
+		r = r ? r : batch_end(b);
+	} while (!r && records++ < size("record.full"));
+	ok(r ? r == -E2BIG && records == BATCH_TEXT_MAX / RECORD_TEXT_MAX : records < BATCH_TEXT_MAX / RECORD_TEXT_MAX);
+	ok_int(batch_reset(b, &host), 0);
+	id.process.executable = id.process.cgroup = (struct str){ big, PROCESS_TEXT_MAX / 2 };
+	ok_int(batch_identity(b, 7, &id), 0);
+	id.process.tty = (struct str){ big, 1 };
+	ok_int(batch_identity(b, 8, &id), -E2BIG);
+	batch_free(&b);
+	free(big);
+}
+
 /* Whatever goes wrong inside a record, the batch is as before it. */
 static void failed_records_leave_nothing(void)
 {
@@ -300,6 +335,6 @@ static void reset_forgets(void)
 
 static const struct tap_case cases[] = {
 	CASE(known_record),	     CASE(same_bytes_as_protobuf_c), CASE(protoc_agrees), CASE(protoc_agrees_on_the_other_messages), CASE(strings_are_shared),
-	CASE(identities_are_shared), CASE(failed_records_leave_nothing), CASE(bad_shapes), CASE(reset_forgets),
+	CASE(identities_are_shared), CASE(texts_are_bounded), CASE(failed_records_leave_nothing), CASE(bad_shapes), CASE(reset_forgets),
 };
 TAP_MAIN(cases)
