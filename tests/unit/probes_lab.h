@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probes_lab.h - runs a function in a marked child under real probes, and keeps what came through the rings.
- * Only the child's tree is recorded. Cases start with lab_open(), which skips without root. */
+/*
+ * probes_lab.h - runs a function in a marked child under real probes, and keeps what came through the rings. Only the child's tree is
+ * recorded. Cases start with lab_open(), which skips without root; those that need no configuration of their own share the programs,
+ * which the kernel takes seconds to verify, but not what lies in the rings.
+ */
 #ifndef HOSTTRAIL_PROBES_LAB_H
 #define HOSTTRAIL_PROBES_LAB_H
 
@@ -26,18 +29,27 @@ struct lab {
 	struct rings *rings;
 	struct ht_event *ev[LAB_EVENTS];	/* copies, class by class */
 	unsigned n;
+	uint64_t before[HT_CLASS__MAX][3];	/* lab_counts() of the cases before this one */
 	char dir[64];				/* a temporary directory */
 };
+
+static struct probes *lab_shared;
+
+static void lab_forget(struct lab *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		free(l->ev[i]);
+	l->n = 0;
+}
 
 static void lab_close(struct lab *l)
 {
 	char cmd[128];
 
-	for (unsigned i = 0; i < l->n; i++)
-		free(l->ev[i]);
-	l->n = 0;
+	lab_forget(l);
 	rings_free(&l->rings);
-	probes_close(&l->probes, true);
+	if (l->probes != lab_shared)
+		probes_close(&l->probes, true);
 	if (*l->dir) {
 		snprintf(cmd, sizeof(cmd), "rm -rf %s", l->dir);
 		if (system(cmd))
@@ -45,32 +57,6 @@ static void lab_close(struct lab *l)
 	}
 }
 #define _cleanup_lab_ __attribute__((cleanup(lab_close)))
-
-/* False: the case is skipped or has failed. */
-static bool lab_open_with(struct lab *l, struct probes_config *c)
-{
-	char why[256];
-
-	if (geteuid()) {
-		tap_skip_reason = "needs root";
-		return false;
-	}
-	c->scope = HT_SCOPE_TREE;
-	strcpy(l->dir, "/tmp/ht-lab-XXXXXX");
-	if (!mkdtemp(l->dir) || probes_open(c, &l->probes, why) || rings_open(probes_fds(l->probes), &l->rings)) {
-		printf("# %s\n", why);
-		tap_failed = 1;
-		return false;
-	}
-	return true;
-}
-
-static bool lab_open(struct lab *l)
-{
-	struct probes_config c = {};
-
-	return lab_open_with(l, &c);
-}
 
 static void lab_collect(struct lab *l)
 {
@@ -91,6 +77,54 @@ static void lab_collect(struct lab *l)
 		rings_commit(l->rings, c, &m);
 	}
 	ok_int(rings_malformed(l->rings), 0);
+}
+
+/* Sums over CPUs: numbers taken, entries in the ring, lost. */
+static void lab_sums(const struct lab *l, unsigned class, uint64_t ret_n[3])
+{
+	memset(ret_n, 0, 3 * sizeof(*ret_n));
+	for (unsigned u = 0; u < rings_ncpu(l->rings); u++) {
+		const volatile struct ht_counters *n = rings_counters(l->rings, class, u);
+
+		ret_n[0] += n->seq;
+		ret_n[1] += n->submitted;
+		for (unsigned i = 0; i < HT_CAUSE__MAX; i++)
+			ret_n[2] += n->lost[i];
+	}
+}
+
+/* False: the case is skipped or has failed. */
+static bool lab_open_with(struct lab *l, struct probes_config *c)
+{
+	char why[256] = "";
+
+	if (geteuid()) {
+		tap_skip_reason = "needs root";
+		return false;
+	}
+	c->scope = HT_SCOPE_TREE;
+	strcpy(l->dir, "/tmp/ht-lab-XXXXXX");
+	if (!mkdtemp(l->dir) || (!l->probes && probes_open(c, &l->probes, why)) || rings_open(probes_fds(l->probes), &l->rings)) {
+		printf("# %s\n", why);
+		tap_failed = 1;
+		return false;
+	}
+	return true;
+}
+
+static bool lab_open(struct lab *l)
+{
+	struct probes_config c = {};
+
+	l->probes = lab_shared;
+	if (!lab_open_with(l, &c))
+		return false;
+	lab_shared = l->probes;
+	lab_collect(l);
+	lab_forget(l);
+	for (unsigned class = 0; class < HT_CLASS__MAX; class++)
+		lab_sums(l, class, l->before[class]);
+	return true;
 }
 
 /* Starts fn(arg) in a child that is marked before it runs. The child's pid. */
@@ -215,18 +249,15 @@ static inline const char *lab_string(const struct ht_call *c, unsigned kind, uns
 	return out;
 }
 
-/* Sums over CPUs: numbers taken, entries in the ring, lost. */
+/* Of this case: numbers taken, entries in the ring, lost. */
 static inline void lab_counts(const struct lab *l, unsigned class, uint64_t *ret_seq, uint64_t *ret_in, uint64_t *ret_lost)
 {
-	*ret_seq = *ret_in = *ret_lost = 0;
-	for (unsigned u = 0; u < rings_ncpu(l->rings); u++) {
-		const volatile struct ht_counters *n = rings_counters(l->rings, class, u);
+	uint64_t n[3];
 
-		*ret_seq += n->seq;
-		*ret_in += n->submitted;
-		for (unsigned i = 0; i < HT_CAUSE__MAX; i++)
-			*ret_lost += n->lost[i];
-	}
+	lab_sums(l, class, n);
+	*ret_seq = n[0] - l->before[class][0];
+	*ret_in = n[1] - l->before[class][1];
+	*ret_lost = n[2] - l->before[class][2];
 }
 
 #endif

@@ -185,9 +185,10 @@ static void threads_open(void *n)
 static void numbers_have_no_holes(void)
 {
 	_cleanup_lab_ struct lab l = {};
+	struct probes_config fresh = {};	/* numbers that begin with 0 */
 	uint64_t seq, in, lost, next[256] = {};
 
-	if (!lab_open(&l))
+	if (!lab_open_with(&l, &fresh))
 		return;
 	ok_int(lab_run(&l, 0, threads_open, (void *)2000), 0);
 	lab_counts(&l, HT_CLASS_DATA, &seq, &in, &lost);
