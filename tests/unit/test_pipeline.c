@@ -1,58 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The pipeline over ring images made here: what the kernel may and what it may not send. Own records, as JSON. */
-#include "agent/calls.h"
-#include "agent/own.h"
-#include "agent/pipeline.h"
-#include "agent/pipeline_internal.h"
-#include "lib/buf.h"
-#include "lib/clock.h"
-#include "proto/recordread.h"
-#include "tests/tap.h"
-
 #include <errno.h>
 
-static struct buf image[HT_CLASS__MAX];
-static struct rings *rings;
-static struct settle *settle;
-static struct pipeline *p;
-static unsigned names_asked, closes, kept;
-static const struct record_host host = { .host_id = "h", .machine_id = "", .boot_id = "", .hostname = "n",
-					 .kernel_release = "6", .agent_version = "1", .region = "local", .account = "0" };
-
-static int on_close(void *ctx, unsigned chain)
-{
-	closes++;
-	settle_frame_done(settle, chain);
-	return pipeline_restart(p, chain);
-}
-
-static void on_name(void *ctx, uint32_t uid)
-{
-	names_asked++;
-}
-
-static void on_exe(void *ctx, const struct exe_ref *ref)
-{
-}
-
-static void on_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
-{
-}
-
-static void on_identity(void *ctx, const void *event, uint32_t n)
-{
-	kept++;
-}
-
-static void put(unsigned class, const void *event, uint32_t n)
-{
-	static const uint8_t zeros[8];
-	uint32_t head[2] = { n, 0 };
-
-	buf_add(&image[class], head, sizeof(head));
-	buf_add(&image[class], event, n);
-	buf_add(&image[class], zeros, (8 - n % 8) % 8);
-}
+#include "agent/calls.h"
+#include "agent/own.h"
+#include "lib/clock.h"
+#include "tests/unit/pipelinekit.h"
 
 static struct ht_call call(uint64_t seq, uint32_t gen)
 {
@@ -73,63 +26,6 @@ static struct ht_ident ident(uint32_t gen, uint32_t loginuid)
 	return id;
 }
 
-static void open_all(void)
-{
-	struct pipeline_ops ops = { .close = on_close, .ask_name = on_name, .ask_exe = on_exe, .ask_login = on_login,
-				    .keep_identity = on_identity };
-	struct pipeline_config pc = { .host = &host, .program = "test" };
-	const void *images[HT_CLASS__MAX];
-	uint64_t bytes[HT_CLASS__MAX];
-
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++) {
-		images[c] = image[c].p;
-		bytes[c] = image[c].n;
-	}
-	ok_int(rings_open_image(images, bytes, &rings), 0);
-	ok_int(settle_new(2, &settle), 0);
-	ok_int(pipeline_new(&pc, &ops, rings, settle, &p), 0);
-	names_asked = closes = kept = 0;
-}
-
-static void close_all(void)
-{
-	pipeline_free(&p);
-	settle_free(&settle);
-	rings_free(&rings);
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		buf_free(&image[c]);
-}
-
-/* The chain's batch as JSON lines. */
-static const char *json_of(unsigned chain)
-{
-	static struct buf out;
-	struct record_frame f = { .wall_offset = 0 };
-	struct reader *r = NULL;
-	const uint8_t *raw;
-	const char *why;
-	size_t n;
-
-	buf_reset(&out);
-	f.first_time = batch_first_time(pipeline_batch(p, chain));
-	ok_int(batch_finish(pipeline_batch(p, chain), &raw, &n), 0);
-	ok_int(reader_open(raw, n, &f, &r, &why), 0);
-	for (unsigned i = 0; r && i < reader_count(r); i++) {
-		ok_int(reader_json(r, i, &out), 0);
-		buf_addc(&out, '\n');
-	}
-	reader_free(&r);
-	return buf_text(&out);
-}
-
-static bool has(const char *text, const char *part)
-{
-	if (strstr(text, part))
-		return true;
-	printf("# %s\n# is not in\n# %s\n", part, text);
-	return false;
-}
-
 static void calls_with_their_identity(void)
 {
 	struct ht_call c = call(0, 1);
@@ -140,10 +36,10 @@ static void calls_with_their_identity(void)
 	put(c.h.class, &c, sizeof(c));
 	c = call(1, 2);			/* a generation that never came */
 	put(c.h.class, &c, sizeof(c));
-	open_all();
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->records[c.h.class], 2);
-	ok_int(pipeline_stats(p)->unknown_identity, 1);
+	open_all(false);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->records[c.h.class], 2);
+	ok_int(pipeline_stats(pipeline)->unknown_identity, 1);
 	ok_int(kept, 1);
 	json = json_of(chain_of_class(c.h.class));
 	ok(has(json, "\"eventName\":\"setsid\""));
@@ -158,10 +54,10 @@ static void the_same_number_once(void)
 
 	put(c.h.class, &c, sizeof(c));
 	put(c.h.class, &c, sizeof(c));
-	open_all();
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->records[c.h.class], 1);
-	ok_int(pipeline_stats(p)->skipped, 1);
+	open_all(false);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->records[c.h.class], 1);
+	ok_int(pipeline_stats(pipeline)->skipped, 1);
 	close_all();
 }
 
@@ -182,11 +78,11 @@ static void lies_are_lost_and_counted(void)
 	c = call(3, 1);
 	c.h.cpu = 999;
 	put(class, &c, sizeof(c));
-	open_all();
-	ok_int(pipeline_drain(p, 1), 0);
+	open_all(false);
+	ok_int(pipeline_drain(pipeline, 1), 0);
 	ok_int(rings_malformed(rings), 1);
-	ok(pipeline_stats(p)->malformed >= 3);
-	ok_int(pipeline_stats(p)->records[class], 0);
+	ok(pipeline_stats(pipeline)->malformed >= 3);
+	ok_int(pipeline_stats(pipeline)->records[class], 0);
 	ok(settle_lost_total(settle) >= 2);
 	close_all();
 }
@@ -204,9 +100,9 @@ static void an_identity_in_the_event(void)
 	e.f = (struct ht_field){ .kind = HT_FIELD_IDMIN, .arg = HT_ARG_TASK, .len = sizeof(e.m) };
 	e.m = (struct ht_idmin){ .loginuid = UINT32_MAX, .audit_session = UINT32_MAX, .comm = "small", .euid = 5 };
 	put(e.c.h.class, &e, sizeof(e));
-	open_all();
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->minimal_identity, 1);
+	open_all(false);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->minimal_identity, 1);
 	ok(has(json_of(chain_of_class(e.c.h.class)), "\"command\":\"small\""));
 	close_all();
 }
@@ -219,16 +115,16 @@ static void a_name_is_waited_for(void)
 
 	put(c.h.class, &id, sizeof(id));
 	put(c.h.class, &c, sizeof(c));
-	open_all();
-	ok_int(pipeline_drain(p, 5), 1);
-	ok_int(pipeline_stats(p)->records[c.h.class], 0);
-	ok_int(pipeline_wait_until(p), 5 + PIPELINE_NAME_WAIT);
-	ok(pipeline_name_awaited(p));
-	ok_int(pipeline_name(p, 1000, "alice"), 0);
-	ok(!pipeline_name_awaited(p));
-	ok_int(pipeline_drain(p, 6), 0);
-	ok_int(pipeline_stats(p)->records[c.h.class], 1);
-	ok_int(pipeline_stats(p)->own, 0);
+	open_all(false);
+	ok_int(pipeline_drain(pipeline, 5), 1);
+	ok_int(pipeline_stats(pipeline)->records[c.h.class], 0);
+	ok_int(pipeline_wait_until(pipeline), 5 + PIPELINE_NAME_WAIT);
+	ok(pipeline_name_awaited(pipeline));
+	ok_int(pipeline_name(pipeline, 1000, "alice"), 0);
+	ok(!pipeline_name_awaited(pipeline));
+	ok_int(pipeline_drain(pipeline, 6), 0);
+	ok_int(pipeline_stats(pipeline)->records[c.h.class], 1);
+	ok_int(pipeline_stats(pipeline)->own, 0);
 	ok(has(json_of(chain_of_class(c.h.class)), "\"userName\":\"alice\""));
 	close_all();
 }
@@ -242,13 +138,13 @@ static void a_slow_answer_is_not_waited_for_again(void)
 	for (unsigned i = 0; i < 3; i++)
 		put(c.h.class, &ids[i], sizeof(ids[i]));
 	put(c.h.class, &c, sizeof(c));
-	open_all();
-	ok_int(pipeline_drain(p, 5), 1);
-	ok_int(pipeline_name(p, 1000, "alice"), 0);
-	ok_int(pipeline_drain(p, 6), 1);
-	ok_int(pipeline_drain(p, 6 + PIPELINE_NAME_WAIT), 0);
-	ok_int(pipeline_stats(p)->records[c.h.class], 1);
-	ok_int(pipeline_stats(p)->name_waits, 2);
+	open_all(false);
+	ok_int(pipeline_drain(pipeline, 5), 1);
+	ok_int(pipeline_name(pipeline, 1000, "alice"), 0);
+	ok_int(pipeline_drain(pipeline, 6), 1);
+	ok_int(pipeline_drain(pipeline, 6 + PIPELINE_NAME_WAIT), 0);
+	ok_int(pipeline_stats(pipeline)->records[c.h.class], 1);
+	ok_int(pipeline_stats(pipeline)->name_waits, 2);
 	close_all();
 }
 
@@ -260,12 +156,12 @@ static void a_late_name_has_a_record(void)
 
 	put(c.h.class, &id, sizeof(id));
 	put(c.h.class, &c, sizeof(c));
-	open_all();
-	ok_int(pipeline_drain(p, 5), 1);
-	ok_int(pipeline_drain(p, 5 + PIPELINE_NAME_WAIT), 0);	/* not answered in time */
-	ok_int(pipeline_stats(p)->records[c.h.class], 1);
-	ok_int(pipeline_name(p, 1000, "alice"), 0);
-	ok_int(pipeline_stats(p)->own, 1);
+	open_all(false);
+	ok_int(pipeline_drain(pipeline, 5), 1);
+	ok_int(pipeline_drain(pipeline, 5 + PIPELINE_NAME_WAIT), 0);	/* not answered in time */
+	ok_int(pipeline_stats(pipeline)->records[c.h.class], 1);
+	ok_int(pipeline_name(pipeline, 1000, "alice"), 0);
+	ok_int(pipeline_stats(pipeline)->own, 1);
 	json = json_of(CHAIN_CONTROL);
 	ok(has(json, "\"eventName\":\"NameResolved\""));
 	ok(has(json, "\"userName\":\"alice\""));
@@ -279,10 +175,10 @@ static void a_full_batch_is_closed_first(void)
 
 		put(c.h.class, &c, sizeof(c));
 	}
-	open_all();
-	pipeline_limit(p, chain_of_class(call(0, 0).h.class), 2000);
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->records[call(0, 0).h.class], 500);
+	open_all(false);
+	pipeline_limit(pipeline, chain_of_class(call(0, 0).h.class), 2000);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->records[call(0, 0).h.class], 500);
 	ok(closes > 3);
 	close_all();
 }
@@ -291,14 +187,14 @@ static void a_step_of_the_clock_is_a_record(void)
 {
 	const char *json;
 
-	open_all();
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_drain(p, 2), 0);
-	ok_int(pipeline_stats(p)->own, 0);
-	p->env.wall_offset -= 3600 * (int64_t)NS_PER_SEC;	/* as it would be if the clock had been set forward by an hour since */
-	ok_int(pipeline_drain(p, 3), 0);
-	ok_int(pipeline_drain(p, 4), 0);
-	ok_int(pipeline_stats(p)->own, 1);
+	open_all(false);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_drain(pipeline, 2), 0);
+	ok_int(pipeline_stats(pipeline)->own, 0);
+	pipeline->env.wall_offset -= 3600 * (int64_t)NS_PER_SEC;	/* as it would be if the clock had been set forward by an hour since */
+	ok_int(pipeline_drain(pipeline, 3), 0);
+	ok_int(pipeline_drain(pipeline, 4), 0);
+	ok_int(pipeline_stats(pipeline)->own, 1);
 	json = json_of(CHAIN_CONTROL);
 	ok(has(json, "\"eventName\":\"ClockStepped\""));
 	ok(has(json, "\"stepNanos\":3600000") || has(json, "\"stepNanos\":3599999"));
@@ -317,18 +213,18 @@ static void own_records(void)
 	const char *json;
 	char want[8192];
 
-	open_all();
-	p->env.wall_offset = 0;
-	ok_int(own_agent_started(p, &(struct own_started){ .version = "1", .kernel = "6", .scope = "host", .replaced = "",
+	open_all(false);
+	pipeline->env.wall_offset = 0;
+	ok_int(own_agent_started(pipeline, &(struct own_started){ .version = "1", .kernel = "6", .scope = "host", .replaced = "",
 							   .on = &on, .non = 1, .self = "me", .ring_size = sizes }), 0);
-	ok_int(own_records_lost(p, &lost), 0);
-	ok_int(own_executable_hashed(p, &exe, "/bin/x", sha), 0);
-	ok_int(own_name_resolved(p, 7, "joe"), 0);
-	ok_int(own_stream_ended(p, "00", "boot"), 0);
-	ok_int(own_replaced(p, &(struct own_replaced){ .stream = "00", .ring_class = HT_CLASS_PROCESS, .count = 9, .last_time = NS_PER_SEC }), 0);
-	ok_int(own_replaced(p, &(struct own_replaced){ .ring_class = HT_CLASS__MAX, .count = UINT64_MAX }), 0);
-	ok_int(own_agent_stopped(p, &(struct own_stopped){ .reason = "stopped", .uptime_ms = 12, .malformed = 3, .pinned = "/x" }), 0);
-	ok_int(batch_count(pipeline_batch(p, CHAIN_CONTROL)), 8);
+	ok_int(own_records_lost(pipeline, &lost), 0);
+	ok_int(own_executable_hashed(pipeline, &exe, "/bin/x", sha), 0);
+	ok_int(own_name_resolved(pipeline, 7, "joe"), 0);
+	ok_int(own_stream_ended(pipeline, "00", "boot"), 0);
+	ok_int(own_replaced(pipeline, &(struct own_replaced){ .stream = "00", .ring_class = HT_CLASS_PROCESS, .count = 9, .last_time = NS_PER_SEC }), 0);
+	ok_int(own_replaced(pipeline, &(struct own_replaced){ .ring_class = HT_CLASS__MAX, .count = UINT64_MAX }), 0);
+	ok_int(own_agent_stopped(pipeline, &(struct own_stopped){ .reason = "stopped", .uptime_ms = 12, .malformed = 3, .pinned = "/x" }), 0);
+	ok_int(batch_count(pipeline_batch(pipeline, CHAIN_CONTROL)), 8);
 	json = json_of(CHAIN_CONTROL);
 	ok(has(json, "\"eventName\":\"AgentStarted\""));
 	ok(has(json, "\"eventSource\":\"trail.hosttrail\""));
@@ -368,13 +264,13 @@ static void losses_have_names(void)
 	struct str path = { "/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", 72 };
 	const char *json;
 
-	open_all();
-	cgroups_note(p->cgroups, 77, path);
-	names_set(p->env.names, 1000, "joe");
-	ok_int(own_records_lost(p, &lost), 0);
+	open_all(false);
+	cgroups_note(pipeline->cgroups, 77, path);
+	names_set(pipeline->env.names, 1000, "joe");
+	ok_int(own_records_lost(pipeline, &lost), 0);
 	lost.principal = (struct settle_principal){ true, 77, 1000, openat };
-	ok_int(own_records_lost(p, &lost), 0);
-	ok_int(own_runs_missed(p, "ht_sys_exit", 3, 8), 0);
+	ok_int(own_records_lost(pipeline, &lost), 0);
+	ok_int(own_runs_missed(pipeline, "ht_sys_exit", 3, 8), 0);
 	json = json_of(CHAIN_CONTROL);
 	ok(has(json, "\"cause\":\"flood\",\"firstSequence\":0,\"lastSequence\":0,\"others\":true}"));
 	ok(has(json, "\"uid\":1000,\"userName\":\"joe\",\"cgroupId\":77,\"cgroup\":\"/docker/0123"));

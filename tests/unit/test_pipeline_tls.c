@@ -2,119 +2,32 @@
 /* test_pipeline_tls.c - entries of a tls ring become records of the tls chain: whose they are, their numbers, what is not selected. */
 #include <string.h>
 
-#include "agent/pipeline.h"
-#include "agent/pipeline_internal.h"
-#include "lib/buf.h"
-#include "proto/recordread.h"
-#include "tests/tap.h"
+#include "tests/unit/pipelinekit.h"
 #include "tests/unit/tlspiece.h"
 
-static struct buf image;
-static struct rings *rings;
-static struct settle *settle;
-static struct pipeline *p;
 static struct piece piece;
-static const struct record_host host = { .host_id = "h", .machine_id = "", .boot_id = "", .hostname = "n",
-					 .kernel_release = "6", .agent_version = "1", .region = "local", .account = "0" };
-
-static int on_close(void *ctx, unsigned chain)
-{
-	settle_frame_done(settle, chain);
-	return pipeline_restart(p, chain);
-}
-
-static void on_name(void *ctx, uint32_t uid)
-{
-}
-
-static void on_exe(void *ctx, const struct exe_ref *ref)
-{
-}
-
-static void on_login(void *ctx, uint32_t session, uint32_t pid, uint64_t start)
-{
-}
-
-static void put(const void *event, uint32_t n)
-{
-	static const uint8_t zeros[8];
-	uint32_t head[2] = { n, 0 };
-
-	buf_add(&image, head, sizeof(head));
-	buf_add(&image, event, n);
-	buf_add(&image, zeros, (8 - n % 8) % 8);
-}
 
 static void put_ident(uint32_t gen)
 {
 	struct ht_ident id = { .h = { .kind = HT_EV_IDENT, .len = sizeof(id), .gen = gen, .time = 1, .start = 7, .tid = 7, .tgid = 7, .class = HT_CLASS_TLS },
 			       .leader_start = 7, .loginuid = UINT32_MAX, .audit_session = UINT32_MAX, .comm = "client" };
 
-	put(&id, sizeof(id));
+	put(HT_CLASS_TLS, &id, sizeof(id));
 }
 
-#define PUT(n)                             \
-	do {                               \
-		uint32_t put_n = (n);      \
-		put(&piece.e, put_n);      \
-	} while (0)
+/* The first n bytes of the piece. */
+static void put_piece(uint32_t n)
+{
+	put(HT_CLASS_TLS, &piece.e, n);
+}
 
 static void put_call(struct piece_conn *c, const char *method)
 {
 	char text[200];
 
 	snprintf(text, sizeof(text), "%s /things/a HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer s3cr3t-t0ken-v4lue\r\n\r\n", method);
-	PUT(piece_text(&piece, c, HT_TLS_SENT, text));
-	PUT(piece_text(&piece, c, HT_TLS_RECEIVED, "HTTP/1.1 200 OK\r\nX-Request-Id: req-77\r\nContent-Length: 2\r\n\r\nok"));
-}
-
-static void open_all(void)
-{
-	struct pipeline_ops ops = { .close = on_close, .ask_name = on_name, .ask_exe = on_exe, .ask_login = on_login };
-	struct pipeline_config pc = { .host = &host, .program = "test", .tls = true };
-	const void *images[HT_CLASS__MAX] = { [HT_CLASS_TLS] = image.p };
-	uint64_t bytes[HT_CLASS__MAX] = { [HT_CLASS_TLS] = image.n };
-
-	ok_int(rings_open_image(images, bytes, &rings), 0);
-	ok_int(settle_new(2, &settle), 0);
-	ok_int(pipeline_new(&pc, &ops, rings, settle, &p), 0);
-}
-
-static void close_all(void)
-{
-	pipeline_free(&p);
-	settle_free(&settle);
-	rings_free(&rings);
-	buf_free(&image);
-}
-
-static const char *json(void)
-{
-	static struct buf out;
-	struct record_frame f = { .wall_offset = 0 };
-	struct reader *r = NULL;
-	const uint8_t *raw;
-	const char *why;
-	size_t n;
-
-	buf_reset(&out);
-	f.first_time = batch_first_time(pipeline_batch(p, CHAIN_TLS));
-	ok_int(batch_finish(pipeline_batch(p, CHAIN_TLS), &raw, &n), 0);
-	ok_int(reader_open(raw, n, &f, &r, &why), 0);
-	for (unsigned i = 0; r && i < reader_count(r); i++) {
-		ok_int(reader_json(r, i, &out), 0);
-		buf_addc(&out, '\n');
-	}
-	reader_free(&r);
-	return buf_text(&out);
-}
-
-static bool has(const char *text, const char *part)
-{
-	if (strstr(text, part))
-		return true;
-	printf("# %s\n# is not in\n# %s\n", part, text);
-	return false;
+	put_piece(piece_text(&piece, c, HT_TLS_SENT, text));
+	put_piece(piece_text(&piece, c, HT_TLS_RECEIVED, "HTTP/1.1 200 OK\r\nX-Request-Id: req-77\r\nContent-Length: 2\r\n\r\nok"));
 }
 
 static void a_call_is_a_record(void)
@@ -123,14 +36,14 @@ static void a_call_is_a_record(void)
 	const char *text;
 
 	put_ident(1);
-	PUT(piece_socket(&piece, &c, 40000, 443));
+	put_piece(piece_socket(&piece, &c, 40000, 443));
 	put_call(&c, "GET");
 	put_call(&c, "DELETE");
-	open_all();
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->records[HT_CLASS_TLS], 2);
-	ok_int(pipeline_stats(p)->unknown_identity, 0);
-	text = json();
+	open_all(true);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->records[HT_CLASS_TLS], 2);
+	ok_int(pipeline_stats(pipeline)->unknown_identity, 0);
+	text = json_of(CHAIN_TLS);
 	ok(has(text, "\"eventSource\":\"api.example.com\",\"eventName\":\"GET /things/a\""));
 	ok(has(text, "\"eventType\":\"HostTlsApiCall\""));
 	ok(has(text, "\"sourceIPAddress\":\"10.0.0.1\""));
@@ -150,10 +63,10 @@ static void who_is_not_known(void)
 
 	put_ident(1);
 	put_call(&c, "GET");
-	open_all();
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->unknown_identity, 1);
-	ok(has(json(), "\"type\":\"Unknown\""));
+	open_all(true);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->unknown_identity, 1);
+	ok(has(json_of(CHAIN_TLS), "\"type\":\"Unknown\""));
 	close_all();
 }
 
@@ -168,14 +81,14 @@ static void what_nobody_selects(void)
 	put_ident(1);
 	put_call(&c, "GET");
 	put_call(&c, "DELETE");
-	open_all();
+	open_all(true);
 	must(selection_of("test", selectors, strlen(selectors), &s, why) == 0);
-	ok_int(pipeline_select(p, s), 0);
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->records[HT_CLASS_TLS], 1);
-	ok_int(pipeline_stats(p)->filtered[HT_CLASS_TLS], 1);
-	ok(has(json(), "\"eventName\":\"DELETE /things/a\""));
-	ok(has(json(), "-8003-bffc-000000000000\""));	/* its number is the first */
+	ok_int(pipeline_select(pipeline, s), 0);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->records[HT_CLASS_TLS], 1);
+	ok_int(pipeline_stats(pipeline)->filtered[HT_CLASS_TLS], 1);
+	ok(has(json_of(CHAIN_TLS), "\"eventName\":\"DELETE /things/a\""));
+	ok(has(json_of(CHAIN_TLS), "-8003-bffc-000000000000\""));	/* its number is the first */
 	close_all();
 }
 
@@ -186,17 +99,17 @@ static void ends_and_nonsense(void)
 	uint32_t n;
 
 	put_ident(1);
-	PUT(piece_text(&piece, &c, HT_TLS_SENT, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n"));
+	put_piece(piece_text(&piece, &c, HT_TLS_SENT, "GET /open HTTP/1.1\r\nHost: h\r\n\r\n"));
 	n = piece_text(&piece, &c, HT_TLS_SENT, "x");
 	piece.e.captured = 4000;
-	put(&piece.e, n);
-	open_all();
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->malformed, 1);
-	ok_int(pipeline_stats(p)->records[HT_CLASS_TLS], 0);
-	ok_int(pipeline_tls_end(p), 0);
-	ok(has(json(), "\"eventName\":\"GET /open\""));
-	ok(has(json(), "\"errorCode\":\"NoResponse\""));
+	put(HT_CLASS_TLS, &piece.e, n);
+	open_all(true);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->malformed, 1);
+	ok_int(pipeline_stats(pipeline)->records[HT_CLASS_TLS], 0);
+	ok_int(pipeline_tls_end(pipeline), 0);
+	ok(has(json_of(CHAIN_TLS), "\"eventName\":\"GET /open\""));
+	ok(has(json_of(CHAIN_TLS), "\"errorCode\":\"NoResponse\""));
 	close_all();
 }
 
@@ -217,14 +130,14 @@ static void a_pass_frees_as_it_goes(void)
 	put_ident(1);
 	for (unsigned i = 0; i < 1000; i++)
 		put_call(&c, "GET");
-	PUT(piece_text(&piece, &c, HT_TLS_SENT, "GET /large HTTP/1.1\r\nHost: h\r\n\r\n"));
-	PUT(piece_text(&piece, &c, HT_TLS_RECEIVED, "HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n"));
-	open_all();
-	p->ops.ctx = &used;
-	p->ops.tls_wanted = on_wanted;
-	must(image.n > 256 << 10);
-	ok_int(pipeline_drain(p, 1), 0);
-	ok_int(pipeline_stats(p)->records[HT_CLASS_TLS], 1000);
+	put_piece(piece_text(&piece, &c, HT_TLS_SENT, "GET /large HTTP/1.1\r\nHost: h\r\n\r\n"));
+	put_piece(piece_text(&piece, &c, HT_TLS_RECEIVED, "HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n"));
+	open_all(true);
+	pipeline->ops.ctx = &used;
+	pipeline->ops.tls_wanted = on_wanted;
+	must(image[HT_CLASS_TLS].n > 256 << 10);
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok_int(pipeline_stats(pipeline)->records[HT_CLASS_TLS], 1000);
 	ok(used && used <= 128 << 10);
 	rings_fill(rings, HT_CLASS_TLS, &used, &(uint64_t){ 0 });
 	ok_int(used, 0);
