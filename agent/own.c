@@ -18,6 +18,8 @@ static const struct shape_field started_fields[] = {
 	SERVICE("ringSize.control", FIELD_UINT), SERVICE("ringSize.process", FIELD_UINT), SERVICE("ringSize.data", FIELD_UINT),
 	SERVICE("ringSize.tls", FIELD_UINT),	 SERVICE("mergedMillis", FIELD_UINT),
 };
+enum { STARTED_RINGS = 12, STARTED_MERGED = STARTED_RINGS + HT_CLASS__MAX, STARTED__MAX };
+_Static_assert(ARRAY_SIZE(started_fields) == STARTED__MAX, "a place for each class");
 static const struct shape_field stopped_fields[] = {
 	SERVICE("reason", FIELD_STRING),       SERVICE("uptimeMillis", FIELD_UINT),   SERVICE("records.control", FIELD_UINT),
 	SERVICE("records.process", FIELD_UINT), SERVICE("records.data", FIELD_UINT),  SERVICE("records.tls", FIELD_UINT),
@@ -42,7 +44,10 @@ static const struct shape_field lost_fields[] = {
 	SERVICE("container", FIELD_STRING),    SERVICE("call", FIELD_STRING),	     SERVICE("program", FIELD_STRING),
 	SERVICE("total", FIELD_UINT),	       SERVICE("stream", FIELD_STRING),
 };
-enum { LOST_CLASS, LOST_CPU, LOST_COUNT, LOST_CAUSE, LOST_FIRST_TIME = 6, LOST_LAST_TIME = 8, LOST_STREAM = 19 };
+enum { LOST_CLASS, LOST_CPU, LOST_COUNT, LOST_CAUSE, LOST_FIRST, LOST_LAST, LOST_FIRST_TIME, LOST_LAST_TIME = LOST_FIRST_TIME + 2,
+       LOST_OTHERS = LOST_LAST_TIME + 2, LOST_UID, LOST_USER, LOST_CGROUP_ID, LOST_CGROUP, LOST_CONTAINER, LOST_CALL, LOST_PROGRAM, LOST_TOTAL,
+       LOST_STREAM, LOST__MAX };
+_Static_assert(ARRAY_SIZE(lost_fields) == LOST__MAX, "one for each field");
 static const struct shape_field hashed_fields[] = {
 	SERVICE("executableId", FIELD_STRING),
 	{ SECTION_SERVICE, "path", FIELD_STRING, "Linux::File" },
@@ -109,251 +114,169 @@ static int end(struct pipeline *p)
 	return 0;
 }
 
-static void put(struct pipeline *p, unsigned field, const char *text)
+static int say(struct pipeline *p, const struct shape *shape, const struct own_value *v, size_t n)
 {
-	own_put(p->batch[CHAIN_CONTROL], field, text);
+	int r = begin(p, shape);
+
+	if (r < 0)
+		return r;
+	own_fill(p->batch[CHAIN_CONTROL], shape, v, n);
+	return end(p);
 }
 
 int own_agent_started(struct pipeline *p, const struct own_started *s)
 {
-	struct batch *b = p->batch[CHAIN_CONTROL];
-	int r = begin(p, &started_shape);
+	struct own_value v[STARTED__MAX] = {
+		own_text(s->version), own_text(s->kernel), own_text(s->scope), own_text(s->self), own_number(s->adopted), own_text(s->replaced),
+		own_texts(s->on, s->non), own_texts(s->off, s->noff), own_number((int64_t)s->recursion_misses),
+		own_if(s->nskipped, own_texts(s->skipped, s->nskipped)), own_text(s->selectors), own_text(s->selectors_sha256),
+		[STARTED_MERGED] = own_number((int64_t)(PROBES_MERGE_NS / NS_PER_MS)),
+	};
 
-	if (r < 0)
-		return r;
-	put(p, 0, s->version);
-	put(p, 1, s->kernel);
-	put(p, 2, s->scope);
-	put(p, 3, s->self);
-	batch_int(b, 4, s->adopted);
-	put(p, 5, s->replaced);
-	batch_strings(b, 6, s->on, s->non);
-	batch_strings(b, 7, s->off, s->noff);
-	batch_int(b, 8, (int64_t)s->recursion_misses);
-	if (s->nskipped)
-		batch_strings(b, 9, s->skipped, s->nskipped);
-	put(p, 10, s->selectors);
-	put(p, 11, s->selectors_sha256);
 	for (unsigned c = 0; c < HT_CLASS__MAX && s->ring_size; c++)
-		batch_int(b, 12 + c, s->ring_size[c]);
-	batch_int(b, 12 + HT_CLASS__MAX, (int64_t)(PROBES_MERGE_NS / NS_PER_MS));
-	return end(p);
+		v[STARTED_RINGS + c] = own_number(s->ring_size[c]);
+	return say(p, &started_shape, v, ARRAY_SIZE(v));
 }
 
 int own_selectors_changed(struct pipeline *p, const struct own_selectors *s)
 {
-	int r = begin(p, &selectors_shape);
-
-	if (r < 0)
-		return r;
-	put(p, 0, s->selectors);
-	put(p, 1, s->sha256);
-	put(p, 2, s->before);
-	batch_int(p->batch[CHAIN_CONTROL], 3, (int64_t)s->from);
-	return end(p);
+	return say(p, &selectors_shape, OWN_VALUES(own_text(s->selectors), own_text(s->sha256), own_text(s->before), own_number((int64_t)s->from)));
 }
 
 int own_apis_changed(struct pipeline *p, const struct own_apis *a)
 {
-	int r = begin(p, &apis_shape);
-
-	if (r < 0)
-		return r;
-	put(p, 0, a->apis);
-	batch_int(p->batch[CHAIN_CONTROL], 1, a->files);
-	put(p, 2, a->sha256);
-	put(p, 3, a->before);
-	return end(p);
+	return say(p, &apis_shape, OWN_VALUES(own_text(a->apis), own_number(a->files), own_text(a->sha256), own_text(a->before)));
 }
 
 int own_agent_stopped(struct pipeline *p, const struct own_stopped *s)
 {
-	struct batch *b = p->batch[CHAIN_CONTROL];
-	int r = begin(p, &stopped_shape);
+	struct own_value v[STOPPED__MAX] = {
+		[STOPPED_REASON] = own_text(s->reason),
+		[STOPPED_UPTIME] = own_number((int64_t)s->uptime_ms),
+		[STOPPED_OWN] = own_number((int64_t)p->stats.own + 1),
+		[STOPPED_MALFORMED] = own_number((int64_t)(p->stats.malformed + s->malformed)),
+		[STOPPED_MISSES] = own_number((int64_t)s->recursion_misses),
+		[STOPPED_RESTARTS] = own_number((int64_t)s->restarts),
+		[STOPPED_PINNED] = own_text(s->pinned),
+	};
 
-	if (r < 0)
-		return r;
-	put(p, STOPPED_REASON, s->reason);
-	batch_int(b, STOPPED_UPTIME, (int64_t)s->uptime_ms);
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		batch_int(b, STOPPED_RECORDS + c, (int64_t)p->stats.records[c]);
-	batch_int(b, STOPPED_OWN, (int64_t)p->stats.own + 1);
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		batch_int(b, STOPPED_LOST + c, (int64_t)settle_lost_of(p->settle, c));
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		batch_int(b, STOPPED_FILTERED + c, (int64_t)p->stats.filtered[c]);
-	batch_int(b, STOPPED_MALFORMED, (int64_t)(p->stats.malformed + s->malformed));
-	batch_int(b, STOPPED_MISSES, (int64_t)s->recursion_misses);
-	batch_int(b, STOPPED_RESTARTS, (int64_t)s->restarts);
-	put(p, STOPPED_PINNED, s->pinned);
-	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
-		batch_int(b, STOPPED_RINGS + c, (int64_t)rings_most(p->rings, c));
-	return end(p);
+	for (unsigned c = 0; c < HT_CLASS__MAX; c++) {
+		v[STOPPED_RECORDS + c] = own_number((int64_t)p->stats.records[c]);
+		v[STOPPED_LOST + c] = own_number((int64_t)settle_lost_of(p->settle, c));
+		v[STOPPED_FILTERED + c] = own_number((int64_t)p->stats.filtered[c]);
+		v[STOPPED_RINGS + c] = own_number((int64_t)rings_most(p->rings, c));
+	}
+	return say(p, &stopped_shape, v, ARRAY_SIZE(v));
 }
 
-/* Two fields: boot-time ns, and the text of it. */
-static void put_time(struct pipeline *p, unsigned field, uint64_t boot)
-{
-	char text[32];
+/* ---- losses */
 
+static const char *const ring_classes[HT_CLASS__MAX] = { "control", "process", "data", "tls" };
+
+/* Two fields: boot-time ns, and the text of it. */
+static void set_time(const struct pipeline *p, struct own_value *v, uint64_t boot)
+{
 	if (!boot)
 		return;
-	batch_int(p->batch[CHAIN_CONTROL], field, (int64_t)boot);
-	clock_iso(((int64_t)boot + p->env.wall_offset) / (int64_t)NS_PER_SEC, text);
-	put(p, field + 1, text);
+	v[0] = own_number((int64_t)boot);
+	v[1] = own_time(((int64_t)boot + p->env.wall_offset) / (int64_t)NS_PER_SEC);
 }
 
 /* Who flooded: a cgroup and a user, and with which call. */
-static void put_principal(struct pipeline *p, const struct settle_principal *who)
+static void set_principal(const struct pipeline *p, struct own_value v[LOST__MAX], const struct settle_principal *who)
 {
-	struct batch *b = p->batch[CHAIN_CONTROL];
-	struct str name, cgroup, container;
+	struct str cgroup, container;
 
 	if (!who->known) {
-		batch_int(b, 10, true);
+		v[LOST_OTHERS] = own_number(true);
 		return;
 	}
-	name = names_user(p->env.names, who->uid);
 	cgroup = cgroups_path(p->cgroups, who->cgroup_id);
-	batch_int(b, 11, who->uid);
-	if (name.n)
-		batch_string(b, 12, name.p, name.n);
-	batch_int(b, 13, (int64_t)who->cgroup_id);
-	if (cgroup.n)
-		batch_string(b, 14, cgroup.p, cgroup.n);
+	v[LOST_UID] = own_number(who->uid);
+	v[LOST_USER] = own_str(names_user(p->env.names, who->uid));
+	v[LOST_CGROUP_ID] = own_number((int64_t)who->cgroup_id);
+	v[LOST_CGROUP] = own_str(cgroup);
 	if (cgroup_container(cgroup, &container))
-		batch_string(b, 15, container.p, container.n);
-	put(p, 16, who->call ? calls_name(who->call) : NULL);
+		v[LOST_CONTAINER] = own_str(container);
+	v[LOST_CALL] = own_text(who->call ? calls_name(who->call) : NULL);
 }
 
 int own_runs_missed(struct pipeline *p, const char *program, uint64_t count, uint64_t total)
 {
-	int r = begin(p, &lost_shape);
+	const struct own_value v[LOST__MAX] = {
+		[LOST_COUNT] = own_number((int64_t)count), [LOST_CAUSE] = own_text("recursion"), [LOST_PROGRAM] = own_text(program),
+		[LOST_TOTAL] = own_number((int64_t)total),
+	};
 
-	if (r < 0)
-		return r;
-	batch_int(p->batch[CHAIN_CONTROL], 2, (int64_t)count);
-	put(p, 3, "recursion");
-	put(p, 17, program);
-	batch_int(p->batch[CHAIN_CONTROL], 18, (int64_t)total);
-	return end(p);
+	return say(p, &lost_shape, v, ARRAY_SIZE(v));
 }
-
-static const char *const ring_classes[HT_CLASS__MAX] = { "control", "process", "data", "tls" };
 
 int own_replaced(struct pipeline *p, const struct own_replaced *l)
 {
-	int r = begin(p, &lost_shape);
+	struct own_value v[LOST__MAX] = {
+		[LOST_CLASS] = own_text(l->ring_class < HT_CLASS__MAX ? ring_classes[l->ring_class] : NULL),
+		[LOST_COUNT] = own_if(l->count != UINT64_MAX, own_number((int64_t)l->count)), [LOST_CAUSE] = own_text("replaced"),
+		[LOST_STREAM] = own_text(l->stream),
+	};
 
-	if (r < 0)
-		return r;
-	put(p, LOST_CLASS, l->ring_class < HT_CLASS__MAX ? ring_classes[l->ring_class] : NULL);
-	if (l->count != UINT64_MAX)
-		batch_int(p->batch[CHAIN_CONTROL], LOST_COUNT, (int64_t)l->count);
-	put(p, LOST_CAUSE, "replaced");
-	put_time(p, LOST_FIRST_TIME, l->first_time);
-	put_time(p, LOST_LAST_TIME, l->last_time);
-	put(p, LOST_STREAM, l->stream);
-	return end(p);
+	set_time(p, &v[LOST_FIRST_TIME], l->first_time);
+	set_time(p, &v[LOST_LAST_TIME], l->last_time);
+	return say(p, &lost_shape, v, ARRAY_SIZE(v));
 }
 
 int own_records_lost(struct pipeline *p, const struct settle_report *l)
 {
-	struct batch *b = p->batch[CHAIN_CONTROL];
-	int r = begin(p, &lost_shape);
+	struct own_value v[LOST__MAX] = {
+		[LOST_CLASS] = own_text(l->ring_class < HT_CLASS__MAX ? ring_classes[l->ring_class] : "own"),
+		[LOST_CPU] = own_number(l->cpu), [LOST_COUNT] = own_number((int64_t)l->count),
+		[LOST_CAUSE] = own_text(settle_cause_name(l->cause)),
+		[LOST_FIRST] = own_number((int64_t)l->first_seq), [LOST_LAST] = own_number((int64_t)l->last_seq),
+	};
 
-	if (r < 0)
-		return r;
-	put(p, 0, l->ring_class < HT_CLASS__MAX ? ring_classes[l->ring_class] : "own");
-	batch_int(b, 1, l->cpu);
-	batch_int(b, 2, (int64_t)l->count);
-	put(p, 3, settle_cause_name(l->cause));
-	batch_int(b, 4, (int64_t)l->first_seq);
-	batch_int(b, 5, (int64_t)l->last_seq);
-	put_time(p, 6, l->first_time);
-	put_time(p, 8, l->last_time);
+	set_time(p, &v[LOST_FIRST_TIME], l->first_time);
+	set_time(p, &v[LOST_LAST_TIME], l->last_time);
 	if (l->cause == SETTLE_FLOOD)
-		put_principal(p, &l->principal);
-	return end(p);
+		set_principal(p, v, &l->principal);
+	return say(p, &lost_shape, v, ARRAY_SIZE(v));
 }
+
+/* ---- the rest */
 
 int own_executable_hashed(struct pipeline *p, const struct ht_exe *exe, const char *path, const uint8_t sha256[32])
 {
-	char id[EXE_ID_LEN], hex[65];
-	int r = begin(p, &hashed_shape);
+	char id[EXE_ID_LEN];
 
-	if (r < 0)
-		return r;
 	exe_id_text(exe, id);
-	hex_text(sha256, 32, hex);
-	put(p, 0, id);
-	put(p, 1, path);
-	put(p, 2, hex);
-	batch_int(p->batch[CHAIN_CONTROL], 3, (int64_t)exe->size);
-	return end(p);
+	return say(p, &hashed_shape, OWN_VALUES(own_text(id), own_text(path), own_hex(sha256, 32), own_number((int64_t)exe->size)));
 }
 
 int own_name_resolved(struct pipeline *p, uint32_t uid, const char *name)
 {
-	int r = begin(p, &name_shape);
-
-	if (r < 0)
-		return r;
-	batch_int(p->batch[CHAIN_CONTROL], 0, uid);
-	put(p, 1, name);
-	return end(p);
+	return say(p, &name_shape, OWN_VALUES(own_number(uid), own_text(name)));
 }
 
 int own_stream_ended(struct pipeline *p, const char *stream, const char *why)
 {
-	int r = begin(p, &ended_shape);
-
-	if (r < 0)
-		return r;
-	put(p, 0, stream);
-	put(p, 1, why);
-	return end(p);
+	return say(p, &ended_shape, OWN_VALUES(own_text(stream), own_text(why)));
 }
 
 /* What the clock showed at one moment: before it was set, and after. The moment is when it was noticed. */
 int own_clock_stepped(struct pipeline *p, int64_t before, int64_t after)
 {
 	int64_t now = (int64_t)clock_boot();
-	char text[32];
-	int r = begin(p, &step_shape);
 
-	if (r < 0)
-		return r;
-	batch_int(p->batch[CHAIN_CONTROL], 0, after - before);
-	clock_iso((now + before) / (int64_t)NS_PER_SEC, text);
-	put(p, 1, text);
-	clock_iso((now + after) / (int64_t)NS_PER_SEC, text);
-	put(p, 2, text);
-	batch_int(p->batch[CHAIN_CONTROL], 3, now);
-	return end(p);
+	return say(p, &step_shape,
+		   OWN_VALUES(own_number(after - before), own_time((now + before) / (int64_t)NS_PER_SEC),
+			      own_time((now + after) / (int64_t)NS_PER_SEC), own_number(now)));
 }
 
 int own_selftest_failed(struct pipeline *p, const struct own_selftest_failed *f)
 {
-	int r = begin(p, &test_shape);
-
-	if (r < 0)
-		return r;
-	batch_strings(p->batch[CHAIN_CONTROL], 0, f->missing, f->nmissing);
-	batch_int(p->batch[CHAIN_CONTROL], 1, (int64_t)(f->waited / 1000000));
-	put(p, 2, f->reason);
-	return end(p);
+	return say(p, &test_shape,
+		   OWN_VALUES(own_texts(f->missing, f->nmissing), own_number((int64_t)(f->waited / NS_PER_MS)), own_text(f->reason)));
 }
 
 int own_tampered(struct pipeline *p, const char *kind, const char *target, const char *what, bool restored)
 {
-	int r = begin(p, &tampered_shape);
-
-	if (r < 0)
-		return r;
-	put(p, 0, kind);
-	put(p, 1, target);
-	put(p, 2, what);
-	batch_int(p->batch[CHAIN_CONTROL], 3, restored);
-	return end(p);
+	return say(p, &tampered_shape, OWN_VALUES(own_text(kind), own_text(target), own_text(what), own_number(restored)));
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ownrecord.h"
 
-#include <string.h>
+#include <assert.h>
+
+#include "keys.h"
+#include "lib/clock.h"
 
 static struct str text(const char *s)
 {
@@ -28,8 +31,36 @@ void own_process(const struct procfs_self *self, const char *program, struct rec
 	ret_i->cap_effective = self->cap_effective;
 }
 
-void own_put(struct batch *b, unsigned field, const char *text)
+static void put(struct batch *b, unsigned field, const struct own_value *v)
 {
-	if (text && text[0])
+	char text[65];
+
+	switch (v->kind) {
+	case OWN_NOTHING:
+		break;
+	case OWN_NUMBER:
+		batch_int(b, field, v->number);
+		break;
+	case OWN_TEXT:
+		batch_string(b, field, v->p, v->n);
+		break;
+	case OWN_TEXTS:
+		batch_strings(b, field, v->p, (unsigned)v->n);
+		break;
+	case OWN_TIME:
+		clock_iso(v->number, text);
 		batch_string(b, field, text, strlen(text));
+		break;
+	case OWN_HEX:
+		hex_text(v->p, v->n, text);
+		batch_string(b, field, text, 2 * v->n);
+		break;
+	}
+}
+
+void own_fill(struct batch *b, const struct shape *shape, const struct own_value *v, size_t n)
+{
+	assert(n == shape->nfields);
+	for (unsigned i = 0; i < n; i++)
+		put(b, i, &v[i]);
 }

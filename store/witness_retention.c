@@ -35,110 +35,60 @@ OWN_SHAPE(locked_shape, "RetentionLocked", locked_fields);
 OWN_SHAPE(placed_shape, "HoldPlaced", placed_fields);
 OWN_SHAPE(released_shape, "HoldReleased", released_fields);
 
-static void put(struct witness *w, unsigned field, const char *text)
-{
-	own_put(w->batch, field, text);
-}
-
-static void put_time(struct witness *w, unsigned field, int64_t seconds)
-{
-	char text[21];
-
-	clock_iso(seconds, text);
-	put(w, field, text);
-}
-
-/* None is held back unsaid: 1 of witness_begin() is "not now". */
-static int begin(struct witness *w, enum witness_kind kind, const struct shape *shape)
+/* None is held back unsaid: what is to be removed waits. */
+static int say(struct witness *w, enum witness_kind kind, const struct shape *shape, const struct own_value *v, size_t n)
 {
 	int r = witness_begin(w, kind, shape, NULL);
 
-	return r > 0 ? -EAGAIN : r;
-}
-
-static int removed(struct witness *w, const struct shape *shape, const struct witness_removal *m)
-{
-	int r = begin(w, WITNESS_REMOVED, shape);
-
-	if (r < 0)
-		return r;
-	put(w, 0, m->target);
-	put(w, 1, m->object);
-	put(w, 2, m->sha256);
-	batch_int(w->batch, 3, (int64_t)m->files);
-	if (m->records)
-		batch_int(w->batch, 4, (int64_t)m->records);
-	batch_int(w->batch, 5, (int64_t)m->bytes);
-	if (m->first)
-		put_time(w, 6, m->first);
-	if (m->last)
-		put_time(w, 7, m->last);
-	put(w, 8, m->from);
-	put(w, 9, m->to);
-	put(w, 10, m->reason);
-	batch_int(w->batch, 11, m->days);
-	if (m->note)
-		put(w, 12, m->note);
+	if (r)
+		return r > 0 ? -EAGAIN : r;
+	own_fill(w->batch, shape, v, n);
 	return witness_end(w);
 }
 
+#define REMOVAL_OF(m)                                                                                                     \
+	own_text((m)->target), own_text((m)->object), own_text((m)->sha256), own_number((int64_t)(m)->files),             \
+		own_count((m)->records), own_number((int64_t)(m)->bytes), own_if((m)->first, own_time((m)->first)),       \
+		own_if((m)->last, own_time((m)->last)), own_text((m)->from), own_text((m)->to), own_text((m)->reason), own_number((m)->days)
+
 int witness_segment_removed(struct witness *w, const struct witness_removal *m)
 {
-	return removed(w, &segment_shape, m);
+	return say(w, WITNESS_REMOVED, &segment_shape, OWN_VALUES(REMOVAL_OF(m)));
 }
 
 int witness_log_files_removed(struct witness *w, const struct witness_removal *m)
 {
-	return removed(w, &files_shape, m);
+	return say(w, WITNESS_REMOVED, &files_shape, OWN_VALUES(REMOVAL_OF(m)));
 }
 
 int witness_journal_removed(struct witness *w, const struct witness_removal *m)
 {
-	return removed(w, &journal_shape, m);
+	return say(w, WITNESS_REMOVED, &journal_shape, OWN_VALUES(REMOVAL_OF(m), own_text(m->note)));
 }
 
 int witness_retention_changed(struct witness *w, const char *target, int former_days, int days, const char *by)
 {
-	int r = begin(w, WITNESS_LOCKED, &changed_shape);
-
-	if (r < 0)
-		return r;
-	put(w, 0, target);
-	batch_int(w->batch, 1, former_days);
-	batch_int(w->batch, 2, days);
-	put(w, 3, by);
-	return witness_end(w);
+	return say(w, WITNESS_LOCKED, &changed_shape, OWN_VALUES(own_text(target), own_number(former_days), own_number(days), own_text(by)));
 }
 
-int witness_retention_locked(struct witness *w, const char *target, int days, int64_t until, const char *by)
+/* The end of a time: no second of it is left out. */
+static struct own_value until(int64_t ns)
 {
-	int r = begin(w, WITNESS_LOCKED, &locked_shape);
+	return own_time((ns + (int64_t)NS_PER_SEC - 1) / (int64_t)NS_PER_SEC);
+}
 
-	if (r < 0)
-		return r;
-	put(w, 0, target);
-	batch_int(w->batch, 1, days);
-	put_time(w, 2, (until + (int64_t)NS_PER_SEC - 1) / (int64_t)NS_PER_SEC);
-	put(w, 3, by);
-	return witness_end(w);
+int witness_retention_locked(struct witness *w, const char *target, int days, int64_t ns, const char *by)
+{
+	return say(w, WITNESS_LOCKED, &locked_shape, OWN_VALUES(own_text(target), own_number(days), until(ns), own_text(by)));
 }
 
 /* Without a bound there is no time. */
 static int hold(struct witness *w, const struct shape *shape, const struct retention_hold *h, const char *reason, const char *by)
 {
-	int r = begin(w, WITNESS_HELD, shape);
-
-	if (r < 0)
-		return r;
-	put(w, 0, h->name);
-	put(w, 1, *h->target ? h->target : "everything");
-	if (h->from != INT64_MIN)
-		put_time(w, 2, h->from / (int64_t)NS_PER_SEC);
-	if (h->to != INT64_MAX)
-		put_time(w, 3, (h->to + (int64_t)NS_PER_SEC - 1) / (int64_t)NS_PER_SEC);
-	put(w, 4, reason);
-	put(w, 5, by);
-	return witness_end(w);
+	return say(w, WITNESS_HELD, shape,
+		   OWN_VALUES(own_text(h->name), own_text(*h->target ? h->target : "everything"),
+			      own_if(h->from != INT64_MIN, own_time(h->from / (int64_t)NS_PER_SEC)),
+			      own_if(h->to != INT64_MAX, until(h->to)), own_text(reason), own_text(by)));
 }
 
 int witness_hold_placed(struct witness *w, const struct retention_hold *h)
