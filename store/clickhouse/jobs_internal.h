@@ -7,9 +7,10 @@
 
 #include "jobs.h"
 #include "store/lake/engine.h"
+#include "store/queries.h"
 #include "translate.h"
 
-#define JOB_PAGE 1000u			/* rows kept together */
+#define JOB_PAGE QUERIES_PAGE_MAX	/* rows kept together; an answer is of one such page */
 #define JOB_ANSWER_MAX (64u << 20)
 
 struct job_state {

@@ -10,10 +10,8 @@
 #include "lib/log.h"
 #include "proto/json.h"
 #include "store/input.h"
-#include "store/lake/sandbox.h"
+#include "store/queries.h"
 #include "store/token.h"
-
-#define DAYS_SHOWN 7
 
 static int broken(struct reply *r)
 {
@@ -23,6 +21,11 @@ static int broken(struct reply *r)
 static struct jobs *jobs_of(struct store *st)
 {
 	return cluster_of(st)->jobs;
+}
+
+static struct str text_of(const struct buf *b)
+{
+	return (struct str){ (const char *)b->p, b->n };
 }
 
 /* ---- StartQuery */
@@ -39,11 +42,10 @@ static int start_fault(int res, const char *why, struct reply *r)
 
 int cluster_start_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	struct json j = { .out = &r->body };
 	char id[37], why[DUCK_WHY_MAX] = "";
 	const char *text;
 	size_t n;
-	int res = input_text(in, "QueryStatement", r, &text, &n);
+	int res = queries_take_statement(in, r, &text, &n);
 
 	if (res < 0)
 		return res;
@@ -51,14 +53,10 @@ int cluster_start_query(struct store *st, struct json_object *in, struct op_stat
 		return reply_fault(r, 503, "ServiceUnavailableException", "The store has no parser for SQL.");
 	if (input_has(in, "QueryParameters") || input_has(in, "DeliveryS3Uri") || input_has(in, "QueryAlias"))
 		return reply_error(r, "UnsupportedOperationException", "This engine takes a QueryStatement only.");
-	if (!text || !n || n > SANDBOX_STATEMENT_MAX)
-		return reply_error(r, "ValidationException", "QueryStatement must have 1 to %d characters.", SANDBOX_STATEMENT_MAX);
 	res = job_start(jobs_of(st), text, n, id, why);
 	if (res < 0)
 		return start_fault(res, why, r);
-	json_open(&j, NULL, '{');
-	json_string(&j, "QueryId", id);
-	json_close(&j, '}');
+	queries_answer(r, id, NULL);
 	return 0;
 }
 
@@ -69,14 +67,14 @@ static int find(struct store *st, struct json_object *in, struct reply *r, struc
 	uint8_t raw[16];
 	const char *id;
 	char text[37];
-	size_t n;
-	int res = input_text(in, "QueryId", r, &id, &n);
+	int res = queries_take_id(in, r, &id);
 
 	if (res < 0)
 		return res;
-	if (!id || uuid_parse(id, raw) < 0)
-		return reply_error(r, "ValidationException", "QueryId is not an id of a query.");
-	uuid_text(raw, text);
+	if (!id)
+		return queries_lack(r, "queryId");
+	uuid_parse(id, raw);
+	uuid_text(raw, text);	/* as it is kept: in small letters */
 	res = kept_find(cluster_of(st), text, ret_s);
 	if (res == -ENOENT)
 		return reply_error(r, "QueryIdNotFoundException", "The query does not exist.");
@@ -92,18 +90,7 @@ int cluster_describe_query(struct store *st, struct json_object *in, struct op_s
 	if (res < 0)
 		return res;
 	json_open(&j, NULL, '{');
-	json_string(&j, "QueryId", s.id);
-	json_text(&j, "QueryString", s.statement.p, s.statement.n);
-	json_string(&j, "QueryStatus", s.status);
-	json_open(&j, "QueryStatistics", '{');
-	json_uint(&j, "EventsMatched", s.rows);
-	json_uint(&j, "EventsScanned", s.scanned);
-	json_uint(&j, "BytesScanned", s.bytes);
-	json_int(&j, "ExecutionTimeInMillis", ((s.finished ? s.finished : clock_wall()) - s.created) / (int64_t)NS_PER_MS);
-	json_time(&j, "CreationTime", s.created);
-	json_close(&j, '}');
-	if (s.error.n)
-		json_text(&j, "ErrorMessage", s.error.p, s.error.n);
+	queries_show(&j, &(struct query_shown){ s.id, s.status, text_of(&s.statement), text_of(&s.error), s.rows, s.scanned, s.bytes, s.created, s.finished });
 	json_close(&j, '}');
 	return 0;
 }
@@ -111,45 +98,17 @@ int cluster_describe_query(struct store *st, struct json_object *in, struct op_s
 int cluster_cancel_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	_cleanup_(job_state_free) struct job_state s = { .rows = 0 };
-	struct json j = { .out = &r->body };
 	int res = find(st, in, r, &s);
 
 	if (res < 0)
 		return res;
 	if (strcmp(s.status, "RUNNING") || job_cancel(jobs_of(st), s.id) < 0)
 		return reply_error(r, "InactiveQueryException", "The query is not running at this store: its status is %s.", s.status);
-	json_open(&j, NULL, '{');
-	json_string(&j, "QueryId", s.id);
-	json_string(&j, "QueryStatus", "CANCELLED");
-	json_close(&j, '}');
+	queries_answer(r, s.id, "CANCELLED");
 	return 0;
 }
 
 /* ---- results */
-
-static int page_start(struct store *st, struct json_object *in, const char *id, struct reply *r, uint64_t *ret_at, unsigned *ret_max)
-{
-	struct index_key at;
-	const char *token;
-	int64_t max;
-	size_t n;
-	bool has;
-	int res = input_text(in, "NextToken", r, &token, &n);
-
-	if (!res)
-		res = input_int(in, "MaxQueryResults", r, &has, &max);
-	if (res < 0)
-		return res;
-	if (has && (max < 1 || max > (int64_t)JOB_PAGE))
-		return reply_error(r, "InvalidMaxResultsException", "MaxQueryResults must be between 1 and %u.", JOB_PAGE);
-	*ret_max = has ? (unsigned)max : JOB_PAGE;
-	*ret_at = 0;
-	if (token && token_read(st->token_key, id, strlen(id), token, &at) < 0)
-		return reply_error(r, "InvalidNextTokenException", "The NextToken is not valid, or was given for other parameters.");
-	if (token)
-		*ret_at = at.place.pos;
-	return 0;
-}
 
 /* Rows from at on, of one page. */
 static int add_rows(struct store *st, const struct job_state *s, uint64_t at, unsigned max, struct json *j, unsigned *ret_n)
@@ -181,27 +140,21 @@ int cluster_get_query_results(struct store *st, struct json_object *in, struct o
 {
 	_cleanup_(job_state_free) struct job_state s = { .rows = 0 };
 	struct json j = { .out = &r->body };
+	struct index_key at;
 	unsigned max = 0, n = 0;
-	uint64_t at = 0;
 	bool done;
 	int res = find(st, in, r, &s);
 
 	if (!res)
-		res = page_start(st, in, s.id, r, &at, &max);
+		res = queries_take_page(st, in, "MaxQueryResults", s.id, strlen(s.id), r, &max, &at);
 	if (res < 0)
 		return res;
 	done = !strcmp(s.status, "FINISHED");
 	json_open(&j, NULL, '{');
 	json_string(&j, "QueryStatus", s.status);
-	if (done && add_rows(st, &s, at, max, &j, &n) < 0)
+	if (done && add_rows(st, &s, at.place.pos, max, &j, &n) < 0)
 		return broken(r);
-	json_open(&j, "QueryStatistics", '{');
-	json_uint(&j, "ResultsCount", n);
-	json_uint(&j, "TotalResultsCount", done ? s.rows : 0);
-	json_uint(&j, "BytesScanned", s.bytes);
-	json_close(&j, '}');
-	if (s.error.n)
-		json_text(&j, "ErrorMessage", s.error.p, s.error.n);
+	queries_show_counts(&j, n, done ? s.rows : 0, s.bytes, text_of(&s.error));
 	json_close(&j, '}');
 	return 0;
 }
@@ -210,13 +163,7 @@ int cluster_get_query_results(struct store *st, struct json_object *in, struct o
 
 static void list_one(void *ctx, const struct job_state *s)
 {
-	struct json *j = ctx;
-
-	json_open(j, NULL, '{');
-	json_string(j, "QueryId", s->id);
-	json_string(j, "QueryStatus", s->status);
-	json_time(j, "CreationTime", s->created);
-	json_close(j, '}');
+	queries_show_listed(ctx, s->id, s->status, s->created);
 }
 
 int cluster_list_queries(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
@@ -230,7 +177,7 @@ int cluster_list_queries(struct store *st, struct json_object *in, struct op_sta
 		return res;
 	json_open(&j, NULL, '{');
 	json_open(&j, "Queries", '[');
-	if (kept_list(cluster_of(st), clock_wall() - DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC, INT64_MAX, status, JOB_PAGE, list_one, &j) < 0)
+	if (kept_list(cluster_of(st), clock_wall() - QUERIES_DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC, INT64_MAX, status, JOB_PAGE, list_one, &j) < 0)
 		return broken(r);
 	json_close(&j, ']');
 	json_close(&j, '}');

@@ -7,8 +7,6 @@
 #include "store/index.h"
 #include "store/reply.h"
 
-#define LAKE_RESULTS_MAX 1000
-
 struct json_object;
 
 struct lake *lake_of(struct store *st, struct reply *r);	/* NULL: there is none, the reply says why */

@@ -16,59 +16,20 @@
 #include "save.h"
 #include "store/input.h"
 #include "store/ops.h"
+#include "store/queries.h"
 #include "store/token.h"
 
 #define PARAMS_MAX 10
 #define PARAM_BYTES_MAX 1024
 #define ALIAS_MAX 256
-#define DAYS_SHOWN 7
-
-/* ---- pages */
-
-static int page_max(struct json_object *in, const char *key, struct reply *r, unsigned *ret_max)
-{
-	int64_t v;
-	bool has;
-	int res = input_int(in, key, r, &has, &v);
-
-	if (res < 0)
-		return res;
-	if (has && (v < 1 || v > LAKE_RESULTS_MAX))
-		return reply_error(r, "InvalidMaxResultsException", "%s must be between 1 and %d.", key, LAKE_RESULTS_MAX);
-	*ret_max = has ? (unsigned)v : LAKE_RESULTS_MAX;
-	return 0;
-}
-
-static int page_token(struct store *st, struct json_object *in, const void *binding, size_t n, struct reply *r,
-		      struct index_key *ret_at)
-{
-	const char *token;
-	size_t len;
-	int res = input_text(in, "NextToken", r, &token, &len);
-
-	memset(ret_at, 0, sizeof(*ret_at));
-	if (res < 0 || !token)
-		return res;
-	if (token_read(st->token_key, binding, n, token, ret_at) < 0)
-		return reply_error(r, "InvalidNextTokenException", "The NextToken is not valid, or was given for other parameters.");
-	return 0;
-}
 
 int lake_page(struct store *st, struct json_object *in, const void *binding, size_t n, struct reply *r, unsigned *ret_max,
 	      struct index_key *ret_at)
 {
-	int res = page_max(in, "MaxResults", r, ret_max);
-
-	return res ? res : page_token(st, in, binding, n, r, ret_at);
+	return queries_take_page(st, in, "MaxResults", binding, n, r, ret_max, ret_at);
 }
 
 /* ---- StartQuery */
-
-static int null_member(struct reply *r, const char *name)
-{
-	return reply_error(r, "ValidationException",
-			   "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", name);
-}
 
 static int take_params(struct json_object *in, struct reply *r, const char *params[PARAMS_MAX], unsigned *ret_n)
 {
@@ -106,22 +67,17 @@ static int take_statement(struct json_object *in, struct reply *r, struct query_
 {
 	const char *text;
 	size_t n;
-	int res = input_text(in, "QueryStatement", r, &q->statement, &q->statement_len);
+	int res = input_text(in, "QueryAlias", r, &q->alias, &n);
 
-	if (!res)
-		res = input_text(in, "QueryAlias", r, &q->alias, &n);
 	if (!res && q->alias && (!*q->alias || n > ALIAS_MAX))
 		return reply_error(r, "InvalidParameterException", "QueryAlias has 1 to %d characters.", ALIAS_MAX);
 	if (!res)
 		res = input_text(in, "EventDataStoreOwnerAccountId", r, &text, &n);
 	if (res < 0)
 		return res;
-	if (!q->statement)
-		return q->alias ? reply_error(r, "UnsupportedOperationException", "QueryAlias needs a dashboard; give a QueryStatement.") :
-				  null_member(r, "queryStatement");
-	if (!q->statement_len || q->statement_len > SANDBOX_STATEMENT_MAX)
-		return reply_error(r, "ValidationException", "QueryStatement must have 1 to %d characters.", SANDBOX_STATEMENT_MAX);
-	return 0;
+	if (q->alias && !input_has(in, "QueryStatement"))
+		return reply_error(r, "UnsupportedOperationException", "QueryAlias needs a dashboard; give a QueryStatement.");
+	return queries_take_statement(in, r, &q->statement, &q->statement_len);
 }
 
 static int start_error(enum query_fault f, const struct caller *caller, const char *why, struct reply *r)
@@ -146,7 +102,6 @@ int op_start_query(struct store *st, struct json_object *in, struct op_state *st
 {
 	const char *params[PARAMS_MAX];
 	struct query_request q = { .params = params, .caller = state->caller };
-	struct json j = { .out = &r->body };
 	char id[UUID_TEXT], why[DUCK_WHY_MAX];
 	struct save_place place;
 	enum query_fault f;
@@ -160,9 +115,7 @@ int op_start_query(struct store *st, struct json_object *in, struct op_state *st
 	f = query_start(st->lake, &q, id, why);
 	if (f)
 		return start_error(f, state->caller, why, r);
-	json_open(&j, NULL, '{');
-	json_string(&j, "QueryId", id);
-	json_close(&j, '}');
+	queries_answer(r, id, NULL);
 	return 0;
 }
 
@@ -173,26 +126,23 @@ static int named_query(struct store *st, const struct caller *caller, struct jso
 		       struct query_row *ret_q, struct buf *statement, struct buf *error)
 {
 	const char *id, *alias = NULL;
-	uint8_t raw[16];
 	size_t n;
 	int res;
 
 	if (!lake_of(st, r))
 		return -EINVAL;
-	res = input_text(in, "QueryId", r, &id, &n);
+	res = queries_take_id(in, r, &id);
 	if (!res && by_alias)
 		res = input_text(in, "QueryAlias", r, &alias, &n);
 	if (res < 0)
 		return res;
 	if (!id && !alias)
-		return by_alias ? reply_error(r, "InvalidParameterException", "QueryId or QueryAlias is needed.") : null_member(r, "queryId");
-	if (id && uuid_parse(id, raw) < 0)
-		return reply_error(r, "ValidationException", "QueryId is not an id of a query.");
+		return by_alias ? reply_error(r, "InvalidParameterException", "QueryId or QueryAlias is needed.") : queries_lack(r, "queryId");
 	res = manifest_query_get(st->lake->manifest, id, alias, ret_q, statement, error);
 	if (!res && caller_is_scoped(caller) && !manifest_query_is_of(st->lake->manifest, ret_q->id, caller->id))
 		res = -ENOENT;
 	if (res == -ENOENT)
-		return reply_error(r, "QueryIdNotFoundException", "The query does not exist or is older than %d days.", DAYS_SHOWN);
+		return reply_error(r, "QueryIdNotFoundException", "The query does not exist or is older than %d days.", QUERIES_DAYS_SHOWN);
 	return res < 0 ? lake_broken(r) : 0;
 }
 
@@ -202,24 +152,12 @@ int op_describe_query(struct store *st, struct json_object *in, struct op_state 
 	char status[32];
 	struct json j = { .out = &r->body };
 	struct query_row q;
-	int64_t until;
 
 	if (named_query(st, state->caller, in, true, r, &q, &statement, &error) < 0)
 		return -EINVAL;
-	until = q.finished ? q.finished : clock_wall();
 	json_open(&j, NULL, '{');
-	json_string(&j, "QueryId", q.id);
-	json_text(&j, "QueryString", statement.p, statement.n);
-	json_string(&j, "QueryStatus", query_status_name(q.status));
-	json_open(&j, "QueryStatistics", '{');
-	json_uint(&j, "EventsMatched", q.rows);
-	json_uint(&j, "EventsScanned", q.scanned);
-	json_uint(&j, "BytesScanned", q.bytes);
-	json_int(&j, "ExecutionTimeInMillis", (until - q.created) / (int64_t)NS_PER_MS);
-	json_time(&j, "CreationTime", q.created);
-	json_close(&j, '}');
-	if (error.n)
-		json_text(&j, "ErrorMessage", error.p, error.n);
+	queries_show(&j, &(struct query_shown){ q.id, query_status_name(q.status), { (char *)statement.p, statement.n }, { (char *)error.p, error.n },
+						q.rows, q.scanned, q.bytes, q.created, q.finished });
 	if (manifest_saved_get(st->lake->manifest, q.id, &uri, status) == 0) {
 		json_text(&j, "DeliveryS3Uri", uri.p, uri.n);
 		json_string(&j, "DeliveryStatus", status);
@@ -230,17 +168,13 @@ int op_describe_query(struct store *st, struct json_object *in, struct op_state 
 
 int op_cancel_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	struct json j = { .out = &r->body };
 	struct query_row q;
 
 	if (named_query(st, state->caller, in, false, r, &q, NULL, NULL) < 0)
 		return -EINVAL;
 	if (q.status > QUERY_RUNNING || query_cancel(st->lake, q.id) < 0)
 		return reply_error(r, "InactiveQueryException", "The query is not running: its status is %s.", query_status_name(q.status));
-	json_open(&j, NULL, '{');
-	json_string(&j, "QueryId", q.id);
-	json_string(&j, "QueryStatus", "CANCELLED");
-	json_close(&j, '}');
+	queries_answer(r, q.id, "CANCELLED");
 	return 0;
 }
 
@@ -278,21 +212,15 @@ int op_get_query_results(struct store *st, struct json_object *in, struct op_sta
 	unsigned max, n = 0;
 	bool shown;
 
-	if (named_query(st, state->caller, in, false, r, &q, NULL, &error) < 0 || page_max(in, "MaxQueryResults", r, &max) < 0 ||
-	    page_token(st, in, q.id, strlen(q.id), r, &at) < 0)
+	if (named_query(st, state->caller, in, false, r, &q, NULL, &error) < 0 ||
+	    queries_take_page(st, in, "MaxQueryResults", q.id, strlen(q.id), r, &max, &at) < 0)
 		return -EINVAL;
 	shown = q.status == QUERY_FINISHED || q.status == QUERY_TIMED_OUT;
 	json_open(&j, NULL, '{');
 	json_string(&j, "QueryStatus", query_status_name(q.status));
 	if (shown && result_rows(st, &q, &at, max, &j, &n) < 0)
 		return lake_broken(r);
-	json_open(&j, "QueryStatistics", '{');
-	json_uint(&j, "ResultsCount", n);
-	json_uint(&j, "TotalResultsCount", shown ? q.rows : 0);
-	json_uint(&j, "BytesScanned", q.bytes);
-	json_close(&j, '}');
-	if (error.n)
-		json_text(&j, "ErrorMessage", error.p, error.n);
+	queries_show_counts(&j, n, shown ? q.rows : 0, q.bytes, (struct str){ (char *)error.p, error.n });
 	json_close(&j, '}');
 	return r->body.failed ? lake_broken(r) : 0;
 }
@@ -326,7 +254,7 @@ static int take_times(struct json_object *in, struct reply *r, int64_t *ret_from
 		return res;
 	if ((has_start && (start < 0 || start > 9e9)) || (has_end && (end < 0 || end > 9e9)) || (has_start && has_end && start > end))
 		return reply_error(r, "InvalidDateRangeException", "StartTime must not be after EndTime.");
-	*ret_from = has_start ? (int64_t)(start * 1e9) : clock_wall() - DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC;
+	*ret_from = has_start ? (int64_t)(start * 1e9) : clock_wall() - QUERIES_DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC;
 	*ret_to = has_end ? (int64_t)(end * 1e9) : INT64_MAX;
 	return 0;
 }
@@ -342,13 +270,8 @@ static int list_page(struct store *st, const char *id, const char *key, const in
 	if (!rows || manifest_queries(st->lake->manifest, id, key, times[0], times[1], status, before, rows, max + 1, &n) < 0)
 		return -EIO;
 	json_open(j, "Queries", '[');
-	for (unsigned i = 0; i < n && i < max; i++) {
-		json_open(j, NULL, '{');
-		json_string(j, "QueryId", rows[i].id);
-		json_string(j, "QueryStatus", query_status_name(rows[i].status));
-		json_time(j, "CreationTime", rows[i].created);
-		json_close(j, '}');
-	}
+	for (unsigned i = 0; i < n && i < max; i++)
+		queries_show_listed(j, rows[i].id, query_status_name(rows[i].status), rows[i].created);
 	json_close(j, ']');
 	if (n > max) {
 		next.time = rows[max - 1].created;

@@ -377,6 +377,7 @@ def the_command_line_asks(t):
         t.equal((code, len(out.splitlines())), (0, COUNT), "all pages")
         code, out, err = ask("SELECT nosuch FROM events")
         t.ok(code == 1 and not out and err.startswith("hosttrail: InvalidQueryStatementException: ") and err.count("\n") == 1, "refused: %r" % err)
+        until(lambda: STORE.metric("lake_queries") == 0, "those before it to have ended")
         endless = subprocess.Popen([tap.program("hosttrail"), "query", "--dir", d, "SELECT count(*) FROM events a, events b, events c WHERE a.eventjson || "
                                     "b.eventjson < c.eventjson"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         until(lambda: STORE.metric("lake_queries") == 1, "it to run")

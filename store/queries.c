@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queries.h"
+
+#include <string.h>
+
+#include "input.h"
+#include "lake/sandbox.h"
+#include "lib/clock.h"
+#include "proto/recordread.h"
+#include "store.h"
+#include "token.h"
+
+int queries_lack(struct reply *r, const char *name)
+{
+	return reply_error(r, "ValidationException",
+			   "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", name);
+}
+
+int queries_take_statement(struct json_object *in, struct reply *r, const char **ret, size_t *ret_n)
+{
+	int res = input_text(in, "QueryStatement", r, ret, ret_n);
+
+	if (res < 0)
+		return res;
+	if (!*ret)
+		return queries_lack(r, "queryStatement");
+	if (!*ret_n || *ret_n > SANDBOX_STATEMENT_MAX)
+		return reply_error(r, "ValidationException", "QueryStatement must have 1 to %d characters.", SANDBOX_STATEMENT_MAX);
+	return 0;
+}
+
+int queries_take_id(struct json_object *in, struct reply *r, const char **ret_id)
+{
+	uint8_t raw[16];
+	size_t n;
+	int res = input_text(in, "QueryId", r, ret_id, &n);
+
+	if (!res && *ret_id && uuid_parse(*ret_id, raw) < 0)
+		res = reply_error(r, "ValidationException", "QueryId is not an id of a query.");
+	return res;
+}
+
+int queries_take_page(struct store *st, struct json_object *in, const char *max_key, const void *binding, size_t n, struct reply *r,
+		      unsigned *ret_max, struct index_key *ret_at)
+{
+	const char *token;
+	int64_t max;
+	size_t len;
+	bool has;
+	int res = input_int(in, max_key, r, &has, &max);
+
+	memset(ret_at, 0, sizeof(*ret_at));
+	if (!res && has && (max < 1 || max > (int64_t)QUERIES_PAGE_MAX))
+		res = reply_error(r, "InvalidMaxResultsException", "%s must be between 1 and %u.", max_key, QUERIES_PAGE_MAX);
+	if (!res)
+		res = input_text(in, "NextToken", r, &token, &len);
+	if (!res && token && token_read(st->token_key, binding, n, token, ret_at) < 0)
+		res = reply_error(r, "InvalidNextTokenException", "The NextToken is not valid, or was given for other parameters.");
+	if (!res)
+		*ret_max = has ? (unsigned)max : QUERIES_PAGE_MAX;
+	return res;
+}
+
+static void show_error(struct json *j, struct str error)
+{
+	if (error.n)
+		json_text(j, "ErrorMessage", error.p, error.n);
+}
+
+void queries_show(struct json *j, const struct query_shown *q)
+{
+	int64_t until = q->finished ? q->finished : clock_wall();
+
+	json_string(j, "QueryId", q->id);
+	json_text(j, "QueryString", q->statement.p, q->statement.n);
+	json_string(j, "QueryStatus", q->status);
+	json_open(j, "QueryStatistics", '{');
+	json_uint(j, "EventsMatched", q->rows);
+	json_uint(j, "EventsScanned", q->scanned);
+	json_uint(j, "BytesScanned", q->bytes);
+	json_int(j, "ExecutionTimeInMillis", (until - q->created) / (int64_t)NS_PER_MS);
+	json_time(j, "CreationTime", q->created);
+	json_close(j, '}');
+	show_error(j, q->error);
+}
+
+void queries_show_counts(struct json *j, unsigned n, uint64_t total, uint64_t bytes, struct str error)
+{
+	json_open(j, "QueryStatistics", '{');
+	json_uint(j, "ResultsCount", n);
+	json_uint(j, "TotalResultsCount", total);
+	json_uint(j, "BytesScanned", bytes);
+	json_close(j, '}');
+	show_error(j, error);
+}
+
+void queries_show_listed(struct json *j, const char *id, const char *status, int64_t created)
+{
+	json_open(j, NULL, '{');
+	json_string(j, "QueryId", id);
+	json_string(j, "QueryStatus", status);
+	json_time(j, "CreationTime", created);
+	json_close(j, '}');
+}
+
+void queries_answer(struct reply *r, const char *id, const char *status)
+{
+	struct json j = { .out = &r->body };
+
+	json_open(&j, NULL, '{');
+	json_string(&j, "QueryId", id);
+	if (status)
+		json_string(&j, "QueryStatus", status);
+	json_close(&j, '}');
+}
