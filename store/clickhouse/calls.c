@@ -29,7 +29,9 @@ static const struct {
 	{ "day", "toDayOfMonth", 1, 1 }, { "month", "toMonth", 1, 1 }, { "year", "toYear", 1, 1 }, { "date", "toDate", 1, 1 },
 	{ "from_unixtime", "toDateTime|" IN_UTC, 1, 1 }, { "to_unixtime", "toUInt32", 1, 1 },
 	{ "from_iso8601_timestamp", "parseDateTimeBestEffort|" IN_UTC, 1, 1 }, { "now", "toTimeZone|now()" IN_UTC, 0, 0 },
-	{ "current_timestamp", "toTimeZone|now()" IN_UTC, 0, 0 }, { "get_current_timestamp", "toTimeZone|now()" IN_UTC, 0, 0 },
+	{ "get_current_timestamp", "toTimeZone|now()" IN_UTC, 0, 0 },
+	/* to the parser these are names, like a column's */
+	{ "current_timestamp", "toTimeZone|now()" IN_UTC, 0, 0 }, { "current_date", "toDate|toTimeZone(now()" IN_UTC ")", 0, 0 },
 };
 
 /* A constant's text, or NULL. */
@@ -187,6 +189,19 @@ static int special(struct translator *t, struct json_object *e, const struct sco
 		return element(t, e, s);
 	if (!strcmp(name, "json_extract_scalar") || !strcmp(name, "json_extract_string"))
 		return extracted(t, e, s);
+	return 1;
+}
+
+int translate_word(struct translator *t, const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *more = strchrnul(table[i].theirs, '|');
+
+		if (strncmp(table[i].name, "current_", 8) || strcasecmp(table[i].name, name))
+			continue;
+		buf_addf(t->out, "%.*s(%s)", (int)(more - table[i].theirs), table[i].theirs, more + 1);
+		return 0;
+	}
 	return 1;
 }
 

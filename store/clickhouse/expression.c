@@ -103,11 +103,7 @@ static int column(struct translator *t, struct json_object *e, const struct scop
 		translate_name(t, tree_text(other, "alias"));
 	else if (!s->events)
 		translate_name(t, buf_text(&name));
-	else if (!strcasecmp(buf_text(&name), "current_timestamp"))	/* to the parser a word like any other */
-		buf_adds(t->out, "toTimeZone(now(), 'UTC')");
-	else if (!strcasecmp(buf_text(&name), "current_date"))
-		buf_adds(t->out, "toDate(toTimeZone(now(), 'UTC'))");
-	else
+	else if (translate_word(t, buf_text(&name)))
 		return translate_refuse(t, "there is no column that this engine can show:", buf_text(&name));
 	return 0;
 }

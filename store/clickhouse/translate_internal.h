@@ -36,6 +36,8 @@ bool tree_is(struct json_object *o, const char *key, const char *value);
 int translate_select(struct translator *t, struct json_object *node, const struct scope *outer);
 int translate_expression(struct translator *t, struct json_object *e, const struct scope *s);
 int translate_call(struct translator *t, struct json_object *e, const struct scope *s);
+/* CURRENT_TIMESTAMP and CURRENT_DATE, which SQL has without brackets. 1: it is neither. */
+int translate_word(struct translator *t, const char *name);
 /* The column that e names, if it is one of the event data store's. */
 const struct column *translate_column(struct json_object *e, const struct scope *s);
 void translate_name(struct translator *t, const char *name);	/* quoted; odd characters become _ */
