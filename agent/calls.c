@@ -44,6 +44,8 @@ static const struct ht_call_desc descs[] = {
 #define FSUID HT_CALL_F_FSUID
 #define SETID HT_CALL_F_SETID
 #define EXEFILE HT_CALL_F_EXEFILE
+#define IDENTITY HT_CALL_F_IDENTITY
+#define OTHERS HT_CALL_F_OTHERS
 #define HIGHRATE HT_CALL_F_HIGHRATE
 #define HOOK(kind) (HT_HOOK_##kind << HOOK_SHIFT)
 #define HOOK_SHIFT 16	/* behind the flags */
@@ -67,6 +69,8 @@ static const struct ht_call_desc descs[] = {
 #undef NEWPEER
 #undef LASTING
 #undef EXEFILE
+#undef IDENTITY
+#undef OTHERS
 #undef FSUID
 #undef SETID
 #undef HIGHRATE

@@ -73,6 +73,8 @@ enum ht_call_flag {
 	HT_CALL_F_EXEFILE = 1 << 8,	/* may tell the kernel that the process runs another file: looked at when it
 					 * is entered, captured or not */
 	HT_CALL_F_LASTING = 1 << 9,	/* goes on when it is interrupted: each time the kernel leaves it is a record (connect) */
+	HT_CALL_F_IDENTITY = 1 << 10,	/* may change who its task is in what no compared word tells: looked at when it is entered, captured or not */
+	HT_CALL_F_OTHERS = 1 << 11,	/* did other threads run while it was made? Looked at when it is entered */
 	HT_CALL_F_SETID = 1 << 7,	/* class control instead when args[mode_arg] has S_ISUID or S_ISGID */
 };
 

@@ -641,6 +641,8 @@ __noinline int op_run(struct scratch *s, __u32 i)
 	case HT_OP_FD:
 		if (arg < 6)
 			fd_emit(s, s->c.args[arg], arg, HT_WALK_FD);
+		if ((d->flags & HT_CALL_F_OTHERS) && (s->evflags & HT_EV_F_SHARED_FILES) && !(s->evflags & HT_EV_F_URING) && others_quiet(0))
+			s->evflags &= ~HT_EV_F_SHARED_FILES;
 		break;
 	case HT_OP_RETFD:
 		if (s->c.ret >= 0 && !s->object)

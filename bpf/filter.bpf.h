@@ -90,6 +90,16 @@ static __always_inline bool named_differ(const struct named *a, const struct nam
 	return d != 0;
 }
 
+#define AF_UNIX_ 1
+
+/* A relative name of a Unix socket: the same bytes mean another one elsewhere. */
+static __always_inline bool names_from_cwd(const struct named *to)
+{
+	__u8 first = to->w[0] >> 16;
+
+	return (__u16)to->w[0] == AF_UNIX_ && first && first != '/';
+}
+
 /* True, and remembered if the send succeeded, when this is not the address that the socket sent to last. No socket: true. */
 static __always_inline bool peer_changes(__u64 file, const struct named *to, bool succeeded)
 {
@@ -97,7 +107,7 @@ static __always_inline bool peer_changes(__u64 file, const struct named *to, boo
 	struct peer key = {};
 	__u64 inode;
 
-	if (!file)
+	if (!file || names_from_cwd(to))
 		return true;
 	inode = KREAD(struct file, file, f_inode);
 	if ((KREAD(struct inode, inode, i_mode) & S_IFMT_) != S_IFSOCK_)

@@ -21,6 +21,7 @@
 #include "bpf/walk.bpf.h"
 #include "bpf/keptexe.bpf.h"
 #include "bpf/ident.bpf.h"
+#include "bpf/others.bpf.h"
 #include "bpf/fields.bpf.h"
 #include "bpf/flood.bpf.h"
 #include "bpf/merge.bpf.h"

@@ -159,8 +159,10 @@ static __always_inline __u32 uid_in_ns(struct scratch *s, __u64 ns, __u32 kuid)
 {
 	__u32 n = KREAD(struct user_namespace, ns, uid_map.nr_extents), *m = s->uid_map;
 
+	s->unmapped = 0;
 	if (!KREAD(struct user_namespace, ns, level))
 		return kuid;
+	s->unmapped = !n;
 	if (bpf_probe_read_kernel(m, sizeof(s->uid_map), (void *)(ns + bpf_core_field_offset(struct user_namespace, uid_map.extent))))
 		return 65534;
 #pragma unroll
@@ -393,7 +395,18 @@ static __always_inline bool ident_deliver(struct scratch *s, struct task *t, __u
 		return false;
 	scratch_charge(s, class, cpu, n);
 	t->delivered |= bit;
+	if (s->unmapped)	/* it gets one, once, and nothing that is compared tells: ask again */
+		t->was.user_ns = 0;
 	return true;
+}
+
+/* Who the task is may be about to change, and no word that is compared tells: an address is soon used again. */
+static __always_inline void ident_forget(struct task_struct *task)
+{
+	struct task *t = bpf_task_storage_get(&tasks, task, 0, 0);
+
+	if (t)
+		t->gen = 0;
 }
 
 /*

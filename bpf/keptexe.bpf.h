@@ -9,6 +9,7 @@
 #ifndef HOSTTRAIL_KEPTEXE_BPF_H
 #define HOSTTRAIL_KEPTEXE_BPF_H
 
+#define PR_SET_NAME_ 15
 #define PR_SET_MM_ 35
 #define PR_SET_MM_EXE_FILE_ 13
 #define PR_SET_MM_MAP_ 14

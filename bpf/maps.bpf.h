@@ -77,6 +77,7 @@ struct held {			/* a call that the kernel is about to restart */
 	__u8 abi;
 	__u8 pad[3];
 	__u64 sp;
+	__u64 alt, alt_size;	/* the stack for handlers, which a handler may not see any more (SS_AUTODISARM) */
 };
 
 struct stash {			/* an exec as it was entered, a fork where its child was made */
@@ -95,6 +96,14 @@ struct compared {		/* what makes an identity another one; compared word by word 
 	__u64 ns_inums;		/* of mount and network namespace: an nsproxy's address is soon used again */
 	__u64 exe_file;
 	__u64 parent, sid, tty;
+};
+
+struct others {			/* a look at the threads of a process, see others.bpf.h */
+	__u64 self, head, node;	/* struct task_struct *, struct list_head * */
+	__u64 files;
+	__u64 runs;		/* a sum over them: who, and how often switched away from */
+	__u32 have;		/* this table of descriptors */
+	__u32 n;		/* threads; 0: one runs, or there are too many */
 };
 
 struct task {
@@ -124,7 +133,9 @@ struct task {
 	__u64 foreign;		/* struct files_struct * that another process has, or had, too */
 	__u64 ended;		/* how long ended threads of the process had run */
 	__u32 zeros;		/* what it said: HT_EV_F_LISTENED, or 0 */
-	__u32 pad;
+	__u32 others;		/* threads when a call was entered of which that is asked, see others.bpf.h; 0: nothing is known */
+	__u64 others_runs;
+	struct others look;
 };
 
 struct {
@@ -226,6 +237,8 @@ struct scratch {
 	__u32 object;		/* a hook's objects are in the event already */
 	__u32 cut;		/* what flood_cut() said: 0, or whose the call is that is to be merged or cut */
 	__u32 was_shared;	/* somebody who is gone by now may have changed the descriptors */
+	__u32 unmapped;		/* the identity at hand is in a user namespace that has no map of uids yet */
+	__u32 pad3;
 	__u64 task;		/* whoever took the scratch: struct task_struct *, see task_of() */
 	__u64 content;		/* digest of such a call */
 	__u64 cred;		/* struct cred * that the identity is made of; 0: the task's */

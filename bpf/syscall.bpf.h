@@ -94,6 +94,8 @@ static __always_inline int restart_hold(struct task *t, const struct call_in *in
 		t->held.call = in->call;
 		t->held.restarts = 0;
 		t->held.sp = regs->sp;
+		t->held.alt = this_task()->sas_ss_sp;
+		t->held.alt_size = this_task()->sas_ss_size;
 	}
 	t->held.code = in->ret;
 	if (t->held.restarts < 0xffff)
@@ -124,7 +126,7 @@ static __always_inline __u32 held_due(const struct task *t, const struct pt_regs
 {
 	struct task_struct *task = this_task();
 
-	if (!t->held.call || regs->sp < t->held.sp || regs->sp - task->sas_ss_sp < task->sas_ss_size)
+	if (!t->held.call || regs->sp < t->held.sp || regs->sp - t->held.alt < t->held.alt_size || regs->sp - task->sas_ss_sp < task->sas_ss_size)
 		return 0;
 	return HELD_DUE;
 }
@@ -372,10 +374,14 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 		tls_syscall(regs, nr, abi);
 	call &= HT_INDEX_MASK;
 	flags = desc_of(call)->flags;
-	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER | HT_CALL_F_NEWPEER)))
+	if (flags & HT_CALL_F_IDENTITY)
+		ident_forget(task);
+	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER | HT_CALL_F_NEWPEER | HT_CALL_F_OTHERS)))
 		return 0;
 	if (flags & HT_CALL_F_EXEFILE) {	/* by anybody: who is not recorded may be later */
 		arch_args_now(regs, abi, args);
+		if ((__u32)args[0] == PR_SET_NAME_)
+			ident_forget(task);
 		return exe_keep(args[0], args[1]);
 	}
 	if ((flags & HT_CALL_F_NORETURN) && ht_exit_has_mm)
@@ -384,6 +390,8 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 		return 0;
 	if (flags & HT_CALL_F_NORETURN)
 		return ident_ahead(call);
+	if (flags & HT_CALL_F_OTHERS)
+		return t && (files_shared(task) || t->foreign || t->ended != task->signal->sum_sched_runtime) ? others_begin(t) : 0;
 	if ((flags & HT_CALL_F_NEWPEER) || arch_multiplexer(nr, abi)) {
 		send_seen(task, t, regs, nr, abi, call);
 	} else if (!(flags & HT_CALL_F_EXEC)) {

@@ -47,6 +47,7 @@ SIZES = {
     "attacks.processes": (30, 2_000, "execs of each such kind, and processes that get one pid after the other"),
     "attacks.counted": (1_000, 50_000, "calls of each attack over rings that are too small for it"),
     "attacks.flood": (20_000, 500_000, "calls among which a thousandth is hidden"),
+    "attacks.groups": (12, 200, "lists of groups that a program has one after the other"),
     "attacks.bomb": (1_000, 50_000, "attempts of a fork bomb"),
     "attacks.short": (100_000, 1_000_000, "short-lived processes while the agent's memory is watched"),
     "attacks.agent_opens": (5_000, 200_000, "opens of one thread while the agent is attacked"),

@@ -352,7 +352,7 @@ def sends_to(trace):
 
 
 def evade_peers(t, trace, d, w):
-    t.equal([a or "abstract" for a in sends_to(trace)], re.search("^sends (.*)$", trace.out, re.M).group(1).split(), "sends")
+    t.equal([a or "unix" for a in sends_to(trace)], re.search("^sends (.*)$", trace.out, re.M).group(1).split(), "sends")
 
 
 def evade_messages(t, trace, d, w):
@@ -371,6 +371,17 @@ def exchanged(t, trace, d, w):
     t.equal(len(trace.calls("connect")), did(trace)["connect"], "connects")
 
 
+def evade_idle(t, trace, d, w):
+    t.equal([r.more.get("unverified") for r in trace.calls("connect")], [None] * 3, "in doubt without need")
+    t.equal({port_of(r) > 0 for r in trace.calls("connect")}, {True}, "ports")
+
+
+def evade_disarmed(t, trace, d, w):
+    pid = numbers_after(t, trace, "opened #")[0]
+    opens = [r for r in trace.calls("open", "openat") if r.pid == pid and r.asked() == d + "/fifo"]
+    t.equal([(r.error, r.more.get("restarts")) for r in opens], [(None, 1)], "the one open")
+
+
 def evade_zero(t, trace, d, w):
     """What a filter can answer with success is said; what it refuses, or lets through, is not."""
     t.must("kept" in trace.out, "the workload said %r %s" % (trace.out, trace.err[-200:]))
@@ -385,8 +396,24 @@ def evade_quiet(t, trace, d, w):
 
 def evasions():
     for how, check in (("jump", left_connect), ("exit", left_connect), ("exec", left_connect), ("peers", evade_peers), ("messages", evade_messages),
-                       ("payload", evade_payload), ("thread", exchanged), ("process", exchanged), ("zero", evade_zero), ("quiet", evade_quiet)):
+                       ("payload", evade_payload), ("thread", exchanged), ("process", exchanged), ("stays", exchanged),
+                       ("idle", evade_idle), ("disarmed", evade_disarmed), ("zero", evade_zero), ("quiet", evade_quiet)):
         yield Case("evade: " + how, "{W}/attacks_evade %s {D} 1" % how, check, "", ABSENT, WHY)
+
+
+# ---- programs that become others between two records (attacks_change.c)
+
+def changed(t, trace, d, w):
+    said = re.findall(r"^is (\d+) (\w+) (.*)$", trace.out, re.M)
+    t.must(said, "the workload said %r %s" % (trace.out[-200:], trace.err[-200:]))
+    for n, what, value in said:
+        found = [r for r in trace.calls("openat") if r.asked() == "%s/is-%s" % (d, n)]
+        t.equal([str(r.process.get(what)) for r in found], [value], "%s at open %s" % (what, n))
+
+
+def changes():
+    for how, count in (("named", 3), ("mapped", 1), ("groups", 2)):
+        yield Case("change: " + how, "{W}/attacks_change %s {D} %d" % (how, count), changed, "chmod 777 {D}", ABSENT, WHY)
 
 
 # ---- operations of io_uring that end, or are made, when something else is there (attacks_ring.c)
@@ -414,4 +441,4 @@ def rings():
 
 
 def cases(count, processes, opens, hooks):
-    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens), *forgeries(), *evasions(), *rings()]
+    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens), *forgeries(), *evasions(), *changes(), *rings()]

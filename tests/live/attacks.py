@@ -4,6 +4,7 @@
 """Attacks: what programs do to be recorded wrongly, as others, or not at all; and generated = recorded + lost, exactly, under
 every one of them. What was done is told by the programs that did it and by strace, never by counters of ours."""
 import collections
+import json
 import os
 import re
 import shlex
@@ -48,6 +49,19 @@ def repeated(case, n):
             rulerun.runnable(case)(t)
     run.title = case.title
     return run
+
+
+UNSEEN = [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "eventName", "Equals": ["openat"]}]}]
+
+
+def groups_changed_unseen(t):
+    """Nobody selects the calls that change them."""
+    with tap.Workdir() as d:
+        with open(d + "/selectors", "w") as f:
+            json.dump(UNSEEN, f)
+        trace = trail.run([tap.workload("attacks_change"), "groups", d, str(size("attacks.groups"))], ("--selectors", d + "/selectors"))
+        t.equal((trace.status, trace.calls("setgroups")), (0, []), "exit status, calls that are not selected")
+        attackcases.changed(t, trace, d, rulerun.W)
 
 
 # ---- the loss invariant under each of them
@@ -319,7 +333,7 @@ if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main(truth_cases() + counted_cases() + [
+    tap.main(truth_cases() + [groups_changed_unseen] + counted_cases() + [
         a_flood_hides_no_exec("hide", "data", 1 << 16, size("attacks.flood")),
         a_flood_hides_no_exec("crowd", "process", 1 << 16, size("attacks.flood") // 4), a_fork_bomb,
         attacked(killed_as_a_whole), attacked(stopped_as_a_whole, **SMALL), without_room_on_its_disk, short_lived])

@@ -4,7 +4,10 @@
  *   peers      sends to addresses of which a digest may be equal, or that differ in length alone, or that failed once
  *   messages   a sendmmsg of which only the second message names a new address
  *   payload    a send whose address is a known one again when it ends: the kernel is held up at its bytes, by userfaultfd
- *   thread, process    the descriptor of a waiting connect is exchanged by a thread, or a process with the same table, that ends before it
+ *   thread, process, stays    the descriptor of a waiting connect is exchanged by a thread, or a process with the same table, that ends before it; or
+ *              by a thread that sleeps when it ends
+ *   idle       connects of a program with threads, none of which runs
+ *   disarmed   an open is interrupted by a handler on a stack that the kernel forgets meanwhile (SS_AUTODISARM), above its own
  *   zero       a seccomp filter answers unlink with success, and mkdir with an error
  *   quiet      an exit whose arguments are chosen by the last call that looks unanswered
  */
@@ -20,6 +23,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -124,6 +128,46 @@ static void interrupted(void)
 	printf("left %d %d\n", pid, ntohs(address.sin_port));
 }
 
+/* ---- a handler on a stack of its own, which lies above that of the call */
+
+static char fifo[4096];
+
+static void on_own_stack(int sig)
+{
+	close(open("/dev/null", O_RDONLY));
+}
+
+static int interrupted_open(void *stack)
+{
+	stack_t alt = { .ss_sp = stack, .ss_size = 65536, .ss_flags = (int)(1u << 31) };	/* SS_AUTODISARM */
+	struct sigaction sa = { .sa_handler = on_own_stack, .sa_flags = SA_RESTART | SA_ONSTACK };
+
+	if (sigaltstack(&alt, NULL) || sigaction(SIGALRM, &sa, NULL))
+		_exit(77);
+	ualarm(200000, 0);
+	return open(fifo, O_RDONLY) < 0;
+}
+
+static void disarmed(const char *dir)
+{
+	static char stacks[2][65536] __attribute__((aligned(16)));
+	pid_t other, pid;
+	int status;
+
+	snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	if (mkfifo(fifo, 0600))
+		die("mkfifo");
+	other = fork();
+	if (!other) {
+		usleep(500000);
+		_exit(open(fifo, O_WRONLY) < 0);
+	}
+	pid = clone(interrupted_open, stacks[1], CLONE_VM | SIGCHLD, stacks[1]);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status || waitpid(other, &status, 0) != other || status)
+		die("children");
+	printf("opened %d\n", pid);
+}
+
 /* ---- sends */
 
 static void send_to(int fd, const void *a, size_t n, const char *name)
@@ -151,11 +195,20 @@ static void peers(const char *dir)
 			die("bind");
 		send_to(un, &u, offsetof(struct sockaddr_un, sun_path) + 1 + strlen(u.sun_path + 1) + (size_t)i, "u");
 	}
+	for (int i = 0; i < 2; i++) {	/* a relative name, and the same in another directory */
+		snprintf(path, sizeof(path), "%s/%d", dir, i);
+		if (mkdir(path, 0700) || chdir(path))
+			die(path);
+		strcpy(u.sun_path, "s");
+		if (bind(socket(AF_UNIX, SOCK_DGRAM, 0), (struct sockaddr *)&u, sizeof(u)))
+			die("bind");
+		send_to(un, &u, sizeof(u), "u");
+	}
 	snprintf(path, sizeof(path), "%s/no-socket", dir);
 	file = open(path, O_CREAT | O_RDWR, 0600);
 	send_to(file, &a, sizeof(a), "f");
 	send_to(file, &a, sizeof(a), "f");
-	printf("sends 127.0.0.1 127.0.0.129 abstract abstract 127.0.0.1 127.0.0.1\n");
+	printf("sends 127.0.0.1 127.0.0.129 unix unix unix unix 127.0.0.1 127.0.0.1\n");
 }
 
 static void messages(void)
@@ -222,10 +275,33 @@ static int exchange(void *arg)
 static void *exchange_thread(void *arg)
 {
 	exchange(NULL);
+	if (arg)
+		pause();
 	return NULL;
 }
 
-static void exchanged(bool process)
+static void *asleep(void *arg)
+{
+	pause();
+	return NULL;
+}
+
+static void idle(void)
+{
+	int l = listener(&address, 0);
+	pthread_t t;
+
+	for (int i = 0; i < 3; i++)
+		if (pthread_create(&t, NULL, asleep, NULL))
+			die("pthread_create");
+	usleep(100000);
+	for (int i = 0; i < 3; i++) {
+		reach(tcp(0), &address);
+		close(accept(l, NULL, NULL));
+	}
+}
+
+static void exchanged(bool process, bool stays)
 {
 	int l = listener(&address, 2), decoys = listener(&decoy_address, 0), real = ntohs(address.sin_port);
 	static char stack[65536] __attribute__((aligned(16)));
@@ -241,10 +317,10 @@ static void exchanged(bool process)
 		for (;;)
 			accept_for(l, 1000);
 	}
-	if (process ? clone(exchange, stack + sizeof(stack), CLONE_VM | CLONE_FILES | SIGCHLD, NULL) < 0 : pthread_create(&t, NULL, exchange_thread, NULL))
+	if (process ? clone(exchange, stack + sizeof(stack), CLONE_VM | CLONE_FILES | SIGCHLD, NULL) < 0 : pthread_create(&t, NULL, exchange_thread, stays ? &t : NULL))
 		die("clone");
 	reach(victim, &address);
-	if (!process)
+	if (!process && !stays)
 		pthread_join(t, NULL);
 	kill(later, SIGKILL);
 	while (wait(NULL) > 0)
@@ -332,7 +408,7 @@ int main(int argc, char **argv)
 	static const char *const names[] = { "connect", "sendto", "sendmmsg", "exit_group", NULL };
 
 	if (argc != 4)
-		usage("attacks_evade jump|exit|exec|peers|messages|payload|thread|process|zero|quiet DIR COUNT");
+		usage("attacks_evade jump|exit|exec|peers|messages|payload|thread|process|stays|idle|disarmed|zero|quiet DIR COUNT");
 	how = argv[1];
 	setvbuf(stdout, NULL, _IONBF, 0);
 	attacks_begin(names, 0);
@@ -342,8 +418,12 @@ int main(int argc, char **argv)
 		messages();
 	else if (!strcmp(how, "payload"))
 		payload();
-	else if (!strcmp(how, "thread") || !strcmp(how, "process"))
-		exchanged(how[0] == 'p');
+	else if (!strcmp(how, "thread") || !strcmp(how, "process") || !strcmp(how, "stays"))
+		exchanged(how[0] == 'p', how[0] == 's');
+	else if (!strcmp(how, "idle"))
+		idle();
+	else if (!strcmp(how, "disarmed"))
+		disarmed(argv[2]);
 	else if (!strcmp(how, "zero"))
 		zero(argv[2]);
 	else if (!strcmp(how, "quiet"))
