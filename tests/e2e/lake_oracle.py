@@ -23,6 +23,13 @@ PATIENCE = 4 * 3600  # seconds; only what never ends takes so long
 S = {}
 
 
+def all_are_sealed():
+    try:
+        return S["store"].metric("lake_sealed_records_total") >= MADE
+    except OSError:  # a run of hours is stopped at times, and then the store takes the connection for an idle one
+        return False
+
+
 def a_trail_delivers_them_all(t):
     d = S["dir"]
     bucket = os.path.join(d, "bucket")
@@ -37,9 +44,9 @@ def a_trail_delivers_them_all(t):
     subprocess.run([KIT, "odd", d, str(ODD), os.environ.get("HT_SEED", "1")], check=True)
     begin = time.monotonic()
     S["store"] = Store(d, patience=PATIENCE, **settings)
-    S["store"].until(lambda: S["store"].metric("lake_sealed_records_total") >= MADE, "sealing", PATIENCE)
+    S["store"].until(all_are_sealed, "sealing", PATIENCE)
     sealing = time.monotonic() - begin
-    S["store"].boto().stop_logging(Name="all")
+    S["store"].boto(**lakeoracle.PATIENT).stop_logging(Name="all")
     S["store"].until(lambda: bucketkit.drained(d), "delivery", PATIENCE)
     delivery = time.monotonic() - begin
     S["db"], n = lakeoracle.read_files(bucket, os.path.join(d, "oracle.db"))
@@ -48,7 +55,7 @@ def a_trail_delivers_them_all(t):
 
 
 def answers_are_the_same(t):
-    ours, theirs = lakeoracle.compare(t, S["store"].boto(), S["db"])
+    ours, theirs = lakeoracle.compare(t, S["store"].boto(**lakeoracle.PATIENT), S["db"])
     t.note("%d questions over %d records: the lake %.1f s, SQLite %.1f s; the store's memory at most %d MiB, ours %d MiB" %
            (len(lakeoracle.QUESTIONS), MADE + ODD, ours, theirs, S["store"].rss()["VmHWM"] >> 20, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10))
 

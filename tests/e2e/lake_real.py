@@ -51,7 +51,7 @@ def client(instance):
     with open(instance.path("store/ports")) as f:
         port = re.search(r"^api (\d+)$", f.read(), re.M).group(1)
     return boto3.client("cloudtrail", endpoint_url="http://127.0.0.1:" + port, region_name="local", aws_access_key_id=known["aws_access_key_id"],
-                        aws_secret_access_key=known["aws_secret_access_key"], config=botocore.config.Config(retries={"max_attempts": 0}))
+                        aws_secret_access_key=known["aws_secret_access_key"], config=botocore.config.Config(**lakeoracle.PATIENT))
 
 
 def sealed(instance):

@@ -12,6 +12,9 @@ import time
 import bucketkit
 import tap
 
+# Of the client: a run of hours is stopped at times, all of it, so that others can measure something; no answer is late for that.
+PATIENT = {"read_timeout": 600, "retries": {"max_attempts": 5}}
+
 # What SQLite gets of each record: (column, path in the JSON). Read by Python's json, not by us.
 COLUMNS = [("id", "eventID"), ("name", "eventName"), ("source", "eventSource"), ("time", "eventTime"), ("region", "awsRegion"), ("agent", "userAgent"),
            ("ip", "sourceIPAddress"), ("error", "errorCode"), ("readonly", "readOnly"), ("management", "managementEvent"), ("category", "eventCategory"),

@@ -148,7 +148,7 @@ class Store:
     def get(self, path, who=None):
         """who: a key and its secret, shown as they are (Basic)."""
         headers = {"Authorization": "Basic " + base64.b64encode(("%s:%s" % who).encode()).decode()} if who else {}
-        c = self.connection(30)
+        c = self.connection(self.patience)
         try:
             c.request("GET", path, headers=headers)
             r = c.getresponse()
@@ -198,11 +198,12 @@ class Store:
             raise Failed("aws %s: %s" % (" ".join(args), r.stderr.decode()))
         return json.loads(r.stdout) if check else (r.returncode, r.stderr.decode())
 
-    def boto(self, key_id=KEY_ID, secret=SECRET, region=REGION):
+    def boto(self, key_id=KEY_ID, secret=SECRET, region=REGION, **how):
+        """how: of botocore's Config."""
         import boto3
         import botocore.config
         return boto3.client("cloudtrail", endpoint_url=self.endpoint, region_name=region, aws_access_key_id=key_id,
-                            aws_secret_access_key=secret, config=botocore.config.Config(retries={"max_attempts": 0}))
+                            aws_secret_access_key=secret, config=botocore.config.Config(**{"retries": {"max_attempts": 0}, **how}))
 
     def call(self, operation, body=None, prefix="Hosttrail_20261122", **how):
         """(status, answer) of a request that we sign ourselves, from AWS's description alone."""
