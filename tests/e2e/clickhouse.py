@@ -3,6 +3,7 @@
 # ht-test: timeout=300 long later=60
 """Stores in front of a real ClickHouse cluster (two servers of Debian's 18.16, ZooKeeper): what is acknowledged is there, once,
 whichever store took it, and stays there when a server or a store is killed under load."""
+import hashlib
 import json
 import os
 import sys
@@ -244,11 +245,115 @@ def two_shards_are_one(t):
         c.end()
 
 
+def two_shards_with_quorum_two(t):
+    """Two replicas of each of two shards, quorum 2: what is acknowledged is on both replicas of its shard, whoever of the four is killed; what is not is
+    there once when it is sent again. What is there is found while one of them is down."""
+    if not size("clickhouse.shards"):
+        raise tap.Skip("at full size only: it needs a cluster of its own")
+    c = Cluster(("01", "01", "02", "02"))
+    PLACE.clusters.insert(0, c)
+    try:
+        with store(clickhouse_quorum="2", clickhouse_linger="20ms") as one, store(clickhouse_quorum="2", clickhouse_linger="20ms") as two:
+            streams = a_replica_is_down(t, c, one, two)
+            replicas_are_killed_under_load(t, c, one, two)
+        for stream, frames in streams.items():
+            t.equal(in_shards(c, stream), [expected(frames)] * 2, "both replicas of its shard, and those of no other")
+    finally:
+        PLACE.clusters.remove(c)
+        c.end()
+
+
+def in_shards(c, stream):
+    """What each server has of it, of those that have something."""
+    return [x for x in (ledger(s, stream) for s in c.servers) if x]
+
+
+def hosts_of(n):
+    """So many new hosts of the first shard, then as many of the second. The shard follows from the eighth byte of the id's hash."""
+    found = [[], []]
+    while min(map(len, found)) < n:
+        name = "quorum%d" % sum(x.startswith("quorum") for x in PKI.ids)
+        found[hashlib.sha256(PKI.host(name).encode()).digest()[7] % 2].append(name)
+    return found[0][:n] + found[1][:n]
+
+
+def a_replica_is_down(t, c, one, two):
+    """The last server is killed, of the second shard. The frames of all streams."""
+    hosts, frames = hosts_of(3), {}
+    for x in hosts:
+        stream = new_stream()
+        frames[x] = (stream, PKI.frames(x, stream, count=4))
+    for x in hosts:
+        stream, made = frames[x]
+        with Client(PKI, x, one.ports["ingest"], PB) as client:
+            t.equal(client.ship(*made[:2]), [(STORED, "")] * 2, x)
+        t.equal(in_shards(c, stream), [expected(made[:2])] * 2, "on both replicas of one shard when it is acknowledged")
+        t.equal(bool(ledger(c.servers[2], stream)), x in hosts[3:], "the shard that follows from the host's id")
+    c.servers[3].kill()
+    for x in (hosts[3], hosts[0]):
+        stream, made = frames[x]
+        with Client(PKI, x, one.ports["ingest"], PB) as client:
+            try:
+                answer = client.ship(*made[2:], timeout=3)
+            except grpc.RpcError as e:
+                answer = e.code()
+        if x == hosts[0] and answer == [(STORED, "")] * 2:
+            t.equal([ledger(s, stream) for s in c.servers[:2]], [expected(made)] * 2, "acknowledged by the shard that is whole")
+        else:
+            t.ok(answer in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE), "not acknowledged: %r" % (answer,))
+    t.ok(tap.wait_for(lambda: one.get("/readyz")[0] == 503), "the store says that it takes nothing")
+    # another store has nothing under way: it answers, and shows what was acknowledged
+    t.ok(len(lookup(two, "EventName", "openat")) >= 8 * len(hosts), "looked up, one of four down")
+    rows, why = chcases.query(two, "SELECT count(DISTINCT eventid) FROM events WHERE eventname = 'openat'")
+    t.ok(rows and int(rows[0][0]) >= 8 * len(hosts), "asked in SQL: %r %r" % (rows, why))
+    c.servers[3].start()
+    c.until(c.servers[3].up, "the server that was killed")
+    t.ok(tap.wait_for(lambda: one.get("/readyz")[0] == 200), "and that it does again")
+    for x in hosts:
+        with Client(PKI, x, two.ports["ingest"], PB) as client:
+            t.equal(client.ship(*frames[x][1], timeout=60), [(STORED, "")] * 4, "all of %s again, at another store" % x)
+    t.equal(len(lookup(two, "EventName", "openat")), 16 * len(hosts), "each record once")
+    t.equal(chcases.query(one, "SELECT count(*), count(DISTINCT eventid) FROM events WHERE eventname = 'openat'"), ([[str(16 * len(hosts))] * 2], None), "in SQL, too")
+    return dict(frames.values())
+
+
+def replicas_are_killed_under_load(t, c, one, two):
+    """A host of each shard ships while a replica of each is killed, one after the other."""
+    n, hosts, streams = size("clickhouse.frames") // 4, hosts_of(1), [new_stream(), new_stream()]
+    where = [PLACE.next("load") for _ in hosts]
+    for d in where:
+        for x in ("spool", "cursor"):
+            os.makedirs(os.path.join(d, x))
+    writers = [spool(PKI, d, stream, 1, n, records=20, pause=2, name=x, wait=False) for x, d, stream in zip(hosts, where, streams)]
+    forwarders = [Forwarder(PKI, d, one.ports["ingest"], two.ports["ingest"], host=x) for x, d in zip(hosts, where)]
+    try:
+        for victim, part in ((c.servers[1], n // 8), (c.servers[2], n // 2)):
+            t.must(tap.wait_for(lambda: all(len(ledger(s, stream)) > part for s, stream in zip((c.servers[0], c.servers[3]), streams))), "frames arrive")
+            victim.kill()
+            time.sleep(2)  # longer than its session: it is back as soon as it answers
+            victim.start()
+            c.until(victim.up, "the server that was killed")
+        hashes = {}
+        for stream, writer in zip(streams, writers):
+            writer.wait()
+            writer.lines.thread.join(10)
+            hashes[stream] = list(enumerate(line.split()[1] for line in writer.lines.all()))
+            t.equal(len(hashes[stream]), n, "frames written")
+        t.ok(all(f.drained(120) for f in forwarders), "everything is acknowledged: %r" % [f.status()["lag"] for f in forwarders])
+        for stream, want in hashes.items():
+            got = in_shards(c, stream)
+            t.ok(got == [want] * 2, "nothing is missing or there twice: %r of %d" % ([len(x) for x in got], n))
+    finally:
+        for f in forwarders:
+            f.kill()
+
+
 if __name__ == "__main__":
     try:
         tap.main([acknowledged_is_in_the_cluster_once, what_two_stores_wrote_is_there_once, what_is_odd_is_said, with_a_quorum_nothing_is_acknowledged_by_one_server,
                   a_server_is_killed_under_load, a_store_is_killed_and_the_other_goes_on, lookups_find_what_the_embedded_engine_finds,
-                  answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, frames_are_evidence, a_query_is_every_stores, two_shards_are_one])
+                  answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, frames_are_evidence, a_query_is_every_stores, two_shards_are_one,
+                  two_shards_with_quorum_two])
     finally:
         for x in _both:
             x.stop()

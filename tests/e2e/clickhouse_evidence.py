@@ -4,6 +4,7 @@
 """`hosttrail verify` against stores in front of a real ClickHouse cluster: what it finds is what it finds of the same frames in an embedded store, sound
 ones, and such as somebody who holds the servers has taken out, changed, or put in."""
 import base64
+import datetime
 import json
 import os
 import re
@@ -14,8 +15,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import bucketkit
 import tap
+from chcases import lookup, query
 from chkit import Clustered
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from movedclock import MovedClock
 from shipkit import STORED, Client, frame_hash, new_stream
 from storekit import Store
 
@@ -205,6 +208,60 @@ def what_is_tampered_with_is_found(t):
     t.equal((status, said["verdict"], said["after"], said["gap"]), (0, "valid", 1, True), "what is before it is proven up to there")
 
 
+DAYS = 10
+
+
+def days_later(clock, **settings):
+    """A store over whose machine that many days have passed, and the clients that ask it."""
+    clock.set(wall=DAYS * 86400, running=DAYS * 86400)
+    s = store(environ=clock.environ, **settings)
+    call = s.call
+    s.call = lambda *args, **how: call(*args, when=datetime.datetime.utcnow() + datetime.timedelta(days=DAYS), **how)
+    return s
+
+
+def a_day_is_dropped(t):
+    """Retention over a cluster: a day goes on all replicas, and nothing else does. What is left is found, known when it comes again, and gone on with."""
+    stream, quiet, clock = new_stream(), new_stream(), MovedClock(PLACE.dir)
+    frames, few = PKI.frames("a", stream, count=12), PKI.frames("b", quiet, count=4)
+    of = "SELECT countIf(kind = 1), countIf(kind = 0) FROM trail_rows_1 WHERE stream = '%s'"
+    there = lambda x, want: tap.wait_for(lambda: all(s.ask(of % x, "kept") == "%d\t%d\n" % (want, 4 * want) for s in cluster().servers))
+    with store(clickhouse_database="kept") as s:
+        ship(s, frames[:6])
+        ship(s, few[:3], "b")
+    with days_later(clock, clickhouse_database="kept") as s:
+        ship(s, frames[6:10])
+        t.must(there(stream, 10) and there(quiet, 3), "both servers have all")
+        days = cluster().servers[0].ask("SELECT DISTINCT day FROM trail_rows_1 ORDER BY day", "kept").split()
+        t.equal(len(days), 2, "days: %r" % days)
+        # another replica would pass it on to this one, 18.16 without a password
+        leads = "SELECT is_leader FROM system.replicas WHERE database = 'kept' AND table = 'trail_rows_1'"
+        leader, = (x for x in cluster().servers if x.ask(leads) == "1\n")
+        leader.ask("ALTER TABLE trail_rows_1 DROP PARTITION '%s'" % days[0], "kept")
+        t.ok(there(stream, 4) and there(quiet, 0), "the day is gone from both servers, the other is not")
+        left = {i for i, in (x.split("\t") for x in cluster().servers[0].ask("SELECT eventid FROM trail_rows_1 WHERE kind = 0 AND stream = '%s'" % stream, "kept").splitlines())}
+        found = {e["EventId"] for e in lookup(s, "EventName", "openat")}
+        t.equal((len(left), found), (16, left), "looked up")
+        t.equal(query(s, "SELECT count(*), count(DISTINCT eventid) FROM events WHERE eventname = 'openat'"), ([["16", "16"]], None), "asked in SQL")
+        with Client(PKI, "a", s.ports["ingest"], PB) as c:
+            t.equal(c.heads(stream), {1: (10, frame_hash(frames[9]))}, "the chain's head")
+        ship(s, frames[6:12])
+        t.ok(there(stream, 6), "the same again and more: %r" % [x.ask(of % stream, "kept") for x in cluster().servers])
+        said = lambda name: [e["CloudTrailEvent"] for e in lookup(s, "EventName", name)]
+        t.equal((said("RecordsLost"), said("ChainBroken")), ([], []), "nothing is amiss")
+        os.environ.update(clock.environ)
+        try:
+            status, chains, faults = findings(s)
+        finally:
+            for k in clock.environ:
+                del os.environ[k]
+        t.equal((status, faults), (1, ["host %.40s stream %.8s data frame 6: frames 0 to 5 before it are missing" % (PKI.ids["a"], stream)]), "verify misses what is gone")
+        t.equal([x["host"] for x in chains], [PKI.ids["a"]], "a chain that was all of that day is not told")
+        ship(s, few[3:], "b")
+        t.ok(tap.wait_for(lambda: len(said("RecordsLost")) == 1), "a host whose youngest frame was of that day goes on: what is missing before it is said: %r" % said("RecordsLost"))
+        t.equal(said("ChainBroken"), [], "and nothing else")
+
+
 def a_clean_end(t):
     for s in both():
         t.equal(s.stop(), 0, "exit status")
@@ -214,6 +271,6 @@ def a_clean_end(t):
 if __name__ == "__main__":
     try:
         tap.main([sound_frames, frames_are_shown_as_they_were_taken, only_what_came_in_a_time, a_record_is_proven, a_long_chain_with_a_gap_and_a_fork,
-                  what_is_tampered_with_is_found, a_clean_end])
+                  what_is_tampered_with_is_found, a_day_is_dropped, a_clean_end])
     finally:
         PLACE.end()
