@@ -119,14 +119,14 @@ static int check_signature(struct request *q, struct reply *r, struct caller **r
 
 /* ---- the operation */
 
-static int begin(const struct store *st, const struct op *op, const struct caller *caller, const void *body, size_t n, struct reply *r, struct json_object **ret_in)
+static int begin(const struct op *op, const struct caller *caller, const void *body, size_t n, struct reply *r, struct json_object **ret_in)
 {
 	int res;
 
 	if (!op)
 		return reply_error(r, "UnknownOperationException", "X-Amz-Target names no operation of this store.");
 	res = input_parse(body, n, r, ret_in);
-	return res ? res : op_allowed(op, st->engine != NULL, caller, r);
+	return res ? res : op_allowed(op, caller, r);
 }
 
 void api_answer(struct store *st, const char *target, const void *body, size_t n, struct reply *r)
@@ -136,7 +136,7 @@ void api_answer(struct store *st, const char *target, const void *body, size_t n
 	const struct op *op = op_find(target ? target : "");
 
 	r->status = 200;
-	if (begin(st, op, NULL, body, n, r, &in) == 0)
+	if (begin(op, NULL, body, n, r, &in) == 0)
 		engine_op(st, op)(st, in, &state, r);
 }
 
@@ -178,7 +178,7 @@ static enum MHD_Result start_op(struct request *q)
 		reply_error(&r, "ThrottlingException", "Rate exceeded");
 		return send_api(q, &r);
 	}
-	if (begin(q->api->st, q->op, caller, q->body.p, q->body.n, &r, &q->in) < 0)
+	if (begin(q->op, caller, q->body.p, q->body.n, &r, &q->in) < 0)
 		return send_api(q, &r);
 	return run_op(q);
 }

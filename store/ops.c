@@ -95,14 +95,14 @@ const struct op *op_at(unsigned n)
 	return n < ARRAY_SIZE(table) ? &table[n] : NULL;
 }
 
-int op_allowed(const struct op *op, bool engine, const struct caller *caller, struct reply *r)
+int op_allowed(const struct op *op, const struct caller *caller, struct reply *r)
 {
 	if (!caller)
 		return 0;
 	if (caller->role < op->role)
 		return reply_error(r, "AccessDeniedException", "Key %s is not authorized to perform %s:%s: its role is %s, and it takes %s.", caller->id,
 				   op->own ? "hosttrail" : "cloudtrail", op->name, caller_role_name(caller->role), caller_role_name(op->role));
-	if ((!op->scoped || (engine && op->role == ROLE_ANALYST)) && caller_is_scoped(caller))
+	if (!op->scoped && caller_is_scoped(caller))
 		return reply_error(r, "AccessDeniedException", "Key %s is not authorized to perform %s:%s: it may see some records only.", caller->id,
 				   op->own ? "hosttrail" : "cloudtrail", op->name);
 	return 0;

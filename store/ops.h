@@ -43,8 +43,8 @@ const struct op *op_find(const char *target);
 bool op_is_everywhere(const struct op *op);
 /* The n-th of all, for tests and documentation; NULL behind the last. */
 const struct op *op_at(unsigned n);
-/* 0, or -EINVAL and the error: the caller's role or scope does not allow it. engine: the store has one, which does not know scopes of SQL. */
-int op_allowed(const struct op *op, bool engine, const struct caller *caller, struct reply *r);
+/* 0, or -EINVAL and the error: the caller's role or scope does not allow it. */
+int op_allowed(const struct op *op, const struct caller *caller, struct reply *r);
 
 int op_lookup_events(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_describe_trails(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);

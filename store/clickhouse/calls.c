@@ -205,6 +205,17 @@ int translate_word(struct translator *t, const char *name)
 	return 1;
 }
 
+/* Of no value there are none different; old servers say NULL. */
+static int different(struct translator *t, struct json_object *e, const struct scope *s, const char *theirs)
+{
+	int r;
+
+	buf_addf(t->out, "ifNull(%s", theirs);
+	r = arguments(t, e, s, "");
+	buf_adds(t->out, ", 0)");
+	return r;
+}
+
 int translate_call(struct translator *t, struct json_object *e, const struct scope *s)
 {
 	const char *name = tree_text(e, "function_name"), *more;
@@ -227,11 +238,10 @@ int translate_call(struct translator *t, struct json_object *e, const struct sco
 			continue;
 		if (distinct && strcmp(table[i].name, "count"))
 			break;
+		if (distinct || !strcmp(table[i].theirs, "uniq"))
+			return different(t, e, s, distinct ? "uniqExact" : "uniq");
 		more = strchrnul(table[i].theirs, '|');
-		if (distinct)
-			buf_adds(t->out, "uniqExact");
-		else
-			buf_add(t->out, table[i].theirs, (size_t)(more - table[i].theirs));
+		buf_add(t->out, table[i].theirs, (size_t)(more - table[i].theirs));
 		return arguments(t, e, s, *more ? more + 1 : more);
 	}
 	return translate_refuse(t, "this engine does not have the function", name);

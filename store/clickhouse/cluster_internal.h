@@ -66,6 +66,9 @@ void cluster_hide(struct cluster *c, struct buf *sql);
 /* Sleeps, or wakes when the store ends: true then. */
 bool cluster_sleep(struct cluster *c, uint64_t ns);
 
+/* " AND account IN (...)" and so on: what a caller may see; nothing where that is everything. search.c */
+void cluster_scope(const struct caller *caller, struct buf *sql);
+
 /* A statement to any server, its answer's lines of numbers. */
 typedef int (*cluster_line_fn)(void *ctx, const char *line);
 int cluster_lines(struct cluster *c, struct ch_link *l, struct buf *sql, cluster_line_fn fn, void *ctx, char *why);

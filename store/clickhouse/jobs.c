@@ -22,6 +22,8 @@
 #define CODE_TIMEOUT 159
 #define CODE_CANCELLED 394
 #define CODE_ROWS 396
+/* No condition of a statement is asked before its key's scope. */
+#define UNMOVED "&optimize_move_to_prewhere=0&enable_optimize_predicate_expression=0"
 
 /* ---- life */
 
@@ -143,8 +145,8 @@ static int keep_answer(struct job *job, struct ch_link *l, char *why)
 
 	if (json_object_is_type(answer, json_type_object) && json_object_object_get_ex(answer, "data", &data) &&
 	    json_object_is_type(data, json_type_array)) {
-		job->state.scanned = statistic(answer, "rows_read");
-		job->state.bytes = statistic(answer, "bytes_read");
+		job->state.scanned = job->scoped ? 0 : statistic(answer, "rows_read");
+		job->state.bytes = job->scoped ? 0 : statistic(answer, "bytes_read");
 		r = keep_rows(job, l, data, why);
 	}
 	json_object_put(answer);
@@ -157,14 +159,14 @@ static int ask(struct job *job, struct ch_link *l, char *why)
 {
 	const struct cluster_config *c = &job->jobs->c->config;
 	const bool apart = c->clickhouse.query_user && *c->clickhouse.query_user;
-	char settings[512];
+	char settings[640];
 	const struct ch_statement st = { .sql = buf_text(&job->query.sql), .settings = settings, .query_user = true, .max = JOB_ANSWER_MAX,
 					 .timeout_ms = (long)(c->query_ns / (int64_t)NS_PER_MS) + 10000 };
 
 	/* a buffer for each of all columns is little only if it is small; readonly=1 last: nothing can be set behind it. A user of its own is read-only by the server's settings */
 	snprintf(settings, sizeof(settings),
-		 "&query_id=%s&max_execution_time=%" PRId64 "&max_memory_usage=%" PRIu64 "&max_result_rows=%" PRIu64 "&result_overflow_mode=throw&max_read_buffer_size=131072%s", job->state.id,
-		 c->query_ns / (int64_t)NS_PER_SEC + 1, c->memory, c->query_rows, apart ? "" : "&readonly=1");
+		 "&query_id=%s&max_execution_time=%" PRId64 "&max_memory_usage=%" PRIu64 "&max_result_rows=%" PRIu64 "&result_overflow_mode=throw&max_read_buffer_size=131072%s%s", job->state.id,
+		 c->query_ns / (int64_t)NS_PER_SEC + 1, c->memory, c->query_rows, job->scoped ? UNMOVED : "", apart ? "" : "&readonly=1");
 	return ch_ask(&job->jobs->c->ch, l, &st, why);
 }
 
@@ -206,6 +208,23 @@ static void finish(struct job *job, struct ch_link *l, int r, const char *why)
 	job->state.finished = clock_wall();
 }
 
+/* And is freed. */
+static void leave(struct job *job)
+{
+	struct jobs *j = job->jobs;
+
+	pthread_mutex_lock(&j->lock);
+	for (struct job **p = &j->running; *p; p = &(*p)->next)
+		if (*p == job) {
+			*p = job->next;
+			break;
+		}
+	job_free(job);
+	j->n--;
+	pthread_cond_broadcast(&j->ended);
+	pthread_mutex_unlock(&j->lock);
+}
+
 static void *run(void *arg)
 {
 	struct job *job = arg;
@@ -220,16 +239,7 @@ static void *run(void *arg)
 	if (kept_state(j->c, &l, &job->state, why) < 0)
 		log_limited(LOG_LEVEL_WARN, -EIO, "query %s is done, and that cannot be kept: %s", job->state.id, why);
 	ch_link_free(&l);
-	pthread_mutex_lock(&j->lock);
-	for (struct job **p = &j->running; *p; p = &(*p)->next)
-		if (*p == job) {
-			*p = job->next;
-			break;
-		}
-	job_free(job);
-	j->n--;
-	pthread_cond_broadcast(&j->ended);
-	pthread_mutex_unlock(&j->lock);
+	leave(job);
 	return NULL;
 }
 
@@ -257,7 +267,21 @@ static int parse(struct jobs *j, const char *text, size_t n, struct json_object 
 	return -EINVAL;
 }
 
-static int read_statement(struct jobs *j, const char *text, size_t n, struct translated *ret_t, char why[DUCK_WHY_MAX])
+/* What stands for the event data store. A scope is asked first, of every row, and what it leaves out never comes to the statement's own conditions: one
+ * that fails on somebody else's record would tell of it. */
+static void show_table(struct jobs *j, const struct caller *caller, struct buf *from)
+{
+	bool scoped = caller_is_scoped(caller);
+
+	buf_addf(from, "FROM %s." TABLE_ALL " %s kind = 0", j->c->ch.config.database, scoped ? "PREWHERE" : "WHERE");
+	if (scoped)
+		cluster_scope(caller, from);
+	cluster_hide(j->c, from);
+	if (scoped)
+		buf_adds(from, " WHERE 1");
+}
+
+static int read_statement(struct jobs *j, const struct caller *caller, const char *text, size_t n, struct translated *ret_t, char why[DUCK_WHY_MAX])
 {
 	_cleanup_buf_ struct buf from = { 0 };
 	struct json_object *tree = NULL;
@@ -266,24 +290,40 @@ static int read_statement(struct jobs *j, const char *text, size_t n, struct tra
 	_Static_assert((int)TRANSLATE_WHY_MAX <= (int)DUCK_WHY_MAX, "what is said fits");
 	if (r < 0)
 		return r;
-	buf_addf(&from, "FROM %s." TABLE_ALL " WHERE kind = 0", j->c->ch.config.database);
-	cluster_hide(j->c, &from);
+	show_table(j, caller, &from);
 	r = from.failed ? -ENOMEM : translate(tree, buf_text(&from), j->store_id, j->c->ch.modern, ret_t, why);
 	json_object_put(tree);
 	buf_adds(&ret_t->sql, " FORMAT JSONCompact");
 	return r ? r : ret_t->sql.failed ? -ENOMEM : 0;
 }
 
-/* Locked. */
-static int launch(struct jobs *j, struct job *job)
+/* Its place among those that run, before anything is kept of it. -EAGAIN, -EBUSY: there is none. */
+static int enter(struct job *job, const struct caller *caller)
+{
+	struct jobs *j = job->jobs;
+	unsigned n = 0;
+	int r;
+
+	pthread_mutex_lock(&j->lock);
+	for (const struct job *other = j->running; caller && other; other = other->next)
+		n += !strcmp(other->state.key, caller->id);
+	r = j->n >= CH_QUERIES_MAX ? -EAGAIN : caller && caller->queries && n >= caller->queries ? -EBUSY : 0;
+	if (!r) {
+		job->next = j->running;
+		j->running = job;
+		j->n++;
+	}
+	pthread_mutex_unlock(&j->lock);
+	return r;
+}
+
+static int launch(struct job *job)
 {
 	pthread_attr_t detached;
 	sigset_t all, old;
 	pthread_t thread;
 	int r;
 
-	if (j->n >= CH_QUERIES_MAX)
-		return -EAGAIN;
 	pthread_attr_init(&detached);
 	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
@@ -291,42 +331,45 @@ static int launch(struct jobs *j, struct job *job)
 	r = -pthread_create(&thread, &detached, run, job);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&detached);
-	if (!r) {
-		job->next = j->running;
-		j->running = job;
-		j->n++;
-	}
 	return r;
 }
 
-int job_start(struct jobs *j, const char *text, size_t n, char ret_id[37], char why[DUCK_WHY_MAX])
+static void describe(struct job *job, const struct caller *caller, const uint8_t id[16], const char *text, size_t n)
+{
+	job->scoped = caller_is_scoped(caller);
+	snprintf(job->state.key, sizeof(job->state.key), "%s", caller ? caller->id : "");
+	uuid_text(id, job->state.id);
+	snprintf(job->state.status, sizeof(job->state.status), "RUNNING");
+	job->state.created = clock_wall();
+	buf_add(&job->state.statement, text, n);
+}
+
+int job_start(struct jobs *j, const struct caller *caller, const char *text, size_t n, char ret_id[37], char why[DUCK_WHY_MAX])
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct ch_link l = { 0 };
 	uint8_t id[16];
-	int r = job ? read_statement(j, text, n, &job->query, why) : -ENOMEM;
+	int r = job ? read_statement(j, caller, text, n, &job->query, why) : -ENOMEM;
 
 	if (!r)
 		r = uuid_random(id);
+	if (!r) {
+		job->jobs = j;
+		describe(job, caller, id, text, n);
+		r = enter(job, caller);
+	}
 	if (r < 0) {
 		if (job)
 			job_free(job);
 		return r;
 	}
-	job->jobs = j;
-	uuid_text(id, job->state.id);
-	snprintf(job->state.status, sizeof(job->state.status), "RUNNING");
-	job->state.created = clock_wall();
-	buf_add(&job->state.statement, text, n);
+	memcpy(ret_id, job->state.id, sizeof(job->state.id));
 	r = kept_state(j->c, &l, &job->state, why);
 	ch_link_free(&l);
-	memcpy(ret_id, job->state.id, sizeof(job->state.id));
-	pthread_mutex_lock(&j->lock);
 	if (!r)
-		r = launch(j, job);
-	pthread_mutex_unlock(&j->lock);
+		r = launch(job);
 	if (r < 0)
-		job_free(job);
+		leave(job);
 	return r == -EINVAL ? -EIO : r;
 }
 

@@ -15,6 +15,7 @@
 
 struct job_state {
 	char id[37], status[16];
+	char key[129];			/* whose it is; empty: nobody's */
 	int64_t created, finished;	/* wall clock, ns; 0: not yet */
 	uint64_t rows, scanned, bytes;
 	struct buf statement, error;
@@ -24,6 +25,7 @@ struct job {
 	struct jobs *jobs;
 	struct job_state state;
 	struct translated query;
+	bool scoped;			/* its key sees some records only: how many there are of others is not told */
 	bool cancelled;			/* the jobs' lock */
 	struct job *next;
 };
@@ -41,8 +43,8 @@ struct jobs {
 };
 
 void job_state_free(struct job_state *s);
-/* Reads and checks the statement, and starts it. -EINVAL and why; -EAGAIN: too many run. */
-int job_start(struct jobs *j, const char *text, size_t n, char ret_id[37], char why[DUCK_WHY_MAX]);
+/* Reads and checks the statement, and starts it, over what the caller may see. -EINVAL and why; -EAGAIN: too many run; -EBUSY: too many of its key. */
+int job_start(struct jobs *j, const struct caller *caller, const char *text, size_t n, char ret_id[37], char why[DUCK_WHY_MAX]);
 int job_cancel(struct jobs *j, const char *id);		/* -ENOENT: it does not run here */
 
 /* ---- kept.c */
@@ -53,6 +55,6 @@ int kept_page(struct cluster *c, struct ch_link *l, const char *id, int64_t crea
 int kept_find(struct cluster *c, const char *id, struct job_state *ret_s);
 int kept_rows(struct cluster *c, const char *id, unsigned page, struct json_object **ret_rows);
 typedef void (*kept_fn)(void *ctx, const struct job_state *s);
-int kept_list(struct cluster *c, int64_t from, int64_t to, const char *status, unsigned max, kept_fn fn, void *ctx);
+int kept_list(struct cluster *c, int64_t from, int64_t to, const char *status, kept_fn fn, void *ctx);
 
 #endif

@@ -57,6 +57,7 @@ int kept_state(struct cluster *c, struct ch_link *l, const struct job_state *s, 
 
 	json_open(&j, NULL, '{');
 	json_string(&j, "status", s->status);
+	json_string(&j, "key", s->key);
 	json_digits(&j, "finished", (uint64_t)s->finished);
 	json_digits(&j, "rows", s->rows);
 	json_digits(&j, "scanned", s->scanned);
@@ -129,6 +130,7 @@ static int read_state(struct cluster *c, struct json_object *row, struct job_sta
 	snprintf(s->id, sizeof(s->id), "%s", cell(row, 0));
 	s->created = strtoll(cell(row, 1), NULL, 10);
 	snprintf(s->status, sizeof(s->status), "%s", member(body, "status"));
+	snprintf(s->key, sizeof(s->key), "%s", member(body, "key"));
 	s->finished = strtoll(member(body, "finished"), NULL, 10);
 	s->rows = strtoull(member(body, "rows"), NULL, 10);
 	s->scanned = strtoull(member(body, "scanned"), NULL, 10);
@@ -184,23 +186,21 @@ int kept_rows(struct cluster *c, const char *id, unsigned page, struct json_obje
 	return !r && !json_object_is_type(*ret_rows, json_type_array) ? -EBADMSG : r;
 }
 
-int kept_list(struct cluster *c, int64_t from, int64_t to, const char *status, unsigned max, kept_fn fn, void *ctx)
+int kept_list(struct cluster *c, int64_t from, int64_t to, const char *status, kept_fn fn, void *ctx)
 {
 	struct json_object *rows = NULL;
 	char sql[512];
-	unsigned n = 0;
 	int r;
 
 	snprintf(sql, sizeof(sql), STATES " AND day >= toDate(%" PRId64 ") AND created >= %" PRId64 " AND created <= %" PRId64 " GROUP BY id ORDER BY at DESC LIMIT 10000 FORMAT JSONCompact",
 		 from / (int64_t)NS_PER_SEC, from, to);
 	r = ask(c, sql, &rows);
-	for (size_t i = 0; !r && n < max && i < json_object_array_length(rows); i++) {
+	for (size_t i = 0; !r && i < json_object_array_length(rows); i++) {
 		_cleanup_(job_state_free) struct job_state s = { .rows = 0 };
 
 		if (read_state(c, json_object_array_get_idx(rows, i), &s) < 0 || (status && strcmp(status, s.status)))
 			continue;
 		fn(ctx, &s);
-		n++;
 	}
 	json_object_put(rows);
 	return r;

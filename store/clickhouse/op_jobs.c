@@ -30,8 +30,10 @@ static struct str text_of(const struct buf *b)
 
 /* ---- StartQuery */
 
-static int start_fault(int res, const char *why, struct reply *r)
+static int start_fault(int res, const struct caller *caller, const char *why, struct reply *r)
 {
+	if (res == -EBUSY)
+		return reply_error(r, "MaxConcurrentQueriesException", "%u queries of this key are running already.", caller->queries);
 	if (res == -EAGAIN)
 		return reply_error(r, "MaxConcurrentQueriesException", "%d queries are running already.", CH_QUERIES_MAX);
 	if (res == -EINVAL)
@@ -53,16 +55,22 @@ int cluster_start_query(struct store *st, struct json_object *in, struct op_stat
 		return reply_fault(r, 503, "ServiceUnavailableException", "The store has no parser for SQL.");
 	if (input_has(in, "QueryParameters") || input_has(in, "DeliveryS3Uri") || input_has(in, "QueryAlias"))
 		return reply_error(r, "UnsupportedOperationException", "This engine takes a QueryStatement only.");
-	res = job_start(jobs_of(st), text, n, id, why);
+	res = job_start(jobs_of(st), state->caller, text, n, id, why);
 	if (res < 0)
-		return start_fault(res, why, r);
+		return start_fault(res, state->caller, why, r);
 	queries_answer(r, id, NULL);
 	return 0;
 }
 
 /* ---- one query */
 
-static int find(struct store *st, struct json_object *in, struct reply *r, struct job_state *ret_s)
+/* A key that sees some records only finds its own queries only. */
+static bool is_hidden(const struct job_state *s, const struct caller *caller)
+{
+	return caller_is_scoped(caller) && strcmp(s->key, caller->id);
+}
+
+static int find(struct store *st, struct json_object *in, const struct caller *caller, struct reply *r, struct job_state *ret_s)
 {
 	uint8_t raw[16];
 	const char *id;
@@ -76,7 +84,7 @@ static int find(struct store *st, struct json_object *in, struct reply *r, struc
 	uuid_parse(id, raw);
 	uuid_text(raw, text);	/* as it is kept: in small letters */
 	res = kept_find(cluster_of(st), text, ret_s);
-	if (res == -ENOENT)
+	if (res == -ENOENT || (!res && is_hidden(ret_s, caller)))
 		return reply_error(r, "QueryIdNotFoundException", "The query does not exist.");
 	return res < 0 ? broken(r) : 0;
 }
@@ -85,7 +93,7 @@ int cluster_describe_query(struct store *st, struct json_object *in, struct op_s
 {
 	_cleanup_(job_state_free) struct job_state s = { .rows = 0 };
 	struct json j = { .out = &r->body };
-	int res = find(st, in, r, &s);
+	int res = find(st, in, state->caller, r, &s);
 
 	if (res < 0)
 		return res;
@@ -98,7 +106,7 @@ int cluster_describe_query(struct store *st, struct json_object *in, struct op_s
 int cluster_cancel_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	_cleanup_(job_state_free) struct job_state s = { .rows = 0 };
-	int res = find(st, in, r, &s);
+	int res = find(st, in, state->caller, r, &s);
 
 	if (res < 0)
 		return res;
@@ -143,7 +151,7 @@ int cluster_get_query_results(struct store *st, struct json_object *in, struct o
 	struct index_key at;
 	unsigned max = 0, n = 0;
 	bool done;
-	int res = find(st, in, r, &s);
+	int res = find(st, in, state->caller, r, &s);
 
 	if (!res)
 		res = queries_take_page(st, in, "MaxQueryResults", s.id, strlen(s.id), r, &max, &at);
@@ -161,26 +169,37 @@ int cluster_get_query_results(struct store *st, struct json_object *in, struct o
 
 /* ---- lists */
 
+struct listing {
+	struct json j;
+	const struct caller *caller;
+	unsigned n;
+};
+
 static void list_one(void *ctx, const struct job_state *s)
 {
-	queries_show_listed(ctx, s->id, s->status, s->created);
+	struct listing *listing = ctx;
+
+	if (is_hidden(s, listing->caller) || listing->n == JOB_PAGE)
+		return;
+	listing->n++;
+	queries_show_listed(&listing->j, s->id, s->status, s->created);
 }
 
 int cluster_list_queries(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	struct json j = { .out = &r->body };
+	struct listing l = { .j = { .out = &r->body }, .caller = state->caller };
 	const char *status;
 	size_t n;
 	int res = input_text(in, "QueryStatus", r, &status, &n);
 
 	if (res < 0)
 		return res;
-	json_open(&j, NULL, '{');
-	json_open(&j, "Queries", '[');
-	if (kept_list(cluster_of(st), clock_wall() - QUERIES_DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC, INT64_MAX, status, JOB_PAGE, list_one, &j) < 0)
+	json_open(&l.j, NULL, '{');
+	json_open(&l.j, "Queries", '[');
+	if (kept_list(cluster_of(st), clock_wall() - QUERIES_DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC, INT64_MAX, status, list_one, &l) < 0)
 		return broken(r);
-	json_close(&j, ']');
-	json_close(&j, '}');
+	json_close(&l.j, ']');
+	json_close(&l.j, '}');
 	return 0;
 }
 

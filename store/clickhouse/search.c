@@ -90,7 +90,7 @@ static void add_list(struct buf *sql, const char *column, char *const *v, unsign
 		buf_addc(sql, ')');
 }
 
-static void add_scope(struct buf *sql, const struct caller *caller)
+void cluster_scope(const struct caller *caller, struct buf *sql)
 {
 	const char *comma = "";
 
@@ -130,7 +130,7 @@ static void search(struct cluster *c, const struct lookup *l, const struct calle
 		buf_adds(sql, " AND eventcategory != 'Insight'");
 	if (l->by_attr)
 		add_attr(sql, &l->attr);
-	add_scope(sql, caller);
+	cluster_scope(caller, sql);
 	if (l->has_before)
 		buf_addf(sql, " AND (time < %" PRId64 " OR (time = %" PRId64 " AND (framekey < %" PRIu64 " OR (framekey = %" PRIu64 " AND record < %u))))",
 			 l->before.time, l->before.time, l->before.place.pos, l->before.place.pos, l->before.place.record);

@@ -12,22 +12,16 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import shipkit  # noqa: E402
 import tap  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
+from scopecases import HOSTS, RECORDS, SEES, SHAPES, host_labels, profiles  # noqa: E402
 from shipkit import Pki, messages  # noqa: E402
 from sizes import size  # noqa: E402
-from storekit import SECRET, Store  # noqa: E402
+from storekit import Store  # noqa: E402
 
 S = {}
-HOSTS = {"a": ("000000000000", "local"), "b": ("111111111111", "local"), "c": ("111111111111", "local")}
-RECORDS = {"a": 40, "b": 24, "c": 8}
 
 
 def ship(host, count):
     shipkit.ship(S["store"], S["pki"], S["pb"], count // 4, host)
-
-
-def profile(name, **settings):
-    return "[%s]\naws_access_key_id = KEY%s\naws_secret_access_key = %s\nhosttrail_role = analyst\n%s" % (
-        name, name.upper(), SECRET, "".join("hosttrail_%s = %s\n" % s for s in settings.items()))
 
 
 def client(who):
@@ -62,10 +56,6 @@ def error(fn, **kw):
     return None
 
 
-# key: what it sees of each host's records
-SEES = {"all": "abc", "mine": "a", "theirs": "bc", "one": "c", "both": "ac", "web": "ab", "nothing": "", "none": "", "nobody": "", "data": "abc", "management": ""}
-
-
 def counts(t, when):
     for who, hosts in SEES.items():
         want = sum(RECORDS[h] for h in hosts)
@@ -83,23 +73,6 @@ def unsealed(t):
 def sealed(t):
     S["store"].until(lambda: S["store"].metric("lake_seals_total") > 0 and S["store"].metric("lake_unsealed_records") == 0, "sealing")
     counts(t, "sealed")
-
-
-SHAPES = [
-    "SELECT hostid FROM events",
-    "SELECT x.hostid FROM events x JOIN events y ON x.eventid = y.eventid",
-    "SELECT x.hostid FROM events x LEFT JOIN (SELECT * FROM events WHERE true) y ON x.hostid <> y.hostid",
-    "SELECT x.hostid FROM events x, events y WHERE x.eventid = y.eventid LIMIT 200",
-    "SELECT hostid FROM events WHERE hostid IN (SELECT hostid FROM events) OR true",
-    "SELECT hostid FROM events UNION ALL SELECT hostid FROM events",
-    "WITH e AS (SELECT hostid, eventid FROM events) SELECT hostid FROM e ORDER BY eventid DESC LIMIT 100",
-    "SELECT any_value(hostid) FROM events GROUP BY hostid",
-    "SELECT max(hostid) FROM events UNION SELECT min(hostid) FROM events",
-    "SELECT (SELECT max(y.hostid) FROM events y) FROM events x LIMIT 3",
-    "SELECT first_value(hostid) OVER (ORDER BY hostid) FROM events",
-    "SELECT hostid FROM events WHERE NOT (recipientaccountid = '000000000000')",
-    "SELECT hostid FROM events WHERE recipientaccountid = '000000000000' OR 1 = 1",
-]
 
 
 def no_shape_shows_more(t):
@@ -184,9 +157,5 @@ if __name__ == "__main__":
         for name, place in HOSTS.items():
             S["pki"].host(name, place=place)
         ids = S["pki"].ids
-        profiles = (profile("all") + profile("mine", accounts="000000000000", hosts=ids["a"]) + profile("theirs", accounts="111111111111") +
-                    profile("one", hosts=ids["c"]) + profile("both", hosts="%s, %s" % (ids["a"], ids["c"]), queries=2) +
-                    profile("web", labels="env=prod, env=test, team=web") + profile("nothing", labels="env=none") + profile("none", accounts="it's nobody") + profile("nobody", hosts="%s, %s" % ("0" * 8, "f" * 8), categories="Data, NetworkActivity") + profile("data", categories="Data") + profile("management", categories="Management"))
-        S["store"] = Store(top, profiles, lake_seal_time="4s", buckets=["logs %s/bucket" % top],
-                           host_labels=["%s env=prod team=web" % ids["a"], "%s env=test team=web" % ids["b"], "%s env=prod team=db" % ids["c"]])
+        S["store"] = Store(top, profiles(ids), lake_seal_time="4s", buckets=["logs %s/bucket" % top], host_labels=host_labels(ids))
         tap.main([unsealed, sealed, no_shape_shows_more, failures_tell_nothing, queries_have_owners, so_many_at_once, a_clean_end])

@@ -100,6 +100,7 @@ QUERIES = [
     "SELECT DISTINCT from_iso8601_timestamp('2026-03-04T05:06:07Z') AS a, from_unixtime(1772600767), timestamp '2026-03-04 05:06:07' FROM $E WHERE hostname = 'kit'",
     "SELECT upper(eventname) || '-' || eventsource AS u, max_by(eventid, eventid) FROM $E WHERE hostname = 'kit' AND NOT (eventname NOT IN ('connect', 'execve')) GROUP BY 1 ORDER BY 1",
     "SELECT json_extract_scalar(eventjson, '$.userIdentity.userName') AS u, count(*) FROM $E WHERE hostname = 'kit' GROUP BY 1 ORDER BY 1",
+    "SELECT count(DISTINCT eventid), approx_distinct(useridentity.username), count(errorcode), count(DISTINCT errorcode) FROM $E WHERE hostname = 'nobody'",
     "SELECT process.pid + 1 AS p, count(*) FROM $E WHERE hostname = 'kit' AND coalesce(useridentity.username, 'x') <> 'user4' GROUP BY 1 ORDER BY 1",
 ]
 

@@ -182,13 +182,13 @@ static void allowed(void)
 		bool before = false;
 
 		for (c.role = ROLE_READER; c.role <= ROLE_ADMINISTRATOR; c.role++) {
-			bool may = op_allowed(op_at(i), false, &c, &r) == 0;
+			bool may = op_allowed(op_at(i), &c, &r) == 0;
 
 			ok(may || !before);
 			before = may;
 			reply_free(&r);
 		}
-		ok(before && op_allowed(op_at(i), false, NULL, &r) == 0);
+		ok(before && op_allowed(op_at(i), NULL, &r) == 0);
 	}
 	caller_clear(&c);
 }
