@@ -5,6 +5,7 @@
 ones, and such as somebody who holds the servers has taken out, changed, or put in."""
 import base64
 import datetime
+import itertools
 import json
 import os
 import re
@@ -186,7 +187,11 @@ def what_is_tampered_with_is_found(t):
     # 18.16 has no UPDATE: what is changed is taken out and put in again
     columns = [x for x, in cluster().servers[0].rows("SELECT name FROM system.columns WHERE database = 'hosttrail' AND table = 'trail_rows_1'")]
 
+    # with keys of their own: else the stores would take them for frames that two of them wrote, and take one of both out, in seconds
+    steps = itertools.count()
+
     def put(number, **change):
+        change["framekey"] = "framekey + %d" % 10 ** next(steps)
         cluster().servers[0].ask("INSERT INTO trail_rows_1 (%s) SELECT %s FROM trail_rows_1 WHERE %s%d" % (
             ", ".join("`%s`" % x for x in columns), ", ".join(change.get(x, "`%s`" % x) for x in columns), where, number), "hosttrail")
         assert tap.wait_for(lambda: len({s.ask(count, "hosttrail") for s in cluster().servers}) == 1)
