@@ -4,6 +4,7 @@
 """Trails of several stores in front of a real ClickHouse cluster: each record once in the bucket, digests one chain that AWS's validate-logs
 finds valid, whichever store delivers, and whether a store or a server is killed while it does. So in a bucket of S3's kind, whose
 requests are signed."""
+import datetime
 import gzip
 import json
 import os
@@ -17,6 +18,7 @@ import shipkit
 import tap
 from chkit import Clustered
 from fakes3 import FakeS3
+from movedclock import MovedClock
 from sizes import size
 
 # a zone far from UTC: days are UTC's, wherever servers think they are
@@ -203,6 +205,39 @@ def a_store_starts_while_a_server_is_down(t):
     t.equal([x["Name"] for x in S["two"].boto().describe_trails()["trailList"]], ["default"], "after DeleteTrail")
 
 
+def a_day_is_dropped_before_it_is_delivered(t):
+    """What was of it is missing in the bucket, and said; what came later is delivered, once, and the chain of digests goes on."""
+    clock, bucket, ahead = MovedClock(PLACE.dir), PLACE.next("bucket"), datetime.timedelta(days=10)
+    os.makedirs(bucket)
+    how = {"buckets": ["dropped-logs " + bucket], "clickhouse_database": "dropped", "clickhouse_linger": "20ms", "digest_period": "4s"}
+    rows = lambda: [s.ask("SELECT count(), uniqExact(day) FROM dropped.trail_rows_1 WHERE kind = 0 AND eventsource != 'trail.hosttrail'") for s in PLACE.cluster().servers]
+    with PLACE.store(delivery_interval="300s", **how) as s:
+        b = s.boto()
+        b.create_trail(Name="late", S3BucketName="dropped-logs", EnableLogFileValidation=True)
+        b.put_event_selectors(TrailName="late", AdvancedEventSelectors=bucketkit.everything())
+        b.start_logging(Name="late")
+        ship(5, s)
+        t.must(tap.wait_for(lambda: rows() == ["20\t1\n"] * 2), "both servers have them")
+        t.must(tap.wait_for(lambda: len(s.call("Tail", {"From": "oldest", "WaitSeconds": 0, "MaxResults": 50})[1]["Events"]) >= 20, 60), "they have their place in the order of delivery")
+        s.kill()
+    t.equal(bucketkit.records(bucket), [], "nothing is delivered yet")
+    clock.set(wall=10 * 86400, running=10 * 86400)
+    day, = {x.ask("SELECT DISTINCT day FROM dropped.trail_rows_1") for x in PLACE.cluster().servers}
+    leads = "SELECT is_leader FROM system.replicas WHERE database = 'dropped' AND table = 'trail_rows_1'"
+    leader, = (x for x in PLACE.cluster().servers if x.ask(leads) == "1\n")
+    leader.ask("ALTER TABLE dropped.trail_rows_1 DROP PARTITION '%s'" % day.strip())
+    t.must(tap.wait_for(lambda: rows() == ["0\t0\n"] * 2), "the day is gone")
+    with PLACE.store(delivery_interval="1s", environ=clock.environ, **how) as s:
+        ship(5, s, host="b")
+        got = lambda: [r["eventID"] for r in bucketkit.records(bucket) if r["eventSource"] != "trail.hosttrail"]
+        t.ok(tap.wait_for(lambda: len(got()) >= 20, 120), "what came later: %d" % len(got()))
+        want = {x for x, in (line.split("\t") for line in PLACE.cluster().servers[0].ask("SELECT eventid FROM dropped.trail_rows_1 WHERE kind = 0 AND eventsource != 'trail.hosttrail'").splitlines())}
+        t.equal((len(got()), set(got())), (20, want), "is delivered, once")
+        status = s.call("GetTrailStatus", {"Name": "late"}, prefix="CloudTrail_20131101", when=datetime.datetime.utcnow() + ahead)[1]
+        t.ok(status["IsLogging"] and not status.get("LatestDeliveryError"), "GetTrailStatus: %r" % status)
+        t.equal(s.stderr().count("a day's rows are gone before trails had them"), 1, "what is missing is said: " + s.stderr()[-1500:])
+
+
 def digested():
     return sum(len(json.loads(bucketkit.one_member(p))["logFiles"]) for p in bucketkit.files(S["bucket"], "CloudTrail-Digest"))
 
@@ -215,6 +250,6 @@ if __name__ == "__main__":
         S["one"], S["two"] = store(), store()
         tap.main([any_store_makes_a_trail_and_all_tell_of_it, each_record_once, a_store_is_killed_while_it_delivers,
                   an_archive_in_s3_comes_from_either_store, a_server_is_killed_while_they_deliver, aws_validates_all_of_it,
-                  hosttrail_verify_finds_no_fault_but_what_is_changed, a_store_starts_while_a_server_is_down])
+                  hosttrail_verify_finds_no_fault_but_what_is_changed, a_day_is_dropped_before_it_is_delivered, a_store_starts_while_a_server_is_down])
     finally:
         PLACE.end()
