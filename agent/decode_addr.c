@@ -80,7 +80,7 @@ static void set_inet6(struct address *a, const uint8_t *p, uint32_t n)
 		a->scope = in6.sin6_scope_id;
 }
 
-void address_of_sockaddr(const uint8_t *p, uint32_t n, struct address *ret_a)
+static void address_of_sockaddr(const uint8_t *p, uint32_t n, struct address *ret_a)
 {
 	*ret_a = no_address;
 	if (n < sizeof(ret_a->family))
@@ -133,7 +133,7 @@ static bool is_any(struct str s)
 	return (s.n == 2 && !memcmp(s.p, "::", 2)) || (s.n == 7 && !memcmp(s.p, "0.0.0.0", 7));
 }
 
-bool address_same(const struct address *a, const struct address *b)
+static bool address_same(const struct address *a, const struct address *b)
 {
 	struct str x = plain_ip(a->address), y = plain_ip(b->address);
 

@@ -30,7 +30,7 @@ void put_name(struct decoder *d, unsigned field, const struct flagset *set, uint
 	batch_string(d->b, field, s.p, s.n);
 }
 
-void put_text(struct decoder *d, const struct call_arg *a, unsigned first, struct str s)
+static void put_text(struct decoder *d, const struct call_arg *a, unsigned first, struct str s)
 {
 	batch_string(d->b, first, s.p, s.n);
 }

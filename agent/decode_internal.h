@@ -181,12 +181,9 @@ void path_of_arg(const struct view *v, const struct call *row, const struct call
 struct str device_text(struct decoder *d, uint32_t major, uint32_t minor);
 
 /* decode_addr.c */
-void address_of_sockaddr(const uint8_t *p, uint32_t n, struct address *ret_a);
 void address_of_sock(const struct slot *s, bool peer, struct address *ret_a);
-bool address_same(const struct address *a, const struct address *b);
 void put_address(struct decoder *d, unsigned first, const struct address *a);
 void put_socket_arg(struct decoder *d, const struct call_arg *a, unsigned first);
-unsigned fields_of_address(const char *name, const char *resource, enum field_section section, struct shape_field *ret_v);
 
 /* decode_mem.c: fields of a structure, and their values. */
 unsigned mem_fields(enum mem_kind kind, struct shape_field *ret_v);
@@ -204,7 +201,6 @@ void put_uring(struct decoder *d);
 
 /* decode_args.c */
 void put_request(struct decoder *d);
-void put_text(struct decoder *d, const struct call_arg *a, unsigned first, struct str s);
 void put_flags(struct decoder *d, unsigned field, const struct flagset *set, uint64_t v);
 void put_name(struct decoder *d, unsigned field, const struct flagset *set, uint64_t v);
 

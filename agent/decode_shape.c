@@ -58,7 +58,7 @@ static void add_path(struct builder *b, const struct call_arg *a)
 	add(b, SECTION_REQUEST, compose("requested", a->name, "AtEnter"), FIELD_STRING, NULL);
 }
 
-unsigned fields_of_address(const char *name, const char *resource, enum field_section section, struct shape_field *ret_v)
+static unsigned fields_of_address(const char *name, const char *resource, enum field_section section, struct shape_field *ret_v)
 {
 	static const struct {
 		const char *suffix;

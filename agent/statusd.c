@@ -192,7 +192,7 @@ static struct json_object *test_of(const struct worker *w)
 	return o;
 }
 
-int statusd_text(const struct worker *w, struct buf *out)
+static int statusd_text(const struct worker *w, struct buf *out)
 {
 	struct json_object *o = json_object_new_object();
 	char stream[33];

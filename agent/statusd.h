@@ -3,11 +3,8 @@
 #ifndef HOSTTRAIL_STATUSD_H
 #define HOSTTRAIL_STATUSD_H
 
-#include "lib/buf.h"
-
 struct worker;
 
-int statusd_text(const struct worker *w, struct buf *out);	/* 0 or -ENOMEM */
 /* Accepts what waits on the socket and answers without blocking. */
 void statusd_serve(const struct worker *w, int listening);
 

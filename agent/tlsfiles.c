@@ -55,7 +55,7 @@ struct tlsfiles {
 	struct seen *seen;
 	unsigned nseen, n, cap;
 	struct probed *v;
-	uint64_t refused, scan;
+	uint64_t scan;
 };
 
 int tlsfiles_new(const struct probes *p, struct tlsfiles **ret_f)
@@ -252,10 +252,8 @@ int tlsfiles_planned(struct tlsfiles *f, int fd, const char *path, struct tls_pl
 
 	if (!plan->nsites && (!plan->uses_tls || !*plan->stack))
 		return 0;
-	if (f->n >= TLSFILES_MAX) {
-		f->refused++;
+	if (f->n >= TLSFILES_MAX)
 		return -E2BIG;
-	}
 	o = room(f);
 	if (!o)
 		return -ENOMEM;
@@ -394,9 +392,4 @@ int tlsfiles_program(struct tlsfiles *f, const char *name)
 const struct tlsfile *tlsfiles_at(const struct tlsfiles *f, unsigned i)
 {
 	return i < f->n ? &f->v[i].file : NULL;
-}
-
-uint64_t tlsfiles_refused(const struct tlsfiles *f)
-{
-	return f->refused;
 }

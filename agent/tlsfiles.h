@@ -3,8 +3,8 @@
  * tlsfiles.h - which files are probed: TLS libraries before anybody uses them, programs as they are executed.
  *
  * A file is known by device and inode, looked at once, and attached for whoever maps it by whatever name. Descriptors are what
- * counts, not paths: neither mount namespaces nor renames mislead it. Bounded: TLSFILES_MAX files with probes; further ones are refused and
- * counted, none is given up for another. What nobody can map any more is: a file that was deleted, as upgrades do with old ones, and that two
+ * counts, not paths: neither mount namespaces nor renames mislead it. Bounded: TLSFILES_MAX files with probes; further ones are refused,
+ * none is given up for another. What nobody can map any more is: a file that was deleted, as upgrades do with old ones, and that two
  * scans of all processes in a row did not meet. Other files stay, whoever maps them: the next one that does shall be seen from its beginning.
  *
  * Planning parses ELF files that strangers made: `hosttrail trace`, which has its user's own privileges anyway, does it here;
@@ -55,6 +55,5 @@ int tlsfiles_program(struct tlsfiles *f, const char *name);
 
 /* Files with TLS in them, in the order in which they were found; NULL behind the last. */
 const struct tlsfile *tlsfiles_at(const struct tlsfiles *f, unsigned i);
-uint64_t tlsfiles_refused(const struct tlsfiles *f);
 
 #endif

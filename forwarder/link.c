@@ -679,11 +679,6 @@ bool link_idle(const struct link *l)
 	return link_ready(l) && !l->sending && !l->piece_left;
 }
 
-unsigned link_calls(const struct link *l)
-{
-	return l ? l->ncalls : 0;
-}
-
 void link_tick(struct link *l, uint64_t now)
 {
 	if (l->state == LINK_DOWN)

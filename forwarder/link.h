@@ -53,7 +53,6 @@ int link_open(struct loop *loop, SSL_CTX *tls, const struct link_target *target,
 void link_free(struct link **l);
 bool link_ready(const struct link *l);	/* connected, not going down */
 bool link_idle(const struct link *l);	/* ready, and no body is under way */
-unsigned link_calls(const struct link *l);
 /* Begins a body, which is empty: room for what gRPC puts before the message. */
 int link_body(struct link *l, struct buf *body);
 /* Makes a call; takes body's bytes (what link_body() began, and the message behind it) and leaves body empty. Only when link_idle().

@@ -132,6 +132,8 @@ bool outlet_peek(struct outlet *o, const char *spool_dir)
 	return false;
 }
 
+_Static_assert(REQUEST_BYTES + FRAME_HEADER_MAX + FRAME_PAYLOAD_MAX <= SHIP_REQUEST_MAX, "a store takes each request");
+
 int outlet_fill(struct outlet *o, const char *spool_dir, struct request *q, struct buf *body)
 {
 	int r = 0;

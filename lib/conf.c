@@ -16,19 +16,19 @@ static const char *const type_names[] = {
 	[CONF_MS] = "TIME",	 [CONF_ENUM] = "WORD",	     [CONF_LIST] = "LIST",
 };
 
-void conf_value_free(struct conf_value *v)
-{
-	free(v->text);
-	conf_list_free(&v->list);
-	memset(v, 0, sizeof(*v));
-}
-
-void conf_list_free(struct conf_list *l)
+static void list_free(struct conf_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i]);
 	free(l->v);
 	*l = (struct conf_list){ 0 };
+}
+
+void conf_value_free(struct conf_value *v)
+{
+	free(v->text);
+	list_free(&v->list);
+	memset(v, 0, sizeof(*v));
 }
 
 int conf_list_add(struct conf_list *l, const char *p, size_t n)
@@ -198,7 +198,7 @@ void conf_commit(const struct conf_key *k, struct conf_value *v, void *dest)
 		*(int *)at = (int)v->number;
 		break;
 	case CONF_LIST:
-		conf_list_free(at);
+		list_free(at);
 		*(struct conf_list *)at = v->list;
 		v->list = (struct conf_list){ 0 };
 		break;

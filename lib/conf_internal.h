@@ -13,7 +13,6 @@ struct conf_value {
 };
 
 void conf_value_free(struct conf_value *v);
-void conf_list_free(struct conf_list *l);
 int conf_list_add(struct conf_list *l, const char *p, size_t n);
 const struct conf_key *conf_find(const struct conf_key *keys, size_t nkeys, const char *key);
 int conf_parse(const struct conf_key *k, const char *text, struct conf_value *ret, char why[CONF_WHY_MAX]);

@@ -108,7 +108,6 @@ void select_view_set(struct select_view *v, enum select_field field, struct str 
 void select_view_add(struct select_view *v, enum select_field field, struct str s);
 void select_view_text(struct select_view *v, enum select_field field, const char *s);	/* NULL: none */
 
-enum select_answer select_condition_match(const struct select_condition *c, const struct select_view *v);
 enum select_answer selector_match(const struct selector *s, const struct select_view *v);
 enum select_answer selectors_match(const struct selectors *s, const struct select_view *v);
 

@@ -63,7 +63,7 @@ static bool hit(const struct select_condition *c, enum select_op op, const struc
 	return false;
 }
 
-enum select_answer select_condition_match(const struct select_condition *c, const struct select_view *v)
+static enum select_answer select_condition_match(const struct select_condition *c, const struct select_view *v)
 {
 	const struct select_values *have = &v->field[c->field];
 	bool positive = false, held = false;

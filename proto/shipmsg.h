@@ -16,7 +16,7 @@
 #include "lib/buf.h"
 #include "wire.h"
 
-#define SHIP_REQUEST_MAX (8u << 20)	/* bytes of a ShipRequest */
+#define SHIP_REQUEST_MAX (8u << 20)	/* bytes of a ShipRequest that a store takes */
 #define SHIP_FRAME_OVERHEAD 6		/* bytes that a frame costs in a ShipRequest beside its own, at most */
 
 #define SHIP_METHOD "/hosttrail.v1.Trail/Ship"

@@ -149,7 +149,7 @@ static void add_value(struct buf *out, const char *v)
 	}
 }
 
-void sigv4_canonical_headers(const struct sigv4_request *r, const struct sigv4_terms *t, struct buf *out)
+static void sigv4_canonical_headers(const struct sigv4_request *r, const struct sigv4_terms *t, struct buf *out)
 {
 	for (unsigned i = 0; i < t->nsigned; i++) {
 		bool first = true;

@@ -19,6 +19,5 @@ struct sigv4_terms {
 int sigv4_compute(const struct sigv4_request *r, const struct sigv4_terms *t, const char *secret, char ret_hex[65]);
 void sigv4_canonical_path(const char *path, struct buf *out);
 void sigv4_canonical_query(const char *query, struct buf *out);
-void sigv4_canonical_headers(const struct sigv4_request *r, const struct sigv4_terms *t, struct buf *out);
 
 #endif

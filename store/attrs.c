@@ -20,11 +20,6 @@ static const char *const names[ATTR__MAX] = {
 	[ATTR_ACCESS_KEY] = "AccessKeyId",
 };
 
-const char *attr_name(enum attr a)
-{
-	return a < ATTR__MAX ? names[a] : NULL;
-}
-
 /* Characters, where '_', space, comma and newline count twice, as CloudTrail counts them. */
 static size_t counted_length(const char *p, size_t n)
 {

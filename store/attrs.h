@@ -18,6 +18,5 @@ struct attr_value {
 int attr_parse(struct json_object *in, struct reply *r, struct attr_value *ret_v);
 bool attr_matches(const struct attr_value *v, const struct record_summary *s);
 void attr_value_free(struct attr_value *v);
-const char *attr_name(enum attr a);
 
 #endif

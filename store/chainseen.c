@@ -124,8 +124,3 @@ bool chainseen_frame(struct chainseen *c, const char *host_id, const struct fram
 	s->next = h->number + 1;
 	return gap;
 }
-
-uint32_t chainseen_count(const struct chainseen *c)
-{
-	return HASH_COUNT(c->table);
-}

@@ -19,6 +19,5 @@ void chainseen_free(struct chainseen **c);
 /* Takes a frame in. True: frames [*ret_first, *ret_last] before it are missing and *ret_records is what they settled. */
 bool chainseen_frame(struct chainseen *c, const char *host_id, const struct frame_header *h, uint64_t *ret_first,
 		     uint64_t *ret_last, uint64_t *ret_records);
-uint32_t chainseen_count(const struct chainseen *c);
 
 #endif

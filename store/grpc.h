@@ -20,8 +20,6 @@
 #include "lib/buf.h"
 #include "proto/pki.h"
 
-#define GRPC_MESSAGE_MAX (8u << 20)
-
 enum grpc_status {
 	GRPC_OK = 0,
 	GRPC_INVALID_ARGUMENT = 3,
@@ -33,7 +31,7 @@ enum grpc_status {
 
 /* 0 anywhere: the default beside it. */
 struct grpc_limits {
-	uint32_t message_bytes;		/* GRPC_MESSAGE_MAX */
+	uint32_t message_bytes;		/* SHIP_REQUEST_MAX */
 	uint32_t header_bytes;		/* of one request, as HTTP/2 counts them: 16 KiB */
 	uint32_t streams;		/* open at once on one connection: 64 */
 	uint32_t connections;		/* 512 */

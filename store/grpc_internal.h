@@ -36,7 +36,7 @@ struct grpc_call {
 	uint64_t connection;
 	int64_t arrived;		/* wall clock ns */
 	uint32_t header_bytes;
-	bool is_post, is_grpc, bad_encoding, has_path;
+	bool is_post, is_grpc, bad_encoding;
 	bool refused;			/* answered before its body was whole; the rest is dropped */
 	bool open_body;			/* more of the request may come */
 	bool handed;			/* to the handler; it ends the call */

@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "proto/shipmsg.h"
 
 #define EVENTS_AT_ONCE 64
 #define ACCEPTS_AT_ONCE 64
@@ -141,7 +142,7 @@ static void on_listener(void *ctx, uint32_t events)
 static void limits_default(struct grpc_limits *l)
 {
 	static const struct grpc_limits d = {
-		.message_bytes = GRPC_MESSAGE_MAX,
+		.message_bytes = SHIP_REQUEST_MAX,
 		.header_bytes = 16 * 1024,
 		.streams = 64,
 		.connections = 512,

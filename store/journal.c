@@ -21,7 +21,7 @@ void journal_segment_name(uint32_t number, char ret[SEGMENT_NAME])
 	snprintf(ret, SEGMENT_NAME, "%010u.jnl", number);
 }
 
-void segment_header_make(uint32_t number, const uint8_t tag[8], uint8_t ret[SEGMENT_HEADER])
+static void segment_header_make(uint32_t number, const uint8_t tag[8], uint8_t ret[SEGMENT_HEADER])
 {
 	memset(ret, 0, SEGMENT_HEADER);
 	memcpy(ret, "HTJS", 4);

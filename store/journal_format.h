@@ -75,7 +75,6 @@ static inline uint32_t pos_offset(journal_pos pos)
 }
 
 void journal_segment_name(uint32_t number, char ret[SEGMENT_NAME]);
-void segment_header_make(uint32_t number, const uint8_t tag[8], uint8_t ret[SEGMENT_HEADER]);
 /* Maps the first `limit` bytes (0: all). -ENOENT, -EBADMSG (neither header nor first entry tell the tag). */
 int segment_map_open(struct journal *j, uint32_t number, uint64_t limit, struct segment_map *ret_m);
 void segment_map_close(struct segment_map *m);

@@ -179,19 +179,6 @@ static int transfer(struct client *c, const char *path, const char *body, struct
 	return 0;
 }
 
-int client_get(struct client *c, const char *path, struct buf *ret_body)
-{
-	char why[256];
-	long status;
-	int r;
-
-	r = transfer(c, path, NULL, NULL, &status, why);
-	if (r < 0)
-		return r;
-	r = buf_add(ret_body, c->reply.p, c->reply.n);
-	return r < 0 ? r : (int)status;
-}
-
 /* ---- signed requests */
 
 static int add_header(struct curl_slist **list, const char *name, const char *value)

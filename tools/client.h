@@ -28,8 +28,6 @@ void client_free(struct client **c);
  * why: one line, "ErrorName: text" for refusals. */
 int client_call(struct client *c, const char *target, struct json_object *request, struct json_object **ret_reply,
 		char why[256]);
-/* GET path, for /readyz and /metrics: HTTP status, or -errno. */
-int client_get(struct client *c, const char *path, struct buf *ret_body);
 
 /* GET of S3's API, signed: an object, or with key NULL and a query the bucket itself. HTTP status and the body, appended;
  * or -errno and why. signature (of at most size - 1 bytes) is what x-amz-meta-signature says, "" if nothing. */

@@ -19,7 +19,7 @@
 #include "tail.h"
 #include "up.h"
 
-enum { OPT_SCOPE = OPT_LONG + 1, OPT_SELECTORS, OPT_API, OPT_INGEST, OPT_QUIET };
+enum { OPT_SCOPE = OPT_LONG + 1, OPT_SELECTORS, OPT_API, OPT_INGEST };
 enum { READY_SECONDS = 30, STOP_SECONDS = 20, DRAIN_MS = 15000 };
 
 static const struct opt opts[] = {

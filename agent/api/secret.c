@@ -71,7 +71,8 @@ static const struct {
 	{ "webhook.site", "" }, { "alert.victorops.com", "/integrations/generic" },
 };
 
-size_t secret_webhook(struct str host, const struct uri_path *path)
+/* How many first segments of this host's paths are harmless where all behind them are secrets; SIZE_MAX: not such a host. */
+static size_t webhook_harmless(struct str host, const struct uri_path *path)
 {
 	for (size_t i = 0; i < sizeof(webhooks) / sizeof(webhooks[0]); i++) {
 		struct uri_path prefix;
@@ -101,7 +102,7 @@ static bool named_secret(struct str before, struct str s)
 /* Decodes the segments, and says what each is. -ENOMEM: *path is not to be used. */
 static bool classify(struct api_arena *a, struct str host, struct uri_path *path, enum secret_segment kinds[URI_SEGMENTS_MAX])
 {
-	size_t harmless = secret_webhook(host, path);
+	size_t harmless = webhook_harmless(host, path);
 
 	for (unsigned i = 0; i < path->n; i++) {
 		struct str s = uri_decode(a, path->segment[i], false);

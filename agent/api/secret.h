@@ -33,8 +33,6 @@ enum secret_segment {
 	SEGMENT_SECRET,		/* what nobody may read: random text, 32 and more hexadecimal digits, `;parameters`, `password=x`, a known token's form */
 };
 enum secret_segment secret_segment(struct str segment);
-/* How many first segments of this host's paths are harmless where all behind them are secrets (webhooks); SIZE_MAX: not such a host. */
-size_t secret_webhook(struct str host, const struct uri_path *path);
 
 /* A path as it may be stored: itself, or REDACT_HIDDEN when a segment of it is a secret. */
 struct str secret_path(struct api_arena *a, struct str host, struct str path);

@@ -181,8 +181,3 @@ enum http_state http_conn_state(const struct http_conn *c)
 {
 	return c->state;
 }
-
-enum http_role http_conn_role(const struct http_conn *c)
-{
-	return c->role;
-}

@@ -147,12 +147,8 @@ bool http_conn_wants_data(const struct http_conn *c, enum http_dir dir);
 uint32_t http_conn_unwanted_streams(const struct http_conn *c, enum http_dir dir);
 
 enum http_state http_conn_state(const struct http_conn *c);
-enum http_role http_conn_role(const struct http_conn *c);
 
 /* Everything that could be read of the block is so in `parts` as well, whose names may be in any case. */
 bool http_block_agrees(const struct http_block *b, const struct http_part *parts, unsigned n);
-
-/* The first field of a name (lower case), or an absent one. */
-struct str http_field(const struct http_head *h, const char *name);
 
 #endif

@@ -74,7 +74,6 @@ void call_headed(struct http_conn *c, struct call *call);	/* the request's head 
 void call_answered(struct http_conn *c, struct call *call);	/* the response's head is there */
 void call_check(struct http_conn *c, struct call *call);	/* gives it if both have ended */
 void call_give(struct http_conn *c, struct call *call);
-void call_free(struct http_conn *c, struct call *call);
 void calls_free(struct http_conn *c);
 
 /* ---- h1_start.c */

@@ -100,16 +100,6 @@ void head_continue(struct memory *m, struct head *h, struct str more)
 	*value = str_of(p, value->n + 1 + more.n);
 }
 
-struct str http_field(const struct http_head *h, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (unsigned i = 0; i < h->nfields; i++)
-		if (h->fields[i].name.n == n && !memcmp(h->fields[i].name.p, name, n))
-			return h->fields[i].value;
-	return (struct str){ 0 };
-}
-
 /* ---- bodies */
 
 /* Bytes that are still wanted. */
@@ -231,7 +221,7 @@ static void call_destroy(struct http_conn *c, struct call *call)
 	free(call);
 }
 
-void call_free(struct http_conn *c, struct call *call)
+static void call_free(struct http_conn *c, struct call *call)
 {
 	struct message request, response;
 

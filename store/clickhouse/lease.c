@@ -59,7 +59,7 @@ static void set(bool *flag, bool v)
 	__atomic_store_n(flag, v, __ATOMIC_RELEASE);
 }
 
-bool lease_leads(struct lease *z)
+static bool lease_leads(struct lease *z)
 {
 	return is(&z->leads) && !is(&z->lost);
 }

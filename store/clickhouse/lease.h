@@ -27,7 +27,6 @@ void lease_free(struct lease **z);		/* after cluster_deliver_end() and cluster_s
 int lease_refresh(struct lease *z, char why[CH_WHY_MAX]);
 /* This store delivers, and what it has not arranged yet is (arrange.c): places are behind all that is acknowledged and seen. */
 int lease_take(struct lease *z, char why[CH_WHY_MAX]);
-bool lease_leads(struct lease *z);
 struct delivery *lease_delivery(struct lease *z);
 struct lease_counts {
 	bool leads;

@@ -39,7 +39,7 @@ int repeats_new(struct repeats **ret_l)
 	return *ret_l ? 0 : -ENOMEM;
 }
 
-void repeats_clear(struct repeats *l)
+static void repeats_clear(struct repeats *l)
 {
 	struct known *k, *next;
 

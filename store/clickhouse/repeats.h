@@ -16,7 +16,6 @@ struct repeats;
 
 int repeats_new(struct repeats **ret_l);
 void repeats_free(struct repeats **l);
-void repeats_clear(struct repeats *l);
 
 /* Learns what the cluster has at the frames' numbers, and right before them. */
 int repeats_load(struct repeats *l, struct ch *ch, struct ch_link *link, const struct ch_frame *frames, char why[CH_WHY_MAX]);

@@ -13,8 +13,7 @@
 #include "lib/buf.h"
 #include "store/lake/schema.h"
 
-/* With a column that changes, the number grows, and the new tables stand beside the old ones. */
-#define TABLES_VERSION 1
+/* With a column that changes, the number at a name's end grows, and the new tables stand beside the old ones. */
 #define TABLE_ROWS "trail_rows_1"	/* on each server */
 #define TABLE_ALL "trail_1"		/* over all of them */
 #define TABLE_KEPT_ROWS "trail_query_rows_1"	/* queries and their answers */

@@ -282,11 +282,6 @@ int64_t delivery_digest_seconds(const struct delivery *d)
 	return d->config.digest_ms / 1000 ? d->config.digest_ms / 1000 : 1;
 }
 
-const struct buckets *delivery_groups(const struct delivery *d)
-{
-	return d->groups;
-}
-
 /* arn:<partition>:logs:<region>:<account>:log-group:<name>[:*] */
 const struct bucket *delivery_group(const struct delivery *d, const char *arn)
 {

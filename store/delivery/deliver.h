@@ -36,7 +36,6 @@ void delivery_free(struct delivery **d);
 
 struct ledger *delivery_ledger(const struct delivery *d);
 const struct buckets *delivery_buckets(const struct delivery *d);
-const struct buckets *delivery_groups(const struct delivery *d);
 /* The log group that an ARN names, if the settings name it, too. */
 const struct bucket *delivery_group(const struct delivery *d, const char *arn);
 const struct store *delivery_store(const struct delivery *d);

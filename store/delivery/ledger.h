@@ -26,7 +26,6 @@
 #define LEDGER_ERROR_MAX 256
 #define LEDGER_ARN_MAX 512
 #define LEDGER_TAGS_MAX 50
-#define LEDGER_SELECTORS_MAX (64u << 10)	/* a request's body has no more */
 
 struct ledger;
 

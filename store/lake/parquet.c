@@ -120,11 +120,6 @@ struct column *parquet_columns(struct parquet *p)
 	return p->columns;
 }
 
-unsigned parquet_ncolumns(const struct parquet *p)
-{
-	return p->ncolumns;
-}
-
 void parquet_thorough(struct parquet *p, bool thorough)
 {
 	pack_thorough(p->pack, thorough);

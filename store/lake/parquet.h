@@ -21,7 +21,6 @@ void parquet_free(struct parquet **p);		/* NULL-safe */
 
 /* The columns without members, in the order in which they stand in the schema's tree; a map has two, its keys and values. */
 struct column *parquet_columns(struct parquet *p);
-unsigned parquet_ncolumns(const struct parquet *p);
 
 /* Every column has got its part of a row, or will have got it before the group ends. 1: the group is to end now. */
 int parquet_row(struct parquet *p);

@@ -80,7 +80,8 @@ static void csv_text(struct piece s, struct buf *out)
 	buf_addc(out, '"');
 }
 
-int save_csv_row(const char *row, size_t n, bool names, struct buf *out)
+/* One row of a result (an array of objects of one member each) as a line; names: the members' names instead. */
+static int csv_row(const char *row, size_t n, bool names, struct buf *out)
 {
 	_cleanup_buf_ struct buf scratch = { 0 };
 	struct piece cell, key, value, text;
@@ -163,10 +164,10 @@ static int put_rows(struct saving *s)
 		return -errno;
 	while (!r && (n = getline(&line, &cap, f)) > 0) {
 		if (first)
-			r = save_csv_row(line, (size_t)n - 1, true, &s->csv);
+			r = csv_row(line, (size_t)n - 1, true, &s->csv);
 		first = false;
 		if (!r)
-			r = save_csv_row(line, (size_t)n - 1, false, &s->csv);
+			r = csv_row(line, (size_t)n - 1, false, &s->csv);
 		if (!r && s->csv.n >= FILE_BYTES)
 			r = put_csv(s);
 	}

@@ -20,7 +20,4 @@ int save_place_of(struct lake *l, const char *uri, struct save_place *ret_p);
 /* Gives DeliveryStatus. */
 const char *save_results(struct lake *l, const struct query_row *q, const struct save_place *p);
 
-/* One row of a result (an array of objects of one member each) as a line of CSV; names: the members' names instead. */
-int save_csv_row(const char *row, size_t n, bool names, struct buf *out);
-
 #endif

@@ -58,7 +58,7 @@ int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, uint64_
 	return 0;
 }
 
-struct scan *scan_ref(struct scan *s)
+static struct scan *scan_ref(struct scan *s)
 {
 	__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
 	return s;

@@ -51,7 +51,6 @@ struct scan {
 uint64_t scan_number(void);
 /* Takes the spans over, also on failure. id: 0 for one that hosttrail_scan() is not asked for. */
 int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, uint64_t id, struct scan **ret_s);
-struct scan *scan_ref(struct scan *s);
 void scan_unref(struct scan *s);		/* NULL-safe */
 void scan_spans_free(struct scan_span *spans, unsigned n);
 

@@ -11,7 +11,7 @@ out=build/fuzz
 mkdir -p "$out"
 
 # the same archives as everywhere, built so that the fuzzer sees their branches
-make --no-print-directory O="$out" CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined" \
+make --no-print-directory -j"$(nproc)" O="$out" CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined" \
 	"$out/tools/libtools.a" "$out/agent/libagent.a" "$out/forwarder/libforwarder.a" "$out/store/libstore.a" \
 	"$out/proto/libproto.a" "$out/lib/libht.a"
 
