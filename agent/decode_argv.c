@@ -24,15 +24,13 @@
 
 static unsigned split(const uint8_t *p, uint32_t n, struct str *ret_v, unsigned max)
 {
-	const uint8_t *end = p + n;
 	unsigned count = 0;
 
-	while (p < end && count < max) {
-		const uint8_t *nul = memchr(p, 0, (size_t)(end - p));
-		size_t len = nul ? (size_t)(nul - p) : (size_t)(end - p);
+	for (size_t at = 0; at < n && count < max; count++) {
+		const char *s = (const char *)p + at;
 
-		ret_v[count++] = (struct str){ (const char *)p, len };
-		p += len + 1;
+		ret_v[count] = (struct str){ s, strnlen(s, n - at) };
+		at += ret_v[count].n + 1;
 	}
 	return count;
 }
@@ -40,17 +38,17 @@ static unsigned split(const uint8_t *p, uint32_t n, struct str *ret_v, unsigned 
 /* What a string takes in JSON, with its quotes and a comma; at most a little more. */
 static size_t json_cost(struct str s)
 {
-	const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n;
 	size_t n = 3;
 
-	while (p < end) {
-		unsigned len = *p < 0x80 ? 1 : utf8_sequence(p, (size_t)(end - p));
+	for (size_t at = 0; at < s.n;) {
+		const uint8_t *p = (const uint8_t *)s.p + at;
+		unsigned len = *p < 0x80 ? 1 : utf8_sequence(p, s.n - at);
 
 		if (len <= 1)	/* escaped, as it is, or U+FFFD and two digits */
 			n += *p < ' ' || *p == 0x7f ? 6 : *p >= 0x80 ? 5 : *p == '"' || *p == '\\' || *p == '/' ? 2 : 1;
 		else
 			n += len == 3 ? 5 : len;	/* U+FFFD itself is among those of three */
-		p += len ? len : 1;
+		at += len ? len : 1;
 	}
 	return n;
 }

@@ -25,7 +25,7 @@ for target; do
 	corpus=$out/corpus/$target
 	mkdir -p "$corpus" "$out/crashes"
 	# shellcheck disable=SC2086
-	clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. -I"$out/gen" -I"$out" \
+	clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. -I"$out/gen" -I"$out" -isystem "$out/duckdb" \
 		-o "$out/fuzz_$target" "tests/fuzz/fuzz_$target.c" -Wl,--start-group $archives -Wl,--end-group $libs
 	echo "  FUZZ    $target for $seconds s"
 	if ! "$out/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
