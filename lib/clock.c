@@ -83,7 +83,7 @@ static int parse_epoch(const char *text, int64_t *ret_ns)
 
 	errno = 0;
 	d = strtod(text, &end);
-	if (errno || end == text || *end || d < -9e9 || d > 9e9)
+	if (errno || end == text || *end || !(d >= -9e9 && d <= 9e9))	/* "nan" is neither */
 		return -EINVAL;
 	*ret_ns = (int64_t)(d * 1e9);
 	return 0;
@@ -92,7 +92,7 @@ static int parse_epoch(const char *text, int64_t *ret_ns)
 int clock_parse(const char *text, int64_t *ret_ns)
 {
 	struct tm tm = { 0 };
-	int64_t nanos = 0;
+	int64_t nanos = 0, ns;
 	const char *rest = strptime(text, "%Y-%m-%d", &tm);
 
 	if (!rest)
@@ -112,6 +112,8 @@ int clock_parse(const char *text, int64_t *ret_ns)
 		if (strcmp(rest, "Z") && strcmp(rest, "+00:00"))
 			return -EINVAL;
 	}
-	*ret_ns = (int64_t)timegm(&tm) * (int64_t)NS_PER_SEC + nanos;
+	if (__builtin_mul_overflow((int64_t)timegm(&tm), (int64_t)NS_PER_SEC, &ns) || __builtin_add_overflow(ns, nanos, &ns))
+		return -EINVAL;
+	*ret_ns = ns;
 	return 0;
 }

@@ -109,6 +109,14 @@ static void times(void)
 	ok_int(parsed("2026-11-22T10:15:30"), -1);
 	ok_int(parsed("2026-11-22T10:15:30Zx"), -1);
 	ok_int(parsed("yesterday"), -1);
+	ok_int(parsed("2262-04-11T23:47:16.854775807Z"), INT64_MAX);
+	ok_int(parsed("2262-04-11T23:47:16.854775808Z"), -1);
+	ok_int(parsed("4052-01-01T00:00:00Z"), -1);
+	ok_int(parsed("1677-09-22"), -9223286400000000000);
+	ok_int(parsed("1677-09-21"), -1);
+	ok_int(parsed("1000-01-01"), -1);
+	ok_int(parsed("nan"), -1);
+	ok_int(parsed("inf"), -1);
 	ok_int(parsed(""), -1);
 	ok(clock_boot() >= a);
 	ok(llabs(clock_wall() - (int64_t)clock_boot() - clock_wall_offset()) < (int64_t)NS_PER_SEC);
