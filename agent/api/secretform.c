@@ -167,7 +167,7 @@ static bool has_number(struct str s)
 {
 	size_t from = 0;
 
-	for (size_t i = 0; i <= s.n; i++) {
+	for (size_t i = 0; s.n && i <= s.n; i++) {	/* no bytes: there may be no place either */
 		struct str run = { s.p + from, i - from };
 
 		if (i < s.n && isalnum((unsigned char)s.p[i]))

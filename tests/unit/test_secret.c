@@ -44,6 +44,7 @@ static void segments_are_told_apart(void)
 			printf("# %s\n", rows[i].s);
 		ok_int(kind, rows[i].kind);
 	}
+	ok_int(secret_segment((struct str){ 0 }), SEGMENT_WORD);
 }
 
 /* Tokens as programs make them: 24 letters and digits of dice. One in a hundred may look like words. */
