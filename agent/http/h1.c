@@ -359,7 +359,7 @@ static size_t step_maybe(struct http_conn *c, struct lane *l, const char *p, siz
 		return k;
 	memcpy(seen, l->line.p, got);
 	zbuf_reset(&l->line);
-	if (got == MAYBE_LEN && start_read(seen, got, &s))
+	if (got == MAYBE_LEN && start_read(seen, got, &s) && s.response)
 		message_end(c, l, l->when);
 	else
 		h1_body_begin(c, l, body);

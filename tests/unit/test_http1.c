@@ -61,6 +61,8 @@ static const struct hand hands[] = {
 	    F(0, 1, 0) "q method GET\nq target /2\nq length 0\nr status 201\nr field content-length: 0\nr length 0\n" }, HTTP_PARSING },
 	{ "was it a HEAD", { R(OK200 LEN(100) "\r\n" "HTTP/1.1 404 Not\r\n" LEN(0) "\r\n") },
 	  { F(20, 0, 0) "r status 200\nr field content-length: 100\nr length 0\n", F(20, 1, 0) "r status 404\nr field content-length: 0\nr length 0\n" }, HTTP_PARSING },
+	{ "a body like a request", { R(OK200 "X: y\r\n\r\nT / HTTP/1.1\r\n\r\n") },
+	  { F(20, 0, 0) "r status 200\nr field x: y\nr body T / HTTP/1.1\\0d\\0a\\0d\\0a\nr length 16\n" }, HTTP_PARSING },
 	{ "told late", { S("GET /1 HTTP/1.1\r\n\r\n"), R(OK200 LEN(0) "\r\n"), R("HTTP/1.1 202 A\r\n" LEN(2) "\r\nok"), S("GET /2 HTTP/1.1\r\n\r\n") },
 	  { F(0, 0, 0) "q method GET\nq target /1\nq length 0\nr status 200\nr field content-length: 0\nr length 0\n",
 	    F(4, 1, 0) "q method GET\nq target /2\nq length 0\nr status 202\nr field content-length: 2\nr length 2\n" }, HTTP_PARSING },
