@@ -36,10 +36,11 @@ static int parse_range(struct json_object *in, struct reply *r, struct verify *v
 	int64_t max;
 	int res = input_times(in, r, &t);
 
+	if (res < 0)
+		return res;
 	v->from = t.has_start ? t.start : -INFINITY;
 	v->to = t.has_end ? t.end : INFINITY;
-	if (!res)
-		res = input_bool(in, "Payload", r, &v->payload);
+	res = input_bool(in, "Payload", r, &v->payload);
 	if (!res)
 		res = input_int(in, "MaxResults", r, &there, &max);
 	if (res < 0)

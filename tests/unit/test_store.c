@@ -518,6 +518,8 @@ static void verify_gives_all_frames(void)
 	} while (*token);
 	ok_int(n, 25);
 	json_object_put(o);
+	o = ask(OURS "Verify", "{\"StartTime\":true}", 400);
+	json_object_put(o);
 	o = ask(OURS "Verify", "{\"EndTime\":5}", 200);
 	ok_int(length(o, "Frames"), 0);
 	json_object_put(o);
