@@ -221,16 +221,17 @@ int translate_call(struct translator *t, struct json_object *e, const struct sco
 	const char *name = tree_text(e, "function_name"), *more;
 	unsigned n = tree_count(tree_get(e, "children"));
 	bool distinct = json_object_get_boolean(tree_get(e, "distinct"));
-	int r = name ? 1 : -EINVAL;
+	int r;
 
+	if (!name)
+		return translate_refuse(t, "a function without a name is not supported", NULL);
 	if (tree_get(e, "filter") || tree_count(tree_get(tree_get(e, "order_bys"), "orders")))
 		return translate_refuse(t, "FILTER and ORDER BY within a function are not supported", NULL);
-	if (name && !strcmp(name, "count_star")) {
+	if (!strcmp(name, "count_star")) {
 		buf_adds(t->out, "count()");
 		return 0;
 	}
-	if (r > 0)
-		r = special(t, e, s, name);
+	r = special(t, e, s, name);
 	if (r <= 0)
 		return r;
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
