@@ -90,7 +90,7 @@ static int load_slot(struct slot *o, struct words *w, bool apply)
 	if (apply && next)
 		r = seqset_add(&o->disk, 0, next - 1) ?: seqset_add(&o->seen, 0, next - 1);
 	for (; n && !r; n--) {
-		if (!take(w, &first) || !take(w, &last) || first > last || last == UINT64_MAX)
+		if (!take(w, &first) || !take(w, &last) || first > last || last >= UINT64_MAX - 1)	/* what it adds up to is saved again */
 			return -EBADMSG;
 		if (apply)
 			r = seqset_add(&o->disk, first, last) ?: seqset_add(&o->seen, first, last);

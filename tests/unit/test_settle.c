@@ -386,6 +386,11 @@ static void a_damaged_state_changes_nothing(void)
 		ok_int(settle_load(other, b.p, n), -EBADMSG);
 	memset(b.p + 16, 0xff, 16);
 	ok_int(settle_load(other, b.p, b.n), -EBADMSG);
+	memcpy(b.p + 16, (const uint64_t[]){ 0, 1 }, 16);	/* a range that reaches to where the next number could not be saved */
+	buf_add(&b, b.p + 24, 16);
+	memmove(b.p + 48, b.p + 32, b.n - 48);
+	memcpy(b.p + 32, (const uint64_t[]){ 0, UINT64_MAX - 1 }, 16);
+	ok_int(settle_load(other, b.p, b.n), -EBADMSG);
 	ok_int(settle_seen(other, DATA, 0, 0), 1);
 	buf_free(&b);
 	settle_free(&other);
