@@ -152,7 +152,7 @@ static enum MHD_Result run_op(struct request *q)
 			return send_api(q, &r);
 		reply_free(&r);
 		r.status = 200;
-		park = request_park(q);
+		park = request_park(q, q->op->fn == op_tail);
 		if (park == PARKED)
 			return MHD_YES;
 		if (park == PARK_FULL)

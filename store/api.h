@@ -3,7 +3,7 @@
  * api.h - the store's HTTP server: docs/api.md over libmicrohttpd.
  *
  * Bounds: API_CONNECTIONS_MAX connections, API_HEADERS_MAX bytes of headers, API_BODY_MAX bytes of body, API_RECEIVE_SECONDS for a
- * whole request, API_TAILS_MAX requests that wait at once. What is over a bound is refused and counted.
+ * whole request, API_TAILS_MAX Tails that wait at once. What is over a bound is refused and counted.
  * Threads: a pool of libmicrohttpd's; api_notify() by any.
  */
 #ifndef HOSTTRAIL_STORE_API_H

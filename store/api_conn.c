@@ -124,13 +124,13 @@ uint64_t request_generation(struct request *q)
 	return g;
 }
 
-enum park request_park(struct request *q)
+enum park request_park(struct request *q, bool long_wait)
 {
 	struct api *a = q->api;
 	enum park res = PARKED;
 
 	pthread_mutex_lock(&a->lock);
-	if (a->stopping || a->nwaiting >= API_TAILS_MAX) {
+	if (a->stopping || (long_wait && a->nwaiting >= API_TAILS_MAX)) {
 		res = PARK_FULL;
 	} else if (a->generation != q->generation) {
 		res = PARK_NEWS;

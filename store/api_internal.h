@@ -58,6 +58,6 @@ void request_note(struct request *q, const char *source, const char *name, bool 
 void request_received(struct request *q);	/* whole: its deadline is over */
 uint64_t request_generation(struct request *q);
 enum park { PARKED, PARK_NEWS, PARK_FULL };	/* NEWS: something came meanwhile, look again */
-enum park request_park(struct request *q);
+enum park request_park(struct request *q, bool long_wait);	/* not more than API_TAILS_MAX wait long */
 
 #endif

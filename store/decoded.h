@@ -12,6 +12,7 @@
 #ifndef HOSTTRAIL_STORE_DECODED_H
 #define HOSTTRAIL_STORE_DECODED_H
 
+#include <errno.h>
 #include <pthread.h>
 
 #include <uthash.h>
@@ -58,6 +59,11 @@ void decoded_cache_free(struct decoded_cache **c);
 int decoded_make(struct decoded_cache *c, const struct journal_entry *e, struct decoded **ret_d);
 /* From the cache, or read from the journal. -ENOENT, -EBADMSG (damaged), -ENOMEM. */
 int decoded_get(struct decoded_cache *c, struct journal *j, journal_pos pos, struct decoded **ret_d);
+/* Such a frame is set aside for good; any other error may be over in a moment, and nothing may be left out for it. */
+static inline bool decoded_is_lost(int r)
+{
+	return r == -ENOENT || r == -EBADMSG || r == -EIO;
+}
 /* Past the cache; share == false: this copy is nobody else's, so that its lock can be taken while another frame's is held. */
 int decoded_read(struct decoded_cache *c, struct journal *j, journal_pos pos, bool share, struct decoded **ret_d);
 void decoded_release(struct decoded_cache *c, struct decoded *d);	/* NULL-safe */

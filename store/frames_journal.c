@@ -124,7 +124,7 @@ static int is_record(struct store *st, const struct index_key *k, const uint8_t 
 	int r = decoded_get(st->decoded, st->journal, k->place.pos, &d);
 
 	if (r < 0)
-		return r == -ENOMEM ? r : 0;
+		return decoded_is_lost(r) ? 0 : r;
 	decoded_lock(d);
 	r = k->place.record < d->records && reader_summary(d->reader, k->place.record, &s) == 0 && !memcmp(s.event_id, id, 16);
 	decoded_unlock(d);

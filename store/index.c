@@ -15,13 +15,14 @@
 
 #define SEAL_RETRY_SECONDS 2
 
-struct snapshot *snapshot_get(struct index *ix)
+struct snapshot *snapshot_get(struct index *ix, bool partial)
 {
 	struct snapshot *s;
 
 	pthread_mutex_lock(&ix->lock);
-	s = ix->snap;
-	__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
+	s = partial || !ix->nmissing ? ix->snap : NULL;
+	if (s)
+		__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&ix->lock);
 	return s;
 }

@@ -199,7 +199,7 @@ static int work(struct index *ix, struct snapshot **start, size_t *unchecked)
 void *index_gather(void *arg)
 {
 	struct index *ix = arg;
-	struct snapshot *start = snapshot_get(ix);
+	struct snapshot *start = snapshot_get(ix, true);
 	size_t unchecked = start->nblocks;
 	int r;
 

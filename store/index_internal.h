@@ -58,7 +58,7 @@ struct index {
 	pthread_t sealer, gatherer;
 };
 
-struct snapshot *snapshot_get(struct index *ix);
+struct snapshot *snapshot_get(struct index *ix, bool partial);	/* NULL: a stretch is missing, and partial is false */
 void snapshot_unref(struct snapshot *s);
 /* Makes what the index holds now visible: its tails, and the blocks and directories there were, changed. Directories that leave are
  * deleted. change: or NULL. Locked. */

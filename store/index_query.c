@@ -237,17 +237,15 @@ int index_cursor_next(struct index_cursor *c, struct index_key *ret_k)
 int index_cursor_open(struct index *ix, const struct index_query *q, struct index_cursor **ret_c)
 {
 	_cleanup_index_cursor_ struct index_cursor *c = calloc(1, sizeof(*c));
-	struct index_stats stats;
 	int r;
 
 	if (!c)
 		return -ENOMEM;
 	c->ix = ix;
 	c->q = *q;
-	index_stats(ix, &stats);
-	if (stats.rebuilding && !q->partial)
+	c->snap = snapshot_get(ix, q->partial);
+	if (!c->snap)
 		return -EAGAIN;
-	c->snap = snapshot_get(ix);
 	c->order = reallocarray(NULL, c->snap->nblocks + 1, sizeof(*c->order));
 	if (!c->order)
 		return -ENOMEM;

@@ -140,7 +140,7 @@ static int show(struct store *st, const struct lookup *l, const struct caller *c
 
 	if (r < 0) {
 		log_limited(LOG_LEVEL_WARN, r, "an indexed frame of the journal cannot be read");
-		return r == -ENOMEM ? r : 0;
+		return decoded_is_lost(r) ? 0 : r;
 	}
 	r = 0;
 	decoded_lock(d);
@@ -219,9 +219,13 @@ int op_lookup_events(struct store *st, struct json_object *in, struct op_state *
 
 	if (res < 0)
 		return res;
-	res = find(st, &l, state->caller, &j);
+	res = op_whole(st, state);
+	if (!res)
+		res = find(st, &l, state->caller, &j);
+	if (res == OP_WAIT)
+		return res;
 	if (res == -EAGAIN)
-		return reply_fault(r, 503, "ServiceUnavailableException", "The index is being rebuilt.");
+		return reply_fault(r, 503, "ServiceUnavailableException", "The index is behind what the store has taken in.");
 	if (res < 0) {
 		log_limited(LOG_LEVEL_ERROR, res, "LookupEvents failed");
 		return reply_fault(r, 500, "InternalFailure", "The store could not answer.");

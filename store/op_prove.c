@@ -114,7 +114,11 @@ int op_prove(struct store *st, struct json_object *in, struct op_state *state, s
 	if (res < 0)
 		return res;
 	p.scan.ctx = &p;
-	res = frames_of(st)->find(st, p.id, &p.found);
+	res = op_whole(st, state);
+	if (res == OP_WAIT)
+		return res;
+	if (!res)
+		res = frames_of(st)->find(st, p.id, &p.found);
 	if (!res)
 		return reply_error(r, "ResourceNotFoundException", "No record has this eventID.");
 	if (res > 0)

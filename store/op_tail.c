@@ -28,6 +28,7 @@ struct tail {
 	double wait;
 	struct buf binding;
 	journal_pos oldest, until;	/* what can be told */
+	journal_pos now;		/* what comes is behind it; what is before it may not be indexed yet */
 	bool waits;
 	uint64_t look_until;
 	struct json j;
@@ -105,7 +106,7 @@ static int begin(struct json_object *in, struct reply *r, struct tail *t)
 		return reply_error(r, "InvalidNextTokenException", "The Token is not valid, or was given for other Attributes.");
 	if (token && at.place.pos < t->oldest)
 		return reply_error(r, "InvalidNextTokenException", "What arrived since the Token was given is not kept in order any more.");
-	t->state->place = token ? at.place : (struct index_place){ !from || !strcmp(from, "now") ? t->until : t->oldest, 0 };
+	t->state->place = token ? at.place : (struct index_place){ !from || !strcmp(from, "now") ? t->now : t->oldest, 0 };
 	if (!t->state->wait_until)
 		t->state->wait_until = clock_boot() + (uint64_t)(t->wait * 1e9);
 	t->state->begun = true;
@@ -210,6 +211,7 @@ int op_tail(struct store *st, struct json_object *in, struct op_state *state, st
 	res = follow_range(st, &t.oldest, &t.until);
 	if (res == -EAGAIN)
 		return reply_fault(r, 503, "ServiceUnavailableException", "The store's cluster does not answer.");
+	t.now = st->engine ? t.until : follow_end(st);
 	if (!res && !state->begun && begin(in, r, &t) < 0)
 		return -EINVAL;
 	if (!res)

@@ -2,11 +2,16 @@
 /* ops.c - X-Amz-Target to operation. */
 #include "ops.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "delivery/op_trails.h"
 #include "engine.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "tailer.h"
+
+#define WHOLE_WAIT_NS (5 * NS_PER_SEC)
 
 /* Both spellings are in use: botocore's, and the younger SDKs'. */
 static const char *const aws_prefixes[] = { "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", "CloudTrail_20131101" };
@@ -106,6 +111,21 @@ int op_allowed(const struct op *op, const struct caller *caller, struct reply *r
 		return reply_error(r, "AccessDeniedException", "Key %s is not authorized to perform %s:%s: it may see some records only.", caller->id,
 				   op->own ? "hosttrail" : "cloudtrail", op->name);
 	return 0;
+}
+
+int op_whole(struct store *st, struct op_state *state)
+{
+	if (!st->tailer)
+		return 0;
+	if (!state->begun) {
+		state->begun = true;
+		state->place.pos = journal_end(st->journal);
+		if (!state->wait_until)
+			state->wait_until = clock_boot() + WHOLE_WAIT_NS;
+	}
+	if (tailer_has(st->tailer, state->place.pos))
+		return 0;
+	return clock_boot() < state->wait_until ? OP_WAIT : -EAGAIN;
 }
 
 static int op_missing(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)

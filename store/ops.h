@@ -22,7 +22,7 @@ struct json;
 struct op_state {
 	const struct caller *caller;	/* NULL: nobody asks from outside (tests) */
 	uint64_t wait_until;		/* 0: the operation was not called yet */
-	struct index_place place;	/* Tail: how far it has looked */
+	struct index_place place;	/* Tail: how far it has looked; op_whole(): behind what had been acknowledged when it was asked */
 	bool begun;
 };
 
@@ -45,6 +45,9 @@ bool op_is_everywhere(const struct op *op);
 const struct op *op_at(unsigned n);
 /* 0, or -EINVAL and the error: the caller's role or scope does not allow it. */
 int op_allowed(const struct op *op, const struct caller *caller, struct reply *r);
+
+/* Whether the index has everything that was acknowledged when the operation was first called: 0; OP_WAIT; -EAGAIN: it is too far behind. */
+int op_whole(struct store *st, struct op_state *state);
 
 int op_lookup_events(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int op_describe_trails(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);

@@ -49,6 +49,8 @@ struct tailer {
 	struct host *hosts;
 	struct tailer_counts counts;
 	struct index_place done;
+	journal_pos seen;		/* the journal was gone through up to here, damage included */
+	journal_pos wanted;		/* somebody waits until it is there; UINT64_MAX: nobody */
 };
 
 /* ---- what was said, across restarts */
@@ -250,6 +252,29 @@ static void say_clocks(struct tailer *t)
 	}
 }
 
+static void tell(struct tailer *t)
+{
+	if (t->progress)
+		t->progress(t->progress_ctx);
+}
+
+/* Everything before `done` (a frame's end) or `seen` is indexed; true: somebody waited for that. Neither goes back. */
+static bool note_done(struct tailer *t, journal_pos done, journal_pos seen)
+{
+	bool waited;
+
+	pthread_mutex_lock(&t->lock);
+	if (done > t->done.pos)
+		t->done = (struct index_place){ done, 0 };
+	if (seen > t->seen)
+		t->seen = seen;
+	waited = t->wanted <= t->done.pos || t->wanted <= t->seen;
+	if (waited)
+		t->wanted = UINT64_MAX;
+	pthread_mutex_unlock(&t->lock);
+	return waited;
+}
+
 static int on_entry(void *ctx, const struct journal_entry *e)
 {
 	struct tailer *t = ctx;
@@ -274,10 +299,8 @@ static int on_entry(void *ctx, const struct journal_entry *e)
 		say(t, e, d, newest);
 		index_progress(t->st->index, &next);
 		__atomic_store_n(&t->last_received, e->received, __ATOMIC_RELAXED);
-		pthread_mutex_lock(&t->lock);
-		if (next.pos > t->done.pos)
-			t->done = next;
-		pthread_mutex_unlock(&t->lock);
+		if (note_done(t, next.pos, 0))
+			tell(t);
 		t->worked = true;
 	}
 	decoded_release(t->st->decoded, d);
@@ -296,13 +319,13 @@ static void end_round(struct tailer *t, journal_pos next)
 		pthread_mutex_unlock(&t->lock);
 	}
 	t->worked = false;
-	if (t->progress)
-		t->progress(t->progress_ctx);
+	tell(t);
 }
 
 /* One stretch of the journal; *next: where the journal was read up to. */
 static int run_round(struct tailer *t, journal_pos *next)
 {
+	journal_pos end = journal_end(t->st->journal);
 	int r = index_todo(t->st->index, &t->from, &t->to);
 
 	if (r < 0)
@@ -314,6 +337,7 @@ static int run_round(struct tailer *t, journal_pos *next)
 		*next = 0;	/* another stretch may be waiting */
 		return index_flush(t->st->index);
 	}
+	note_done(t, 0, end);
 	return 0;
 }
 
@@ -350,6 +374,7 @@ int tailer_new(struct store *st, const char *dir, void (*progress)(void *ctx), v
 	t->progress = progress;
 	t->progress_ctx = ctx;
 	t->start_end = journal_end(st->journal);
+	t->wanted = UINT64_MAX;
 	pthread_mutex_init(&t->lock, NULL);
 	if (asprintf(&t->said_path, "%s/said", dir) < 0)
 		t->said_path = NULL;
@@ -426,6 +451,18 @@ struct index_place tailer_done(struct tailer *t)
 	done = t->done;
 	pthread_mutex_unlock(&t->lock);
 	return done;
+}
+
+bool tailer_has(struct tailer *t, journal_pos upto)
+{
+	bool has;
+
+	pthread_mutex_lock(&t->lock);
+	has = upto <= t->done.pos || upto <= t->seen;
+	if (!has && upto < t->wanted)
+		t->wanted = upto;
+	pthread_mutex_unlock(&t->lock);
+	return has;
 }
 
 void tailer_counts(struct tailer *t, struct tailer_counts *ret_c)

@@ -47,6 +47,9 @@ void tailer_free(struct tailer **t);
 int64_t tailer_last_received(const struct tailer *t);	/* 0: nothing yet */
 /* Everything before this place is indexed and may be shown. */
 struct index_place tailer_done(struct tailer *t);
+/* Whether everything that the journal had synced before this position is indexed, or known to be unreadable. If not, progress is called
+ * as soon as it is. */
+bool tailer_has(struct tailer *t, journal_pos upto);
 void tailer_counts(struct tailer *t, struct tailer_counts *ret_c);
 /* Calls fn for each host, under a lock. */
 void tailer_hosts(struct tailer *t, void (*fn)(void *ctx, const struct host_stats *h), void *ctx);

@@ -296,7 +296,7 @@ static int wait_for_index(struct query *q)
 	uint64_t until = clock_boot() + INDEX_WAIT_NS;
 	const struct timespec pause = { .tv_nsec = 2000000 };
 
-	while (tailer_done(q->lake->st->tailer).pos < q->upto) {
+	while (!tailer_has(q->lake->st->tailer, q->upto)) {
 		if (ended(q))
 			return -ECANCELED;
 		if (clock_boot() > until) {

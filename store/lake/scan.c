@@ -238,7 +238,7 @@ static int get_frame(struct scan *s, struct local *l, size_t i)
 
 	if (r < 0) {
 		l->d = NULL;
-		return r == -ENOMEM ? r : 0;
+		return decoded_is_lost(r) ? 0 : r;
 	}
 	if (l->d->state == DECODED_RECORDS)
 		return 1;
