@@ -243,14 +243,14 @@ static __always_inline __u64 arch_func_arg(struct pt_regs *regs, __u32 abi, __u3
 	if (abi == HT_TLS_ABI_GO_REGS)
 		return n == 1 ? regs->ax : n == 2 ? regs->bx : n == 3 ? regs->cx : n == 4 ? regs->di : n == 5 ? regs->si : 0;
 	switch (n) {
-	case 1: return regs->di;
-	case 2: return regs->si;
-	case 3: return regs->dx;
-	case 4: return regs->cx;
-	case 5: return regs->r8;
-	case 6: return regs->r9;
+	case 1: v = regs->di; apart(v, 1); break;
+	case 2: v = regs->si; apart(v, 2); break;
+	case 3: v = regs->dx; apart(v, 3); break;
+	case 4: v = regs->cx; apart(v, 4); break;
+	case 5: v = regs->r8; apart(v, 5); break;
+	case 6: v = regs->r9; apart(v, 6); break;
 	}
-	return 0;
+	return v;
 }
 
 /* What a native call on a socket does with the bytes; 0: nothing. */
@@ -348,7 +348,10 @@ static __always_inline __u64 arch_func_result(struct pt_regs *regs, __u32 abi, _
 /* The second word of a result. */
 static __always_inline __u64 arch_func_result2(struct pt_regs *regs)
 {
-	return regs->dx;
+	__u64 v = regs->dx;
+
+	apart(v, 7);
+	return v;
 }
 
 #define arch_sp(regs) ((regs)->sp)

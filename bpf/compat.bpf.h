@@ -27,6 +27,9 @@ extern const volatile bool ht_have_cast;
 		_v;                                                                                    \
 	})
 
+/* The same where ht_have_cast was asked before: each time that it is asked costs. */
+#define CREAD(type, ptr, field) ((__u64)((type *)bpf_rdonly_cast((void *)(__u64)(ptr), bpf_core_type_id_kernel(type)))->field)
+
 /*
  * The task, to be read. For each pointer that is read from a trusted one the verifier of 6.18 looks some names up in all of the kernel's BTF,
  * one by one: that was 60 per cent of loading. It does not for one that may be anything. (Helpers want the trusted one.)
@@ -45,6 +48,9 @@ static __always_inline struct task_struct *this_task(void)
 
 /* The pointer that is stored at an address. hlist_head is just one pointer, on every kernel. */
 #define KREAD_PTR(addr) KREAD(struct hlist_head, addr, first)
+
+/* A load of the context stays by itself: the compiler would make one of several, at a place that it computes, which the verifier refuses. n: another one each time. */
+#define apart(v, n) asm volatile("" : "+r"(v) : "i"(n))
 
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
 

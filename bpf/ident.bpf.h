@@ -75,6 +75,39 @@ static __always_inline bool compared_differ(const struct compared *a, const stru
 	return d != 0;
 }
 
+#define CREAD_WORD(addr) CREAD(struct hlist_head, addr, first)
+#define CREAD_HALF(addr) (__u32)CREAD(struct upid, addr, nr)	/* an int is what it begins with */
+
+/* compared_now() held against what it was, word by word, without room for it. Only where ht_have_cast; false where there is no executable any more. */
+static __always_inline bool compared_same(const struct compared *was, struct task_struct *trusted)
+{
+	struct task_struct *task = bpf_rdonly_cast(trusted, bpf_core_type_id_kernel(struct task_struct));
+	const struct cred *cred = task->cred;
+	__u64 at = (__u64)cred + CRED_FIRST;
+	struct css_set *set = task->cgroups;
+	struct signal_struct *sig = task->signal;
+	struct mm_struct *mm = task->mm;
+	struct nsproxy *ns = task->nsproxy;
+
+	_Static_assert(sizeof(*was) == 21 * 8, "a word more to compare");
+	if (!ns || !mm)
+		return false;
+#pragma unroll
+	for (int i = 0; i < 9; i++)
+		if (CREAD_WORD(at + 8 * i) != was->cred[i])
+			return false;
+	if (((__u64)CREAD_HALF(at + 72) | (CRED_BYTES < 80 ? 0 : (__u64)CREAD_HALF(at + 76) << 32)) != was->cred[9])
+		return false;
+	if ((__u64)cred->user_ns != was->user_ns || (__u64)cred->group_info != was->group_info)
+		return false;
+	if (((__u64)task->loginuid.val << 32 | task->sessionid) != was->audit || (__u64)ns != was->nsproxy || (__u64)set != was->css_set)
+		return false;
+	if (set->dfl_cgrp->kn->id != was->cgroup_id || (CREAD(struct mnt_namespace, ns->mnt_ns, ns.inum) << 32 | ns->net_ns->ns.inum) != was->ns_inums)
+		return false;
+	return (__u64)mm->exe_file == was->exe_file && (__u64)task->real_parent == was->parent && (__u64)sig->pids[PIDTYPE_SID] == was->sid &&
+	       (__u64)sig->tty == was->tty;
+}
+
 /* Makes t->gen the generation of what the task is now. */
 static __always_inline void ident_update(struct scratch *s, struct task *t, struct ht_shared *w)
 {

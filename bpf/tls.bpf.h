@@ -26,9 +26,14 @@ static __noinline int tls_identity_still(struct tls_task *k, struct task_struct 
 
 	if (!k || !t || !w || t->epoch != w->epoch || !(t->delivered & 1ull << (ring_of(HT_CLASS_TLS, 0) & 63)))
 		return 0;
-	compared_now(&k->now, &t->was, 0, task_read(task));
-	if (compared_differ(&k->now, &t->was))
-		return 0;
+	if (ht_have_cast) {
+		if (!t->gen || !compared_same(&t->was, task))
+			return 0;
+	} else {
+		compared_now(&k->now, &t->was, 0, task_read(task));
+		if (compared_differ(&k->now, &t->was))
+			return 0;
+	}
 	k->epoch = t->epoch;
 	k->gen = t->gen;
 	return k->gen;
@@ -564,13 +569,36 @@ static __always_inline bool tls_enter_c(struct tls_task *k, struct tls_open *o)
 
 #include "bpf/tls_fields.bpf.h"
 
+/* A function of C that reads or writes, of a TLS object: what its return needs is put where that looks, without a copy on the stack. */
+static __always_inline bool tls_enter_plain(struct pt_regs *regs, const struct ht_tls_func *d, struct tls_task *k, __u32 func, struct task_struct *task)
+{
+	struct tls_open *o = &k->open;
+	__u64 sp = arch_sp(regs), now = bpf_jiffies64();
+	__u32 life = tls_life(task);
+	bool nested = o->func && o->sp > sp && o->key.life == life && now - o->when < TLS_NESTED_FOR;
+
+	o->when = now;
+	if (nested)
+		return false;
+	o->key.obj = arch_func_arg(regs, HT_TLS_ABI_C, d->obj);
+	o->key.tgid = task->tgid;
+	o->key.life = life;
+	o->sp = sp;
+	o->buf = arch_func_arg(regs, HT_TLS_ABI_C, d->buf);
+	o->len = arch_func_arg(regs, HT_TLS_ABI_C, d->len);
+	o->done = d->done ? arch_func_arg(regs, HT_TLS_ABI_C, d->done) : 0;
+	o->by = task->pid;
+	o->func = func;
+	return true;
+}
+
 /* True: the function's return is of interest. here: what has none is done with at once. */
 static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool here)
 {
 	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct tls_open o = { .func = func, .sp = arch_sp(regs), .by = task_read(task)->pid };
+	struct tls_open o = {};
 	struct tls_task *k;
 	struct tls_conn *c;
 	__u64 obj;
@@ -580,6 +608,12 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool
 	k = tls_in_scope(task);
 	if (!k)
 		return false;
+	if (d->abi == HT_TLS_ABI_C && (d->op == HT_TLS_READ || d->op == HT_TLS_WRITE) && !(d->flags & (HT_TLS_F_OBJ_REF | HT_TLS_F_SESSION)) &&
+	    !(cookie & HT_TLS_COOKIE_NO_RETURN))
+		return tls_enter_plain(regs, d, k, func, task_read(task));
+	o.func = func;
+	o.sp = arch_sp(regs);
+	o.by = task_read(task)->pid;
 	obj = arch_func_arg(regs, d->abi, d->obj);
 	if ((d->flags & HT_TLS_F_OBJ_REF) && bpf_probe_read_user(&obj, 8, (void *)obj))
 		return false;
@@ -691,10 +725,143 @@ static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
 		tls_written_go(&o.key);
 }
 
+/* Room comes in sizes that the verifier knows; the compiler is not to make one call of all. */
+#define TLS_ROOM(n)                                                                                    \
+	if (want <= (n)) {                                                                             \
+		*ret_room = (n);                                                                       \
+		e = bpf_ringbuf_reserve(ring, sizeof(*e) + (n), 0);                                    \
+		barrier_var(e);                                                                        \
+	} else
+
+static __always_inline struct ht_tls *tls_reserve_small(void *ring, __u32 want, __u32 *ret_room)
+{
+	struct ht_tls *e = NULL;
+
+	TLS_ROOM(128)
+	TLS_ROOM(256)
+	TLS_ROOM(512)
+	TLS_ROOM(1024)
+		return NULL;
+	return e;
+}
+
+/*
+ * An entry with all of the n bytes, in one piece. The ring's memory was the reader's last: its number is taken before, because no locked instruction
+ * goes on before what was written has come, and all of its first lines are written to at once.
+ */
+static __always_inline void tls_send_small(struct tls_conn *c, const struct tls_open *o, __u32 dir, __u32 gen, __u32 n, struct ht_counters *count, void *ring,
+					   struct task_struct *task)
+{
+	__u64 off = __sync_fetch_and_add(&c->off[dir & 1], n), lost = c->lost[dir ^ 1], seq;
+	__u32 room = 0, len = n;
+	struct ht_tls *e;
+
+	c->run[dir ^ 1] = c->off[dir ^ 1];
+	seq = __sync_fetch_and_add(&c->seq, 1);
+	e = tls_reserve_small(ring, n, &room);
+	if (!e) {
+		c->lost[dir & 1] = off + n;
+		number_lost(count, HT_CAUSE_RING_FULL);
+		return;
+	}
+	((volatile __u8 *)e)[64] = ((volatile __u8 *)e)[128] = ((volatile __u8 *)e)[192] = 0;
+	e->h.kind = HT_EV_TLS;
+	e->h.flags = 0;
+	e->h.cpu = bpf_get_smp_processor_id();
+	e->h.class = HT_CLASS_TLS;
+	e->h.abi = 0;
+	e->h.len = sizeof(*e) + room;
+	e->h.gen = gen;
+	e->h.seq = seq;
+	e->h.start = task->start_boottime;
+	e->h.tid = task->pid;
+	e->h.tgid = task->tgid;
+	e->conn = c->id;
+	e->offset = off;
+	e->full = n;
+	e->captured = n;
+	e->what = HT_TLS_DATA;
+	e->dir = dir;
+	e->fault = 0;
+	e->fresh = !!(c->flags & TLS_CONN_FRESH);
+	e->by = o->by;
+	e->lost = lost;
+	e->held = e->body = 0;
+	e->h.time = bpf_ktime_get_boot_ns();
+	barrier_var(len);	/* what is compared must be what is used: 6.1 */
+	if (len > room) {
+		bpf_ringbuf_discard(e, 0);
+		return;
+	}
+	if (bpf_probe_read_user(e + 1, len, (void *)o->buf)) {
+		e->captured = 0;
+		e->fault = 1;
+	}
+	bpf_ringbuf_submit(e, wake_flags(ring, count, HT_CLASS_TLS, sizeof(*e) + room));
+}
+
+/*
+ * The short way for what most calls are: a head, or an answer with it, on a connection of HTTP/1, of a program whose identity the reader has, over a ring that
+ * is not pressed; or what failed, or is foreign. What it does is what tls_left() would, which goes on from the same state where this says 0. Global, to be verified
+ * by itself.
+ */
+__noinline int tls_left_small(struct pt_regs *regs, __u64 cookie)
+{
+	__u32 func = cookie & HT_TLS_COOKIE_FUNC, ring_key = ring_of(HT_CLASS_TLS, 0), dir, gen;
+	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ht_counters *count;
+	struct tls_open *o;
+	struct tls_task *k;
+	struct tls_conn *c;
+	void *ring;
+	__u64 n;
+
+	if (!d || d->abi != HT_TLS_ABI_C || (d->op != HT_TLS_READ && d->op != HT_TLS_WRITE) || (d->flags & (HT_TLS_F_PEEK | HT_TLS_F_FOREIGN)) ||
+	    (cookie & HT_TLS_COOKIE_NO_RETURN))
+		return 0;
+	k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
+	if (!k)
+		return 1;
+	o = &k->open;
+	if (o->func != func || arch_sp(regs) < o->sp || arch_sp(regs) - o->sp > TLS_NEST_MAX)
+		return 1;
+	n = tls_result(regs, d, o);
+	if (!n) {
+		o->func = 0;
+		return 1;
+	}
+	if (n >= TLS_ASK_FROM || !o->buf)
+		return 0;
+	c = bpf_map_lookup_elem(&tls_conns, &o->key);
+	if (!c || (c->flags & (TLS_CONN_HTTP1 | TLS_CONN_FOREIGN)) != TLS_CONN_HTTP1)
+		return 0;
+	dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT;
+	if (!c->sock && (c->fd >= 0 || (dir == HT_TLS_RECEIVED && k->recv_buf)))
+		return 0;
+	count = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
+	ring = bpf_map_lookup_elem(&rings, &ring_key);
+	if (!count || !ring || ring_pressed(count, HT_CLASS_TLS))
+		return 0;
+	if ((c->off[dir] != c->run[dir] || !(c->seq & TLS_ASK_ALWAYS)) && bpf_map_lookup_elem(&tls_wanted, &c->id))
+		return 0;
+	gen = c->flags & (TLS_CONN_ANSWERS << dir) ? tls_identity_known(k) : tls_identity_still(k, task);
+	if (!gen)
+		return 0;
+	if (!c->sock && dir == HT_TLS_SENT)
+		tls_wrote_add(k, &o->key, n);
+	o->func = 0;
+	tls_send_small(c, o, dir, gen, n, count, ring, task_read(task));
+	return 1;
+}
+
 SEC("uprobe")
 int ht_tls_return(struct pt_regs *regs)
 {
-	tls_left(regs, bpf_get_attach_cookie(regs));
+	__u64 cookie = bpf_get_attach_cookie(regs);
+
+	if (!tls_left_small(regs, cookie))
+		tls_left(regs, cookie);
 	return 0;
 }
 
@@ -728,7 +895,8 @@ int ht_tls_session(struct pt_regs *regs)
 		if (!(cookie & HT_TLS_COOKIE_NO_RETURN))
 			return skip;
 	}
-	tls_session_left(regs, cookie);
+	if (!tls_left_small(regs, cookie))
+		tls_session_left(regs, cookie);
 	return skip;
 }
 
