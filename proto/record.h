@@ -25,7 +25,7 @@
 #define BATCH_STRING_MAX (128 * 1024)	/* longest interned string; longer ones are cut by the caller */
 /* What one batch can hold; the writer stops there (-E2BIG) and the reader refuses more. A text counts as often as it is named: a few
  * bytes of a batch can name one a million times, and a reader shows it each time. */
-#define RECORD_TEXT_MAX (1u << 20)	/* of a record's fields together */
+#define RECORD_TEXT_MAX (4u << 20)	/* of a record's fields together; a call's event, and what is said of a call inside TLS, have less than 1 MiB */
 #define PROCESS_TEXT_MAX (128 * 1024)	/* of a process */
 #define BATCH_TEXT_MAX (1ull << 32)	/* of all records' fields */
 #define BATCH_RECORDS_MAX (1u << 20)

@@ -94,7 +94,7 @@ SIZES = {
     "hashdir.kills": (20, 2_000, "times that who writes hash directories is killed"),
     "proof.bytes": (11, 1, "every how manyth byte of a proof's file is changed"),
     "proof.bits": (61, 1, "every how manyth bit of each part of a proof is changed"),
-    "record.full": (10, 10_000, "records of 1 MiB of text that a batch is given, or as many as it takes"),
+    "record.full": (10, 10_000, "records of 4 MiB of text that a batch is given, or as many as it takes"),
     "recordread.batches": (80, 2_000, "batches by chance that are read and held against json-c"),
     "recordread.damage": (3, 1, "every how manyth byte of a batch is damaged, and every how manyth prefix of it read"),
     "parquet.records": (1_500, 60_000, "records by chance, of which DuckDB is asked what every column of theirs must hold"),

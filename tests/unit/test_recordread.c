@@ -801,7 +801,7 @@ static void event_is_bounded(void)
 	struct record_parts parts;
 	struct buf out = { 0 };
 	struct str v[50];
-	char text[320];
+	char text[1300];
 	json_object *o;
 
 	memset(text, 0xff, sizeof(text));	/* 64 times 50 of them are just below what a record may name */
