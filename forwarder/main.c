@@ -30,16 +30,13 @@ static int load(struct config *c, const char *path)
 	if (r < 0)
 		return r;
 	r = conf_load(config_keys, config_nkeys, c, path, why);
-	if (!r) {
-		char fault[CONF_WHY_MAX - 64];
-
-		r = config_check(c, why);
-		snprintf(fault, sizeof(fault), "%.*s", (int)sizeof(fault) - 1, why);
-		if (r < 0)
-			snprintf(why, sizeof(why), "%.60s: %s", path, fault);
-	}
-	if (r < 0)
+	if (r < 0) {
 		log_errx("%s", why);
+		return r;
+	}
+	r = config_check(c, why);
+	if (r < 0)
+		log_errx("%s: %s", path, why);
 	return r;
 }
 
@@ -81,7 +78,7 @@ static int watch_signals(struct loop *loop, struct loop_source *source)
 	return loop_add(loop, fd, EPOLLIN, source);
 }
 
-static int run(const struct config *c, SSL_CTX *tls)
+static int ship_until_end(const struct config *c, SSL_CTX *tls)
 {
 	struct loop_source signals;
 	struct status status;
@@ -108,6 +105,25 @@ static int run(const struct config *c, SSL_CTX *tls)
 	return r;
 }
 
+static int run(const struct config *c)
+{
+	SSL_CTX *tls = NULL;
+	char why[256];
+	int r = become_user(c);
+
+	if (r < 0) {
+		log_err(r, "cannot become %s", c->user);
+		return r;
+	}
+	r = link_tls_new(c->ca, c->cert, c->key, &tls, why);
+	if (r < 0)
+		log_errx("%s", why);
+	else
+		r = ship_until_end(c, tls);
+	SSL_CTX_free(tls);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	const struct options_about about = {
@@ -119,8 +135,6 @@ int main(int argc, char **argv)
 	};
 	struct options o;
 	struct config c = { 0 };
-	SSL_CTX *tls = NULL;
-	char why[256];
 	int r = options_read(argc, argv, &about, &o);
 
 	if (r >= 0)
@@ -129,18 +143,8 @@ int main(int argc, char **argv)
 	r = load(&c, o.config);
 	if (!r && !o.check) {
 		log_setlevel((enum log_level)c.log_level);
-		r = become_user(&c);
-		if (r < 0)
-			log_err(r, "cannot become %s", c.user);
-		if (!r) {
-			r = link_tls_new(c.ca, c.cert, c.key, &tls, why);
-			if (r < 0)
-				log_errx("%s", why);
-		}
-		if (!r)
-			r = run(&c, tls);
+		r = run(&c);
 	}
-	SSL_CTX_free(tls);
 	conf_free(config_keys, config_nkeys, &c);
 	return r < 0 ? 1 : 0;
 }
