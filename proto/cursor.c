@@ -17,6 +17,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
+#include "lib/le.h"
 #include "spool.h"
 
 #define HEAD 16
@@ -36,28 +37,13 @@ struct cursor {
 	struct cursor_entry v[CURSOR_ENTRIES_MAX];
 };
 
-static void put(uint8_t *p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t get(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
 /* Entries of a slot, or -1: it is not whole. */
 static int slot_entries(const uint8_t *p)
 {
-	uint64_t n = get(p + 4, 4);
+	uint64_t n = get32(p + 4);
 	size_t len = HEAD + n * ENTRY;
 
-	if (memcmp(p, MAGIC, 4) || n > CURSOR_ENTRIES_MAX || crc32c(0, p, len) != get(p + len, 4))
+	if (memcmp(p, MAGIC, 4) || n > CURSOR_ENTRIES_MAX || crc32c(0, p, len) != get32(p + len))
 		return -1;
 	for (uint64_t i = 0; i < n; i++)
 		if (p[HEAD + i * ENTRY + 16] >= CHAIN__MAX)
@@ -67,7 +53,7 @@ static int slot_entries(const uint8_t *p)
 
 static void slot_take(struct cursor *c, const uint8_t *p, unsigned slot, unsigned n)
 {
-	c->generation = get(p + 8, 8);
+	c->generation = get64(p + 8);
 	c->slot = slot;
 	c->n = n;
 	for (unsigned i = 0; i < n; i++) {
@@ -75,7 +61,7 @@ static void slot_take(struct cursor *c, const uint8_t *p, unsigned slot, unsigne
 
 		memcpy(c->v[i].stream, e, 16);
 		c->v[i].chain = e[16];
-		c->v[i].next = get(e + 24, 8);
+		c->v[i].next = get64(e + 24);
 	}
 }
 
@@ -97,7 +83,7 @@ static int load(struct cursor *c)
 		n[i] = slot_entries(b + i * SLOT);
 	if (n[0] < 0 && n[1] < 0)
 		return -EBADMSG;
-	if (n[1] < 0 || (n[0] >= 0 && get(b + 8, 8) > get(b + SLOT + 8, 8)))
+	if (n[1] < 0 || (n[0] >= 0 && get64(b + 8) > get64(b + SLOT + 8)))
 		slot_take(c, b, 0, (unsigned)n[0]);
 	else
 		slot_take(c, b + SLOT, 1, (unsigned)n[1]);
@@ -213,16 +199,16 @@ int cursor_sync(struct cursor *c)
 		return -EBADF;
 	if (!c->changed)
 		return 0;
-	put(b + 4, c->n, 4);
-	put(b + 8, c->generation + 1, 8);
+	put32(b + 4, c->n);
+	put64(b + 8, c->generation + 1);
 	for (unsigned i = 0; i < c->n; i++) {
 		uint8_t *e = b + HEAD + i * ENTRY;
 
 		memcpy(e, c->v[i].stream, 16);
 		e[16] = c->v[i].chain;
-		put(e + 24, c->v[i].next, 8);
+		put64(e + 24, c->v[i].next);
 	}
-	put(b + len, crc32c(0, b, len), 4);
+	put32(b + len, crc32c(0, b, len));
 	r = fsx_pwrite_all(c->fd, b, len + 4, (off_t)slot * SLOT);
 	if (!r && fdatasync(c->fd) < 0)
 		r = -errno;

@@ -10,6 +10,7 @@
 
 #include "keys.h"
 #include "lib/cleanup.h"
+#include "lib/le.h"
 
 #define MAGIC "HTF1"
 #define VERSION 1
@@ -39,21 +40,6 @@ enum {
 
 _Static_assert(AT_NRANGES + 2 == FRAME_FIXED, "fixed header");
 _Static_assert(FRAME_FIXED + FRAME_RANGES_MAX * FRAME_RANGE + FRAME_TRAILER <= FRAME_HEADER_MAX, "ranges");
-
-static void put(uint8_t *p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t get(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
 
 enum chain chain_of_class(unsigned ring_class)
 {
@@ -125,28 +111,28 @@ static struct contexts *contexts_get(void)
 static void header_write(const struct frame_header *h, uint8_t *p)
 {
 	memcpy(p + AT_MAGIC, MAGIC, 4);
-	put(p + AT_HEADER_LEN, h->header_len, 2);
-	put(p + AT_VERSION, VERSION, 2);
+	put16(p + AT_HEADER_LEN, h->header_len);
+	put16(p + AT_VERSION, VERSION);
 	p[AT_CHAIN] = h->chain;
 	p[AT_KIND] = h->kind;
-	put(p + AT_FLAGS, h->flags, 2);
+	put16(p + AT_FLAGS, h->flags);
 	memcpy(p + AT_STREAM, h->stream, 16);
-	put(p + AT_NUMBER, h->number, 8);
+	put64(p + AT_NUMBER, h->number);
 	memcpy(p + AT_PREVIOUS, h->previous, 32);
 	memcpy(p + AT_PAYLOAD_HASH, h->payload_sha256, 32);
-	put(p + AT_RECORDS, h->records, 4);
-	put(p + AT_PAYLOAD_LEN, h->payload_len, 4);
-	put(p + AT_RAW_LEN, h->raw_len, 4);
-	put(p + AT_FIRST_TIME, h->first_time, 8);
-	put(p + AT_LAST_TIME, h->last_time, 8);
-	put(p + AT_WALL_OFFSET, (uint64_t)h->wall_offset, 8);
-	put(p + AT_NRANGES, h->nranges, 2);
+	put32(p + AT_RECORDS, h->records);
+	put32(p + AT_PAYLOAD_LEN, h->payload_len);
+	put32(p + AT_RAW_LEN, h->raw_len);
+	put64(p + AT_FIRST_TIME, h->first_time);
+	put64(p + AT_LAST_TIME, h->last_time);
+	put64(p + AT_WALL_OFFSET, (uint64_t)h->wall_offset);
+	put16(p + AT_NRANGES, h->nranges);
 	p += FRAME_FIXED;
 	for (unsigned i = 0; i < h->nranges; i++, p += FRAME_RANGE) {
 		p[0] = h->ranges[i].ring_class;
-		put(p + 1, h->ranges[i].cpu, 2);
-		put(p + 3, h->ranges[i].first, 8);
-		put(p + 11, h->ranges[i].last, 8);
+		put16(p + 1, h->ranges[i].cpu);
+		put64(p + 3, h->ranges[i].first);
+		put64(p + 11, h->ranges[i].last);
 	}
 }
 
@@ -204,7 +190,7 @@ static int build(struct frame_header *h, const void *raw, size_t raw_len, frame_
 	r = sign(ctx, p, head, p + head);
 	if (r < 0)
 		return r;
-	put(p + head + SIGNATURE, crc32c(crc32c(0, p, head + SIGNATURE), p + h->header_len, payload), 4);
+	put32(p + head + SIGNATURE, crc32c(crc32c(0, p, head + SIGNATURE), p + h->header_len, payload));
 	return 0;
 }
 
@@ -233,21 +219,21 @@ int frame_build(struct frame_header *h, const void *raw, size_t raw_len, frame_s
 
 static void header_read(const uint8_t *p, struct frame_header *h)
 {
-	h->header_len = (uint16_t)get(p + AT_HEADER_LEN, 2);
+	h->header_len = get16(p + AT_HEADER_LEN);
 	h->chain = p[AT_CHAIN];
 	h->kind = p[AT_KIND];
-	h->flags = (uint16_t)get(p + AT_FLAGS, 2);
+	h->flags = get16(p + AT_FLAGS);
 	memcpy(h->stream, p + AT_STREAM, 16);
-	h->number = get(p + AT_NUMBER, 8);
+	h->number = get64(p + AT_NUMBER);
 	memcpy(h->previous, p + AT_PREVIOUS, 32);
 	memcpy(h->payload_sha256, p + AT_PAYLOAD_HASH, 32);
-	h->records = (uint32_t)get(p + AT_RECORDS, 4);
-	h->payload_len = (uint32_t)get(p + AT_PAYLOAD_LEN, 4);
-	h->raw_len = (uint32_t)get(p + AT_RAW_LEN, 4);
-	h->first_time = get(p + AT_FIRST_TIME, 8);
-	h->last_time = get(p + AT_LAST_TIME, 8);
-	h->wall_offset = (int64_t)get(p + AT_WALL_OFFSET, 8);
-	h->nranges = (uint16_t)get(p + AT_NRANGES, 2);
+	h->records = get32(p + AT_RECORDS);
+	h->payload_len = get32(p + AT_PAYLOAD_LEN);
+	h->raw_len = get32(p + AT_RAW_LEN);
+	h->first_time = get64(p + AT_FIRST_TIME);
+	h->last_time = get64(p + AT_LAST_TIME);
+	h->wall_offset = (int64_t)get64(p + AT_WALL_OFFSET);
+	h->nranges = get16(p + AT_NRANGES);
 }
 
 /* The front of the header tells a stranger early: -EBADMSG as soon as that is sure. */
@@ -259,10 +245,10 @@ static int front_check(const uint8_t *p, size_t n)
 		return -EBADMSG;
 	if (n < AT_CHAIN)
 		return -EAGAIN;
-	len = get(p + AT_HEADER_LEN, 2);
-	if (get(p + AT_VERSION, 2) != VERSION || len < FRAME_MIN || len > FRAME_HEADER_MAX)
+	len = get16(p + AT_HEADER_LEN);
+	if (get16(p + AT_VERSION) != VERSION || len < FRAME_MIN || len > FRAME_HEADER_MAX)
 		return -EBADMSG;
-	if (n >= FRAME_FIXED && len != FRAME_MIN + get(p + AT_NRANGES, 2) * FRAME_RANGE)
+	if (n >= FRAME_FIXED && len != FRAME_MIN + (size_t)get16(p + AT_NRANGES) * FRAME_RANGE)
 		return -EBADMSG;
 	return n < len ? -EAGAIN : 0;
 }
@@ -273,9 +259,9 @@ static int ranges_read(const uint8_t *p, struct frame_header *h)
 		struct frame_range *g = &h->ranges[i];
 
 		g->ring_class = p[0];
-		g->cpu = (uint16_t)get(p + 1, 2);
-		g->first = get(p + 3, 8);
-		g->last = get(p + 11, 8);
+		g->cpu = get16(p + 1);
+		g->first = get64(p + 3);
+		g->last = get64(p + 11);
 		if (g->first > g->last)
 			return -EBADMSG;
 	}
@@ -314,7 +300,7 @@ static int frame_whole(const void *frame, size_t n, struct frame_header *ret_h, 
 static int checksum(const uint8_t *p, const struct frame_header *h, const char **ret_why)
 {
 	size_t covered = h->header_len - 4u;
-	bool same = crc32c(crc32c(0, p, covered), p + h->header_len, h->payload_len) == get(p + covered, 4);
+	bool same = crc32c(crc32c(0, p, covered), p + h->header_len, h->payload_len) == get32(p + covered);
 
 	*ret_why = same ? NULL : "frame's checksum is wrong";
 	return same ? 0 : -EBADMSG;

@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "le.h"
 #include "lib/cleanup.h"
+#include "lib/le.h"
 #include "proto/frame.h"
 
 /* Columns are read where they are mapped. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "block.h"
-#include "le.h"
 #include "lib/cleanup.h"
+#include "lib/le.h"
 #include "proto/frame.h"
 
 struct item {

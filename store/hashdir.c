@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "index_internal.h"
-#include "le.h"
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
+#include "lib/le.h"
 #include "proto/frame.h"
 
 #define CHUNK 1024u	/* entries that are read at once */

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "hashdir.h"
-#include "le.h"
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
+#include "lib/le.h"
 #include "proto/frame.h"
 
 #define BUCKET_MEAN 512u

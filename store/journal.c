@@ -9,10 +9,10 @@
 #include <time.h>
 
 #include "journal_format.h"
-#include "le.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/fsx.h"
+#include "lib/le.h"
 #include "lib/log.h"
 #include "proto/keys.h"
 

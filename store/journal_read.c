@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 
 #include "journal_format.h"
-#include "le.h"
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
+#include "lib/le.h"
 
 static bool header_is_whole(const uint8_t *p, size_t n, const uint8_t tag[8])
 {

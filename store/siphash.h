@@ -4,7 +4,7 @@
 #ifndef HOSTTRAIL_STORE_SIPHASH_H
 #define HOSTTRAIL_STORE_SIPHASH_H
 
-#include "le.h"
+#include "lib/le.h"
 
 struct siphash_key {
 	uint64_t k0, k1;

@@ -8,7 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "le.h"
+#include "lib/le.h"
 
 #define PLACE 20		/* time, position, record */
 #define MAC 16

@@ -9,7 +9,7 @@
 
 #include "store/block.h"
 #include "store/index_internal.h"
-#include "store/le.h"
+#include "lib/le.h"
 #include "tests/fuzz/patched.h"
 #include "tests/helpers/storekit.h"
 

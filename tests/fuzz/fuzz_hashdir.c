@@ -10,7 +10,7 @@
 #include "store/hashdir.h"
 #include "store/index_internal.h"
 #include "lib/fsx.h"
-#include "store/le.h"
+#include "lib/le.h"
 #include "tests/fuzz/patched.h"
 #include "tests/helpers/storekit.h"
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/le.h"
+#include "lib/le.h"
 #include "tests/helpers/storekit.h"
 #include "tests/tap.h"
 

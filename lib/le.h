@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* le.h - little-endian numbers in on-disk formats, at any alignment. */
-#ifndef HOSTTRAIL_STORE_LE_H
-#define HOSTTRAIL_STORE_LE_H
+/* le.h - little-endian numbers in our formats, on disk and on the wire, at any alignment. */
+#ifndef HOSTTRAIL_LE_H
+#define HOSTTRAIL_LE_H
 
 #include <endian.h>
 #include <stdint.h>
