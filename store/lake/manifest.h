@@ -91,6 +91,7 @@ struct query_row {
  * anyway, and may make it unknown. */
 int manifest_query_own(struct manifest *m, const char *query, const char *key, int64_t created);
 bool manifest_query_is_of(struct manifest *m, const char *query, const char *key);
+/* Nothing where what is there is further on: a query is queued, runs, has ended. */
 int manifest_query_put(struct manifest *m, const struct query_row *q, const char *statement, const char *error);
 /* By id, or (id NULL) the newest with this alias. */
 int manifest_query_get(struct manifest *m, const char *id, const char *alias, struct query_row *ret_q, struct buf *ret_statement,

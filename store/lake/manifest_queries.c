@@ -43,8 +43,9 @@ int manifest_query_put(struct manifest *m, const struct query_row *q, const char
 		db_begin_unsynced(m);
 	r = db_run(m,
 		   "INSERT INTO query (" QUERY_COLUMNS ", statement, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) "
-		   "DO UPDATE SET status = excluded.status, finished = excluded.finished, scanned = excluded.scanned, "
-		   "bytes = excluded.bytes, nrows = excluded.nrows, result_bytes = excluded.result_bytes, error = excluded.error",
+		   "DO UPDATE SET store = excluded.store, status = excluded.status, finished = excluded.finished, scanned = excluded.scanned, "
+		   "bytes = excluded.bytes, nrows = excluded.nrows, result_bytes = excluded.result_bytes, error = excluded.error "
+		   "WHERE excluded.status >= query.status",
 		   "tttiiiiiiitt", q->id, q->store, q->alias, (int64_t)q->status, q->created, q->finished, (int64_t)q->scanned,
 		   (int64_t)q->bytes, (int64_t)q->rows, (int64_t)q->result_bytes, statement ? statement : "", error ? error : "");
 	if (!ends)

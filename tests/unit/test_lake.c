@@ -317,6 +317,27 @@ static void segments_move_their_store_on(void)
 	ok_int(system(file), 0);
 }
 
+/* Whoever started a query and the thread that runs it write its row in any order. */
+static void a_queries_state_goes_on_only(void)
+{
+	_cleanup_(manifest_free) struct manifest *m = NULL;
+	struct query_row q = { .id = "1", .created = 5, .status = QUERY_RUNNING, .store = "s" }, queued = { .id = "1", .created = 5 }, r;
+	_cleanup_buf_ struct buf statement = { 0 }, error = { 0 };
+
+	must(manifest_open(":memory:", &m) == 0);
+	ok_int(manifest_query_put(m, &queued, "SELECT", ""), 0);
+	ok_int(manifest_query_put(m, &q, "SELECT", ""), 0);
+	must(manifest_query_get(m, "1", NULL, &r, &statement, &error) == 0);
+	ok_int(r.status, QUERY_RUNNING);
+	ok_str(r.store, "s");
+	q.status = QUERY_FINISHED;
+	q.rows = 7;
+	ok_int(manifest_query_put(m, &q, "SELECT", ""), 0);
+	ok_int(manifest_query_put(m, &queued, "SELECT", ""), 0);
+	must(manifest_query_get(m, "1", NULL, &r, &statement, &error) == 0);
+	ok(r.status == QUERY_FINISHED && r.rows == 7 && !strcmp(r.store, "s"));
+}
+
 static const struct tap_case cases[] = {
 	CASE(record_goes_into_slots),
 	CASE(a_structs_members_are_found), CASE(parts_come_as_one), CASE(stretches_end_where_they_end),
@@ -326,5 +347,6 @@ static const struct tap_case cases[] = {
 	CASE(statements_are_rewritten),
 	CASE(only_listed_functions_are_allowed),
 	CASE(segments_move_their_store_on),
+	CASE(a_queries_state_goes_on_only),
 };
 TAP_MAIN(cases)

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* query_internal.h - between a query's life (query.c), what it is made of (query_make.c) and its result's file (query_result.c). */
+#ifndef HOSTTRAIL_STORE_LAKE_QUERY_INTERNAL_H
+#define HOSTTRAIL_STORE_LAKE_QUERY_INTERNAL_H
+
+#include "query.h"
+#include "ready.h"
+#include "sandbox.h"
+#include "save.h"
+#include "store/caller.h"
+
+struct table {
+	struct scan *scan;
+	journal_pos from;		/* behind the segments */
+};
+
+struct query {
+	struct lake *lake;
+	const struct caller *caller;	/* belongs to the store's keys; NULL: nobody in particular */
+	struct query_row row;
+	char *statement;		/* as it was given */
+	char **params;
+	unsigned nparams;
+	char *save_uri;			/* NULL: the result is not saved */
+	struct save_place save;
+	struct ready *ready;
+	duckdb_connection c;		/* the same, for whoever interrupts it */
+	duckdb_prepared_statement prepared;
+	struct table tables[SANDBOX_TABLES_MAX];
+	unsigned ntables;
+	struct time_bound times;	/* of the events that the statement can want */
+	journal_pos upto;
+	uint64_t generation;		/* of merges, when it took its segments */
+	uint64_t deadline;		/* boot-time ns */
+	bool cancelled, late;		/* lock of the lake, down to adopted */
+	bool made;			/* checked and bound, or refused: fault, why */
+	bool adopted;			/* whoever asked has its id before that */
+	enum query_fault fault;
+	char why[DUCK_WHY_MAX];
+	unsigned refs;			/* the thread's, and of whoever waits for it to be made */
+	char error[DUCK_WHY_MAX];
+	pthread_t thread;
+	struct query *next;
+};
+
+bool query_ended(struct query *q);	/* it is to end: cancelled, late, or the lake stops */
+
+/* ---- query_make.c */
+
+/* Finds its tables, checks and binds its statement; why: for whoever asked. */
+enum query_fault query_make(struct query *q, char why[DUCK_WHY_MAX]);
+/* So much of its tables was looked at. */
+void query_scanned(struct query *q, uint64_t records, uint64_t bytes);
+
+/* ---- query_result.c */
+
+/* Counts into the row as it writes; -E2BIG: too many rows or bytes. On an error q->error may say it. */
+int query_write_result(struct query *q, duckdb_result result);
+void query_drop_result(struct lake *l, const char *id);
+
+#endif
