@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 #include <uthash.h>
 
+#include "ini.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
@@ -28,17 +29,6 @@ struct auth {
 	char *region;
 	double rate;
 };
-
-static char *trimmed(char *s)
-{
-	size_t n;
-
-	s += strspn(s, " \t\r");
-	n = strlen(s);
-	while (n && strchr(" \t\r", s[n - 1]))
-		s[--n] = '\0';
-	return s;
-}
 
 /* One profile's lines as they are read: it is a key when both halves are there. */
 struct profile {
@@ -94,7 +84,7 @@ static int profile_end(struct auth *a, struct profile *p)
 
 static int take_line(struct auth *a, struct profile *p, char *line)
 {
-	char *key = trimmed(line), *value = strchr(key, '=');
+	char *key = ini_trimmed(line), *value = strchr(key, '=');
 	int r;
 
 	if (!*key || *key == '#' || *key == ';')
@@ -106,8 +96,8 @@ static int take_line(struct auth *a, struct profile *p, char *line)
 	if (!value || (!p->key && profile_begin(a, p) < 0))
 		return -EINVAL;
 	*value++ = '\0';
-	key = trimmed(key);
-	value = trimmed(value);
+	key = ini_trimmed(key);
+	value = ini_trimmed(value);
 	if (!strcmp(key, "aws_access_key_id"))
 		return take_value(p->id, value);
 	if (!strcmp(key, "aws_secret_access_key"))

@@ -18,6 +18,7 @@
 #include "lib/fsx.h"
 #include "pattern.h"
 #include "proto/selectors.h"
+#include "store/ini.h"
 #include "store/retention/retention.h"
 
 #define CREDENTIALS_MAX (1u << 20)
@@ -41,17 +42,6 @@ int bucket_say(char *why, int r, const char *fmt, ...)
 
 /* ---- credentials: AWS's INI format, one profile of it */
 
-static char *trimmed(char *s)
-{
-	size_t n;
-
-	s += strspn(s, " \t\r");
-	n = strlen(s);
-	while (n && strchr(" \t\r", s[n - 1]))
-		s[--n] = '\0';
-	return s;
-}
-
 static int take_key(struct bucket *b, char *line)
 {
 	char *value = strchr(line, '='), **to = NULL;
@@ -59,7 +49,7 @@ static int take_key(struct bucket *b, char *line)
 	if (!value)
 		return 0;
 	*value++ = '\0';
-	line = trimmed(line);
+	line = ini_trimmed(line);
 	if (!strcmp(line, "aws_access_key_id"))
 		to = &b->key_id;
 	else if (!strcmp(line, "aws_secret_access_key"))
@@ -67,7 +57,7 @@ static int take_key(struct bucket *b, char *line)
 	if (!to)
 		return 0;
 	free(*to);
-	*to = strdup(trimmed(value));
+	*to = strdup(ini_trimmed(value));
 	return *to ? 0 : -ENOMEM;
 }
 
@@ -83,7 +73,7 @@ static int load_credentials(struct bucket *b, const char *path, const char *prof
 	snprintf(head, sizeof(head), "[%.150s]", profile);
 	rest = (char *)(uintptr_t)buf_text(&text);
 	while (!r && (line = strsep(&rest, "\n"))) {
-		line = trimmed(line);
+		line = ini_trimmed(line);
 		if (*line == '[')
 			in = !strcmp(line, head);
 		else if (in && *line != '#' && *line != ';')
@@ -210,7 +200,7 @@ static int take_line(struct buckets *bs, char *line, char *why)
 {
 	struct bucket *b = &bs->v[bs->n];
 	struct options o = { 0 };
-	char *rest = trimmed(line), *name = strsep(&rest, " \t"), *where;
+	char *rest = ini_trimmed(line), *name = strsep(&rest, " \t"), *where;
 	size_t n;
 	int r;
 

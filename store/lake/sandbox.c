@@ -11,6 +11,7 @@
 
 #include "lib/cleanup.h"
 #include "scan.h"
+#include "store/members.h"
 
 #define DEPTH_MAX 600
 #define REFERENCES_MAX 20	/* of tables, each one counted: the engine's planner takes minutes over a hundred joins */
@@ -66,13 +67,6 @@ static int refuse(struct check *c, const char *what, const char *name)
 	return -EINVAL;
 }
 
-static const char *member(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : NULL;
-}
-
 static bool one_of(const char *s, const char *const *list)
 {
 	for (; *list; list++)
@@ -120,7 +114,7 @@ static bool is_with(struct json_object *o, const char *name)
 	if (json_object_object_get_ex(o, "cte_map", &map) && json_object_object_get_ex(map, "map", &list))
 		for (size_t i = 0; i < json_object_array_length(list); i++) {
 			entry = json_object_array_get_idx(list, i);
-			key = member(entry, "key");
+			key = member_text(entry, "key", NULL);
 			if (key && !strcasecmp(key, name))
 				return true;
 		}
@@ -146,7 +140,7 @@ static int add_table(struct check *c, const char *name)
 
 static int base_table(struct check *c, struct json_object *o)
 {
-	const char *name = member(o, "table_name"), *schema = member(o, "schema_name"), *catalog = member(o, "catalog_name");
+	const char *name = member_text(o, "table_name", NULL), *schema = member_text(o, "schema_name", NULL), *catalog = member_text(o, "catalog_name", NULL);
 	struct json_object *at;
 
 	if (!name || (schema && *schema) || (catalog && *catalog) || (json_object_object_get_ex(o, "at_clause", &at) && at))
@@ -164,7 +158,7 @@ static int base_table(struct check *c, struct json_object *o)
 
 static int function(struct check *c, struct json_object *o, const char *name)
 {
-	const char *schema = member(o, "schema"), *catalog = member(o, "catalog");
+	const char *schema = member_text(o, "schema", NULL), *catalog = member_text(o, "catalog", NULL);
 
 	/* the parser itself calls [1, 2] main.list_value() */
 	if ((schema && *schema && strcmp(schema, "main")) || (catalog && *catalog) || !sandbox_function(name))
@@ -175,7 +169,7 @@ static int function(struct check *c, struct json_object *o, const char *name)
 static int table_function(struct check *c, struct json_object *o)
 {
 	struct json_object *f;
-	const char *name = json_object_object_get_ex(o, "function", &f) ? member(f, "function_name") : NULL;
+	const char *name = json_object_object_get_ex(o, "function", &f) ? member_text(f, "function_name", NULL) : NULL;
 
 	return name && !strcasecmp(name, "unnest") ? 0 : refuse(c, "there is no table function", name ? name : "?");
 }
@@ -195,7 +189,7 @@ static int children(struct check *c, struct json_object *o, unsigned depth)
 		if (r)
 			break;
 		/* a constant's value and a type hold no expressions */
-		if (strcmp(key, "value") || !member(o, "class"))
+		if (strcmp(key, "value") || !member_text(o, "class", NULL))
 			r = strcmp(key, "cast_type") ? node(c, v, depth) : 0;
 	}
 	return r;
@@ -206,7 +200,7 @@ static int expression(struct check *c, struct json_object *o, const char *class)
 	static const char *const good[] = { "COLUMN_REF", "FUNCTION", "CONSTANT", "COMPARISON", "CONJUNCTION", "CAST", "CASE",
 					    "OPERATOR", "BETWEEN", "SUBQUERY", "WINDOW", "STAR", "PARAMETER", "LAMBDA",
 					    "POSITIONAL_REFERENCE", "LAMBDA_REF", NULL };
-	const char *name = member(o, "function_name");
+	const char *name = member_text(o, "function_name", NULL);
 
 	if (!one_of(class, good))
 		return refuse(c, "expressions of this kind are not supported:", class);
@@ -236,8 +230,8 @@ static int node(struct check *c, struct json_object *o, unsigned depth)
 	if (depth == DEPTH_MAX)
 		return refuse(c, "the statement is nested too deeply", NULL);
 	if (json_object_is_type(o, json_type_object)) {
-		class = member(o, "class");
-		type = member(o, "type");
+		class = member_text(o, "class", NULL);
+		type = member_text(o, "type", NULL);
 		if (class)
 			r = expression(c, o, class);
 		else if (type)
@@ -252,7 +246,7 @@ static int check_tree(struct check *c, struct json_object *tree)
 	int r;
 
 	if (json_object_object_get_ex(tree, "error", &error) && json_object_get_boolean(error)) {
-		sandbox_message(member(tree, "error_message"), c->why);
+		sandbox_message(member_text(tree, "error_message", NULL), c->why);
 		return -EINVAL;
 	}
 	if (!json_object_object_get_ex(tree, "statements", &list) || json_object_array_length(list) != 1)

@@ -7,15 +7,9 @@
 #include <strings.h>
 
 #include "fill.h"
+#include "store/members.h"
 
 #define DEPTH_MAX 100u
-
-static const char *text(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return o && json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-}
 
 static struct json_object *part(struct json_object *o, const char *key)
 {
@@ -44,7 +38,7 @@ static struct json_object *find_select(struct json_object *o, unsigned depth)
 	}
 	if (!json_object_is_type(o, json_type_object))
 		return NULL;
-	if (!strcmp(text(o, "type"), "SELECT_NODE") && !strcmp(text(part(o, "from_table"), "type"), "BASE_TABLE"))
+	if (!strcmp(member_text(o, "type", ""), "SELECT_NODE") && !strcmp(member_text(part(o, "from_table"), "type", ""), "BASE_TABLE"))
 		return o;
 	json_object_object_foreach(o, key, v) {
 		(void)key;
@@ -85,28 +79,28 @@ static bool is_column(struct json_object *o, const char *table, const char *alia
 	const char *first = n ? json_object_get_string(json_object_array_get_idx(names, 0)) : "";
 	const char *last = n ? json_object_get_string(json_object_array_get_idx(names, n - 1)) : "";
 
-	if (strcmp(text(o, "class"), "COLUMN_REF") || n < 1 || n > 2 || strcasecmp(last, "eventtime"))
+	if (strcmp(member_text(o, "class", ""), "COLUMN_REF") || n < 1 || n > 2 || strcasecmp(last, "eventtime"))
 		return false;
 	return n == 1 || !strcasecmp(first, *alias ? alias : table);
 }
 
 static bool constant(struct json_object *o, int64_t *ret)
 {
-	const char *class = text(o, "class"), *type = text(part(o, "cast_type"), "id"), *s;
+	const char *class = member_text(o, "class", ""), *type = member_text(part(o, "cast_type"), "id", ""), *s;
 	struct json_object *children = part(o, "children"), *value;
 
 	if (!strcmp(class, "CAST")) {
-		s = text(part(part(o, "child"), "value"), "value");
-		if (strcmp(text(part(o, "child"), "class"), "CONSTANT"))
+		s = member_text(part(part(o, "child"), "value"), "value", "");
+		if (strcmp(member_text(part(o, "child"), "class", ""), "CONSTANT"))
 			return false;
 		return (!strcmp(type, "TIMESTAMP") || (!strcmp(type, "DATE") && strlen(s) == 10)) && read_time(s, ret);
 	}
 	if (!strcmp(class, "FUNCTION"))
-		return !strcasecmp(text(o, "function_name"), "from_iso8601_timestamp") && count(children) == 1 &&
-		       !strcmp(text(json_object_array_get_idx(children, 0), "class"), "CONSTANT") &&
+		return !strcasecmp(member_text(o, "function_name", ""), "from_iso8601_timestamp") && count(children) == 1 &&
+		       !strcmp(member_text(json_object_array_get_idx(children, 0), "class", ""), "CONSTANT") &&
 		       constant(json_object_array_get_idx(children, 0), ret);
 	value = part(o, "value");
-	return !strcmp(class, "CONSTANT") && !strcmp(text(part(value, "type"), "id"), "VARCHAR") && read_time(text(value, "value"), ret);
+	return !strcmp(class, "CONSTANT") && !strcmp(member_text(part(value, "type"), "id", ""), "VARCHAR") && read_time(member_text(value, "value", ""), ret);
 }
 
 /* ---- conditions */
@@ -130,7 +124,7 @@ static void at_most(struct where *w, int64_t t)
 static void comparison(struct where *w, struct json_object *o)
 {
 	struct json_object *left = part(o, "left"), *right = part(o, "right");
-	const char *type = text(o, "type");
+	const char *type = member_text(o, "type", "");
 	bool column_left = is_column(left, w->table, w->alias);
 	int64_t t;
 
@@ -151,13 +145,13 @@ static void comparison(struct where *w, struct json_object *o)
 static void condition(struct where *w, struct json_object *o, unsigned depth)
 {
 	struct json_object *children = part(o, "children");
-	const char *type = text(o, "type");
+	const char *type = member_text(o, "type", "");
 	int64_t t;
 
 	if (!strcmp(type, "CONJUNCTION_AND") && depth < DEPTH_MAX) {
 		for (size_t i = 0; i < count(children); i++)
 			condition(w, json_object_array_get_idx(children, i), depth + 1);
-	} else if (!strcmp(text(o, "class"), "COMPARISON")) {
+	} else if (!strcmp(member_text(o, "class", ""), "COMPARISON")) {
 		comparison(w, o);
 	} else if (!strcmp(type, "COMPARE_BETWEEN") && is_column(part(o, "input"), w->table, w->alias)) {
 		if (constant(part(o, "lower"), &t))
@@ -175,8 +169,8 @@ struct time_bound time_bound_of(struct json_object *tree, unsigned references)
 	where = part(select, "where_clause");
 	if (!where || count(part(from, "column_name_alias")))
 		return w.b;
-	w.table = text(from, "table_name");
-	w.alias = text(from, "alias");
+	w.table = member_text(from, "table_name", "");
+	w.alias = member_text(from, "alias", "");
 	condition(&w, where, 0);
 	return w.b;
 }

@@ -20,6 +20,7 @@
 #include "remover_internal.h"
 #include "store/delivery/deliver.h"
 #include "store/delivery/gzip.h"
+#include "store/members.h"
 #include "store/witness.h"
 
 #define TEXT_MAX (64u << 20)
@@ -76,20 +77,6 @@ static struct json_object *open_digest(const struct aged *a, const struct digest
 	return strcmp(hex, d->hash) ? NULL : json_tokener_parse(buf_text(&text));
 }
 
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-}
-
-static int64_t time_of(struct json_object *o, const char *key, int64_t otherwise)
-{
-	int64_t ns;
-
-	return clock_parse(text_of(o, key), &ns) == 0 ? ns : otherwise;
-}
-
 static struct json_object *logs_of(struct json_object *digest)
 {
 	struct json_object *logs;
@@ -111,7 +98,7 @@ static uint64_t bytes_of(const struct aged *a, struct json_object *digest, const
 	uint64_t bytes = bucket_size(a->bucket, key);
 
 	for (size_t i = 0; i < count_of(digest); i++)
-		bytes += bucket_size(a->bucket, text_of(json_object_array_get_idx(logs, i), "s3Object"));
+		bytes += bucket_size(a->bucket, member_text(json_object_array_get_idx(logs, i), "s3Object", ""));
 	return bytes;
 }
 
@@ -121,8 +108,8 @@ static int say(const struct aged *a, const struct digest_row *d, struct json_obj
 {
 	const struct witness_removal m = {
 		.target = a->target, .object = d->key, .sha256 = d->hash, .files = 1 + count_of(digest), .bytes = bytes_of(a, digest, d->key),
-		.first = time_of(digest, "oldestEventTime", 0) / (int64_t)NS_PER_SEC,
-		.last = time_of(digest, "newestEventTime", 0) / (int64_t)NS_PER_SEC, .reason = "retention", .days = bucket_retention(a->bucket),
+		.first = member_time(digest, "oldestEventTime", 0) / (int64_t)NS_PER_SEC,
+		.last = member_time(digest, "newestEventTime", 0) / (int64_t)NS_PER_SEC, .reason = "retention", .days = bucket_retention(a->bucket),
 	};
 
 	return retention_say(a->r->st->retention, a->r->st->witness, witness_log_files_removed, &m);
@@ -137,8 +124,8 @@ static int remove_files(const struct aged *a, const struct digest_row *d, struct
 	for (size_t i = 0; i < count_of(digest) && !r; i++) {
 		struct json_object *log = json_object_array_get_idx(logs, i);
 
-		if (!strcmp(text_of(log, "s3Bucket"), bucket_name(a->bucket)))
-			r = bucket_remove(a->bucket, text_of(log, "s3Object"), why);
+		if (!strcmp(member_text(log, "s3Bucket", ""), bucket_name(a->bucket)))
+			r = bucket_remove(a->bucket, member_text(log, "s3Object", ""), why);
 	}
 	if (!r)
 		r = bucket_remove(a->bucket, d->key, why);
@@ -150,7 +137,7 @@ static int remove_files(const struct aged *a, const struct digest_row *d, struct
 static bool is_held(const struct aged *a, const struct digest_row *d, struct json_object *digest)
 {
 	int64_t begin = d->begin * (int64_t)NS_PER_SEC, end = d->end * (int64_t)NS_PER_SEC;
-	int64_t first = time_of(digest, "oldestEventTime", begin), last = time_of(digest, "newestEventTime", end);
+	int64_t first = member_time(digest, "oldestEventTime", begin), last = member_time(digest, "newestEventTime", end);
 
 	/* one that cannot be read may name anything that is older */
 	return retention_held(a->r->st->retention, a->target, digest ? first < begin ? first : begin : INT64_MIN, last > end ? last : end);

@@ -11,20 +11,7 @@
 #include "lib/clock.h"
 #include "store/decoded.h"
 #include "store/journal.h"
-
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
-}
-
-static int64_t time_of(struct json_object *o, const char *key, int64_t otherwise)
-{
-	int64_t ns;
-
-	return clock_parse(text_of(o, key), &ns) == 0 ? ns : otherwise;
-}
+#include "store/members.h"
 
 /* The last one of a target holds: each is stronger than the one before, or that had passed. */
 static void take_lock(struct rules *u, struct json_object *o)
@@ -32,8 +19,8 @@ static void take_lock(struct rules *u, struct json_object *o)
 	struct retention_lock l = { 0 };
 	struct json_object *days;
 
-	snprintf(l.target, sizeof(l.target), "%s", text_of(o, "target"));
-	l.until = time_of(o, "until", 0);
+	snprintf(l.target, sizeof(l.target), "%s", member_text(o, "target", ""));
+	l.until = member_time(o, "until", 0);
 	if (json_object_object_get_ex(o, "minimumDays", &days))
 		l.days = json_object_get_int(days);
 	if (l.days < RETENTION_DAYS_MIN || l.days > RETENTION_DAYS_MAX || !*l.target)
@@ -43,13 +30,13 @@ static void take_lock(struct rules *u, struct json_object *o)
 
 static void take_hold(struct rules *u, struct json_object *o, int64_t placed)
 {
-	struct retention_hold h = { .from = time_of(o, "startTime", INT64_MIN), .to = time_of(o, "endTime", INT64_MAX), .placed = placed };
-	const char *target = text_of(o, "target");
+	struct retention_hold h = { .from = member_time(o, "startTime", INT64_MIN), .to = member_time(o, "endTime", INT64_MAX), .placed = placed };
+	const char *target = member_text(o, "target", "");
 
-	snprintf(h.name, sizeof(h.name), "%s", text_of(o, "name"));
+	snprintf(h.name, sizeof(h.name), "%s", member_text(o, "name", ""));
 	snprintf(h.target, sizeof(h.target), "%s", strcmp(target, "everything") ? target : "");
-	snprintf(h.reason, sizeof(h.reason), "%s", text_of(o, "reason"));
-	snprintf(h.by, sizeof(h.by), "%s", text_of(o, "by"));
+	snprintf(h.reason, sizeof(h.reason), "%s", member_text(o, "reason", ""));
+	snprintf(h.by, sizeof(h.by), "%s", member_text(o, "by", ""));
 	if (*h.name)
 		rules_place(u, &h);
 }
@@ -60,14 +47,14 @@ void restore_record(struct rules *u, const char *json, size_t n)
 	struct json_object *o = t && n <= INT32_MAX ? json_tokener_parse_ex(t, json, (int)n) : NULL, *details;
 
 	if (o && json_object_object_get_ex(o, "serviceEventDetails", &details)) {
-		const char *name = text_of(o, "eventName");
+		const char *name = member_text(o, "eventName", "");
 
 		if (!strcmp(name, "RetentionLocked"))
 			take_lock(u, details);
 		else if (!strcmp(name, "HoldPlaced"))
-			take_hold(u, details, time_of(o, "eventTime", 0));
+			take_hold(u, details, member_time(o, "eventTime", 0));
 		else if (!strcmp(name, "HoldReleased"))
-			rules_release(u, text_of(details, "name"));
+			rules_release(u, member_text(details, "name", ""));
 	}
 	json_object_put(o);
 	json_tokener_free(t);
