@@ -29,7 +29,7 @@ static void leave_out(struct hosttrail_bpf *skel)
 		bpf_program__set_autoload(p, p == skel->progs.ht_iter_file);
 	bpf_object__for_each_map(m, skel->obj)
 		bpf_map__set_autocreate(m, m == skel->maps.exe_query || m == skel->maps.rodata || m == skel->maps.bss ||
-						m == skel->maps.data_captured);	/* libbpf maps what has initial values */
+						   m == skel->maps.data_captured);	/* libbpf maps what has initial values */
 }
 
 static int load(struct exefile *x, struct hosttrail_bpf *skel, bool have_cast)

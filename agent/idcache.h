@@ -20,8 +20,8 @@ struct ident {
 	struct ht_ident id;
 	struct str exe, cgroup;		/* paths as text, owned by the cache */
 	bool exe_deleted, exe_cut;
-	uint64_t serial;		/* stands for this very content, and is changed by the user of the cache
-					 * (idcache_serial) when names or hashes that belong to it become known */
+	/* stands for this very content; the user of the cache changes it (idcache_serial) when a name or hash of it becomes known */
+	uint64_t serial;
 	uint64_t world, hashes;		/* the user's: what the serial was made for */
 	bool hashed;
 };

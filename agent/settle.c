@@ -523,4 +523,3 @@ int settle_frame_failed(struct settle *s, unsigned chain)
 	open_next(f);
 	return r;
 }
-

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/cleanup.h"
+
 #define RECORD_HANDSHAKE 22
 #define RECORD_MAX (16384 + 256)
 #define MESSAGE_CLIENT 1
@@ -294,12 +296,7 @@ enum hello_state hello_end(struct hello *h)
 
 const char *hello_version(uint16_t version)
 {
-	switch (version) {
-	case 0x0300: return "SSLv3";
-	case 0x0301: return "TLSv1";
-	case 0x0302: return "TLSv1.1";
-	case 0x0303: return "TLSv1.2";
-	case 0x0304: return "TLSv1.3";
-	}
-	return NULL;
+	static const char *const names[] = { "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3" };
+
+	return version >= 0x0300 && version < 0x0300 + ARRAY_SIZE(names) ? names[version - 0x0300] : NULL;
 }

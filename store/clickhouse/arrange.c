@@ -177,7 +177,8 @@ static int ask_frames(struct found *f, char *why)
 		last = f->v[i].day > last ? f->v[i].day : last;
 	}
 	buf_addf(&sql, "SELECT batch, framekey, state FROM " TABLE_ALL " WHERE kind = 1 AND eventtime = toDateTime(0) AND day >= toDate(%u) AND "
-		       "day <= toDate(%u) AND batch IN (", first, last);
+		       "day <= toDate(%u) AND batch IN (",
+		 first, last);
 	for (unsigned i = 0; i < f->n; i++)
 		buf_addf(&sql, "%s%" PRIu64, i ? "," : "", f->v[i].batch);
 	buf_adds(&sql, ") ORDER BY batch, host, stream, chain, number, framekey FORMAT TabSeparated");

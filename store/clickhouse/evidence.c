@@ -138,8 +138,8 @@ static int find_places(struct page *p, const struct cursor *at, int64_t to, unsi
 {
 	_cleanup_buf_ struct buf sql = { 0 };
 
-	buf_addf(&sql, "SELECT received, framekey, batch FROM " TABLE_ALL " WHERE " KIND " AND day = toDate(%u) AND received >= %" PRId64
-		       " AND received <= %" PRId64, at->day, at->received, at->until < to ? at->until : to);
+	buf_addf(&sql, "SELECT received, framekey, batch FROM " TABLE_ALL " WHERE " KIND " AND day = toDate(%u) AND received >= %" PRId64 " AND received <= %" PRId64,
+		 at->day, at->received, at->until < to ? at->until : to);
 	cluster_hide(p->c, &sql);
 	buf_addf(&sql, " ORDER BY received, framekey, batch LIMIT %u, %u FORMAT TabSeparated", at->pass, n);
 	p->n = 0;
@@ -288,8 +288,8 @@ static int next_day(struct page *p, struct cursor *at, bool *ret_there)
 	int64_t day;
 	int r;
 
-	buf_addf(&sql, "SELECT toUInt16(day) FROM " TABLE_ALL " WHERE " KIND " AND day > toDate(%u) AND received <= %" PRId64
-		       " ORDER BY day LIMIT 1 FORMAT TabSeparated", at->day, at->until);
+	buf_addf(&sql, "SELECT toUInt16(day) FROM " TABLE_ALL " WHERE " KIND " AND day > toDate(%u) AND received <= %" PRId64 " ORDER BY day LIMIT 1 FORMAT TabSeparated",
+		 at->day, at->until);
 	r = ask_number(p, &sql, &day);
 	*ret_there = day > 0;
 	if (!r && day > 0)

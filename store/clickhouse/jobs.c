@@ -19,11 +19,21 @@
 #include "store/lake/sandbox.h"
 #include "tables.h"
 
-#define CODE_TIMEOUT 159
-#define CODE_CANCELLED 394
-#define CODE_ROWS 396
 /* No condition of a statement is asked before its key's scope. */
 #define UNMOVED "&optimize_move_to_prewhere=0&enable_optimize_predicate_expression=0"
+
+/* The server's error codes, by its names for them. */
+enum {
+	ILLEGAL_TYPE_OF_ARGUMENT = 43,
+	TYPE_MISMATCH = 53,
+	CANNOT_CONVERT_TYPE = 70,
+	TIMEOUT_EXCEEDED = 159,
+	NOT_AN_AGGREGATE = 215,
+	MEMORY_LIMIT_EXCEEDED = 241,
+	NO_COMMON_TYPE = 386,
+	QUERY_WAS_CANCELLED = 394,
+	TOO_MANY_ROWS_OR_BYTES = 396,
+};
 
 /* ---- life */
 
@@ -174,17 +184,20 @@ static int ask(struct job *job, struct ch_link *l, char *why)
 static const char *fault_text(struct ch_link *l, int r)
 {
 	switch (l->code) {
-	case CODE_TIMEOUT:
+	case TIMEOUT_EXCEEDED:
 		return "The query took longer than queries may.";
-	case CODE_CANCELLED:
+	case QUERY_WAS_CANCELLED:
 		return "The query was cancelled.";
-	case CODE_ROWS:
+	case TOO_MANY_ROWS_OR_BYTES:
 		return "The query gives more rows than queries may.";
-	case 241:
+	case MEMORY_LIMIT_EXCEEDED:
 		return "The query needs more memory than queries may have.";
-	case 43: case 53: case 70: case 386:
+	case ILLEGAL_TYPE_OF_ARGUMENT:
+	case TYPE_MISMATCH:
+	case CANNOT_CONVERT_TYPE:
+	case NO_COMMON_TYPE:
 		return "The statement compares or computes with values of types that do not go together.";
-	case 215:
+	case NOT_AN_AGGREGATE:
 		return "A column is neither in GROUP BY nor in an aggregate function.";
 	default:
 		return r == -EREMOTEIO ? "The cluster could not run the statement." : "The store could not run the statement.";
@@ -200,7 +213,7 @@ static void finish(struct job *job, struct ch_link *l, int r, const char *why)
 	cancelled = job->cancelled;
 	pthread_mutex_unlock(&job->jobs->lock);
 	if (r < 0) {
-		status = cancelled ? "CANCELLED" : l->code == CODE_TIMEOUT ? "TIMED_OUT" : "FAILED";
+		status = cancelled ? "CANCELLED" : l->code == TIMEOUT_EXCEEDED ? "TIMED_OUT" : "FAILED";
 		log_limited(LOG_LEVEL_INFO, r, "query %s: %s", job->state.id, why);
 		buf_adds(&job->state.error, cancelled ? "" : fault_text(l, r));
 	}

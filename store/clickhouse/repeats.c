@@ -366,7 +366,7 @@ int repeats_heads(struct ch *ch, struct ch_link *link, struct keep_heads *asks, 
 /* ---- copies */
 
 int repeats_copies(struct ch *ch, struct ch_link *link, unsigned shard, const struct ch_frame *f, uint64_t batch, unsigned *ret_n,
-		  char why[CH_WHY_MAX])
+		   char why[CH_WHY_MAX])
 {
 	_cleanup_buf_ struct buf sql = { 0 };
 	struct ch_statement st = { .timeout_ms = 10000 };

@@ -28,7 +28,7 @@ int repeats_around(struct ch *ch, struct ch_link *link, const struct ch_frame *f
 int repeats_heads(struct ch *ch, struct ch_link *link, struct keep_heads *asks, char why[CH_WHY_MAX]);
 /* On how many servers of the shard the frame is, as part of this batch. */
 int repeats_copies(struct ch *ch, struct ch_link *link, unsigned shard, const struct ch_frame *f, uint64_t batch, unsigned *ret_n,
-		  char why[CH_WHY_MAX]);
+		   char why[CH_WHY_MAX]);
 
 /* Lines of host, stream, chain, number, hash between tabs. -EBADMSG. Exposed for tests. */
 int repeats_read(struct repeats *l, const char *text, size_t n);

@@ -134,7 +134,8 @@ void tables_rows(struct buf *out, bool modern, const char *engine)
 		buf_addf(out, "%s`%s` %s%s", i ? ", " : "", columns[i].name, type_name(columns[i].type),
 			 modern && columns[i].type >= COLUMN_TEXT && columns[i].type <= COLUMN_MAYBE_TEXT ? " CODEC(ZSTD(1))" : "");
 	buf_addf(out, ") ENGINE = %s PARTITION BY day ORDER BY (kind, account, eventtime, host, stream, chain, number, record) "
-		      "SETTINGS index_granularity = %d", engine, GRANULE);
+		      "SETTINGS index_granularity = %d",
+		 engine, GRANULE);
 	if (!strncmp(engine, "Replicated", 10))
 		buf_addf(out, ", replicated_deduplication_window = %d", DEDUPLICATION_WINDOW);
 }
@@ -142,14 +143,16 @@ void tables_rows(struct buf *out, bool modern, const char *engine)
 void tables_kept(struct buf *out, const char *engine)
 {
 	buf_addf(out, "CREATE TABLE IF NOT EXISTS " TABLE_KEPT_ROWS " (id String, part UInt32, version UInt64, created Int64, day Date, body String) "
-		      "ENGINE = %s PARTITION BY day ORDER BY (id, part, version) SETTINGS index_granularity = 256", engine);
+		      "ENGINE = %s PARTITION BY day ORDER BY (id, part, version) SETTINGS index_granularity = 256",
+		 engine);
 }
 
 /* An epoch's rows go at once when it is over. */
 void tables_ledger(struct buf *out, const char *engine)
 {
 	buf_addf(out, "CREATE TABLE IF NOT EXISTS " TABLE_LEDGER " (epoch UInt64, kind UInt8, seq UInt64, store String, body String) "
-		      "ENGINE = %s PARTITION BY epoch ORDER BY (epoch, kind, seq) SETTINGS index_granularity = 256", engine);
+		      "ENGINE = %s PARTITION BY epoch ORDER BY (epoch, kind, seq) SETTINGS index_granularity = 256",
+		 engine);
 }
 
 void tables_over(struct buf *out, const char *all, const char *rows, const char *database, const char *cluster)

@@ -15,6 +15,7 @@
 #include "proto/keys.h"
 #include "store/input.h"
 #include "store/ops.h"
+#include "store/queries.h"
 #include "store/retention/retention.h"
 #include "store/token.h"
 #include "store/witness.h"
@@ -77,10 +78,7 @@ int lake_store_named(struct store *st, struct json_object *in, bool required, st
 	if (res < 0)
 		return res;
 	if (!name)
-		return required ? reply_error(r, "ValidationException",
-					      "1 validation error detected: Value null at 'eventDataStore' failed to satisfy "
-					      "constraint: Member must not be null") :
-				  0;
+		return required ? queries_lack(r, "eventDataStore") : 0;
 	store_arn(st, "", prefix);
 	if (!strncmp(name, prefix, strlen(prefix)))
 		name += strlen(prefix);

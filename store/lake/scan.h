@@ -27,13 +27,15 @@ struct scan_row {
 	uint32_t frame, record;
 };
 
+struct scan_frame {
+	journal_pos pos;
+	uint32_t records;
+};
+
 struct scan {
 	struct store *st;
 	uint64_t id;
-	struct {
-		journal_pos pos;
-		uint32_t records;
-	} *frames;
+	struct scan_frame *frames;
 	size_t nframes, cap;
 	struct scan_span *spans;
 	unsigned nspans;

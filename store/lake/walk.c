@@ -10,7 +10,7 @@
 
 static inline const char *skip_space(const char *p, const char *end)
 {
-	if (p < end && *p > ' ')	/* our own writer makes none */
+	if (p != end && *p > ' ')	/* our own writer makes none */
 		return p;
 	while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
 		p++;

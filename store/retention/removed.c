@@ -163,7 +163,8 @@ int removed_read(uint32_t segment, const char *text, size_t n, struct removed_se
 	s->segment = segment;
 	line = strsep(&rest, "\n");
 	if (sscanf(line, "bytes %" SCNu64 " frames %" SCNu64 " records %" SCNu64 " received %" SCNd64 " %" SCNd64 " times %" SCNd64 " %" SCNd64 "%n",
-		   &s->bytes, &s->frames, &s->records, &s->first, &s->last, &s->oldest, &s->newest, &end) != 7 || line[end])
+		   &s->bytes, &s->frames, &s->records, &s->first, &s->last, &s->oldest, &s->newest, &end) != 7 ||
+	    line[end])
 		return -EBADMSG;
 	while (!r && (line = strsep(&rest, "\n")) && *line)
 		r = read_head(s, line);

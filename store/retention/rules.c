@@ -80,8 +80,8 @@ int rules_read(const char *text, size_t n, struct rules *ret)
 {
 	struct json_tokener *t = json_tokener_new();
 	struct json_object *o = t && n <= INT32_MAX ? json_tokener_parse_ex(t, text, (int)n) : NULL;
-	bool whole = o && json_object_is_type(o, json_type_object) && strspn(text + json_tokener_get_parse_end(t), " \n") ==
-		     n - json_tokener_get_parse_end(t);
+	size_t end = o ? json_tokener_get_parse_end(t) : 0;
+	bool whole = o && json_object_is_type(o, json_type_object) && strspn(text + end, " \n") == n - end;
 	int64_t version;
 
 	memset(ret, 0, sizeof(*ret));
