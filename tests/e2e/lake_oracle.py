@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=1800 long later=20
+# ht-test: timeout=3600 long later=20
 """More than thirty questions to the lake, and the same ones to SQLite, which has read the JSON files that a trail delivered of the same records:
 the answers are the same. Half of the records come from a generator that gives each its place, half are made by chance (odd names, times that
 repeat and run backwards)."""
