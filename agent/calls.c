@@ -14,8 +14,11 @@
 #define FD_OP(arg) { HT_OP_FD, arg, 0, 0, 0, 0 },
 #define RETFD_OP { HT_OP_RETFD, 0, 0, HT_OP_F_ON_OK, 0, 0 },
 #define STR_OP(arg, max) { HT_OP_STR, arg, 0, 0, max, 0 },
+#define STR_IN(arg, max) { HT_OP_STR, arg, 0, HT_OP_F_TWICE, max, 0 },
 #define STR_OP_OK(arg, max) { HT_OP_STR, arg, 0, HT_OP_F_ON_OK, max, 0 },
 #define MEM_OP(arg, bytes) { HT_OP_MEM, arg, HT_AUX_CONST, 0, bytes, 0 },
+#define MEM_IN(arg, bytes) { HT_OP_MEM, arg, HT_AUX_CONST, HT_OP_F_TWICE, bytes, 0 },
+#define MEM_IN_N(arg, count, unit, bytes) { HT_OP_MEM, arg, count, HT_OP_F_TWICE, bytes, unit },
 #define MEM_OP_OK(arg, bytes) { HT_OP_MEM, arg, HT_AUX_CONST, HT_OP_F_ON_OK, bytes, 0 },
 #define MEM_OP_N(arg, count, unit, bytes) { HT_OP_MEM, arg, count, 0, bytes, unit },
 #define SOCKADDR_OP(arg, len) { HT_OP_SOCKADDR, arg, len, 0, 128, 0 },
@@ -46,6 +49,7 @@ static const struct ht_call_desc descs[] = {
 #define EXEFILE HT_CALL_F_EXEFILE
 #define IDENTITY HT_CALL_F_IDENTITY
 #define OTHERS HT_CALL_F_OTHERS
+#define TWICE HT_CALL_F_TWICE
 #define HIGHRATE HT_CALL_F_HIGHRATE
 #define HOOK(kind) (HT_HOOK_##kind << HOOK_SHIFT)
 #define HOOK_SHIFT 16	/* behind the flags */
@@ -71,6 +75,7 @@ static const struct ht_call_desc descs[] = {
 #undef EXEFILE
 #undef IDENTITY
 #undef OTHERS
+#undef TWICE
 #undef FSUID
 #undef SETID
 #undef HIGHRATE

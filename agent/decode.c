@@ -102,11 +102,17 @@ static struct record_head head_of(struct decoder *d, uint32_t identity)
 	return h;
 }
 
+/* One that was seen to be exchanged, or was hidden until the call ended, is taken for the more important. */
+static bool xattr_management(const struct slot *s)
+{
+	return xattr_is_management(slot_str(s)) || (s && s->flags & (HT_FIELD_F_CHANGED | HT_FIELD_F_ONCE));
+}
+
 static bool management(const struct decoder *d)
 {
 	for (unsigned i = 0; i < d->shape->nargs; i++)
 		if (d->row->args[i].kind == ARG_XATTR)
-			return xattr_is_management(slot_str(view_slot(&d->v, SLOT_STR, d->row->args[i].arg)));
+			return xattr_management(view_slot(&d->v, SLOT_STR, d->row->args[i].arg));
 	return false;
 }
 

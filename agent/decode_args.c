@@ -11,6 +11,9 @@
 
 void list_add(struct str *list, unsigned *n, const char *name)
 {
+	for (unsigned i = 0; i < *n; i++)
+		if (list[i].n == strlen(name) && !memcmp(list[i].p, name, list[i].n))
+			return;
 	if (*n < LIST_MAX)
 		list[(*n)++] = (struct str){ name, strlen(name) };
 }
@@ -35,6 +38,13 @@ static void put_text(struct decoder *d, const struct call_arg *a, unsigned first
 	batch_string(d->b, first, s.p, s.n);
 }
 
+void put_doubt(struct decoder *d, const struct slot *s, const char *name)
+{
+	if (slot_doubted(s))
+		list_add(d->unverified, &d->nunverified, name);
+	d->changed |= !!(s->flags & HT_FIELD_F_CHANGED);
+}
+
 /* The string as read; NULL pointers are absent, unreadable and cut ones are listed. */
 static bool string_of(struct decoder *d, const struct call_arg *a, struct str *ret_s)
 {
@@ -49,6 +59,7 @@ static bool string_of(struct decoder *d, const struct call_arg *a, struct str *r
 	}
 	if (s->flags & HT_FIELD_F_CUT)
 		list_add(d->cut, &d->ncut, a->name);
+	put_doubt(d, s, a->name);
 	*ret_s = slot_str(s);
 	return true;
 }

@@ -47,6 +47,12 @@ static inline const struct slot *view_slot(const struct view *v, enum slot_kind 
 	return v->have[kind] & 1u << arg ? &v->slot[kind][arg] : NULL;
 }
 
+/* Of what is read twice: perhaps the kernel took something else. */
+static inline bool slot_doubted(const struct slot *s)
+{
+	return s && s->flags & (HT_FIELD_F_CHANGED | HT_FIELD_F_ONCE | HT_FIELD_F_SHARED);
+}
+
 static inline struct str slot_str(const struct slot *s)
 {
 	return (struct str){ s ? (const char *)s->p : NULL, s ? s->n : 0 };
@@ -191,6 +197,12 @@ void put_mem(struct decoder *d, const struct call_arg *a, unsigned first);
 
 /* decode_argv.c */
 void put_argv(struct decoder *d, const struct call_arg *a, unsigned first);
+
+/* decode_args.c: a string or structure that the kernel may have taken as something else. */
+void put_doubt(struct decoder *d, const struct slot *s, const char *name);
+
+/* decode_rules.c: the kernel's file is open for something else. */
+bool open_contradicts(const struct view *v, uint64_t flags);
 
 /* decode_uring.c */
 void uring_take(struct decoder *d);

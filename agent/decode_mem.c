@@ -23,6 +23,10 @@
 
 static void open_how(const struct mem *m)
 {
+	if (open_contradicts(&m->d->v, get(m, 0, 8))) {
+		list_add(m->d->unverified, &m->d->nunverified, "flags");
+		m->d->changed = true;
+	}
 	put_set(m, 0, &flagset_open, get(m, 0, 8));
 	if (get(m, 8, 8))
 		put_int(m, 1, (int64_t)get(m, 8, 8));
@@ -416,6 +420,7 @@ void put_mem(struct decoder *d, const struct call_arg *a, unsigned first)
 			list_add(d->unreadable, &d->nunreadable, row->v[0].name);
 		return;
 	}
+	put_doubt(d, s, row->v[0].name);
 	m.p = s->p;
 	m.n = s->n;
 	row->put(&m);

@@ -36,13 +36,28 @@ static uint64_t arg_of(const struct call *row, const struct view *v, const struc
 	return 0;
 }
 
+bool open_contradicts(const struct view *v, uint64_t flags)
+{
+	const struct slot *s = view_slot(v, SLOT_WALK_OBJECT, 1);
+	struct ht_walk w;
+
+	if (!s)
+		s = view_slot(v, SLOT_WALK_RET, SLOT_RET);
+	if (!s || s->flags & HT_FIELD_F_FAULT || s->n < sizeof(w) || v->c.h.flags & HT_EV_F_URING)
+		return false;
+	memcpy(&w, s->p, sizeof(w));
+	return !(w.flags & HT_WALK_F_NO_FILE) && !(flags & O_PATH) && (w.f_flags & O_ACCMODE) != (flags & O_ACCMODE);
+}
+
+/* The structure is the program's: one that was seen to be exchanged, or was hidden until the call ended, is not believed. */
 static bool open_how_reads(const struct call *row, const struct view *v)
 {
 	uint64_t flags;
 
 	for (const struct call_arg *a = row->args; a->name; a++)
 		if (a->kind == ARG_MEM && a->aux == MEM_OPEN_HOW)
-			return mem_word(v, a->arg, &flags, sizeof(flags)) && open_reads(flags);
+			return mem_word(v, a->arg, &flags, sizeof(flags)) && open_reads(flags) && !open_contradicts(v, flags) &&
+			       !(view_slot(v, SLOT_MEM, a->arg)->flags & (HT_FIELD_F_CHANGED | HT_FIELD_F_ONCE));
 	return false;
 }
 

@@ -75,6 +75,7 @@ enum ht_call_flag {
 	HT_CALL_F_LASTING = 1 << 9,	/* goes on when it is interrupted: each time the kernel leaves it is a record (connect) */
 	HT_CALL_F_IDENTITY = 1 << 10,	/* may change who its task is in what no compared word tells: looked at when it is entered, captured or not */
 	HT_CALL_F_OTHERS = 1 << 11,	/* did other threads run while it was made? Looked at when it is entered */
+	HT_CALL_F_TWICE = 1 << 12,	/* has operations with HT_OP_F_TWICE */
 	HT_CALL_F_SETID = 1 << 7,	/* class control instead when args[mode_arg] has S_ISUID or S_ISGID */
 };
 
@@ -214,6 +215,7 @@ enum ht_op_flag {
 	HT_OP_F_ON_OK = 1 << 0,		/* only when the call succeeded */
 	HT_OP_F_ON_ERR = 1 << 1,	/* only when it failed (neither flag: always) */
 	HT_OP_F_LENPTR = 1 << 2,
+	HT_OP_F_TWICE = 1 << 4,		/* STR, MEM: what the kernel takes; read when the call is entered, too (twice.bpf.h) */
 	HT_OP_F_MANY = 1 << 3,		/* arg: an array of struct mmsghdr, aux: the argument with its length */
 };
 
@@ -397,6 +399,10 @@ enum ht_field_kind {
 enum ht_field_flag {
 	HT_FIELD_F_CUT = 1 << 0,	/* longer than what is given */
 	HT_FIELD_F_FAULT = 1 << 1,	/* the user page could not be read: len is 0 */
+	/* of what is read twice, when the call was entered and when it ended: */
+	HT_FIELD_F_CHANGED = 1 << 2,	/* it was something else before */
+	HT_FIELD_F_ONCE = 1 << 3,	/* it could not be read before */
+	HT_FIELD_F_SHARED = 1 << 4,	/* it was the same, but others could have written there in between */
 };
 
 /* which object a WALK describes */

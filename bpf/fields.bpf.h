@@ -641,7 +641,7 @@ __noinline int op_run(struct scratch *s, __u32 i)
 	case HT_OP_FD:
 		if (arg < 6)
 			fd_emit(s, s->c.args[arg], arg, HT_WALK_FD);
-		if ((d->flags & HT_CALL_F_OTHERS) && (s->evflags & HT_EV_F_SHARED_FILES) && !(s->evflags & HT_EV_F_URING) && others_quiet(0))
+		if ((d->flags & HT_CALL_F_OTHERS) && (s->evflags & HT_EV_F_SHARED_FILES) && !(s->evflags & HT_EV_F_URING) && others_quiet(OTHERS_FILES))
 			s->evflags &= ~HT_EV_F_SHARED_FILES;
 		break;
 	case HT_OP_RETFD:
@@ -649,10 +649,12 @@ __noinline int op_run(struct scratch *s, __u32 i)
 			fd_emit(s, s->c.ret, HT_ARG_RET, HT_WALK_RET);
 		break;
 	case HT_OP_STR:
+		s->twice_at[i] = s->pos;
 		if (arg < 6 && s->c.args[arg])
 			str_emit(s, arg, s->c.args[arg], op->max);
 		break;
 	case HT_OP_MEM:
+		s->twice_at[i] = s->pos;
 		memop_emit(s, op);
 		break;
 	case HT_OP_SOCKADDR:

@@ -22,6 +22,7 @@
 #include "bpf/keptexe.bpf.h"
 #include "bpf/ident.bpf.h"
 #include "bpf/others.bpf.h"
+#include "bpf/twice.bpf.h"
 #include "bpf/fields.bpf.h"
 #include "bpf/flood.bpf.h"
 #include "bpf/merge.bpf.h"

@@ -102,8 +102,10 @@ struct others {			/* a look at the threads of a process, see others.bpf.h */
 	__u64 self, head, node;	/* struct task_struct *, struct list_head * */
 	__u64 files;
 	__u64 runs;		/* a sum over them: who, and how often switched away from */
-	__u32 have;		/* this table of descriptors */
+	__u64 mm;
+	__u32 have, have_mm;	/* this table of descriptors, this memory */
 	__u32 n;		/* threads; 0: one runs, or there are too many */
+	__u32 pad;
 };
 
 struct task {
@@ -136,6 +138,12 @@ struct task {
 	__u32 others;		/* threads when a call was entered of which that is asked, see others.bpf.h; 0: nothing is known */
 	__u64 others_runs;
 	struct others look;
+	__u32 others_of;	/* OTHERS_*: what was nobody else's then */
+	__u8 twice_of;		/* a bit for each operation of the call at hand that was read when it was entered */
+	__u8 twice_alone;	/* nobody else had the memory then */
+	__u16 pad2;
+	__u64 twice[HT_OPS_MAX];	/* digests of what was there, see twice.bpf.h */
+	__u64 cloned;		/* flags of the task that it made last, as the kernel had them */
 };
 
 struct {
@@ -239,6 +247,7 @@ struct scratch {
 	__u32 was_shared;	/* somebody who is gone by now may have changed the descriptors */
 	__u32 unmapped;		/* the identity at hand is in a user namespace that has no map of uids yet */
 	__u32 pad3;
+	__u32 twice_at[HT_OPS_MAX];	/* where an operation (STR, MEM) put its field, if it ran */
 	__u64 task;		/* whoever took the scratch: struct task_struct *, see task_of() */
 	__u64 content;		/* digest of such a call */
 	__u64 cred;		/* struct cred * that the identity is made of; 0: the task's */

@@ -35,6 +35,8 @@ int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_fla
 	struct ht_counters *n;
 
 	exe_inherit((__u64)bpf_get_current_task_btf()->mm, (__u64)child->mm);
+	if (!(this_task()->flags & PF_NOT_USER) && task_in_scope(bpf_get_current_task_btf(), &t) && t)
+		t->cloned = clone_flags;
 	fork_begun(child, clone_flags);
 	if ((clone_flags & (CLONE_FILES_ | CLONE_THREAD_)) == CLONE_FILES_)
 		files_give(child);

@@ -289,6 +289,8 @@ static __always_inline int record_call(struct task *t, const struct call_in *in,
 	nops = desc_of(in->call)->nops;
 	for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
 		op_run(s, i);
+	if (desc_of(in->call)->flags & (HT_CALL_F_TWICE | HT_CALL_F_FORK))
+		twice_check(s);
 	record_end(s);
 	scratch_give(s);
 	return 0;

@@ -344,6 +344,38 @@ static __always_inline void enter_strings(struct task_struct *task, struct pt_re
 	e->n = n;
 }
 
+#define TWICE_DUE (1u << 18)
+
+/* What operations with HT_OP_F_TWICE find now, for a call whose arguments are in the task's args. Called where the stack is not deep. */
+__noinline int twice_enter(__u32 call)
+{
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	struct mm_struct *mm = this_task()->mm;
+	struct scratch *s;
+
+	if (!t || !mm)
+		return 0;
+	t->twice_of = 0;
+	t->twice_alone = mm->mm_users.counter == 1;
+	if (!t->twice_alone)
+		others_begin(t);
+	s = scratch_take(bpf_get_smp_processor_id());
+	if (!s)
+		return 0;
+	s->c.call = call;
+	s->c.ret = 0;
+	__builtin_memcpy(s->c.args, t->args, sizeof(s->c.args));
+	for (__u32 i = 0; i < HT_OPS_MAX; i++) {
+		if (!(desc_of(call)->op[i].flags & HT_OP_F_TWICE))
+			continue;
+		s->pos = 0;
+		op_run(s, i);
+		twice_keep(s, i);
+	}
+	scratch_give(s);
+	return 0;
+}
+
 /* A send, or a multiplexer behind which there may be one. */
 static __always_inline void send_seen(struct task_struct *task, struct task *t, struct pt_regs *regs, __u32 nr, __u32 abi, __u32 call)
 {
@@ -376,7 +408,8 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 	flags = desc_of(call)->flags;
 	if (flags & HT_CALL_F_IDENTITY)
 		ident_forget(task);
-	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER | HT_CALL_F_NEWPEER | HT_CALL_F_OTHERS)))
+	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER | HT_CALL_F_NEWPEER | HT_CALL_F_OTHERS |
+		       HT_CALL_F_TWICE)))
 		return 0;
 	if (flags & HT_CALL_F_EXEFILE) {	/* by anybody: who is not recorded may be later */
 		arch_args_now(regs, abi, args);
@@ -395,7 +428,12 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 	if ((flags & HT_CALL_F_NEWPEER) || arch_multiplexer(nr, abi)) {
 		send_seen(task, t, regs, nr, abi, call);
 	} else if (!(flags & HT_CALL_F_EXEC)) {
-		enter_strings(task, regs, nr, abi, call);
+		if (flags & HT_CALL_F_ENTER)
+			enter_strings(task, regs, nr, abi, call);
+		if (t && (flags & HT_CALL_F_TWICE)) {
+			arch_args_now(regs, abi, t->args);
+			return TWICE_DUE | call;
+		}
 	} else if (t) {
 		t->exec.nr = nr;
 		t->exec.abi = abi;
@@ -419,8 +457,11 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 #endif
 	if (!(call & HT_INDEX_ENTER))
 		return 0;
-	if (enter_wanted(regs, nr, abi, call) == HELD_DUE)
+	call = enter_wanted(regs, nr, abi, call);
+	if (call == HELD_DUE)
 		held_left();
+	if (call & TWICE_DUE)
+		twice_enter(call & HT_INDEX_MASK);
 	return 0;
 }
 

@@ -44,6 +44,14 @@ def argument_of(r):
     return (r.request.get("argv") or [None] * 3)[2]
 
 
+def mode_of(r):
+    return "O_RDWR" if "O_RDWR" in r.request.get("flags", []) else "O_RDONLY"
+
+
+def namespace_of(r):
+    return "CLONE_NEWUTS" in r.request.get("flags", [])
+
+
 SURE = "sure"
 
 
@@ -55,8 +63,8 @@ class Victim:
         self.name, self.calls, self.field, self.value, self.object, self.mine, self.says = name, calls, field, value, is_object, mine, says
 
     def wanted(self, c, d):
-        if self.value is address_of:
-            return ADDRESSES[c]
+        if isinstance(self.says, dict):
+            return self.says[c]
         return (self.says % {"r": REAL, "f": FAKE}[c]).format(d=d)
 
     def doubted(self, r):
@@ -108,19 +116,38 @@ VICTIMS = [
     Victim("open", ("openat",), "path", path_of, SURE, attacks_open),
     Victim("missing", ("openat",), "path", path_of, False, attacks_open),
     Victim("sqpoll", ("openat",), "path", path_of, True, attacks_open),  # the ring's thread shares the descriptors
-    Victim("connect", ("connect",), "address", address_of, True),  # threads share the descriptors
-    Victim("refused", ("connect",), "address", address_of, False),
-    Victim("sendto", ("sendto",), "address", address_of, False),
+    Victim("connect", ("connect",), "address", address_of, True, says=ADDRESSES),  # threads share the descriptors
+    Victim("refused", ("connect",), "address", address_of, False, says=ADDRESSES),
+    Victim("sendto", ("sendto",), "address", address_of, False, says=ADDRESSES),
+    Victim("how", ("openat2",), "flags", mode_of, False),
+    Victim("xattr", ("setxattr",), "name", lambda r: r.request.get("name"), False),
+    Victim("target", ("symlink",), "target", lambda r: r.request.get("target"), False),
+    Victim("clone", ("clone3",), "flags", namespace_of, True, says={"r": True, "f": False}),
     Victim("argv", ("execve",), "argv", argument_of, SURE, executed, "%s-file"),
     Victim("noexec", ("execve",), "argv", argument_of, False, lambda r: r.error == "ENOEXEC"),
     Victim("program", ("execve",), "path", path_of, SURE, executed),
 ]
 
 
+def worst(call, rank):
+    """Where it was exchanged so that it could be seen, or cannot have been read before, the record has the rank of what was really done."""
+    def check(t, trace, d, w):
+        found, said = trace.calls(call), truths(t, trace)
+        wrong = [r for r, c in zip(found, said) if c == "r" and not rank(r)]
+        t.ok(not wrong, "%d ranked by what was not done: %r" % (len(wrong), wrong[:1]))
+    return check
+
+
+def ranks(count):
+    for how in ("fault", "race"):
+        yield Case("rank by %s: how" % how, "{W}/attacks_swap %s how {D} %d" % (how, count), worst("openat2", lambda r: r.raw["readOnly"] is False), "", ABSENT, WHY)
+    yield Case("rank by fault: xattr", "{W}/attacks_swap fault xattr {D} %d" % count, worst("setxattr", lambda r: r.raw["managementEvent"]), "", ABSENT, WHY)
+
+
 def swaps(count, processes, hooks):
     for how in ("fault", "race"):
         for v in victims(hooks):
-            n = processes if v.name in ("argv", "program") else count
+            n = processes if v.name in ("argv", "program", "clone") else count
             yield Case("swap by %s: %s" % (how, v.name), "{W}/attacks_swap %s %s {D} %d" % (how, v.name, n), v.check, "", ABSENT, WHY)
         yield Case("swap by %s: nofollow" % how, "{W}/attacks_swap %s nofollow {D} %d" % (how, count), nofollow, "", ABSENT, WHY)
 
@@ -441,4 +468,4 @@ def rings():
 
 
 def cases(count, processes, opens, hooks):
-    return [*swaps(count, processes, hooks), *hidden(processes), *moved(opens), *forgeries(), *evasions(), *changes(), *rings()]
+    return [*swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *evasions(), *changes(), *rings()]

@@ -84,6 +84,30 @@ static void ops_are_in_bounds(void)
 	}
 }
 
+/* What the kernel takes from memory is read twice, but for calls that answer there, or whose argument is of many kinds, and capset's header. */
+static void memory_is_read_twice(void)
+{
+	static const char *const others[] = { "prctl", "bpf", "adjtimex", "clock_adjtime", "clock_adjtime64", "io_uring_setup", "socketcall", "capset" };
+
+	for (unsigned i = 2; i < calls_count(); i++) {
+		const struct ht_call_desc *d = &calls_descs()[i];
+		unsigned twice = 0, once = 0;
+
+		for (unsigned k = 0; k < d->nops; k++) {
+			bool memory = d->op[k].kind == HT_OP_STR || d->op[k].kind == HT_OP_MEM;
+
+			if (d->op[k].flags & HT_OP_F_TWICE)
+				twice += memory ? 1 : 100;
+			else
+				once += memory && !(d->op[k].flags & HT_OP_F_ON_OK);
+		}
+		if (d->flags & HT_CALL_F_FORK ? twice > 1 : !twice != !(d->flags & HT_CALL_F_TWICE) || twice >= 100)
+			printf("# %s: what is read twice\n", calls_name(i)), tap_failed = 1;
+		if (once && !calls_high_rate(i) && !in_list(calls_name(i), strlen(calls_name(i)), others, ARRAY_SIZE(others)))
+			printf("# %s: read once\n", calls_name(i)), tap_failed = 1;
+	}
+}
+
 /* What the decoder reads, some operation must have sent. */
 static void arguments_have_their_operations(void)
 {
@@ -295,7 +319,7 @@ static void every_operation_has_a_row(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(rows_are_whole), CASE(ops_are_in_bounds), CASE(arguments_have_their_operations), CASE(shapes_are_good),
+	CASE(rows_are_whole), CASE(ops_are_in_bounds), CASE(memory_is_read_twice), CASE(arguments_have_their_operations), CASE(shapes_are_good),
 	CASE(issue_list_is_captured), CASE(every_row_has_a_number), CASE(every_operation_has_a_row), CASE(every_number_has_a_row), CASE(arm64_has_its_rows), CASE(most_rows_are_decoded), CASE(numbers_are_the_headers), CASE(known_and_unknown_numbers),
 	CASE(i386_rows), CASE(error_names),
 };

@@ -13,7 +13,7 @@
 
 #include "work.h"
 
-#define DID_MAX 16
+#define DID_MAX 24
 
 struct did {
 	const char *name;	/* a literal: the same address in every process */

@@ -7,17 +7,21 @@
  *            changes the first page, which the kernel has copied, before it gives the second
  *     race   the other process exchanges the first part all the time
  * VICTIM: open, nofollow, missing, truncate, unlink, mkdir, rename, sqpoll (an open by a ring's kernel thread), connect, refused,
- * sendto, argv, noexec, program. The truth is a letter a call, from what the kernel did: r (real), f (fake), e (it failed, or nobody can tell).
+ * sendto, argv, noexec, program, how (openat2's flags), xattr (its name), target (of a symlink), clone (clone3's flags). The truth is a letter a call, from what the kernel did: r (real), f (fake), e (it failed, or nobody can tell).
  * Ends with 77 where the kernel lacks what the attack needs.
  */
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
 #include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "attacks.h"
 #include "uring.h"
@@ -287,6 +291,63 @@ static char do_noexec(void)
 	return 'e';
 }
 
+static char do_how(void)
+{
+	int fd;
+	char c;
+
+	did("openat2");
+	fd = (int)syscall(SYS_openat2, AT_FDCWD, "realpart-file", bait(), sizeof(struct open_how));
+	c = fd < 0 ? 'e' : (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR ? 'r' : 'f';
+	close(fd);
+	return c;
+}
+
+static char do_xattr(void)
+{
+	did("setxattr");
+	if (setxattr("realpart-file", bait(), "v", 1, 0))
+		return 'e';
+	did("removexattr");
+	if (!removexattr("realpart-file", "trusted.-file"))
+		return 'r';
+	did("removexattr");
+	return removexattr("realpart-file", "user.abc-file") ? 'e' : 'f';
+}
+
+static char do_target(void)
+{
+	char to[64] = "";
+	ssize_t n;
+
+	did("symlink");
+	if (symlink(bait(), "link"))
+		return 'e';
+	n = readlink("link", to, sizeof(to) - 1);
+	unlink("link");
+	return n > 0 && !strcmp(to, "realpart-file") ? 'r' : 'f';
+}
+
+/* The child says whether it has a namespace of its own. */
+static char do_clone(void)
+{
+	char mine[64] = "", its[64] = "";
+	pid_t pid;
+	int status;
+
+	if (readlink("/proc/self/ns/uts", mine, sizeof(mine) - 1) < 0)
+		exit(77);
+	did("clone3");
+	pid = (pid_t)syscall(SYS_clone3, bait(), sizeof(struct clone_args));
+	if (!pid)
+		_exit(readlink("/proc/self/ns/uts", its, sizeof(its) - 1) > 0 && strcmp(mine, its) ? 'r' : 'f');
+	if (pid < 0)
+		return 'e';
+	did("exit_group");
+	status = work_wait(pid);
+	return status == 'r' || status == 'f' ? (char)status : 'e';
+}
+
 static int said(const char *argument)
 {
 	char exe[4096];
@@ -332,6 +393,34 @@ static void addresses(void)
 	memcpy(fake, &to[1], SPLIT);
 }
 
+static void words(uint64_t first, uint64_t other)
+{
+	files();
+	memcpy(real, &first, SPLIT);
+	memcpy(fake, &other, SPLIT);
+	memset(second, 0, sizeof(second));
+}
+
+static void hows(void)
+{
+	words(O_RDWR | O_CLOEXEC, O_RDONLY | O_CLOEXEC);
+}
+
+static void names(void)
+{
+	files();
+	memcpy(real, "trusted.", SPLIT);
+	memcpy(fake, "user.abc", SPLIT);
+}
+
+static void clones(void)
+{
+	uint64_t signal = SIGCHLD;
+
+	words(0x04000000, 0);	/* CLONE_NEWUTS */
+	memcpy(second + offsetof(struct clone_args, exit_signal) - SPLIT, &signal, sizeof(signal));
+}
+
 static const struct {
 	const char *name;
 	void (*prepare)(void);
@@ -342,6 +431,8 @@ static const struct {
 	{ "rename", files, do_rename },		{ "sqpoll", ring_and_files, do_sqpoll }, { "connect", addresses, do_connect },
 	{ "refused", addresses, do_refused },	{ "sendto", addresses, do_sendto },	{ "argv", files, do_argv },
 	{ "noexec", files, do_noexec },		{ "program", files, do_program },
+	{ "how", hows, do_how },		{ "xattr", names, do_xattr },		{ "target", files, do_target },
+	{ "clone", clones, do_clone },
 };
 
 static void attack(bool faults, char (*once)(void), long count)
@@ -369,7 +460,7 @@ static void attack(bool faults, char (*once)(void), long count)
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "clone", "openat", "uring_openat", "truncate", "unlink", "mkdir", "rename", "socket", "connect", "sendto", "vfork", "execve",
-					     "exit_group", NULL };
+					     "exit_group", "openat2", "setxattr", "removexattr", "symlink", "clone3", NULL };
 	long count;
 
 	if (argc == 3 && !strcmp(argv[1], "said"))
