@@ -335,6 +335,19 @@ uint64_t settle_unsettled(const struct settle *s)
 	return n;
 }
 
+int settle_give_up(struct settle *s)
+{
+	int r, first = 0;
+
+	for (unsigned class = 0; class < HT_CLASS__MAX; class++)
+		for (unsigned cpu = 0; cpu < s->ncpu; cpu++) {
+			r = lose_all_below(s, class, cpu, settle_slot(s, class, cpu)->limit);
+			if (r < 0 && !first)
+				first = r;
+		}
+	return first;
+}
+
 uint64_t settle_user_seq(struct settle *s)
 {
 	struct slot *o = &s->slots[USER_SLOT(s)];

@@ -81,6 +81,8 @@ int settle_malformed(struct settle *s, unsigned class, unsigned cpu, uint64_t se
 int settle_pass_end(struct settle *s, uint64_t now);
 /* Numbers observed that are neither seen nor lost yet: 0 when all is accounted for. */
 uint64_t settle_unsettled(const struct settle *s);
+/* Nobody will read the rings again: those are lost, in a pass or behind it. 0 or -ENOMEM. */
+int settle_give_up(struct settle *s);
 
 /* ---- numbers that are given here: own records (class 15) and calls inside TLS */
 uint64_t settle_user_seq(struct settle *s);	/* takes the next number, notes it in the open control frame */

@@ -366,12 +366,18 @@ static int finish(struct worker *w)
 			break;
 		r = wait_events(w, STOP_PAUSE_MS);
 	} while (r >= 0 && !w->parent_gone && clock_boot() < end);
+	if (r >= 0 && !*w->setup.pinned)	/* nobody reads these rings again */
+		r = settle_give_up(w->settle);
 	if (r >= 0)
 		r = pipeline_tls_end(w->pipeline);
+	if (r >= 0)
+		r = writer_say_lost(w->writer);
 	if (r >= 0)
 		r = say_stopped(w);
 	for (unsigned c = 0; c < CHAIN__MAX && r >= 0; c++)
 		r = writer_close(w->writer, c);
+	if (r >= 0 && settle_has_lost(w->settle))	/* frames that could not be written */
+		r = writer_say_lost(w->writer);
 	return r < 0 ? r : writer_sync(w->writer);
 }
 

@@ -332,6 +332,18 @@ int writer_close(struct writer *w, unsigned chain)
 	return no_space(r) ? 0 : r;
 }
 
+int writer_say_lost(struct writer *w)
+{
+	int r = 0;
+
+	w->blocked = false;	/* is the disk still full? */
+	while (r >= 0 && settle_has_lost(w->settle) && !w->blocked)
+		r = writer_close(w, CHAIN_CONTROL);
+	if (r >= 0 && settle_has_lost(w->settle))
+		log_err(-ENOSPC, "some losses are in no record");
+	return r;
+}
+
 static uint64_t close_due(const struct writer *w, unsigned chain)
 {
 	uint64_t opened = pipeline_opened(w->pipeline, chain), filtered = pipeline_filtered(w->pipeline, chain);

@@ -41,6 +41,9 @@ int writer_start(struct writer *w, struct pipeline *p, struct rings *rings, stru
 
 /* Ends the chain's open frame, if there is anything in it. 0 also when the disk is full (counted); else -errno. */
 int writer_close(struct writer *w, unsigned chain);
+/* Ends frames of the control chain until no loss waits to be said: one has no room for many. 0 also when the disk is full: the log
+ * tells what could not be said then. */
+int writer_say_lost(struct writer *w);
 /* Frames whose time is up, positions of idle classes, sync, trim. */
 int writer_tick(struct writer *w, uint64_t now);
 /* When writer_tick() has something to do, boot-time ns; UINT64_MAX: nothing waits. */

@@ -244,6 +244,31 @@ def killed_agent(t):
         t.equal(daemon.opens_of(records, d + "/s"), PACED * 9 // 10, "the other user's opens")
 
 
+def stopped_behind_a_flood(t):
+    """The agent is stopped while the losses of so many users wait that one frame has no room for all: each is said, and its end comes last."""
+    users, each = 900, size("flood.each")
+    with tap.Workdir() as d:
+        command = [tap.workload("floods"), str(each), str(users), str(FLOODER), "0", d + "/f"]
+        with daemon.Agent(command, ring_data=str(1 << 20)) as a:
+            a.start()
+            worker = a.worker()
+            os.kill(worker, signal.SIGSTOP)
+            try:
+                a.go()
+                t.equal(a.tree.wait(60), 0, "exit status")
+                a.proc.send_signal(signal.SIGTERM)
+                time.sleep(0.3)  # the worker finds that it is to stop when it goes on
+            finally:
+                os.kill(worker, signal.SIGCONT)
+            t.equal(a.proc.wait(30), 0, "the agent's exit status")
+            frames, records = a.everything()
+    daemon.check_once(t, frames, records)
+    named = {r.fields.get("uid") for r in records if r.name == "RecordsLost"} - {None}
+    t.ok(len(named) > 150, "%d users' losses: nothing was tested" % len(named))
+    t.equal(daemon.opens_of(records, d + "/f") + daemon.lost_of(records, "data"), users * each, "opens, recorded + lost")
+    t.equal([r.name for r in records if r.ring_class == 15][-1], "AgentStopped", "the last record")
+
+
 def pressure_shows_before_a_loss(t):
     """`status` says how full a ring was, and whose it was, while nothing is lost."""
     with tap.Workdir() as d:
@@ -275,5 +300,5 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     tap.main([nobody_else_pays, a_flood_of_one_call_hides_no_other, a_flood_of_control_calls, newcomers_in_one_flood, newcomers_in_many_floods, newcomers_beside_many_users,
-              newcomers_beside_many_cgroups, more_principals_than_slots, killed_agent,
+              newcomers_beside_many_cgroups, more_principals_than_slots, killed_agent, stopped_behind_a_flood,
               pressure_shows_before_a_loss])

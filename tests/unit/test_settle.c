@@ -115,6 +115,29 @@ static void in_flight_is_not_lost(void)
 	settle_free(&s);
 }
 
+/* The agent ends before the counters add up: nothing stays without an answer. */
+static void given_up_is_lost(void)
+{
+	struct settle *s = fresh(2);
+	struct ht_counters c = counters(5, 0, 2), d = counters(0, 0, 3);
+
+	settle_observe(s, DATA, 0, &c);
+	settle_observe(s, DATA, 1, &d);
+	for (unsigned i = 0; i < 6; i++)
+		if (i != 3)
+			settle_seen(s, DATA, 0, i);
+	settle_pass_end(s, 1);
+	ok(!settle_has_lost(s));
+	ok_int(settle_unsettled(s), 5);
+	ok_int(settle_give_up(s), 0);
+	ok_int(settle_unsettled(s), 0);
+	ok_int(lost_now(s), 5);
+	ok_int(reports[0].cause, SETTLE_UNEXPLAINED);
+	ok_int(settle_give_up(s), 0);
+	ok(!settle_has_lost(s));
+	settle_free(&s);
+}
+
 static void causes_are_shared_out(void)
 {
 	struct settle *s = fresh(1);
@@ -634,7 +657,7 @@ static void a_flood_over_a_restart(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(in_order), CASE(a_gap_that_the_kernel_counted), CASE(trailing_loss), CASE(in_flight_is_not_lost),
+	CASE(in_order), CASE(a_gap_that_the_kernel_counted), CASE(trailing_loss), CASE(in_flight_is_not_lost), CASE(given_up_is_lost),
 	CASE(causes_are_shared_out), CASE(malformed_is_lost_once), CASE(a_failed_frame_becomes_lost), CASE(filtered_is_neither),
 	CASE(a_frame_without_ranges_left), CASE(losses_beyond_a_frame_wait_for_the_next),
 	CASE(restart_skips_what_is_on_disk), CASE(restart_with_a_frame_newer_than_the_state), CASE(restart_with_losses),
