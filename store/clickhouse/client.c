@@ -217,13 +217,13 @@ void ch_shun(struct ch_server *s)
 	__atomic_store_n(&s->shunned, clock_boot() + SHUN_NS, __ATOMIC_RELAXED);
 }
 
-static bool is_good(struct ch *ch, struct ch_server *s, unsigned shard, uint64_t now)
+static bool may_be_asked(const struct ch_server *s, uint64_t now)
 {
-	return __atomic_load_n(&s->ready, __ATOMIC_ACQUIRE) && (shard == CH_ANY_SHARD || s->shard == shard) &&
-	       __atomic_load_n(&s->shunned, __ATOMIC_RELAXED) < now;
+	return __atomic_load_n(&s->ready, __ATOMIC_ACQUIRE) && __atomic_load_n(&s->shunned, __ATOMIC_RELAXED) < now;
 }
 
-struct ch_server *ch_pick(struct ch *ch, unsigned shard, unsigned attempt)
+/* beside: or NULL, then the shard's number counts. */
+static struct ch_server *pick(struct ch *ch, const struct ch_server *beside, unsigned shard, unsigned attempt)
 {
 	unsigned first = __atomic_load_n(&ch->next, __ATOMIC_RELAXED), seen = 0;
 	uint64_t now = clock_boot();
@@ -231,10 +231,20 @@ struct ch_server *ch_pick(struct ch *ch, unsigned shard, unsigned attempt)
 	for (unsigned i = 0; i < ch->nservers; i++) {
 		struct ch_server *s = &ch->servers[(first + i) % ch->nservers];
 
-		if (is_good(ch, s, shard, now) && seen++ == attempt)
+		if (may_be_asked(s, now) && (beside ? !strcmp(s->macro, beside->macro) : shard == CH_ANY_SHARD || s->shard == shard) && seen++ == attempt)
 			return s;
 	}
 	return NULL;
+}
+
+struct ch_server *ch_pick(struct ch *ch, unsigned shard, unsigned attempt)
+{
+	return pick(ch, NULL, shard, attempt);
+}
+
+struct ch_server *ch_pick_beside(struct ch *ch, const struct ch_server *s, unsigned attempt)
+{
+	return pick(ch, s, CH_ANY_SHARD, attempt);
 }
 
 int ch_ask(struct ch *ch, struct ch_link *l, const struct ch_statement *st, char why[CH_WHY_MAX])

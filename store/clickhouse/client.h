@@ -42,6 +42,7 @@ struct ch {
 	struct ch_server *servers;
 	unsigned nservers, nshards;
 	unsigned ndefined;		/* shards in the servers' own settings of the cluster; 0: not known */
+	bool numbered;			/* atomic: all shards have been seen, and their numbers are those that every store gives them */
 	char *password, *query_password;
 	bool modern;			/* has LowCardinality, codecs, skip indexes: not 18.16 */
 	char version[32];
@@ -78,10 +79,13 @@ int ch_ask(struct ch *ch, struct ch_link *l, const struct ch_statement *st, char
 /* One of this shard that may be asked now; attempt 0, 1, 2 ... gives others. NULL: there is none. */
 struct ch_server *ch_pick(struct ch *ch, unsigned shard, unsigned attempt);
 #define CH_ANY_SHARD (~0u)
+/* Likewise one of the shard of s, which was ready once, whatever number that shard has now. */
+struct ch_server *ch_pick_beside(struct ch *ch, const struct ch_server *s, unsigned attempt);
 void ch_shun(struct ch_server *s);
 
 /* Makes the tables on every server that answers and was not ready, and learns shards and version: 0 when one is ready. A
- * shard that nobody has seen yet gets no rows, and is missing in no answer, for what is read goes over Distributed tables. */
+ * shard that nobody has seen yet gets no rows, nor do others until then (`numbered`), and it is missing in no answer, for what is read goes over
+ * Distributed tables. */
 int ch_prepare(struct ch *ch, struct ch_link *l, char why[CH_WHY_MAX]);
 
 /* A text as SQL has it, quotes and all. */

@@ -30,6 +30,7 @@ struct block {
 	struct buf rows;
 	uint64_t batch;
 	const struct ch_frame *frame;	/* one of it; NULL: the block is empty */
+	const struct ch_server *home;	/* to which it was sent first: its shard's other servers are asked then, and no others. NULL: to none */
 	bool doubted;			/* it may be there */
 	bool done;
 };
@@ -269,10 +270,10 @@ static unsigned wanted(const struct cluster *c)
 }
 
 /* It may be there from an attempt that nobody answered, or that only some replicas have seen. */
-static int look(struct flusher *w, struct block *b, unsigned shard)
+static int look(struct flusher *w, struct block *b)
 {
 	unsigned n;
-	int r = repeats_copies(&w->c->ch, &w->link, shard, b->frame, b->batch, &n, w->why);
+	int r = repeats_copies(&w->c->ch, &w->link, b->home, b->frame, b->batch, &n, w->why);
 
 	b->done = !r && n >= wanted(w->c);
 	return r;
@@ -284,13 +285,14 @@ static int send_block(struct flusher *w, struct block *b, unsigned shard)
 	_cleanup_buf_ struct buf sql = { 0 };
 	char settings[128] = "";
 	struct ch_statement st = { .body = b->rows.p, .n = b->rows.n, .settings = settings, .timeout_ms = 60000 };
-	struct ch_server *s = ch_pick(&c->ch, shard, 0);
+	struct ch_server *s = b->home ? ch_pick_beside(&c->ch, b->home, 0) : ch_pick(&c->ch, shard, 0);
 	int r;
 
 	if (!s) {
 		snprintf(w->why, sizeof(w->why), "no server of shard %u answers", shard);
 		return -EHOSTUNREACH;
 	}
+	b->home = s;
 	tables_insert(&sql);
 	st.sql = buf_text(&sql);
 	if (wanted(c) > 1)
@@ -314,11 +316,11 @@ static int insert(struct flusher *w, struct block *b, unsigned shard)
 	if (!b->frame || b->done)
 		return 0;
 	if (b->doubted)
-		r = look(w, b, shard);
+		r = look(w, b);
 	if (!r && !b->done)
 		r = send_block(w, b, shard);
 	if (r == -EAGAIN)
-		r = look(w, b, shard);
+		r = look(w, b);
 	if (!r && !b->done) {
 		snprintf(w->why, sizeof(w->why), "fewer than %u replicas of shard %u have the rows", wanted(w->c), shard);
 		r = -EAGAIN;
@@ -337,6 +339,10 @@ static int attempt(struct flusher *w, struct flight *b)
 	if (!r && !b->answered) {
 		r = repeats_heads(&c->ch, &w->link, b->asks, w->why);
 		b->answered = !r;
+	}
+	if (!r && !__atomic_load_n(&c->ch.numbered, __ATOMIC_ACQUIRE)) {
+		snprintf(w->why, sizeof(w->why), "a shard has not been seen yet: until then nobody can say which rows are whose");
+		r = -EHOSTUNREACH;
 	}
 	if (!r && !b->judged) {
 		r = judge(w, b);

@@ -125,8 +125,17 @@ static unsigned known_shards(const struct ch *ch)
 	return count_before(ch, NULL, true);
 }
 
+static bool are_known(const struct ch *ch)
+{
+	for (unsigned i = 0; i < ch->nservers; i++)
+		if (!ch->servers[i].known)
+			return false;
+	return true;
+}
+
 /* Shards are numbered in the order of their names, so that every store numbers them alike. A server that has not answered yet may be of
- * one that comes before all others, unless all that there are have been seen. */
+ * one that comes before all others, unless all that there are have been seen: until then numbers are for what can wait, and no rows are
+ * spread by them. */
 static void number_shards(struct ch *ch)
 {
 	bool all = ch->ndefined && known_shards(ch) >= ch->ndefined;
@@ -134,6 +143,7 @@ static void number_shards(struct ch *ch)
 	for (unsigned i = 0; i < ch->nservers; i++)
 		ch->servers[i].shard = count_before(ch, ch->servers[i].macro, all);
 	ch->nshards = count_before(ch, NULL, all);
+	__atomic_store_n(&ch->numbered, all || are_known(ch), __ATOMIC_RELEASE);
 }
 
 int ch_prepare(struct ch *ch, struct ch_link *l, char why[CH_WHY_MAX])

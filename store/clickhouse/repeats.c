@@ -365,7 +365,7 @@ int repeats_heads(struct ch *ch, struct ch_link *link, struct keep_heads *asks, 
 
 /* ---- copies */
 
-int repeats_copies(struct ch *ch, struct ch_link *link, unsigned shard, const struct ch_frame *f, uint64_t batch, unsigned *ret_n,
+int repeats_copies(struct ch *ch, struct ch_link *link, const struct ch_server *home, const struct ch_frame *f, uint64_t batch, unsigned *ret_n,
 		   char why[CH_WHY_MAX])
 {
 	_cleanup_buf_ struct buf sql = { 0 };
@@ -380,7 +380,7 @@ int repeats_copies(struct ch *ch, struct ch_link *link, unsigned shard, const st
 	st.sql = buf_text(&sql);
 	if (sql.failed)
 		return -ENOMEM;
-	while ((s = ch_pick(ch, shard, asked))) {
+	while ((s = ch_pick_beside(ch, home, asked))) {
 		r = ch_send(ch, link, s, &st, why);
 		if (r == -EHOSTUNREACH)
 			ch_shun(s);	/* the next pick passes over it */

@@ -26,8 +26,8 @@ int repeats_judge(struct repeats *l, const struct ch_frame *f, struct chain_judg
 int repeats_around(struct ch *ch, struct ch_link *link, const struct ch_frame *f, struct chain_judgement *j, char why[CH_WHY_MAX]);
 /* Answers questions for heads: the highest number of each chain. */
 int repeats_heads(struct ch *ch, struct ch_link *link, struct keep_heads *asks, char why[CH_WHY_MAX]);
-/* On how many servers of the shard the frame is, as part of this batch. */
-int repeats_copies(struct ch *ch, struct ch_link *link, unsigned shard, const struct ch_frame *f, uint64_t batch, unsigned *ret_n,
+/* On how many servers of home's shard the frame is, as part of this batch. */
+int repeats_copies(struct ch *ch, struct ch_link *link, const struct ch_server *home, const struct ch_frame *f, uint64_t batch, unsigned *ret_n,
 		   char why[CH_WHY_MAX]);
 
 /* Lines of host, stream, chain, number, hash between tabs. -EBADMSG. Exposed for tests. */
