@@ -10,24 +10,30 @@
 
 /* ---- records that are there twice */
 
-static bool same_content(struct store *st, const struct index_key *k, const uint8_t id[16], const struct buf *json)
+/* 1, 0 or why nobody can say. A frame that is lost has no content: its records are in no answer. */
+static int same_content(struct store *st, const struct index_key *k, const uint8_t id[16], const struct buf *json)
 {
 	_cleanup_buf_ struct buf other = { 0 };
 	struct record_summary s;
 	struct decoded *d;
-	bool same = false;
+	int r;
 
 	/* a copy of our own: the caller holds a frame's lock, and another may hold this one's and want that */
-	if (decoded_read(st->decoded, st->journal, k->place.pos, false, &d) < 0)
-		return false;
-	if (k->place.record < d->records && reader_summary(d->reader, k->place.record, &s) == 0 && !memcmp(s.event_id, id, 16) &&
-	    reader_json(d->reader, k->place.record, &other) == 0)
-		same = other.n == json->n && !memcmp(other.p, json->p, other.n);
+	r = decoded_read(st->decoded, st->journal, k->place.pos, false, &d);
+	if (r < 0)
+		return decoded_is_lost(r) ? 0 : r;
+	if (k->place.record < d->records && reader_summary(d->reader, k->place.record, &s) == 0 && !memcmp(s.event_id, id, 16)) {
+		r = reader_json(d->reader, k->place.record, &other);
+		if (!r)
+			r = other.n == json->n && !memcmp(other.p, json->p, other.n);
+		else if (r != -ENOMEM)
+			r = 0;
+	}
 	decoded_release(st->decoded, d);
-	return same;
+	return r;
 }
 
-/* 1, 0 or -EAGAIN; partial: the index that is there is asked, whether or not it is whole. */
+/* 1, 0 or -errno: nobody can say (-EAGAIN: yet). partial: the index that is there is asked, whether or not it is whole. */
 static int find_twin(struct store *st, struct decoded *d, unsigned i, bool earlier, bool partial)
 {
 	struct index_query q = { .from = INT64_MIN, .to = INT64_MAX, .by_attr = true, .attr = ATTR_EVENT_ID, .partial = partial };
@@ -36,8 +42,7 @@ static int find_twin(struct store *st, struct decoded *d, unsigned i, bool earli
 	struct record_summary s;
 	uint8_t id[16];
 	struct index_key k;
-	bool there = false;
-	int r;
+	int r, there = 0;
 
 	if (reader_summary(d->reader, i, &s) < 0)
 		return 0;
@@ -48,15 +53,18 @@ static int find_twin(struct store *st, struct decoded *d, unsigned i, bool earli
 		return r == -ENOMEM ? r : 0;
 	r = index_cursor_open(st->index, &q, &c);
 	while (!r && !there && (r = index_cursor_next(c, &k)) > 0) {
-		there = (earlier ? k.place.pos < d->pos : k.place.pos != d->pos) && same_content(st, &k, id, &json);
+		if (earlier ? k.place.pos < d->pos : k.place.pos != d->pos)
+			there = same_content(st, &k, id, &json);
 		r = 0;
 	}
-	return there ? 1 : r;
+	return there ? there : r;
 }
 
-bool follow_is_indexed(struct store *st, struct decoded *d, unsigned i)
+int follow_is_indexed(struct store *st, struct decoded *d, unsigned i)
 {
-	return find_twin(st, d, i, false, true) > 0;
+	int r = find_twin(st, d, i, false, true);
+
+	return r == -EAGAIN ? 0 : r;
 }
 
 int follow_is_repeat(struct store *st, struct decoded *d, unsigned i)

@@ -24,10 +24,10 @@ int follow_frames(struct store *st, journal_pos from, journal_pos to, follow_fn 
 int follow_range(struct store *st, journal_pos *ret_oldest, journal_pos *ret_end);
 journal_pos follow_end(struct store *st);	/* behind the last frame that can be followed, or will be */
 /* 1: a fork's record that is, with the very same content, in a frame before this one: it counts there, and not here. 0, or
- * -EAGAIN: a stretch of the index is being made anew, and nobody can say. The caller holds decoded_lock(d); texts borrowed
+ * nobody can say: -EAGAIN, a stretch of the index is being made anew; -ENOMEM, -EMFILE ..., the other frame could not be read now. The caller holds decoded_lock(d); texts borrowed
  * from its reader end. */
 int follow_is_repeat(struct store *st, struct decoded *d, unsigned i);
-/* Whether this record of a forked branch is indexed from any other frame, as far as there is an index. Likewise. */
-bool follow_is_indexed(struct store *st, struct decoded *d, unsigned i);
+/* Whether this record of a forked branch is indexed from any other frame, as far as there is an index. Likewise, but for -EAGAIN. */
+int follow_is_indexed(struct store *st, struct decoded *d, unsigned i);
 
 #endif

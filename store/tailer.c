@@ -149,14 +149,15 @@ static void note_host(struct tailer *t, const struct journal_entry *e, const str
 static int index_record(struct tailer *t, struct decoded *d, const struct index_place *place, int64_t *newest)
 {
 	struct record_summary s;
-	bool there = false;
-	int r;
+	int r, there = 0;
 
 	r = reader_summary(d->reader, place->record, &s);
 	if (r < 0)
 		return 0;	/* reader_open() accepted it: cannot be, and is not worth stopping for */
 	if (d->flags & JOURNAL_FORK) {
 		there = follow_is_indexed(t->st, d, place->record);
+		if (there < 0)
+			return there;
 		r = reader_summary(d->reader, place->record, &s);
 	}
 	if (s.time > *newest)

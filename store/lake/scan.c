@@ -197,7 +197,7 @@ static bool is_past(struct scan *s, struct local *l)
 	return l->d->received < s->keep_from && reader_summary(l->d->reader, l->record, &summary) == 0 && summary.time < s->keep_from;
 }
 
-/* 1, 0; -EAGAIN: the index is being made anew and cannot say. */
+/* 1, 0; -errno: nobody can say, -EAGAIN: as the index is being made anew. */
 static int is_row(struct scan *s, struct local *l)
 {
 	int r;

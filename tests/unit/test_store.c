@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store without its servers: journal, tailer, index and operations over frames that a test appends. */
+#include <errno.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -399,8 +401,9 @@ static int count_counted(void *ctx, const struct journal_entry *e, struct decode
 	ok_int(e->pos, d->pos);
 	decoded_lock(d);
 	for (unsigned i = 0; i < d->records; i++) {
-		bool repeat = follow_is_repeat(&st, d, i);
+		int repeat = follow_is_repeat(&st, d, i);
 
+		ok(repeat >= 0);
 		c->repeats += repeat;
 		c->records += !repeat;
 	}
@@ -431,6 +434,45 @@ static void followers_get_what_is_indexed(void)
 	ok_int(follow_frames(&st, next, end_pos, count_counted, &rest, &next), 0);
 	ok_int(rest.frames + 1, all.frames);
 	ok_int(next, end_pos);
+	end();
+}
+
+/* Both questions, when no file can be opened. */
+static int ask_without_files(void *ctx, const struct journal_entry *e, struct decoded *d)
+{
+	struct rlimit limit, none;
+	int repeat, indexed, *asked = ctx;
+
+	if (!(d->flags & JOURNAL_FORK))
+		return 0;
+	ok_int(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	decoded_lock(d);
+	ok_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+	repeat = follow_is_repeat(&st, d, 0);
+	indexed = follow_is_indexed(&st, d, 0);
+	ok_int(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ok_int(repeat, -EMFILE);
+	ok_int(indexed, -EMFILE);
+	ok_int(follow_is_repeat(&st, d, 0), 1);
+	ok_int(follow_is_indexed(&st, d, 0), 1);
+	decoded_unlock(d);
+	++*asked;
+	return 0;
+}
+
+/* What cannot be read now is no "no". */
+static void a_read_that_fails_is_no_answer(void)
+{
+	int asked = 0;
+
+	must(!begin());
+	append(0, 21, 0);
+	kit.number = 0;
+	append(7, 28, JOURNAL_FORK);
+	settle();
+	ok_int(follow_frames(&st, 0, UINT64_MAX, ask_without_files, &asked, NULL), 0);
+	ok_int(asked, 1);
 	end();
 }
 
@@ -568,6 +610,7 @@ static const struct tap_case cases[] = {
 	CASE(tombstones_become_losses),
 	CASE(forks_lose_and_repeat_nothing),
 	CASE(followers_get_what_is_indexed),
+	CASE(a_read_that_fails_is_no_answer),
 	CASE(tail_gives_all_in_order),
 	CASE(verify_gives_all_frames),
 	CASE(own_records_form_a_chain),
