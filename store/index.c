@@ -174,7 +174,7 @@ int index_start(struct index *ix)
 	int r = tailmem_new(ix->tail_records, &ix->tail);
 
 	if (!r) {
-		ix->tail->from = ix->tail->to = ix->done;
+		ix->tail->from = ix->tail->to = ix->next = ix->done;
 		r = index_publish(ix, NULL);
 	}
 	if (!r)
@@ -225,15 +225,17 @@ int index_add(struct index *ix, const struct index_place *place, const struct re
 		r = turn(ix, place);
 		pthread_mutex_unlock(&ix->lock);
 	}
-	if (!r)
-		tailmem_add(ix->tail, ix, place, s);
-	return r;
+	if (r < 0)
+		return r;
+	tailmem_add(ix->tail, ix, place, s);
+	ix->next = (struct index_place){ place->pos, place->record + 1 };
+	return 0;
 }
 
 void index_progress(struct index *ix, const struct index_place *next)
 {
 	pthread_mutex_lock(&ix->lock);
-	ix->tail->to = *next;
+	ix->tail->to = ix->next = *next;
 	if (!ix->in_missing)
 		ix->done = *next;
 	pthread_mutex_unlock(&ix->lock);
@@ -256,6 +258,7 @@ int index_flush(struct index *ix)
 		ix->nmissing--;
 		memmove(ix->missing, ix->missing + 1, ix->nmissing * sizeof(*ix->missing));
 		ix->in_missing = false;
+		ix->next = ix->resume;
 	}
 	pthread_mutex_unlock(&ix->lock);
 	return r;
@@ -264,15 +267,19 @@ int index_flush(struct index *ix)
 /* The tail is turned so that it begins where the missing stretch does. Locked. */
 static int begin_missing(struct index *ix)
 {
+	const struct index_place resume = ix->next;
 	int r = 0;
 
-	ix->resume = ix->done;
+	ix->tail->to = resume;
 	if (ix->tail->rows)
 		r = turn(ix, &ix->missing[0].from);
 	else
 		ix->tail->from = ix->tail->to = ix->missing[0].from;
-	if (!r)
+	if (!r) {
 		ix->in_missing = true;
+		ix->resume = resume;
+		ix->next = ix->missing[0].from;
+	}
 	return r;
 }
 
@@ -281,13 +288,10 @@ int index_todo(struct index *ix, struct index_place *ret_from, struct index_plac
 	int r = 0;
 
 	pthread_mutex_lock(&ix->lock);
-	*ret_from = ix->done;
-	*ret_to = (struct index_place){ UINT64_MAX, 0 };
-	if (ix->nmissing) {
+	if (ix->nmissing && !ix->in_missing)
 		r = begin_missing(ix);
-		*ret_from = ix->missing[0].from;
-		*ret_to = ix->missing[0].to;
-	}
+	*ret_from = ix->next;
+	*ret_to = ix->in_missing ? ix->missing[0].to : (struct index_place){ UINT64_MAX, 0 };
 	pthread_mutex_unlock(&ix->lock);
 	return r;
 }

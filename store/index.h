@@ -84,8 +84,9 @@ int index_open(const char *dir, journal_pos end, uint32_t tail_records,
 /* Waits for a running seal; what is in the tail is indexed again after the next start. */
 void index_free(struct index **ix);
 
-/* The next stretch to index: from *ret_from; up to *ret_to, or without end when it is {UINT64_MAX, 0}. A stretch
- * with an end is over when index_flush() returned 0. -ECANCELED, -ENOMEM. */
+/* The next stretch to index, or what is left of the one at work, where something failed meanwhile: from *ret_from, which may be in the
+ * middle of a frame; up to *ret_to, or without end when it is {UINT64_MAX, 0}. Who goes on there adds nothing twice. A stretch with an
+ * end is over when index_flush() returned 0. -ECANCELED, -ENOMEM. */
 int index_todo(struct index *ix, struct index_place *ret_from, struct index_place *ret_to);
 /* Adds one record; places must ascend within a stretch. Waits while two tails are full. -ECANCELED: index_stop() was called. */
 int index_add(struct index *ix, const struct index_place *place, const struct record_summary *s);

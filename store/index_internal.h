@@ -50,6 +50,7 @@ struct index {
 	size_t nmissing;
 	bool in_missing;		/* the writer works on missing[0] */
 	struct index_place done, resume;	/* resume: where to go on after a missing stretch */
+	struct index_place next;	/* right behind what was added last; the writer's, who goes on there after a failure, and adds nothing twice */
 	uint64_t records, block_bytes;	/* in blocks */
 	int seal_error, gather_error;
 	bool stopping;			/* set atomically: builds ask without the lock */

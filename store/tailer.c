@@ -146,7 +146,8 @@ static void note_host(struct tailer *t, const struct journal_entry *e, const str
 
 /* ---- one frame */
 
-static int index_record(struct tailer *t, struct decoded *d, const struct index_place *place, int64_t *newest)
+/* from: records before it are in the index already. */
+static int index_record(struct tailer *t, struct decoded *d, const struct index_place *place, uint32_t from, int64_t *newest)
 {
 	struct record_summary s;
 	int r, there = 0;
@@ -154,7 +155,7 @@ static int index_record(struct tailer *t, struct decoded *d, const struct index_
 	r = reader_summary(d->reader, place->record, &s);
 	if (r < 0)
 		return 0;	/* reader_open() accepted it: cannot be, and is not worth stopping for */
-	if (d->flags & JOURNAL_FORK) {
+	if ((d->flags & JOURNAL_FORK) && place->record >= from) {
 		there = follow_is_indexed(t->st, d, place->record);
 		if (there < 0)
 			return there;
@@ -164,6 +165,8 @@ static int index_record(struct tailer *t, struct decoded *d, const struct index_
 		*newest = s.time;
 	if (s.self_test)
 		t->tested = s.time;
+	if (place->record < from)
+		return 0;
 	if (there) {
 		pthread_mutex_lock(&t->lock);
 		t->counts.duplicates++;
@@ -176,16 +179,15 @@ static int index_record(struct tailer *t, struct decoded *d, const struct index_
 static int index_records(struct tailer *t, struct decoded *d, int64_t *newest)
 {
 	struct index_place place = { d->pos, 0 };
+	uint32_t from = place.pos == t->from.pos ? t->from.record : 0;
 	unsigned n = d->records;
 	int r = 0;
 
-	if (place.pos == t->from.pos)
-		place.record = t->from.record;
 	if (place.pos == t->to.pos && t->to.record < n)
 		n = t->to.record;
 	decoded_lock(d);
 	for (; place.record < n && !r; place.record++)
-		r = index_record(t, d, &place, newest);
+		r = index_record(t, d, &place, from, newest);
 	decoded_unlock(d);
 	return r;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index against a list that is searched from end to end: every attribute, range and page; tails, blocks, restarts, damage. */
+#include "store/block.h"
+#include "store/index_internal.h"
 #include "tests/unit/indexrows.h"
 
 static void a_tail_finds_everything(void)
@@ -149,6 +151,50 @@ static void blocks_beyond_the_journal_are_stale(void)
 	clean();
 }
 
+/* As when memory ends there: whoever asks what is to do goes on with the next record, and none is there twice. */
+static void what_fails_within_a_frame_goes_on_there(void)
+{
+	struct index *ix;
+
+	fresh_dir();
+	ix = open_index(TAIL);
+	must(ix);
+	for (unsigned i = 0; i < ROWS; i += 500) {
+		ok_int(add(ix, i, i + 500), 0);
+		ok_int(rest_of(ix), i + 500);
+	}
+	check_all(ix, ROWS);
+	index_free(&ix);
+	clean();
+}
+
+/* Likewise within a stretch that is indexed again, and when such a stretch comes while a frame is half in. */
+static void a_stretch_that_fails_goes_on_there(void)
+{
+	struct index_place from, to;
+	struct index_stats s;
+	struct index *ix;
+	struct block *b;
+
+	fresh_dir();
+	ix = open_index(TAIL);
+	must(ix);
+	ok_int(add(ix, 0, ROWS - 4), 0);
+	wait_sealed(ix);
+	b = block_ref(ix->snap->blocks[2]);
+	index_drop_block(ix, b, "the test's");
+	block_unref(b);
+	ok_int(index_todo(ix, &from, &to), 0);
+	must(to.pos != UINT64_MAX);
+	ok_int(add(ix, row_at(&from), row_at(&from) + 250), 0);
+	repair(ix, ROWS);
+	check_all(ix, ROWS);
+	index_stats(ix, &s);
+	ok_int(s.records, ROWS);
+	index_free(&ix);
+	clean();
+}
+
 static const struct tap_case cases[] = {
 	CASE(a_tail_finds_everything),
 	CASE(blocks_and_tails_find_everything),
@@ -156,5 +202,7 @@ static const struct tap_case cases[] = {
 	CASE(damaged_and_lost_blocks_are_made_anew),
 	CASE(another_key_makes_all_anew),
 	CASE(blocks_beyond_the_journal_are_stale),
+	CASE(what_fails_within_a_frame_goes_on_there),
+	CASE(a_stretch_that_fails_goes_on_there),
 };
 TAP_MAIN(cases)
