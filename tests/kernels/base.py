@@ -63,7 +63,7 @@ def script_of(commands):
 def jobs(brief):
     """Each but the first loads the probes, up to a minute under TCG, so there are few. brief: without what asks the same of every kernel."""
     yield "doctor", "/bin/hosttrail doctor", 60
-    yield "verified", "/w/verified", 120
+    yield "verified", "/w/verified", 300
     yield "rules", "exec /bin/hosttrail trace -o /out/rules.trail -- /bin/sh /rules.sh", 400
     if brief:
         return
