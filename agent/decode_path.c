@@ -168,6 +168,11 @@ static void path_absolute(const struct view *v, const struct call *row, const st
 		p->path = joined(room[0], (struct str){ "", 0 }, s);
 		return;
 	}
+	if (view_ok(v) && calls_descs()[v->c.call].hook == HT_HOOK_CHROOT) {	/* it is the root by now */
+		p->path = root.path;
+		p->truncated = root.w.flags & HT_WALK_F_TRUNCATED;
+		return;
+	}
 	p->in_root = joined(room[1], (struct str){ "", 0 }, s);
 	p->truncated = root.w.flags & HT_WALK_F_TRUNCATED;
 	p->path = joined(room[0], root.path, s);

@@ -49,6 +49,7 @@ const struct hook hooks[] = {
 	FENTRY("ht_sb_umount", "security_sb_umount"),
 	FENTRY("ht_move_mount", "security_move_mount"),
 	FENTRY("ht_sb_pivotroot", "security_sb_pivotroot"),
+	FENTRY("ht_memory_write", "access_remote_vm"),
 	{},
 };
 

@@ -135,6 +135,13 @@ static __always_inline bool arch_multiplexer(__u32 nr, __u32 abi)
 	return false;
 }
 
+#define ARCH_BLOCK_MAX 0
+
+static __always_inline __u64 arch_block(__u32 nr, const struct pt_regs *regs)
+{
+	return 0;
+}
+
 static __always_inline int arch_behind(__u32 nr, __u64 *args, __s64 *ret)
 {
 	return -1;

@@ -139,6 +139,14 @@ static __always_inline bool arch_multiplexer(__u32 nr, __u32 abi)
 	return abi == HT_ABI_COMPAT && (nr == I386_SOCKETCALL || nr == I386_IPC);
 }
 
+#define ARCH_BLOCK_MAX 24
+
+/* Where the arguments of the call behind this one lie in memory; 0: they are registers. */
+static __always_inline __u64 arch_block(__u32 nr, const struct pt_regs *regs)
+{
+	return nr == I386_SOCKETCALL ? (__u32)regs->cx : 0;
+}
+
 /* How many arguments each call of socketcall(2) finds in its block. */
 const volatile __u8 socketcall_words[HT_BEHIND_MAX] = {
 	0, 3, 3, 3, 2, 3, 3, 3, 4, 4, 4, 6, 6, 2, 5, 5, 3, 3, 4, 5, 4,

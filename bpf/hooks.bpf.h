@@ -281,4 +281,16 @@ int ht_sb_pivotroot(__u64 *ctx)
 	return hook_paths(ctx[1], ctx[0], HT_HOOK_PIVOT_ROOT);
 }
 
+/* ---- /proc/PID/mem: one process writes into the memory of another (twice.bpf.h), which it holds a reference to meanwhile ---- */
+
+#define FOLL_WRITE_ 1
+
+SEC("fentry/access_remote_vm")
+int ht_memory_write(__u64 *ctx)
+{
+	if (ctx[4] & FOLL_WRITE_)
+		__sync_fetch_and_add(&ht_memory_writes, 1);
+	return 0;
+}
+
 #endif

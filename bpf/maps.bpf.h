@@ -67,6 +67,7 @@ static __always_inline const volatile struct ht_call_desc *desc_of(__u32 call)
 }
 
 __u32 ht_generation;	/* last identity generation given out */
+__u64 ht_memory_writes;	/* how often somebody wrote into the memory of another process, see hooks.bpf.h */
 
 struct held {			/* a call that the kernel is about to restart */
 	__u64 args[6];
@@ -143,6 +144,7 @@ struct task {
 	__u8 twice_alone;	/* nobody else had the memory then */
 	__u16 pad2;
 	__u64 twice[HT_OPS_MAX];	/* digests of what was there, see twice.bpf.h */
+	__u64 twice_writes;	/* ht_memory_writes before */
 	__u64 cloned;		/* flags of the task that it made last, as the kernel had them */
 };
 

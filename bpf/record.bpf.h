@@ -291,6 +291,8 @@ static __always_inline int record_call(struct task *t, const struct call_in *in,
 		op_run(s, i);
 	if (desc_of(in->call)->flags & (HT_CALL_F_TWICE | HT_CALL_F_FORK))
 		twice_check(s);
+	if (arch_multiplexer(in->nr, in->abi))
+		twice_behind(s);
 	record_end(s);
 	scratch_give(s);
 	return 0;

@@ -356,6 +356,8 @@ __noinline int twice_enter(__u32 call)
 	if (!t || !mm)
 		return 0;
 	t->twice_of = 0;
+	t->twice_writes = *(volatile __u64 *)&ht_memory_writes;	/* before the references are counted: who is writing has one */
+	barrier();
 	t->twice_alone = mm->mm_users.counter == 1;
 	if (!t->twice_alone)
 		others_begin(t);

@@ -4,8 +4,9 @@
  * entered, too.
  *
  * Equal readings alone prove nothing: who exchanges it all the time shows the same twice. So nobody else may be able to write there meanwhile either: the
- * memory is the process's own (not mapped from what others map or write, nor in the care of a userfaultfd), and no other thread with the
- * address space has run (others.bpf.h). Else the field says what is missing.
+ * memory is the process's own (not mapped from what others map or write, nor in the care of a userfaultfd), no other thread with the
+ * address space has run (others.bpf.h), and no other process has written there: by /proc/PID/mem (ht_memory_write()), or through pages
+ * that are pinned (process_vm_writev, buffers of an io_uring, direct I/O). Else the field says what is missing.
  */
 #ifndef HOSTTRAIL_TWICE_BPF_H
 #define HOSTTRAIL_TWICE_BPF_H
@@ -16,6 +17,28 @@ struct vma_look {
 	__u64 end;
 	__u64 own;
 };
+
+#define MMF_HAS_PINNED_ (1u << 27)
+
+struct mm_struct___flags {
+	unsigned long flags;
+};
+
+struct mm_struct___bits {	/* since 6.18 */
+	mm_flags_t flags;
+};
+
+/* Has anybody ever pinned a page of it, to write there whatever process runs then? */
+static __always_inline bool twice_pinned(const struct mm_struct *mm)
+{
+	__u64 flags = MMF_HAS_PINNED_;
+
+	if (bpf_core_field_exists(((struct mm_struct___bits *)0)->flags))
+		bpf_core_read(&flags, sizeof(flags), &((const struct mm_struct___bits *)mm)->flags);
+	else
+		bpf_core_read(&flags, sizeof(flags), &((const struct mm_struct___flags *)mm)->flags);
+	return flags & MMF_HAS_PINNED_;
+}
 
 static long vma_step(struct task_struct *task, struct vm_area_struct *vma, void *ctx)
 {
@@ -131,6 +154,31 @@ __noinline int twice_forked(struct scratch *s)
 	return 0;
 }
 
+/* Has another process written into this one's memory, or may it have? */
+__noinline int twice_foreign(void)
+{
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+
+	return !t || t->twice_writes != *(volatile __u64 *)&ht_memory_writes || twice_pinned(this_task()->mm);
+}
+
+/* The arguments of a call behind a multiplexer lay in memory: are they those that the kernel took? */
+__noinline int twice_behind(struct scratch *s)
+{
+	struct mm_struct *mm = this_task()->mm;
+	__u64 block;
+
+	if (!s)
+		return 0;
+	block = arch_block(s->c.nr, (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+	if (!block)
+		return 0;
+	if ((s->evflags & (HT_EV_F_INTERRUPTED | HT_EV_F_SHARED_FILES)) || s->was_shared || !mm || mm->mm_users.counter != 1 || twice_pinned(mm) ||
+	    !twice_own(block, ARCH_BLOCK_MAX))
+		s->evflags |= HT_EV_F_DOUBTED;
+	return 0;
+}
+
 /* Behind all operations of a call that has such. */
 __noinline int twice_check(struct scratch *s)
 {
@@ -141,7 +189,7 @@ __noinline int twice_check(struct scratch *s)
 		return 0;
 	if (desc_of(s->c.call)->flags & HT_CALL_F_FORK)
 		return desc_of(s->c.call)->nops ? twice_forked(s) : 0;
-	quiet = others_quiet(OTHERS_MEMORY);
+	quiet = others_quiet(OTHERS_MEMORY) && !twice_foreign();
 	for (__u32 i = 0; i < HT_OPS_MAX; i++)
 		if (desc_of(s->c.call)->op[i].flags & HT_OP_F_TWICE)
 			twice_compare(s, i, quiet);

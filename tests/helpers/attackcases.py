@@ -287,10 +287,16 @@ def mounts(t, trace, d, w):
         t.equal(got, (device, int(inode), path, kind), "open of " + name)
 
 
+def roots(t, trace, d, w):
+    """When it ends its name starts at another root."""
+    t.equal([path_of(r) for r in trace.calls("chroot")], [d + "/a", d + "/a/b", d + "/a/b/c"], "roots")
+
+
 def moved(count):
     yield Case("paths: symlink", "{W}/attacks_paths symlink {D} %d" % count, symlink, "", ABSENT, WHY)
     yield Case("paths: parents", "{W}/attacks_paths parents {D} %d" % count, parents, "", ABSENT, WHY)
     yield Case("paths: mounts", "{W}/attacks_paths mounts {D} 1", mounts, "", ABSENT, WHY)
+    yield Case("paths: roots", "{W}/attacks_paths roots {D} 1", roots, "", ABSENT, WHY)
 
 
 # ---- calls that a tracer changes inside, and calls that somebody else answers (attacks_forge.c)
@@ -467,5 +473,35 @@ def rings():
         yield Case("ring: " + how, "{W}/attacks_ring %s {D} 1" % how, ringed, "", ABSENT, WHY)
 
 
+# ---- memory that another process writes to (attacks_foreign.c)
+
+def foreign(t, trace, d, w):
+    """What the kernel took, or in doubt; and without anybody writing not in doubt."""
+    found, said = trace.calls("mount"), truths(t, trace)
+    t.equal(len(found), len(said), "records of the mounts")
+    wrong = [r for r, c in zip(found, said) if r.request["source"] != {"r": REAL, "f": FAKE}[c] and "source" not in r.more.get("unverified", [])]
+    t.ok(not wrong, "stated without doubt: %r" % wrong[:1])
+
+
+def nobody(t, trace, d, w):
+    foreign(t, trace, d, w)
+    t.equal(["source" in r.more.get("unverified", []) for r in trace.calls("mount")], [False] * 3, "in doubt without need")
+
+
+def block(t, trace, d, w):
+    """Which arguments the kernel took from there nobody knows, unless nobody else could write there (attacks_block.c)."""
+    real, found = numbers_after(t, trace, "real #")[0], trace.calls("accept")
+    t.equal(len(found), 1, "accepts")
+    t.equal(made_for_sure(found[0]), found[0].request["fd"] == real, "stated without doubt: %r" % found[0])
+
+
+def foreigners(hooks):
+    """hooks: the kernel has those that see /proc/PID/mem written to."""
+    for how, check in (("nobody", nobody), ("vm", foreign), ("pinned", foreign), *([("mem", foreign)] if hooks else [])):
+        yield Case("foreign: " + how, "{W}/attacks_foreign %s {D} 3" % how, check, "", ABSENT, WHY)
+    for how in ("nobody", "thread", "process"):
+        yield Case("block: " + how, "{W}/attacks_block %s {D} 1" % how, block, "", ABSENT, WHY)
+
+
 def cases(count, processes, opens, hooks):
-    return [*swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *evasions(), *changes(), *rings()]
+    return [*foreigners(hooks), *swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *evasions(), *changes(), *rings()]

@@ -7,6 +7,7 @@
  *     parents  COUNT opens of one file eight folders deep, while another process renames the folders one after the other, from
  *              the lowest up, between names that end in "old" and in "new"
  *     mounts   files below, beside and behind other mounts; for each open: "at NAME DEVICE INODE PATH KIND"
+ *     roots    a chroot, and one inside of that
  * Ends with 77 where the kernel lacks what the attack needs.
  */
 #include <fcntl.h>
@@ -216,10 +217,19 @@ static void hide_by_mounts(void)
 	detached();
 }
 
+static void roots(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/a", dir);
+	need(mkdir("a", 0755) | mkdir("a/b", 0755) | mkdir("a/b/c", 0755), "mkdir");
+	need(chroot(path) | chroot("/b") | chdir("/") | chroot("c"), "chroot");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
-} ways[] = { { "symlink", race_symlink }, { "parents", race_parents }, { "mounts", hide_by_mounts } };
+} ways[] = { { "symlink", race_symlink }, { "parents", race_parents }, { "mounts", hide_by_mounts }, { "roots", roots } };
 
 int main(int argc, char **argv)
 {
