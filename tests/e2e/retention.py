@@ -64,9 +64,12 @@ def agree(lake):
     if set(want) != have:
         return "%s missing, %s too many" % (set(want) - have, have - set(want))
     for path, (sha, _) in want.items():
-        with open(os.path.join(lake.dir, "lake", path), "rb") as f:
-            if hashlib.sha256(f.read()).hexdigest() != sha:
-                return path + " is changed"
+        try:
+            found = hash_of(os.path.join(lake.dir, "lake", path))
+        except FileNotFoundError:  # merged or past since it was listed
+            return path + " went meanwhile"
+        if found != sha:
+            return path + " is changed"
     return None
 
 
