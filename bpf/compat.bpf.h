@@ -155,4 +155,28 @@ static __always_inline void inode_exe(__u64 inode, struct ht_exe *e)
 	e->nlink = KREAD(struct inode, inode, i_nlink);
 }
 
+/* An address space's flags: a word, since 6.18 a structure that begins with it. It has no name here that only newer kernels' types know. */
+struct mm_flags___bits {
+	unsigned long word;
+};
+
+struct mm_struct___word {
+	unsigned long flags;
+};
+
+struct mm_struct___bits {
+	struct mm_flags___bits flags;
+};
+
+static __always_inline __u64 mm_flags_of(const struct mm_struct *mm)
+{
+	__u64 flags = ~0ull;	/* not to be read: all that may be */
+
+	if (bpf_core_field_exists(((struct mm_struct___bits *)0)->flags))
+		bpf_core_read(&flags, sizeof(flags), &((const struct mm_struct___bits *)mm)->flags);
+	else
+		bpf_core_read(&flags, sizeof(flags), &((const struct mm_struct___word *)mm)->flags);
+	return flags;
+}
+
 #endif

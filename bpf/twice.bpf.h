@@ -20,24 +20,10 @@ struct vma_look {
 
 #define MMF_HAS_PINNED_ (1u << 27)
 
-struct mm_struct___flags {
-	unsigned long flags;
-};
-
-struct mm_struct___bits {	/* since 6.18 */
-	mm_flags_t flags;
-};
-
 /* Has anybody ever pinned a page of it, to write there whatever process runs then? */
 static __always_inline bool twice_pinned(const struct mm_struct *mm)
 {
-	__u64 flags = MMF_HAS_PINNED_;
-
-	if (bpf_core_field_exists(((struct mm_struct___bits *)0)->flags))
-		bpf_core_read(&flags, sizeof(flags), &((const struct mm_struct___bits *)mm)->flags);
-	else
-		bpf_core_read(&flags, sizeof(flags), &((const struct mm_struct___flags *)mm)->flags);
-	return flags & MMF_HAS_PINNED_;
+	return mm_flags_of(mm) & MMF_HAS_PINNED_;
 }
 
 static long vma_step(struct task_struct *task, struct vm_area_struct *vma, void *ctx)
