@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The types (BTF) that lie in a kernel's image, which need not run: kernelbtf.py IMAGE OUT. Images that are compressed by gzip, or not."""
+"""The types (BTF) that lie in a kernel's image, which need not run: kernelbtf.py IMAGE OUT. Images that are compressed by gzip or xz, x86's own
+unpacker before that or not, or not compressed."""
+import lzma
 import re
 import struct
 import sys
@@ -20,11 +22,17 @@ def found(image):
             yield image[m.start():end]
 
 
+def unpacked(image):
+    """What is compressed in it; else the image."""
+    if image[:2] == b"\x1f\x8b":
+        return zlib.decompress(image, 31)
+    at = image.find(b"\xfd7zXZ\x00")
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(image[at:]) if at >= 0 else image
+
+
 def main():
     with open(sys.argv[1], "rb") as f:
-        image = f.read()
-    if image[:2] == b"\x1f\x8b":
-        image = zlib.decompress(image, 31)
+        image = unpacked(f.read())
     btf = max(found(image), key=len, default=None)
     if not btf:
         sys.exit("kernelbtf: %s has no BTF that can be seen" % sys.argv[1])
