@@ -133,7 +133,7 @@ enum read_only { RO_NO = 0, RO_YES, RO_OPEN, RO_OPEN_HOW, RO_SIGNAL, RO_PTRACE, 
 
 /* What a result that is not an error says. */
 enum ret_kind { RET_NONE = 0, RET_FD, RET_PID, RET_BYTES, RET_INT, RET_KEY, RET_ID, RET_ADDRESS, RET_FDS, RET_OBJECT, RET_POINTER,
-		RET_COUNT, RET_OFFSET, RET__MAX };
+		RET_COUNT, RET_OFFSET, RET_RING, RET__MAX };
 
 struct call_arg {
 	const char *name;

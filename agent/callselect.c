@@ -145,6 +145,18 @@ static void add_multiplexers(uint64_t *calls)
 				probes_calls_add(calls, calls_lookup(names[m]));
 }
 
+/* Each exec sets the number to that of another one, and what it was is told by both its ends: all of them, or none. */
+static void add_execs(uint64_t *calls)
+{
+	bool any = false;
+
+	for (unsigned i = 1; i < calls_count(); i++)
+		any |= (calls_descs()[i].flags & HT_CALL_F_EXEC) && probes_calls_has(calls, i);
+	for (unsigned i = 1; any && i < calls_count(); i++)
+		if (calls_descs()[i].flags & HT_CALL_F_EXEC)
+			probes_calls_add(calls, i);
+}
+
 void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS])
 {
 	memset(ret_calls, 0, PROBES_CALLS_WORDS * sizeof(*ret_calls));
@@ -153,4 +165,5 @@ void callselect(const struct selectors *s, uint64_t ret_calls[PROBES_CALLS_WORDS
 			if (callselect_wants(&s->v[k], i))
 				probes_calls_add(ret_calls, i);
 	add_multiplexers(ret_calls);
+	add_execs(ret_calls);
 }

@@ -132,6 +132,17 @@ static void put_fds(struct decoder *d, unsigned field)
 	batch_ints(d->b, field, (int64_t[]){ fd[0], fd[1] }, 2);
 }
 
+/* Did io_uring_setup() put the ring into a slot of the task's own, and give no descriptor (IORING_SETUP_REGISTERED_FD_ONLY)? */
+static bool ring_in_slot(const struct decoder *d)
+{
+	const struct slot *s = view_slot(&d->v, SLOT_MEM, 1);
+	uint32_t flags = 0;
+
+	if (s && !(s->flags & HT_FIELD_F_FAULT) && s->n >= 12)
+		memcpy(&flags, s->p + 8, sizeof(flags));
+	return flags & 1u << 15;
+}
+
 static void put_response(struct decoder *d)
 {
 	unsigned field = d->shape->ret;
@@ -149,6 +160,9 @@ static void put_response(struct decoder *d)
 		break;
 	case RET_FDS:
 		put_fds(d, field);
+		break;
+	case RET_RING:
+		batch_int(d->b, field + ring_in_slot(d), ret);
 		break;
 	case RET_ADDRESS:
 		if (!(d->uring.flags & HT_URING_F_DIRECT))
@@ -250,13 +264,25 @@ static void put_supervised(struct decoder *d)
 	put_list(d, COMMON_SUPERVISED, who, n);
 }
 
+#define ASKS_ONLY 0x10000	/* AT_EXECVE_CHECK, of execveat alone */
+
+/* A fork or an exec that succeeded, and made nothing: who was not only asked has answered in the kernel's place. */
+static bool answered(const struct decoder *d)
+{
+	const struct ht_call_desc *desc = &calls_descs()[d->v.c.call];
+
+	if (!(desc->flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)) || d->v.c.ret || d->v.c.h.flags & (HT_EV_F_EXEC | HT_EV_F_IN_CALL))
+		return false;
+	return desc->nargs != 5 || !(desc->flags & HT_CALL_F_EXEC) || !(d->v.c.args[4] & ASKS_ONLY);
+}
+
 static void put_additional(struct decoder *d)
 {
 	uint16_t flags = d->v.c.h.flags;
 
 	for (unsigned i = 0; i < d->npaths; i++)
 		put_path_truth(d, &d->shape->path[i], &d->path[i]);
-	if (flags & HT_EV_F_DOUBTED)
+	if (flags & HT_EV_F_DOUBTED || answered(d) || (d->uring.flags & HT_URING_F_PREP))	/* what was refused lies in memory that anybody may have changed behind that */
 		list_add(d->unverified, &d->nunverified, "call");
 	put_list(d, COMMON_UNVERIFIED, d->unverified, d->nunverified);
 	put_true(d, COMMON_CHANGED, d->changed || flags & HT_EV_F_CHANGED);
@@ -297,8 +323,9 @@ static void put_noted(struct decoder *d)
 
 static int begin(struct decoder *d, uint32_t identity)
 {
+	bool inside = d->who && d->who->id.ns_pid != FIRST_PID_NAMESPACE;
 	const struct shape *shape =
-		&d->shape->v[call_read_only(d->row, &d->v)][management(d)][d->self_test || d->tamper.kind];
+		&(inside ? d->shape->inside : d->shape->v)[call_read_only(d->row, &d->v)][management(d)][d->self_test || d->tamper.kind];
 	struct record_head head;
 	int r;
 

@@ -157,7 +157,7 @@ marks:
 	if (p->unverified && p->path.p)
 		list_add(d->unverified, &d->nunverified, a->name);
 	d->changed |= p->changed;
-	d->path_doubted |= p->changed || (p->source == SOURCE_FD && p->unverified && !str_same(p->requested, p->path));
+	d->path_doubted |= p->changed || (p->object && p->unverified && !str_same(p->requested, p->path));
 }
 
 static int64_t id_value(uint64_t v)

@@ -189,7 +189,7 @@ static void put_list(struct decoder *d, const struct slot *s, unsigned first)
 		put_sha256(d, first + ARGV_SHA256, p, size);
 }
 
-/* The new program's memory holds what the kernel gave it; of an exec that failed there is only the caller's, which others may write. */
+/* The new program's memory holds what the kernel gave it, unless another process wrote there since; of an exec that failed there is only the caller's, which others may write. */
 void put_argv(struct decoder *d, const struct call_arg *a, unsigned first)
 {
 	bool done = d->v.c.h.flags & HT_EV_F_EXEC;
@@ -199,7 +199,7 @@ void put_argv(struct decoder *d, const struct call_arg *a, unsigned first)
 		list_add(d->unreadable, &d->nunreadable, a->name);
 	else if (s)
 		put_list(d, s, first);
-	if (s && !done)
+	if (s && (!done || slot_doubted(s)))
 		list_add(d->unverified, &d->nunverified, a->name);
 	if (done)
 		put_interpreter(d, first + ARGV_INTERPRETER);

@@ -97,6 +97,7 @@ enum noted_field {		/* behind all others, only in records that have something to
 struct call_shape {
 	struct shape v[2][2][2];	/* [read only][management although the row says data][with the noted fields] */
 	const struct shape_field *fields;
+	struct shape inside[2][2][2];	/* of tasks in a pid namespace, whose numbers name no process of the host's */
 	uint8_t nargs;
 	uint8_t first[CALL_ARGS_MAX];	/* the argument's first field */
 	uint8_t ret;			/* first field of the result */

@@ -175,6 +175,8 @@ static void path_absolute(const struct view *v, const struct call *row, const st
 	}
 	p->in_root = joined(room[1], (struct str){ "", 0 }, s);
 	p->truncated = root.w.flags & HT_WALK_F_TRUNCATED;
+	if (root.kind)
+		p->kind = root.kind;
 	p->path = joined(room[0], root.path, s);
 }
 
@@ -184,11 +186,11 @@ static void path_absolute(const struct view *v, const struct call *row, const st
  */
 static bool begins_elsewhere(const struct view *v, const struct call_arg *a, struct str s)
 {
-	bool cwd = s.p[0] == '/' || a->aux > 5 || (int32_t)v->c.args[a->aux] == AT_FDCWD;
+	bool absolute = s.n && s.p[0] == '/', cwd = absolute || a->aux > 5 || (int32_t)v->c.args[a->aux] == AT_FDCWD;
 
 	if (uring_flags(v) & (cwd ? HT_URING_F_CWD_LATER : HT_URING_F_DIRFD_LATER))
 		return true;
-	return s.p[0] != '/' && v->c.h.flags & HT_EV_F_SHARED_FILES;
+	return !absolute && v->c.h.flags & HT_EV_F_SHARED_FILES;
 }
 
 static void path_relative(const struct view *v, const struct call_arg *a, struct str s, char (*room)[PATH_ROOM],
@@ -206,9 +208,10 @@ static void path_relative(const struct view *v, const struct call_arg *a, struct
 	p->path = joined(room[0], base.path, s);
 }
 
-/* The empty string (AT_EMPTY_PATH) or none at all: the call is about the directory descriptor's object. */
+/* The empty string (AT_EMPTY_PATH) or none at all: the call is about the directory descriptor's object. A string can have been another one before. */
 static void path_empty(const struct view *v, const struct call_arg *a, char *room, struct path_result *p)
 {
+	bool string = v->c.args[a->arg] && !uring_copied(v);
 	struct walk_view base;
 
 	if (view_failed(v) && v->c.ret == -ENOENT)
@@ -217,6 +220,8 @@ static void path_empty(const struct view *v, const struct call_arg *a, char *roo
 		path_is_object(p, &base);
 	else
 		path_is_socket(p, view_slot(v, SLOT_SOCK, a->arg), room);
+	p->source = string ? SOURCE_USER : SOURCE_OBJECT;
+	p->unverified |= string || begins_elsewhere(v, a, (struct str){ "", 0 });
 }
 
 static void path_user(const struct view *v, const struct call *row, const struct call_arg *a, char (*room)[PATH_ROOM],
@@ -334,10 +339,9 @@ static void path_fd(const struct view *v, const struct call_arg *a, char (*room)
 		path_is_object(p, &w);
 	else if (!path_is_socket(p, view_slot(v, SLOT_SOCK, ret ? SLOT_RET : a->arg), room[0]))
 		return;
-	if (ret) {
+	if (ret)
 		p->source = SOURCE_FD;
-		p->unverified |= !!(v->c.h.flags & HT_EV_F_SHARED_FILES);
-	}
+	p->unverified |= !!(v->c.h.flags & HT_EV_F_SHARED_FILES);
 }
 
 static bool path_executed(const struct view *v, char (*room)[PATH_ROOM], struct path_result *p)

@@ -158,11 +158,14 @@ static void add_result(struct builder *b, const struct call *row)
 		[RET_INT] = { "result", FIELD_INT }, [RET_KEY] = { "key", FIELD_INT }, [RET_ID] = { "previousId", FIELD_INT },
 		[RET_ADDRESS] = { "fd", FIELD_INT }, [RET_FDS] = { "fds", FIELD_INTS }, [RET_OBJECT] = { "id", FIELD_INT },
 		[RET_POINTER] = { "address", FIELD_HEX }, [RET_COUNT] = { "count", FIELD_INT }, [RET_OFFSET] = { "offset", FIELD_INT },
+		[RET_RING] = { "fd", FIELD_INT },
 	};
 
 	if (row->ret == RET_NONE)
 		return;
 	add(b, SECTION_RESPONSE, results[row->ret].name, results[row->ret].kind, NULL);
+	if (row->ret == RET_RING)
+		add(b, SECTION_RESPONSE, "slot", FIELD_INT, NULL);
 	if (row->ret == RET_ADDRESS)
 		add_address(b, "address", "Linux::Socket", SECTION_RESPONSE);
 }
@@ -241,23 +244,36 @@ static void add_common(struct builder *b, struct call_shape *s, const struct cal
 	}
 }
 
-static void variants(struct call_shape *s, const struct call *row, const struct builder *b)
+static void variants(struct shape v[2][2][2], const struct call_shape *s, const struct shape_field *fields, const struct call *row, const struct builder *b)
 {
 	for (unsigned i = 0; i < 8; i++) {
 		bool ro = i & 1, management = i & 2, noted = i & 4;
 
-		s->v[ro][management][noted] = (struct shape){
+		v[ro][management][noted] = (struct shape){
 			.event_source = row->source, .event_name = row->name, .event_type = "HostApiCall",
 			.category = management ? CATEGORY_MANAGEMENT : row->category,
-			.read_only = ro, .nfields = noted ? b->n : s->noted, .fields = s->fields,
+			.read_only = ro, .nfields = noted ? b->n : s->noted, .fields = fields,
 		};
 	}
+}
+
+/* The fields, in which the numbers of processes are no resources. */
+static struct shape_field *fields_inside(const struct builder *b)
+{
+	struct shape_field *v = calloc(b->n, sizeof(*v));
+
+	for (unsigned i = 0; v && i < b->n; i++) {
+		v[i] = b->v[i];
+		if (v[i].kind == FIELD_INT && v[i].resource_type && !strcmp(v[i].resource_type, "Linux::Process"))
+			v[i].resource_type = NULL;
+	}
+	return v;
 }
 
 static bool shape_build(struct call_shape *s, const struct call *row)
 {
 	struct builder b = { .n = 0 };
-	struct shape_field *fields;
+	struct shape_field *fields, *inside;
 	const char *why;
 
 	for (const struct call_arg *a = row->args; a->name; a++) {
@@ -278,7 +294,11 @@ static bool shape_build(struct call_shape *s, const struct call *row)
 		return false;
 	memcpy(fields, b.v, b.n * sizeof(*fields));
 	s->fields = fields;
-	variants(s, row, &b);
+	inside = fields_inside(&b);
+	if (!inside)
+		return false;
+	variants(s->v, s, fields, row, &b);
+	variants(s->inside, s, inside, row, &b);
 	return shape_check(&s->v[0][0][1], &why) == 0;
 }
 

@@ -12,11 +12,6 @@
 #include "flags_internal.h"
 
 #define ACC 3
-#ifdef __aarch64__	/* glibc's own O_LARGEFILE is 0 where files are large anyway */
-#define LARGEFILE 0400000
-#else
-#define LARGEFILE 0100000
-#endif
 
 TABLE(open) = {
 	IN(O_RDONLY, ACC), IN(O_WRONLY, ACC), IN(O_RDWR, ACC), NAMED(3, ACC, "O_ACCMODE"), BIT(O_CREAT), BIT(O_EXCL), BIT(O_NOCTTY),

@@ -5,6 +5,12 @@
 
 #include "flags.h"
 
+#ifdef __aarch64__	/* glibc's own O_LARGEFILE is 0 where files are large anyway */
+#define LARGEFILE 0400000
+#else
+#define LARGEFILE 0100000
+#endif
+
 #define NAMED(value, mask, name) { (uint64_t)(value), (uint64_t)(mask), { name, sizeof(name) - 1 } }
 #define BIT(flag) NAMED((uint32_t)(flag), (uint32_t)(flag), #flag)	/* a bit, by the header's name */
 #define BITN(flag, value) NAMED(value, value, #flag)			/* a bit that the installed headers lack */

@@ -193,6 +193,8 @@ static void at_signal(const struct guard *g, const struct view *v, int32_t pid, 
 	} else if (pid == -1 || (pid < -1 && (uint32_t)-pid == g->group)) {
 		h->kind = "signal";
 		snprintf(h->target, sizeof(h->target), "%s", pid == -1 ? "every process" : "the agent's process group");
+	} else if (pid > INT32_MIN) {
+		at_pid(g, v, -pid, "signal", h);	/* the worker has a group of its own */
 	}
 }
 
@@ -213,6 +215,18 @@ static void at_pidfd(const struct guard *g, const struct view *v, const char *ki
 
 	if (object_at(v, 0, 0, &k) && k.kind == HT_KOBJ_PID)
 		at_pid(g, v, (int32_t)k.id, kind, h);
+}
+
+#define PIDFD_SIGNAL_GROUP 4	/* PIDFD_SIGNAL_PROCESS_GROUP, of 6.9 */
+
+static void at_pidfd_signal(const struct guard *g, const struct view *v, struct guard_hit *h)
+{
+	struct ht_kobj k;
+
+	if (v->c.args[3] & PIDFD_SIGNAL_GROUP && object_at(v, 0, 0, &k) && k.kind == HT_KOBJ_PID)
+		at_signal(g, v, -(int32_t)k.id, h);
+	else
+		at_pidfd(g, v, "signal", h);
 }
 
 /* ---- bpf(2) ------------------------------------------------------------------------------------------ */
@@ -317,6 +331,21 @@ static bool may_write(const struct thing *t, const struct ident *who)
 	return t->writer && who && who->exe.n == strlen(t->writer) && !memcmp(who->exe.p, t->writer, who->exe.n);
 }
 
+/* What may be written below /proc of one of our processes: its memory, whether it is to be killed first. */
+static void at_proc(const struct guard *g, const struct decoder *d, struct guard_hit *h)
+{
+	char dir[32];
+
+	for (unsigned p = 0; p < d->npaths && !h->kind; p++)
+		for (unsigned i = 0; i < g->n && !h->kind; i++) {
+			if (g->v[i].kind != GUARD_PROCESS || !d->path[p].path.p)
+				continue;
+			snprintf(dir, sizeof(dir), "/proc/%u", g->v[i].number);
+			if (below(d->path[p].path, dir))
+				at_pid(g, &d->v, (int32_t)g->v[i].number, "trace", h);
+		}
+}
+
 static void at_files(const struct guard *g, const struct decoder *d, const struct ident *who, struct guard_hit *h)
 {
 	bool moves = !strncmp(d->row->name, "rename", 6);
@@ -360,14 +389,16 @@ void guard_look(struct guard *g, const struct decoder *d, const struct ident *wh
 	h->kind = NULL;
 	if (!judge || (self && (!self->until || v->c.h.time < self->until)))
 		return;
-	if (judge == JUDGE_FILE && !call_read_only(d->row, v))
+	if (judge == JUDGE_FILE && !call_read_only(d->row, v)) {
 		at_files(g, d, who, h);
-	else if (judge == JUDGE_MOUNT && same_mounts(g, who))
+		if (!h->kind && same_pids(g, who))
+			at_proc(g, d, h);
+	} else if (judge == JUDGE_MOUNT && same_mounts(g, who))
 		at_mount(g, d, h);
 	else if (judge == JUDGE_BPF)
 		at_bpf(g, v, h);
 	else if (judge == JUDGE_PIDFD_SIGNAL && word(v, judged[row].signal))
-		at_pidfd(g, v, "signal", h);
+		at_pidfd_signal(g, v, h);
 	else if (judge == JUDGE_PIDFD)
 		at_pidfd(g, v, "trace", h);
 	else if (judge == JUDGE_SIGNAL && word(v, judged[row].signal) && same_pids(g, who))

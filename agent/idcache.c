@@ -78,8 +78,24 @@ static struct entry *find(struct idcache *c, const struct key *key)
 struct texts {
 	char exe[PATH_MAX], cgroup[PATH_MAX];
 	int nexe, ncgroup;
-	bool deleted, cut;
+	bool deleted;
+	int before;	/* bytes of exe that stand before its mount's path */
 };
+
+#define ELSEWHERE "..."
+
+/* Anybody can make a mount that nobody can reach, and in it whatever name he likes: that is no whole path. */
+static void begins_elsewhere(struct texts *t)
+{
+	int n = (int)strlen(ELSEWHERE);
+
+	if (t->nexe <= 0 || (size_t)(t->nexe + n) > sizeof(t->exe))
+		return;
+	memmove(t->exe + n, t->exe, (size_t)t->nexe);
+	memcpy(t->exe, ELSEWHERE, (size_t)n);
+	t->nexe += n;
+	t->before = n;
+}
 
 static void text_of_field(struct texts *t, const struct ht_field *f, const uint8_t *data)
 {
@@ -88,7 +104,8 @@ static void text_of_field(struct texts *t, const struct ht_field *f, const uint8
 	if (f->kind == HT_FIELD_WALK && f->role == HT_WALK_EXE && f->len >= sizeof(*w)) {
 		t->nexe = walk_path(data, f->len, t->exe, sizeof(t->exe));
 		t->deleted = w->flags & HT_WALK_F_DELETED;
-		t->cut = w->flags & HT_WALK_F_TRUNCATED;
+		if ((w->flags & (HT_WALK_F_NOWHERE | HT_WALK_F_PSEUDO | HT_WALK_F_TRUNCATED)) == HT_WALK_F_NOWHERE)
+			begins_elsewhere(t);
 	} else if (f->kind == HT_FIELD_CGROUP) {
 		t->ncgroup = cgroup_path(data, f->len, t->cgroup, sizeof(t->cgroup));
 	}
@@ -101,7 +118,8 @@ static void texts_of(struct texts *t, const struct ht_ident *ev, uint32_t n)
 	const uint8_t *data;
 
 	t->nexe = t->ncgroup = 0;
-	t->deleted = t->cut = false;
+	t->deleted = false;
+	t->before = 0;
 	fields_of_ident(ev, n, &i);
 	while (field_next(&i, &f, &data))
 		text_of_field(t, &f, data);
@@ -128,8 +146,8 @@ static struct entry *entry_of(const struct ht_ident *ev, uint32_t n, const struc
 	memcpy(text + t->nexe, t->cgroup, t->ncgroup);
 	e->ident.exe = (struct str){ text, t->nexe };
 	e->ident.cgroup = (struct str){ text + t->nexe, t->ncgroup };
+	e->ident.exe_file = (struct str){ text + t->before, (size_t)(t->nexe - t->before) };
 	e->ident.exe_deleted = t->deleted;
-	e->ident.exe_cut = t->cut;
 	e->key = (struct key){ ev->h.start, ev->h.tid, ev->h.gen };
 	return e;
 }

@@ -16,10 +16,13 @@
 #include "bpf/event.h"
 #include "proto/record.h"
 
+#define FIRST_PID_NAMESPACE 0xeffffffcu	/* PROC_PID_INIT_INO: its number on every kernel */
+
 struct ident {
 	struct ht_ident id;
 	struct str exe, cgroup;		/* paths as text, owned by the cache */
-	bool exe_deleted, exe_cut;
+	struct str exe_file;		/* exe, or the part of it that its mount has, where that is in no namespace: there exe begins with "..." */
+	bool exe_deleted;
 	/* stands for this very content; the user of the cache changes it (idcache_serial) when a name or hash of it becomes known */
 	uint64_t serial;
 	uint64_t world, hashes;		/* the user's: what the serial was made for */

@@ -61,7 +61,7 @@ static struct str comm_of(const char comm[HT_COMM_LEN])
 /* Name if there is one, else the number: always some text. */
 static struct str user_text(const struct identity_env *env, uint32_t uid, char out[NAME_MAX_LEN])
 {
-	struct str name = names_user(env->names, uid);
+	struct str name = names_user(env->names, uid, clock_boot());
 	char number[DECIMAL_MAX];
 
 	if (!name.n)
@@ -179,7 +179,7 @@ static void fill_process(const struct identity_env *env, const struct ident *id,
 	if (k->exe.ino) {
 		exe_id_text(&k->exe, t->exe_id);
 		p->executable_id = TEXT(t->exe_id);
-		p->executable_sha256 = exes_sha256(env->exes, &k->exe, id->exe, k->h.tgid, k->leader_start);
+		p->executable_sha256 = exes_sha256(env->exes, &k->exe, id->exe_file, k->h.tgid, k->leader_start);
 	}
 	p->command = comm_of(k->comm);
 	p->cgroup = id->cgroup;
@@ -284,9 +284,9 @@ bool identity_waits(const struct identity_env *env, const struct ident *id)
 
 	if (k->loginuid == NO_UID)	/* a service: no name is shown */
 		return false;
-	names_user(env->names, k->euid);
+	names_user(env->names, k->euid, clock_boot());
 	waits |= names_waiting(env->names, k->euid);
-	names_user(env->names, k->loginuid);
+	names_user(env->names, k->loginuid, clock_boot());
 	waits |= names_waiting(env->names, k->loginuid);
 	return waits;
 }

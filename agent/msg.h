@@ -52,7 +52,7 @@ enum msg_type {
 	MSG_TLS_FILE,		/* parent -> planner: struct msg_tls_file and the file's descriptor */
 	MSG_TLS_PLAN,		/* planner -> parent: struct msg_tls_plan, and struct msg_tls_site as many as it says */
 	MSG_TLS_WANTED,		/* worker -> parent: struct msg_tls_wanted */
-	MSG_TLS_LIBRARY,	/* worker -> parent: struct msg_tls_library: somebody opened this */
+	MSG_TLS_LIBRARY,	/* worker -> parent: struct msg_tls_library: somebody mapped this to be executed */
 	MSG_TLS_MAPPED,		/* worker -> parent: struct msg_pid; has it a TLS library? */
 	MSG_TLS_MAPPED_IS,	/* parent -> worker: struct msg_pid with the answer, as tls_mapped() */
 	MSG_APIS,		/* parent -> worker: struct msg_apis: read rule files of APIs anew */
@@ -201,8 +201,10 @@ struct msg_tls_wanted {
 	struct ht_tls_wanted wanted;
 };
 
-struct msg_tls_library {
-	uint32_t pid, pad;
+struct msg_tls_library {		/* as struct tls_mapping */
+	struct ht_exe exe;
+	uint64_t at, end;
+	uint32_t pid, parent, in_root, pad;
 	char path[PATH_MAX];
 };
 

@@ -11,7 +11,7 @@
 
 struct name {
 	uint32_t uid;
-	bool answered, used_unnamed, stale;
+	bool answered, used_unnamed;
 	uint64_t asked;			/* boot-time ns */
 	char text[NAME_MAX_LEN];
 	UT_hash_handle hh;
@@ -73,7 +73,7 @@ static struct name *make(struct names *n, uint32_t uid)
 	return e;
 }
 
-struct str names_user(struct names *n, uint32_t uid)
+struct str names_user(struct names *n, uint32_t uid, uint64_t now)
 {
 	struct name *e = find(n, uid);
 
@@ -83,9 +83,8 @@ struct str names_user(struct names *n, uint32_t uid)
 			return (struct str){ NULL, 0 };
 		n->ask(n->ctx, uid);
 	}
-	if (e->answered && (e->stale || clock_boot() - e->asked > NAMES_STALE)) {	/* it may be somebody else's now */
-		e->stale = false;
-		e->asked = clock_boot();
+	if (e->answered && now > e->asked + NAMES_STALE) {	/* it may be somebody else's now */
+		e->asked = now;
 		n->ask(n->ctx, uid);
 	}
 	if (!e->text[0])
@@ -120,14 +119,6 @@ bool names_set(struct names *n, uint32_t uid, const char *name)
 	e->answered = true;
 	snprintf(e->text, sizeof(e->text), "%s", name);
 	return late;
-}
-
-void names_all_stale(struct names *n)
-{
-	struct name *e, *next;
-
-	HASH_ITER(hh, n->by_uid, e, next)
-		e->stale = true;
 }
 
 void names_ask_again(struct names *n)

@@ -25,16 +25,14 @@ typedef void (*names_ask_fn)(void *ctx, uint32_t uid);
 
 int names_new(names_ask_fn ask, void *ctx, struct names **ret_n);
 void names_free(struct names **n);
-/* Known name, or an empty string (asked for, if it was not yet). Valid until the next call. */
-struct str names_user(struct names *n, uint32_t uid);
+/* Known name, or an empty string (asked for, if it was not yet). now: boot-time ns. Valid until the next call. */
+struct str names_user(struct names *n, uint32_t uid, uint64_t now);
 /* True: asked for and not answered. */
 bool names_waiting(const struct names *n, uint32_t uid);
 /* True: this is what is known. */
 bool names_is(const struct names *n, uint32_t uid, const char *name);
 /* Answer; an empty name says that there is none. True: this number was used unnamed, or under another name. */
 bool names_set(struct names *n, uint32_t uid, const char *name);
-/* Every answer counts as old: it is asked for again at its next use. */
-void names_all_stale(struct names *n);
 /* Forgets which questions are open, so that they are asked again (the resolver was restarted). */
 void names_ask_again(struct names *n);
 

@@ -193,7 +193,7 @@ static void set_principal(const struct pipeline *p, struct own_value v[LOST__MAX
 	}
 	cgroup = cgroups_path(p->cgroups, who->cgroup_id);
 	v[LOST_UID] = own_number(who->uid);
-	v[LOST_USER] = own_str(names_user(p->env.names, who->uid));
+	v[LOST_USER] = own_str(names_user(p->env.names, who->uid, clock_boot()));
 	v[LOST_CGROUP_ID] = own_number((int64_t)who->cgroup_id);
 	v[LOST_CGROUP] = own_str(cgroup);
 	if (cgroup_container(cgroup, &container))

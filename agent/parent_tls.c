@@ -2,8 +2,8 @@
 /*
  * parent_tls.c - the parent's part of TLS capture: finds files, has them planned by a process without privileges, attaches.
  *
- * Files are found in the dynamic linker's cache, those of containers among them, in what runs already, as they are executed, and as libraries are opened by a
- * name of theirs. The planner gets one at a time; one that kills it, or keeps it too long, is left alone.
+ * Files are found in the dynamic linker's cache, those of containers among them, in what runs already, as they are executed, and as libraries are mapped by a
+ * name of theirs, which the kernel tells once for each file (bpf/tls_mapped.bpf.h). The planner gets one at a time, what somebody uses just now before what was found by looking around; one that kills it, or keeps it too long, is left alone.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -25,7 +25,10 @@
 #include "tls/discover.h"
 #include "tls/plan.h"
 #include "tlsfiles.h"
+#include "tlsmapping.h"
 
+#define UNTOLD_PER (NS_PER_SEC / 10)
+#define UNTOLD_MAX 16		/* within that */
 #define WAITING_MAX 256
 #define PATIENCE (10 * NS_PER_SEC)	/* for one plan */
 #define AGAIN (NS_PER_SEC)		/* after a planner that ended */
@@ -41,13 +44,17 @@ struct waiting {
 };
 
 struct parent_tls {
+	struct probes *probes;
 	struct tlsfiles *files;
+	uint64_t untold_at;		/* the tenth of a second that untold counts */
+	unsigned untold;
 	struct tls_discovery *roots;	/* asked for containers' roots alone */
 	pid_t planner;			/* 0: none */
 	int sock;
 	struct waiting queue[WAITING_MAX];
 	unsigned first, n;		/* the first one is asked about, if `asked` */
 	bool asked;
+	bool in_turn;			/* what is found now waits behind all that was: nobody is known to use it just now */
 	uint64_t id, until, start_at, scan_at, idle_at;
 	uint64_t dropped;		/* files for which the queue had no room */
 };
@@ -59,35 +66,78 @@ static struct waiting *head_of(struct parent_tls *t)
 	return &t->queue[t->first];
 }
 
+static void close_waiting(struct waiting *w)
+{
+	close(w->fd);
+	if (w->root >= 0)
+		close(w->root);
+}
+
 static void drop_head(struct parent_tls *t)
 {
-	close(head_of(t)->fd);
-	if (head_of(t)->root >= 0)
-		close(head_of(t)->root);
+	close_waiting(head_of(t));
 	t->first = (t->first + 1) % WAITING_MAX;
 	t->n--;
 	t->asked = false;
+}
+
+/* There is no room for all. What was not looked at is new once more when it is found, or mapped, again. */
+static void not_yet(struct parent_tls *t, int fd, const char *path)
+{
+	struct ht_exe e;
+
+	t->dropped++;
+	log_limited(LOG_LEVEL_WARN, 0, "too many new files at once: %s is not looked at for TLS yet", path);
+	tlsfiles_forget(t->files, fd);
+	if (!t->in_turn && probes_exe_of_fd(t->probes, fd, &e) == 0)
+		probes_tls_untold(t->probes, &e);
+}
+
+static void drop_last(struct parent_tls *t)
+{
+	struct waiting *w = &t->queue[(t->first + --t->n) % WAITING_MAX];
+
+	not_yet(t, w->fd, w->path);
+	close_waiting(w);
+}
+
+/* At the end, or before all but the one that is asked about. */
+static struct waiting *place(struct parent_tls *t)
+{
+	struct waiting *head = head_of(t);
+
+	if (t->in_turn)
+		return &t->queue[(t->first + t->n++) % WAITING_MAX];
+	t->first = (t->first + WAITING_MAX - 1) % WAITING_MAX;
+	t->n++;
+	if (!t->asked)
+		return head_of(t);
+	*head_of(t) = *head;
+	return head;
 }
 
 /* NULL: not new, or there is no room. */
 static struct waiting *add(struct parent_tls *t, int fd, const char *path)
 {
 	struct waiting *w;
+	int own;
 
 	if (!t || tlsfiles_new_one(t->files, fd) <= 0)
 		return NULL;
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (own < 0)
+		return NULL;
+	if (t->n == WAITING_MAX && !t->in_turn)
+		drop_last(t);
 	if (t->n == WAITING_MAX) {
-		t->dropped++;
-		log_limited(LOG_LEVEL_WARN, 0, "too many new files at once: %s is not looked at for TLS", path);
+		not_yet(t, fd, path);
+		close(own);
 		return NULL;
 	}
-	w = &t->queue[(t->first + t->n) % WAITING_MAX];
-	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (w->fd < 0)
-		return NULL;
+	w = place(t);
+	w->fd = own;
 	w->root = -1;
 	snprintf(w->path, sizeof(w->path), "%s", path);
-	t->n++;
 	return w;
 }
 
@@ -167,8 +217,6 @@ void tls_offer_process(struct parent *p, uint32_t pid)
 	tls_discovery_free(&d);
 }
 
-#define FIRST_PID_NAMESPACE 0xeffffffcu	/* PROC_PID_INIT_INO: its number on every kernel */
-
 /* In a PID namespace of its own the agent does not: others may have a file that it meets nowhere. */
 static bool sees_all_processes(void)
 {
@@ -190,12 +238,13 @@ static void offer_running(struct parent *p)
 	struct dirent *e;
 
 	tlsfiles_scan_begin(p->tls->files);
-
+	p->tls->in_turn = true;
 	while (dir && (e = readdir(dir)))
 		if (isdigit((unsigned char)e->d_name[0]) && atoi(e->d_name) != getpid()) {
 			tls_discover_process(d, (uint32_t)atoi(e->d_name), offer_mapped, p);
 			tls_offer_root(p, (uint32_t)atoi(e->d_name));
 		}
+	p->tls->in_turn = false;
 	tlsfiles_scan_end(p->tls->files, dir && !tls_discovery_stats(d)->full && sees_all_processes(), say_gone, NULL);
 	if (dir)
 		closedir(dir);
@@ -290,9 +339,11 @@ static void take_cached(struct parent *p, const struct msg_tls_cached *a, uint32
 
 	if (n != offsetof(struct msg_tls_cached, text) + a->n || tls_discovery_new(FOUND_MAX, &d) < 0)
 		return;
+	p->tls->in_turn = true;
 	for (const char *at = a->text; (end = memchr(at, 0, (size_t)(a->text + a->n - at))); at = end + 1)
 		if (library_good(at))
 			tls_discover_library(d, w->pid, w->root, at, offer_mapped, p);
+	p->tls->in_turn = false;
 	tls_discovery_free(&d);
 }
 
@@ -368,23 +419,42 @@ void tls_tick(struct parent *p)
 
 /* ---- the worker's messages ----------------------------------------------------------------------------- */
 
+/* It may be found when it is mapped again. Who maps in turns what is gone before we look shall not keep us busy: what is too many waits for the scan. */
+static void not_found(struct parent *p, const struct tls_mapping *m)
+{
+	struct parent_tls *t = p->tls;
+	uint64_t now = clock_boot() / UNTOLD_PER;
+
+	log_debug("not found: %s, which was mapped", m->path);
+	if (now != t->untold_at)
+		t->untold = 0;
+	t->untold_at = now;
+	if (t->untold++ < UNTOLD_MAX)
+		probes_tls_untold(t->probes, &m->exe);
+}
+
+static void find_library(struct parent *p, struct msg_tls_library *l)
+{
+	struct tls_mapping m = { .exe = l->exe, .at = l->at, .end = l->end, .pid = l->pid, .parent = l->parent, .path = l->path };
+	const char *last;
+
+	l->path[sizeof(l->path) - 1] = 0;
+	last = strrchr(l->path, '/');
+	if (l->path[0] != '/' || !tls_plan_mapped(last + 1))
+		return;
+	m.in_root = l->in_root < strlen(l->path) && l->path[l->in_root] == '/' ? l->in_root : 0;
+	if (tls_mapping_find(p->probes, &m, offer_mapped, p) < 0)
+		not_found(p, &m);
+}
+
 int tls_message(struct parent *p)
 {
-	struct msg_tls_library *l = &p->m.body.tls_library;
-	char path[PATH_MAX + 32];
-
 	if (!p->tls)
 		return -EBADMSG;
-	if (p->m.type == MSG_TLS_WANTED) {
+	if (p->m.type == MSG_TLS_WANTED)
 		bpf_map_update_elem(probes_fds(p->probes)->tls_wanted, &p->m.body.tls_wanted.conn, &p->m.body.tls_wanted.wanted, BPF_ANY);
-		return 0;
-	}
-	l->path[sizeof(l->path) - 1] = 0;
-	if (!library_good(l->path))
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%u/root%s", l->pid, l->path);
-	offer_path(p, path, l->path);
-	offer_path(p, l->path, l->path);
+	else
+		find_library(p, &p->m.body.tls_library);
 	return 0;
 }
 
@@ -409,9 +479,12 @@ void tls_open(struct parent *p)
 		return;
 	}
 	tlsfiles_leave_out(t->files, &p->optouts);
+	t->probes = p->probes;
 	t->sock = -1;
 	p->tls = t;
+	t->in_turn = true;
 	tlsfiles_each_library(offer_library, p);
+	t->in_turn = false;
 	tls_tick(p);
 }
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ancestry.h"
 #include "calls.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -13,8 +12,6 @@
 #define IDENTITY_BYTES (8u << 20)
 #define PROCESS_BYTES (4u << 20)
 #define FIRST_LIMIT (1u << 20)			/* before a frame has told how well records compress */
-#define WAIT_PAUSE (500 * NS_PER_MS)		/* after a wait for a name that did not come, or so many that did */
-#define WAITS_MAX 16
 #define TLS_FREED (64u << 10)	/* bytes of its ring after which their room is given back */
 
 /* Processes first: the table of processes then knows a sudo before what it started acts. */
@@ -181,188 +178,6 @@ const struct pipeline_stats *pipeline_stats(const struct pipeline *p)
 	return &p->stats;
 }
 
-/* ---- identities -------------------------------------------------------------------- */
-
-/* Serial of the content as it is known now: a name or hash that came since makes it another identity. */
-static void refresh(struct pipeline *p, struct ident *id)
-{
-	const struct ht_ident *k = &id->id;
-	uint64_t hashes = exes_version(p->env.exes);
-	bool stale = id->world != p->world;
-
-	if (!id->hashed && id->hashes != hashes) {
-		id->hashed = exes_sha256(p->env.exes, &k->exe, id->exe, k->h.tgid, k->leader_start).n > 0;
-		stale |= id->hashed;
-		id->hashes = hashes;
-	}
-	if (stale && id->world)
-		id->serial = idcache_serial(p->identities);
-	id->world = p->world;
-}
-
-static int64_t known_identity(struct pipeline *p, struct batch *b, struct ident *id, bool by_fsuid)
-{
-	struct record_identity r;
-	uint64_t key;
-	int64_t at;
-
-	refresh(p, id);
-	by_fsuid = by_fsuid && id->id.fsuid != id->id.euid;
-	key = id->serial * 2 + by_fsuid;
-	at = batch_identity_find(b, key);
-	if (at >= 0)
-		return at;
-	identity_of(&p->env, id, by_fsuid, &p->text, &r);
-	return batch_identity(b, key, &r);
-}
-
-int64_t pipeline_known_identity(struct pipeline *p, struct batch *b, struct ident *id)
-{
-	return known_identity(p, b, id, false);
-}
-
-int64_t pipeline_unknown_identity(struct pipeline *p, struct batch *b, const struct ht_event *h)
-{
-	struct record_identity r;
-
-	p->stats.unknown_identity++;
-	identity_unknown(&p->env, h, "the kernel's identity of this generation did not arrive", &p->text, &r);
-	return batch_identity(b, idcache_serial(p->identities) * 2, &r);
-}
-
-static bool find_idmin(const struct ht_call *ev, uint32_t n, struct ht_idmin *ret_m)
-{
-	struct field_iter i;
-	struct ht_field f;
-	const uint8_t *data;
-
-	fields_of_call(ev, n, &i);
-	while (field_next(&i, &f, &data))
-		if (f.kind == HT_FIELD_IDMIN && f.len >= sizeof(*ret_m)) {
-			memcpy(ret_m, data, sizeof(*ret_m));
-			return true;
-		}
-	return false;
-}
-
-/* True: at least the minimal one. */
-static bool poor_of(struct pipeline *p, const struct ht_call *ev, uint32_t n, struct record_identity *ret_i)
-{
-	if (find_idmin(ev, n, &p->minimal)) {
-		identity_minimal(&p->env, &ev->h, &p->minimal, &p->text, ret_i);
-		return true;
-	}
-	p->want_epoch = true;
-	identity_unknown(&p->env, &ev->h, "the kernel's identity of this generation did not arrive", &p->text, ret_i);
-	return false;
-}
-
-static int64_t poor_identity(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n)
-{
-	struct record_identity r;
-
-	if (poor_of(p, ev, n, &r))
-		p->stats.minimal_identity++;
-	else
-		p->stats.unknown_identity++;
-	return batch_identity(b, idcache_serial(p->identities) * 2, &r);
-}
-
-static bool by_fsuid_of(const struct ht_call *ev)
-{
-	return ev->call < calls_count() && calls_descs()[ev->call].flags & HT_CALL_F_FSUID;
-}
-
-static struct ident *actor_of(struct pipeline *p, const struct ht_call *ev)
-{
-	struct ident *id = NULL;
-
-	if (!(ev->h.flags & HT_EV_F_IDENT_INLINE))
-		id = idcache_find(p->identities, ev->h.tid, ev->h.start, ev->h.gen);
-	decoder_actor(p->decoder, id);
-	return id;
-}
-
-#define OF_NAMES (1u << SELECT_USER | 1u << SELECT_USER_ARN)
-#define OF_MINIMAL (OF_NAMES | 1u << SELECT_EXECUTABLE | 1u << SELECT_CONTAINER | 1u << SELECT_CGROUP)
-
-uint32_t pipeline_who(struct pipeline *p, const struct ht_call *ev, uint32_t n, struct record_identity *ret_i)
-{
-	struct ident *id = actor_of(p, ev);
-
-	if (!id)
-		return poor_of(p, ev, n, ret_i) ? OF_MINIMAL : SKETCH_OF_IDENTITY;
-	refresh(p, id);
-	identity_of(&p->env, id, by_fsuid_of(ev) && id->id.fsuid != id->id.euid, &p->text, ret_i);
-	return identity_waits(&p->env, id) ? OF_NAMES : 0;
-}
-
-static int64_t identity_for(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n)
-{
-	struct ident *id = actor_of(p, ev);
-	bool by_fsuid = by_fsuid_of(ev);
-
-	return id ? known_identity(p, b, id, by_fsuid) : poor_identity(p, b, ev, n);
-}
-
-int64_t pipeline_self(struct pipeline *p, struct batch *b)
-{
-	struct record_identity r;
-	int64_t at = batch_identity_find(b, p->self_serial * 2);
-
-	if (at >= 0)
-		return at;
-	identity_self(&p->env, &p->self, p->config.program, &p->text, &r);
-	return batch_identity(b, p->self_serial * 2, &r);
-}
-
-void pipeline_identity(struct pipeline *p, const void *event, uint32_t n)
-{
-	struct ident *id = idcache_put(p->identities, event, n);
-
-	if (id) {
-		ancestry_note(p->env.procs, id);
-		cgroups_note(p->cgroups, id->id.cgroup_id, id->cgroup);
-	}
-}
-
-/* Names can take for ever and are waited for now and then; a session's address is the parent's to tell, at once. */
-static int wait_for(struct pipeline *p, const struct ident *id, uint64_t now)
-{
-	bool name = identity_waits(&p->env, id), login = identity_waits_login(&p->env, id);
-
-	if (now >= p->wait_next)
-		p->waits = 0;
-	else if (p->waits >= WAITS_MAX)
-		name = false;
-	if (!name && !login)
-		return 0;
-	p->wait_for[0] = id->id.euid;
-	p->wait_for[1] = id->id.loginuid;
-	p->wait_session = id->id.audit_session;
-	p->wait_name = name;
-	p->wait_until = now + PIPELINE_NAME_WAIT;
-	if (name && !p->waits++)
-		p->wait_next = p->wait_until + WAIT_PAUSE;
-	p->stats.name_waits++;
-	return 1;
-}
-
-static int take_identity(struct pipeline *p, const struct ht_event *ev, uint32_t n, uint64_t now)
-{
-	struct ident *id = idcache_put(p->identities, (const void *)ev, n);
-
-	if (!id) {
-		p->stats.malformed++;
-		return 0;
-	}
-	if (p->ops.keep_identity)
-		p->ops.keep_identity(p->ops.ctx, ev, n);
-	ancestry_note(p->env.procs, id);
-	cgroups_note(p->cgroups, id->id.cgroup_id, id->cgroup);
-	return wait_for(p, id, now);
-}
-
 /* ---- calls ---------------------------------------------------------------------------- */
 
 static void note_exec(struct pipeline *p, const struct ht_call *ev, uint32_t n)
@@ -415,7 +230,7 @@ static int malformed(struct pipeline *p, unsigned class, const struct ht_event *
 static int append_call(struct pipeline *p, unsigned chain, const struct ht_call *ev, uint32_t n, bool test)
 {
 	struct batch *b = p->batch[chain];
-	int64_t identity = identity_for(p, b, ev, n);
+	int64_t identity = pipeline_identity_for(p, b, ev, n);
 
 	if (identity < 0)
 		return (int)identity;
@@ -470,7 +285,7 @@ static int take_call(struct pipeline *p, unsigned class, const struct ht_event *
 	if (!r)
 		note_call(p, class, call, n);
 	if (!r && p->tls)
-		pipeline_tls_note(p->tls, call, n);
+		pipeline_tls_note(p->tls, call);
 	return r;
 }
 
@@ -483,19 +298,29 @@ static int take_tls(struct pipeline *p, const struct ht_event *ev, uint32_t n)
 	return r == -EBADMSG ? 0 : r;
 }
 
+static void process_gone(struct pipeline *p, const struct ht_event *ev)
+{
+	if (p->tls)
+		pipeline_tls_gone(p->tls, ev->tgid, ev->time);
+	proctab_gone(p->env.procs, ev->tgid, ev->start);
+}
+
 static int take(struct pipeline *p, unsigned class, const struct ht_event *ev, uint32_t n, uint64_t now)
 {
+	int r;
+
 	switch (ev->kind) {
 	case HT_EV_CALL:
-		return take_call(p, class, ev, n);
+		r = take_call(p, class, ev, n);
+		if (!r && ev->flags & HT_EV_F_GROUP_DEAD)
+			process_gone(p, ev);
+		return r;
 	case HT_EV_IDENT:
-		return take_identity(p, ev, n, now);
+		return pipeline_take_identity(p, ev, n, now);
 	case HT_EV_TLS:
 		return take_tls(p, ev, n);
 	case HT_EV_EXIT:
-		if (p->tls)
-			pipeline_tls_gone(p->tls, ev->tgid, ev->time);
-		proctab_gone(p->env.procs, ev->tgid, ev->start);
+		process_gone(p, ev);
 		return 0;
 	default:
 		p->stats.malformed++;
@@ -600,7 +425,7 @@ int pipeline_drain(struct pipeline *p, uint64_t now)
 	int r;
 
 	if (pipeline_name_awaited(p))		/* in vain: who answers so slowly is not waited for again soon */
-		p->waits = WAITS_MAX;
+		p->waits = PIPELINE_WAITS_MAX;
 	p->wait_until = 0;
 	if (!p->in_pass) {
 		r = make_room(p, CHAIN_CONTROL) ?: look_at_clock(p);

@@ -18,6 +18,7 @@
 #include "proto/record.h"
 #include "rings.h"
 #include "settle.h"
+#include "tlsmapping.h"
 
 #define PIPELINE_NAME_WAIT (50 * 1000000ull)	/* ns */
 #define PIPELINE_CLOCK_STEP (10 * 1000000ull)	/* ns; reading the two clocks is good to a few µs */
@@ -35,9 +36,9 @@ struct pipeline_ops {
 	void (*keep_identity)(void *ctx, const void *event, uint32_t n);
 	/* Is this call one of the self-test's? It is going to be recorded. May be NULL. */
 	bool (*is_test)(void *ctx, const struct ht_call *call);
-	/* TLS capture: what the kernel need not send; a process opened a file that may be a TLS library. May be NULL. */
+	/* TLS capture: what the kernel need not send; a process mapped a file that may be a TLS library. May be NULL. */
 	void (*tls_wanted)(void *ctx, uint64_t conn, const struct ht_tls_wanted *w);
-	void (*library)(void *ctx, uint32_t pid, struct str path);
+	void (*library)(void *ctx, const struct tls_mapping *m);
 	int (*tls_mapped)(void *ctx, uint32_t pid);	/* as tls_mapped() of tlsmapped.h */
 };
 

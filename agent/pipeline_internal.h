@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pipeline_internal.h - what pipeline.c and own.c share. */
+/* pipeline_internal.h - what pipeline.c, pipeline_*.c and own.c share. */
 #ifndef HOSTTRAIL_PIPELINE_INTERNAL_H
 #define HOSTTRAIL_PIPELINE_INTERNAL_H
 
@@ -10,6 +10,8 @@
 #include "pipeline_tls.h"
 #include "proto/sketch.h"
 #include "selection.h"
+
+#define PIPELINE_WAITS_MAX 16	/* for names, in a row */
 
 struct pipeline {
 	struct pipeline_config config;
@@ -49,11 +51,14 @@ void select_pass_began(struct pipeline *p, uint64_t now);
 /* Who made the call, as far as it is known. A bit for each of the selectors' fields that may still turn out otherwise. */
 uint32_t pipeline_who(struct pipeline *p, const struct ht_call *ev, uint32_t n, struct record_identity *ret_i);
 
-/* Index of an identity in the batch; of one that never came. Or -errno. */
+/* pipeline_identity.c. Index of an identity in the batch: of who made the call; of this one; of one that never came. Or -errno. */
+int64_t pipeline_identity_for(struct pipeline *p, struct batch *b, const struct ht_call *ev, uint32_t n);
 int64_t pipeline_known_identity(struct pipeline *p, struct batch *b, struct ident *id);
 int64_t pipeline_unknown_identity(struct pipeline *p, struct batch *b, const struct ht_event *h);
 /* Index of the agent's own identity in the batch, or -errno. */
 int64_t pipeline_self(struct pipeline *p, struct batch *b);
+/* An identity came from the kernel. 1: its names are to be waited for. */
+int pipeline_take_identity(struct pipeline *p, const struct ht_event *ev, uint32_t n, uint64_t now);
 void pipeline_note(struct pipeline *p, unsigned chain);	/* a record was appended */
 
 #endif

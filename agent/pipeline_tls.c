@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(e) ((e)->unhashed = true)
@@ -454,10 +455,54 @@ void pipeline_tls_free(struct pipeline_tls **t)
 	*t = NULL;
 }
 
+/* The kernel maps whole pages, and those may be larger than what it told. */
+static uint64_t mapping_end(const struct ht_tls_mapping *m)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return (m->at + (uint64_t)m->pages * HT_TLS_PAGE + page - 1) / page * page;
+}
+
+/* A file of a name that TLS libraries have: somebody may want to probe it. */
+static void say_library(struct pipeline *p, const struct ht_tls *e, const struct walk_view *w)
+{
+	const struct ht_tls_mapping *m = (const void *)(e + 1);
+	struct tls_mapping l = { .exe = m->exe, .at = m->at, .end = mapping_end(m), .pid = e->h.tgid, .parent = m->parent };
+	char path[HT_PATH_MAX];
+
+	if (w->path.n >= sizeof(path) || !w->path.n || w->path.p[0] != '/')
+		return;
+	memcpy(path, w->path.p, w->path.n);
+	path[w->path.n] = 0;
+	l.path = path;
+	if (w->in_root.n && w->in_root.n < w->path.n && path[w->path.n - w->in_root.n] == '/')
+		l.in_root = (uint32_t)(w->path.n - w->in_root.n);
+	p->ops.library(p->ops.ctx, &l);
+}
+
+static int take_mapped(struct pipeline_tls *t, const struct ht_tls *e, uint32_t n)
+{
+	const uint8_t *at = (const uint8_t *)(e + 1) + sizeof(struct ht_tls_mapping), *data;
+	struct field_iter i = { at, (const uint8_t *)e + n };
+	char text[HT_PATH_MAX * 2], leaf[NAME_MAX + 1];
+	struct walk_view w;
+	struct ht_field f;
+
+	if (n < sizeof(*e) + sizeof(struct ht_tls_mapping) || field_take_checked(&i, &f, &data) <= 0 || f.kind != HT_FIELD_WALK ||
+	    walk_read(data, f.len, text, sizeof(text), &w) < 0)
+		return -EBADMSG;
+	snprintf(leaf, sizeof(leaf), "%.*s", (int)w.last.n, w.last.p);
+	if (t->p->ops.library && tls_plan_mapped(leaf))
+		say_library(t->p, e, &w);
+	return 0;
+}
+
 int pipeline_tls_take(struct pipeline_tls *t, const struct ht_event *ev, uint32_t n)
 {
 	const struct ht_tls *e = (const void *)ev;
 
+	if (n >= sizeof(*e) && e->what == HT_TLS_MAPPED)
+		return take_mapped(t, e, n);
 	if (n >= sizeof(*e) && e->what == HT_TLS_DATA) {
 		t->p->stats.tls_pieces++;
 		t->p->stats.tls_bytes += e->captured;
@@ -470,33 +515,10 @@ void pipeline_tls_gone(struct pipeline_tls *t, uint32_t tgid, uint64_t when)
 	tlscalls_gone(t->calls, tgid, when);
 }
 
-/* A file that was opened by a name that TLS libraries have: somebody may want to probe it. */
-static void note_library(struct pipeline *p, const struct ht_call *ev, uint32_t n)
-{
-	char text[HT_PATH_MAX * 2];
-	struct walk_view w;
-	struct field_iter i;
-	struct ht_field f;
-	const uint8_t *data;
-
-	fields_of_call(ev, n, &i);
-	while (field_next(&i, &f, &data)) {
-		const char *leaf = (const char *)data + sizeof(struct ht_walk);
-
-		if (f.kind != HT_FIELD_WALK || f.role != HT_WALK_RET || f.len <= sizeof(struct ht_walk) ||
-		    !memchr(leaf, 0, f.len - sizeof(struct ht_walk)) || !tls_plan_name(leaf))
-			continue;
-		if (walk_read(data, f.len, text, sizeof(text), &w) == 0)
-			p->ops.library(p->ops.ctx, ev->h.tgid, w.path);
-	}
-}
-
-void pipeline_tls_note(struct pipeline_tls *t, const struct ht_call *ev, uint32_t n)
+void pipeline_tls_note(struct pipeline_tls *t, const struct ht_call *ev)
 {
 	if (ev->h.flags & HT_EV_F_EXEC)
 		tlscalls_gone(t->calls, ev->h.tgid, ev->h.time);
-	else if (t->p->ops.library && ev->ret >= 0)
-		note_library(t->p, ev, n);
 }
 
 int pipeline_tls_pass_end(struct pipeline_tls *t)

@@ -12,8 +12,8 @@ int pipeline_tls_new(struct pipeline *p, struct pipeline_tls **ret_t);
 void pipeline_tls_free(struct pipeline_tls **t);
 /* An HT_EV_TLS entry. 0, -EBADMSG, or another -errno. */
 int pipeline_tls_take(struct pipeline_tls *t, const struct ht_event *ev, uint32_t n);
-/* A call that was recorded, or looked at: does it tell that a process ended its program, or opened a TLS library? */
-void pipeline_tls_note(struct pipeline_tls *t, const struct ht_call *ev, uint32_t n);
+/* A call that was recorded, or looked at: does it tell that a process ended its program? */
+void pipeline_tls_note(struct pipeline_tls *t, const struct ht_call *ev);
 void pipeline_tls_gone(struct pipeline_tls *t, uint32_t tgid, uint64_t when);
 int pipeline_tls_pass_end(struct pipeline_tls *t);
 /* The open batch has about as many kinds of records as a batch can hold. */

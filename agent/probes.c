@@ -237,6 +237,7 @@ static void drop_fds(struct probes *p)
 	cleanup_close(&p->tls_progs.entry);
 	cleanup_close(&p->tls_progs.ret);
 	cleanup_close(&p->tls_progs.session);
+	cleanup_close(&p->fds.tls_told);
 	cleanup_close(&p->fds.tls_wanted);
 	cleanup_close(&p->fds.counters);
 	cleanup_close(&p->fds.shared);
@@ -403,7 +404,7 @@ static struct probes *probes_alloc(void)
 	p->tasks = p->captured = p->rule_ids = p->rule_paths = p->flush = p->lock = p->meta_fd = -1;
 	p->fds.counters = p->fds.shared = p->fds.principals = p->fds.settled = -1;
 	probes_left_begin(&p->left);
-	p->fds.tls_wanted = p->tls_progs.entry = p->tls_progs.ret = p->tls_progs.session = -1;
+	p->fds.tls_told = p->fds.tls_wanted = p->tls_progs.entry = p->tls_progs.ret = p->tls_progs.session = -1;
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++)
 		for (unsigned g = 0; g < HT_GROUPS_MAX; g++)
 			p->fds.ring[c][g] = -1;
@@ -475,11 +476,14 @@ int probes_mark(struct probes *p, int pidfd, uint32_t flags)
 	_cleanup_free_ uint32_t *v = calloc(1, p->task_size);
 	__u32 zero = 0;
 	struct ht_shared shared;
-	bool had;
+	bool found, had;
 
 	if (!v || p->task_size < sizeof(*v))
 		return -ENOMEM;
-	had = bpf_map_lookup_elem(p->tasks, &pidfd, v) == 0 && (*v & HT_TASK_MARKED);
+	found = bpf_map_lookup_elem(p->tasks, &pidfd, v) == 0;
+	had = found && (*v & HT_TASK_MARKED);
+	if (found && (*v & flags) == flags)	/* an update is another place in memory: gen_at of struct tls_task */
+		return 0;
 	*v |= flags;
 	if (bpf_map_update_elem(p->tasks, &pidfd, v, BPF_ANY) < 0)
 		return -errno;

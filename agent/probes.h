@@ -60,6 +60,7 @@ struct probes_fds {
 	int ring[HT_CLASS__MAX][HT_GROUPS_MAX];	/* -1 beyond ngroups; owned by struct probes */
 	uint32_t ring_bytes[HT_CLASS__MAX];
 	int counters, shared, principals, settled;	/* mmapable arrays; of these, shared and settled for writing */
+	int tls_told;				/* hash, struct ht_tls_file: probes_tls_untold(); -1: no TLS capture */
 	int tls_wanted;				/* hash, struct ht_tls_wanted by connection, for writing; -1: no TLS capture */
 	bool adopted;				/* an earlier run's pins go on; nothing was lost meanwhile but what counters say */
 	char replaced[128];			/* another build's pins were replaced: why; else "" */
@@ -140,6 +141,8 @@ struct probes_tls_progs {
 };
 /* False: API calls inside TLS are not captured. */
 bool probes_tls(const struct probes *p, struct probes_tls_progs *ret_progs);
+/* A file that was mapped to be executed is to be told once more when it is mapped again. */
+void probes_tls_untold(const struct probes *p, const struct ht_exe *e);
 const char *probes_dir(const struct probes *p);	/* where its pins are; "": nothing is pinned */
 /* unpin: the pins go, and with them capture; else pinned probes keep recording after the process ends. */
 void probes_close(struct probes **p, bool unpin);

@@ -54,6 +54,12 @@ static bool socket_io(const char *name)
 	return false;
 }
 
+/* What the dynamic linker maps libraries with. */
+static bool maps_files(const char *name)
+{
+	return name && (!strcmp(name, "mmap") || !strcmp(name, "mmap2"));
+}
+
 static bool uring_io(uint8_t op)
 {
 	static const char *const names[] = { "READV",	  "WRITEV", "READ_FIXED", "WRITE_FIXED",  "SENDMSG",	 "RECVMSG",	"READ",
@@ -79,6 +85,8 @@ static void fill_abi(const struct probes_calls *c, enum ht_abi abi, bool tls, ca
 			entry = HT_INDEX_RESTART;
 		if (tls && abi != HT_ABI_X32 && socket_io(name))
 			entry |= HT_INDEX_ENTER | HT_INDEX_TLS;
+		if (tls && maps_files(name))
+			entry |= HT_INDEX_MAP;
 		m->ht_index[abi * HT_NR_MAX + nr] = entry;
 	}
 }

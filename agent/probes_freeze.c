@@ -22,6 +22,7 @@ static const char *const written[] = {
 	"tasks",	/* marks: probes_mark() */
 	"shared",	/* the reader's epoch and whether it sleeps */
 	"tls_wanted",	/* the reader's: what of connections is not to be sent */
+	"tls_told",	/* what could not be looked at is taken out: probes_tls_untold() */
 	"settled",	/* the reader's: which floods' losses are on disk */
 };
 

@@ -50,7 +50,7 @@ void probes_tls_own(struct probes *p)
 
 void probes_tls_size(struct probes *p, struct hosttrail_bpf *s)
 {
-	struct bpf_map *const sized[] = { s->maps.tls_conns, s->maps.tls_socks, s->maps.tls_wanted, s->maps.tls_gos, s->maps.tls_funcs };
+	struct bpf_map *const sized[] = { s->maps.tls_conns, s->maps.tls_socks, s->maps.tls_wanted, s->maps.tls_gos, s->maps.tls_funcs, s->maps.tls_told };
 	struct bpf_program *const progs[] = { s->progs.ht_tls_entry, s->progs.ht_tls_return };
 
 	memcpy((void *)s->rodata->ht_tls_own, p->tls_own, sizeof(p->tls_own));
@@ -80,7 +80,7 @@ static bool complete(const struct probes *p)
 {
 	bool programs = p->features.uprobe_session ? p->tls_progs.session >= 0 : p->tls_progs.entry >= 0 && p->tls_progs.ret >= 0;
 
-	return programs && p->fds.tls_wanted >= 0;
+	return programs && p->fds.tls_told >= 0 && p->fds.tls_wanted >= 0;
 }
 
 int probes_tls_fill(struct probes *p)
@@ -95,6 +95,7 @@ int probes_tls_fill(struct probes *p)
 	p->tls_progs.entry = of_skel(p->skel->progs.ht_tls_entry);
 	p->tls_progs.ret = of_skel(p->skel->progs.ht_tls_return);
 	p->tls_progs.session = of_skel(p->skel->progs.ht_tls_session);
+	p->fds.tls_told = fcntl(bpf_map__fd(p->skel->maps.tls_told), F_DUPFD_CLOEXEC, 3);
 	p->fds.tls_wanted = fcntl(bpf_map__fd(p->skel->maps.tls_wanted), F_DUPFD_CLOEXEC, 3);
 	return complete(p) ? 0 : -EMFILE;
 }
@@ -112,6 +113,7 @@ int probes_tls_pin(struct probes *p)
 		if (!r)
 			r = pins_put(p->dir, "tls_return", p->tls_progs.ret);
 	}
+	r = r ?: pins_put(p->dir, "tls_told", p->fds.tls_told);
 	return r ?: pins_put(p->dir, "tls_wanted", p->fds.tls_wanted);
 }
 
@@ -125,8 +127,22 @@ int probes_tls_adopt(struct probes *p)
 		p->tls_progs.entry = pins_get(p->dir, "tls_entry");
 		p->tls_progs.ret = pins_get(p->dir, "tls_return");
 	}
+	p->fds.tls_told = pins_get(p->dir, "tls_told");
 	p->fds.tls_wanted = pins_get(p->dir, "tls_wanted");
 	return complete(p) ? 0 : -ENOENT;
+}
+
+void probes_tls_untold(const struct probes *p, const struct ht_exe *e)
+{
+	struct ht_tls_file key;
+
+	memset(&key, 0, sizeof(key));
+	key.ino = e->ino;
+	key.ctime_sec = e->ctime_sec;
+	key.ctime_nsec = e->ctime_nsec;
+	key.dev = e->dev;
+	key.gen = e->gen;
+	bpf_map_delete_elem(p->fds.tls_told, &key);	/* in vain: it was not there */
 }
 
 bool probes_tls(const struct probes *p, struct probes_tls_progs *ret_progs)

@@ -56,6 +56,7 @@ void probes_watch(struct probes *p)
 		note(p, "tls_entry", p->tls_progs.entry);
 		note(p, "tls_return", p->tls_progs.ret);
 		note(p, "tls_session", p->tls_progs.session);
+		note(p, "tls_told", p->fds.tls_told);
 		note(p, "tls_wanted", p->fds.tls_wanted);
 	}
 	note(p, "meta", p->meta_fd);

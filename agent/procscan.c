@@ -28,13 +28,7 @@ static uint32_t read_number(uint32_t pid, const char *name, struct buf *b)
 
 static uint32_t read_euid(uint32_t pid, struct buf *b)
 {
-	const char *p;
-	unsigned euid;
-
-	if (procfs_read(pid, "status", b) < 0)
-		return UINT32_MAX;
-	p = strstr(buf_text(b), "\nUid:");
-	return p && sscanf(p, "\nUid: %*u %u", &euid) == 1 ? euid : UINT32_MAX;
+	return procfs_read(pid, "status", b) < 0 ? UINT32_MAX : procfs_euid_of(buf_text(b));
 }
 
 static int read_exe(uint32_t pid, proctab_exe_fn exe_of, void *ctx, char *out, size_t max)

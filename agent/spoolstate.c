@@ -57,13 +57,15 @@ static void read_newest(struct spoolstate *s, struct spoolstate_head *ret_head, 
 {
 	_cleanup_buf_ struct buf b = { 0 };
 	struct slot_head h;
+	bool any = false;
 
 	for (unsigned slot = 0; slot < 2; slot++) {
 		if (read_slot(s->fd, slot, &b) < 0)
 			continue;
 		memcpy(&h, b.p, sizeof(h));
-		if (h.turn < s->turn)
+		if (any && (int64_t)(h.turn - s->turn) < 0)	/* whatever they are: what is written next must be the newest */
 			continue;
+		any = true;
 		s->turn = h.turn;
 		*ret_head = h.head;
 		buf_reset(settled);

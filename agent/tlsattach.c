@@ -95,12 +95,25 @@ static bool wants_return(unsigned func)
 	return op == HT_TLS_WRITE || op == HT_TLS_READ || op == HT_TLS_SENDFILE || op == HT_TLS_HANDSHAKE || op == HT_TLS_UNCORK;
 }
 
+/* HT_TLS_COOKIE_PLAIN and what belongs to it; 0: its row has to be asked. */
+static uint64_t plain(const struct ht_tls_func *k)
+{
+	uint64_t c = HT_TLS_COOKIE_PLAIN | (uint64_t)k->done << HT_TLS_COOKIE_DONE;
+
+	if (k->abi != HT_TLS_ABI_C || (k->op != HT_TLS_READ && k->op != HT_TLS_WRITE) || k->obj != 1 || k->buf != 2 || k->len != 3 ||
+	    k->ok != (k->done ? HT_TLS_OK_ONE : HT_TLS_OK_COUNT) || k->flags & ~HT_TLS_F_LONG)
+		return 0;
+	return c | (k->op == HT_TLS_WRITE ? HT_TLS_COOKIE_WRITE : 0) | (k->flags & HT_TLS_F_LONG ? HT_TLS_COOKIE_LONG : 0);
+}
+
 static void add_site(struct batch_of_sites *b, const struct tls_site *sites, unsigned n, const struct tls_site *x)
 {
 	uint64_t cookie = x->func | (x->offset & 0xfff) << HT_TLS_COOKIE_PLACE;
 
 	if (x->kind == TLS_SITE_ENTRY && wants_return(x->func) && !returns(sites, n, x->func))
 		cookie |= HT_TLS_COOKIE_NO_RETURN;
+	else
+		cookie |= plain(&tls_funcs[x->func].k);
 	b->offset[b->n] = x->offset;
 	b->cookie[b->n++] = cookie;
 }

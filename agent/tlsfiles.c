@@ -206,6 +206,23 @@ int tlsfiles_new_one(struct tlsfiles *f, int fd)
 	return !seen_before(f, &key) && !known;
 }
 
+void tlsfiles_forget(struct tlsfiles *f, int fd)
+{
+	struct file_key key;
+	struct stat st;
+	struct seen *s = NULL;
+
+	if (fstat(fd, &st) < 0)
+		return;
+	key_of(fd, &st, &key);
+	HASH_FIND(hh, f->seen, &key, sizeof(key), s);
+	if (!s)
+		return;
+	HASH_DEL(f->seen, s);
+	free(s);
+	f->nseen--;
+}
+
 void tlsfiles_scan_begin(struct tlsfiles *f)
 {
 	f->scan++;

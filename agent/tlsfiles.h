@@ -35,6 +35,7 @@ void tlsfiles_free(struct tlsfiles **f);	/* detaches; NULL-safe */
 
 /* 1: this file was not looked at yet (and is from now on); 0: it was, or it is no regular file; or -errno. */
 int tlsfiles_new_one(struct tlsfiles *f, int fd);
+void tlsfiles_forget(struct tlsfiles *f, int fd);	/* nobody looked at it in the end: it is new again */
 /*
  * A scan: between the two every file that a process executes or maps goes through tlsfiles_new_one(). A scan that is not whole gives nothing up, and
  * begins the count anew. How many files were given up; each to fn(path, arg).

@@ -2,7 +2,6 @@
 #include "tlsmapped.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,24 +22,30 @@ static bool is_tls(const char *name)
 	return false;
 }
 
+bool tls_mapped_in(char *maps)
+{
+	char *line;
+
+	while ((line = strsep(&maps, "\n"))) {
+		char *name = strrchr(line, '/'), *end = name ? strstr(name, " (deleted)") : NULL;
+
+		if (end)
+			*end = 0;
+		if (name && strstr(line, "xp ") && is_tls(name + 1))
+			return true;
+	}
+	return false;
+}
+
 int tls_mapped(uint32_t pid)
 {
 	_cleanup_buf_ struct buf b = { 0 };
-	char path[64], *line, *rest;
+	char path[64];
 	int r;
 
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	r = fsx_read(path, MAPS_MAX, &b);
 	if (r < 0 || buf_addc(&b, 0))
 		return r < 0 ? r : -ENOMEM;
-	rest = (char *)b.p;
-	while ((line = strsep(&rest, "\n"))) {
-		char *name = strrchr(line, '/'), *end = name ? strstr(name, " (deleted)") : NULL;
-
-		if (end)
-			*end = 0;
-		if (name && strstr(line, "xp ") && is_tls(name + 1))
-			return 1;
-	}
-	return 0;
+	return tls_mapped_in((char *)b.p);
 }

@@ -100,17 +100,17 @@ static void tls_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
 	bpf_map_update_elem(probes_fds(t->probes)->tls_wanted, &conn, w, BPF_ANY);	/* in vain: more bytes come than are needed */
 }
 
-/* As the process sees it, or, when that has ended, as we do. */
-static void library(void *ctx, uint32_t pid, struct str path)
+static int take_library(int fd, const struct tls_found *f, void *arg)
+{
+	return tlsfiles_take(arg, fd, f->path);
+}
+
+static void library(void *ctx, const struct tls_mapping *m)
 {
 	struct trace *t = ctx;
-	char full[HT_PATH_MAX];
 
-	snprintf(full, sizeof(full), "/proc/%u/root%.*s", pid, (int)path.n, path.p);
-	if (tlsfiles_path(t->files, full) < 0 && path.n < sizeof(full)) {
-		snprintf(full, sizeof(full), "%.*s", (int)path.n, path.p);
-		tlsfiles_path(t->files, full);
-	}
+	if (tls_mapping_find(t->probes, m, take_library, t->files) < 0)
+		probes_tls_untold(t->probes, &m->exe);
 }
 
 static int mapped(void *ctx, uint32_t pid)
@@ -255,6 +255,8 @@ static int open_kernel_side(struct trace *t, char why[256])
 		pc.ring_bytes[HT_CLASS_DATA] = RING_DEFAULT_DATA;
 	pc.optouts = &t->optouts;
 	r = open_optouts(t, why) ?: probes_open(&pc, &t->probes, why);
+	if (!r && t->o->opened)
+		r = t->o->opened(t->probes);
 	if (!r && pc.tls)
 		r = open_tls(t, why);
 	if (r < 0)

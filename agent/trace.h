@@ -12,6 +12,8 @@
 #include "proto/recordread.h"
 #include "selection.h"
 
+struct probes;
+
 struct trace_options {
 	char *const *argv;		/* command, NULL-terminated */
 	bool no_wait;			/* end with the command, not with the last marked descendant */
@@ -22,6 +24,7 @@ struct trace_options {
 	const struct optout_config *optouts;	/* whose TLS is left alone; NULL: browsers' */
 	const char *apis;		/* rule files for them, a file or directory; NULL: API_RULES_DIR */
 	uint32_t ring_bytes[4];		/* 0: defaults (tests use small ones) */
+	int (*opened)(struct probes *p);	/* tests: is shown the probes when they are loaded; a negative errno ends it. NULL */
 };
 
 struct trace_result {

@@ -76,12 +76,12 @@ static void tls_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *wan
 	msg_send(w->ctl, MSG_TLS_WANTED, &m, sizeof(m), -1);
 }
 
-static void library(void *ctx, uint32_t pid, struct str path)
+static void library(void *ctx, const struct tls_mapping *l)
 {
 	struct worker *w = ctx;
-	struct msg_tls_library m = { .pid = pid };
+	struct msg_tls_library m = { .exe = l->exe, .at = l->at, .end = l->end, .pid = l->pid, .parent = l->parent, .in_root = l->in_root };
 
-	snprintf(m.path, sizeof(m.path), "%.*s", (int)path.n, path.p);
+	snprintf(m.path, sizeof(m.path), "%s", l->path);
 	msg_send(w->ctl, MSG_TLS_LIBRARY, &m, sizeof(m), -1);
 }
 
@@ -357,12 +357,13 @@ static int say_stopped(struct worker *w)
 /* What was numbered before the stop has come or is lost, what was executed is hashed; then the last record. */
 static int finish(struct worker *w)
 {
-	uint64_t end = clock_boot() + STOP_PATIENCE;
+	uint64_t end = clock_boot() + STOP_PATIENCE, merged;
 	int r;
 
 	do {
+		merged = rings_merged_waiting(w->rings);	/* before: what is sent from now on, the next turn reads */
 		r = pipeline_drain(w->pipeline, clock_boot());
-		if (r < 0 || (r == 0 && !rings_merged_waiting(w->rings) && !settle_unsettled(w->settle) && !w->hashes))
+		if (r < 0 || (r == 0 && !merged && !settle_unsettled(w->settle) && !w->hashes))
 			break;
 		r = wait_events(w, STOP_PAUSE_MS);
 	} while (r >= 0 && !w->parent_gone && clock_boot() < end);

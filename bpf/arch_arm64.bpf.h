@@ -18,6 +18,7 @@
 #define TIF_32BIT 22		/* arch/arm64/include/asm/thread_info.h */
 #define PSR_MODE_MASK 0xf	/* 0: EL0 */
 
+#define ARCH_O_LARGEFILE 0400000
 #define ARCH_FIRST_CHANGES 1
 #define ARCH_EXEC_CHANGES_ABI 1
 #define ARCH_REFUSED_INLINE __noinline	/* else sys_exit's stack is too deep */
@@ -39,7 +40,8 @@ static __always_inline __u32 arch_nr(struct task_struct *task, struct pt_regs *r
 	return (__u32)regs->syscallno;
 }
 
-static __always_inline void arch_args(struct pt_regs *regs, __u32 abi, __u64 args[6])
+/* Not inline, for the stack of sys_exit. */
+static __noinline void arch_args(struct pt_regs *regs, __u32 abi, __u64 args[6])
 {
 	args[0] = regs->orig_x0;
 	args[1] = regs->regs[1];
@@ -74,6 +76,12 @@ static __always_inline void arch_mark(struct pt_regs *regs, __u64 w[6])
 	w[3] = regs->orig_x0;
 	w[4] = regs->regs[1];
 	w[5] = regs->regs[2];
+}
+
+/* A signal is about to be delivered: are these the registers of the call `nr` that ended with `code`? The kernel has made them ready to make it again. */
+static __always_inline bool arch_interrupts(struct pt_regs *regs, __u32 nr, __s32 code)
+{
+	return true;
 }
 
 /* Registers that an exec made, which the new program has not used yet: without a number where calls have theirs. */
@@ -188,6 +196,11 @@ static __always_inline __u32 arch_socket_io(__u32 nr)
 static __always_inline __u32 arch_socket_io32(__u32 nr)
 {
 	return 0;
+}
+
+static __always_inline bool arch_mmap_block(__u32 nr, __u32 abi)
+{
+	return false;
 }
 
 static __always_inline bool arch_socketcall(__u32 nr)

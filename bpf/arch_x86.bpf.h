@@ -10,6 +10,7 @@
 #define TS_COMPAT 0x0002	/* arch/x86/include/asm/thread_info.h */
 #define X32_BIT 0x40000000
 
+#define ARCH_O_LARGEFILE 0100000
 #define ARCH_FIRST_CHANGES 0		/* sys_exit finds the arguments that the kernel was given */
 #define ARCH_EXEC_CHANGES_ABI 0		/* a number is of the ABI that the call was made in, to its end */
 #define ARCH_REFUSED_INLINE __always_inline
@@ -72,6 +73,12 @@ static __always_inline void arch_mark(struct pt_regs *regs, __u64 w[6])
 	w[3] = regs->di;
 	w[4] = regs->si;
 	w[5] = regs->dx;
+}
+
+/* A signal is about to be delivered: are these the registers of the call `nr` that ended with `code`? */
+static __always_inline bool arch_interrupts(struct pt_regs *regs, __u32 nr, __s32 code)
+{
+	return ((__u32)regs->orig_ax & ~X32_BIT) == nr && (__s32)regs->ax == code;
 }
 
 /* Registers that an exec made, which the new program has not used yet. */
@@ -307,6 +314,12 @@ static __always_inline __u32 arch_socketcall_io(__u32 which)
 	case 20: return IO_ANY | IO_32 | IO_SEND | IO_IOV | IO_MSG | IO_MANY;	/* sendmmsg */
 	}
 	return 0;
+}
+
+/* mmap whose arguments are an array of 32-bit words in memory. */
+static __always_inline bool arch_mmap_block(__u32 nr, __u32 abi)
+{
+	return abi == HT_ABI_COMPAT && nr == 90;
 }
 
 /* Does this call only name the call on a socket that is meant? */

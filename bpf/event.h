@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 15
+#define HT_EVENT_VERSION 18
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -46,6 +46,7 @@ enum ht_abi {
 #define HT_INDEX_TEST 0x4000	/* captured of the self-test's process alone */
 #define HT_INDEX_FAILED 0x2000	/* captured when it fails, not else */
 #define HT_INDEX_TLS 0x1000	/* reads or writes a socket, perhaps for a TLS library: looked at when it is entered, captured or not */
+#define HT_INDEX_MAP 0x0800	/* maps a file, perhaps to be executed: looked at when it ends, captured or not */
 #define HT_INDEX_MASK (HT_CALLS_MAX - 1)
 #define HT_INDEX_RESTART (HT_CALLS_MAX - 1)	/* restart_syscall: continues a held call */
 #define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */
@@ -167,6 +168,7 @@ enum ht_tls_func_flag {
 	HT_TLS_F_OBJ_REF = 1 << 3,	/* the object is what argument `obj` points to, for the argument itself lives for one call, and is one half
 					 * of a connection: tls_whole() in bpf/tls_socket.bpf.h (rustls) */
 	HT_TLS_F_SESSION = 1 << 4,	/* the object is no TLS object, which may have the same address later */
+	HT_TLS_F_VECTOR = 1 << 5,	/* `buf` is an array of `len` struct iovec */
 };
 
 /*
@@ -193,6 +195,12 @@ struct ht_tls_func {
 #define HT_TLS_COOKIE_PAIR 0x20000
 #define HT_TLS_COOKIE_RETURN 0x40000
 #define HT_TLS_COOKIE_RET_INSN 0x80000
+/* What most functions are: of C, with the object, a buffer and a length as their first arguments. The result is the number of bytes, or 1, and an argument
+ * points to the number. Then all that the row says is here, too. */
+#define HT_TLS_COOKIE_PLAIN 0x100000
+#define HT_TLS_COOKIE_WRITE 0x200000	/* else it reads */
+#define HT_TLS_COOKIE_LONG 0x400000	/* HT_TLS_F_LONG */
+#define HT_TLS_COOKIE_DONE 24		/* from this bit on: `done`, 0 to 7 */
 #define HT_TLS_COOKIE_PLACE 32	/* from this bit on: where in its page the place is */
 
 #define HT_TLS_CHUNK 16384		/* bytes of plaintext in one entry */
@@ -275,7 +283,7 @@ struct ht_rule_paths {		/* its value: of all texts that the longest one begins w
 enum ht_event_kind {
 	HT_EV_CALL = 1,		/* struct ht_call + fields; counted (has a sequence number) */
 	HT_EV_IDENT = 2,	/* struct ht_ident + fields; not counted */
-	HT_EV_EXIT = 3,		/* struct ht_event only: a process (last thread) ended; not counted */
+	HT_EV_EXIT = 3,		/* struct ht_event only: a process (last thread) ended, and no call says so; not counted */
 	HT_EV_TLS = 4,		/* struct ht_tls + plaintext; not counted, but one that is lost is (class tls). seq: among its
 				 * connection's entries */
 	HT_EV__MAX,
@@ -289,7 +297,7 @@ enum ht_event_flag {
 	HT_EV_F_TRUNCATED = 1 << 4,	/* some field did not fit */
 	HT_EV_F_ENTER_MISSED = 1 << 5,	/* no enter stash for a call that wants one */
 	HT_EV_F_INTERRUPTED = 1 << 6,	/* a restarted call that was closed as EINTR */
-	HT_EV_F_GROUP_DEAD = 1 << 7,	/* exit of the last thread */
+	HT_EV_F_GROUP_DEAD = 1 << 7,	/* exit of the last thread: the process is gone */
 	HT_EV_F_REFUSED = 1 << 8,	/* seccomp did not let it run (SECCOMP_RET_TRAP); ret is -ENOSYS */
 	HT_EV_F_RET_GONE = 1 << 9,	/* the returned descriptor was no longer there when it was looked up */
 	HT_EV_F_URING = 1 << 10,	/* an operation of io_uring: URING field follows, nr is its opcode */
@@ -433,6 +441,7 @@ enum ht_walk_flag {
 	HT_WALK_F_NO_FILE = 1 << 4,	/* no such descriptor when read */
 	HT_WALK_F_PSEUDO = 1 << 5,	/* pipe, anon_inode, memfd, socket: names hold what dname says */
 	HT_WALK_F_MOVED = 1 << 6,	/* renames or mounts at the same moment, each time that it was walked */
+	HT_WALK_F_NOWHERE = 1 << 7,	/* detached, and in no mount namespace that anybody is in */
 };
 
 struct ht_walk {
@@ -472,6 +481,28 @@ enum ht_tls_what {
 	/* Of a session of an HTTP/2 library: conn is its number, among those of connections. */
 	HT_TLS_FIELDS,		/* a header block for stream `offset`, of `full` fields: struct ht_tls_field of each follows, in `captured` bytes. Stream 0:
 				 * of the same one as those of the session's next entry */
+	HT_TLS_MAPPED,		/* a file was mapped to be executed that is not in tls_told: struct ht_tls_mapping follows, then a WALK of it. conn and seq mean nothing */
+};
+
+#define HT_TLS_PAGE 4096
+
+struct ht_tls_mapping {
+	struct ht_exe exe;	/* the file */
+	__u64 at;		/* where it was mapped */
+	__u32 parent;		/* of the process: in its mount namespace, maybe, when the process is gone */
+	__u32 pages;		/* as long as that, in HT_TLS_PAGE bytes */
+};
+
+/*
+ * Key of map `tls_told`: a file that was mapped to be executed, as it was then. Value: __u64, the reader's epoch in which that was told. The agent takes out
+ * what it could not look at: it is told again when it is mapped again.
+ */
+struct ht_tls_file {
+	__u64 ino;
+	__s64 ctime_sec;
+	__u32 ctime_nsec;
+	__u32 dev, gen;
+	__u32 pad;
 };
 
 /* Whose TLS is left alone: constants of the object, made of the configuration (agent/optout.h). */

@@ -296,12 +296,14 @@ static __always_inline void fd_emit(struct scratch *s, __u64 fd, __u32 arg, __u3
 
 /* ---- paths ------------------------------------------------------------------ */
 
-/* Is the task's root another directory than its mount namespace's? Four loads where it is not, which costs less than keeping the answer. */
+/* Is the task's root another directory than its mount namespace's? Six loads where it is not, which costs less than keeping the answer. */
 static __always_inline bool task_chrooted(const struct scratch *s)
 {
 	struct task_struct *task = task_of(s);
+	struct nsproxy *ns = task->nsproxy;
 	struct fs_struct *fs = task->fs;
 	__u64 dentry, m, up;
+	bool top = false;
 
 	if (!fs)
 		return false;
@@ -312,13 +314,15 @@ static __always_inline bool task_chrooted(const struct scratch *s)
 	for (int i = 0; i < 8; i++) {
 		if (dentry != KREAD(struct mount, m, mnt.mnt_root))
 			break;
-		if (up == m)
-			return false;
+		if (up == m) {
+			top = true;
+			break;
+		}
 		dentry = KREAD(struct mount, m, mnt_mountpoint);
 		m = up;
 		up = KREAD(struct mount, m, mnt_parent);
 	}
-	return true;
+	return !top || (ns && KREAD(struct mnt_namespace, ns->mnt_ns, root) != m);	/* a detached mount's root is at its top, too */
 }
 
 static __always_inline void base_emit(struct scratch *s, const volatile struct ht_op *op, bool absolute)
@@ -513,6 +517,7 @@ static __always_inline void argv_emit(struct scratch *s, __u32 arg)
 
 #define ANON_INODE_MAGIC_ 0x09041934
 #define PIDFS_MAGIC_ 0x50494446
+#define PROC_MAGIC_ 0x9fa0
 
 /* The first eight bytes of such a file's name: nobody but the kernel gives names on that filesystem. */
 #define NAME_BPF_MAP 0x0070616d2d667062ull	/* "bpf-map" */
@@ -545,9 +550,11 @@ __noinline int kobj_look(struct scratch *s)
 	magic = KREAD(struct super_block, KREAD(struct dentry, dentry, d_sb), s_magic);
 	if (magic == PIDFS_MAGIC_)
 		*object = KREAD(struct inode, inode, i_private);
+	else if (magic == PROC_MAGIC_)	/* its folder of /proc is as good as a pidfd */
+		*object = KREAD(struct proc_inode, inode - bpf_core_field_offset(struct proc_inode, vfs_inode), pid);
 	else if (magic == ANON_INODE_MAGIC_)
 		bpf_probe_read_kernel(&name, sizeof(name), (void *)KREAD(struct dentry, dentry, d_name.name));
-	if (magic == PIDFS_MAGIC_ || name == NAME_PIDFD)
+	if (magic == PIDFS_MAGIC_ || (magic == PROC_MAGIC_ && *object) || name == NAME_PIDFD)
 		kobj_is(&s->kobj, HT_KOBJ_PID, KREAD(struct upid, *object + bpf_core_field_offset(struct pid, numbers), nr));
 	else if (name == NAME_BPF_MAP)
 		kobj_is(&s->kobj, HT_KOBJ_MAP, KREAD(struct bpf_map, *object, id));
@@ -629,7 +636,7 @@ __noinline int op_run(struct scratch *s, __u32 i)
 	if (!(s->evflags & HT_EV_F_IN_CALL)) {
 		if ((op->flags & HT_OP_F_ON_OK) && s->c.ret < 0)
 			return 0;
-		if ((op->flags & HT_OP_F_ON_ERR) && s->c.ret >= 0 && !(s->evflags & HT_EV_F_RET_GONE))
+		if ((op->flags & HT_OP_F_ON_ERR) && s->c.ret >= 0 && !(s->evflags & HT_EV_F_RET_GONE) && !(d->flags & HT_CALL_F_EXEC))
 			return 0;
 	} else if (op->flags & HT_OP_F_ON_OK) {
 		return 0;

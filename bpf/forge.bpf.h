@@ -18,27 +18,18 @@
 /* As the task that made it is told, in its own pid namespace. */
 static __always_inline __s64 pid_told(struct task_struct *task, struct task_struct *child)
 {
-	__u64 pid = 0, at;
-	__u32 level = 0;
+	__u32 level = KREAD(struct pid, KREAD(struct task_struct, task, thread_pid), level);
 
-	bpf_core_read(&pid, sizeof(pid), &task->thread_pid);	/* a number: the verifier computes with no pointer */
-	bpf_core_read(&level, sizeof(level), &((struct pid *)pid)->level);
-	bpf_core_read(&pid, sizeof(pid), &child->thread_pid);
-	at = pid + bpf_core_field_offset(struct pid, numbers) + sizeof(struct upid) * level;
-	return (__s32)KREAD(struct upid, at, nr);
+	return (__s32)pid_at(KREAD(struct task_struct, child, thread_pid), level);
 }
 
-/* Runs in the parent. Who waits for a vfork's child can get a tracer meanwhile. */
-static __always_inline void fork_begun(struct task_struct *child, __u64 clone_flags)
+/* Runs in the parent, which is recorded and a program's. Who waits for a vfork's child can get a tracer meanwhile. */
+static __always_inline void fork_begun(struct task *t, struct task_struct *task, struct task_struct *child, __u64 clone_flags)
 {
-	struct task_struct *task = this_task();
 	struct pt_regs *regs;
-	struct task *t;
 	__u32 abi, nr;
 
 	if (!task->ptrace && !(clone_flags & CLONE_VFORK_))
-		return;
-	if ((task->flags & PF_NOT_USER) || !task_in_scope(bpf_get_current_task_btf(), &t) || !t)
 		return;
 	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	nr = arch_nr(task, regs, &abi);

@@ -19,7 +19,6 @@
 #define HOSTTRAIL_HOOKS_BPF_H
 
 #define OBJECT_NONE 0xffff
-#define SB_KERNMOUNT_ (1u << 22)
 
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;

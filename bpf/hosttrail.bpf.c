@@ -34,6 +34,7 @@
 #include "bpf/tls_socket.bpf.h"
 #include "bpf/tls_who.bpf.h"
 #include "bpf/tls_hello.bpf.h"
+#include "bpf/tls_mapped.bpf.h"
 #include "bpf/syscall.bpf.h"
 #include "bpf/hooks.bpf.h"
 #include "bpf/process.bpf.h"

@@ -142,20 +142,39 @@ static __always_inline void header_fill(struct ht_event *h, __u32 kind, __u32 cl
 	h->tgid = task->tgid;
 }
 
-/* The number of a struct pid in its own, innermost namespace. */
-static __always_inline __u32 pid_in_ns(__u64 pid)
+static __always_inline __u64 upid_at(__u64 pid, __u32 level)
 {
-	__u32 level = KREAD(struct pid, pid, level);
-	__u32 nr = 0;
-
-	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)(pid + bpf_core_field_offset(struct pid, numbers) +
-							(__u64)(level & 63) * bpf_core_type_size(struct upid)));
-	return nr;
+	return pid + bpf_core_field_offset(struct pid, numbers) + (__u64)(level & 63) * bpf_core_type_size(struct upid);
 }
 
-static __always_inline void ident_process(struct ht_ident *d)
+/* The number of a struct pid in the namespace at a level. */
+static __always_inline __u32 pid_at(__u64 pid, __u32 level)
 {
-	struct task_struct *task = this_task();
+	return KREAD(struct upid, upid_at(pid, level), nr);
+}
+
+/* The same in its own, innermost one. */
+static __always_inline __u32 pid_in_ns(__u64 pid)
+{
+	return pid_at(pid, KREAD(struct pid, pid, level));
+}
+
+/* Behind the name lie zeros, as everybody who sets one leaves them. */
+static __always_inline void comm_copy(char *comm, struct task_struct *task)
+{
+	__u64 at = (__u64)task->comm;
+
+	if (!ht_have_cast) {
+		bpf_get_current_comm(comm, HT_COMM_LEN);
+		return;
+	}
+	((__u64 *)comm)[0] = KREAD_PTR(at);
+	((__u64 *)comm)[1] = KREAD_PTR(at + 8);
+	comm[HT_COMM_LEN - 1] = 0;
+}
+
+static __always_inline void ident_process(struct ht_ident *d, struct task_struct *task)
+{
 	struct task_struct *parent = task->real_parent;
 	struct signal_struct *sig = task->signal;
 	__u64 sid = (__u64)sig->pids[PIDTYPE_SID];
@@ -166,12 +185,12 @@ static __always_inline void ident_process(struct ht_ident *d)
 	d->parent_start = parent->group_leader->start_boottime;
 	d->tid_ns = pid_in_ns((__u64)task->thread_pid);
 	d->tgid_ns = pid_in_ns((__u64)sig->pids[PIDTYPE_TGID]);
-	bpf_probe_read_kernel(&d->sid, 4, (void *)(sid + bpf_core_field_offset(struct pid, numbers)));
+	d->sid = pid_at(sid, 0);
 	d->loginuid = task->loginuid.val;
 	d->audit_session = task->sessionid;
 	d->seccomp_mode = task->seccomp.mode;
 	d->no_new_privs = task->atomic_flags & 1;	/* PFA_NO_NEW_PRIVS */
-	bpf_get_current_comm(d->comm, sizeof(d->comm));
+	comm_copy(d->comm, task);
 	if (tty) {
 		__u64 drv = KREAD(struct tty_struct, tty, driver);
 
@@ -247,20 +266,17 @@ static __always_inline void ident_cred(struct scratch *s, struct ht_ident *d, co
 	d->uid_in_ns = uid_in_ns(s, ns, d->euid);
 	d->ns_user = KREAD(struct user_namespace, ns, ns.inum);
 	d->ngroups = KREAD(struct group_info, groups, ngroups);
-	bpf_probe_read_kernel(d->groups, d->ngroups >= HT_GROUPS_SHOWN ? sizeof(d->groups) : d->ngroups * 4,
-			      (void *)(groups + bpf_core_field_offset(struct group_info, gid)));
+	if (d->ngroups)
+		bpf_probe_read_kernel(d->groups, d->ngroups >= HT_GROUPS_SHOWN ? sizeof(d->groups) : d->ngroups * 4,
+				      (void *)(groups + bpf_core_field_offset(struct group_info, gid)));
 }
 
-static __always_inline void ident_namespaces(struct ht_ident *d)
+static __always_inline void ident_namespaces(struct ht_ident *d, struct task_struct *task)
 {
-	struct task_struct *task = this_task();
 	struct nsproxy *ns = task->nsproxy;
-	__u64 pid = (__u64)task->thread_pid, upid, pid_ns = 0;
+	__u64 pid = (__u64)task->thread_pid;
 
-	upid = pid + bpf_core_field_offset(struct pid, numbers) +
-	       (KREAD(struct pid, pid, level) & 63) * bpf_core_type_size(struct upid);
-	bpf_probe_read_kernel(&pid_ns, 8, (void *)(upid + bpf_core_field_offset(struct upid, ns)));
-	d->ns_pid = KREAD(struct pid_namespace, pid_ns, ns.inum);
+	d->ns_pid = KREAD(struct pid_namespace, KREAD(struct upid, upid_at(pid, KREAD(struct pid, pid, level)), ns), ns.inum);
 	if (!ns)
 		return;
 	d->ns_mnt = KREAD(struct mnt_namespace, ns->mnt_ns, ns.inum);
@@ -277,9 +293,8 @@ struct cgroup_walk {
 };
 
 /* One name of a cgroup's path; the root has no parent and no name. */
-static long cgroup_step(__u32 i, void *ctx)
+static __always_inline long cgroup_up(struct cgroup_walk *c)
 {
-	struct cgroup_walk *c = ctx;
 	__u64 kn = c->kn, up;
 	__u32 pos = c->s->pos;
 	long n;
@@ -293,6 +308,22 @@ static long cgroup_step(__u32 i, void *ctx)
 	c->s->pos = pos + n;
 	c->kn = up;
 	return 0;
+}
+
+static long cgroup_step(__u32 i, void *ctx)
+{
+	return cgroup_up(ctx);
+}
+
+#define CGROUP_FIRST 3	/* names, without the loop, whose rounds are calls */
+
+static __always_inline void cgroup_names(struct cgroup_walk *c)
+{
+#pragma unroll
+	for (int i = 0; i < CGROUP_FIRST; i++)
+		if (cgroup_up(c))
+			return;
+	bpf_loop(64, cgroup_step, c, 0);
 }
 
 /*
@@ -347,10 +378,9 @@ static __always_inline __u64 cgroup_above(__u64 cg, __u32 i)
 	return cgroup_id_of(KREAD_PTR(cg + bpf_core_field_offset(struct cgroup, ancestors) + 8 * (i + 1)));
 }
 
-static __always_inline void cgroup_emit(struct scratch *s)
+static __always_inline void cgroup_emit(struct scratch *s, __u64 kn)
 {
-	struct task_struct *task = this_task();
-	struct cgroup_walk c = { .s = s };
+	struct cgroup_walk c = { .s = s, .kn = kn };
 	__u32 pos = s->pos;
 	struct ht_field *f;
 
@@ -362,8 +392,7 @@ static __always_inline void cgroup_emit(struct scratch *s)
 	f->role = 0;
 	f->flags = 0;
 	s->pos = pos + sizeof(*f);
-	c.kn = cgroup_shown(task->cgroups);
-	bpf_loop(64, cgroup_step, &c, 0);
+	cgroup_names(&c);
 	f->len = s->pos - pos - sizeof(*f);
 	if (s->pos <= OUT_MAX - 8)
 		*(__u64 *)(s->b + s->pos) = 0;
@@ -373,15 +402,16 @@ static __always_inline void cgroup_emit(struct scratch *s)
 /* Builds the identity of the current task in s->b and sends it to the ring of class and CPU. 0 if it went. */
 __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
 {
-	struct task_struct *task = this_task();
+	struct task_struct *task;
 	struct ht_counters *c;
 	struct mm_struct *mm;
 	struct ht_ident *d;
-	__u64 exe = 0;
+	__u64 exe = 0, kn;
 	int r;
 
 	if (!s)
 		return -1;
+	task = task_of(s);
 	c = counters_of(class, cpu);
 	if (!c)
 		return -1;
@@ -390,20 +420,23 @@ __noinline int ident_send(struct scratch *s, __u32 class, __u32 cpu, __u32 gen)
 	header_fill(&d->h, HT_EV_IDENT, class, cpu, task);
 	d->h.gen = gen;
 	s->pos = sizeof(*d);
-	ident_process(d);
+	ident_process(d, task);
 	ident_cred(s, d, &s->now);
-	ident_namespaces(d);
-	d->cgroup_id = cgroup_id_shown(task);
+	ident_namespaces(d, task);
+	kn = cgroup_shown(task->cgroups);
+	d->cgroup_id = KREAD(struct kernfs_node, kn, id);
 	mm = task->mm ?: task->active_mm;	/* of an exiting one: what it had, if another thread still has it */
 	if (mm)
 		exe = (__u64)mm->exe_file;
 	if (exe) {
 		inode_exe(KREAD(struct file, exe, f_inode), &d->exe);
-		if (!exe_kept_emit(s, (__u64)mm, &d->exe))
+		if (!exe_kept_emit(s, (__u64)mm, &d->exe)) {
 			walk_emit(s, KREAD(struct file, exe, f_path.mnt), KREAD(struct file, exe, f_path.dentry),
 				  HT_ARG_TASK | HT_WALK_EXE << 8, 0);
+			s->exe_len = sizeof(struct ht_field) + ((((struct ht_field *)(d + 1))->len + 7) & ~7u);
+		}
 	}
-	cgroup_emit(s);
+	cgroup_emit(s, kn);
 	r = scratch_put(s, class, cpu, c);
 	if (r)
 		__sync_fetch_and_add(&c->ident_lost, 1);
@@ -467,12 +500,13 @@ __noinline int ident_ahead(__u32 call)
 /* The least that tells who, in s->wait.min; a function of its own, for the room on the stack. */
 __noinline int idmin_fill(struct scratch *s, __u32 cause)
 {
-	struct task_struct *task = this_task();
+	struct task_struct *task;
 	struct ht_idmin *d;
 	__u64 cred;
 
 	if (!s)
 		return 0;
+	task = task_of(s);
 	d = &s->wait.min;
 	cred = s->cred ? s->cred : (__u64)task->cred;
 
@@ -488,7 +522,7 @@ __noinline int idmin_fill(struct scratch *s, __u32 cause)
 	d->audit_session = task->sessionid;
 	d->cause = cause;
 	d->cgroup_id = cgroup_id_shown(task);
-	bpf_get_current_comm(d->comm, sizeof(d->comm));
+	comm_copy(d->comm, task);
 	return 0;
 }
 

@@ -142,9 +142,12 @@ struct task {
 	__u32 others_of;	/* OTHERS_*: what was nobody else's then */
 	__u8 twice_of;		/* a bit for each operation of the call at hand that was read when it was entered */
 	__u8 twice_alone;	/* nobody else had the memory then */
-	__u16 pad2;
+	__u16 born;		/* its own beginning, which looks like a fork that returns 0, is behind it */
 	__u64 twice[HT_OPS_MAX];	/* digests of what was there, see twice.bpf.h */
 	__u64 twice_writes;	/* ht_memory_writes before */
+	__u64 block[6];		/* arguments of the call behind a multiplexer as they were when it was entered, */
+	__u32 block_call;	/* and that call; 0: nothing is known */
+	__u32 block_nr;		/* of the multiplexer */
 	__u64 cloned;		/* flags of the task that it made last, as the kernel had them */
 };
 
@@ -248,7 +251,9 @@ struct scratch {
 	__u32 cut;		/* what flood_cut() said: 0, or whose the call is that is to be merged or cut */
 	__u32 was_shared;	/* somebody who is gone by now may have changed the descriptors */
 	__u32 unmapped;		/* the identity at hand is in a user namespace that has no map of uids yet */
-	__u32 pad3;
+	__u32 exe_len;		/* bytes of the field with the executable, which the identity just sent has first; 0: it has none */
+	__u64 writes;		/* the task's twice_writes; all ones: nothing is known */
+	__u64 cloned;		/* the task's */
 	__u32 twice_at[HT_OPS_MAX];	/* where an operation (STR, MEM) put its field, if it ran */
 	__u64 task;		/* whoever took the scratch: struct task_struct *, see task_of() */
 	__u64 content;		/* digest of such a call */
@@ -487,7 +492,9 @@ struct tls_judged {		/* what the task was when it was asked whether its TLS is r
 	__u64 exe, set, cgroup;
 	__u32 exec, euid;
 	__u32 who;		/* enum tls_who */
-	__u32 pad;
+	__u32 life;		/* as in a key; this and the next, which only an exec changes, are read here rather than all over the task */
+	__u64 start;
+	__u32 tid, tgid;
 };
 
 struct tls_glob {		/* patterns that are compared with a text; not on the stack, of which the verifier knows too much */
@@ -521,24 +528,29 @@ struct tls_scan {		/* through the bytes of a call; not on the stack, of which th
 	__u8 pad[2];
 };
 
-struct tls_task {
-	struct tls_glob glob;
+struct tls_task {		/* what each small call needs comes first, side by side */
 	struct tls_judged judged;
-	struct compared now;	/* what the task is, when its identity is asked for */
-	__u64 epoch;		/* the reader that knows it by gen */
-	__u32 gen, pad;
+	struct tls_open open;
+	__u64 epoch;		/* the reader that knows the task as it `was` by gen, which lies at gen_at in struct task as long as nobody makes it another one */
+	__u64 gen_at;
+	struct compared was;
+	__u32 gen;
+	__u32 next;		/* of wrote is written next */
+	__u64 recv_buf;		/* where the last read outside a library's function put the bytes */
+	__s32 recv_fd;
+	__u32 pad;
+	struct compared now;	/* and now; where single words can be read, not used */
+	struct tls_glob glob;
 	struct tls_sock_key flowed;	/* the socket of which that is to be said */
 	struct tls_watch watch;	/* the call at hand */
 	struct tls_scan scan;
 	struct tls_found at;	/* the socket of the call at hand; ino 0: it is on none */
-	struct tls_open open;
+	struct tls_open call;	/* the function at hand, where that is not enough; not on the stack, of which older kernels have too little */
+	struct tls_sock_key past;	/* the last one that was found judged, which it stays */
 	struct tls_open fields;	/* header fields of a stream whose number is not known yet */
 	struct tls_piece piece;	/* the bytes of the call that returns */
 	struct tls_conn fresh;	/* a connection that is made */
 	struct tls_wrote wrote[TLS_WROTE];
-	__u32 next;		/* of these is written next */
-	__s32 recv_fd;		/* the last read outside a library's function, and where it put the bytes */
-	__u64 recv_buf;
 	__u64 half[2];		/* by enum ht_tls_dir: the object of which one half was used last, where each has its own */
 };
 
@@ -548,6 +560,13 @@ struct {
 	__type(key, int);
 	__type(value, struct tls_task);
 } tls_tasks SEC(".maps");
+
+struct {				/* of many files those that were not met for long go: told once more, which costs an entry and misses none */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct ht_tls_file);
+	__type(value, __u64);
+} tls_told SEC(".maps");
 
 struct tls_go {			/* goroutines change threads */
 	__u64 g;

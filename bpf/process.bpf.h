@@ -30,20 +30,23 @@ static __always_inline void files_give(struct task_struct *child)
 SEC("tp_btf/task_newtask")
 int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_flags)
 {
-	struct task *t, *c;
+	struct task_struct *task = this_task();
+	struct task *t = NULL, *c;
 	struct ht_shared *w;
 	struct ht_counters *n;
 
-	exe_inherit((__u64)bpf_get_current_task_btf()->mm, (__u64)child->mm);
-	if (!(this_task()->flags & PF_NOT_USER) && task_in_scope(bpf_get_current_task_btf(), &t) && t)
+	exe_inherit((__u64)task->mm, (__u64)child->mm);
+	if (task->flags & PF_NOT_USER) {
+		if (ht_scope == HT_SCOPE_TREE)
+			t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	} else if (task_in_scope(bpf_get_current_task_btf(), &t) && t) {
 		t->cloned = clone_flags;
-	fork_begun(child, clone_flags);
+		t->born = 1;
+		fork_begun(t, task, child, clone_flags);
+	}
 	if ((clone_flags & (CLONE_FILES_ | CLONE_THREAD_)) == CLONE_FILES_)
 		files_give(child);
-	if (ht_scope != HT_SCOPE_TREE)
-		return 0;
-	t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
-	if (!t || !(t->flags & HT_TASK_MARKED))
+	if (ht_scope != HT_SCOPE_TREE || !t || !(t->flags & HT_TASK_MARKED))
 		return 0;
 	c = bpf_task_storage_get(&tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c) {	/* its calls are not recorded: that much is known and counted */
@@ -72,7 +75,7 @@ static __always_inline long argv_copy(struct scratch *s, __u32 at, __u32 n, __u6
 /* The new program's arguments, as they lie on its stack: all, or as much of both ends as there is room for. */
 static __always_inline void stack_argv_emit(struct scratch *s)
 {
-	struct task_struct *task = this_task();
+	struct task_struct *task = task_of(s);
 	struct ht_field *f = field_open(s, HT_FIELD_ARGV, HT_ARG_TASK, 16);
 	__u32 at = s->pos + sizeof(*f) + 8, room, n, half = 0;
 	struct mm_struct *mm = task->mm;
@@ -97,23 +100,47 @@ static __always_inline void stack_argv_emit(struct scratch *s)
 	}
 	if (half)
 		f->flags = HT_FIELD_F_CUT;
+	if (twice_foreign(s))	/* another process can reach the new memory since before it was whole */
+		f->flags |= HT_FIELD_F_SHARED;
 	n += half;
 	barrier_var(n);
 	if (n <= HT_ARGV_MAX)
 		field_close(s, f, n + 8);
 }
 
+#define EXE_AGAIN (sizeof(struct ht_ident) - sizeof(struct ht_call))
+
+/* The identity that was just sent begins its fields with the executable's, where they lie still: the event's first is the same. */
+static __always_inline void exec_exe_again(struct scratch *s)
+{
+	__u32 n = s->exe_len;
+
+	s->exe_len = 0;
+	if (!n || s->pos != sizeof(struct ht_call))
+		return;
+	barrier_var(n);		/* else both tests become one of n - 1, which 6.1 cannot follow */
+	if (n > EXE_AGAIN || bpf_probe_read_kernel(s->b + sizeof(struct ht_call), n, s->b + sizeof(struct ht_ident)))
+		return;
+	s->pos = sizeof(struct ht_call) + n;
+	s->exe_len = n;
+}
+
 __noinline int exec_fields(struct scratch *s)
 {
-	struct task_struct *task = this_task();
-	struct fs_struct *fs = task->fs;
-	struct mm_struct *mm = task->mm;
+	struct task_struct *task;
+	struct fs_struct *fs;
+	struct mm_struct *mm;
 	__u64 exe, mnt, dentry;
 
-	if (!s || !mm || !fs)
+	if (!s)
+		return 0;
+	task = task_of(s);
+	fs = task->fs;
+	mm = task->mm;
+	if (!mm || !fs)
 		return 0;
 	exe = (__u64)mm->exe_file;
-	if (exe)
+	if (exe && !s->exe_len)
 		walk_emit(s, KREAD(struct file, exe, f_path.mnt), KREAD(struct file, exe, f_path.dentry),
 			  HT_ARG_TASK | HT_WALK_EXE << 8, 0);
 	mnt = (__u64)fs->pwd.mnt;
@@ -126,7 +153,7 @@ __noinline int exec_fields(struct scratch *s)
 /* The call as it was entered; the registers of now are the new program's. */
 static __always_inline void exec_call(struct task *t, struct task_struct *task, struct call_in *in)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct pt_regs *regs;
 	__u32 call, nr;
 
 	in->flags = HT_EV_F_EXEC;
@@ -136,6 +163,7 @@ static __always_inline void exec_call(struct task *t, struct task_struct *task, 
 		in->call = t->exec.call;
 		return;
 	}
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	nr = arch_nr(task, regs, &in->abi);
 	in->abi = arch_exec_abi(nr, in->abi);
 	call = call_index(nr, in->abi) & HT_INDEX_MASK;
@@ -156,6 +184,8 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!task_in_scope(task, &t))
 		return 0;
 	exec_call(t, task, &in);
+	if (t)
+		t->born = 1;
 	if (t && (ARCH_EXEC_CHANGES_ABI || in.call || this_task()->ptrace))
 		exec_begun(t);
 	if (!in.call)
@@ -172,7 +202,9 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	}
 	if (!s)
 		return 0;
+	s->exe_len = 0;
 	record_body(s, t, n, HT_CAUSE_STORAGE);
+	exec_exe_again(s);
 	kstr_emit(s, HT_FIELD_KSTR, 0, (__u64)bprm->filename);
 	if (bprm->interp != bprm->filename)
 		kstr_emit(s, HT_FIELD_KSTR, 1, (__u64)bprm->interp);
@@ -182,7 +214,7 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	return 0;
 }
 
-/* Tells the agent that a process is gone. Not counted: nothing is lost with it but a hint, for which a pressed ring has no room. */
+/* Tells the agent that a process is gone, where no call that it ended in does. Not counted: nothing is lost with it but a hint, for which a pressed ring has no room. */
 static __noinline int exit_notice(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -200,7 +232,7 @@ static __noinline int exit_notice(void)
 /* Does the task end in another call than the one that is held? Then it has left that one. */
 static __always_inline bool exit_leaves(struct task *t, struct task_struct *task, struct pt_regs *regs, __u32 nr, __u32 abi)
 {
-	if (!t->held.call || !arch_in_call(task, regs) || call_index_of(nr, abi) == HT_INDEX_RESTART)
+	if (!t->held.call || !arch_in_call(task, regs) || (held_goes_on(t) && call_index_of(nr, abi) == HT_INDEX_RESTART))
 		return false;
 	arch_args(regs, abi, t->args);
 	return !held_is(&t->held, nr, abi, t->args);
@@ -233,7 +265,10 @@ static __always_inline bool exit_found(struct task *t, struct task_struct *task,
 	return look_behind(in, t->args);
 }
 
-/* The call that the task is in, if any: exit itself, or one that death cut short. A function of its own: its stack is not begun_close()'s, too. */
+/*
+ * The call that the task is in, if any: exit itself, or one that death cut short. A function of its own: its stack is not begun_close()'s, too.
+ * 1: it says that the process is gone.
+ */
 static __noinline int exit_call(struct task *t, struct task_struct *task, struct pt_regs *regs, __u32 nr, __u32 abi)
 {
 	struct call_in in = { .nr = nr, .abi = abi, .flags = HT_EV_F_IN_CALL };
@@ -248,7 +283,10 @@ static __noinline int exit_call(struct task *t, struct task_struct *task, struct
 	} else if (!exit_found(t, task, regs, &in, &args, left)) {
 		return 0;
 	}
-	return record_call(t, &in, regs, args);
+	if (!task->signal->live.counter)
+		in.flags |= HT_EV_F_GROUP_DEAD;
+	record_call(t, &in, regs, args);
+	return in.flags & HT_EV_F_GROUP_DEAD;
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -256,8 +294,8 @@ int BPF_PROG(ht_exit, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct ht_shared *w = shared_words();
+	__u32 nr, abi, said = 0;
 	struct task *t;
-	__u32 nr, abi;
 
 	if (!task_in_scope(task, &t))
 		return 0;
@@ -267,8 +305,8 @@ int BPF_PROG(ht_exit, struct task_struct *task)
 	if (t && exit_leaves(t, task, regs, nr, abi))
 		held_left();
 	if (!(task->flags & PF_NOT_USER) && !task->worker_private)	/* io_uring's workers take the flag off before they leave */
-		exit_call(t, task, regs, nr, abi);
-	if (!task->signal->live.counter)
+		said = exit_call(t, task, regs, nr, abi);
+	if (!said && !task->signal->live.counter)
 		exit_notice();
 	if (w && t && (t->flags & HT_TASK_MARKED)) {
 		t->flags &= ~HT_TASK_MARKED;

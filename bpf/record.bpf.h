@@ -242,6 +242,8 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 	s->c.task_calls = t ? ++t->calls : 0;
 	s->evflags = in->flags | supervised(t, in);
 	s->was_shared = t && files_were_shared(t, task_of(s));
+	s->writes = t ? t->twice_writes : ~0ull;
+	s->cloned = t ? t->cloned : 0;
 	return s;
 }
 
@@ -289,7 +291,7 @@ static __always_inline int record_call(struct task *t, const struct call_in *in,
 	nops = desc_of(in->call)->nops;
 	for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
 		op_run(s, i);
-	if (desc_of(in->call)->flags & (HT_CALL_F_TWICE | HT_CALL_F_FORK))
+	if (desc_of(in->call)->flags & (t ? HT_CALL_F_TWICE | HT_CALL_F_FORK : HT_CALL_F_TWICE))
 		twice_check(s);
 	if (arch_multiplexer(in->nr, in->abi))
 		twice_behind(s);

@@ -137,6 +137,14 @@ static __always_inline __u64 rules_of_call(const volatile struct ht_rules *r, bo
 	return flags & OPEN_PATH || !(flags & OPEN_CHANGES) ? reads | changes : changes;
 }
 
+/* Could others have exchanged what a descriptor stands for? That is compared with what was asked for: by the agent. */
+static __always_inline bool rules_shared(const struct task *t)
+{
+	struct task_struct *task = this_task();
+
+	return files_shared(task) || t->ended != task->signal->sum_sched_runtime || (t->foreign && t->foreign == (__u64)task->files);
+}
+
 /* A call that came back, its arguments in t->args: can no selector want it? */
 static __noinline bool unwanted(struct task *t, __u32 set, __s64 ret)
 {
@@ -151,8 +159,10 @@ static __noinline bool unwanted(struct task *t, __u32 set, __s64 ret)
 	if (!may || may & ~r->walked)
 		return !may;
 	barrier_var(arg);
-	if (arg == HT_ARG_RET)		/* what may have been exchanged is compared with what was asked for: by the agent */
-		return !failed && !files_shared(this_task()) && !rules_want_file(ret, may);
+	if (rules_shared(t))
+		return false;
+	if (arg == HT_ARG_RET)
+		return !failed && !rules_want_file(ret, may);
 	if (arg > 5)
 		return false;
 	barrier_var(arg);

@@ -103,6 +103,12 @@ static __always_inline int restart_hold(struct task *t, const struct call_in *in
 	return ht_exit_has_mm ? 0 : in->call;	/* a signal stopped it, perhaps the last one */
 }
 
+/* Does restart_syscall go on with the held call? Any program can make that one, in a handler, say. */
+static __always_inline bool held_goes_on(const struct task *t)
+{
+	return t->held.call && t->held.code == -ERESTART_RESTARTBLOCK;
+}
+
 /* A result while a call is held: is it that call's? */
 static __always_inline void restart_join(struct task *t, struct call_in *in, struct pt_regs *regs)
 {
@@ -110,6 +116,8 @@ static __always_inline void restart_join(struct task *t, struct call_in *in, str
 
 	arch_args(regs, in->abi, args);
 	if (in->call == HT_INDEX_RESTART) {
+		if (!held_goes_on(t))
+			return;
 		in->nr = t->held.nr;
 		in->call = t->held.call;
 	} else if (!held_is(&t->held, in->nr, in->abi, args)) {
@@ -206,6 +214,54 @@ static __noinline int exec_ended(void)
 }
 #endif
 
+/*
+ * The arguments of the call behind a multiplexer that ends, which are in t->args: those of its entry are nearer to what the kernel took. HT_EV_F_* of what
+ * differs; also where they can no longer be read.
+ */
+static __noinline __u32 block_entered(struct task *t, struct call_in *in)
+{
+	__u32 call = t->block_call, differs = 0;
+
+	t->block_call = 0;
+	if (!call || t->block_nr != in->nr)
+		return 0;
+	for (int i = 0; i < 6; i++)
+		differs |= t->block[i] != t->args[i];
+	in->call = call & HT_INDEX_MASK;
+	__builtin_memcpy(t->args, t->block, sizeof(t->args));
+	return differs ? HT_EV_F_CHANGED | HT_EV_F_DOUBTED : 0;
+}
+
+/* look_behind(), and what the block said when the call was entered. */
+static __always_inline bool look_behind_block(struct task *t, struct call_in *in)
+{
+	if (!look_behind(in, t->args))
+		return false;
+	if (arch_multiplexer(in->nr, in->abi))
+		in->flags |= block_entered(t, in);
+	return true;
+}
+
+/*
+ * A fork or an exec returns 0: is that the child's return, or the end of an exec that sched_process_exec recorded? Else nothing was made: the kernel was
+ * only asked (AT_EXECVE_CHECK), or somebody answered in its place.
+ */
+static __always_inline bool zero_is_done(struct task *t, __u32 flags)
+{
+	bool done;
+
+	if (!t)
+		return true;
+	if (flags & HT_CALL_F_EXEC) {
+		done = t->is_begun && t->begun.abi == HT_ABI__MAX;
+		t->is_begun = done ? 0 : t->is_begun;
+		return done;
+	}
+	done = !t->born && !t->is_begun;
+	t->born = 1;
+	return done;
+}
+
 /* A captured call came back. Returns one for which ident_ahead() is due, or 0, and BEGUN_DUE or HELD_DUE: here the stack is too
  * deep for any. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
@@ -217,12 +273,9 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	__u32 rules, due = 0;
 	struct task *t;
 
-	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)) && !(ARCH_FIRST_CHANGES && arch_refused(task, regs))) {	/* the child's return; an exec that sched_process_exec recorded */
-		if ((flags & HT_CALL_F_EXEC) && task_in_scope(task, &t) && t)
-			t->is_begun = 0;
-		return 0;
-	}
 	if (!task_in_scope(task, &t))
+		return 0;
+	if (ret == 0 && (flags & (HT_CALL_F_FORK | HT_CALL_F_EXEC)) && !(ARCH_FIRST_CHANGES && arch_refused(task, regs)) && zero_is_done(t, flags))
 		return 0;
 	if (ht_hooked && t && t->object) {
 		if (t->object_gen == ht_captured_gen && t->object_of == call_mark(regs))	/* else of one whose end was missed */
@@ -247,7 +300,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 			if (!(flags & HT_CALL_F_LASTING)) {
 				if (in.call != HT_INDEX_RESTART)
 					return restart_hold(t, &in, regs) | due;
-				if (t->held.call) {
+				if (held_goes_on(t)) {
 					t->held.code = ret;
 					t->held.restarts++;
 				}
@@ -268,7 +321,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 			if (!args)
 				arch_args(regs, in.abi, t->args);
 			args = t->args;
-			if (!look_behind(&in, t->args) || filtered(t, in.call, ret, in.abi, t->args))
+			if (!look_behind_block(t, &in) || filtered(t, in.call, ret, in.abi, t->args))
 				return due;
 		}
 		rules = ht_rules_of[in.call & HT_INDEX_MASK];
@@ -297,8 +350,16 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 		return 0;
 #endif
 	call = call_index(nr, abi);
-	if (!(call & (HT_INDEX_MASK | HT_INDEX_TLS)))
+	if (!(call & (HT_INDEX_MASK | HT_INDEX_TLS | HT_INDEX_MAP)))
 		return 0;
+	if (ht_tls_on && (call & HT_INDEX_MAP)) {
+		__u64 mapped = tls_mapped(regs, ret, nr, abi);
+
+		if (mapped && tls_who(0) == TLS_WANTED)
+			tls_map_tell(mapped, ret);
+		if (!(call & HT_INDEX_MASK))
+			return 0;
+	}
 	if (ht_tls_on && (call & HT_INDEX_TLS)) {
 		if (tls_returned(ret))
 			tls_say_flowed(tls_identity(0));
@@ -389,9 +450,12 @@ static __always_inline void send_seen(struct task_struct *task, struct task *t, 
 	arch_args(regs, abi, t->args);
 	if (arch_multiplexer(nr, abi)) {
 		behind = arch_behind(nr, t->args, &none);
+		t->block_call = behind > 0 ? behind : 0;
+		t->block_nr = nr;
 		if (behind <= 0)
 			return;
 		call = behind & HT_INDEX_MASK;
+		__builtin_memcpy(t->block, t->args, sizeof(t->block));
 	}
 	if (desc_of(call)->flags & HT_CALL_F_NEWPEER)
 		send_entered(task, call, t->args, abi);
@@ -437,6 +501,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 			return TWICE_DUE | call;
 		}
 	} else if (t) {
+		t->twice_writes = *(volatile __u64 *)&ht_memory_writes;
 		t->exec.nr = nr;
 		t->exec.abi = abi;
 		t->exec.call = call;
@@ -471,16 +536,18 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 
 /*
  * A handler is about to run. Whether a held call comes back after it depends on how the call ended
- * and on SA_RESTART; if not, its EINTR is put into the registers without another sys_exit.
+ * and on SA_RESTART; if not, its EINTR is put into the registers without another sys_exit. A signal of another call, which the handler
+ * makes, or of the handler itself has other registers.
  */
 SEC("tp_btf/signal_deliver")
 int BPF_PROG(ht_signal_deliver, int sig, struct kernel_siginfo *info, struct k_sigaction *ka)
 {
 	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	__sighandler_t handler;
 	__s32 code;
 
-	if (!t || !t->held.call)
+	if (!t || !t->held.call || arch_sp(regs) != t->held.sp || !arch_interrupts(regs, t->held.nr, t->held.code))
 		return 0;
 	handler = ka->sa.sa_handler;
 	code = -t->held.code;

@@ -15,29 +15,9 @@
 #define TLS_ASK_ALWAYS 7	/* one of eight */
 #define TLS_CHUNKS (HT_TLS_CALL_MAX / HT_TLS_CHUNK + 4)
 #define TLS_STEPS 4096		/* frames and pieces of a call */
+#define TLS_SLICES 64		/* and slices */
 
 /* ---- who: the identity, once per generation, as for calls */
-
-/* What of the task's identity the ring has, if it is what it was: without the scratch, which is for what is new. 0: look. */
-static __noinline int tls_identity_still(struct tls_task *k, struct task_struct *task)
-{
-	struct task *t = k && task ? bpf_task_storage_get(&tasks, task, 0, 0) : NULL;
-	struct ht_shared *w = shared_words();
-
-	if (!k || !t || !w || t->epoch != w->epoch || !(t->delivered & 1ull << (ring_of(HT_CLASS_TLS, 0) & 63)))
-		return 0;
-	if (ht_have_cast) {
-		if (!t->gen || !compared_same(&t->was, task))
-			return 0;
-	} else {
-		compared_now(&k->now, &t->was, 0, task_read(task));
-		if (compared_differ(&k->now, &t->was))
-			return 0;
-	}
-	k->epoch = t->epoch;
-	k->gen = t->gen;
-	return k->gen;
-}
 
 /* The generation as of the last look, which is enough for an answer: whoever made a call is the task of its request. 0: look. */
 static __always_inline __u32 tls_identity_known(const struct tls_task *k)
@@ -45,6 +25,46 @@ static __always_inline __u32 tls_identity_known(const struct tls_task *k)
 	struct ht_shared *w = shared_words();
 
 	return k && w && k->epoch == w->epoch ? k->gen : 0;
+}
+
+/* Where no word can be read by itself. */
+static __noinline int tls_compared_same(struct tls_task *k, struct task_struct *task)
+{
+	if (!k || !task)
+		return 0;
+	compared_now(&k->now, &k->was, 0, task);
+	return !compared_differ(&k->now, &k->was);
+}
+
+/* The same if the task is what it was then: without the scratch, which is for what is new, and without asking for the rest of what is kept of it. */
+static __always_inline __u32 tls_identity_same(struct tls_task *k, struct task_struct *task)
+{
+	__u32 gen = tls_identity_known(k);
+
+	if (!gen || (__u32)KREAD(struct upid, k->gen_at, nr) != gen)	/* an int is what it begins with */
+		return 0;
+	return (ht_have_cast ? compared_same(&k->was, task) : tls_compared_same(k, task)) ? gen : 0;
+}
+
+static __noinline int tls_identity_still(struct tls_task *k, struct task_struct *task)
+{
+	return k && task ? tls_identity_same(k, task) : 0;
+}
+
+/* What was delivered is what the next calls are held against. */
+static __noinline int tls_identity_keep(struct task *t)
+{
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+
+	if (!t)
+		return 0;
+	if (k) {
+		k->was = t->was;
+		k->gen_at = (__u64)&t->gen;
+		k->epoch = t->epoch;
+		k->gen = t->gen;
+	}
+	return t->gen;
 }
 
 /* The generation that the ring knows this task by; 0: it could not be told. */
@@ -63,7 +83,7 @@ __noinline int tls_identity(__u32 pad)
 		return 0;
 	s->c.call = HT_CALL_UNKNOWN;
 	if (ident_deliver(s, t, HT_CLASS_TLS, cpu, n))
-		gen = t->gen;
+		gen = tls_identity_keep(t);
 	scratch_give(s);
 	return gen;
 }
@@ -167,13 +187,26 @@ static __always_inline void tls_piece_lost(struct tls_conn *c, struct tls_piece 
 		number_lost(n, HT_CAUSE_RING_FULL);
 }
 
-/* A frame is looked at, or a piece is sent. */
+/* The next slice is at hand. Its address and length lie where they were read to, for there is no room on the stack. */
+static __always_inline void tls_slice_next(struct tls_piece *p)
+{
+	if (!p->slices || bpf_probe_read_user(p->iov, sizeof(p->iov), (void *)p->slice)) {
+		p->slice = p->buf = 0;
+		return;
+	}
+	p->slices--;
+	p->slice += sizeof(p->iov);
+	p->buf = p->iov[0] - p->slice_end;
+	p->slice_end += p->iov[1];
+}
+
+/* A frame or a slice is looked at, or a piece is sent. */
 static long tls_step(__u32 i, void *ctx)
 {
 	const struct tls_pieces *on = ctx;
 	struct tls_conn *c = on->c;
 	struct tls_piece *p = on->p;
-	__u64 left, here;
+	__u64 left, here, most;
 	__u32 want = 0;
 
 	if (!c || !p)
@@ -185,6 +218,10 @@ static long tls_step(__u32 i, void *ctx)
 			tls_frames_end(&c->frames[p->dir & 1], p);
 		return p->at >= p->loud && p->seen >= p->n;
 	}
+	if (p->slice && p->at >= p->slice_end) {
+		tls_slice_next(p);
+		return 0;
+	}
 	left = p->loud - p->at;
 	here = p->off + p->at;
 	if (here < p->until) {
@@ -194,8 +231,11 @@ static long tls_step(__u32 i, void *ctx)
 		}
 		left = p->until - here;
 	} else if (p->buf && p->at < p->plain && p->sent < HT_TLS_CALL_MAX) {
-		want = p->plain - p->at;
-		if (p->plain - p->at > HT_TLS_CHUNK)
+		most = p->plain - p->at;
+		if (p->slice && p->slice_end - p->at < most)
+			left = most = p->slice_end - p->at;
+		want = most;
+		if (most > HT_TLS_CHUNK)
 			left = want = HT_TLS_CHUNK;
 	}
 	if (p->cut ? here >= p->until : tls_send(on, left, want))
@@ -351,6 +391,25 @@ static __always_inline void tls_unbound(struct tls_task *k, struct tls_conn *c, 
 		tls_wrote_add(k, key, n);
 }
 
+/* o->buf are o->len slices: from here on it is where the first one lies. The first TLS record may have that slice alone. */
+static __noinline int tls_slices(struct tls_open *o, struct tls_task *k, struct tls_conn *c)
+{
+	struct tls_piece *p;
+
+	if (!o || !k || !c)
+		return 0;
+	p = &k->piece;
+	p->slice = o->buf;
+	p->slices = o->len < TLS_SLICES ? o->len : TLS_SLICES;
+	p->iov[0] = p->iov[1] = 0;
+	if (o->len)
+		bpf_probe_read_user(p->iov, sizeof(p->iov), (void *)o->buf);
+	o->buf = p->iov[0];
+	if (p->iov[1] && !c->sock)
+		tls_wrote_add(k, &o->key, p->iov[1]);
+	return 0;
+}
+
 /*
  * All of o->len. What the reader does not want is asked for where it can be much: not for the first call of a run of HTTP's data of one direction, if it moves little,
  * which is nearly always a head; but for some of these too, because what follows an upgrade can be like that. What went into the ring, in words. Of k->piece,
@@ -373,7 +432,7 @@ static __noinline int tls_data(struct tls_open *o, struct tls_task *k, struct tl
 	p->off = __sync_fetch_and_add(&c->off[dir & 1], n);
 	first = p->off == c->run[dir & 1];
 	c->run[(dir & 1) ^ 1] = c->off[(dir & 1) ^ 1];
-	if (tls_foreign(c, dir, o->buf, n, p->off))
+	if (tls_foreign(c, dir, o->buf, p->slice ? p->iov[1] : n, p->off))
 		return 0;
 	p->until = p->streams = 0;
 	if (!first || !(c->flags & TLS_CONN_HTTP) || n >= TLS_ASK_FROM || !(c->seq & TLS_ASK_ALWAYS))
@@ -387,7 +446,8 @@ static __noinline int tls_data(struct tls_open *o, struct tls_task *k, struct tl
 		}
 	}
 	p->n = n;
-	p->buf = o->buf;
+	p->buf = p->slice ? 0 : o->buf;
+	p->slice_end = 0;
 	p->dir = dir;
 	p->lost = c->lost[(dir & 1) ^ 1];
 	p->at = p->plain = p->loud = p->seen = p->sent = 0;
@@ -400,11 +460,24 @@ static __noinline int tls_data(struct tls_open *o, struct tls_task *k, struct tl
 
 #define RUSTLS_OK 7000
 
+#define TLS_UNREAD (~0ull)
+
+/*
+ * A word of the program's memory, or TLS_UNREAD. A function of its own, for its stack is small: since 6.13 larger ones lie elsewhere, and what
+ * is copied there the kernel looks at longer (hardened usercopy).
+ */
+static __noinline __u64 tls_word(__u64 at)
+{
+	__u64 v = 0;
+
+	return bpf_probe_read_user(&v, sizeof(v), (void *)at) ? TLS_UNREAD : v;
+}
+
 /* How many bytes it was; 0: it failed, or has to be called again. */
 static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tls_func *d, const struct tls_open *o)
 {
-	__u64 ret = arch_func_result(regs, d->abi, d->done), n = 0;
-	bool said = d->abi == HT_TLS_ABI_C && o->done && !bpf_probe_read_user(&n, 8, (void *)o->done);
+	__u64 ret = arch_func_result(regs, d->abi, d->done), n = d->abi == HT_TLS_ABI_C && o->done ? tls_word(o->done) : TLS_UNREAD;
+	bool said = n != TLS_UNREAD;
 
 	switch (d->ok) {
 	case HT_TLS_OK_COUNT:
@@ -422,11 +495,26 @@ static __always_inline __u64 tls_result(struct pt_regs *regs, const struct ht_tl
 	case HT_TLS_OK_RUSTLS:
 		return (__u32)ret == RUSTLS_OK && said ? n : 0;
 	case HT_TLS_OK_RESULT_AT:
-		return said && !n && !bpf_probe_read_user(&n, 8, (void *)(o->done + 8)) ? n : 0;
+		n = said && !n ? tls_word(o->done + 8) : TLS_UNREAD;
+		return n != TLS_UNREAD ? n : 0;
 	case HT_TLS_OK_ALWAYS:
 		return o->len;
 	}
 	return 0;
+}
+
+/* The same of what is HT_TLS_COOKIE_PLAIN. */
+static __always_inline __u64 tls_result_plain(struct pt_regs *regs, __u64 cookie, const struct tls_open *o)
+{
+	__u64 ret = arch_func_result(regs, HT_TLS_ABI_C, 0);
+
+	if (cookie >> HT_TLS_COOKIE_DONE & 7) {
+		ret = (__u32)ret == 1 ? tls_word(o->done) : 0;
+		return ret != TLS_UNREAD ? ret : 0;
+	}
+	if (!(cookie & HT_TLS_COOKIE_LONG))
+		ret = (__u64)(__s64)(__s32)ret;
+	return (__s64)ret > 0 ? ret : 0;
 }
 
 /* What was cut of a call is one entry. */
@@ -454,10 +542,6 @@ static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_tas
 		return;
 	if (!c)
 		c = tls_conn_of(&o->key);
-	if (!k) {
-		tls_lose(c, dir, n);
-		return;
-	}
 	k->piece.cut = 0;
 	k->piece.pressed = tls_pressed();
 	if (k->piece.pressed) {
@@ -471,6 +555,9 @@ static __always_inline void tls_done(const struct ht_tls_func *d, struct tls_tas
 		gen = tls_identity_still(k, task);
 	if (o->buf && !gen && !k->piece.cut)
 		gen = tls_identity(0);	/* here, because the stacks of older kernels are not deep enough for it further in */
+	k->piece.slice = 0;
+	if (d->flags & HT_TLS_F_VECTOR)
+		tls_slices(o, k, c);
 	o->len = n;
 	o->task = (__u64)task;
 	k->piece.gen = gen;
@@ -569,26 +656,26 @@ static __always_inline bool tls_enter_c(struct tls_task *k, struct tls_open *o)
 
 #include "bpf/tls_fields.bpf.h"
 
-/* A function of C that reads or writes, of a TLS object: what its return needs is put where that looks, without a copy on the stack. */
-static __always_inline bool tls_enter_plain(struct pt_regs *regs, const struct ht_tls_func *d, struct tls_task *k, __u32 func, struct task_struct *task)
+/* HT_TLS_COOKIE_PLAIN: what its return needs is put where that looks, without a copy on the stack. */
+static __always_inline bool tls_enter_plain(struct pt_regs *regs, struct tls_task *k, __u64 cookie)
 {
+	__u32 done = cookie >> HT_TLS_COOKIE_DONE & 7;
 	struct tls_open *o = &k->open;
 	__u64 sp = arch_sp(regs), now = bpf_jiffies64();
-	__u32 life = tls_life(task);
-	bool nested = o->func && o->sp > sp && o->key.life == life && now - o->when < TLS_NESTED_FOR;
+	bool nested = o->func && o->sp > sp && o->key.life == k->judged.life && now - o->when < TLS_NESTED_FOR;
 
 	o->when = now;
 	if (nested)
 		return false;
-	o->key.obj = arch_func_arg(regs, HT_TLS_ABI_C, d->obj);
-	o->key.tgid = task->tgid;
-	o->key.life = life;
+	o->key.obj = arch_func_arg(regs, HT_TLS_ABI_C, 1);
+	o->key.tgid = k->judged.tgid;
+	o->key.life = k->judged.life;
 	o->sp = sp;
-	o->buf = arch_func_arg(regs, HT_TLS_ABI_C, d->buf);
-	o->len = arch_func_arg(regs, HT_TLS_ABI_C, d->len);
-	o->done = d->done ? arch_func_arg(regs, HT_TLS_ABI_C, d->done) : 0;
-	o->by = task->pid;
-	o->func = func;
+	o->buf = arch_func_arg(regs, HT_TLS_ABI_C, 2);
+	o->len = arch_func_arg(regs, HT_TLS_ABI_C, 3);
+	o->done = done ? arch_func_arg(regs, HT_TLS_ABI_C, done) : 0;
+	o->by = k->judged.tid;
+	o->func = cookie & HT_TLS_COOKIE_FUNC;
 	return true;
 }
 
@@ -598,7 +685,7 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool
 	__u32 func = cookie & HT_TLS_COOKIE_FUNC;
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct tls_open o = {};
+	struct tls_open *o;
 	struct tls_task *k;
 	struct tls_conn *c;
 	__u64 obj;
@@ -608,54 +695,55 @@ static __always_inline bool tls_entered(struct pt_regs *regs, __u64 cookie, bool
 	k = tls_in_scope(task);
 	if (!k)
 		return false;
-	if (d->abi == HT_TLS_ABI_C && (d->op == HT_TLS_READ || d->op == HT_TLS_WRITE) && !(d->flags & (HT_TLS_F_OBJ_REF | HT_TLS_F_SESSION)) &&
-	    !(cookie & HT_TLS_COOKIE_NO_RETURN))
-		return tls_enter_plain(regs, d, k, func, task_read(task));
-	o.func = func;
-	o.sp = arch_sp(regs);
-	o.by = task_read(task)->pid;
+	if (cookie & HT_TLS_COOKIE_PLAIN)
+		return tls_enter_plain(regs, k, cookie);
+	o = &k->call;
+	__builtin_memset(o, 0, sizeof(*o));
+	o->func = func;
+	o->sp = arch_sp(regs);
+	o->by = task_read(task)->pid;
 	obj = arch_func_arg(regs, d->abi, d->obj);
 	if ((d->flags & HT_TLS_F_OBJ_REF) && bpf_probe_read_user(&obj, 8, (void *)obj))
 		return false;
 	if (d->flags & HT_TLS_F_SESSION)
 		obj |= 1;	/* no pointer */
-	tls_key_fill(&o.key, obj, task_read(task));
+	tls_key_fill(&o->key, obj, task_read(task));
 	if (d->flags & HT_TLS_F_OBJ_REF)
-		tls_whole(&o.key, d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT);
+		tls_whole(&o->key, d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT);
 	if (d->op == HT_TLS_FREE) {
 		if (d->abi == HT_TLS_ABI_C)
-			tls_gone(&o.key);
+			tls_gone(&o->key);
 		else
-			tls_close_go(&o.key);
+			tls_close_go(&o->key);
 		return false;
 	}
 	if (d->op == HT_TLS_SET_FD) {
-		c = tls_conn_of(&o.key);
+		c = tls_conn_of(&o->key);
 		if (c)
 			c->fd = (__s32)arch_func_arg(regs, d->abi, d->buf);
 		return false;
 	}
 	if (d->op == HT_TLS_HANDSHAKE) {
-		c = tls_conn_of(&o.key);
+		c = tls_conn_of(&o->key);
 		if (c && !c->off[0] && !c->off[1])
 			c->flags |= TLS_CONN_FRESH;
 	}
 	if (d->op == HT_TLS_READ || d->op == HT_TLS_WRITE || d->op >= HT_TLS_H2_REQUEST)
-		o.buf = arch_func_arg(regs, d->abi, d->buf);
-	o.len = arch_func_arg(regs, d->abi, d->len);
+		o->buf = arch_func_arg(regs, d->abi, d->buf);
+	o->len = arch_func_arg(regs, d->abi, d->len);
 	if (d->done)
-		o.done = arch_func_arg(regs, d->abi, d->done);
+		o->done = arch_func_arg(regs, d->abi, d->done);
 	if (d->op >= HT_TLS_H2_REQUEST) {
-		tls_fields_enter(regs, d, &o);
+		tls_fields_enter(regs, d, o);
 		return true;
 	}
 	if (here && (cookie & HT_TLS_COOKIE_NO_RETURN)) {
-		tls_done(d, k, &o, o.len, task);
+		tls_done(d, k, o, o->len, task);
 		return false;
 	}
 	if (d->abi == HT_TLS_ABI_C)
-		return tls_enter_c(k, &o);
-	tls_enter_go(regs, d, &o);
+		return tls_enter_c(k, o);
+	tls_enter_go(regs, d, o);
 	return true;
 }
 
@@ -668,27 +756,32 @@ int ht_tls_entry(struct pt_regs *regs)
 
 /* ---- return */
 
-/* What the entry of the function that returns here left, which is taken away. */
-static __always_inline bool tls_opened_go(struct pt_regs *regs, const struct ht_tls_func *d, __u32 func, struct tls_open *ret_o)
+/* What the entry of the function that returns here left, which is taken away: k->call. Where there is no memory for k, its bytes are lost. */
+static __always_inline struct tls_task *tls_opened_go(struct pt_regs *regs, const struct ht_tls_func *d, struct tls_task *k, __u32 func, struct task_struct *task)
 {
-	struct tls_go g = { .g = arch_goroutine(regs, d->abi), .tgid = bpf_get_current_task_btf()->tgid, .func = func };
+	struct tls_go g = { .g = arch_goroutine(regs, d->abi), .tgid = task_read(task)->tgid, .func = func };
 	struct tls_open *open;
 
 	if (!g.g)
 		g.g = bpf_get_current_pid_tgid();
 	open = bpf_map_lookup_elem(&tls_gos, &g);
 	if (!open)
-		return false;
-	*ret_o = *open;
+		return NULL;
+	if (!k)		/* goroutines change threads */
+		k = bpf_task_storage_get(&tls_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (k)
+		k->call = *open;
+	else
+		tls_lose(bpf_map_lookup_elem(&tls_conns, &open->key), d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT, tls_result(regs, d, open));
 	bpf_map_delete_elem(&tls_gos, &g);
-	return true;
+	return k;
 }
 
-static __always_inline bool tls_opened_c(struct pt_regs *regs, struct tls_task *k, __u32 func, struct tls_open *ret_o)
+static __always_inline bool tls_opened_c(struct pt_regs *regs, struct tls_task *k, __u32 func)
 {
 	if (k->open.func != func || arch_sp(regs) < k->open.sp || arch_sp(regs) - k->open.sp > TLS_NEST_MAX)
 		return false;
-	*ret_o = k->open;
+	k->call = k->open;
 	k->open.func = 0;
 	return true;
 }
@@ -699,7 +792,7 @@ static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
 	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
 	struct task_struct *task;
 	struct tls_task *k;
-	struct tls_open o;
+	struct tls_open *o;
 
 	if (!d || (d->flags & HT_TLS_F_PEEK))
 		return;
@@ -712,17 +805,17 @@ static __always_inline void tls_left(struct pt_regs *regs, __u64 cookie)
 			tls_fields_return(regs, k, func);
 			return;
 		}
-		if (!tls_opened_c(regs, k, func, &o))
+		if (!tls_opened_c(regs, k, func))
 			return;
 	} else {
-		if (!tls_opened_go(regs, d, func, &o))
+		k = tls_opened_go(regs, d, k, func, task);
+		if (!k)
 			return;
-		if (!k)		/* goroutines change threads */
-			k = bpf_task_storage_get(&tls_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	}
-	tls_done(d, k, &o, cookie & HT_TLS_COOKIE_NO_RETURN ? o.len : tls_result(regs, d, &o), task);
+	o = &k->call;
+	tls_done(d, k, o, cookie & HT_TLS_COOKIE_NO_RETURN ? o->len : tls_result(regs, d, o), task);
 	if (d->abi != HT_TLS_ABI_C && d->op == HT_TLS_WRITE)
-		tls_written_go(&o.key);
+		tls_written_go(&o->key);
 }
 
 /* Room comes in sizes that the verifier knows; the compiler is not to make one call of all. */
@@ -749,15 +842,15 @@ static __always_inline struct ht_tls *tls_reserve_small(void *ring, __u32 want, 
  * An entry with all of the n bytes, in one piece. The ring's memory was the reader's last: its number is taken before, because no locked instruction
  * goes on before what was written has come, and all of its first lines are written to at once.
  */
-static __always_inline void tls_send_small(struct tls_conn *c, const struct tls_open *o, __u32 dir, __u32 gen, __u32 n, struct ht_counters *count, void *ring,
-					   struct task_struct *task)
+static __always_inline void tls_send_small(struct tls_conn *c, const struct tls_task *k, __u32 dir, __u32 gen, __u32 n, struct ht_counters *count, void *ring)
 {
-	__u64 off = __sync_fetch_and_add(&c->off[dir & 1], n), lost = c->lost[dir ^ 1], seq;
+	__u64 off = __sync_fetch_and_add(&c->off[dir & 1], n), lost = c->lost[dir ^ 1];
+	struct tls_head h = { .start = k->judged.start, .tid = k->judged.tid, .tgid = k->judged.tgid };
 	__u32 room = 0, len = n;
 	struct ht_tls *e;
 
 	c->run[dir ^ 1] = c->off[dir ^ 1];
-	seq = __sync_fetch_and_add(&c->seq, 1);
+	h.seq = __sync_fetch_and_add(&c->seq, 1);
 	e = tls_reserve_small(ring, n, &room);
 	if (!e) {
 		c->lost[dir & 1] = off + n;
@@ -765,35 +858,20 @@ static __always_inline void tls_send_small(struct tls_conn *c, const struct tls_
 		return;
 	}
 	((volatile __u8 *)e)[64] = ((volatile __u8 *)e)[128] = ((volatile __u8 *)e)[192] = 0;
-	e->h.kind = HT_EV_TLS;
-	e->h.flags = 0;
-	e->h.cpu = bpf_get_smp_processor_id();
-	e->h.class = HT_CLASS_TLS;
-	e->h.abi = 0;
-	e->h.len = sizeof(*e) + room;
+	h.time = bpf_ktime_get_boot_ns();
+	tls_head_put(e, c, HT_TLS_DATA, sizeof(*e) + room, &h);
 	e->h.gen = gen;
-	e->h.seq = seq;
-	e->h.start = task->start_boottime;
-	e->h.tid = task->pid;
-	e->h.tgid = task->tgid;
-	e->conn = c->id;
 	e->offset = off;
 	e->full = n;
 	e->captured = n;
-	e->what = HT_TLS_DATA;
 	e->dir = dir;
-	e->fault = 0;
-	e->fresh = !!(c->flags & TLS_CONN_FRESH);
-	e->by = o->by;
 	e->lost = lost;
-	e->held = e->body = 0;
-	e->h.time = bpf_ktime_get_boot_ns();
 	barrier_var(len);	/* what is compared must be what is used: 6.1 */
 	if (len > room) {
 		bpf_ringbuf_discard(e, 0);
 		return;
 	}
-	if (bpf_probe_read_user(e + 1, len, (void *)o->buf)) {
+	if (bpf_probe_read_user(e + 1, len, (void *)k->open.buf)) {
 		e->captured = 0;
 		e->fault = 1;
 	}
@@ -807,8 +885,7 @@ static __always_inline void tls_send_small(struct tls_conn *c, const struct tls_
  */
 __noinline int tls_left_small(struct pt_regs *regs, __u64 cookie)
 {
-	__u32 func = cookie & HT_TLS_COOKIE_FUNC, ring_key = ring_of(HT_CLASS_TLS, 0), dir, gen;
-	const struct ht_tls_func *d = bpf_map_lookup_elem(&tls_funcs, &func);
+	__u32 ring_key = ring_of(HT_CLASS_TLS, 0), dir = cookie & HT_TLS_COOKIE_WRITE ? HT_TLS_SENT : HT_TLS_RECEIVED, gen;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct ht_counters *count;
 	struct tls_open *o;
@@ -817,16 +894,15 @@ __noinline int tls_left_small(struct pt_regs *regs, __u64 cookie)
 	void *ring;
 	__u64 n;
 
-	if (!d || d->abi != HT_TLS_ABI_C || (d->op != HT_TLS_READ && d->op != HT_TLS_WRITE) || (d->flags & (HT_TLS_F_PEEK | HT_TLS_F_FOREIGN)) ||
-	    (cookie & HT_TLS_COOKIE_NO_RETURN))
+	if (!(cookie & HT_TLS_COOKIE_PLAIN))
 		return 0;
 	k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
 	if (!k)
 		return 1;
 	o = &k->open;
-	if (o->func != func || arch_sp(regs) < o->sp || arch_sp(regs) - o->sp > TLS_NEST_MAX)
+	if (o->func != (cookie & HT_TLS_COOKIE_FUNC) || arch_sp(regs) < o->sp || arch_sp(regs) - o->sp > TLS_NEST_MAX)
 		return 1;
-	n = tls_result(regs, d, o);
+	n = tls_result_plain(regs, cookie, o);
 	if (!n) {
 		o->func = 0;
 		return 1;
@@ -836,7 +912,6 @@ __noinline int tls_left_small(struct pt_regs *regs, __u64 cookie)
 	c = bpf_map_lookup_elem(&tls_conns, &o->key);
 	if (!c || (c->flags & (TLS_CONN_HTTP1 | TLS_CONN_FOREIGN)) != TLS_CONN_HTTP1)
 		return 0;
-	dir = d->op == HT_TLS_READ ? HT_TLS_RECEIVED : HT_TLS_SENT;
 	if (!c->sock && (c->fd >= 0 || (dir == HT_TLS_RECEIVED && k->recv_buf)))
 		return 0;
 	count = counters_of(HT_CLASS_TLS, bpf_get_smp_processor_id());
@@ -845,13 +920,13 @@ __noinline int tls_left_small(struct pt_regs *regs, __u64 cookie)
 		return 0;
 	if ((c->off[dir] != c->run[dir] || !(c->seq & TLS_ASK_ALWAYS)) && bpf_map_lookup_elem(&tls_wanted, &c->id))
 		return 0;
-	gen = c->flags & (TLS_CONN_ANSWERS << dir) ? tls_identity_known(k) : tls_identity_still(k, task);
+	gen = c->flags & (TLS_CONN_ANSWERS << dir) ? tls_identity_known(k) : tls_identity_same(k, task);
 	if (!gen)
 		return 0;
 	if (!c->sock && dir == HT_TLS_SENT)
 		tls_wrote_add(k, &o->key, n);
 	o->func = 0;
-	tls_send_small(c, o, dir, gen, n, count, ring, task_read(task));
+	tls_send_small(c, k, dir, gen, n, count, ring);
 	return 1;
 }
 
@@ -877,26 +952,44 @@ __noinline int tls_session_left(struct pt_regs *regs, __u64 cookie)
 	return 0;
 }
 
-/*
- * Both in one, from 6.13 on: the answer of the entry says whether the function's return is left alone (1), which then costs
- * nothing. Which of the two it is shows by where it is, not by bpf_session_is_return(), whose arguments differ between kernels;
- * nearly every return by where it is in its page.
- */
+/* Which of the two it is shows by where it is, not by bpf_session_is_return(), whose arguments differ between kernels; nearly every return by where it is in its page. */
+static __always_inline bool tls_session_begins(struct pt_regs *regs, __u64 cookie)
+{
+	return !((arch_ip(regs) ^ cookie >> HT_TLS_COOKIE_PLACE) & 0xfff) && bpf_get_func_ip(regs) == arch_ip(regs);
+}
+
+static __always_inline void tls_session_ends(struct pt_regs *regs, __u64 cookie)
+{
+	if (!tls_left_small(regs, cookie))
+		tls_session_left(regs, cookie);
+}
+
+/* Both in one, from 6.13 on: the answer of the entry says whether the function's return is left alone (1), which then costs nothing. */
 SEC("uprobe")
 int ht_tls_session(struct pt_regs *regs)
 {
 	__u64 cookie = bpf_get_attach_cookie(regs);
-	bool entry = !((arch_ip(regs) ^ cookie >> HT_TLS_COOKIE_PLACE) & 0xfff) && bpf_get_func_ip(regs) == arch_ip(regs), skip = entry;
+	struct tls_task *k;
+	bool skip;
 
-	if (entry && (cookie & HT_TLS_COOKIE_RETURN))
-		return !tls_in_scope(bpf_get_current_task_btf());
-	if (entry && !(cookie & HT_TLS_COOKIE_RET_INSN)) {
-		skip = !tls_session_entered(regs, cookie) || !(cookie & HT_TLS_COOKIE_PAIR);
-		if (!(cookie & HT_TLS_COOKIE_NO_RETURN))
-			return skip;
+	if (!tls_session_begins(regs, cookie)) {
+		tls_session_ends(regs, cookie);
+		return 0;
 	}
-	if (!tls_left_small(regs, cookie))
-		tls_session_left(regs, cookie);
+	if (cookie & HT_TLS_COOKIE_RETURN)
+		return !tls_in_scope(bpf_get_current_task_btf());
+	if (cookie & HT_TLS_COOKIE_RET_INSN) {
+		tls_session_ends(regs, cookie);
+		return 1;
+	}
+	if ((cookie & HT_TLS_COOKIE_PLAIN) && (cookie & HT_TLS_COOKIE_PAIR)) {
+		k = tls_in_scope_still(bpf_get_current_task_btf());
+		if (k)
+			return !tls_enter_plain(regs, k, cookie);
+	}
+	skip = !tls_session_entered(regs, cookie) || !(cookie & HT_TLS_COOKIE_PAIR);
+	if (cookie & HT_TLS_COOKIE_NO_RETURN)
+		tls_session_ends(regs, cookie);
 	return skip;
 }
 

@@ -228,12 +228,12 @@ static __always_inline int tls_fields_enter(struct pt_regs *regs, const struct h
 static __always_inline int tls_fields_return(struct pt_regs *regs, struct tls_task *k, __u32 func)
 {
 	__s32 stream = arch_func_result(regs, HT_TLS_ABI_C, 0);
-	struct tls_open o = k->fields;
+	struct tls_open *o = &k->fields;
 
-	if (o.func != func || arch_sp(regs) < o.sp || arch_sp(regs) - o.sp > TLS_NEST_MAX)
+	if (o->func != func || arch_sp(regs) < o->sp || arch_sp(regs) - o->sp > TLS_NEST_MAX)
 		return 0;
-	k->fields.func = 0;
-	return stream > 0 ? tls_fields_say(&o, (__u32)stream) : 0;
+	o->func = 0;
+	return stream > 0 ? tls_fields_say(o, (__u32)stream) : 0;
 }
 
 #endif

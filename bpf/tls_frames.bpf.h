@@ -39,6 +39,9 @@ struct tls_piece {
 	__u64 until;		/* in the stream: not wanted before that */
 	__u64 sent;
 	__u64 lost;		/* of the other direction */
+	__u64 slice;		/* the bytes lie in slices: where the next struct iovec is; 0: no, or no more are looked at */
+	__u64 iov[2];		/* the slice at hand, */
+	__u64 slice_end;	/* which the n bytes have up to here */
 	__u32 streams;		/* DATA on odd ones up to this is not wanted */
 	__u32 gen;
 	__u32 cut;		/* what flood_cut() said: nothing is sent */
@@ -46,7 +49,8 @@ struct tls_piece {
 	__u8 ready;		/* what is to be sent ends here, for now */
 	__u8 pressed;		/* the ring is */
 	__u8 gone;		/* something was cut */
-	__u8 pad[5];
+	__u8 slices;		/* so many more are looked at; what lies behind them goes by its number */
+	__u8 pad[4];
 };
 
 #define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)

@@ -416,13 +416,19 @@ __noinline int tls_watch(__u64 fd, __u64 at, __u32 io)
 	if (!tls_socket_of(fd, &f) || !tls_task_recorded(bpf_get_current_task_btf()))
 		return 0;
 	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-	if (k)
+	if (k) {
 		k->at = f;
+		if (k->past.sk == f.sk && k->past.ino == f.ino)
+			return 1;
+	}
 	key.sk = f.sk;
 	key.ino = f.ino;
 	s = bpf_map_lookup_elem(&tls_socks, &key);
-	if (s && s->judged)
+	if (s && s->judged) {
+		if (k)
+			k->past = key;
 		return !!k;
+	}
 	if (!k)
 		k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!k)

@@ -75,20 +75,43 @@ static __always_inline struct tls_conn *tls_conn_of(const struct tls_key *k)
 
 /* ---- entries without plaintext */
 
-static __always_inline void tls_head_of(struct ht_tls *e, struct tls_conn *c, __u32 what, __u32 len, struct task_struct *task)
+struct tls_head {
+	__u64 seq, time, start;
+	__u32 tid, tgid;
+};
+
+static __always_inline void tls_head_put(struct ht_tls *e, const struct tls_conn *c, __u32 what, __u32 len, const struct tls_head *h)
 {
-	header_fill(&e->h, HT_EV_TLS, HT_CLASS_TLS, bpf_get_smp_processor_id(), task);
+	e->h.kind = HT_EV_TLS;
+	e->h.flags = 0;
+	e->h.cpu = bpf_get_smp_processor_id();
+	e->h.class = HT_CLASS_TLS;
+	e->h.abi = 0;
 	e->h.len = len;
-	e->h.seq = __sync_fetch_and_add(&c->seq, 1);
+	e->h.gen = 0;
+	e->h.seq = h->seq;
+	e->h.time = h->time;
+	e->h.start = h->start;
+	e->h.tid = h->tid;
+	e->h.tgid = h->tgid;
 	e->conn = c->id;
 	e->offset = e->full = 0;
 	e->captured = 0;
 	e->lost = 0;
 	e->held = e->body = 0;
-	e->by = task->pid;
+	e->by = h->tid;
 	e->what = what;
 	e->dir = e->fault = 0;
 	e->fresh = !!(c->flags & TLS_CONN_FRESH);
+}
+
+static __always_inline void tls_head_of(struct ht_tls *e, struct tls_conn *c, __u32 what, __u32 len, struct task_struct *task)
+{
+	struct tls_head h = {
+		.seq = __sync_fetch_and_add(&c->seq, 1), .time = bpf_ktime_get_boot_ns(), .start = task->start_boottime, .tid = task->pid, .tgid = task->tgid,
+	};
+
+	tls_head_put(e, c, what, len, &h);
 }
 
 static __always_inline void tls_head(struct ht_tls *e, struct tls_conn *c, __u32 what, __u32 len)
@@ -224,18 +247,24 @@ static __always_inline bool tls_socket_of_file(__u64 file, struct tls_found *ret
 	return family == 2 || family == 10;
 }
 
-static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
+/* struct file * of a descriptor, or 0. */
+static __always_inline __u64 tls_file_of(__u64 fd)
 {
 	struct files_struct *files = this_task()->files;
 	struct fdtable *fdt;
-	__u64 file;
 
 	if (!files)
-		return false;
+		return 0;
 	fdt = files->fdt;
 	if ((__u32)fd >= fdt->max_fds)
-		return false;
-	file = KREAD_PTR((__u64)fdt->fd + (__u64)(__u32)fd * 8);
+		return 0;
+	return KREAD_PTR((__u64)fdt->fd + (__u64)(__u32)fd * 8);
+}
+
+static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
+{
+	__u64 file = tls_file_of(fd);
+
 	return file && tls_socket_of_file(file, ret);
 }
 

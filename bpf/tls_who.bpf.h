@@ -93,10 +93,11 @@ static long tls_glob_step(__u32 n, void *ctx)
 static __always_inline __u32 tls_glob(__u64 text, __u32 from, __u32 to, bool below)
 {
 	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
-	struct tls_glob *g = k ? &k->glob : NULL;
+	struct tls_glob *g;
 
-	if (from >= to || !g)
+	if (from >= to || !k)
 		return HT_OPTOUT_NONE;
+	g = &k->glob;
 	__builtin_memset(g, 0, sizeof(*g));
 	g->text = text;
 	g->i = from;
@@ -223,6 +224,10 @@ static __always_inline void tls_judged_now(struct tls_judged *j)
 		j->cgroup = set->dfl_cgrp->kn->id;
 	}
 	j->euid = ht_optouts.nusers ? task->cred->euid.val : 0;
+	j->life = tls_life(task);
+	j->start = task->start_boottime;
+	j->tid = task->pid;
+	j->tgid = task->tgid;
 }
 
 /* Is that still so? Without a copy on the stack, which has no room where this is asked. */
@@ -265,6 +270,14 @@ __noinline int tls_who(__u32 pad)
 	if (n)
 		number_lost(n, HT_CAUSE_SCRATCH);
 	return TLS_NOBODY;
+}
+
+/* The current task's, if it was judged, and is what it was then; NULL: look. */
+static __always_inline struct tls_task *tls_in_scope_still(struct task_struct *task)
+{
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
+
+	return k && k->judged.who == TLS_WANTED && ht_scope != HT_SCOPE_CGROUP && tls_judged_still(&k->judged, task_read(task)) ? k : NULL;
 }
 
 /*

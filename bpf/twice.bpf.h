@@ -4,7 +4,7 @@
  * entered, too.
  *
  * Equal readings alone prove nothing: who exchanges it all the time shows the same twice. So nobody else may be able to write there meanwhile either: the
- * memory is the process's own (not mapped from what others map or write, nor in the care of a userfaultfd), no other thread with the
+ * memory is the process's own (not mapped from what others map or write, or could, nor in the care of a userfaultfd), no other thread with the
  * address space has run (others.bpf.h), and no other process has written there: by /proc/PID/mem (ht_memory_write()), or through pages
  * that are pinned (process_vm_writev, buffers of an io_uring, direct I/O). Else the field says what is missing.
  */
@@ -26,6 +26,21 @@ static __always_inline bool twice_pinned(const struct mm_struct *mm)
 	return mm_flags_of(mm) & MMF_HAS_PINNED_;
 }
 
+#define SB_KERNMOUNT_ (1u << 22)
+#define MAGIC_FUSE 0x65735546
+
+/*
+ * Can nobody write to the file? It runs, or did somebody deny it for another reason; but a memfd's descriptors are not counted as writers, and who serves a
+ * filesystem gives its files the content that it likes.
+ */
+static __always_inline bool twice_denied(__u64 inode)
+{
+	__u64 sb = KREAD(struct inode, inode, i_sb);
+
+	return (__s32)KREAD(struct inode, inode, i_writecount.counter) < 0 && !((__u32)KREAD(struct super_block, sb, s_flags) & SB_KERNMOUNT_) &&
+	       KREAD(struct super_block, sb, s_magic) != MAGIC_FUSE;
+}
+
 static long vma_step(struct task_struct *task, struct vm_area_struct *vma, void *ctx)
 {
 	struct vma_look *l = ctx;
@@ -35,8 +50,8 @@ static long vma_step(struct task_struct *task, struct vm_area_struct *vma, void 
 	bpf_core_read(&at, sizeof(at), &vma->vm_flags);
 	if (at & VM_NOT_OWN)
 		return 0;
-	if (file && (__s32)KREAD(struct inode, KREAD(struct file, file, f_inode), i_writecount.counter) >= 0)
-		return 0;	/* a file that somebody may write to: an executable is none while it runs */
+	if (file && !twice_denied(KREAD(struct file, file, f_inode)))
+		return 0;
 	bpf_core_read(&l->end, sizeof(l->end), &vma->vm_end);
 	l->own = 1;
 	return 0;
@@ -127,25 +142,22 @@ __noinline int twice_compare(struct scratch *s, __u32 i, __u32 quiet)
 /* A task was made: the kernel's flags of it stand before those that are the program's by now. */
 __noinline int twice_forked(struct scratch *s)
 {
-	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
 	struct ht_field *f;
 
-	if (!s || !t || s->c.ret <= 0)
+	if (!s || s->c.ret <= 0)
 		return 0;
 	f = twice_field(s, 0);
-	if (!f || f->len < 8 || *(__u64 *)(f + 1) == t->cloned)
+	if (!f || f->len < 8 || *(__u64 *)(f + 1) == s->cloned)
 		return 0;
-	*(__u64 *)(f + 1) = t->cloned;
+	*(__u64 *)(f + 1) = s->cloned;
 	f->flags |= HT_FIELD_F_CHANGED;
 	return 0;
 }
 
 /* Has another process written into this one's memory, or may it have? */
-__noinline int twice_foreign(void)
+__noinline int twice_foreign(struct scratch *s)
 {
-	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
-
-	return !t || t->twice_writes != *(volatile __u64 *)&ht_memory_writes || twice_pinned(this_task()->mm);
+	return !s || s->writes != *(volatile __u64 *)&ht_memory_writes || twice_pinned(task_of(s)->mm);
 }
 
 /* The arguments of a call behind a multiplexer lay in memory: are they those that the kernel took? */
@@ -175,7 +187,7 @@ __noinline int twice_check(struct scratch *s)
 		return 0;
 	if (desc_of(s->c.call)->flags & HT_CALL_F_FORK)
 		return desc_of(s->c.call)->nops ? twice_forked(s) : 0;
-	quiet = others_quiet(OTHERS_MEMORY) && !twice_foreign();
+	quiet = others_quiet(OTHERS_MEMORY) && !twice_foreign(s);
 	for (__u32 i = 0; i < HT_OPS_MAX; i++)
 		if (desc_of(s->c.call)->op[i].flags & HT_OP_F_TWICE)
 			twice_compare(s, i, quiet);

@@ -602,6 +602,7 @@ __noinline int op_submitted(__u64 req, __u32 call, __u32 opcode)
 	struct scratch *s;
 	__u32 nops;
 
+	bpf_map_delete_elem(&ops_told, &req);	/* of one that was there before, and whose success nobody tells */
 	if (!task_in_scope(bpf_get_current_task_btf(), &t))
 		return 0;
 	if (op_find(req))	/* whatever became of it: it ended, and nothing said how */

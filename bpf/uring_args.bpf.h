@@ -14,7 +14,7 @@
 
 #define REQ_F_FIXED_FILE_ 1	/* the low bits of a request's flags are the submission's (IOSQE_*) */
 #define REQ_F_CQE_SKIP_ (1 << 6)
-#define FORCED_O_LARGEFILE 0100000ull	/* the kernel adds these itself: no news */
+#define FORCED_O_LARGEFILE ((__u64)ARCH_O_LARGEFILE)	/* the kernel adds these itself: no news */
 #define FORCED_MSG_NOSIGNAL 0x4000u
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -283,7 +283,7 @@ static __always_inline bool walk_once(struct walk *w, struct scratch **ctx, bool
 	w->pos = w->names;
 	w->ncomp = w->root_at = 0;
 	w->top = w->odd = 0;
-	w->flags &= ~(HT_WALK_F_IN_ROOT | HT_WALK_F_DETACHED);
+	w->flags &= ~(HT_WALK_F_IN_ROOT | HT_WALK_F_DETACHED | HT_WALK_F_NOWHERE);
 	if (!first || !ht_have_cast)
 		return walk_rest(w, ctx);
 	if (!walk_first(*ctx) && !walk_rest(w, ctx))
@@ -297,6 +297,32 @@ static __always_inline bool walk_anew(struct walk *w, struct scratch **ctx)
 	w->dentry = w->from;
 	walk_set_mount(w, MOUNT_OF(w->vfsmnt));
 	return walk_once(w, ctx, false);
+}
+
+/* The walk ended at a root that is not its mount's. Where that is not its filesystem's either, a file was found by its handle: nobody knows its name. */
+static __noinline int walk_nameless(struct walk *w)
+{
+	__u64 dentry = w->dentry;
+
+	if (KREAD(struct super_block, KREAD(struct dentry, dentry, d_sb), s_root) == dentry)
+		return 0;
+	w->flags &= ~(HT_WALK_F_DETACHED | (w->ncomp ? 0 : HT_WALK_F_DELETED));	/* one that has no name is not among those that are looked up */
+	w->flags |= HT_WALK_F_TRUNCATED;
+	return 0;
+}
+
+#define MNT_NS_ANON_INO_ 0xeffffff7u
+
+/* Of another namespace, or of none: a mount that was taken off lazily has none, and a copy (open_tree) one of its own, without a number up to 6.16. */
+static __noinline int walk_detached(struct walk *w)
+{
+	__u64 top = w->mnt, ns = (__u64)KREAD(struct mount, top, mnt_ns);
+	__u32 inum = KREAD(struct mnt_namespace, ns, ns.inum);
+
+	w->flags |= HT_WALK_F_DETACHED;
+	if (!inum || inum == MNT_NS_ANON_INO_)
+		w->flags |= HT_WALK_F_NOWHERE;
+	return 0;
 }
 
 /* Walks to the top and settles the flags. */
@@ -315,8 +341,10 @@ static __always_inline void walk_names(struct scratch *s, __u64 mnt_ns, __u64 ma
 		w->flags |= HT_WALK_F_MOVED;
 	if (!w->top)
 		w->flags |= HT_WALK_F_TRUNCATED;
+	else if (w->flags & HT_WALK_F_DETACHED)
+		walk_nameless(w);
 	else if (w->ns_root && w->mnt != w->ns_root)
-		w->flags |= HT_WALK_F_DETACHED;
+		walk_detached(w);
 	if (w->root_at == w->ncomp) {
 		w->flags &= ~HT_WALK_F_IN_ROOT;
 		w->root_at = 0;

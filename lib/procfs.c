@@ -25,22 +25,48 @@ int procfs_read(uint32_t pid, const char *name, struct buf *b)
 }
 
 /* Fields after the last ')': the name before it may hold anything. The parent is the second, the start the 20th. */
-int procfs_stat(uint32_t pid, struct buf *b, uint32_t *ret_parent, uint64_t *ret_start)
+int procfs_stat_of(const char *stat, uint32_t *ret_parent, uint64_t *ret_start)
 {
-	int r = procfs_read(pid, "stat", b);
+	const uint64_t tick = NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
+	const char *p = strrchr(stat, ')');
 	unsigned long long ticks;
 	unsigned parent;
-	const char *p;
 
-	if (r < 0)
-		return r;
-	p = strrchr(buf_text(b), ')');
-	if (!p || sscanf(p + 1, " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			 &parent, &ticks) != 2)
+	if (!p || sscanf(p + 1, " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &parent, &ticks) != 2)
+		return -EBADMSG;
+	if (ticks > UINT64_MAX / tick)
 		return -EBADMSG;
 	*ret_parent = parent;
-	*ret_start = ticks * (NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	*ret_start = ticks * tick;
 	return 0;
+}
+
+int procfs_stat(uint32_t pid, struct buf *b, uint32_t *ret_parent, uint64_t *ret_start)
+{
+	return procfs_read(pid, "stat", b) ?: procfs_stat_of(buf_text(b), ret_parent, ret_start);
+}
+
+void procfs_cgroup_of(const char *cgroup, char ret_path[PATH_MAX])
+{
+	const char *p = strncmp(cgroup, "0::", 3) ? strstr(cgroup, "\n0::") : cgroup;
+
+	p = p ? strchr(p, ':') + 2 : "";
+	snprintf(ret_path, PATH_MAX, "%.*s", (int)strcspn(p, "\n"), p);
+}
+
+uint64_t procfs_capabilities_of(const char *status)
+{
+	const char *p = strstr(status, "\nCapEff:");
+
+	return p ? strtoull(p + 8, NULL, 16) : 0;
+}
+
+uint32_t procfs_euid_of(const char *status)
+{
+	const char *p = strstr(status, "\nUid:");
+	unsigned euid;
+
+	return p && sscanf(p, "\nUid: %*u %u", &euid) == 1 ? euid : UINT32_MAX;
 }
 
 static void read_executable(struct procfs_self *s)
@@ -52,28 +78,6 @@ static void read_executable(struct procfs_self *s)
 	s->deleted = n > (ssize_t)tail && !strcmp(s->executable + n - tail, DELETED);
 	if (s->deleted)
 		s->executable[n - (ssize_t)tail] = '\0';
-}
-
-static void read_cgroup(struct procfs_self *s, struct buf *b)
-{
-	const char *p;
-
-	if (procfs_read(s->pid, "cgroup", b) < 0)
-		return;
-	p = strncmp(buf_text(b), "0::", 3) ? strstr(buf_text(b), "\n0::") : buf_text(b) - 1;
-	if (p)
-		snprintf(s->cgroup, sizeof(s->cgroup), "%.*s", (int)strcspn(p + 4, "\n"), p + 4);
-}
-
-static void read_capabilities(struct procfs_self *s, struct buf *b)
-{
-	const char *p;
-
-	if (procfs_read(s->pid, "status", b) < 0)
-		return;
-	p = strstr(buf_text(b), "\nCapEff:");
-	if (p)
-		s->cap_effective = strtoull(p + 8, NULL, 16);
 }
 
 static void read_namespaces(struct procfs_self *s)
@@ -105,7 +109,9 @@ void procfs_self(struct procfs_self *s)
 	s->uids[3] = s->uids[2];	/* none of our programs sets it apart */
 	s->gids[3] = s->gids[2];
 	read_executable(s);
-	read_cgroup(s, &b);
-	read_capabilities(s, &b);
+	if (procfs_read(s->pid, "cgroup", &b) == 0)
+		procfs_cgroup_of(buf_text(&b), s->cgroup);
+	if (procfs_read(s->pid, "status", &b) == 0)
+		s->cap_effective = procfs_capabilities_of(buf_text(&b));
 	read_namespaces(s);
 }

@@ -25,6 +25,11 @@ struct procfs_self {
 
 /* What a file of /proc/<pid> holds, replacing what is in b. 0 or -errno. */
 int procfs_read(uint32_t pid, const char *name, struct buf *b);
+/* What files hold, as texts that end with a 0. A stat that makes no sense is -EBADMSG; what is missing from others is "", 0, UINT32_MAX. */
+int procfs_stat_of(const char *stat, uint32_t *ret_parent, uint64_t *ret_start);
+void procfs_cgroup_of(const char *cgroup, char ret_path[PATH_MAX]);	/* in the unified hierarchy */
+uint64_t procfs_capabilities_of(const char *status);
+uint32_t procfs_euid_of(const char *status);
 /* Parent and start of a process. 0 or -errno; -EBADMSG: the line makes no sense. b is room to read into. */
 int procfs_stat(uint32_t pid, struct buf *b, uint32_t *ret_parent, uint64_t *ret_start);
 /* This process, as it is now. What cannot be read is left empty. */

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -166,80 +167,20 @@ int sign_key_sign(void *key, const void *p, size_t n, uint8_t ret_sig[64])
 	return 0;
 }
 
-/* ---- public keys that were used lately, each thread's: to make one ready takes half as long as to verify with it */
+static pthread_once_t sodium_once = PTHREAD_ONCE_INIT;
+static int sodium_error;
 
-#define KNOWN 64
-
-struct known_key {
-	uint8_t pub[32];
-	EVP_PKEY *pkey;			/* NULL: none is here */
-	EVP_MD_CTX *ctx;
-};
-
-static pthread_key_t known_key;
-static pthread_once_t known_once = PTHREAD_ONCE_INIT;
-static _Thread_local struct known_key *known;
-static int known_error;
-
-static void known_forget(struct known_key *k)
+static void sodium_begin(void)
 {
-	EVP_MD_CTX_free(k->ctx);
-	EVP_PKEY_free(k->pkey);
-	*k = (struct known_key){ 0 };
-}
-
-static void known_free(void *p)
-{
-	for (struct known_key *k = p; k < (struct known_key *)p + KNOWN; k++)
-		known_forget(k);
-	free(p);
-}
-
-static void known_key_make(void)
-{
-	known_error = -pthread_key_create(&known_key, known_free);
-}
-
-/* NULL: out of memory. */
-static struct known_key *known_place(const uint8_t pub[32])
-{
-	if (!known) {
-		struct known_key *v;
-
-		pthread_once(&known_once, known_key_make);
-		v = known_error ? NULL : calloc(KNOWN, sizeof(*v));
-		if (!v || pthread_setspecific(known_key, v)) {
-			free(v);
-			return NULL;
-		}
-		known = v;
-	}
-	return &known[pub[0] % KNOWN];
-}
-
-static int known_set(struct known_key *k, const uint8_t pub[32])
-{
-	known_forget(k);
-	k->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, 32);
-	k->ctx = EVP_MD_CTX_new();
-	if (!k->pkey || !k->ctx) {
-		known_forget(k);
-		return -ENOMEM;
-	}
-	memcpy(k->pub, pub, sizeof(k->pub));
-	return 0;
+	sodium_error = sodium_init() < 0 ? -EIO : 0;
 }
 
 int sign_verify(const uint8_t pub[32], const void *p, size_t n, const uint8_t sig[64])
 {
-	struct known_key *k = known_place(pub);
-
-	if (!k || ((!k->pkey || memcmp(k->pub, pub, sizeof(k->pub))) && known_set(k, pub) < 0))
-		return -ENOMEM;
-	EVP_MD_CTX_reset(k->ctx);
-	if (EVP_DigestVerifyInit(k->ctx, NULL, NULL, NULL, k->pkey) != 1)
-		return -ENOMEM;
-	return EVP_DigestVerify(k->ctx, sig, 64, p, n) == 1 ? 0 : -EBADMSG;
+	pthread_once(&sodium_once, sodium_begin);
+	if (sodium_error)
+		return sodium_error;
+	return crypto_sign_verify_detached(sig, p, n, pub) == 0 ? 0 : -EBADMSG;
 }
 
 void sha256(const void *p, size_t n, uint8_t ret[32])

@@ -20,8 +20,9 @@ static const char *const secret_pairs[][2] = {
 	{ "api", "key" }, { "secret", "key" }, { "private", "key" }, { "auth", "key" }, { "encryption", "key" }, { "account", "key" },
 	{ "shared", "key" }, { "signing", "key" }, { "session", "key" }, { "master", "key" }, { "access", "key" }, { "oauth2", "bearer" },
 };
-/* Whole names in a URL's query, and last words of them: what gives access to what the URL names. */
+/* Last words of names in a URL's query, and whole names: what gives access to what the URL names. */
 static const char *const secret_queries[] = { "signature", "sig" };
+static const char *const secret_queries_whole[] = { "code", "jwt" };
 /* The shell's own variables, and words that only look like a secret's name. */
 static const char *const not_secret[] = { "pwd", "oldpwd", "no-password", "no-pass", "nopass", "nopassword", "ask-pass", "ask-password" };
 
@@ -88,7 +89,11 @@ static const struct {
 	{ "ghp_", 20 }, { "gho_", 20 }, { "ghu_", 20 }, { "ghs_", 20 }, { "ghr_", 20 }, { "github_pat_", 30 }, { "glpat-", 20 },
 	{ "xoxb-", 20 }, { "xoxp-", 20 }, { "xoxa-", 20 }, { "xoxs-", 20 }, { "sk_live_", 20 }, { "rk_live_", 20 }, { "sk-ant-", 20 },
 	{ "npm_", 36 }, { "pypi-", 30 }, { "dckr_pat_", 20 }, { "hvs.", 20 }, { "AGE-SECRET-KEY-", 30 }, { "eyJ", 40 },
-	{ "-----BEGIN", 20 }, { "SG.", 40 }, { "AIza", 39 },
+	{ "-----BEGIN", 20 }, { "SG.", 40 }, { "AIza", 39 }, { "ya29.", 30 }, { "GOCSPX-", 24 }, { "hvb.", 20 }, { "k8s-aws-v1.", 40 },
+	{ "sk-proj-", 20 }, { "sk-or-v1-", 30 }, { "hf_", 30 }, { "gsk_", 40 }, { "nvapi-", 40 }, { "xapp-", 20 }, { "xoxe", 20 }, { "glrt-", 20 },
+	{ "glptt-", 20 }, { "gldt-", 20 }, { "glsa_", 30 }, { "dop_v1_", 40 }, { "shpat_", 30 }, { "tskey-", 20 }, { "ATATT3", 40 }, { "NRAK-", 20 },
+	{ "PMAK-", 30 }, { "pul-", 40 }, { "rubygems_", 40 }, { "whsec_", 20 }, { "sq0csp-", 30 }, { "sq0atp-", 20 }, { "lin_api_", 30 },
+	{ "figd_", 30 }, { "dp.pt.", 30 }, { "sk_test_", 20 }, { "rk_test_", 20 }, { "EAAA", 50 },
 };
 
 /* Commands of the rules, sorted, each with a bit for every rule that it switches on. */
@@ -216,12 +221,15 @@ bool redact_is_secret_query(const char *p, size_t n)
 	for (unsigned i = 0; i < ARRAY_SIZE(secret_queries); i++)
 		if (equals_nocase(last.p, last.n, secret_queries[i]))
 			return true;
+	for (unsigned i = 0; i < ARRAY_SIZE(secret_queries_whole); i++)
+		if (equals_nocase(p, n, secret_queries_whole[i]))
+			return true;
 	return redact_is_secret_name(p, n);
 }
 
 bool redact_may_be_token(char first)
 {
-	static const char firsts[] = "gxsrnpdhAe-S";	/* of all the forms */
+	static const char firsts[] = "gxsrnpdhAe-SyGktwlfNPE";	/* of all the forms */
 
 	return first && memchr(firsts, first, sizeof(firsts) - 1);
 }

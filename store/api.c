@@ -138,6 +138,8 @@ void api_answer(struct store *st, const char *target, const void *body, size_t n
 	r->status = 200;
 	if (begin(op, NULL, body, n, r, &in) == 0)
 		engine_op(st, op)(st, in, &state, r);
+	if (state.held)
+		state.let_go(state.held);
 }
 
 /* Also called anew for a request that waited. */

@@ -43,7 +43,7 @@ static void conn_opened(struct api *a, struct MHD_Connection *c, void **ctx)
 	if (a->conns)
 		a->conns->link = &conn->next;
 	a->conns = conn;
-	a->counts[API_OPEN]++;
+	__atomic_add_fetch(&a->counts[API_OPEN], 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -56,7 +56,7 @@ static void conn_closed(struct api *a, struct api_conn *conn)
 		*conn->link = conn->next;
 		if (conn->next)
 			conn->next->link = conn->link;
-		a->counts[API_OPEN]--;
+		__atomic_sub_fetch(&a->counts[API_OPEN], 1, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&a->lock);
 	free(conn);
@@ -160,6 +160,8 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **ctx, enum M
 	pthread_mutex_unlock(&a->lock);
 	if (q->api)
 		set_deadline(q, clock_boot());
+	if (q->state.held)
+		q->state.let_go(q->state.held);
 	input_free(&q->in);
 	buf_free(&q->body);
 	free(q->uri);

@@ -65,7 +65,7 @@ int attr_parse(struct json_object *in, struct reply *r, struct attr_value *ret_v
 	if (!key || !value)
 		return reply_error(r, "InvalidLookupAttributesException", "A lookup attribute needs an AttributeKey and an AttributeValue.");
 	memset(ret_v, 0, sizeof(*ret_v));
-	while (ret_v->attr < ATTR__MAX && strcmp(names[ret_v->attr], key))
+	while (ret_v->attr < ATTR__MAX && (strlen(key) != key_len || strcmp(names[ret_v->attr], key)))
 		ret_v->attr++;
 	if (ret_v->attr == ATTR__MAX)
 		return reply_error(r, "InvalidLookupAttributesException",

@@ -12,6 +12,7 @@
 #define PREFIX 5			/* compressed flag, length */
 #define HEADER_OVERHEAD 32		/* RFC 9113, 6.5.2 */
 #define BELIEVED 64			/* times what is there of a message, that much is reserved for it */
+#define IN_PLACE_MIN 256		/* less is copied */
 #define CONTROL_BURST 4			/* seconds' worth of control frames that may come at once */
 #define NV(n, v) { (uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE }
 
@@ -55,6 +56,8 @@ void grpc_call_detach(struct grpc_call *call)
 
 	call_complete(call);
 	body_drop(call);
+	if (c->filling == call)
+		c->filling = NULL;
 	DL_DELETE(c->calls, call);
 	c->ncalls--;
 	call->conn = NULL;
@@ -356,12 +359,48 @@ static int body_reserve(struct grpc_call *call)
 	return buf_reserve(b, all - b->n);
 }
 
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *ctx)
+{
+	struct grpc_conn *c = ctx;
+	bool plain = hd->type == NGHTTP2_DATA && !(hd->flags & NGHTTP2_FLAG_PADDED);
+
+	c->filling = plain ? call_of(session, hd->stream_id) : NULL;
+	c->frame_left = hd->length;
+	return 0;
+}
+
+uint8_t *grpc_call_room(struct grpc_conn *c, size_t *ret_n)
+{
+	struct grpc_call *call = c->filling;
+	size_t room;
+
+	if (!call || call->refused || c->frame_left < IN_PLACE_MIN || body_reserve(call) < 0)
+		return NULL;
+	room = call->body.cap - call->body.n;
+	if (room < IN_PLACE_MIN)
+		return NULL;
+	*ret_n = room < c->frame_left ? room : c->frame_left;
+	return call->body.p + call->body.n;
+}
+
+static int body_add(struct grpc_call *call, const uint8_t *p, size_t n)
+{
+	if (call->conn->in_place && call == call->conn->filling) {
+		if (n > call->body.max - call->body.n)
+			return -E2BIG;		/* and nothing of it was taken, as buf_add() has it */
+		call->body.n += n;
+		return 0;
+	}
+	return body_reserve(call) < 0 ? -ENOMEM : buf_add(&call->body, p, n);
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *p, size_t n, void *ctx)
 {
 	struct grpc_conn *c = ctx;
 	struct grpc_call *call = call_of(session, stream_id);
 	const struct grpc_limits *l = &c->server->limits;
 
+	c->frame_left -= n;
 	if (!call || call->refused)
 		return 0;
 	if (c->buffered + n > l->connection_bytes || c->server->counters.buffered + n > l->total_bytes) {
@@ -370,7 +409,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
 		refuse(call, GRPC_RESOURCE_EXHAUSTED, "too many unfinished requests");
 		return 0;
 	}
-	if (body_reserve(call) < 0 || buf_add(&call->body, p, n) < 0) {
+	if (body_add(call, p, n) < 0) {
 		grpc_fence(call);
 		refuse(call, GRPC_RESOURCE_EXHAUSTED, "message over the limit, or out of memory");
 		return 0;
@@ -468,6 +507,7 @@ int grpc_call_callbacks(nghttp2_session_callbacks **ret_cb)
 	if (nghttp2_session_callbacks_new(&cb))
 		return -ENOMEM;
 	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+	nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);

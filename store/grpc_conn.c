@@ -269,12 +269,16 @@ static void read_some(struct grpc_conn *c)
 
 	c->rerun = false;
 	for (unsigned i = 0; i < READS_A_TURN; i++) {
+		size_t room = sizeof(chunk);
+		uint8_t *p = grpc_call_room(c, &room);
 		int n, e;
 
+		c->in_place = p;
+		p = p ? p : chunk;
 		ERR_clear_error();
-		n = SSL_read(c->ssl, chunk, sizeof(chunk));
+		n = SSL_read(c->ssl, p, (int)room);
 		if (n > 0) {
-			if (!take_in(c, chunk, (size_t)n))
+			if (!take_in(c, p, (size_t)n))
 				return;
 			continue;
 		}

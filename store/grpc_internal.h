@@ -65,6 +65,9 @@ struct grpc_conn {
 	uint64_t leftovers;
 	uint32_t events;		/* what epoll waits for */
 	struct buf out;			/* for TLS, not yet taken by it */
+	struct grpc_call *filling;	/* whose DATA frame is coming in; NULL: none, or not one to read in place */
+	size_t frame_left;		/* of that frame */
+	bool in_place;			/* what nghttp2 gets lies where it belongs already, behind filling's body */
 	struct grpc_call *calls;
 	unsigned ncalls, incomplete;	/* incomplete: headers begun, last byte not here */
 	uint64_t buffered;		/* body bytes of incomplete calls */
@@ -123,5 +126,7 @@ void grpc_conn_goodbye(struct grpc_conn *c, uint32_t code, const char *why);
 /* grpc_call.c: HTTP/2 session callbacks */
 int grpc_call_callbacks(nghttp2_session_callbacks **ret_cb);
 void grpc_call_detach(struct grpc_call *call);
+/* Where the next bytes of the DATA frame that is coming belong, so that they need not be copied there; NULL: nowhere in particular. */
+uint8_t *grpc_call_room(struct grpc_conn *c, size_t *ret_n);
 
 #endif

@@ -7,6 +7,22 @@
 
 #include <json-c/json.h>
 
+/* The parser takes texts in single quotes, too, however strict it is told to be. */
+static bool has_single_quotes(const char *p, size_t n)
+{
+	bool text = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (text && p[i] == '\\')
+			i++;
+		else if (p[i] == '"')
+			text = !text;
+		else if (p[i] == '\'' && !text)
+			return true;
+	}
+	return false;
+}
+
 int input_parse(const void *p, size_t n, struct reply *r, struct json_object **ret)
 {
 	struct json_tokener *t;
@@ -26,7 +42,7 @@ int input_parse(const void *p, size_t n, struct reply *r, struct json_object **r
 	v = json_tokener_parse_ex(t, p, (int)n);
 	whole = json_tokener_get_error(t) == json_tokener_success && json_tokener_get_parse_end(t) == n;
 	json_tokener_free(t);
-	if (whole && json_object_is_type(v, json_type_object)) {
+	if (whole && json_object_is_type(v, json_type_object) && !has_single_quotes(p, n)) {
 		*ret = v;
 		return 0;
 	}
@@ -153,8 +169,8 @@ int input_element_text(struct json_object *array, unsigned i, const char *key, s
 {
 	struct json_object *v = json_object_array_get_idx(array, i);
 
-	if (!json_object_is_type(v, json_type_string))
-		return wrong_type(r, key, "a list of strings");
+	if (!json_object_is_type(v, json_type_string) || strlen(json_object_get_string(v)) != (size_t)json_object_get_string_len(v))
+		return wrong_type(r, key, "a list of strings without NUL");
 	*ret = json_object_get_string(v);
 	return 0;
 }

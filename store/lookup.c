@@ -109,7 +109,7 @@ static int parse_token(struct store *st, struct json_object *in, struct reply *r
 		return reply_fault(r, 500, "InternalFailure", "out of memory");
 	if (!text)
 		return 0;
-	if (token_read(st->token_key, l->binding.p, l->binding.n, text, &l->before) < 0)
+	if (strlen(text) != n || token_read(st->token_key, l->binding.p, l->binding.n, text, &l->before) < 0)
 		return reply_error(r, "InvalidNextTokenException",
 				   "The NextToken is not valid, or was given for other parameters.");
 	l->has_before = true;

@@ -24,6 +24,8 @@ struct op_state {
 	uint64_t wait_until;		/* 0: the operation was not called yet */
 	struct index_place place;	/* Tail: how far it has looked; op_whole(): behind what had been acknowledged when it was asked */
 	bool begun;
+	void *held;			/* by an operation that waits; let_go() where nobody waits for its answer any more */
+	void (*let_go)(void *held);
 };
 
 typedef int (*op_fn)(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);

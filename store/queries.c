@@ -35,7 +35,7 @@ int queries_take_id(struct json_object *in, struct reply *r, const char **ret_id
 	size_t n;
 	int res = input_text(in, "QueryId", r, ret_id, &n);
 
-	if (!res && *ret_id && uuid_parse(*ret_id, raw) < 0)
+	if (!res && *ret_id && (strlen(*ret_id) != n || uuid_parse(*ret_id, raw) < 0))
 		res = reply_error(r, "ValidationException", "QueryId is not an id of a query.");
 	return res;
 }
@@ -54,7 +54,7 @@ int queries_take_page(struct store *st, struct json_object *in, const char *max_
 		res = reply_error(r, "InvalidMaxResultsException", "%s must be between 1 and %u.", max_key, QUERIES_PAGE_MAX);
 	if (!res)
 		res = input_text(in, "NextToken", r, &token, &len);
-	if (!res && token && token_read(st->token_key, binding, n, token, ret_at) < 0)
+	if (!res && token && (strlen(token) != len || token_read(st->token_key, binding, n, token, ret_at) < 0))
 		res = reply_error(r, "InvalidNextTokenException", "The NextToken is not valid, or was given for other parameters.");
 	if (!res)
 		*ret_max = has ? (unsigned)max : QUERIES_PAGE_MAX;
@@ -92,6 +92,43 @@ void queries_show_counts(struct json *j, unsigned n, uint64_t total, uint64_t by
 	json_uint(j, "BytesScanned", bytes);
 	json_close(j, '}');
 	show_error(j, error);
+}
+
+int queries_take_times(struct json_object *in, struct reply *r, int64_t *ret_from, int64_t *ret_to)
+{
+	double start, end;
+	bool has_start, has_end;
+	int res = input_number(in, "StartTime", r, &has_start, &start);
+
+	if (!res)
+		res = input_number(in, "EndTime", r, &has_end, &end);
+	if (res < 0)
+		return res;
+	if ((has_start && (start < 0 || start > 9e9)) || (has_end && (end < 0 || end > 9e9)) || (has_start && has_end && start > end))
+		return reply_error(r, "InvalidDateRangeException", "StartTime must not be after EndTime.");
+	*ret_from = has_start ? (int64_t)(start * 1e9) : clock_wall() - QUERIES_DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC;
+	*ret_to = has_end ? (int64_t)(end * 1e9) : INT64_MAX;
+	return 0;
+}
+
+const char *query_status_name(enum query_status s)
+{
+	static const char *const names[QUERY_STATUS__MAX] = { "QUEUED", "RUNNING", "FINISHED", "FAILED", "CANCELLED", "TIMED_OUT" };
+
+	return (unsigned)s < QUERY_STATUS__MAX ? names[s] : "FAILED";
+}
+
+int queries_take_status(struct json_object *in, struct reply *r, const char **ret)
+{
+	size_t n;
+	int res = input_text(in, "QueryStatus", r, ret, &n);
+
+	if (res < 0 || !*ret)
+		return res;
+	for (int s = 0; s < QUERY_STATUS__MAX; s++)
+		if (!strcmp(*ret, query_status_name((enum query_status)s)))
+			return 0;
+	return reply_error(r, "InvalidQueryStatusException", "%.64s is no status of a query.", *ret);
 }
 
 void queries_show_listed(struct json *j, const char *id, const char *status, int64_t created)

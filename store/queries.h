@@ -18,6 +18,9 @@
 struct json_object;
 struct store;
 
+enum query_status { QUERY_QUEUED, QUERY_RUNNING, QUERY_FINISHED, QUERY_FAILED, QUERY_CANCELLED, QUERY_TIMED_OUT, QUERY_STATUS__MAX };
+const char *query_status_name(enum query_status s);	/* as CloudTrail has it; of a number that is none, "FAILED" */
+
 /* The reply to a request without a member that it must have, named as CloudTrail names it. -EINVAL. */
 int queries_lack(struct reply *r, const char *name);
 /* QueryStatement, which must be there. */
@@ -37,6 +40,10 @@ struct query_shown {
 void queries_show(struct json *j, const struct query_shown *q);
 /* Of a page of results: how many rows it has, and how many there are. */
 void queries_show_counts(struct json *j, unsigned n, uint64_t total, uint64_t bytes, struct str error);
+/* ListQueries' StartTime and EndTime; without StartTime as far back as queries are shown. */
+int queries_take_times(struct json_object *in, struct reply *r, int64_t *ret_from, int64_t *ret_to);
+/* ListQueries' QueryStatus, one that there is; NULL: it is not given. */
+int queries_take_status(struct json_object *in, struct reply *r, const char **ret);
 /* An element of a list. */
 void queries_show_listed(struct json *j, const char *id, const char *status, int64_t created);
 /* A whole answer: the query, and, unless it is NULL, its status. */

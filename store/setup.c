@@ -560,6 +560,7 @@ void setup_stop(struct setup **ps, const char *reason)
 	struct setup *s = *ps;
 	struct api *api;
 	char path[4096];
+	bool ended;
 
 	if (!s)
 		return;
@@ -570,13 +571,13 @@ void setup_stop(struct setup **ps, const char *reason)
 	remover_stop(s->st.remover);
 	/* each ends what the next would miss: the tailer wakes the API's requests, which ask tailer and ingest */
 	cluster_deliver_end(s->st.cluster);
-	delivery_stop(s->st.delivery);
+	delivery_end(s->st.delivery);
 	tailer_stop(s->st.tailer);
 	api = s->st.api;
 	api_stop(&api);
 	if (!s->st.cluster)
 		ingest_stop(&s->st.ingest);
-	lake_free(&s->st.lake);
+	ended = lake_free(&s->st.lake);
 	remover_free(&s->st.remover);
 	audit_stop(&s->st.audit);
 	if ((s->st.tailer || s->st.cluster) && reason && s->st.witness)
@@ -584,6 +585,10 @@ void setup_stop(struct setup **ps, const char *reason)
 	/* writes the last of ours; ingest waits for it */
 	cluster_stop(s->st.cluster);
 	ingest_stop(&s->st.ingest);
+	if (!ended) {	/* it has all of it in its hands; what is to be on disk is there */
+		log_warnx("a query does not end when it is told to: the store ends with it");
+		_exit(reason ? 0 : 1);
+	}
 	cluster_free(&s->st.cluster);
 	delivery_free(&s->st.delivery);
 	buckets_free(&s->buckets);

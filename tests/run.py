@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tests of one build directory and adds up what they say.
 
-Stages: lint, unit, fuzz (corpora replayed), then, in two lanes side by side, live and e2e in one, san (unit, fuzz and
-one end-to-end test, built with ASan and UBSan) and kernels in the other; the lane that is through first helps the other. So a live test
-must hold beside anything else. With --long everything runs alone. Every test is a program that prints TAP; it gets HT_BUILD (the
+Stages: lint, unit, fuzz (corpora replayed), two at a time; then, in two lanes side by side, live and e2e in one, san (unit, fuzz and
+one end-to-end test, built with ASan and UBSan) and kernels, which never wait, in the other. What is left of live and e2e then, which wait more than they
+work, is run three at a time. So a live test must hold beside anything else. With --long everything runs alone. Every test is a program that prints TAP; it gets HT_BUILD (the
 build directory), HT_LONG (0 or 1), and a time limit. A program that prints no plan, prints fewer results
 than planned, dies, or exceeds its limit is a failure, whatever it printed before.
 
@@ -14,16 +14,19 @@ timeout in seconds (default 300, four times that with --long); `san`: the end-to
 `long`: it has a larger size, which --long runs and whose result goes to docs/long-runs.md; `extra`: only where --only names it or
 its stage, and with --long, because the everyday run has no time for it; `later=60`: behind all others; it takes so many seconds on a slow machine,
 and an everyday run begins it only if half more are left, and ends it, as skipped, when the budget ends; `san-long`: a unit test
-that is built with sanitizers every day, but run so as if it were `extra`, because what it waits for is the kernel.
+that is built with sanitizers every day, but run so as if it were `extra`, because what it waits for is the kernel; `first`: one that takes
+seconds, so that nothing waits for it alone at the end.
 
 The last line is exactly "N passed, N failed, N skipped". Exit status 1 if anything failed.
 """
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import datetime
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -36,6 +39,7 @@ STAGES = ("lint", "unit", "fuzz") + SCRIPT_STAGES + ("san",)
 BUDGET = 23 * 60 + 30  # seconds of the tests
 WHOLE = 24 * 60 + 15  # from the beginning of `make check`, which HT_BEGAN tells: what is run late ends then, so that all of it takes under 25 minutes
 DEFAULT_TIMEOUT = 300
+LANES = 3  # when nothing is left that never waits
 SHOWN_LINES = 60
 
 RESULT = re.compile(r"^(ok|not ok)\b\s*(\d+)?\s*(?:- )?(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$", re.I)
@@ -49,7 +53,7 @@ class Outcome:
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, 0, 0
         self.notes = []  # lines for people: failures and reasons of skips
-        self.seconds = 0.0
+        self.seconds, self.cpu = 0.0, 0.0  # cpu: of it and of those of its children that were waited for
 
     def fail(self, text):
         self.failed += 1
@@ -234,10 +238,7 @@ class Runner:
             return "absent"
         self.running.add(p)
         try:
-            return p.wait(limit)
-        except subprocess.TimeoutExpired:
-            stop_group(p)
-            return None
+            return ended(p, limit, outcome)
         finally:
             self.running.discard(p)
 
@@ -251,12 +252,12 @@ class Runner:
         said = "%4d ok" % outcome.passed
         said += "  %d skipped" % outcome.skipped if outcome.skipped else ""
         said += "  %d FAILED" % outcome.failed if outcome.failed else ""
-        print("  %-36s %-28s %6.1f s" % (test.label, said, outcome.seconds), flush=True)
+        print("  %-36s %-28s %6.1f s  %6.1f cpu" % (test.label, said, outcome.seconds, outcome.cpu), flush=True)
         for note in outcome.notes:
             print("      " + note, flush=True)
 
     def run_all(self, tests, parallel=1):
-        tests = [t for t in tests if self.wanted(t)]
+        tests = sorted((t for t in tests if self.wanted(t)), key=lambda t: "first" not in t.tags)
         with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
             for test, outcome in zip(tests, pool.map(self.execute, tests)):
                 self.report(test, outcome)
@@ -272,10 +273,15 @@ class Runner:
                 return
             self.run_all([test])
 
+    def drain_by(self, tests, lanes):
+        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+            for lane in [pool.submit(self.drain, tests) for _ in range(lanes)]:
+                lane.result()
+
     def lanes(self):
         """live and e2e beside kernels and san; at full size one after the other."""
         tests = [t for stage in ("live", "e2e") for t in self.pending(scripts(stage, stage, self.build))]
-        first = collections.deque(sorted(tests, key=lambda t: t.later is not None))
+        first = collections.deque(sorted(tests, key=lambda t: (t.later is not None, -(t.later or 0))))  # none that is long is begun last
         second = collections.deque(self.pending(scripts("kernels", "kernels", self.build)))
         if self.args.long:
             self.drain(first)
@@ -284,7 +290,8 @@ class Runner:
             if os.environ.get("SAN") != "1" and os.path.basename(self.build) != "san":
                 self.san()
             self.drain(second)
-            self.drain(first)
+            if not self.args.long:
+                self.drain_by(first, LANES - 1)
             beside.result()
 
     # ---- full size: resumable; what passed is not run again before anything but docs/ changes
@@ -342,9 +349,7 @@ class Runner:
                 return
 
     def run(self):
-        self.run_all(scripts("lint", "lint", self.build))
-        self.run_all(unit_tests(self.build), 2)
-        self.run_all(fuzz_replays(self.build), 2)
+        self.run_all([*scripts("lint", "lint", self.build), *unit_tests(self.build), *fuzz_replays(self.build)], 2)
         self.lanes()
         if not self.args.only and not self.args.long and not self.total.failed:
             self.spare_time()
@@ -354,6 +359,25 @@ class Runner:
             print("  nothing was run: no test matches")
         print("%d passed, %d failed, %d skipped" % (t.passed, t.failed, t.skipped), flush=True)
         return 1 if t.failed else 0
+
+
+def ended(p, limit, outcome):
+    """Waits for p, which the limit may end; its exit status, or None. Adds what it cost."""
+    in_time = False
+    with contextlib.closing(select.epoll()) as poll:
+        fd = os.pidfd_open(p.pid)
+        try:
+            poll.register(fd, select.EPOLLIN)
+            in_time = bool(poll.poll(limit))
+            if not in_time:
+                stop_group(p)
+        finally:
+            os.close(fd)
+    if p.returncode is None:
+        _, status, used = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        outcome.cpu += used.ru_utime + used.ru_stime
+    return p.returncode if in_time else None
 
 
 def stop_group(p):

@@ -110,7 +110,7 @@ SIZES = {
     "bench.tls_rounds": (5, 15, "rounds of that, and rounds of calls with capture and without"),
     "bench.tls_turns": (150, 1500, "turns of a loop of TLS calls, captured and not"),
     "bench.tls_wrk_seconds": (2, 10, "seconds of a turn of nginx and wrk over TLS"),
-    "bench.tls_wrk_rounds": (6, 15, "rounds of that: captured, not, and by a peer"),
+    "bench.tls_wrk_rounds": (5, 15, "rounds of that: captured, not, and by two peers"),
     "bench.lookup_records": (1_000_000, 100_000_000, "records behind one lookup whose time is measured"),
     "bench.lake_records": (100_000, 1_000_000, "records that are sealed and then asked for in SQL"),
     "bench.ingest_frames": (400, 4_000, "frames of 20,000 records that a round of ingest has acknowledged"),

@@ -7,7 +7,7 @@ set -eu
 dir=$(realpath -m "$1")
 shift
 cd "$(dirname "$0")/.."
-packages="libc6-dev libgcc-12-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libprotobuf-c-dev libzstd-dev libssl-dev libnghttp2-dev
+packages="libc6-dev libgcc-12-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libprotobuf-c-dev libzstd-dev libssl-dev libsodium-dev libnghttp2-dev
 libmicrohttpd-dev libyaml-dev uthash-dev libseccomp-dev libaudit-dev libexpat1-dev libzydis-dev libcurl4-openssl-dev libsqlite3-dev
 busybox-static strace"
 
@@ -34,6 +34,7 @@ root()
 		dpkg-deb -x "$deb" "$dir/root.new"
 	done
 	mv "$dir/root.new" "$dir/root"
+	echo "$packages" >"$dir/packages"
 }
 
 btf()
@@ -47,7 +48,7 @@ btf()
 }
 
 [ -f "$dir/apt.conf" ] || apt_conf
-[ -d "$dir/root" ] || root
+[ "$(cat "$dir/packages" 2>/dev/null)" = "$packages" ] || root
 [ -f "$dir/btf" ] || btf
 export PKG_CONFIG_LIBDIR="$dir/root/usr/lib/aarch64-linux-gnu/pkgconfig:$dir/root/usr/share/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$dir/root"
 exec "${MAKE:-make}" --no-print-directory MACHINE=aarch64 O="$(realpath --relative-to=. "$dir")" BTF="$dir/btf" \

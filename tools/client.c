@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
@@ -15,6 +16,8 @@
 
 #define REPLY_MAX (256u << 20)
 #define SIGNATURE_MAX 1025
+#define BUSY_TRIES 100		/* "SlowDown": an endpoint's objects are fetched one at a time */
+#define BUSY_PAUSE_US 100000
 #define CONTENT_TYPE "application/x-amz-json-1.1"
 
 struct client {
@@ -248,8 +251,8 @@ static void add_encoded(struct buf *b, const char *text)
 	}
 }
 
-int client_s3(struct client *c, const char *bucket, const char *key, const char *query, struct buf *ret_body, char *signature,
-	      size_t size, char why[256])
+static int s3_once(struct client *c, const char *bucket, const char *key, const char *query, struct buf *ret_body, char *signature,
+		   size_t size, char why[256])
 {
 	static const char empty[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 	_cleanup_(free_headers) struct curl_slist *list = NULL;
@@ -281,6 +284,21 @@ int client_s3(struct client *c, const char *bucket, const char *key, const char 
 		r = buf_add(ret_body, c->reply.p, c->reply.n);
 	snprintf(signature, size, "%s", c->signature);
 	return r < 0 ? r : (int)status;
+}
+
+int client_s3(struct client *c, const char *bucket, const char *key, const char *query, struct buf *ret_body, char *signature,
+	      size_t size, char why[256])
+{
+	size_t had = ret_body->n;
+	int r;
+
+	for (unsigned i = 0;; i++) {
+		r = s3_once(c, bucket, key, query, ret_body, signature, size, why);
+		if (r != 503 || i == BUSY_TRIES)
+			return r;
+		ret_body->n = had;
+		usleep(BUSY_PAUSE_US);
+	}
 }
 
 /* CloudTrail's errors: {"__type": "InvalidTokenException", "message": "..."}. */

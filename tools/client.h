@@ -30,7 +30,8 @@ int client_call(struct client *c, const char *target, struct json_object *reques
 		char why[256]);
 
 /* GET of S3's API, signed: an object, or with key NULL and a query the bucket itself. HTTP status and the body, appended;
- * or -errno and why. signature (of at most size - 1 bytes) is what x-amz-meta-signature says, "" if nothing. */
+ * or -errno and why. Tried again for ten seconds while the store says that it is busy.
+ * signature (of at most size - 1 bytes) is what x-amz-meta-signature says, "" if nothing. */
 int client_s3(struct client *c, const char *bucket, const char *key, const char *query, struct buf *ret_body, char *signature,
 	      size_t size, char why[256]);
 

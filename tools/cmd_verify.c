@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base64.h"
 #include "client.h"
 #include "command.h"
 #include "evidence.h"
 #include "lib/clock.h"
 #include "lib/fsx.h"
+#include "proto/base64.h"
 #include "proto/frame.h"
 #include "proto/keys.h"
 #include "proto/spool.h"

@@ -4,7 +4,7 @@
 # testing. HT_DEPS=long: also what the tests want at full size only. HT_DEPS=bench: also what `make bench` compares us with, as far as it can be had.
 set -eu
 build="gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libprotobuf-c-dev
-protobuf-c-compiler protobuf-compiler libzstd-dev libssl-dev libnghttp2-dev libmicrohttpd-dev libyaml-dev uthash-dev
+protobuf-c-compiler protobuf-compiler libzstd-dev libssl-dev libsodium-dev libnghttp2-dev libmicrohttpd-dev libyaml-dev uthash-dev
 libseccomp-dev libaudit-dev libexpat1-dev libzydis-dev libcurl4-openssl-dev libsqlite3-dev curl ca-certificates linux-libc-dev python3"
 tests="awscli python3-boto3 python3-cryptography python3-botocore python3-grpcio python3-protobuf strace auditd gcc-multilib libasan8 libubsan1 openssl curl git
 sqlite3 openssh-client openssh-server sudo qemu-system-x86 cpio busybox-static findutils iproute2 procps psmisc mandoc
@@ -13,7 +13,7 @@ golang-1.19-go libwolfssl35 libmbedtls14 libwolfssl-dev libmbedtls-dev libgnutls
 python3-requests python3-aiohttp python3-httpx python3-h2 nginx-light haproxy apache2-bin wrk nghttp2-client wget ruby php-cli libio-socket-ssl-perl
 clickhouse-server clickhouse-client zookeeper"
 long="ceph-mon ceph-osd radosgw ceph-common cargo librust-rustls-dev librust-rustls-pemfile-dev"
-peers="bpftrace libbpf-tools redis-server redis-tools"
+peers="bpftrace libbpf-tools redis-server redis-tools bpfcc-tools linux-headers-$(dpkg --print-architecture)"
 
 # Names of those that are not installed.
 missing()

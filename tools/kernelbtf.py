@@ -32,8 +32,9 @@ def unpacked(image):
 
 def main():
     with open(sys.argv[1], "rb") as f:
-        image = unpacked(f.read())
-    btf = max(found(image), key=len, default=None)
+        image = f.read()
+    # as it is first: one that is not compressed has the unpacker's magic numbers in its own code
+    btf = max(found(image), key=len, default=None) or max(found(unpacked(image)), key=len, default=None)
     if not btf:
         sys.exit("kernelbtf: %s has no BTF that can be seen" % sys.argv[1])
     with open(sys.argv[2], "wb") as f:

@@ -6,9 +6,9 @@
 
 #include <json-c/json.h>
 
-#include "base64.h"
 #include "lib/cleanup.h"
 #include "proof.h"
+#include "proto/base64.h"
 #include "proto/keys.h"
 
 #define VERSION 1

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base64.h"
 #include "lib/cleanup.h"
+#include "proto/base64.h"
 #include "proto/json.h"
 #include "proto/keys.h"
 #include "proto/recordread.h"

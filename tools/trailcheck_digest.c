@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base64.h"
 #include "gunzip.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "proto/base64.h"
 #include "proto/keys.h"
 #include "proto/rsa.h"
 #include "trailcheck_internal.h"
@@ -159,21 +159,16 @@ static int check_signature(struct check *c, struct json_object *digest, struct j
 	return 0;
 }
 
-int check_digest(struct check *c, struct json_object *row, struct json_object *previous)
+int check_digest_text(struct check *c, struct json_object *row, struct json_object *previous, struct buf *text, const char *signature)
 {
 	const char *bucket = member_text(row, "S3Bucket"), *key = member_text(row, "S3Object");
 	_cleanup_json_ struct json_object *digest = NULL;
-	_cleanup_buf_ struct buf text = { 0 };
-	char signature[SIGNATURE_MAX], hash[65];
 	struct json_object *logs;
-	int r = fetch(c, "digest", bucket, key, &text, signature, sizeof(signature));
+	char hash[65];
+	int r;
 
-	if (r <= 0) {
-		c->t->unread++;
-		return r;
-	}
-	hash_of(&text, hash);
-	digest = json_tokener_parse(buf_text(&text));
+	hash_of(text, hash);
+	digest = json_tokener_parse(buf_text(text));
 	logs = member_at(digest, "logFiles");
 	if (!json_object_is_type(digest, json_type_object) || !json_object_is_type(logs, json_type_array)) {
 		check_fault(c, "digest s3://%s/%s is no digest", bucket, key);
@@ -186,4 +181,17 @@ int check_digest(struct check *c, struct json_object *row, struct json_object *p
 		r = check_named(c, row, json_object_array_get_idx(logs, i));
 	c->t->digests++;
 	return r < 0 ? r : 0;
+}
+
+int check_digest(struct check *c, struct json_object *row, struct json_object *previous)
+{
+	_cleanup_buf_ struct buf text = { 0 };
+	char signature[SIGNATURE_MAX];
+	int r = fetch(c, "digest", member_text(row, "S3Bucket"), member_text(row, "S3Object"), &text, signature, sizeof(signature));
+
+	if (r <= 0) {
+		c->t->unread++;
+		return r;
+	}
+	return check_digest_text(c, row, previous, &text, signature);
 }

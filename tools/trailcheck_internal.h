@@ -34,5 +34,7 @@ int check_name(struct check *c, const char *bucket, const char *key, bool listed
 int check_log(struct check *c, int64_t trail, const char *bucket, const char *key, const char *hash_value, const char *by);
 /* row: what ListDigests says of it; previous: of the one before in its chain, or NULL. 0, or -errno and why. */
 int check_digest(struct check *c, struct json_object *row, struct json_object *previous);
+/* The same of what was fetched, and the signature that came with it. */
+int check_digest_text(struct check *c, struct json_object *row, struct json_object *previous, struct buf *text, const char *signature);
 
 #endif

@@ -59,6 +59,23 @@ static struct str bounded(struct str s)
 	return str_first(s, n);
 }
 
+/* "Value 'x' at 'masterUserPassword' failed to satisfy constraint": the value of a member whose name is a secret's. */
+static bool repeats_secret(struct str s)
+{
+	const char *at = s.p;
+
+	while ((at = memmem(at, (size_t)(s.p + s.n - at), " at '", 5))) {
+		struct str rest = { at + 5, (size_t)(s.p + s.n - at - 5) }, path = str_cut(&rest, '\''), name = path;
+
+		while (path.p)
+			name = str_cut(&path, '.');
+		if (rest.p && secret_name(name))
+			return true;
+		at += 5;
+	}
+	return secret_assigned(s);
+}
+
 /* The element that holds Code and Message, whichever the protocol puts around it. */
 static const struct aws_node *error_element(const struct aws_node *root)
 {
@@ -134,7 +151,7 @@ int aws_error(const struct http_call *call, const struct aws_found *f, struct ap
 		ret_call->error_message = (struct str){ 0 };
 	}
 	if (message.n)
-		ret_call->error_message = secret_token(message) ? STR(REDACT_HIDDEN) : bounded(message);
+		ret_call->error_message = secret_token(message) || repeats_secret(message) ? STR(REDACT_HIDDEN) : bounded(message);
 	return t.failed ? -ENOMEM : 0;
 }
 

@@ -2,42 +2,21 @@
 #include "jwt.h"
 
 #include "jsonread.h"
+#include "proto/base64.h"
 #include "secret.h"
 #include "text.h"
 
 #define PAYLOAD_MAX (16 * 1024)
 #define CLAIM_MAX 256
 
-static int digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
 /* base64url without padding (RFC 7515). Absent: it is none. */
 static struct str decoded(struct str s, struct api_arena *a)
 {
 	char *out = s.n && s.n <= PAYLOAD_MAX ? api_arena_get(a, s.n) : NULL;
-	unsigned bits = 0, have = 0;
-	size_t n = 0;
+	size_t n;
 
-	for (size_t i = 0; out && i < s.n; i++) {
-		int v = digit(s.p[i]);
-
-		if (v < 0)
-			return (struct str){ 0 };
-		bits = (bits << 6 | (unsigned)v) & 0xffff;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			out[n++] = (char)(bits >> have);
-		}
-	}
+	if (!out || base64url_decode(s.p, s.n, out, s.n, &n) < 0)
+		return (struct str){ 0 };
 	return (struct str){ out, n };
 }
 

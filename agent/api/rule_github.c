@@ -174,6 +174,8 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	ret_call->read_only = api_method_reads(method);
 	ret_call->category = ret_call->read_only && p.n > at + 3 && str_among(p.segment[at + 3], "contents tarball zipball git readme") ? CATEGORY_DATA :
 																	 CATEGORY_MANAGEMENT;
+	for (unsigned i = at; i < p.n && i < at + 3; i++)
+		p.segment[i] = uri_decode(a, p.segment[i], false);
 	if (p.n > at + 2 && str_is(p.segment[at], "repos") && !is_secret(p.segment[at + 1]) && !is_secret(p.segment[at + 2])) {
 		ret_call->nresources = 1;
 		ret_call->resources[0].type = STR("GitHub::Repository");

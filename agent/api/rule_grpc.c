@@ -47,7 +47,7 @@ static void status(const struct http_call *call, struct api_arena *a, struct api
 	if (!n)
 		return;
 	ret_call->error_code = n < STATUSES ? str_of(statuses[n]) : STR("UNKNOWN");
-	if (message.n && message.n <= 512 && !secret_form(message))
+	if (message.n && message.n <= 512 && !secret_form(message) && !secret_told(message, true))
 		ret_call->error_message = api_arena_str(a, message);
 }
 

@@ -16,7 +16,9 @@ static void wants(const struct api_peer *peer, const struct http_call *call, str
 
 static bool is_websocket(const struct http_call *call)
 {
-	return str_is_nocase(api_field(&call->request.head, "upgrade"), "websocket");
+	const struct http_head *h = &call->request.head;
+
+	return str_is_nocase(api_field(h, "upgrade"), "websocket") || str_is_nocase(api_field(h, ":protocol"), "websocket");
 }
 
 static struct str name_of(const struct http_call *call, struct str template, struct api_arena *a)

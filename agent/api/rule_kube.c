@@ -276,7 +276,7 @@ static void error_from_body(const struct http_call *call, struct api_arena *a, s
 	message = jsonread_text(a, jsonread_get(body, "message"));
 	if (reason.n && reason.n <= 64 && secret_segment(reason) == SEGMENT_WORD)
 		ret_call->error_code = reason;
-	if (message.n && message.n <= 1024 && !secret_form(message) &&
+	if (message.n && message.n <= 1024 && !secret_form(message) && !secret_told(message, false) &&
 	    str_among(reason, "NotFound Forbidden AlreadyExists Unauthorized Conflict MethodNotAllowed Expired Gone Timeout ServerTimeout"))
 		ret_call->error_message = message;
 }

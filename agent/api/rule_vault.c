@@ -40,9 +40,10 @@ static bool secret_path_of(struct str path)
 						"sys/wrapping/", "cubbyhole/response" };
 	struct uri_path p;
 
-	for (unsigned i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (str_begins(path, prefixes[i]) && path.n > strlen(prefixes[i]))
-			return true;
+	for (struct str rest = path; rest.p; str_cut(&rest, '/'))	/* before it a namespace may stand */
+		for (unsigned i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+			if (str_begins(rest, prefixes[i]) && rest.n > strlen(prefixes[i]))
+				return true;
 	uri_segments(path, &p);
 	for (unsigned i = 0; i < p.n; i++)
 		if (secret_segment(p.segment[i]) == SEGMENT_SECRET)

@@ -59,16 +59,19 @@ struct str secret_scheme(struct str authorization)
 
 /* ---- paths */
 
-/* Hosts whose paths are passwords: who knows the URL may post. */
+/* Hosts whose paths are passwords: who knows the URL may post. `*` is any segment. */
 static const struct {
 	const char *domain, *prefix;
 } webhooks[] = {
 	{ "hooks.slack.com", "/services" }, { "hooks.slack.com", "/workflows" }, { "hooks.slack.com", "/triggers" },
-	{ "discord.com", "/api/webhooks" }, { "discordapp.com", "/api/webhooks" }, { "webhook.office.com", "/webhookb2" },
+	{ "discord.com", "/api/webhooks" }, { "discord.com", "/api/*/webhooks" }, { "discordapp.com", "/api/webhooks" }, { "discordapp.com", "/api/*/webhooks" }, { "webhook.office.com", "/webhookb2" },
 	{ "outlook.office.com", "/webhook" }, { "hooks.zapier.com", "/hooks" }, { "maker.ifttt.com", "/trigger" },
 	{ "events.pagerduty.com", "/integration" }, { "open.feishu.cn", "/open-apis/bot/v2/hook" }, { "api.telegram.org", "" },
 	{ "hooks.nabu.casa", "" }, { "hc-ping.com", "" }, { "hook.eu1.make.com", "" }, { "hook.us1.make.com", "" },
-	{ "webhook.site", "" }, { "alert.victorops.com", "/integrations/generic" },
+	{ "hook.eu2.make.com", "" }, { "hook.us2.make.com", "" }, { "hook.integromat.com", "" },
+	{ "webhook.site", "" }, { "alert.victorops.com", "/integrations/generic" }, { "open.larksuite.com", "/open-apis/bot/v2/hook" },
+	{ "loggly.com", "/inputs" }, { "loggly.com", "/bulk" }, { "cronitor.link", "" }, { "hooks.airtable.com", "/workflows" },
+	{ "uptime.betterstack.com", "/api/v1/heartbeat" }, { "uptime.betterstack.com", "/api/v1/incoming-webhook" }, { "heartbeat.uptimerobot.com", "" },
 };
 
 /* How many first segments of this host's paths are harmless where all behind them are secrets; SIZE_MAX: not such a host. */
@@ -81,7 +84,7 @@ static size_t webhook_harmless(struct str host, const struct uri_path *path)
 		if (!str_in_domain(host, webhooks[i].domain))
 			continue;
 		uri_segments(str_of(webhooks[i].prefix), &prefix);
-		while (k < prefix.n && k < path->n && str_equal(prefix.segment[k], path->segment[k]))
+		while (k < prefix.n && k < path->n && (str_is(prefix.segment[k], "*") || str_equal(prefix.segment[k], path->segment[k])))
 			k++;
 		if (k == prefix.n)
 			return k;
@@ -99,6 +102,16 @@ static bool named_secret(struct str before, struct str s)
 	return !word && secret_name(before) && !memchr(before.p, '.', before.n);	/* "Microsoft.Authorization" is none */
 }
 
+/* "https://token@host" within a path: the segment of a host is the next one, or the one behind an empty one. */
+static bool token_of_url(const struct uri_path *path, unsigned i)
+{
+	struct str s = path->segment[i], before = i ? path->segment[i - 1] : STR("");
+
+	if (i > 1 && !before.n)
+		before = path->segment[i - 2];
+	return before.n > 1 && before.p[before.n - 1] == ':' && s.n && memchr(s.p, '@', s.n);
+}
+
 /* Decodes the segments, and says what each is. -ENOMEM: *path is not to be used. */
 static bool classify(struct api_arena *a, struct str host, struct uri_path *path, enum secret_segment kinds[URI_SEGMENTS_MAX])
 {
@@ -111,7 +124,7 @@ static bool classify(struct api_arena *a, struct str host, struct uri_path *path
 			return false;
 		path->segment[i] = s;
 		kinds[i] = secret_segment(s);
-		if (i >= harmless || i == URI_SEGMENTS_MAX - 1 || (i && named_secret(path->segment[i - 1], s)))
+		if (i >= harmless || i == URI_SEGMENTS_MAX - 1 || token_of_url(path, i) || (i && named_secret(path->segment[i - 1], s)))
 			kinds[i] = SEGMENT_SECRET;
 	}
 	return true;
@@ -189,7 +202,7 @@ void secret_put(struct jsontext *j, struct str key, struct str value)
 {
 	if (!value.p)
 		return;
-	if (secret_name(key) || secret_form(value))
+	if (secret_name(key) || secret_form(value) || secret_assigned(value))
 		jsontext_hidden(j, key);
 	else
 		jsontext_text(j, key, value);
@@ -199,13 +212,21 @@ struct parameter {
 	struct str key, value;
 };
 
+/* A URL that has parameters of its own: what they are nobody here knows. */
+static bool has_query(struct str value)
+{
+	const char *at = memmem(value.p, value.n, "://", 3);
+
+	return at && memchr(at, '?', (size_t)(value.p + value.n - at));
+}
+
 static void put_parameter(struct jsontext *j, struct str key, struct str name, struct str value, const char *also)
 {
 	bool listed = (also && str_among_nocase(name, also)) || secret_query_listed(name);
 
 	if (!value.p || !value.n)
 		jsontext_text(j, key, STR(""));
-	else if (listed && !secret_form(value) && !secret_assigned(value))
+	else if (listed && !secret_form(value) && !secret_assigned(value) && !has_query(value))
 		jsontext_text(j, key, value);
 	else
 		jsontext_hidden(j, key);

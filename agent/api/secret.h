@@ -25,12 +25,14 @@ bool secret_form(struct str value);
 bool secret_token(struct str value);
 /* Is something assigned to a secret's name anywhere in it ("a=1&password=x")? */
 bool secret_assigned(struct str text);
+/* The same in sentences, which repeat what was sent: "invalid token: x", and, if quoted, "no key \"x\"", too. */
+bool secret_told(struct str text, bool quoted);
 
 /* One segment of a path, decoded. */
 enum secret_segment {
 	SEGMENT_WORD = 0,	/* names a kind of thing or an operation */
 	SEGMENT_ID,		/* one of many things: a number, UUID, date, short hexadecimal, a name with such a part */
-	SEGMENT_SECRET,		/* what nobody may read: random text, 32 and more hexadecimal digits, `;parameters`, `password=x`, a known token's form */
+	SEGMENT_SECRET,		/* what nobody may read: random text, 32 and more hexadecimal digits, `;parameters`, `password=x`, `user:x@host`, a known token's form */
 };
 enum secret_segment secret_segment(struct str segment);
 

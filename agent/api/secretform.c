@@ -147,19 +147,59 @@ static bool name_char(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
 }
 
+/* The name that ends before `end`. */
+static struct str name_before(struct str s, size_t end)
+{
+	size_t from = end;
+
+	while (from && name_char(s.p[from - 1]))
+		from--;
+	return (struct str){ s.p + from, end - from };
+}
+
+static bool hidden_at(struct str s, size_t at)
+{
+	return str_begins(str_from(s, at), REDACT_HIDDEN);
+}
+
+/* "=", and "%3D" of what was encoded once more. How long it is; 0: there is none. */
+static size_t equals_at(struct str s, size_t i)
+{
+	if (s.p[i] == '=')
+		return 1;
+	return s.p[i] == '%' && s.n - i > 3 && s.p[i + 1] == '3' && (s.p[i + 2] | 0x20) == 'd' ? 3 : 0;
+}
+
 bool secret_assigned(struct str s)
 {
 	for (size_t i = 1; i + 1 < s.n; i++) {
-		size_t from = i;
+		size_t n = equals_at(s, i);
 
-		if (s.p[i] != '=')
-			continue;
-		while (from && name_char(s.p[from - 1]))
-			from--;
-		if (secret_name((struct str){ s.p + from, i - from }))
+		if (n && i + n < s.n && !hidden_at(s, i + n) && secret_name(name_before(s, i)))
 			return true;
 	}
 	return false;
+}
+
+/* Behind the name that ends at i: perhaps a quote that closes around it, blanks, and what begins a value. */
+static bool value_follows(struct str s, size_t i, bool quoted)
+{
+	bool blank;
+
+	if (i < s.n && (s.p[i] == '"' || s.p[i] == '\''))
+		i++;
+	blank = i < s.n && s.p[i] == ' ';
+	while (i < s.n && s.p[i] == ' ')
+		i++;
+	return i + 1 < s.n && (s.p[i] == ':' || s.p[i] == '=' || (quoted && blank && strchr("\"'`", s.p[i])));
+}
+
+bool secret_told(struct str s, bool quoted)
+{
+	for (size_t i = 1; i < s.n; i++)
+		if (!name_char(s.p[i]) && name_char(s.p[i - 1]) && secret_name(name_before(s, i)) && value_follows(s, i, quoted))
+			return true;
+	return secret_assigned(s);
 }
 
 /* A part of a name that is of one thing: four and more digits, eight and more hexadecimal ones. */
@@ -179,11 +219,19 @@ static bool has_number(struct str s)
 	return false;
 }
 
+/* "user:password@host", as a segment of a URL within a path. */
+static bool is_userinfo(struct str s)
+{
+	const char *at = s.n ? memrchr(s.p, '@', s.n) : NULL, *colon = at ? memchr(s.p, ':', (size_t)(at - s.p)) : NULL;
+
+	return colon && colon > s.p && at > colon + 1;
+}
+
 enum secret_segment secret_segment(struct str s)
 {
 	if (str_digits(s) || is_uuid(s))	/* the cheap ones first */
 		return SEGMENT_ID;
-	if (memchr(s.p ? s.p : "", ';', s.n) || secret_form(s) || secret_assigned(s) || (s.n >= HEX_SECRET && all_hex(s)))
+	if (memchr(s.p ? s.p : "", ';', s.n) || is_userinfo(s) || secret_form(s) || secret_assigned(s) || (s.n >= HEX_SECRET && all_hex(s)))
 		return SEGMENT_SECRET;
 	if (has_number(s) || (s.n && memchr(s.p, '@', s.n)))
 		return SEGMENT_ID;

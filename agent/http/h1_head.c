@@ -49,6 +49,19 @@ static void frame_coding(struct framing *f, struct str value)
 	f->chunked = str_is(trimmed(value.p + i, value.n - i), "chunked");
 }
 
+static bool says_length(struct str name)
+{
+	return str_is(name, "content-length") || str_is(name, "transfer-encoding");
+}
+
+/* "Content-Length : 3", and without the colon: no field, but some take it for one. */
+static bool nearly_says_length(const char *p, size_t n)
+{
+	const char *colon = memchr(p, ':', n);
+
+	return says_length(trimmed(p, colon ? (size_t)(colon - p) : n));
+}
+
 void h1_field_line(struct http_conn *c, struct head *h, struct framing *f, const char *p, size_t n)
 {
 	const char *colon = memchr(p, ':', n);
@@ -56,13 +69,14 @@ void h1_field_line(struct http_conn *c, struct head *h, struct framing *f, const
 
 	if (*p == ' ' || *p == '\t') {
 		if (f && h->nfields && !h->dropped) {	/* nobody folds these in good faith */
-			name = h->fields[h->nfields - 1].name;
-			f->bad |= str_is(name, "content-length") || str_is(name, "transfer-encoding");
+			f->doubt |= says_length(h->fields[h->nfields - 1].name);
 		}
 		head_continue(&c->memory, h, trimmed(p, n));
 		return;
 	}
 	if (!line_is_field(p, n)) {
+		if (f)
+			f->doubt |= nearly_says_length(p, n);
 		h->dropped = true;
 		h->flags |= HTTP_TRUNCATED;
 		return;
@@ -105,7 +119,7 @@ static void request_head_end(struct http_conn *c, struct lane *l)
 	call_headed(c, call);
 	if (f->chunked)
 		f->bad = false;
-	if (f->bad || (f->coded && !f->chunked))
+	if (f->bad || f->doubt || (f->coded && !f->chunked))
 		broken(c, l, &call->request);
 	else
 		h1_body_begin(c, l, call->connect ? H1_START : body_state(f, false));
@@ -168,7 +182,7 @@ static void response_head_end(struct http_conn *c, struct lane *l)
 	l->after = body_state(f, true);
 	if (call->head_method || status == 204 || status == 304) {
 		h1_body_begin(c, l, H1_START);
-	} else if (f->bad) {
+	} else if (f->bad || f->doubt) {
 		broken(c, l, &call->response);
 	} else if (unknown && l->after != H1_START) {
 		l->h1 = H1_MAYBE;

@@ -118,6 +118,8 @@ void h2_field(struct http_conn *c, struct head *h, const struct hpack_field *f)
 			*(struct str *)((char *)h + pseudo[i].offset) = head_text(&c->memory, h, f->value);
 	if (f->name.n == 7 && !memcmp(f->name.p, ":status", 7))
 		h->status = read_status(f->value);
+	if (f->name.n == 9 && !memcmp(f->name.p, ":protocol", 9))	/* of an extended CONNECT (RFC 8441) */
+		head_field(&c->memory, h, f->name, f->value, f->sensitive);
 }
 
 static void block_field(void *ctx, const struct hpack_field *f)
@@ -247,7 +249,7 @@ static void data_end(struct http_conn *c, struct lane *l)
 
 static void reset_begin(struct http_conn *c, struct lane *l)
 {
-	h2_reset(c, l->h2.frame.stream, read_u32(l->h2.bytes));
+	h2_reset(c, l, l->h2.frame.stream, read_u32(l->h2.bytes));
 }
 
 /* ---- frames */

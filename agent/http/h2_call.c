@@ -279,13 +279,15 @@ void h2_block_end(struct http_conn *c, struct lane *l)
 	}
 }
 
-void h2_reset(struct http_conn *c, uint32_t stream, uint32_t code)
+/* Who has answered may say so that the rest of the request is not needed: that is no error (RFC 9113, 8.1). */
+void h2_reset(struct http_conn *c, const struct lane *l, uint32_t stream, uint32_t code)
 {
 	struct call *call = h2_call(c, stream);
 
 	if (!call)
 		return;
-	call->flags |= HTTP_RESET;
+	if (code || !call->response.ended || lane_asks(c, l))
+		call->flags |= HTTP_RESET;
 	call->reset_code = code;
 	call_give(c, call);
 }

@@ -148,6 +148,7 @@ enum h1_state { H1_START = 0, H1_FIELDS, H1_LENGTH, H1_CHUNK, H1_DATA, H1_DATA_E
 struct framing {	/* what a head of HTTP/1 says of its body's length */
 	uint64_t length;
 	bool has_length, coded, chunked, bad;
+	bool doubt;	/* others may read of its fields something else: not even `chunked` counts */
 };
 
 struct mark {
@@ -222,7 +223,7 @@ void h2_lane_free(struct memory *m, struct lane *l);
 void h2_block_end(struct http_conn *c, struct lane *l);	/* the block's head is as complete as it will be */
 struct call *h2_call(struct http_conn *c, uint32_t stream);
 void h2_message_end(struct http_conn *c, struct lane *l, struct call *call);
-void h2_reset(struct http_conn *c, uint32_t stream, uint32_t code);
+void h2_reset(struct http_conn *c, const struct lane *l, uint32_t stream, uint32_t code);
 void h2_found(struct http_conn *c, const struct lane *l);
 void h2_doubt_head(struct http_conn *c, struct message *m);
 void h2_field(struct http_conn *c, struct head *h, const struct hpack_field *f);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "plan.h"
 
 #define MAPS_LINES_MAX (1U << 18)	/* of one process; the kernel allows 65530 mappings unless told otherwise */
+#define SEARCHED_MAX 256		/* lines that are looked through for one address */
 #define MOUNTINFO_MAX (4U << 20)
 
 static uint64_t memory_device(void)
@@ -98,8 +100,8 @@ bool discover_may_block(const char *type)
 	return false;
 }
 
-/* The type of a mount, in a text as of /proc/PID/mountinfo: 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw */
-static bool type_in(const char *mounts, uint64_t mount, char *ret_type, size_t n)
+/* 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw */
+bool discover_type_in(const char *mounts, uint64_t mount, char *ret_type, size_t n)
 {
 	for (const char *line = mounts, *end; *line; line = *end ? end + 1 : end) {
 		const char *type;
@@ -135,7 +137,7 @@ bool discover_type_of(struct search *s, const struct statx *st, char *ret_type, 
 			fsx_read(path, MOUNTINFO_MAX, &s->mounts);
 		fsx_read("/proc/self/mountinfo", MOUNTINFO_MAX, &s->mounts);
 	}
-	return type_in(buf_text(&s->mounts), st->stx_mnt_id, ret_type, n);
+	return discover_type_in(buf_text(&s->mounts), st->stx_mnt_id, ret_type, n);
 }
 
 /*
@@ -198,7 +200,7 @@ static bool worth_by_path(const char *path)
 {
 	const char *base = strrchr(path, '/');
 
-	return tls_plan_name(base ? base + 1 : path);
+	return tls_plan_mapped(base ? base + 1 : path);
 }
 
 /* A line of /proc/PID/maps: 7f00-7f10 r-xp 00001000 fd:01 1234    /usr/lib/libssl.so.3 (deleted) */
@@ -274,4 +276,41 @@ int tls_discover_process(struct tls_discovery *d, uint32_t pid, tls_discover_fn 
 	if (!pid || access(path, F_OK) < 0)
 		return -ESRCH;
 	return discover_search_process(&s);
+}
+
+/* Where the mapping that begins there ends, or 0. Of many mappings not all are looked through: anybody can have as many. */
+static uint64_t end_of_mapping(uint32_t pid, uint64_t at)
+{
+	_cleanup_free_ char *line = NULL;
+	uint64_t begin, end, found = 0;
+	char path[64];
+	size_t room = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	f = fopen(path, "re");
+	for (unsigned i = 0; f && !found && i < SEARCHED_MAX && getline(&line, &room, f) > 0; i++)
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &begin, &end) == 2 && begin == at)
+			found = end;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static int open_mapping(uint32_t pid, uint64_t at, uint64_t end)
+{
+	char proc[96];
+
+	snprintf(proc, sizeof(proc), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, pid, at, end);
+	return open(proc, O_PATH | O_CLOEXEC);
+}
+
+int tls_discover_mapping(struct tls_discovery *d, uint32_t pid, uint64_t at, uint64_t end, const char *path, tls_discover_fn *fn, void *arg)
+{
+	_cleanup_(discover_search_end) struct search s = { .d = d, .fn = fn, .arg = arg, .pid = pid, .root = -1 };
+	_cleanup_close_ int fd = open_mapping(pid, at, end);
+
+	if (fd < 0)
+		fd = open_mapping(pid, at, end_of_mapping(pid, at));
+	return fd < 0 ? 0 : discover_give(&s, fd, path);
 }

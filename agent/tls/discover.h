@@ -45,6 +45,13 @@ int tls_discover_host(struct tls_discovery *d, tls_discover_fn *fn, void *arg);
 int tls_discover_process(struct tls_discovery *d, uint32_t pid, tls_discover_fn *fn, void *arg);
 
 /*
+ * What a process has mapped from an address on, to that end or a nearer one if it has few mappings; path is for people. And a file by its path in the root of a process (0: ours), only as far as the kernel knows that
+ * without asking anybody, as it does of what was used just now. 0, or what fn returned.
+ */
+int tls_discover_mapping(struct tls_discovery *d, uint32_t pid, uint64_t at, uint64_t end, const char *path, tls_discover_fn *fn, void *arg);
+int tls_discover_path(struct tls_discovery *d, uint32_t pid, const char *path, tls_discover_fn *fn, void *arg);
+
+/*
  * The root of a process and its linker's cache, if it is another one than ours and can be read without waiting: descriptors that are the
  * caller's. The cache is a stranger's. 0 or -ENOENT.
  */

@@ -41,6 +41,8 @@ struct search {
 };
 
 bool discover_may_block(const char *type);
+/* The type of a mount, in a text as of /proc/PID/mountinfo. */
+bool discover_type_in(const char *mounts, uint64_t mount, char *ret_type, size_t n);
 /* false: it may be anything. */
 bool discover_type_of(struct search *s, const struct statx *st, char *ret_type, size_t n);
 /* 0, what fn returned, -ENOMEM. */

@@ -112,6 +112,36 @@ int tls_discover_library(struct tls_discovery *d, uint32_t pid, int root, const 
 	return at < 0 ? 0 : discover_give(&s, at, path);
 }
 
+#define ROOT_OF_FILES (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED)
+#define CACHED_TRIES 8	/* somebody mounted, or renamed, meanwhile; or it is not cached */
+
+static int open_cached(int root, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = ROOT_OF_FILES };
+	int fd = -1;
+
+	for (unsigned i = 0; i < CACHED_TRIES && fd < 0; i++) {
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+		if (fd < 0 && errno != EAGAIN)
+			break;
+	}
+	return fd;
+}
+
+int tls_discover_path(struct tls_discovery *d, uint32_t pid, const char *path, tls_discover_fn *fn, void *arg)
+{
+	_cleanup_(discover_search_end) struct search s = { .d = d, .fn = fn, .arg = arg, .pid = pid, .root = -1 };
+	_cleanup_close_ int at = -1;
+	char root[64];
+
+	snprintf(root, sizeof(root), "/proc/%u/root", pid);
+	s.root = open(pid ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s.root < 0)
+		return 0;
+	at = open_cached(s.root, path);
+	return at < 0 ? 0 : discover_give(&s, at, path);
+}
+
 /* The roots that were searched: a mount namespace may have several (chroot). */
 struct roots {
 	struct known *seen;

@@ -57,5 +57,7 @@ void tls_plan_done(struct tls_plan *plan);	/* leaves it empty */
 
 /* Worth a tls_plan_file() by its name alone (libssl.so.3, libgnutls.so.30.34.3, libnode.so.108, ...)? Executables always are. */
 bool tls_plan_name(const char *basename);
+/* The same of what was mapped to be executed: there, what has no library's name may be a program that the linker was given, or a plugin. */
+bool tls_plan_mapped(const char *basename);
 
 #endif

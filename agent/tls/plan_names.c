@@ -12,14 +12,16 @@ static const char *const boring_marks[] = { "SSL_CTX_set_custom_verify", "SSL_CT
 
 /*
  * Parts that a mangled name of rustls has, in this order: of the old mangling, and of v0. The hash of the old one follows the
- * function's name as 17h..., which keeps write_vectored() and write_all() out.
+ * function's name as 17h..., which tells write() from write_vectored() and write_all().
  */
 static const struct {
 	const char *parts[4], *row;
 } mangled[] = {
 	{ { "rustls..", "Writer", "Write$GT$5write17h" }, "rustls::Writer::write" },
+	{ { "rustls..", "Writer", "Write$GT$14write_vectored17h" }, "rustls::Writer::write_vectored" },
 	{ { "rustls..", "Reader", "Read$GT$4read17h" }, "rustls::Reader::read" },
 	{ { "6rustls", "6Writer", "5Write", "5write" }, "rustls::Writer::write" },
+	{ { "6rustls", "6Writer", "5Write", "14write_vectored" }, "rustls::Writer::write_vectored" },
 	{ { "6rustls", "6Reader", "4Read", "4read" }, "rustls::Reader::read" },
 };
 
@@ -75,10 +77,23 @@ static const char *const libraries[] = { "libssl", "libgnutls", "libnspr4", "lib
 
 bool tls_plan_name(const char *basename)
 {
+	const char *last = strrchr(basename, '.');
+
+	if (last && last > basename && !strcmp(last, ".node"))	/* node's modules have any name, and sometimes TLS of their own */
+		return true;
 	if (!strstr(basename, ".so"))
 		return false;
 	for (unsigned i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
 		if (!strncmp(basename, libraries[i], strlen(libraries[i])))
 			return true;
 	return strstr(basename, "tcnative") || strstr(basename, "openssl") || strstr(basename, "boringssl");
+}
+
+#define MEMORY "memfd:"	/* so the kernel calls a file that is in memory alone */
+
+bool tls_plan_mapped(const char *basename)
+{
+	if (!strncmp(basename, MEMORY, sizeof(MEMORY) - 1))
+		basename += sizeof(MEMORY) - 1;
+	return !strstr(basename, ".so") || tls_plan_name(basename);
 }

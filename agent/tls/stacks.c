@@ -128,6 +128,9 @@ const struct tls_func tls_funcs[] = {
 	 * whose address is the first argument. */
 	{ "rustls", "rustls::Writer::write", WRITE(HT_TLS_OK_RESULT2, 2, 3, 0, LONG | HT_TLS_F_OBJ_REF) },
 	{ "rustls", "rustls::Writer::write, 1.78", { HT_TLS_WRITE, HT_TLS_ABI_C, HT_TLS_OK_RESULT_AT, 2, 3, 4, 1, LONG | HT_TLS_F_OBJ_REF } },
+	{ "rustls", "rustls::Writer::write_vectored", WRITE(HT_TLS_OK_RESULT2, 2, 3, 0, LONG | HT_TLS_F_OBJ_REF | HT_TLS_F_VECTOR) },
+	{ "rustls", "rustls::Writer::write_vectored, 1.78",
+	  { HT_TLS_WRITE, HT_TLS_ABI_C, HT_TLS_OK_RESULT_AT, 2, 3, 4, 1, LONG | HT_TLS_F_OBJ_REF | HT_TLS_F_VECTOR } },
 	{ "rustls", "rustls::Reader::read", READ(HT_TLS_OK_RESULT2, 2, 3, 0, LONG | HT_TLS_F_OBJ_REF) },
 	{ "rustls", "rustls::Reader::read, 1.78", { HT_TLS_READ, HT_TLS_ABI_C, HT_TLS_OK_RESULT_AT, 2, 3, 4, 1, LONG | HT_TLS_F_OBJ_REF } },
 

@@ -147,7 +147,7 @@ static int64_t number_at(struct json_object *row, unsigned i)
 	return v ? strtoll(json_object_get_string(v), NULL, 10) : 0;
 }
 
-static void hosts_json(struct json_object *answer, struct json *j)
+void cluster_take_hosts(struct json_object *answer, struct json *j)
 {
 	struct json_object *data;
 
@@ -156,7 +156,7 @@ static void hosts_json(struct json_object *answer, struct json *j)
 	for (size_t i = 0; i < json_object_array_length(data); i++) {
 		struct json_object *row = json_object_array_get_idx(data, i);
 
-		if (!json_object_is_type(row, json_type_array))
+		if (!json_object_is_type(row, json_type_array) || !json_object_is_type(json_object_array_get_idx(row, 0), json_type_string))
 			continue;
 		json_open(j, NULL, '{');
 		json_string(j, "HostId", json_object_get_string(json_object_array_get_idx(row, 0)));
@@ -177,7 +177,7 @@ int cluster_status(struct store *st, struct json_object *in, struct op_state *st
 	struct cluster *c = cluster_of(st);
 	_cleanup_buf_ struct buf sql = { 0 };
 	struct ch_link link = { 0 };
-	struct ch_statement s = { .timeout_ms = 30000 };
+	struct ch_statement s = { .timeout_ms = 30000, .fresh = TABLE_ROWS };
 	struct json j = { .out = &r->body };
 	struct json_object *answer = NULL;
 	char why[CH_WHY_MAX];
@@ -195,7 +195,7 @@ int cluster_status(struct store *st, struct json_object *in, struct op_state *st
 	json_open(&j, "Hosts", '[');
 	if (!ch_ask(&c->ch, &link, &s, why))
 		answer = json_tokener_parse(buf_text(&link.answer));
-	hosts_json(answer, &j);
+	cluster_take_hosts(answer, &j);
 	json_object_put(answer);
 	ch_link_free(&link);
 	json_close(&j, ']');

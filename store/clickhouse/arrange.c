@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lines.h"
 #include "tables.h"
 
 #define WINDOW_NS (900 * (int64_t)NS_PER_SEC)		/* looked through each time */
@@ -115,7 +116,7 @@ static int on_batch(void *ctx, const char *line)
 	struct arrival v = { 0 };
 	unsigned day, rows;
 
-	if (sscanf(line, "%" SCNu64 "\t%u\t%u\t%" SCNd64, &v.batch, &day, &rows, &v.received) != 4)
+	if (LINE_NUMBERS(line, U64(&v.batch), U32(&day), U32(&rows), I64(&v.received)) < 0 || day > UINT16_MAX)
 		return -EBADMSG;
 	if (ledger_has_batch(f->a->ledger, v.batch))
 		return 0;
@@ -136,7 +137,7 @@ static int on_frame(void *ctx, const char *line)
 	uint64_t batch, key;
 	unsigned state, i;
 
-	if (sscanf(line, "%" SCNu64 "\t%" SCNu64 "\t%u", &batch, &key, &state) != 3)
+	if (LINE_NUMBERS(line, U64(&batch), U64(&key), U32(&state)) < 0)
 		return -EBADMSG;
 	for (i = 0; i < f->n && f->v[i].batch != batch; i++)
 		;

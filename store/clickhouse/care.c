@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lines.h"
 #include "tables.h"
 
 #define ROUND_NS (2 * NS_PER_SEC)
@@ -74,7 +75,7 @@ static void take_doubles(struct cluster *c, struct ch_link *l)
 		struct double_frame d;
 		uint64_t counts;
 
-		if (sscanf(line, "%" SCNu64 "\t%" SCNu64 "\t%" SCNu64, &d.framekey, &d.batch, &counts) == 3 && d.batch != counts && is_new(c, &d))
+		if (!LINE_NUMBERS(line, U64(&d.framekey), U64(&d.batch), U64(&counts)) && d.batch != counts && is_new(c, &d))
 			remove_rows(c, l, &d);
 	}
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fresh.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/fsx.h"
@@ -129,6 +130,7 @@ static void set_up(struct ch *ch, struct ch_link *l, const struct ch_statement *
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
+	curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, (long)ch->nservers + 1);	/* each is asked how far it is before a statement is sent */
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, st->timeout_ms ? st->timeout_ms : TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, st->query_user ? 0L : 1L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -247,18 +249,45 @@ struct ch_server *ch_pick_beside(struct ch *ch, const struct ch_server *s, unsig
 	return pick(ch, s, CH_ANY_SHARD, attempt);
 }
 
+static int ask_fresh(struct ch *ch, struct ch_link *l, const struct ch_statement *st, char *why)
+{
+	_cleanup_buf_ struct buf settings = { 0 };
+	struct ch_statement with = *st;
+	char more[FRESH_SETTINGS] = "";
+	struct ch_server *s;
+	int r = fresh_pick(ch, l, st->fresh, &s, more, why);
+
+	if (r < 0)
+		return r;
+	/* in front: nothing can be set behind readonly=1 */
+	buf_addf(&settings, "%s%s", more, st->settings ? st->settings : "");
+	with.settings = buf_text(&settings);
+	r = settings.failed ? -ENOMEM : ch_send(ch, l, s, &with, why);
+	if (r == -EHOSTUNREACH)
+		ch_shun(s);
+	return r;
+}
+
+static int ask_any(struct ch *ch, struct ch_link *l, const struct ch_statement *st, char *why)
+{
+	struct ch_server *s = ch_pick(ch, CH_ANY_SHARD, 0);
+	int r;
+
+	if (!s)
+		return say(why, -EHOSTUNREACH, "no server of the cluster answers");
+	r = ch_send(ch, l, s, st, why);
+	if (r == -EHOSTUNREACH)
+		ch_shun(s);
+	return r;
+}
+
 int ch_ask(struct ch *ch, struct ch_link *l, const struct ch_statement *st, char why[CH_WHY_MAX])
 {
-	struct ch_server *s;
-	int r = say(why, -EHOSTUNREACH, "no server of the cluster answers");
+	int r = -EHOSTUNREACH;
 
 	/* one that fails is shunned, so that the next pick gives another */
-	for (unsigned tries = 0; tries < ch->nservers && (s = ch_pick(ch, CH_ANY_SHARD, 0)); tries++) {
-		r = ch_send(ch, l, s, st, why);
-		if (r != -EHOSTUNREACH)
-			break;
-		ch_shun(s);
-	}
+	for (unsigned tries = 0; tries < ch->nservers && r == -EHOSTUNREACH; tries++)
+		r = st->fresh ? ask_fresh(ch, l, st, why) : ask_any(ch, l, st, why);
 	return r;
 }
 

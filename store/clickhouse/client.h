@@ -69,12 +69,13 @@ struct ch_statement {
 	size_t n;
 	const char *settings;		/* "&max_rows=1", or NULL */
 	bool query_user;
+	const char *fresh;		/* of ch_ask(): a table (of each server's) of which nothing that was acknowledged may be missing; NULL: it may */
 	long timeout_ms;		/* 0: two minutes */
 	size_t max;			/* bytes of the answer; 0: CH_ANSWER_MAX */
 };
 /* To this very server. -EHOSTUNREACH: no answer; -EREMOTEIO: it refused; -EFBIG: its answer has more than max; -ECANCELED: the store ends. */
 int ch_send(struct ch *ch, struct ch_link *l, struct ch_server *s, const struct ch_statement *st, char why[CH_WHY_MAX]);
-/* To any that answers. */
+/* To any that answers; with `fresh` as fresh.h says, -EAGAIN if there is none for seconds. */
 int ch_ask(struct ch *ch, struct ch_link *l, const struct ch_statement *st, char why[CH_WHY_MAX]);
 /* One of this shard that may be asked now; attempt 0, 1, 2 ... gives others. NULL: there is none. */
 struct ch_server *ch_pick(struct ch *ch, unsigned shard, unsigned attempt);

@@ -175,7 +175,7 @@ struct keep *cluster_keep(struct cluster *c)
 
 int cluster_lines(struct cluster *c, struct ch_link *l, struct buf *sql, cluster_line_fn fn, void *ctx, char *why)
 {
-	const struct ch_statement st = { .sql = buf_text(sql) };
+	const struct ch_statement st = { .sql = buf_text(sql), .fresh = TABLE_ROWS };
 	_cleanup_free_ char *text = NULL;
 	char *line, *rest;
 	int r = sql->failed ? -ENOMEM : ch_ask(&c->ch, l, &st, why);

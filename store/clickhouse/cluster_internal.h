@@ -78,6 +78,13 @@ struct cluster *cluster_of(struct store *st);
 op_fn cluster_trail_op(const char *name);
 int cluster_lookup(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int cluster_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
+struct json;
+struct json_object;
+struct index_key;
+/* The rows of LookupEvents' answer that are wanted; *ret_last: the last one's place. Gives how many there were, or -EBADMSG. search.c */
+int cluster_take_rows(struct json_object *answer, struct json *j, unsigned max, unsigned *shown, struct index_key *ret_last);
+/* Status's, likewise. answers.c */
+void cluster_take_hosts(struct json_object *answer, struct json *j);
 extern const struct frames_ops cluster_frames;	/* evidence.c */
 
 #endif

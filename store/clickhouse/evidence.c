@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lines.h"
 #include "proto/keys.h"
 #include "replay.h"
 #include "store/frames.h"
@@ -109,7 +110,7 @@ static int on_place(void *ctx, const char *line)
 	struct page *p = ctx;
 	struct row_place *l = &p->places[p->n];
 
-	if (p->n > PAGE_FRAMES || sscanf(line, "%" SCNd64 "\t%" SCNu64 "\t%" SCNu64, &l->received, &l->key, &l->batch) != 3)
+	if (p->n > PAGE_FRAMES || LINE_NUMBERS(line, I64(&l->received), U64(&l->key), U64(&l->batch)) < 0)
 		return -EBADMSG;
 	p->n++;
 	return 0;
@@ -166,7 +167,7 @@ static unsigned cut(const struct page *p, unsigned max)
 static int read_rows(struct page *p, unsigned day, unsigned n)
 {
 	_cleanup_buf_ struct buf sql = { 0 };
-	struct ch_statement st = { .max = PAGE_BYTES };
+	struct ch_statement st = { .max = PAGE_BYTES, .fresh = TABLE_ROWS };
 
 	buf_addf(&sql, "%s AND day = toDate(%u) AND received >= %" PRId64 " AND received <= %" PRId64, frames_select, day, p->places[0].received,
 		 p->places[n - 1].received);
@@ -270,8 +271,7 @@ static int some_of_day(struct page *p, struct frames_scan *s, struct cursor *at,
 
 static int on_number(void *ctx, const char *line)
 {
-	*(int64_t *)ctx = strtoll(line, NULL, 10);
-	return 0;
+	return LINE_NUMBERS(line, I64(ctx));
 }
 
 /* -1 as *ret: there is none. */
@@ -381,7 +381,7 @@ static int on_candidate(void *ctx, const char *line)
 	struct candidates *k = ctx;
 	struct row_place *l = &k->v[k->n];
 
-	if (k->n == CANDIDATES || sscanf(line, "%u\t%" SCNu64 "\t%" SCNu64 "\t%u", &k->day[k->n], &l->batch, &l->key, &k->record[k->n]) != 4)
+	if (k->n == CANDIDATES || LINE_NUMBERS(line, U32(&k->day[k->n]), U64(&l->batch), U64(&l->key), U32(&k->record[k->n])) < 0)
 		return -EBADMSG;
 	k->n++;
 	return 0;
@@ -434,7 +434,7 @@ static int keep(struct page *p, unsigned record, struct frames_found *f)
 static int try_candidate(struct page *p, const struct candidates *k, unsigned i, const uint8_t id[16], struct frames_found *f)
 {
 	_cleanup_buf_ struct buf sql = { 0 };
-	struct ch_statement st = { .max = PAGE_BYTES };
+	struct ch_statement st = { .max = PAGE_BYTES, .fresh = TABLE_ROWS };
 	struct str rest;
 	int r;
 
@@ -488,7 +488,7 @@ static void add_chain(struct buf *sql, const struct frames_found *f)
 static int read_chain(struct page *p, const struct frames_found *f, uint64_t number, unsigned pass_over, unsigned n)
 {
 	_cleanup_buf_ struct buf sql = { 0 };
-	struct ch_statement st = { .max = PAGE_BYTES };
+	struct ch_statement st = { .max = PAGE_BYTES, .fresh = TABLE_ROWS };
 
 	buf_addf(&sql, "SELECT framekey, batch, account, host, hostkey, region, received, flags, substring(frame, 1, %u) FROM " TABLE_ALL " WHERE " KIND,
 		 FRAME_HEADER_MAX);

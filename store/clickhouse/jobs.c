@@ -170,7 +170,7 @@ static int ask(struct job *job, struct ch_link *l, char *why)
 	const struct cluster_config *c = &job->jobs->c->config;
 	const bool apart = c->clickhouse.query_user && *c->clickhouse.query_user;
 	char settings[640];
-	const struct ch_statement st = { .sql = buf_text(&job->query.sql), .settings = settings, .query_user = true, .max = JOB_ANSWER_MAX,
+	const struct ch_statement st = { .sql = buf_text(&job->query.sql), .settings = settings, .query_user = true, .fresh = TABLE_ROWS, .max = JOB_ANSWER_MAX,
 					 .timeout_ms = (long)(c->query_ns / (int64_t)NS_PER_MS) + 10000 };
 
 	/* a buffer for each of all columns is little only if it is small; readonly=1 last: nothing can be set behind it. A user of its own is read-only by the server's settings */
@@ -206,18 +206,18 @@ static const char *fault_text(struct ch_link *l, int r)
 
 static void finish(struct job *job, struct ch_link *l, int r, const char *why)
 {
-	const char *status = "FINISHED";
+	enum query_status status = QUERY_FINISHED;
 	bool cancelled;
 
 	pthread_mutex_lock(&job->jobs->lock);
 	cancelled = job->cancelled;
 	pthread_mutex_unlock(&job->jobs->lock);
 	if (r < 0) {
-		status = cancelled ? "CANCELLED" : l->code == TIMEOUT_EXCEEDED ? "TIMED_OUT" : "FAILED";
+		status = cancelled ? QUERY_CANCELLED : l->code == TIMEOUT_EXCEEDED ? QUERY_TIMED_OUT : QUERY_FAILED;
 		log_limited(LOG_LEVEL_INFO, r, "query %s: %s", job->state.id, why);
 		buf_adds(&job->state.error, cancelled ? "" : fault_text(l, r));
 	}
-	snprintf(job->state.status, sizeof(job->state.status), "%s", status);
+	snprintf(job->state.status, sizeof(job->state.status), "%s", query_status_name(status));
 	job->state.finished = clock_wall();
 }
 
@@ -352,7 +352,7 @@ static void describe(struct job *job, const struct caller *caller, const uint8_t
 	job->scoped = caller_is_scoped(caller);
 	snprintf(job->state.key, sizeof(job->state.key), "%s", caller ? caller->id : "");
 	uuid_text(id, job->state.id);
-	snprintf(job->state.status, sizeof(job->state.status), "RUNNING");
+	snprintf(job->state.status, sizeof(job->state.status), "%s", query_status_name(QUERY_RUNNING));
 	job->state.created = clock_wall();
 	buf_add(&job->state.statement, text, n);
 }

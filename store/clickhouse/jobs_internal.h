@@ -51,6 +51,8 @@ int job_cancel(struct jobs *j, const char *id);		/* -ENOENT: it does not run her
 int kept_state(struct cluster *c, struct ch_link *l, const struct job_state *s, char *why);
 /* rows: elements of the page's array. */
 int kept_page(struct cluster *c, struct ch_link *l, const char *id, int64_t created, unsigned page, const struct buf *rows, char *why);
+/* A query's state, from a row of the cluster's: id, created, body. -EBADMSG. */
+int kept_read(struct json_object *row, int64_t query_ns, struct job_state *s);
 /* -ENOENT: there is no such query. */
 int kept_find(struct cluster *c, const char *id, struct job_state *ret_s);
 int kept_rows(struct cluster *c, const char *id, unsigned page, struct json_object **ret_rows);

@@ -11,7 +11,9 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lines.h"
 #include "proto/json.h"
+#include "proto/recordread.h"
 #include "tables.h"
 
 #define TRIES 6				/* a replica that is behind knows it a moment later */
@@ -83,7 +85,7 @@ int kept_page(struct cluster *c, struct ch_link *l, const char *id, int64_t crea
 /* The data of a JSONCompact answer. */
 static int ask(struct cluster *c, const char *sql, struct json_object **ret)
 {
-	const struct ch_statement st = { .sql = sql, .timeout_ms = 30000 };
+	const struct ch_statement st = { .sql = sql, .timeout_ms = 30000, .fresh = TABLE_KEPT_ROWS };
 	struct ch_link l = { 0 };
 	char why[CH_WHY_MAX];
 	int r = ch_ask(&c->ch, &l, &st, why);
@@ -119,16 +121,17 @@ static const char *member(struct json_object *o, const char *key)
 	return json_object_object_get_ex(o, key, &v) && v ? json_object_get_string(v) : "";
 }
 
-static int read_state(struct cluster *c, struct json_object *row, struct job_state *s)
+int kept_read(struct json_object *row, int64_t query_ns, struct job_state *s)
 {
 	struct json_object *body = json_tokener_parse(cell(row, 2));
 
-	if (!json_object_is_type(body, json_type_object)) {
+	uint8_t id[16];
+
+	if (!json_object_is_type(body, json_type_object) || uuid_parse(cell(row, 0), id) < 0 || LINE_NUMBERS(cell(row, 1), I64(&s->created)) < 0) {
 		json_object_put(body);
 		return -EBADMSG;
 	}
-	snprintf(s->id, sizeof(s->id), "%s", cell(row, 0));
-	s->created = strtoll(cell(row, 1), NULL, 10);
+	uuid_text(id, s->id);
 	snprintf(s->status, sizeof(s->status), "%s", member(body, "status"));
 	snprintf(s->key, sizeof(s->key), "%s", member(body, "key"));
 	s->finished = strtoll(member(body, "finished"), NULL, 10);
@@ -139,8 +142,8 @@ static int read_state(struct cluster *c, struct json_object *row, struct job_sta
 	buf_adds(&s->error, member(body, "error"));
 	json_object_put(body);
 	/* the store that ran it is gone */
-	if (!strcmp(s->status, "RUNNING") && clock_wall() - s->created > c->config.query_ns + 60 * (int64_t)NS_PER_SEC)
-		snprintf(s->status, sizeof(s->status), "FAILED");
+	if (!strcmp(s->status, query_status_name(QUERY_RUNNING)) && s->created < clock_wall() - query_ns - 60 * (int64_t)NS_PER_SEC)
+		snprintf(s->status, sizeof(s->status), "%s", query_status_name(QUERY_FAILED));
 	return 0;
 }
 
@@ -159,7 +162,7 @@ int kept_find(struct cluster *c, const char *id, struct job_state *ret_s)
 			return -ECANCELED;
 		r = ask(c, sql, &rows);
 		if (!r)
-			r = json_object_array_length(rows) ? read_state(c, json_object_array_get_idx(rows, 0), ret_s) : -ENOENT;
+			r = json_object_array_length(rows) ? kept_read(json_object_array_get_idx(rows, 0), c->config.query_ns, ret_s) : -ENOENT;
 		json_object_put(rows);
 	}
 	return r;
@@ -198,7 +201,7 @@ int kept_list(struct cluster *c, int64_t from, int64_t to, const char *status, k
 	for (size_t i = 0; !r && i < json_object_array_length(rows); i++) {
 		_cleanup_(job_state_free) struct job_state s = { .rows = 0 };
 
-		if (read_state(c, json_object_array_get_idx(rows, i), &s) < 0 || (status && strcmp(status, s.status)))
+		if (kept_read(json_object_array_get_idx(rows, i), c->config.query_ns, &s) < 0 || (status && strcmp(status, s.status)))
 			continue;
 		fn(ctx, &s);
 	}

@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lines.h"
 #include "proto/keys.h"
 #include "tables.h"
 
@@ -94,7 +95,7 @@ static int heads_at(struct lease *z, struct ch_link *l, struct ch_server *s, str
 	const struct ch_statement st = { .sql = "SELECT max(epoch), maxIf(epoch, kind = 1) FROM " TABLE_LEDGER " FORMAT TabSeparated", .timeout_ms = STATEMENT_MS };
 	int r = ch_send(&z->c->ch, l, s, &st, why);
 
-	if (!r && sscanf(buf_text(&l->answer), "%" SCNu64 "\t%" SCNu64, &ret_h->claim, &ret_h->image) != 2)
+	if (!r && LINE_NUMBERS(buf_text(&l->answer), U64(&ret_h->claim), U64(&ret_h->image)) < 0)
 		r = -EBADMSG;
 	return r;
 }
@@ -458,7 +459,7 @@ static int watch(struct lease *z, struct watch *w, char *why)
 		snprintf(w->seen, sizeof(w->seen), "%s", text);
 		w->since = now;
 	}
-	if (sscanf(text, "%" SCNu64 "\t%u\t%" SCNu64 "\t%" SCNu64, &claim, &ended, &rows, &image) != 4)
+	if (LINE_NUMBERS(text, U64(&claim), U32(&ended), U64(&rows), U64(&image)) < 0)
 		return -EBADMSG;
 	if (!image && !claim && !z->always)
 		return 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* op_jobs.c - StartQuery, DescribeQuery, GetQueryResults, CancelQuery, ListQueries, ListEventDataStores over a cluster. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "jobs_internal.h"
 #include "lib/cleanup.h"
@@ -110,9 +112,9 @@ int cluster_cancel_query(struct store *st, struct json_object *in, struct op_sta
 
 	if (res < 0)
 		return res;
-	if (strcmp(s.status, "RUNNING") || job_cancel(jobs_of(st), s.id) < 0)
+	if (strcmp(s.status, query_status_name(QUERY_RUNNING)) || job_cancel(jobs_of(st), s.id) < 0)
 		return reply_error(r, "InactiveQueryException", "The query is not running at this store: its status is %s.", s.status);
-	queries_answer(r, s.id, "CANCELLED");
+	queries_answer(r, s.id, query_status_name(QUERY_CANCELLED));
 	return 0;
 }
 
@@ -157,7 +159,7 @@ int cluster_get_query_results(struct store *st, struct json_object *in, struct o
 		res = queries_take_page(st, in, "MaxQueryResults", s.id, strlen(s.id), r, &max, &at);
 	if (res < 0)
 		return res;
-	done = !strcmp(s.status, "FINISHED");
+	done = !strcmp(s.status, query_status_name(QUERY_FINISHED));
 	json_open(&j, NULL, '{');
 	json_string(&j, "QueryStatus", s.status);
 	if (done && add_rows(st, &s, at.place.pos, max, &j, &n) < 0)
@@ -172,33 +174,78 @@ int cluster_get_query_results(struct store *st, struct json_object *in, struct o
 struct listing {
 	struct json j;
 	const struct caller *caller;
-	unsigned n;
+	unsigned n, max;
+	int64_t last;		/* when the last one that is shown was created */
+	bool more;
 };
 
 static void list_one(void *ctx, const struct job_state *s)
 {
 	struct listing *listing = ctx;
 
-	if (is_hidden(s, listing->caller) || listing->n == JOB_PAGE)
+	if (is_hidden(s, listing->caller))
+		return;
+	listing->more = listing->n == listing->max;
+	if (listing->more)
 		return;
 	listing->n++;
+	listing->last = s->created;
 	queries_show_listed(&listing->j, s->id, s->status, s->created);
+}
+
+/* There is one event data store, whose name must be given. */
+static int take_store(struct store *st, struct json_object *in, struct reply *r)
+{
+	char arn[256];
+	const char *name;
+	size_t n;
+	int res = input_text(in, "EventDataStore", r, &name, &n);
+
+	if (res < 0)
+		return res;
+	if (!name)
+		return queries_lack(r, "eventDataStore");
+	snprintf(arn, sizeof(arn), "arn:aws:cloudtrail:%s:%s:eventdatastore/", st->region, st->account);
+	if (!strncmp(name, arn, strlen(arn)))
+		name += strlen(arn);
+	if (strcmp(name, "events") && strcasecmp(name, jobs_of(st)->store_id))
+		return reply_error(r, "EventDataStoreNotFoundException", "The event data store does not exist.");
+	return 0;
 }
 
 int cluster_list_queries(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	struct listing l = { .j = { .out = &r->body }, .caller = state->caller };
-	const char *status;
-	size_t n;
-	int res = input_text(in, "QueryStatus", r, &status, &n);
+	_cleanup_buf_ struct buf binding = { 0 };
+	struct index_key at = { 0 };
+	char token[TOKEN_TEXT];
+	const char *status = NULL;
+	int64_t from = 0, to = 0;
+	int res = take_store(st, in, r);
 
+	if (!res)
+		res = queries_take_status(in, r, &status);
+	if (!res)
+		res = queries_take_times(in, r, &from, &to);
+	buf_addf(&binding, "ListQueries %s %" PRId64 " %" PRId64, status ? status : "", input_has(in, "StartTime") ? from : -1, to);
+	if (!res && binding.failed)
+		return broken(r);
+	if (!res)
+		res = queries_take_page(st, in, "MaxResults", binding.p, binding.n, r, &l.max, &at);
 	if (res < 0)
 		return res;
+	if (at.time && at.time - 1 < to)
+		to = at.time - 1;
 	json_open(&l.j, NULL, '{');
 	json_open(&l.j, "Queries", '[');
-	if (kept_list(cluster_of(st), clock_wall() - QUERIES_DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC, INT64_MAX, status, list_one, &l) < 0)
+	if (kept_list(cluster_of(st), from, to, status, list_one, &l) < 0)
 		return broken(r);
 	json_close(&l.j, ']');
+	if (l.more) {
+		at = (struct index_key){ .time = l.last };
+		token_make(st->token_key, binding.p, binding.n, &at, token);
+		json_string(&l.j, "NextToken", token);
+	}
 	json_close(&l.j, '}');
 	return 0;
 }

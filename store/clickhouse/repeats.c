@@ -244,7 +244,7 @@ int repeats_load(struct repeats *l, struct ch *ch, struct ch_link *link, const s
 	repeats_clear(l);
 	while (!r && frames) {
 		_cleanup_buf_ struct buf sql = { 0 };
-		struct ch_statement st = { 0 };
+		struct ch_statement st = { .fresh = TABLE_ROWS };
 
 		question(&sql, &frames);
 		st.sql = buf_text(&sql);
@@ -289,7 +289,7 @@ int repeats_judge(struct repeats *l, const struct ch_frame *f, struct chain_judg
 int repeats_around(struct ch *ch, struct ch_link *link, const struct ch_frame *f, struct chain_judgement *j, char why[CH_WHY_MAX])
 {
 	_cleanup_buf_ struct buf sql = { 0 };
-	struct ch_statement st = { 0 };
+	struct ch_statement st = { .fresh = TABLE_ROWS };
 	uint64_t below, last, above;
 	struct str v[3];
 	const char *end;
@@ -345,7 +345,7 @@ int repeats_heads(struct ch *ch, struct ch_link *link, struct keep_heads *asks, 
 
 	while (!r && q) {
 		_cleanup_buf_ struct buf sql = { 0 };
-		struct ch_statement st = { 0 };
+		struct ch_statement st = { .fresh = TABLE_ROWS };
 
 		/* of a fork, the branch that came first */
 		buf_adds(&sql, "SELECT host, stream, chain, max(number), argMax(hash, (number, -received)) " FRAMES " AND (");

@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lines.h"
 #include "proto/keys.h"
 #include "tables.h"
 
@@ -178,7 +179,7 @@ static bool misses(const struct chunk *k)
 static int read_rows(struct replay *r, struct chunk *k, bool missing, struct buf *to, char *why)
 {
 	_cleanup_buf_ struct buf sql = { 0 };
-	struct ch_statement st = { .max = CHUNK_BYTES };
+	struct ch_statement st = { .max = CHUNK_BYTES, .fresh = TABLE_ROWS };
 	unsigned first, last;
 	int res;
 
@@ -194,8 +195,7 @@ static int read_rows(struct replay *r, struct chunk *k, bool missing, struct buf
 
 static int on_count(void *ctx, const char *line)
 {
-	*(uint64_t *)ctx = strtoull(line, NULL, 10);
-	return 0;
+	return LINE_NUMBERS(line, U64(ctx));
 }
 
 /* A day that was removed as a whole has nothing to deliver any more. */

@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lines.h"
 #include "proto/json.h"
 #include "proto/selectors.h"
 #include "store/lookup.h"
@@ -194,8 +195,7 @@ static void add_event(struct json *j, struct json_object *row, int64_t time)
 	json_close(j, '}');
 }
 
-/* The rows of an answer that are wanted; *ret_last: the last one's place. Gives how many there were, or -EBADMSG. */
-static int take_rows(struct json_object *answer, struct json *j, unsigned max, unsigned *shown, struct index_key *ret_last)
+int cluster_take_rows(struct json_object *answer, struct json *j, unsigned max, unsigned *shown, struct index_key *ret_last)
 {
 	struct json_object *data;
 	size_t n;
@@ -208,8 +208,8 @@ static int take_rows(struct json_object *answer, struct json *j, unsigned max, u
 		struct index_key k;
 
 		if (!json_object_is_type(row, json_type_array) || json_object_array_length(row) != C__MAX ||
-		    sscanf(text_at(row, C_TIME), "%" SCNd64, &k.time) != 1 || sscanf(text_at(row, C_KEY), "%" SCNu64, &k.place.pos) != 1 ||
-		    sscanf(text_at(row, C_RECORD), "%" SCNu32, &k.place.record) != 1)
+		    LINE_NUMBERS(text_at(row, C_TIME), I64(&k.time)) < 0 || LINE_NUMBERS(text_at(row, C_KEY), U64(&k.place.pos)) < 0 ||
+		    LINE_NUMBERS(text_at(row, C_RECORD), U32(&k.place.record)) < 0)
 			return -EBADMSG;
 		add_event(j, row, k.time);
 		*ret_last = k;
@@ -220,7 +220,7 @@ static int take_rows(struct json_object *answer, struct json *j, unsigned max, u
 
 static int ask(struct cluster *c, struct ch_link *link, struct buf *sql, struct json_object **ret)
 {
-	const struct ch_statement st = { .sql = buf_text(sql), .timeout_ms = LOOKUP_MS };
+	const struct ch_statement st = { .sql = buf_text(sql), .timeout_ms = LOOKUP_MS, .fresh = TABLE_ROWS };
 	char why[CH_WHY_MAX] = "out of memory";
 	int r = sql->failed ? -ENOMEM : ch_ask(&c->ch, link, &st, why);
 
@@ -254,7 +254,7 @@ static int answer(struct cluster *c, const struct lookup *l, const struct caller
 		search(c, l, caller, from, upper, l->max - shown + 1, &sql);
 		r = ask(c, &link, &sql, &rows);
 		if (!r)
-			r = take_rows(rows, j, l->max, &shown, &last);
+			r = cluster_take_rows(rows, j, l->max, &shown, &last);
 		json_object_put(rows);
 		more = r > (int)(l->max - before);
 		upper = to = from;

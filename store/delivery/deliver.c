@@ -175,9 +175,6 @@ int delivery_start(struct delivery *d)
 {
 	int r = 0;
 
-	buckets_go(d->buckets);
-	buckets_go(d->groups);
-	buckets_go(d->hooks);
 	pthread_mutex_lock(&d->lock);
 	__atomic_store_n(&d->stop, false, __ATOMIC_RELAXED);
 	d->running = true;
@@ -187,6 +184,13 @@ int delivery_start(struct delivery *d)
 	return r < 0 ? r : ledger_trails(d->ledger, true, start_trail, d);
 }
 
+static void each_kind(struct delivery *d, void (*fn)(struct buckets *b))
+{
+	fn(d->buckets);
+	fn(d->groups);
+	fn(d->hooks);
+}
+
 void delivery_stop(struct delivery *d)
 {
 	struct worker *workers;
@@ -194,15 +198,22 @@ void delivery_stop(struct delivery *d)
 	if (!d)
 		return;
 	__atomic_store_n(&d->stop, true, __ATOMIC_RELAXED);
-	buckets_stop(d->buckets);
-	buckets_stop(d->groups);
-	buckets_stop(d->hooks);
+	each_kind(d, buckets_stop);
 	pthread_mutex_lock(&d->lock);
 	d->running = false;
 	workers = TAKE_PTR(d->workers);	/* no one starts another: stop is set */
 	pthread_cond_broadcast(&d->news);
 	pthread_mutex_unlock(&d->lock);
 	reap(&workers, true);
+	each_kind(d, buckets_go);	/* who asks for an object is answered, also by a store that delivers no more */
+}
+
+void delivery_end(struct delivery *d)
+{
+	if (!d)
+		return;
+	delivery_stop(d);
+	each_kind(d, buckets_stop);
 }
 
 void delivery_free(struct delivery **pd)

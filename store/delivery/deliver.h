@@ -32,6 +32,7 @@ int delivery_new(struct store *st, const struct delivery_config *config, struct 
 		 struct buckets *hooks, struct delivery **ret_d);
 int delivery_start(struct delivery *d);
 void delivery_stop(struct delivery *d);		/* ends the threads; questions are still answered, and it may start again. NULL-safe */
+void delivery_end(struct delivery *d);		/* for the store's end: what is being fetched from endpoints ends, too. NULL-safe */
 void delivery_free(struct delivery **d);
 
 struct ledger *delivery_ledger(const struct delivery *d);

@@ -51,6 +51,8 @@ static int tag_at(struct json_object *list, unsigned i, struct reply *r, const c
 /* Before anything is changed: all of them are good, none is there twice. */
 static int check_tags(struct json_object *list, struct reply *r)
 {
+	if (input_count(list) > LEDGER_TAGS_MAX)
+		return reply_error(r, "TagsLimitExceededException", "A trail has at most %d tags.", LEDGER_TAGS_MAX);
 	for (unsigned i = 0; i < input_count(list); i++) {
 		const char *key, *other, *value;
 		int res = tag_at(list, i, r, &key, &value);
@@ -63,8 +65,6 @@ static int check_tags(struct json_object *list, struct reply *r)
 		if (res < 0)
 			return res;
 	}
-	if (input_count(list) > LEDGER_TAGS_MAX)
-		return reply_error(r, "TagsLimitExceededException", "A trail has at most %d tags.", LEDGER_TAGS_MAX);
 	return 0;
 }
 

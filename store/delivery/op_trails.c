@@ -68,7 +68,7 @@ int trail_named(struct store *st, struct json_object *in, const char *member, st
 		return reply_error(r, "ValidationException",
 				   "1 validation error detected: Value null at '%c%s' failed to satisfy constraint: Member must not be null",
 				   member[0] | 0x20, member + 1);
-	res = trail_name_of(st, text, r, &name);
+	res = trail_name_of(st, strlen(text) == n ? text : "", r, &name);
 	if (res < 0)
 		return res;
 	res = find(st, name, ret_t);

@@ -246,6 +246,8 @@ static void object(const struct bucket *b, const struct serve_request *q, struct
 		pthread_mutex_unlock(&remote);
 	if (res == -ENOENT)
 		serve_error(r, 404, "NoSuchKey", "The specified key does not exist.");
+	else if (res == -ECANCELED)	/* delivery ends here, or another store takes it over */
+		serve_error(r, 503, "SlowDown", why);
 	else if (res < 0)
 		serve_error(r, 500, "InternalError", why);
 }

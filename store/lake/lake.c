@@ -204,10 +204,12 @@ int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l
 
 int lake_start(struct lake *l)
 {
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int r;
 
 	if (lake_fault(l))
 		return 0;
+	l->at_once = cpus < 1 ? 1 : cpus > SEAL_AT_ONCE ? SEAL_AT_ONCE : (unsigned)cpus;
 	r = -pthread_create(&l->sealer, NULL, sealer_run, l);
 	l->sealer_runs = !r;
 	if (!r) {
@@ -217,31 +219,34 @@ int lake_start(struct lake *l)
 	return r;
 }
 
-void lake_stop(struct lake *l)
+static bool stop(struct lake *l)
 {
-	if (!l)
-		return;
+	bool ended;
+
 	pthread_mutex_lock(&l->lock);
-	l->stopping = true;
+	__atomic_store_n(&l->stopping, true, __ATOMIC_RELAXED);
 	pthread_cond_broadcast(&l->changed);
 	pthread_mutex_unlock(&l->lock);
-	queries_end(l);
-	if (l->watcher_runs)
+	ended = queries_end(l);
+	if (ended && l->watcher_runs)
 		pthread_join(l->watcher, NULL);
 	if (l->sealer_runs)
 		pthread_join(l->sealer, NULL);
-	l->watcher_runs = l->sealer_runs = false;
+	l->watcher_runs &= !ended;
+	l->sealer_runs = false;
+	return ended;
 }
 
-void lake_free(struct lake **pl)
+bool lake_free(struct lake **pl)
 {
 	struct lake *l = *pl;
 	struct keepsake *k;
 	struct grave *g;
 
 	if (!l)
-		return;
-	lake_stop(l);
+		return true;
+	if (!stop(l))
+		return false;
 	while ((g = l->graves)) {
 		l->graves = g->next;
 		free(g);
@@ -260,6 +265,7 @@ void lake_free(struct lake **pl)
 	free(l->data_dir);
 	free(l);
 	*pl = NULL;
+	return true;
 }
 
 const char *lake_fault(const struct lake *l)

@@ -5,7 +5,7 @@
  * Without the engine (no library) everything else of the store works; lake_fault() says what is wrong, and every operation
  * of the lake answers with it.
  *
- * Threads: open, start, stop, free by one; the rest by any. A thread of its own seals, one watches over queries, and each
+ * Threads: open, start, stop, free by one; the rest by any. A thread of its own seals (more beside it, while much waits), one watches over queries, and each
  * query that runs has one.
  */
 #ifndef HOSTTRAIL_STORE_LAKE_LAKE_H
@@ -41,8 +41,8 @@ struct lake_stats {
 /* 0 also when there is no engine; -errno when the manifest cannot be opened. */
 int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l);
 int lake_start(struct lake *l);
-void lake_stop(struct lake *l);		/* ends its threads. NULL-safe */
-void lake_free(struct lake **l);
+/* Ends its threads. False: a query goes on for all that, and what it uses stays; the process can only end. NULL-safe. */
+bool lake_free(struct lake **l);
 
 const char *lake_fault(const struct lake *l);	/* NULL: it works */
 /* Sealing is too far behind: acknowledgements are to be withheld. NULL-safe. */

@@ -8,6 +8,8 @@
 #include "lake.h"
 #include "manifest.h"
 
+#define SEAL_AT_ONCE 4u		/* segments that are written at the same time, at most */
+
 struct query;
 
 /* A segment that holds records which the journal does not have any more: it is not merged. */
@@ -38,9 +40,10 @@ struct lake {
 	bool retain_soon;			/* what may be removed has changed; atomic */
 	pthread_t sealer, watcher;
 	bool sealer_runs, watcher_runs;
+	unsigned at_once;			/* segments, as there are CPUs */
 	pthread_mutex_t lock;			/* everything below */
 	pthread_cond_t changed;
-	bool stopping;
+	bool stopping;				/* written under it, read by some without: atomic */
 	struct query *queries;			/* that have not ended */
 	unsigned nqueries;
 	struct ready *ready;			/* connections that no query has now */
@@ -59,6 +62,7 @@ struct lake {
 /* ---- segments.c: files */
 /* The scan's rows, sorted, as a file below the lake; fills all of s but from, to, day, id. rows 0: there is none. */
 int segment_write(struct lake *l, struct scan *scan, const char *store, struct segment *s, char why[DUCK_WHY_MAX]);
+void segment_drop(struct lake *l, const struct segment *s);	/* a file that did not come to be in the manifest */
 /* Files that the manifest does not know are what a crash left. */
 void segment_sweep(struct lake *l);
 /* 0, -ENOENT, -EBADMSG: another size, or (whole) another hash. */
@@ -92,6 +96,6 @@ bool retain_has_hold(struct lake *l, const struct event_store *e);
 
 /* ---- query.c */
 void *query_watch(void *arg);
-void queries_end(struct lake *l);		/* interrupts all and waits */
+bool queries_end(struct lake *l);		/* interrupts all and waits; false: some go on all the same */
 
 #endif

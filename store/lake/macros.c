@@ -2,8 +2,21 @@
 /* macros.c - Trino's functions, where the engine has them under another name or with another meaning. The letters in
  * date_format()'s and date_parse()'s formats are turned by rewrite.c: the engine wants a constant there. */
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 #include "sandbox.h"
+
+#define CREATE "CREATE MACRO "
+
+/* The engine tries every way in which parts of a text may stand for several %, each to the end of the text, unless the pattern is constant and has
+ * no _; the matcher of regular expressions goes through the text once. */
+#define SEVERAL "regexp_matches(p, '%[^%]+%+[^%]')"
+#define AS_REGEXP(p) "replace(replace(regexp_replace(" p ", '[^A-Za-z0-9%_\\x{80}-\\x{10FFFF}]', '\\\\\\0', 'g'), '%', '.*'), '_', '.')"
+#define LIKE(s, p) "CASE WHEN " SEVERAL " THEN regexp_full_match(" s ", " AS_REGEXP(p) ", 's') ELSE system.main.\"~~\"(" s ", " p ") END"
+#define LIKE_ESCAPE(name)                                                                                                             \
+	CREATE name "(s, p, e) AS CASE WHEN " SEVERAL " THEN error('LIKE: a pattern with ESCAPE may have one % besides the last')" \
+		    " ELSE system.main." name "(s, p, e) END"
 
 const char *const sandbox_macros[] = {
 	"CREATE MACRO element_at(m, k) AS m[k]",
@@ -51,9 +64,65 @@ const char *const sandbox_macros[] = {
 	/* a constant one would be computed while the statement is bound, whatever its length */
 	"CREATE MACRO lpad(s, n, p) AS system.main.lpad(s, least(n, 10000)::INTEGER, p)",
 	"CREATE MACRO rpad(s, n, p) AS system.main.rpad(s, least(n, 10000)::INTEGER, p)",
+	/* the engine cannot be interrupted within a row, and this takes the product of both lengths */
+	"CREATE MACRO levenshtein(a, b) AS CASE WHEN CAST(strlen(a) AS HUGEINT) * strlen(b) <= 1000000 THEN system.main.levenshtein(a, b)"
+	" ELSE error('levenshtein: the texts are too long') END",
+	CREATE "\"~~\"(s, p) AS " LIKE("s", "p"),
+	CREATE "\"!~~\"(s, p) AS NOT " LIKE("s", "p"),
+	CREATE "\"~~*\"(s, p) AS " LIKE("lower(s)", "lower(p)"),
+	CREATE "\"!~~*\"(s, p) AS NOT " LIKE("lower(s)", "lower(p)"),
+	LIKE_ESCAPE("like_escape"),
+	LIKE_ESCAPE("not_like_escape"),
+	LIKE_ESCAPE("ilike_escape"),
+	LIKE_ESCAPE("not_ilike_escape"),
 	"CREATE MACRO is_nan(x) AS isnan(x)",
 	"CREATE MACRO is_finite(x) AS isfinite(x)",
 	"CREATE MACRO is_infinite(x) AS isinf(x)",
 	"CREATE MACRO truncate(x) AS trunc(x)",
 	NULL
 };
+
+/* "name"(a, b) AS ...: its part behind the name; NULL: it is another one. */
+static const char *named(const char *macro, const char *name)
+{
+	size_t n = strlen(name);
+
+	macro += strlen(CREATE);
+	if (*macro == '"' ? strncasecmp(macro + 1, name, n) || macro[n + 1] != '"' : strncasecmp(macro, name, n) || macro[n] != '(')
+		return NULL;
+	return strchr(macro, '(');
+}
+
+static unsigned mentions(const char *body, const char *word, size_t n)
+{
+	unsigned found = 0;
+
+	for (const char *p = body; (p = strpbrk(p, "abcdefghijklmnopqrstuvwxyz_"));) {
+		size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz_0123456789");
+
+		found += len == n && !strncmp(p, word, n);
+		p += len;
+	}
+	return found;
+}
+
+unsigned sandbox_copies(const char *name)
+{
+	const char *p = NULL, *body;
+	unsigned most = 1;
+
+	for (const char *const *m = sandbox_macros; *m && !p; m++)
+		p = named(*m, name);
+	if (!p)
+		return 1;
+	body = strchr(p, ')');
+	while (p < body) {
+		size_t n = strcspn(++p, ",)");
+		unsigned found = mentions(body, p, n);
+
+		most = found > most ? found : most;
+		p += n;
+		p += *p == ',';
+	}
+	return most;
+}

@@ -14,6 +14,7 @@
 
 #include "lib/buf.h"
 #include "scan.h"
+#include "store/queries.h"
 
 #define UUID_TEXT 37
 #define STORE_NAME_MAX 128
@@ -79,8 +80,6 @@ bool manifest_has_path(struct manifest *m, const char *path);
 int manifest_needs(struct manifest *m, journal_pos at, bool *ret_needs, int *ret_days);
 
 /* ---- queries */
-enum query_status { QUERY_QUEUED, QUERY_RUNNING, QUERY_FINISHED, QUERY_FAILED, QUERY_CANCELLED, QUERY_TIMED_OUT };
-
 struct query_row {
 	char id[UUID_TEXT], store[UUID_TEXT], alias[257];
 	enum query_status status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* op_query.c - StartQuery, DescribeQuery, GetQueryResults, ListQueries, CancelQuery. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 #define PARAMS_MAX 10
 #define PARAM_BYTES_MAX 1024
 #define ALIAS_MAX 256
+#define MADE_AT_ONCE_MS 200u			/* most are bound within a tenth of it */
+#define MADE_NS (10 * NS_PER_SEC)
 
 int lake_page(struct store *st, struct json_object *in, const void *binding, size_t n, struct reply *r, unsigned *ret_max,
 	      struct index_key *ret_at)
@@ -98,12 +101,13 @@ static int start_error(enum query_fault f, const struct caller *caller, const ch
 	}
 }
 
-int op_start_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+static int begin_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	const char *params[PARAMS_MAX];
 	struct query_request q = { .params = params, .caller = state->caller };
-	char id[UUID_TEXT], why[DUCK_WHY_MAX];
+	char why[DUCK_WHY_MAX];
 	struct save_place place;
+	struct query *begun;
 	enum query_fault f;
 
 	if (!lake_of(st, r) || take_statement(in, r, &q) < 0 || take_place(st, in, r, &q, &place) < 0 || take_params(in, r, params, &q.nparams) < 0)
@@ -112,7 +116,28 @@ int op_start_query(struct store *st, struct json_object *in, struct op_state *st
 		return reply_error(r, "AccessDeniedException", "Key %s may see some records only, and write no results to buckets.", state->caller->id);
 	if (!__atomic_load_n(&st->lake->checked, __ATOMIC_ACQUIRE))
 		return reply_fault(r, 503, "ServiceUnavailableException", "The lake's segments are being looked through.");
-	f = query_start(st->lake, &q, id, why);
+	f = query_start(st->lake, &q, &begun, why);
+	if (f)
+		return start_error(f, state->caller, why, r);
+	state->held = begun;
+	state->let_go = query_let_go;
+	if (!state->wait_until)
+		state->wait_until = clock_boot() + MADE_NS;
+	return 0;
+}
+
+/* A statement that takes long to be bound keeps none of the API's threads meanwhile. */
+int op_start_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	bool first = !state->held;
+	char id[UUID_TEXT], why[DUCK_WHY_MAX];
+	enum query_fault f;
+
+	if (first && begin_query(st, in, state, r) < 0)
+		return -EINVAL;
+	if (!query_answer(state->held, first ? MADE_AT_ONCE_MS : 0, clock_boot() >= state->wait_until, &f, id, why))
+		return OP_WAIT;
+	state->held = NULL;
 	if (f)
 		return start_error(f, state->caller, why, r);
 	queries_answer(r, id, NULL);
@@ -230,33 +255,13 @@ int op_get_query_results(struct store *st, struct json_object *in, struct op_sta
 static int take_status(struct json_object *in, struct reply *r, int *ret)
 {
 	const char *text;
-	size_t n;
-	int res = input_text(in, "QueryStatus", r, &text, &n);
+	int res = queries_take_status(in, r, &text);
 
 	*ret = -1;
-	if (res < 0 || !text)
-		return res;
-	for (int s = QUERY_QUEUED; s <= QUERY_TIMED_OUT; s++)
+	for (int s = 0; !res && text && s < QUERY_STATUS__MAX; s++)
 		if (!strcmp(text, query_status_name((enum query_status)s)))
 			*ret = s;
-	return *ret < 0 ? reply_error(r, "InvalidQueryStatusException", "%.64s is no status of a query.", text) : 0;
-}
-
-static int take_times(struct json_object *in, struct reply *r, int64_t *ret_from, int64_t *ret_to)
-{
-	double start, end;
-	bool has_start, has_end;
-	int res = input_number(in, "StartTime", r, &has_start, &start);
-
-	if (!res)
-		res = input_number(in, "EndTime", r, &has_end, &end);
-	if (res < 0)
-		return res;
-	if ((has_start && (start < 0 || start > 9e9)) || (has_end && (end < 0 || end > 9e9)) || (has_start && has_end && start > end))
-		return reply_error(r, "InvalidDateRangeException", "StartTime must not be after EndTime.");
-	*ret_from = has_start ? (int64_t)(start * 1e9) : clock_wall() - QUERIES_DAYS_SHOWN * 86400 * (int64_t)NS_PER_SEC;
-	*ret_to = has_end ? (int64_t)(end * 1e9) : INT64_MAX;
-	return 0;
+	return res;
 }
 
 static int list_page(struct store *st, const char *id, const char *key, const int64_t times[2], int status, unsigned max, const struct query_row *before,
@@ -293,9 +298,9 @@ int op_list_queries(struct store *st, struct json_object *in, struct op_state *s
 	int status;
 
 	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, NULL) < 0 || take_status(in, r, &status) < 0 ||
-	    take_times(in, r, &times[0], &times[1]) < 0)
+	    queries_take_times(in, r, &times[0], &times[1]) < 0)
 		return -EINVAL;
-	buf_addf(&binding, "ListQueries %s %d", e.id, status);
+	buf_addf(&binding, "ListQueries %s %d %" PRId64 " %" PRId64, e.id, status, input_has(in, "StartTime") ? times[0] : -1, times[1]);
 	if (binding.failed)
 		return lake_broken(r);
 	if (lake_page(st, in, binding.p, binding.n, r, &max, &at) < 0)

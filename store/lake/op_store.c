@@ -70,19 +70,20 @@ static bool is_uuid(const char *s)
 int lake_store_named(struct store *st, struct json_object *in, bool required, struct reply *r, struct event_store *ret_e,
 		     struct buf *ret_selectors)
 {
-	const char *name;
+	const char *text, *name;
 	char prefix[256];
 	size_t n;
-	int res = input_text(in, "EventDataStore", r, &name, &n);
+	int res = input_text(in, "EventDataStore", r, &text, &n);
 
 	if (res < 0)
 		return res;
-	if (!name)
+	if (!text)
 		return required ? queries_lack(r, "eventDataStore") : 0;
+	name = text;
 	store_arn(st, "", prefix);
 	if (!strncmp(name, prefix, strlen(prefix)))
 		name += strlen(prefix);
-	if (!is_uuid(name))
+	if (!is_uuid(name) || memchr(name, 0, n - (size_t)(name - text)))
 		return reply_error(r, "EventDataStoreARNInvalidException", "The event data store ARN or ID is not valid.");
 	res = manifest_store_get(st->lake->manifest, name, ret_e, ret_selectors);
 	if (res == -ENOENT)
@@ -278,15 +279,13 @@ static int make_store(struct store *st, struct event_store *e, const char *selec
 	return 0;
 }
 
-int op_create_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+static int create_store(struct store *st, struct json_object *in, struct reply *r)
 {
 	struct event_store e = { .status = STORE_ENABLED, .multi_region = true, .protected = true, .created = clock_wall() };
 	_cleanup_buf_ struct buf selectors = { 0 };
 	bool start = true;
 	int res;
 
-	if (!lake_of(st, r))
-		return -EINVAL;
 	res = take_name(st, in, true, r, &e);
 	if (!res)
 		res = take_settings(in, r, &e);
@@ -304,6 +303,24 @@ int op_create_event_data_store(struct store *st, struct json_object *in, struct 
 	e.status = start ? STORE_ENABLED : STORE_STOPPED;
 	res = make_store(st, &e, buf_text(&selectors), r);
 	return res < 0 ? res : answer(st, &e, buf_text(&selectors), r);
+}
+
+/* Whether it is there, and how it is, is read and then changed: by one at a time. */
+static int alone(struct store *st, struct json_object *in, struct reply *r, int (*fn)(struct store *st, struct json_object *in, struct reply *r))
+{
+	int res;
+
+	if (!lake_of(st, r))
+		return -EINVAL;
+	retention_change_begin(st->retention);
+	res = fn(st, in, r);
+	retention_change_end(st->retention);
+	return res;
+}
+
+int op_create_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	return alone(st, in, r, create_store);
 }
 
 int op_get_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
@@ -406,14 +423,7 @@ static int delete_store(struct store *st, struct json_object *in, struct reply *
 
 int op_delete_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	int res;
-
-	if (!lake_of(st, r))
-		return -EINVAL;
-	retention_change_begin(st->retention);
-	res = delete_store(st, in, r);
-	retention_change_end(st->retention);
-	return res;
+	return alone(st, in, r, delete_store);
 }
 
 /* Takes in again what comes from now on, by the selectors it has. */
@@ -428,12 +438,12 @@ static int begin_ingestion(struct store *st, struct event_store *e, const char *
 	return 0;
 }
 
-int op_restore_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+static int restore_store(struct store *st, struct json_object *in, struct reply *r)
 {
 	_cleanup_buf_ struct buf selectors = { 0 };
 	struct event_store e;
 
-	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, &selectors) < 0)
+	if (lake_store_named(st, in, true, r, &e, &selectors) < 0)
 		return -EINVAL;
 	if (e.status != STORE_PENDING_DELETION)
 		return reply_error(r, "InvalidEventDataStoreStatusException", "The event data store is not pending deletion.");
@@ -442,12 +452,17 @@ int op_restore_event_data_store(struct store *st, struct json_object *in, struct
 	return answer(st, &e, buf_text(&selectors), r);
 }
 
-int op_start_event_data_store_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+int op_restore_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	return alone(st, in, r, restore_store);
+}
+
+static int start_ingestion(struct store *st, struct json_object *in, struct reply *r)
 {
 	_cleanup_buf_ struct buf selectors = { 0 };
 	struct event_store e;
 
-	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, &selectors) < 0)
+	if (lake_store_named(st, in, true, r, &e, &selectors) < 0)
 		return -EINVAL;
 	if (e.status != STORE_STOPPED)
 		return reply_error(r, "InvalidEventDataStoreStatusException", "The event data store's status is %s, not STOPPED_INGESTION.",
@@ -455,11 +470,16 @@ int op_start_event_data_store_ingestion(struct store *st, struct json_object *in
 	return begin_ingestion(st, &e, buf_text(&selectors), r) < 0 ? -EINVAL : empty(r);
 }
 
-int op_stop_event_data_store_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+int op_start_event_data_store_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	return alone(st, in, r, start_ingestion);
+}
+
+static int stop_ingestion(struct store *st, struct json_object *in, struct reply *r)
 {
 	struct event_store e;
 
-	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, NULL) < 0)
+	if (lake_store_named(st, in, true, r, &e, NULL) < 0)
 		return -EINVAL;
 	if (e.status != STORE_ENABLED)
 		return reply_error(r, "InvalidEventDataStoreStatusException", "The event data store's status is %s, not ENABLED.",
@@ -472,6 +492,11 @@ int op_stop_event_data_store_ingestion(struct store *st, struct json_object *in,
 	    manifest_store_set(st->lake->manifest, &e) < 0)
 		return lake_broken(r);
 	return empty(r);
+}
+
+int op_stop_event_data_store_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
+{
+	return alone(st, in, r, stop_ingestion);
 }
 
 /* ---- the list */

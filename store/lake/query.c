@@ -16,14 +16,8 @@
 
 #define INDEX_WAIT_NS (60 * NS_PER_SEC)
 #define WATCH_MS 50
-#define MADE_SECONDS 10
-
-const char *query_status_name(enum query_status s)
-{
-	static const char *const names[] = { "QUEUED", "RUNNING", "FINISHED", "FAILED", "CANCELLED", "TIMED_OUT" };
-
-	return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "FAILED";
-}
+#define STUCK_NS (10 * NS_PER_SEC)	/* the engine does not stop within a row: a query that goes on for so long is given up */
+#define END_SECONDS 5			/* likewise when the store ends */
 
 static void query_free(struct query *q)
 {
@@ -33,7 +27,8 @@ static void query_free(struct query *q)
 		duck.destroy_prepare(&q->prepared);
 	for (unsigned i = 0; i < q->ntables; i++)
 		scan_unref(q->tables[i].scan);
-	ready_give(q->lake, q->ready, q->row.status == QUERY_FINISHED);
+	/* what one key was shown never waits where another key asks */
+	ready_give(q->lake, q->ready, q->row.status == QUERY_FINISHED && !caller_is_scoped(q->caller));
 	for (unsigned i = 0; i < q->nparams; i++)
 		free(q->params[i]);
 	free(q->params);
@@ -158,6 +153,17 @@ static void end_query(struct query *q, int r)
 	manifest_query_put(q->lake->manifest, &q->row, q->statement, q->error);
 }
 
+/* It was being bound for so long. */
+static bool said_to_have_ended(struct query *q)
+{
+	bool stuck;
+
+	pthread_mutex_lock(&q->lake->lock);
+	stuck = q->stuck;
+	pthread_mutex_unlock(&q->lake->lock);
+	return stuck;
+}
+
 /* Checks and binds it, and tells whoever waits; false: it is refused. */
 static bool made(struct query *q)
 {
@@ -167,8 +173,7 @@ static bool made(struct query *q)
 
 	if (!f)
 		q->row.status = QUERY_RUNNING;
-
-	if (!f && manifest_query_put(q->lake->manifest, &q->row, q->statement, "") < 0)
+	if (!f && !said_to_have_ended(q) && manifest_query_put(q->lake->manifest, &q->row, q->statement, "") < 0)
 		f = QUERY_BROKEN;
 	if (!f && q->save_uri && manifest_saved_put(q->lake->manifest, q->row.id, q->save_uri, "PENDING") < 0)
 		f = QUERY_BROKEN;
@@ -203,7 +208,7 @@ static void *run(void *arg)
 	int r;
 
 	if (made(q)) {
-		r = wait_for_index(q);
+		r = query_ended(q) ? -ECANCELED : wait_for_index(q);
 		if (!r)
 			r = fill_tables(q);
 		if (!r)
@@ -291,28 +296,8 @@ static struct query *new_query(struct lake *l, const struct query_request *reque
 	return q;
 }
 
-/* The answer of the query's thread; a statement that takes long to be bound goes on without us. */
-static enum query_fault wait_made(struct query *q, char why[DUCK_WHY_MAX])
+enum query_fault query_start(struct lake *l, const struct query_request *request, struct query **ret_q, char why[DUCK_WHY_MAX])
 {
-	struct lake *l = q->lake;
-	struct timespec until;
-	enum query_fault f;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += MADE_SECONDS;
-	pthread_mutex_lock(&l->lock);
-	while (!q->made && pthread_cond_timedwait(&l->changed, &l->lock, &until) != ETIMEDOUT)
-		;
-	q->adopted = !q->made;
-	f = q->adopted ? QUERY_OK : q->fault;
-	memcpy(why, q->why, sizeof(q->why));
-	pthread_mutex_unlock(&l->lock);
-	return f;
-}
-
-enum query_fault query_start(struct lake *l, const struct query_request *request, char ret_id[UUID_TEXT], char why[DUCK_WHY_MAX])
-{
-	struct query_row queued;
 	struct query *q;
 	enum query_fault f;
 
@@ -329,24 +314,57 @@ enum query_fault query_start(struct lake *l, const struct query_request *request
 		query_free(q);
 		return f;
 	}
-	if (q->caller && manifest_query_own(l->manifest, q->row.id, q->caller->id, q->row.created) < 0) {
+	q->queued = q->row;
+	if ((q->caller && manifest_query_own(l->manifest, q->row.id, q->caller->id, q->row.created) < 0) || launch(q) < 0) {
 		q->refs = 1;
 		query_unref(q);
 		return QUERY_BROKEN;
 	}
-	queued = q->row;
-	if (launch(q) < 0) {
-		q->refs = 1;
-		query_unref(q);
-		return QUERY_BROKEN;
-	}
-	f = wait_made(q, why);
+	*ret_q = q;
+	return QUERY_OK;
+}
+
+static bool wait_made(struct query *q, unsigned ms)
+{
+	struct lake *l = q->lake;
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (!q->made && pthread_cond_timedwait(&l->changed, &l->lock, &until) != ETIMEDOUT)
+		;
+	return q->made;
+}
+
+bool query_answer(struct query *q, unsigned ms, bool last, enum query_fault *ret_f, char ret_id[UUID_TEXT], char why[DUCK_WHY_MAX])
+{
+	struct lake *l = q->lake;
+	bool made;
+
+	pthread_mutex_lock(&l->lock);
+	made = wait_made(q, ms);
+	q->adopted = last && !made;
+	*ret_f = made ? q->fault : QUERY_OK;
+	memcpy(why, q->why, sizeof(q->why));
+	pthread_mutex_unlock(&l->lock);
+	if (!made && !last)
+		return false;
 	/* one that is still being bound has no row yet; by now it may, and that one holds */
-	if (q->adopted && manifest_query_put(l->manifest, &queued, q->statement, "") < 0)
-		f = QUERY_BROKEN;
+	if (q->adopted && manifest_query_put(l->manifest, &q->queued, q->statement, "") < 0)
+		*ret_f = QUERY_BROKEN;
 	memcpy(ret_id, q->row.id, UUID_TEXT);
 	query_unref(q);
-	return f;
+	return true;
+}
+
+void query_let_go(void *q)
+{
+	char id[UUID_TEXT], why[DUCK_WHY_MAX];
+	enum query_fault f;
+
+	query_answer(q, 0, true, &f, id, why);
 }
 
 /* ---- watching */
@@ -387,8 +405,46 @@ static void interrupt_late(struct lake *l)
 
 	for (struct query *q = l->queries; q; q = q->next) {
 		q->late |= !q->cancelled && now > q->deadline;
-		if ((q->late || q->cancelled || l->stopping) && q->c)
+		if ((q->late || q->cancelled || l->stopping) && q->c) {
+			q->asked = q->asked ? q->asked : now;
 			duck.interrupt(q->c);
+		}
+	}
+}
+
+/* Locked. */
+static struct query *find_stuck(struct lake *l)
+{
+	uint64_t now = clock_boot();
+
+	for (struct query *q = l->queries; q; q = q->next)
+		if ((q->late || q->cancelled) && (q->made ? !q->fault : q->adopted) && !q->stuck && q->refs && q->asked && now - q->asked > STUCK_NS) {
+			q->stuck = true;
+			q->refs++;
+			return q;
+		}
+	return NULL;
+}
+
+/* Who asks is told how it ended; it keeps its place among those that run until it has. */
+static void say_stuck(struct lake *l)
+{
+	struct query_row row;
+	struct query *q;
+
+	for (;;) {
+		pthread_mutex_lock(&l->lock);
+		q = find_stuck(l);
+		pthread_mutex_unlock(&l->lock);
+		if (!q)
+			return;
+		row = q->row;
+		row.finished = clock_wall();
+		row.status = q->cancelled ? QUERY_CANCELLED : QUERY_TIMED_OUT;
+		row.rows = row.result_bytes = 0;
+		log_warnx("query %s does not end when it is told to; it counts as one that runs until it does", row.id);
+		manifest_query_put(l->manifest, &row, q->statement, q->cancelled ? "" : "The query ran longer than queries may.");
+		query_unref(q);
 	}
 }
 
@@ -404,14 +460,22 @@ void *query_watch(void *arg)
 		interrupt_late(l);
 		end = l->stopping && !l->nqueries;
 		pthread_mutex_unlock(&l->lock);
+		say_stuck(l);
 	} while (!end);
 	return NULL;
 }
 
-void queries_end(struct lake *l)
+bool queries_end(struct lake *l)
 {
+	struct timespec until;
+	bool ended;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += END_SECONDS;
 	pthread_mutex_lock(&l->lock);
-	while (l->nqueries)
-		pthread_cond_wait(&l->changed, &l->lock);
+	while (l->nqueries && pthread_cond_timedwait(&l->changed, &l->lock, &until) != ETIMEDOUT)
+		;
+	ended = !l->nqueries;
 	pthread_mutex_unlock(&l->lock);
+	return ended;
 }

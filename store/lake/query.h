@@ -35,16 +35,20 @@ struct query_request {
 	unsigned nparams;
 };
 
-/* ret_id: of the query that now runs. Anything but QUERY_OK: why says so to whoever asked. */
-enum query_fault query_start(struct lake *l, const struct query_request *q, char ret_id[UUID_TEXT], char why[DUCK_WHY_MAX]);
+struct query;
+
+/* *ret_q is being checked and bound, by a thread of its own: query_answer() or query_let_go() must follow. Anything but QUERY_OK: why says so to whoever asked. */
+enum query_fault query_start(struct lake *l, const struct query_request *request, struct query **ret_q, char why[DUCK_WHY_MAX]);
+/* Waits so long for whether it runs (*ret_f, ret_id; why as above), and lets it go; false: that is not known yet, it is not let go.
+ * last: it is not waited for any longer, whether it can be bound is what it ends with. */
+bool query_answer(struct query *q, unsigned ms, bool last, enum query_fault *ret_f, char ret_id[UUID_TEXT], char why[DUCK_WHY_MAX]);
+void query_let_go(void *q);	/* nobody waits for the answer */
 /* 0, or -ENOENT: it is not running. */
 int query_cancel(struct lake *l, const char *id);
 /* Generation of merges before which no query that runs now began. */
 uint64_t query_oldest(struct lake *l);
 /* How long a query may be asked for: 7 days. */
 void queries_expire(struct lake *l);
-/* Of one that runs: how long it has, ns. */
-const char *query_status_name(enum query_status s);
 
 /* Rows from byte `at` of the result on, at most max, as elements of an array, into out; *ret_at: where to go on. */
 int query_results(struct lake *l, const char *id, uint64_t at, unsigned max, struct buf *out, uint64_t *ret_at, unsigned *ret_n);

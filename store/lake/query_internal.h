@@ -17,7 +17,7 @@ struct table {
 struct query {
 	struct lake *lake;
 	const struct caller *caller;	/* belongs to the store's keys; NULL: nobody in particular */
-	struct query_row row;
+	struct query_row row, queued;	/* queued: as it was when it was started */
 	char *statement;		/* as it was given */
 	char **params;
 	unsigned nparams;
@@ -33,8 +33,10 @@ struct query {
 	uint64_t generation;		/* of merges, when it took its segments */
 	uint64_t deadline;		/* boot-time ns */
 	bool cancelled, late;		/* lock of the lake, down to adopted */
+	uint64_t asked;			/* boot-time ns: when it was first interrupted; 0: not yet */
+	bool stuck;			/* and went on for all that: it is said to have ended */
 	bool made;			/* checked and bound, or refused: fault, why */
-	bool adopted;			/* whoever asked has its id before that */
+	bool adopted;			/* whoever asked has its id before that, or is gone */
 	enum query_fault fault;
 	char why[DUCK_WHY_MAX];
 	unsigned refs;			/* the thread's, and of whoever waits for it to be made */

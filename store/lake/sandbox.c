@@ -14,6 +14,9 @@
 #include "store/members.h"
 
 #define DEPTH_MAX 600
+#define SIZE_MAX_EXPANDED 40000	/* nodes, with those that macros make of them: nobody can interrupt the engine while it makes them */
+#define JOINS_MAX 30		/* likewise while it looks for their order: sixty take it minutes */
+#define SUBQUERIES_MAX 12	/* in one another, as values: each doubles the time */
 #define REFERENCES_MAX 20	/* of tables, each one counted: the engine's planner takes minutes over a hundred joins */
 
 /* ---- the database */
@@ -57,7 +60,9 @@ int sandbox_make(duckdb_database db, const char *dir, bool apart, char why[DUCK_
 struct check {
 	struct sandbox_tables *tables;
 	struct json_object *root;
-	unsigned references;
+	unsigned references, joins, subqueries;
+	uint64_t copies, size;		/* of the node that is looked at; of all up to here */
+	bool in_lambda;
 	char *why;
 };
 
@@ -149,10 +154,11 @@ static int base_table(struct check *c, struct json_object *o)
 		return refuse(c, "too many tables stand in the statement", NULL);
 	if (strlen(name) == 36 && is_uuid(name))
 		return add_table(c, name);
-	if (is_plain_name(name) && is_with(c->root, name))
-		return 0;
+	/* also where some WITH has this name: it may not reach here, and a view of an earlier query's would be found */
 	if (!strcasecmp(name, "events"))
 		return add_table(c, "events");
+	if (is_plain_name(name) && is_with(c->root, name))
+		return 0;
 	return refuse(c, "there is no event data store", name);
 }
 
@@ -217,12 +223,22 @@ static int other(struct check *c, struct json_object *o, const char *type)
 		return base_table(c, o);
 	if (!strcmp(type, "TABLE_FUNCTION"))
 		return table_function(c, o);
+	if (!strcmp(type, "JOIN") && ++c->joins > JOINS_MAX)
+		return refuse(c, "too many joins stand in the statement", NULL);
 	return one_of(type, good) ? 0 : refuse(c, "statements of this kind are not supported:", type);
+}
+
+/* array_except() has one in it. */
+static bool is_lambda(const char *class, const char *function)
+{
+	return class && (!strcmp(class, "LAMBDA") || (function && !strcasecmp(function, "array_except")));
 }
 
 static int node(struct check *c, struct json_object *o, unsigned depth)
 {
-	const char *class, *type;
+	const char *class, *type, *name;
+	uint64_t copies = c->copies;
+	bool lambda = false, subquery = false;
 	int r = 0;
 
 	if (!json_object_is_type(o, json_type_object) && !json_object_is_type(o, json_type_array))
@@ -236,8 +252,27 @@ static int node(struct check *c, struct json_object *o, unsigned depth)
 			r = expression(c, o, class);
 		else if (type)
 			r = other(c, o, type);
+		name = member_text(o, "function_name", NULL);
+		lambda = is_lambda(class, name);
+		subquery = class && !strcmp(class, "SUBQUERY");
+		c->size += copies;
+		if (class && name)
+			c->copies = copies * sandbox_copies(name);
+		if (!r && c->size > SIZE_MAX_EXPANDED)
+			r = refuse(c, "the statement is too large", NULL);
 	}
-	return r ? r : children(c, o, depth + 1);
+	/* the engine cannot be interrupted within a row: each lambda in another multiplies what one row takes by a list's length */
+	if (!r && lambda && c->in_lambda)
+		return refuse(c, "a lambda cannot stand in another one", NULL);
+	c->subqueries += subquery;
+	if (!r && c->subqueries > SUBQUERIES_MAX)
+		r = refuse(c, "subqueries are nested too deeply", NULL);
+	c->in_lambda |= lambda;
+	r = r ? r : children(c, o, depth + 1);
+	c->in_lambda &= !lambda;
+	c->subqueries -= subquery;
+	c->copies = copies;
+	return r;
 }
 
 static int check_tree(struct check *c, struct json_object *tree)
@@ -274,7 +309,7 @@ static int count_statements(duckdb_connection c, const char *sql, char why[DUCK_
 int sandbox_check(duckdb_connection conn, const char *sql, size_t n, struct sandbox_tables *ret_t, char why[DUCK_WHY_MAX])
 {
 	_cleanup_buf_ struct buf json = { 0 };
-	struct check c = { .tables = ret_t, .why = why };
+	struct check c = { .tables = ret_t, .copies = 1, .why = why };
 	struct json_tokener *t;
 	struct json_object *tree;
 	int r = count_statements(conn, sql, why);
@@ -307,6 +342,8 @@ void sandbox_message(const char *error, char ret[DUCK_WHY_MAX])
 			error += strlen(kinds[i]);
 	if (!strncmp(error, "Max expression depth", 20))
 		error = "the statement is nested too deeply";
+	if (!strncmp(error, "INTERRUPT Error", 15))
+		error = "the statement takes longer than queries may";
 	if (!strncmp(error, "Out of Memory", 13) || strstr(error, "bad_alloc"))
 		error = "the query needs more memory than queries may have";
 	if (!strncmp(error, "IO Error", 8) || !strncmp(error, "Permission Error", 16) || !strncmp(error, "INTERNAL", 8))

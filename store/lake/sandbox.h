@@ -40,5 +40,6 @@ void sandbox_message(const char *error, char ret[DUCK_WHY_MAX]);
 
 bool sandbox_function(const char *name);	/* may it be called? */
 extern const char *const sandbox_macros[];	/* NULL-terminated; macros.c */
+unsigned sandbox_copies(const char *name);	/* so often an argument stands in what is called so; 1: it is no macro */
 
 #endif

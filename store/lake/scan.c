@@ -486,6 +486,21 @@ static void on_local_init(duckdb_init_info info)
 	duck.init_set_init_data(info, l, drop_local);
 }
 
+const char *scan_why(int r)
+{
+	switch (r) {
+	case -ENOMEM:
+		return "out of memory";
+	case -EAGAIN:
+		return "a part of the index is being made anew, try again";
+	case -EMFILE:
+	case -ENFILE:
+		return "the store can open no more files now, try again";
+	default:
+		return "a frame of the journal cannot be read";
+	}
+}
+
 static void on_rows(duckdb_function_info info, duckdb_data_chunk out)
 {
 	struct shared *h = duck.function_get_init_data(info);
@@ -494,8 +509,7 @@ static void on_rows(duckdb_function_info info, duckdb_data_chunk out)
 	int r = rows(h, l, out, &n);
 
 	if (r < 0)
-		duck.function_set_error(info, r == -ENOMEM ? "out of memory" : r == -EAGAIN ? "a part of the index is being made anew, try again"
-									   : "a frame of the journal cannot be read");
+		duck.function_set_error(info, scan_why(r));
 	duck.data_chunk_set_size(out, n);
 }
 

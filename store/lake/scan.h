@@ -76,6 +76,8 @@ void scan_show(struct scan_record *x, const struct buf *json, const struct recor
  * frame that could be read a moment ago cannot any more. */
 int scan_each(struct scan *s, int (*fn)(void *ctx, const struct scan_record *x), void *ctx);
 
+/* What a query says of an error of reading the journal. */
+const char *scan_why(int r);
 /* Makes hosttrail_scan() known to a database. */
 int scan_register(duckdb_connection c, char why[DUCK_WHY_MAX]);
 

@@ -4,7 +4,8 @@
  *
  * A step for each event data store: the stretch behind what it has sealed, up to so many records and within one day, goes
  * into a file; then one row of the manifest says so and moves the store's position, in one transaction. A crash before that
- * leaves a file that the next start removes; nothing is in two segments or in none.
+ * leaves a file that the next start removes; nothing is in two segments or in none. Where several whole stretches wait, each of the
+ * machine's CPUs writes one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,15 +34,30 @@ static void day_text(int64_t ns, char ret[11])
 	ret[10] = '\0';
 }
 
-static void count_seal(struct lake *l, const struct segment *s, const struct scan *scan, bool first_store)
+/* A stretch of the journal on its way into a segment. */
+struct sealing {
+	struct lake *l;
+	const struct event_store *e;
+	struct scan *scan;
+	struct segment s;
+	bool full;			/* more waits behind it */
+	bool hole;			/* nothing of it is to be kept */
+	pthread_t thread;
+	bool apart;			/* on that thread */
+	int r;
+};
+
+static void count_seal(const struct sealing *x)
 {
+	struct lake *l = x->l;
+
 	pthread_mutex_lock(&l->lock);
 	l->stats.seals++;
-	l->stats.segments += s->rows > 0;
-	l->stats.segment_bytes += s->bytes;
-	l->stats.segment_rows += s->rows;
-	if (first_store)
-		l->sealed_since += scan->records;
+	l->stats.segments += x->s.rows > 0;
+	l->stats.segment_bytes += x->s.bytes;
+	l->stats.segment_rows += x->s.rows;
+	if (!strcmp(x->e->id, l->default_id))
+		l->sealed_since += x->scan->records;
 	l->not_disk = false;
 	pthread_mutex_unlock(&l->lock);
 }
@@ -106,30 +122,98 @@ static void note_lag(struct lake *l, const struct scan *scan, bool more)
 	pthread_mutex_unlock(&l->lock);
 }
 
+static int open_sealing(struct lake *l, const struct event_store *e, journal_pos from, struct sealing *x)
+{
+	journal_pos done = tailer_done(l->st->tailer).pos;
+	int r;
+
+	*x = (struct sealing){ .l = l, .e = e, .s.from = from };
+	r = open_scan(l, e, from, UINT64_MAX, l->config.seal_records, &x->s.to, &x->scan);
+	if (!r)
+		x->full = x->scan->nframes && (x->s.to < done || x->scan->records >= l->config.seal_records);
+	return r;
+}
+
+static void *seal_one(void *arg)
+{
+	struct sealing *x = arg;
+
+	x->hole = retain_is_past(x->l, x->e, x->scan);
+	x->r = x->hole ? 0 : write_scan(x->l, x->e, x->scan, &x->s);
+	return NULL;
+}
+
+static int enter(const struct sealing *x)
+{
+	struct manifest *m = x->l->manifest;
+	int r = x->hole ? manifest_hole(m, x->e->id, x->s.from, x->s.to) : 0;
+
+	if (!r)
+		r = manifest_seal(m, x->e->id, &x->s);
+	if (r < 0) {
+		segment_drop(x->l, &x->s);
+		return seal_failed(x->l, r, "the manifest does not take it");
+	}
+	count_seal(x);
+	return 0;
+}
+
+/* Their files are written beside one another, and become part of the lake one after the other: none without those before it. */
+static int seal_all(struct sealing *v, unsigned n)
+{
+	int r = 0;
+
+	for (unsigned i = 1; i < n; i++)
+		v[i].apart = pthread_create(&v[i].thread, NULL, seal_one, &v[i]) == 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct sealing *x = &v[i];
+
+		if (x->apart)
+			pthread_join(x->thread, NULL);
+		else if (!r)
+			seal_one(x);
+		if (!r)
+			r = x->r ? x->r : enter(x);
+		else if (x->apart && !x->r)
+			segment_drop(x->l, &x->s);
+	}
+	return r;
+}
+
+/* What came later than it is now came before the clock was set back: how long it has waited nobody knows. */
+static bool has_waited(const struct lake *l, const struct scan *scan)
+{
+	int64_t age = clock_wall() - scan->first_received;
+
+	return scan->nframes && (age < 0 || age >= l->config.seal_ns);
+}
+
 /* 1: sealed, 0: it is not time yet. */
 static int seal_store(struct lake *l, const struct event_store *e)
 {
-	struct segment s = { .from = e->sealed };
-	struct scan *scan = NULL;
-	bool first_store = !strcmp(e->id, l->default_id), more;
-	int r = open_scan(l, e, e->sealed, UINT64_MAX, l->config.seal_records, &s.to, &scan);
+	struct sealing v[SEAL_AT_ONCE] = { 0 };
+	unsigned n = 1;
+	int r = open_sealing(l, e, e->sealed, &v[0]);
 
 	if (r < 0)
 		return r;
-	more = s.to < tailer_done(l->st->tailer).pos;
-	if (first_store)
-		note_lag(l, scan, more);
-	if (scan->nframes && (more || scan->records >= l->config.seal_records ||
-			      clock_wall() - scan->first_received >= l->config.seal_ns)) {
-		r = retain_is_past(l, e, scan) ? manifest_hole(l->manifest, e->id, s.from, s.to) : write_scan(l, e, scan, &s);
-		if (!r)
-			r = manifest_seal(l->manifest, e->id, &s);
-		if (!r) {
-			count_seal(l, &s, scan, first_store);
-			r = 1;
+	if (!strcmp(e->id, l->default_id))
+		note_lag(l, v[0].scan, v[0].s.to < tailer_done(l->st->tailer).pos);
+	while (n < l->at_once && v[n - 1].full) {
+		if (open_sealing(l, e, v[n - 1].s.to, &v[n]) < 0)
+			break;
+		if (!v[n].full) {
+			scan_unref(v[n].scan);
+			break;
 		}
+		n++;
 	}
-	scan_unref(scan);
+	if (v[0].full || has_waited(l, v[0].scan)) {
+		r = seal_all(v, n);
+		r = r ? r : 1;
+	}
+	for (unsigned i = 0; i < n; i++)
+		scan_unref(v[i].scan);
 	return r;
 }
 
@@ -162,6 +246,8 @@ int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s,
 	}
 	if (!r)
 		r = manifest_merge(l->manifest, e->id, s);
+	if (r < 0)
+		segment_drop(l, s);
 	scan_unref(scan);
 	return r;
 }

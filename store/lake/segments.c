@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lake_internal.h"
 #include "lib/cleanup.h"
@@ -113,8 +114,18 @@ int segment_write(struct lake *l, struct scan *scan, const char *store, struct s
 	if (r < 0) {
 		snprintf(why, DUCK_WHY_MAX, "cannot write %.800s: %s", path, strerror(-r));
 		unlink(tmp);
+		segment_drop(l, s);	/* it may have its name by now */
 	}
 	return r;
+}
+
+/* One that is in the manifest, and was to be made anew, stays. */
+void segment_drop(struct lake *l, const struct segment *s)
+{
+	char path[4096];
+
+	if (*s->path && !manifest_has_path(l->manifest, s->path) && snprintf(path, sizeof(path), "%s/%s", l->dir, s->path) < (int)sizeof(path))
+		unlink(path);
 }
 
 int segment_check(struct lake *l, const struct segment *s, bool whole)

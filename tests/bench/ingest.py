@@ -184,8 +184,8 @@ def sustained(d, say):
         used = spent(store.child.pid)
         took, records, sealed, most, held = watch(store, hosts, seconds)
         used = spent(store.child.pid) - used
-        # what is only in the journal yet is owed, but for what waits for a segment to be full
-        good = records >= 0.95 * RATE * took and sealed + RATE * 10 >= records
+        # what is only in the journal yet is owed, but for what waits for segments to be full
+        good = records >= 0.95 * RATE * took and sealed + RATE * 4 >= records
         say("ingest of %d records/s" % RATE, "%.0f/s acknowledged, %.0f/s sealed over %.0f s  goal: all of it, %s" % (
             records / took, sealed / took, took, "met" if good else "MISSED"))
         say("  not sealed yet, at most", "%d records (acknowledgements were withheld at %.0f %% of the looks)" % (most, 100 * held))

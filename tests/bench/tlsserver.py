@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """nginx under wrk over TLS: requests a second while it is captured, while it is not, and while another tool copies its plaintext.
 
-Equal servers take turns, one worker each: one in the agent's scope; one outside, with a copy of libssl that nobody probes, as wrk has; and one whose
-copy is probed by bpftrace, at the functions' entries and returns and with their bytes printed, as bcc's sslsniff does it (which itself
-needs the kernel's headers). All share the machine's CPUs with who reads what they say. How much of what was asked is recorded is
+Equal servers take turns, one worker each: one in the agent's scope; one outside, with a copy of libssl that nobody probes, as wrk has; one whose
+copy is probed by bcc's sslsniff, if that can be had; and one whose copy is probed by bpftrace in the same way: at the functions' entries and returns, with
+their bytes printed. All share the machine's CPUs with who reads what they say. How much of what was asked is recorded is
 told, because who loses half costs less.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from agent import Agent
 from measure import Sample, ratio_text
 from peers import IN_TRACEFS, Bpftrace, installed
 from sizes import size
+from sslsniff import Sslsniff
 from tlscost import library
 
 CONNECTIONS = 16
@@ -36,6 +38,19 @@ class Copier(Bpftrace):
     def requests(self):
         with open(self.output(), "rb") as f:
             return sum(b" GET /" in line for line in f)
+
+
+def begun(peers, envs, say):
+    """Those of the peers that record what is done with their copies of the library."""
+    running = []
+    for peer, env in zip(peers, envs):
+        try:
+            peer.start_on(os.path.join(env["LD_LIBRARY_PATH"], os.path.basename(library())))
+            running.append(peer)
+        except tap.Failed as e:
+            peer.stop()
+            say("  copied by " + peer.name, "not measured: %s" % e)
+    return running
 
 
 class Asked:
@@ -79,28 +94,31 @@ def recorded(agent):
 
 def run(instance, say):
     installed("nginx", "wrk", "bpftrace")
-    with tap.Workdir() as d:
-        free, theirs, client = copies(d, ("free", "theirs", "client"))
-        agent, peer = Agent(instance), Copier(d)
-        with server(d, "ours", None) as ours:
-            agent.start_on(ours.proc.pid, tls=True)
-            # later than the agent: else it would probe what they have mapped
-            with server(d, "free", free) as others, server(d, "theirs", theirs) as copied:
-                peer.start_on(os.path.join(theirs["LD_LIBRARY_PATH"], os.path.basename(library())))
-                try:
-                    turns = [Asked(ours, client), Asked(others, client), Asked(copied, client)]
-                    for i in range(size("bench.tls_wrk_rounds")):
-                        for asked in turns[i % 3:] + turns[:i % 3]:
-                            asked.turn()
-                            time.sleep(1)	# who reads what the turn said is through
-                finally:
-                    peer.stop()
-                calls, lost = recorded(agent)
-                agent.stop()
-        mine, plain, theirs = turns
-        seen = peer.requests()
+    with tap.Workdir() as d, contextlib.ExitStack() as servers:
+        free, client, *theirs = copies(d, ("free", "client", "sslsniff", "bpftrace"))
+        agent, peers = Agent(instance), [Sslsniff(d), Copier(d)]
+        ours = servers.enter_context(server(d, "ours", None))
+        agent.start_on(ours.proc.pid, tls=True)
+        # later than the agent: else it would probe what they have mapped
+        others = servers.enter_context(server(d, "free", free))
+        copied = {peer: servers.enter_context(server(d, peer.name, env)) for peer, env in zip(peers, theirs)}
+        running = begun(peers, theirs, say)
+        mine, plain, *copying = turns = [Asked(web, client) for web in (ours, others, *(copied[p] for p in running))]
+        try:
+            for i in range(size("bench.tls_wrk_rounds")):
+                first = i % len(turns)
+                for asked in turns[first:] + turns[:first]:
+                    asked.turn()
+                    time.sleep(1)	# who reads what the turn said is through
+        finally:
+            for peer in running:
+                peer.stop()
+        calls, lost = recorded(agent)
+        agent.stop()
+        seen = [peer.requests() for peer in running]
     say("nginx + wrk over TLS, not captured", Sample(plain.rates).text("requests/s"))
     say("  captured", "%s, times %s; %.1f %% of %d requests recorded, %d pieces lost" % (
         Sample(mine.rates).text("requests/s"), ratio_text(mine.rates, plain.rates), 100 * calls / mine.requests, mine.requests, lost))
-    say("  copied by bpftrace", "%s, times %s; %.1f %% of %d requests printed" % (
-        Sample(theirs.rates).text("requests/s"), ratio_text(theirs.rates, plain.rates), 100 * seen / theirs.requests, theirs.requests))
+    for peer, n, asked in zip(running, seen, copying):
+        say("  copied by " + peer.name, "%s, times %s; %.1f %% of %d requests printed" % (
+            Sample(asked.rates).text("requests/s"), ratio_text(asked.rates, plain.rates), 100 * n / asked.requests, asked.requests))

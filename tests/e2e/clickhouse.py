@@ -3,7 +3,6 @@
 # ht-test: timeout=300 long later=60
 """Stores in front of a real ClickHouse cluster (two servers of Debian's 18.16, ZooKeeper): what is acknowledged is there, once,
 whichever store took it, and stays there when a server or a store is killed under load."""
-import hashlib
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ import grpc
 import bucketkit
 import tap
 import chcases
-from chcases import AWS, compare_lookups, compare_sql, fill_both, lookup, refuse_hostile
+from chcases import AWS, compare_lookups, compare_sql, fill_both, hosts_of, lookup, refuse_hostile
 from chkit import Cluster, Clustered
 from shipkit import STORED, Client, Forwarder, frame_hash, new_stream, spool
 from sizes import size
@@ -181,8 +180,22 @@ def a_query_is_every_stores(t):
             rows += page["QueryResultRows"]
             how["NextToken"] = page.get("NextToken")
         t.equal((len(rows), len({str(r) for r in rows}), how["NextToken"]), (1200, 1200, None), "pages, of one store and of another")
-        listed = other.call("ListQueries", {}, prefix=AWS)[1]["Queries"]
-        t.ok(a["QueryId"] in [q["QueryId"] for q in listed], "in the other's list")
+        for s in (ours, other):
+            s.call("StartQuery", {"QueryStatement": "SELECT eventid FROM events LIMIT 1"}, prefix=AWS)
+        listed, how = [], {"EventDataStore": "events", "MaxResults": 1}
+        while len(listed) < 50:
+            page = other.call("ListQueries", how, prefix=AWS)[1]
+            listed += [q["QueryId"] for q in page["Queries"]]
+            how["NextToken"] = page.get("NextToken")
+            if not how["NextToken"]:
+                break
+        whole = [q["QueryId"] for q in other.call("ListQueries", {"EventDataStore": "events"}, prefix=AWS)[1]["Queries"]]
+        t.ok(a["QueryId"] in whole and len(whole) >= 3, "in the other's list")
+        t.equal(listed, whole[:len(listed)], "page by page")
+        for wrong, error in (({}, "ValidationException"), ({"EventDataStore": "nobody's"}, "EventDataStoreNotFoundException"), ({"EventDataStore": "events", "MaxResults": 0}, "InvalidMaxResultsException"),
+                             ({"EventDataStore": "events", "QueryStatus": "x"}, "InvalidQueryStatusException"), ({"EventDataStore": "events", "StartTime": 2, "EndTime": 1}, "InvalidDateRangeException"),
+                             ({"EventDataStore": "events", "NextToken": "x"}, "InvalidNextTokenException")):
+            t.equal(other.call("ListQueries", wrong, prefix=AWS)[1].get("__type", "").split("#")[-1], error, "%r" % wrong)
 
 
 def frames_are_evidence(t):
@@ -268,18 +281,9 @@ def in_shards(c, stream):
     return [x for x in (ledger(s, stream) for s in c.servers) if x]
 
 
-def hosts_of(n):
-    """So many new hosts of the first shard, then as many of the second. The shard follows from the eighth byte of the id's hash."""
-    found = [[], []]
-    while min(map(len, found)) < n:
-        name = "quorum%d" % sum(x.startswith("quorum") for x in PKI.ids)
-        found[hashlib.sha256(PKI.host(name).encode()).digest()[7] % 2].append(name)
-    return found[0][:n] + found[1][:n]
-
-
 def a_replica_is_down(t, c, one, two):
     """The last server is killed, of the second shard. The frames of all streams."""
-    hosts, frames = hosts_of(3), {}
+    hosts, frames = hosts_of(PKI, 3), {}
     for x in hosts:
         stream = new_stream()
         frames[x] = (stream, PKI.frames(x, stream, count=4))
@@ -319,7 +323,7 @@ def a_replica_is_down(t, c, one, two):
 
 def replicas_are_killed_under_load(t, c, one, two):
     """A host of each shard ships while a replica of each is killed, one after the other."""
-    n, hosts, streams = size("clickhouse.frames") // 4, hosts_of(1), [new_stream(), new_stream()]
+    n, hosts, streams = size("clickhouse.frames") // 4, hosts_of(PKI, 1), [new_stream(), new_stream()]
     where = [PLACE.next("load") for _ in hosts]
     for d in where:
         for x in ("spool", "cursor"):

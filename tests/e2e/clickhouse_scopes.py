@@ -14,7 +14,7 @@ import shipkit
 import tap
 from botocore.exceptions import ClientError
 from chkit import Clustered
-from scopecases import HOSTS, RECORDS, SEES, SHAPES, host_labels, profiles
+from scopecases import AROUND, HOSTS, RECORDS, SEES, SHAPES, host_labels, profiles
 
 PLACE = Clustered(zone="Pacific/Kiritimati")
 S = {}
@@ -83,6 +83,19 @@ def no_shape_shows_more(t):
             understood.add(sql)
             t.ok(isinstance(got, list) and {r[0] for r in got if r[0]} <= may, "%s: %s: %r" % (who, sql, got if isinstance(got, tuple) else len(got)))
     t.ok(len(understood) >= 7, "shapes that this engine understands: %d" % len(understood))
+
+
+def nothing_reads_around(t):
+    store, shown = client("all").list_event_data_stores()["EventDataStores"][0]["EventDataStoreArn"].split("/")[-1], 0
+    for sql in AROUND:
+        sql = sql.replace("ID", store)
+        for who in ("one", "theirs"):
+            got = ask(who, sql)
+            hidden = {i for h, i in PLACE.pki.ids.items() if h not in SEES[who]}
+            t.ok(not any(h in str(got) for h in hidden), "%s: %s: %r" % (who, sql, str(got)[:300]))
+            t.ok(isinstance(got, list) or got[0] in ("InvalidQueryStatementException", "FAILED"), "%s: %s: %r" % (who, sql, str(got)[:300]))
+            shown += isinstance(got, list)
+    t.ok(shown > 10, "understood and answered: %d" % shown)
 
 
 # Fails on a row of host a, if it comes to see one.
@@ -163,6 +176,6 @@ if __name__ == "__main__":
             PLACE.pki.host(name, place=place)
         how = {"profiles": profiles(PLACE.pki.ids), "host_labels": host_labels(PLACE.pki.ids), "clickhouse_linger": "20ms"}
         S["one"], S["two"] = PLACE.store(**how), PLACE.store(**how)
-        tap.main([each_counts_what_it_sees, no_shape_shows_more, failures_tell_nothing, queries_have_owners, so_many_at_once, a_clean_end])
+        tap.main([each_counts_what_it_sees, no_shape_shows_more, nothing_reads_around, failures_tell_nothing, queries_have_owners, so_many_at_once, a_clean_end])
     finally:
         PLACE.end()

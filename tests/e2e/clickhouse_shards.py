@@ -122,44 +122,63 @@ def shipping(s, name, answers):
     return thread
 
 
+class Scene:
+    """Two places for servers, of which the first is there and falls silent with a new host's rows; a store in front, and who ships them."""
+
+    def __init__(self, of, shard, defined):
+        """of: the shard that the host's rows belong to; shard, defined: the first server's, and how many its settings know of."""
+        self.ports, self.name, self.answers, self.servers, self.store = free_ports(2), host_of(of), [], [], None
+        self.first = self.serve(shard, defined, mute=self.name)
+
+    def serve(self, *what, **how):
+        self.servers.append(Server(self.ports[len(self.servers)], *what, **how))
+        return self.servers[-1]
+
+    def __enter__(self):
+        try:
+            self.store = started(self.ports)
+            self.store.until(lambda: self.store.metric("clickhouse_servers") == 1, "server")
+            self.thread = shipping(self.store, self.name, self.answers)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc):
+        if self.store:
+            self.store.stop()
+        for server in self.servers:
+            server.end()
+
+    def second_comes(self, shard):
+        """And the first one answers again: until the rows are stored."""
+        second = self.serve(shard, 2)
+        tap.wait_for(lambda: second.has(self.name), 5)
+        self.first.back()
+        self.thread.join()
+        return second
+
+
 def no_rows_before_all_shards_are_seen(t):
     """One of two shards is away when the store starts. The other one would take rows without an answer."""
-    ports, name, answers = free_ports(2), host_of(1), []
-    first = Server(ports[0], "01", 2, mute=name)
-    with started(ports) as s:
-        s.until(lambda: s.metric("clickhouse_servers") == 1, "server")
-        thread = shipping(s, name, answers)
-        tap.wait_for(lambda: first.has(name), 3)
-        t.equal(first.has(name), 0, "rows that the first shard was sent while the second is away")
-        t.ok("has not been seen" in s.stderr(), "the store says why")
-        t.equal(answers, [], "acknowledged")
-        second = Server(ports[1], "02", 2)
-        tap.wait_for(lambda: second.has(name), 5)
-        first.back()
-        thread.join()
-        t.equal(answers, [(STORED, "")], "acknowledged when it is there")
-        t.equal((first.has(name), second.has(name)), (0, 1), "sent to the host's shard, once, and to no other")
-    first.end()
-    second.end()
+    with Scene(1, "01", 2) as s:
+        tap.wait_for(lambda: s.first.has(s.name), 3)
+        t.equal(s.first.has(s.name), 0, "rows that the first shard was sent while the second is away")
+        t.ok("has not been seen" in s.store.stderr(), "the store says why")
+        t.equal(s.answers, [], "acknowledged")
+        second = s.second_comes("02")
+        t.equal(s.answers, [(STORED, "")], "acknowledged when it is there")
+        t.equal((s.first.has(s.name), second.has(s.name)), (0, 1), "sent to the host's shard, once, and to no other")
 
 
 def a_block_in_doubt_stays_with_its_shard(t):
     """A server whose settings know of one shard only takes rows and falls silent; then another one comes, whose shard is before it in their order."""
-    ports, name, answers = free_ports(2), host_of(0), []
-    first = Server(ports[0], "01", 1, mute=name)
-    with started(ports) as s:
-        s.until(lambda: s.metric("clickhouse_servers") == 1, "server")
-        thread = shipping(s, name, answers)
-        t.must(tap.wait_for(lambda: first.has(name)), "rows are sent")
-        second = Server(ports[1], "00", 2)
-        tap.wait_for(lambda: second.has(name), 5)
-        first.back()
-        thread.join()
-        t.equal(answers, [(STORED, "")], "acknowledged")
-        t.equal((first.has(name), second.has(name)), (1, 0), "sent once")
-        t.ok(tap.wait_for(lambda: s.metric("clickhouse_servers") == 2), "both are seen")
-    first.end()
-    second.end()
+    with Scene(0, "01", 1) as s:
+        t.must(tap.wait_for(lambda: s.first.has(s.name)), "rows are sent")
+        second = s.second_comes("00")
+        t.equal(s.answers, [(STORED, "")], "acknowledged")
+        t.equal((s.first.has(s.name), second.has(s.name)), (1, 0), "sent once")
+        t.ok(tap.wait_for(lambda: s.store.metric("clickhouse_servers") == 2), "both are seen")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import shipkit  # noqa: E402
 import tap  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
-from scopecases import HOSTS, RECORDS, SEES, SHAPES, host_labels, profiles  # noqa: E402
+from scopecases import AROUND, HOSTS, RECORDS, SEES, SHAPES, host_labels, profiles  # noqa: E402
 from shipkit import Pki, messages  # noqa: E402
 from sizes import size  # noqa: E402
 from storekit import Store  # noqa: E402
@@ -81,6 +81,25 @@ def no_shape_shows_more(t):
         for sql in SHAPES:
             got = ask(who, sql)
             t.ok(isinstance(got, list) and {r[0] for r in got if r[0] is not None} <= may, "%s: %s: %r" % (who, sql, got if isinstance(got, tuple) else len(got)))
+
+
+def nothing_reads_around(t):
+    """By two keys in turns, so that a connection to the engine has what the other one asked before."""
+    store = client("all").list_event_data_stores()["EventDataStores"][0]["EventDataStoreArn"].split("/")[-1]
+    shown, others = 0, set(S["pki"].ids.values())
+    for sql in AROUND:
+        sql = sql.replace("ID", store)
+        for before, who in (("all", "one"), ("mine", "theirs")):
+            ask(before, "SELECT count(hostid) FROM events")
+            try:
+                got = ask(who, sql)
+            except ClientError as e:
+                t.equal(e.response["Error"]["Code"], "InvalidQueryStatementException", "%s: %s: %s" % (who, sql, e.response["Error"]["Message"]))
+                continue
+            hidden = others - {S["pki"].ids[h] for h in SEES[who]}
+            t.ok(not any(h in str(got) for h in hidden), "%s: %s: %r" % (who, sql, str(got)[:300]))
+            shown += isinstance(got, list)
+    t.ok(shown > 20, "understood and answered: %d" % shown)
 
 
 # Each fails on a row of host a, if it comes to see one: the failure would tell that there is one.
@@ -158,4 +177,4 @@ if __name__ == "__main__":
             S["pki"].host(name, place=place)
         ids = S["pki"].ids
         S["store"] = Store(top, profiles(ids), lake_seal_time="4s", buckets=["logs %s/bucket" % top], host_labels=host_labels(ids))
-        tap.main([unsealed, sealed, no_shape_shows_more, failures_tell_nothing, queries_have_owners, so_many_at_once, a_clean_end])
+        tap.main([unsealed, sealed, no_shape_shows_more, nothing_reads_around, failures_tell_nothing, queries_have_owners, so_many_at_once, a_clean_end])

@@ -10,8 +10,8 @@ shift || true
 out=build/fuzz
 mkdir -p "$out"
 
-# the same archives as everywhere, built so that the fuzzer sees their branches
-make --no-print-directory -j"$(nproc)" O="$out" CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined" \
+# the same archives as everywhere, built so that the fuzzer sees their branches; what is generated is build's
+make --no-print-directory -j"$(nproc)" O="$out" G=build CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined" \
 	"$out/tools/libtools.a" "$out/agent/libagent.a" "$out/forwarder/libforwarder.a" "$out/store/libstore.a" \
 	"$out/proto/libproto.a" "$out/lib/libht.a"
 
@@ -25,7 +25,7 @@ for target; do
 	corpus=$out/corpus/$target
 	mkdir -p "$corpus" "$out/crashes"
 	# shellcheck disable=SC2086
-	clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. -I"$out/gen" -I"$out" -isystem "$out/duckdb" \
+	clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. -Ibuild/gen -Ibuild -isystem build/duckdb \
 		-o "$out/fuzz_$target" "tests/fuzz/fuzz_$target.c" -Wl,--start-group $archives -Wl,--end-group $libs
 	echo "  FUZZ    $target for $seconds s"
 	if ! "$out/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \

@@ -10,14 +10,9 @@
 #include "store/retention/removed.h"
 #include "store/retention/restore.h"
 #include "store/retention/rules.h"
+#include "tests/fuzz/textinput.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-static void need(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static void rules(const char *text, size_t n)
 {
@@ -70,9 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (!n)
 		return 0;
-	text = malloc(n);
-	memcpy(text, p + 1, n - 1);
-	text[n - 1] = '\0';
+	text = textinput(p, n);
 	switch (*p) {
 	case 'r':
 		record(text, n - 1);

@@ -11,15 +11,10 @@
 #include "lib/yamltree.h"
 #include "proto/redact.h"
 #include "store/token.h"
-#include "tools/base64.h"
+#include "tests/fuzz/textinput.h"
+#include "proto/base64.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-static void need(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static bool lies_in(struct str part, const char *text, size_t n)
 {
@@ -99,9 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (!n)
 		return 0;
-	text = malloc(n);
-	memcpy(text, p + 1, n - 1);
-	text[n - 1] = '\0';
+	text = textinput(p, n);
 	switch (*p) {
 	case 'c':
 		cgroup(text, n - 1);

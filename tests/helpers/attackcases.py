@@ -10,6 +10,7 @@ import calltable
 import tap
 from racecases import doubted
 from rulecases import Case, died_in
+from sizes import size
 
 ABSENT, WHY = (77,), "not possible on this kernel"
 
@@ -64,7 +65,7 @@ class Victim:
 
     def wanted(self, c, d):
         if isinstance(self.says, dict):
-            return self.says[c]
+            return self.says[c].format(d=d) if isinstance(self.says[c], str) else self.says[c]
         return (self.says % {"r": REAL, "f": FAKE}[c]).format(d=d)
 
     def doubted(self, r):
@@ -107,9 +108,10 @@ def victims(hooks):
     seen = SURE if hooks else False
     return [*VICTIMS,
             Victim("truncate", ("truncate",), "path", path_of, seen),
-            Victim("unlink", ("unlink",), "path", path_of, seen),
-            Victim("mkdir", ("mkdir",), "path", path_of, seen, says="{d}/%s-none"),
-            Victim("rename", ("rename",), "path", path_of, seen, lambda r: r.request["newPath"].endswith("/renamed"))]
+            Victim("unlink", ("unlink", "unlinkat"), "path", path_of, seen),
+            Victim("empty", ("fchownat",), "path", path_of, seen, says={"r": "{d}/realpart-file", "f": "{d}"}),
+            Victim("mkdir", ("mkdir", "mkdirat"), "path", path_of, seen, says="{d}/%s-none"),
+            Victim("rename", ("rename", "renameat"), "path", path_of, seen, lambda r: r.request["newPath"].endswith("/renamed"))]
 
 
 VICTIMS = [
@@ -121,7 +123,7 @@ VICTIMS = [
     Victim("sendto", ("sendto",), "address", address_of, False, says=ADDRESSES),
     Victim("how", ("openat2",), "flags", mode_of, False),
     Victim("xattr", ("setxattr",), "name", lambda r: r.request.get("name"), False),
-    Victim("target", ("symlink",), "target", lambda r: r.request.get("target"), False),
+    Victim("target", ("symlink", "symlinkat"), "target", lambda r: r.request.get("target"), False),
     Victim("clone", ("clone3",), "flags", namespace_of, True, says={"r": True, "f": False}),
     Victim("argv", ("execve",), "argv", argument_of, SURE, executed, "%s-file"),
     Victim("noexec", ("execve",), "argv", argument_of, False, lambda r: r.error == "ENOEXEC"),
@@ -242,11 +244,30 @@ def deleted(t, trace, d, w):
         t.equal((exe.get("deleted"), exe.get("sha256", true)), (True, true), "a file without a name: %r" % exe)
 
 
+def detached(t, trace, d, w):
+    """Whose mount nobody can reach has no whole path, whatever it is called there."""
+    for who, r in opens_by(t, trace, d):
+        check_who(t, who, r, None)
+        t.equal(r.raw["userAgent"], ".../usr/sbin/sshd", "user agent")
+        t.ok("/usr/sbin/sshd" not in (r.raw["userIdentity"].get("invokedBy"), r.raw["sourceIPAddress"]), "who: %r" % r.raw["userIdentity"])
+    t.equal([r.more.get("pathKind") for r in trace.calls("execveat")], ["detached"], "the exec")
+
+
+def numbers(t, trace, d, w):
+    """A number of another pid namespace is no process of the host's: no resource."""
+    inside, = numbers_after(t, trace, "inside #")
+    outside, = numbers_after(t, trace, "outside #")
+    found = [(r.request["pid"], [x["ARN"].rsplit("/", 2)[-2:] for x in r.raw.get("resources", [])]) for r in trace.calls("kill")]
+    t.equal(found, [(inside, []), (outside, [["process", str(outside)]])], "whom they ended")
+
+
 def hidden(count):
     yield Case("hide: reuse", "{W}/attacks_hide reuse {D} %d" % count, reuse, "", ABSENT, WHY)
     yield Case("hide: memfd", "{W}/attacks_hide memfd {D} 4", memfd, "", ABSENT, WHY)
     yield Case("hide: deleted", "{W}/attacks_hide deleted {D} 1", deleted, "", ABSENT, WHY)
     yield Case("hide: spoof", "{W}/attacks_hide spoof {D} 1", spoof, "", ABSENT, WHY)
+    yield Case("hide: detached", "{W}/attacks_hide detached {D} 1", detached, "", ABSENT, WHY)
+    yield Case("hide: numbers", "{W}/attacks_hide numbers {D} 1", numbers, "", ABSENT, WHY)
     yield Case("hide: exefile", "{W}/attacks_hide exefile {D} 1", exefile, "", ABSENT, WHY)
 
 
@@ -292,11 +313,34 @@ def roots(t, trace, d, w):
     t.equal([path_of(r) for r in trace.calls("chroot")], [d + "/a", d + "/a/b", d + "/a/b/c"], "roots")
 
 
+def cloned(t, trace, d, w):
+    """What lies in no mount namespace is not what has that name in the caller's."""
+    found = [r for r in trace.calls("openat", "open", "unlink") if r.asked() in ("/none", "/f")]
+    t.equal([(r.asked(), r.error, r.more.get("pathKind")) for r in found], [("/none", "ENOENT", "detached"), ("/f", None, "detached")], "in the copy")
+
+
+def by_handle(t, trace, d, w):
+    """Nobody knows its name: no path that looks whole."""
+    found = trace.calls("open_by_handle_at")
+    m = re.search(r"^by handle (\d+)$", trace.out, re.M)
+    t.must(m, "the workload said %r %s" % (trace.out[-200:], trace.err[-200:]))
+    t.equal([(path_of(r), r.more.get("pathTruncated"), r.more.get("pathKind"), r.more.get("inode")) for r in found],
+            [(".../", True, None, int(m.group(1)))], "the file")
+
+
+def in_slot(t, trace, d, w):
+    """A ring without a descriptor: its number is not one."""
+    found = [r.response for r in trace.calls("io_uring_setup") if "IORING_SETUP_REGISTERED_FD_ONLY" in r.request["flags"]]
+    t.equal(found, [{"slot": int(n)} for n in re.findall(r"^slot (\d+)$", trace.out, re.M)], "rings in slots")
+
+
 def moved(count):
     yield Case("paths: symlink", "{W}/attacks_paths symlink {D} %d" % count, symlink, "", ABSENT, WHY)
     yield Case("paths: parents", "{W}/attacks_paths parents {D} %d" % count, parents, "", ABSENT, WHY)
     yield Case("paths: mounts", "{W}/attacks_paths mounts {D} 1", mounts, "", ABSENT, WHY)
     yield Case("paths: roots", "{W}/attacks_paths roots {D} 1", roots, "", ABSENT, WHY)
+    yield Case("paths: cloned", "{W}/attacks_paths cloned {D} 1", cloned, "", ABSENT, WHY)
+    yield Case("paths: handle", "{W}/attacks_paths handle {D} 1", by_handle, "", ABSENT, WHY)
 
 
 # ---- calls that a tracer changes inside, and calls that somebody else answers (attacks_forge.c)
@@ -359,6 +403,43 @@ def forgeries():
         yield Case("forge: " + how, "{W}/attacks_forge %s {D}" % how, check, "", ABSENT, WHY)
 
 
+# ---- calls that are answered as if they had been made, or go on as another one (attacks_pretend.c)
+
+def unmade(t, trace, d, w):
+    """Nobody did it, and nothing tells who answered: a record in doubt, and no program."""
+    child, = numbers_after(t, trace, "child #")
+    found = [r for r in trace.calls("execve", "execveat", "fork") if r.more.get("supervisedBy")]
+    t.equal([(r.name, r.error, r.response.get("pid"), made_for_sure(r), r.pid == child) for r in found],
+            [("execve", None, None, False, False), ("execveat", None, None, False, False), ("fork", None, 0, False, False), ("fork", None, 0, False, True)], "answered")
+    t.equal([(r.request["path"], r.executable) for r in found if r.name != "fork"], [("/bin/true", w + "/attacks_pretend")] * 2, "execs that were none")
+    t.equal([r.response.get("pid") for r in trace.calls("clone") if made_for_sure(r)], [child], "children")
+
+
+def only_asked(t, trace, d, w):
+    found = trace.calls("execveat")
+    t.equal([(path_of(r), r.error, "AT_EXECVE_CHECK" in r.request["flags"], made_for_sure(r), r.executable) for r in found],
+            [(path, error, True, True, w + "/attacks_pretend") for path, error in ((w + "/attacks_pretend", None), (w + "/attacks_pretend", None), (d + "/real", "EACCES"))], "asked")
+
+
+def resumed(t, trace, d, w):
+    fd, = numbers_after(t, trace, "opened #")
+    t.equal([(path_of(r), r.error, r.response) for r in trace.calls("open") if r.more.get("restarts")], [(d + "/fifo", None, {"fd": fd})], "the one open that was interrupted")
+
+
+def handed(t, trace, d, w):
+    """The descriptor's file; that somebody else can have answered is said."""
+    pid, = numbers_after(t, trace, "supervised #")
+    found = [r for r in trace.calls("open") if r.pid == pid]
+    t.equal([(path_of(r), r.error, r.more.get("supervisedBy")) for r in found],
+            [(d + "/" + name, error, ["seccomp"]) for name, error in (("decoy", None), ("decoy", None), ("real", "ENXIO"), ("real", None))], "opens")
+    t.equal([r.request.get("requestedPath") for r in found], ["real"] * 4, "what was asked for")
+
+
+def pretences():
+    for how, check in (("unmade", unmade), ("asked", only_asked), ("resumed", resumed), ("handed", handed)):
+        yield Case("pretend: " + how, "{W}/attacks_pretend %s {D}" % how, check, "", ABSENT, WHY)
+
+
 # ---- calls that would leave no record, or one that is not true (attacks_evade.c)
 
 def numbers_after(t, trace, words):
@@ -409,6 +490,15 @@ def evade_idle(t, trace, d, w):
     t.equal({port_of(r) > 0 for r in trace.calls("connect")}, {True}, "ports")
 
 
+def evade_filled(t, trace, d, w):
+    """All but the first were of the real file, and exchanged."""
+    found = [(path_of(r), doubted(r)) for r in trace.calls("fallocate")]
+    t.equal(found[:1], [("/memfd:real", False)], "before there was a thread")
+    t.equal([path for path, doubt in found[1:] if path != "/memfd:real" and not doubt], [], "stated without doubt")
+    t.equal(len(found), did(trace)["fallocate"], "calls")
+    t.ok("/memfd:decoy" in dict(found), "nothing was exchanged in time")
+
+
 def evade_disarmed(t, trace, d, w):
     pid = numbers_after(t, trace, "opened #")[0]
     opens = [r for r in trace.calls("open", "openat") if r.pid == pid and r.asked() == d + "/fifo"]
@@ -430,7 +520,7 @@ def evade_quiet(t, trace, d, w):
 def evasions():
     for how, check in (("jump", left_connect), ("exit", left_connect), ("exec", left_connect), ("peers", evade_peers), ("messages", evade_messages),
                        ("payload", evade_payload), ("thread", exchanged), ("process", exchanged), ("stays", exchanged),
-                       ("idle", evade_idle), ("disarmed", evade_disarmed), ("zero", evade_zero), ("quiet", evade_quiet)):
+                       ("idle", evade_idle), ("filled", evade_filled), ("disarmed", evade_disarmed), ("zero", evade_zero), ("quiet", evade_quiet)):
         yield Case("evade: " + how, "{W}/attacks_evade %s {D} 1" % how, check, "", ABSENT, WHY)
 
 
@@ -468,9 +558,24 @@ def ringed(t, trace, d, w):
     t.equal([r for r in records.values() if r.error and "result" not in r.more.get("unverified", [])], [], "ends that never were")
 
 
+def untold(t, trace, d, w):
+    """Nothing tells how it ended; what others in its memory came to is not its end."""
+    ends = [(r.request.get("path"), r.error, "noResult" in r.more) for r in trace.calls("unlinkat") if ring_number(r) == 1]
+    t.equal(ends, [(d + "/real", None, True)], "records of the unlink")
+
+
+def refused(t, trace, d, w):
+    """It was read a second time for its record."""
+    t.equal([(r.error, r.more.get("unverified")) for r in trace.calls("mkdirat") if ring_number(r) == 1], [("EINVAL", ["path", "call"])], "the refused mkdir")
+
+
 def rings():
     for how in ("batch", "chain", "slots", "cwd", "dirfd", "root", "same", "own", "unshared", "forged"):
         yield Case("ring: " + how, "{W}/attacks_ring %s {D} 1" % how, ringed, "", ABSENT, WHY)
+    yield Case("ring: slot", "{W}/attacks_ring slot {D} 1", in_slot, "", ABSENT, WHY)
+    yield Case("ring: refused", "{W}/attacks_ring refused {D} 1", refused, "", ABSENT, WHY)
+    for how in ("untold", "untold-ok"):
+        yield Case("ring: " + how, "{W}/attacks_ring %s {D} 1" % how, untold, "", ABSENT, WHY)
 
 
 # ---- memory that another process writes to (attacks_foreign.c)
@@ -488,20 +593,32 @@ def nobody(t, trace, d, w):
     t.equal(["source" in r.more.get("unverified", []) for r in trace.calls("mount")], [False] * 3, "in doubt without need")
 
 
-def block(t, trace, d, w):
-    """Which arguments the kernel took from there nobody knows, unless nobody else could write there (attacks_block.c)."""
-    real, found = numbers_after(t, trace, "real #")[0], trace.calls("accept")
-    t.equal(len(found), 1, "accepts")
-    t.equal(made_for_sure(found[0]), found[0].request["fd"] == real, "stated without doubt: %r" % found[0])
+def written(t, trace, d, w):
+    """All were given the same."""
+    execs = [r for r in trace.calls("execve") if r.request.get("argv", [])[:2] == ["attacks_foreign", "said"]]
+    t.equal(len(execs), 1 + size("attacks.processes"), "execs")
+    wrong = [r for r in execs if r.request["argv"][2] != REAL]
+    t.equal([r for r in wrong if "argv" not in r.more.get("unverified", [])], [], "stated without doubt")
+    t.equal("argv" in execs[0].more.get("unverified", []), False, "in doubt without need")
+    t.note("%d of %d show what was written" % (len(wrong), len(execs)))
+
+
+def block(sure):
+    def check(t, trace, d, w):
+        """They are those of the entry; the kernel may have taken others, unless nobody else could write there (attacks_block.c)."""
+        found = [(r.request.get("fd"), made_for_sure(r)) for r in trace.calls("accept", "socketcall")]
+        t.equal(found, [(numbers_after(t, trace, "real #")[0], sure)], "accepts, and whether they are sure")
+    return check
 
 
 def foreigners(hooks):
     """hooks: the kernel has those that see /proc/PID/mem written to."""
-    for how, check in (("nobody", nobody), ("vm", foreign), ("pinned", foreign), *([("mem", foreign)] if hooks else [])):
+    for how, check in (("nobody", nobody), ("vm", foreign), ("pinned", foreign), ("image", foreign), *([("mem", foreign)] if hooks else [])):
         yield Case("foreign: " + how, "{W}/attacks_foreign %s {D} 3" % how, check, "", ABSENT, WHY)
-    for how in ("nobody", "thread", "process"):
-        yield Case("block: " + how, "{W}/attacks_block %s {D} 1" % how, block, "", ABSENT, WHY)
+    yield Case("foreign: argv", "{W}/attacks_foreign argv {D} %d" % size("attacks.processes"), written, "", ABSENT, WHY)
+    for how in ("nobody", "thread", "process", "gone"):
+        yield Case("block: " + how, "{W}/attacks_block %s {D} 1" % how, block(how == "nobody"), "", ABSENT, WHY)
 
 
 def cases(count, processes, opens, hooks):
-    return [*foreigners(hooks), *swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *evasions(), *changes(), *rings()]
+    return [*foreigners(hooks), *swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *pretences(), *evasions(), *changes(), *rings()]

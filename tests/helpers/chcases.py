@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked of a store over ClickHouse, and of an embedded one, which is the oracle."""
+import hashlib
 import os
 import re
 import time
@@ -22,6 +23,15 @@ def fill_both(pki, pb, ours, embedded, count):
                 for i in range(0, len(sent), 20):
                     assert {x for x, _ in c.ship(*sent[i:i + 20], timeout=60)} == {STORED}
     assert tap.wait_for(lambda: all(len(lookup(s, "EventName", "execve", pages=1)) for s in (ours, embedded)))
+
+
+def hosts_of(pki, n):
+    """So many new hosts of the first shard, then as many of the second. The shard follows from the eighth byte of the id's hash."""
+    found = [[], []]
+    while min(map(len, found)) < n:
+        name = "quorum%d" % sum(x.startswith("quorum") for x in pki.ids)
+        found[hashlib.sha256(pki.host(name).encode()).digest()[7] % 2].append(name)
+    return found[0][:n] + found[1][:n]
 
 
 def lookup(s, key, value, size_=50, pages=40):

@@ -218,6 +218,6 @@ class Cluster:
     def end(self):
         for s in self.servers:
             s.kill()
-        if self.keeper.poll() is None:
+        if self.keeper and self.keeper.poll() is None:
             self.keeper.kill()
             self.keeper.wait()

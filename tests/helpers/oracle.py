@@ -4,9 +4,11 @@ import difflib
 import functools
 import os
 import re
+import shlex
 import subprocess
 
 import calltable
+import onetrace
 import stracelog
 import tap
 import trail
@@ -163,5 +165,29 @@ def case(title, command, prepare=None, least=20):
             n = compare(t, calls, trace, argv[0])
             t.ok(n >= least, "only %d calls were compared" % n)
             t.note("%d calls compared, %d records" % (n, trace.recorded))
-    run.title = title
+    run.title, run.said = title, (title, command, prepare, least)
     return run
+
+
+class Together:
+    """One of case()'s, as onetrace wants it."""
+
+    setup, absent, why = "", (), ""
+
+    def __init__(self, title, command, prepare, least):
+        self.title, self.prepare, self.least = title, prepare or (lambda d: None), least
+        self.argv = command(None) if callable(command) else command
+        self.command = "strace %s -o strace.log %s" % (shlex.join(stracelog.OPTIONS), shlex.join(self.argv))
+        self.command = self.command.replace("{", "{{").replace("}", "}}")
+
+    def check(self, t, trace, d, _):
+        calls = stracelog.parse(os.path.join(d, "strace.log"))
+        t.must(calls, "strace saw nothing: %s" % trace.err)
+        n = compare(t, calls, trace, self.argv[0])
+        t.ok(n >= self.least, "only %d calls were compared" % n)
+        t.note("%d calls compared, %d records" % (n, trace.recorded))
+
+
+def together(cases):
+    """The same cases in one trace."""
+    return onetrace.runnables([Together(*c.said) for c in cases], None)

@@ -291,6 +291,8 @@ def put_asked(m, want, field, n, at):
     if s == "" and base and "inode" in base:
         put_object(m, want, field, base)
         want.request[requested(field)] = ""
+        want.source(field, "user")  # another string could have stood there before
+        want.unverified(field)
         return
     path = normal(s) if s.startswith("/") else normal(base["link"] + "/" + s) if base else None
     if path is not None:

@@ -42,3 +42,47 @@ SHAPES = [
     "SELECT hostid FROM events WHERE NOT (recipientaccountid = '000000000000')",
     "SELECT hostid FROM events WHERE recipientaccountid = '000000000000' OR 1 = 1",
 ]
+
+# What would read around a scope: each is refused, or shows what the key may see. ID: the event data store's.
+AROUND = [
+    # a WITH that lies elsewhere has the name of the table: what an earlier query of another key left under that name is not shown
+    "SELECT e.hostid FROM events e, (WITH events AS (SELECT 1 AS x) SELECT x FROM events) t, (SELECT count(*) FROM ID) u",
+    "SELECT e.hostid FROM EVENTS e, (WITH Events AS (SELECT 1 AS x) SELECT x FROM events) t, (SELECT count(*) FROM ID) u",
+    "SELECT hostid FROM events WHERE 1 IN (WITH events AS (SELECT 1 AS x) SELECT x FROM events) AND (SELECT count(*) FROM ID) >= 0",
+    "WITH t AS (WITH events AS (SELECT 1 AS x) SELECT x FROM events) SELECT e.hostid FROM events e, t, (SELECT count(*) FROM ID) u",
+    "SELECT hostid FROM ID UNION ALL (WITH events AS (SELECT hostid FROM events) SELECT hostid FROM events)",
+    "WITH RECURSIVE events AS (SELECT hostid FROM ID UNION SELECT hostid FROM events) SELECT hostid FROM events",
+    "WITH events AS (SELECT hostid FROM events) SELECT hostid FROM events",
+    "WITH events AS (SELECT hostid FROM ID) SELECT hostid FROM events",
+    "WITH a AS (SELECT hostid FROM b), b AS (SELECT hostid FROM events) SELECT hostid FROM a",
+    # other names for it, other tables, the catalog
+    "SELECT hostid FROM main.events", "SELECT hostid FROM temp.events", "SELECT hostid FROM temp.main.events", "SELECT hostid FROM memory.main.events",
+    "SELECT hostid FROM hosttrail.trail_1", "SELECT host AS hostid FROM trail_1", "SELECT host FROM trail_rows_1", "SELECT hostid FROM \"events\"", "SELECT hostid FROM EVENTS",
+    "SELECT hostid FROM \"ID\"", "SELECT hostid FROM `events`", "SELECT hostid FROM [events]", "SELECT hostid FROM \uff45vents", "SELECT hostid FROM event\u017f",
+    "SELECT hostid FROM \"events\u200b\"", "SELECT sql FROM sqlite_master", "SELECT sql FROM duckdb_views()", "SELECT table_name FROM information_schema.tables",
+    "SELECT name FROM system.tables", "SELECT query FROM system.query_log", "SELECT query FROM system.processes", "SELECT value FROM system.settings",
+    "FROM events", "FROM events SELECT hostid", "TABLE events", "SHOW TABLES", "DESCRIBE events", "SUMMARIZE events", "SELECT * FROM (SHOW ALL TABLES)",
+    "SELECT * FROM (DESCRIBE events)", "SELECT * FROM (SUMMARIZE events)", "PIVOT events ON hostid USING count(*)", "SELECT * FROM (PIVOT events ON eventname USING count(*))",
+    # functions that read
+    "SELECT * FROM hosttrail_scan(1)", "SELECT * FROM hosttrail_scan(0)", "SELECT * FROM query('SELECT hostid FROM events')", "SELECT * FROM query_table('events')",
+    "SELECT * FROM read_parquet('lake/*/*/*.parquet')", "SELECT * FROM 'lake/*/*/*.parquet'", "SELECT * FROM \"lake/x.parquet\"", "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM glob('/*')", "SELECT * FROM file('/etc/passwd', CSV, 'x String')", "SELECT * FROM url('http://127.0.0.1:1/', CSV, 'x String')",
+    "SELECT * FROM remote('127.0.0.1', hosttrail.trail_1)", "SELECT * FROM cluster('hosttrail', hosttrail.trail_1)", "SELECT * FROM merge('hosttrail', '.*')",
+    "SELECT * FROM numbers(10)", "SELECT * FROM range(10)", "SELECT * FROM generate_series(1, 10)", "SELECT dictGetString('a', 'b', 1) FROM events",
+    "SELECT getvariable('x') FROM events", "SELECT current_setting('temp_directory') FROM events", "SELECT getenv('HOME') FROM events",
+    "SELECT hostName() FROM events", "SELECT currentDatabase() FROM events", "SELECT joinGet('x', 'y', 1) FROM events", "SELECT getSetting('max_threads') FROM events",
+    # other statements, settings and formats
+    "SELECT hostid FROM events SETTINGS readonly = 0", "SELECT hostid FROM events FORMAT Native", "SELECT hostid FROM events INTO OUTFILE '/tmp/x'",
+    "SELECT hostid FROM events PREWHERE 1", "SELECT hostid FROM events FINAL", "SELECT hostid FROM events SAMPLE 1", "SELECT hostid FROM events ARRAY JOIN [1] AS x",
+    "SELECT hostid FROM events; SELECT hostid FROM events", "EXPLAIN SELECT hostid FROM events", "EXPLAIN ANALYZE SELECT hostid FROM events",
+    "COPY (SELECT hostid FROM events) TO '/tmp/x'", "CREATE OR REPLACE TEMP VIEW events AS SELECT 1", "ATTACH '/tmp/x' AS x", "SET threads = 1", "PRAGMA version",
+    "CALL pragma_version()", "EXECUTE x", "PREPARE x AS SELECT 1", "VALUES (1)", "SELECT 1",
+    # the scope's own columns under other names, comments, whole rows
+    "SELECT 'x' AS host, 'y' AS account, hostid FROM events", "SELECT hostid AS recipientaccountid FROM events WHERE recipientaccountid = '000000000000'",
+    "SELECT host FROM events", "SELECT account FROM events", "SELECT kind FROM events", "SELECT e FROM events e", "SELECT e.* FROM events e", "SELECT COLUMNS('host.*') FROM events",
+    "SELECT x.h FROM (SELECT hostid AS h FROM events) x", "SELECT e(hostid) FROM events AS e(hostid)", "SELECT hostid FROM events AS x(a, b, c)",
+    "SELECT hostid FROM events -- ) WHERE 0", "SELECT hostid FROM events /*", "SELECT hostid FROM/**/events", "SELECT hostid FROM events WHERE 1=1) OR (1=1",
+    "SELECT hostid FROM events e POSITIONAL JOIN ID i", "SELECT hostid FROM events LATERAL JOIN events", "SELECT t.hostid FROM events e, LATERAL (SELECT hostid FROM events) t",
+    "SELECT hostid FROM events USING SAMPLE 100%", "SELECT hostid FROM events AT (VERSION => 1)", "SELECT hostid FROM events QUALIFY true",
+    "SELECT (SELECT string_agg(hostid, ' ') FROM events)", "SELECT hostid FROM events WHERE EXISTS (SELECT 1 FROM events i WHERE i.hostid <> hostid)",
+]

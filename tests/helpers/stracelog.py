@@ -52,28 +52,25 @@ class Call:
         return "%d %s(%.160s) = %s" % (self.tid, self.name, shown, self.error or self.ret)
 
 
+# a string, which holds no quotes as strace writes it here; a comment; what takes arguments apart
+TOKEN = re.compile(r'"[^"]*"|/\*.*?\*/|[][(){},]', re.S)
+
+
 def split_args(text):
     """Arguments of `a, {b, c}, "d")  = 0`, and what follows the closing bracket."""
-    args, depth, start, quoted, i = [], 0, 0, False, 0
-    while i < len(text):
-        c = text[i]
-        if quoted:
-            quoted = c != '"'
-        elif c == '"':
-            quoted = True
-        elif text.startswith("/*", i):
-            i = text.index("*/", i) + 1
-        elif c in "([{":
+    args, depth, start = [], 0, 0
+    for m in TOKEN.finditer(text):
+        c = text[m.start()]
+        if c in "([{":
             depth += 1
         elif c in ")]}" and depth:
             depth -= 1
         elif c == ")":
-            args.append(text[start:i].strip())
-            return [a for a in args if a], text[i + 1:]
+            args.append(text[start:m.start()].strip())
+            return [a for a in args if a], text[m.end():]
         elif c == "," and not depth:
-            args.append(text[start:i].strip())
-            start = i + 1
-        i += 1
+            args.append(text[start:m.start()].strip())
+            start = m.end()
     return [a for a in args + [text[start:].strip()] if a], ""
 
 

@@ -35,8 +35,10 @@ http {
   }
 }
 """
+# haproxy has one thread: of two that log at once, one may drop its line
 HAPROXY = """
 global
+  nbthread 1
   log stdout format raw local0
 defaults
   mode http

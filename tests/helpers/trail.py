@@ -24,11 +24,8 @@ class Record:
         self.process = self.more.get("process") or {}
         self.error = raw.get("errorCode")
         self.event_id = raw["eventID"]
-
-    @property
-    def tid(self):
-        m = re.match(r"(\d+)\.", self.raw.get("requestID") or "")
-        return int(m.group(1)) if m else None
+        tid, dot, _ = (raw.get("requestID") or "").partition(".")
+        self.tid = int(tid) if dot and tid.isdecimal() else None
 
     @property
     def pid(self):

@@ -50,6 +50,7 @@ KERNELS = {
 # Without mitigations: an emulator needs none, and its indirect calls are then predicted (an eighth of the time).
 COMMAND_LINE = "quiet panic=-1 mitigations=off lsm=landlock,lockdown,yama,integrity,apparmor,bpf"
 ARCHIVE_MAX = 256 << 20
+PLAIN_MAX = 300 << 20
 UP = "guest: up"  # init says so before it runs anything of ours
 DIED = re.compile(r"Kernel panic|\bOops\b|BUG: |watchdog: ")
 # A CPU met the breakpoint by which another patches an instruction, when that was over: only an emulator shows one that late.
@@ -178,7 +179,8 @@ class Initramfs:
         listing = run(["find", "."], cwd=self.root)
         packed = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], input=listing.encode(), cwd=self.root,
                                 stdout=subprocess.PIPE, check=True)
-        with gzip.open(path, "wb", compresslevel=1) as f:
+        # what is not compressed need not be unpacked by an emulated CPU, but lies in its memory twice
+        with open(path, "wb") if len(packed.stdout) < PLAIN_MAX else gzip.open(path, "wb", compresslevel=1) as f:
             f.write(packed.stdout)
 
     def remove(self):
@@ -212,6 +214,7 @@ def script_of(jobs):
         lines.append('echo "guest: %s at $(cut -d " " -f 1 /proc/uptime) s" >/dev/console' % name)
         lines.append("timeout -s KILL %d sh /run/%s.sh </dev/null >/out/%s.out 2>/out/%s.err; echo $? >/out/%s.rc"
                      % (limit, name, name, name, name))
+    lines.append('echo "guest: results at $(cut -d " " -f 1 /proc/uptime) s" >/dev/console')
     return "\n".join(lines) + "\n"
 
 

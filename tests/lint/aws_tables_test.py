@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# ht-test: first
 """Test of agent/api/aws_tables_*.c: they are what tools/aws_tables.py writes of the models, and stay small; a table that was edited is found."""
 import functools
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# ht-test: first
 """C files are as clang-format would write them by .clang-format, except what it cannot know and people set by hand:
 
     tables       whatever stands in the braces of an initializer or enum, or in a definition of a macro

@@ -114,6 +114,8 @@ def other_cases(folder):
     yield "an extra test runs when it is named", chosen, [False, True, False, True]
     env = run.Test("live", "env", ["/bin/sh", "-c", 'echo 1..1; [ "$HT_LONG$HT_BUILD" = "0%s" ] && echo ok' % folder], folder)
     yield "environment", runner(folder).execute(env).passed, 1
+    busy = runner(folder).execute(run.Test("live", "busy", ["/bin/sh", "-c", "echo 1..1; i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done; echo ok"], folder))
+    yield "CPU time is measured", 0 < busy.cpu <= busy.seconds + 0.1, True
     queue = [run.Test("live", "q%d" % n, ["/bin/sh", "-c", "echo 1..1; echo ok 1 - a"], folder) for n in range(20)]
     two, shared = runner(folder), collections.deque(queue)
     with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):

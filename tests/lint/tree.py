@@ -21,7 +21,7 @@ FUNCTION_WANTED, FUNCTION_MAX = 60, 80
 FOLDERS = {
     "bpf": (("bpf/",), ("bpf-side", "kernel types")),
     "lib": (("lib/",), ("libc", "yaml", "uthash")),
-    "proto": (("proto/", "lib/"), ("libc", "uthash", "protobuf-c", "json-c", "zstd", "libcrypto")),
+    "proto": (("proto/", "lib/"), ("libc", "uthash", "protobuf-c", "json-c", "zstd", "libcrypto", "libsodium")),
     "agent": (("agent/", "proto/", "lib/", "bpf/event.h"),
               ("libc", "uthash", "libbpf", "libelf", "json-c", "expat", "libseccomp", "libaudit", "zydis",
                "zlib")),  # zlib: /proc/config.gz
@@ -47,6 +47,7 @@ LIBRARIES = [
     ("zstd", r"(zstd|zdict|zstd_errors)\.h$"),
     ("libssl", r"openssl/(ssl|ssl3|tls1|dtls1)\.h$"),
     ("libcrypto", r"openssl/.*"),
+    ("libsodium", r"sodium\.h$"),
     ("nghttp2", r"nghttp2/.*"),
     ("libmicrohttpd", r"microhttpd\.h$"),
     ("sqlite", r"sqlite3\.h$"),

@@ -72,6 +72,16 @@ def executable(t):
         t.equal([r.process["executable"]["path"] for r in got.calls()], [d + "/" + n for n in ("evil", "evil", "evil2")], "who opened")
 
 
+def one_exec(t):
+    """Which exec it was is told although the kernel makes execve of every one's number; and what follows it is not in doubt."""
+    for name in ("execve", "execveat"):
+        with tap.Workdir() as d:
+            got = traced([selector(eventCategory="Management", eventName=name), selector(eventCategory="Data", eventName="openat")],
+                         tap.workload("all_calls"), d, "execveat")
+            t.equal({r.name for r in got.calls() if r.raw["managementEvent"]}, {name}, "execs")
+            t.equal([r for r in got.calls() if r.more.get("enterMissed") or "call" in r.more.get("unverified", [])], [], "in doubt")
+
+
 def exchanged(t):
     """Who exchanges the descriptor of what was opened for another one does not rule the open out by that."""
     with tap.Workdir() as d:
@@ -110,10 +120,11 @@ def refused(t):
 named.title = "high-rate calls that a selector names"
 by_prefix.title = "named by a beginning, not by what is ruled out"
 by_outcome.title = "what only the result tells"
+one_exec.title = "one of the execs"
 exchanged.title = "a descriptor that is exchanged meanwhile"
 executable.title = "what was executed, whatever is claimed later"
 unwanted.title = "unwanted calls cost no ring space"
 refused.title = "bad selectors are refused"
 
 if __name__ == "__main__":
-    tap.main([named, by_prefix, by_outcome, executable, exchanged, unwanted, refused])
+    tap.main([named, by_prefix, by_outcome, executable, one_exec, exchanged, unwanted, refused])

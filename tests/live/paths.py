@@ -8,6 +8,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import hookcases  # noqa: E402
+import onetrace  # noqa: E402
 import pathcases  # noqa: E402
 import racecases  # noqa: E402
 import rulerun  # noqa: E402
@@ -34,5 +35,8 @@ if __name__ == "__main__":
         print("1..0 # SKIP needs root")
         sys.exit(0)
     opens = size("races.opens")
-    tap.main([rulerun.runnable(c) for c in [*pathcases.cases(HOOKS), *hookcases.cases(HOOKS)]] +
-             [rounds(c, -(-opens // ROUND)) for c in racecases.cases(min(opens, ROUND))])
+    cases = [*pathcases.cases(HOOKS), *hookcases.cases(HOOKS)]
+    races = racecases.cases(min(opens, ROUND))
+    if opens <= ROUND:  # everyday: one trace for all
+        tap.main(onetrace.runnables(cases + races, rulerun.W))
+    tap.main(onetrace.runnables(cases, rulerun.W) + [rounds(c, -(-opens // ROUND)) for c in races])

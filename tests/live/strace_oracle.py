@@ -115,4 +115,4 @@ LARGE = [
 ]
 
 if __name__ == "__main__":
-    tap.main(CASES + LARGE * size("strace.large"))
+    tap.main(oracle.together(CASES) + LARGE * size("strace.large"))

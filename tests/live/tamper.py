@@ -57,15 +57,19 @@ def signals(t):
         a.run("os.kill(%d, signal.SIGCONT)" % worker)
         a.run("L.syscall(234, %d, %d, 18)" % (a.proc.pid, a.proc.pid))
         a.run("f = os.pidfd_open(%d); signal.pidfd_send_signal(f, signal.SIGCONT); os.kill(os.getpid(), signal.SIGCONT)" % worker)
+        a.run("f = os.open('/proc/%d', os.O_RDONLY); L.syscall(424, f, 18, None, 0)" % worker)
+        a.run("f = os.pidfd_open(%d); L.syscall(424, f, 18, None, 4)" % os.getpgid(a.proc.pid))
+        a.run("os.kill(-%d, signal.SIGCONT)" % worker)
         a.run("os.kill(%d, signal.SIGKILL)" % worker)
         a.wait(lambda: a.worker() not in (None, worker), 10, "no worker comes back")
         a.finish()
         a.stop()
-        t.equal([(k, x.replace("former ", "")) for k, x in a.tampers("kill")], [("signal", "worker %d" % worker)] * 3,
-                "SIGSTOP, SIGCONT, SIGKILL; not signal 0, not its own")
+        t.equal([(k, x.replace("former ", "")) for k, x in a.tampers("kill")], [("signal", "worker %d" % worker)] * 4,
+                "SIGSTOP, SIGCONT, SIGCONT to its group, SIGKILL; not signal 0, not its own")
         t.equal(a.tampers("tgkill"), [("signal", "parent %d" % a.proc.pid)], "tgkill")
-        t.equal(a.tampers("pidfd_send_signal"), [("signal", "worker %d" % worker)], "pidfd_send_signal")
-        t.equal(len(a.records("kill")), 5, "every kill is a record")
+        t.equal(a.tampers("pidfd_send_signal"), [("signal", "worker %d" % worker)] * 2 + [("signal", "the agent's process group")],
+                "pidfd_send_signal: by a pidfd, by its folder of /proc, to its group")
+        t.equal(len(a.records("kill")), 6, "every kill is a record")
 
 
 def tracing(t):
@@ -75,9 +79,11 @@ def tracing(t):
         a.run("L.ptrace(0, 0, 0, 0)")
         a.run("f = os.pidfd_open(%d); L.syscall(438, f, 0, 0); L.syscall(440, f, None, 0, 0, 0)" % a.worker())
         a.run("f = os.pidfd_open(os.getpid()); L.syscall(438, f, 0, 0); L.syscall(440, f, None, 0, 0, 0)")
+        a.run("os.close(os.open('/proc/%d/mem', os.O_RDWR)); os.close(os.open('/proc/%d/stat', os.O_RDONLY))" % (a.worker(), a.worker()))
         worker = a.worker()
         a.finish()
         a.stop()
+        t.equal([x for x in a.tampers("openat") + a.tampers("open") if x[0] == "trace"], [("trace", "worker %d" % worker)], "its memory; not what is only read")
         t.equal(a.tampers("ptrace"), [("trace", "worker %d" % worker)] * 2, "PTRACE_SEIZE and PTRACE_DETACH; not its TRACEME")
         t.equal(a.tampers("process_vm_writev"), [("trace", "parent %d" % a.proc.pid)], "process_vm_writev")
         t.equal(a.tampers("pidfd_getfd") + a.tampers("process_madvise"), [("trace", "worker %d" % worker)] * 2, "by pidfd; not its own process")

@@ -5,8 +5,10 @@
 
 The programs pause in the middle of each body until the reader has got that far (workloads/tls/bodies.py), so what comes behind that is counted, whatever the machine does.
 """
+import ctypes.util
 import os
 import re
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -16,7 +18,9 @@ import tlsmatrix  # noqa: E402
 from invariant import run_small  # noqa: E402
 from sizes import size  # noqa: E402
 
+WORKLOADS = os.path.join(HERE, "../workloads/tls")
 PIECE, LEAD = 16384, 1 << 20	# of bodies.py
+LONG = os.environ.get("HT_LONG") == "1"
 SAID = re.compile(r"^smallrings: (\d+) pieces of plaintext, (\d+) bytes$", re.M)
 ENDS = 2
 
@@ -50,7 +54,8 @@ def bounded(t, trace, bodies, events):
 
 def run(d, program, *args):
     tlsmatrix.certificate(d)
-    return run_small(["/usr/bin/python3", os.path.join(HERE, "../workloads/tls", program), d, *args], {"tls": 0}, d)
+    argv = [program] if program.startswith("/") else ["/usr/bin/python3", os.path.join(WORKLOADS, program)]
+    return run_small([*argv, d, *args], {"tls": 0}, d)
 
 
 def http1(t):
@@ -85,8 +90,35 @@ def nginx(t):
     bounded(t, trace, 2, 200)
 
 
+def gnutls(t):
+    """GnuTLS on the client's side."""
+    mib = size("tls.body_mib")
+    if not ctypes.util.find_library("gnutls"):
+        raise tap.Skip("no GnuTLS")
+    with tap.Workdir() as d:
+        trace = run(d, "bodies.py", "1.1", str(mib), "marked", "gnutls")
+    t.equal(trace.status, 0, "exit status: " + trace.err[-300:])
+    whole_calls(t, trace, ["/before", "/large/put", "/large/get", "/after"], {"/large/put": mib << 20, "/large/get": mib << 20})
+    bounded(t, trace, 2, 0)
+
+
+def go(t):
+    """net/http at both ends; at full size over both versions."""
+    mib = size("tls.body_mib")
+    if not os.path.exists(tlsmatrix.GO):
+        raise tap.Skip("no Go")
+    with tap.Workdir() as d:
+        env = dict(os.environ, GOCACHE=os.path.join(tap.BUILD, "go-cache"), GO111MODULE="off", GOPATH=d, CGO_ENABLED="0")
+        subprocess.run([tlsmatrix.GO, "build", "-o", d + "/bodies", os.path.join(WORKLOADS, "bodies.go")], env=env, check=True)
+        for version, events in (("2", ENDS * (mib << 20) // PIECE), ("1.1", 0))[:1 + LONG]:
+            trace = run(d, d + "/bodies", version, str(mib))
+            t.equal(trace.status, 0, "exit status: " + trace.err[-300:])
+            whole_calls(t, trace, ["/before", "/large/put", "/large/get", "/after"], {"/large/put": mib << 20, "/large/get": mib << 20})
+            bounded(t, trace, 2, events)
+
+
 if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main([http1, http2, nginx])
+    tap.main([http1, http2, nginx, gnutls, go])

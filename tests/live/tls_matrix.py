@@ -23,7 +23,7 @@ OPEN = 100	# requests that load generators may have open when they stop
 SERVERS = ("nginx", "haproxy", "apache", "python", "node", "go")
 TWO = ("nginx", "haproxy", "apache", "node", "go")	# those that speak HTTP/2
 LIBRARIES = {"many": "-lssl -lcrypto", "retry": "-lssl -lcrypto", "filtered": "", "wolf": "-lwolfssl", "mbed": "-lmbedtls -lmbedx509 -lmbedcrypto",
-             "nss": "-l:libcurl-nss.so.4", "gnutls": "-lgnutls", "early": "-lssl -lcrypto"}
+             "nss": "-l:libcurl-nss.so.4", "gnutls": "-lgnutls", "early": "-lssl -lcrypto", "ktls": "-lssl -lcrypto"}
 
 
 def python(way, n, server="nginx", name=None, requests=None, module=None):
@@ -63,6 +63,7 @@ CASES = [
     *[Case("gnutls-" + way, "nginx", [B + "/gnutls", way, "5", "{port}", "{path}/a"], 5, kind="part" if way == "packet" else "")
       for way in ("cork", "send2", "packet")],
     Case("early", "nginx", [B + "/early", "5", "{port}", "{path}/a"], 6),
+    Case("ktls", "go", [B + "/ktls", "3", "{port}", "{path}/a"], 3),
     Case("pointers", "nginx", [B + "/many", str(size("tlsmatrix.pointers")), "{port}", "{path}/a"], size("tlsmatrix.pointers")),
     Case("retries", "go", [B + "/retry", str(4 << 20), "{port}", "{path}/a"], 1),
     Case("grpc", "grpc", [PYTHON, W + "/grpcweb.py", "get", "5", "{port}", "{dir}/c.pem", "{path}/Do"], 5, "/usr/lib/python3/dist-packages/grpc"),
@@ -185,6 +186,8 @@ class Matrix:
             t.note(out.strip())
         if c.name == "early":
             t.equal(out, "accepted early 5\n", "what the client says")
+        if c.name == "ktls":
+            t.note("bodies were encrypted " + out.strip())
         if c.kind == "load":
             t.note("%d requests in %s s: %s" % (total, seconds, " ".join(out.split())[-200:]))
             t.ok(not re.search("Socket errors|Non-2xx|[1-9][0-9]* (failed|errored|timeout)", out), out)

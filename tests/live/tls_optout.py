@@ -68,20 +68,21 @@ def write_requests(d, port):
 
 
 def memory(pid):
-    """What can be read of a process: its heap, and the rings that it has mapped. Some end when they have nothing to do."""
+    """What can be read of a process: its heap, and the rings that it has mapped. Some end when they have nothing to do, at any time."""
     found = b""
-    if not os.path.exists("/proc/%d/maps" % pid):
-        return found
-    with open("/proc/%d/maps" % pid) as f, open("/proc/%d/mem" % pid, "rb") as m:
-        for line in f:
-            at = re.match("([0-9a-f]+)-([0-9a-f]+) r", line)
-            if not at or "[v" in line or int(at.group(2), 16) - int(at.group(1), 16) > 1 << 28:
-                continue
-            try:
-                m.seek(int(at.group(1), 16))
-                found += m.read(int(at.group(2), 16) - int(at.group(1), 16))
-            except (OSError, ValueError, OverflowError):
-                pass
+    try:
+        with open("/proc/%d/maps" % pid) as f, open("/proc/%d/mem" % pid, "rb") as m:
+            for line in f:
+                at = re.match("([0-9a-f]+)-([0-9a-f]+) r", line)
+                if not at or "[v" in line or int(at.group(2), 16) - int(at.group(1), 16) > 1 << 28:
+                    continue
+                try:
+                    m.seek(int(at.group(1), 16))
+                    found += m.read(int(at.group(2), 16) - int(at.group(1), 16))
+                except (OSError, ValueError, OverflowError):
+                    pass
+    except (FileNotFoundError, ProcessLookupError):
+        pass
     return found
 
 

@@ -4,7 +4,9 @@
 """A library that is replaced under a process, as an upgrade does: who has the old file, deleted now, is recorded as before, each call once; who starts
 then has the new one, which is probed, too. And one that no cache names is probed as soon as somebody speaks TLS with it, whatever selectors want. Once nobody has the old one any more its probes go (with HT_LONG=1: that takes two of the agent's scans)."""
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -109,26 +111,75 @@ def check_end(t, a, library, old, new, said):
     new.get("/new/last")
 
 
+def slow(url):
+    """A client that is there for a second whatever the machine does: a limit of its rate holds for no small file."""
+    return "curl -sk --http1.1 --rate 1/s -o /dev/null %s -o /dev/null %s" % (url, url)
+
+
 def found_by_who_uses_it(t):
     """Before a scan meets it: a program that is over soon, with a library of its own. Its opens are captured by no default selector."""
     with tap.Workdir() as d, tlsweb.Nginx(d + "/web") as web:
         os.mkdir(d + "/lib")
         shutil.copy(LIBRARY, d + "/lib/libssl.so.3")
-        with open(d + "/web/files/some", "wb") as f:
-            f.truncate(300_000)
-        run = "LD_LIBRARY_PATH=%s/lib curl -sk --http1.1 --limit-rate 100K -o /dev/null %%s" % d
-        with tls_optout.Agent(["/bin/sh", "-c", "; ".join(run % web.url("/files/some?n=%d" % i) for i in range(4))], selectors=None, log_level="debug") as a:
+        run = "LD_LIBRARY_PATH=%s/lib %s" % (d, slow(web.url("/files/some")))
+        with tls_optout.Agent(["/bin/sh", "-c", "; ".join([run] * 4)], selectors=None, log_level="debug") as a:
             a.start()
             a.go()
             a.tree.wait(60)
             a.stop()
-            t.equal(len(web.log()), 4, "requests")
-            t.ok(1 <= names(a).count("GET /files/some") <= 4, "calls: %s" % a.everything()[1][-3:])
-            t.note("%d of 4 calls are recorded" % names(a).count("GET /files/some"))
+            t.equal(len(web.log()), 8, "requests")
+            t.ok(2 <= names(a).count("GET /files/some") <= 8, "calls: %s" % a.everything()[1][-3:])
+            t.note("%d of 8 calls are recorded" % names(a).count("GET /files/some"))
+
+
+MANY = 40
+
+
+def planner(agent):
+    """The child that plans files: one is started when there is something to plan."""
+    with open("/proc/%d/task/%d/children" % (agent.proc.pid, agent.proc.pid)) as f:
+        for pid in f.read().split():
+            with open("/proc/%s/cmdline" % pid) as c:
+                if c.read().split("\0")[1:2] == ["--planner"]:
+                    return int(pid)
+    return None
+
+
+def planned(a, d):
+    return [int(n) for n in re.findall("probed for TLS: %s/(\\d+)/libssl" % d, a.log())]
+
+
+def what_is_used_comes_first(t):
+    """Before what a scan has found and nobody is known to use, of which there is so much that the planner does not come to an end soon."""
+    with tap.Workdir() as d, tlsweb.Nginx(d + "/web") as web:
+        for i in range(MANY + 1):
+            os.mkdir("%s/%d" % (d, i))
+            shutil.copy(LIBRARY, "%s/%d/libssl.so.3" % (d, i))
+        idle = [subprocess.Popen(["/bin/sleep", "120"], env={"LD_PRELOAD": "%s/%d/libssl.so.3" % (d, i)}) for i in range(MANY)]
+        run = "LD_LIBRARY_PATH=%s/%d %s" % (d, MANY, slow(web.url("/files/some")))
+        try:
+            with tls_optout.Agent(["/bin/sh", "-c", run], selectors=None, log_level="debug") as a:
+                a.start()
+                a.wait(lambda: planner(a), 30, "no planner")
+                stopped = planner(a)
+                os.kill(stopped, signal.SIGSTOP)
+                before = len(planned(a, d))
+                a.go()
+                tap.wait_for(lambda: len(web.log()) > 0 or a.tree.poll() is not None)
+                time.sleep(0.5)
+                os.kill(stopped, signal.SIGCONT)
+                a.wait(lambda: len(planned(a, d)) > MANY, 60, "not all are probed")
+                a.stop()
+                t.ok(planned(a, d).index(MANY) <= before + 1, "planned as number %d; %d were before it was used" % (planned(a, d).index(MANY), before))
+                t.ok(before < MANY - 4, "nothing was left to plan: nothing was tested")
+        finally:
+            for p in idle:
+                p.kill()
+                p.wait()
 
 
 if __name__ == "__main__":
     if os.geteuid() or not os.path.exists("/usr/sbin/nginx") or not os.path.exists(LIBRARY):
         print("1..0 # SKIP needs root, nginx and libssl")
         sys.exit(0)
-    tap.main([replaced, found_by_who_uses_it])
+    tap.main([replaced, found_by_who_uses_it, what_is_used_comes_first])

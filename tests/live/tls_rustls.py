@@ -20,8 +20,8 @@ CARGO, CRATES = "/usr/bin/cargo", "/usr/share/cargo/registry"
 AGAIN = size("tlsmatrix.copies")  # connections one after the other, at the same addresses
 
 
-def rust(name, server, n, parallel, times, program="/web-rust", kind=""):
-    return Case(name, server, [B + program, "get", str(n), str(parallel), str(times), "{u}/a"], n * parallel * times, kind=kind)
+def rust(name, server, n, parallel, times, program="/web-rust", kind="", slices=0):
+    return Case(name, server, [B + program, "get", str(n), str(parallel), str(times), "{u}/a", str(slices)], n * parallel * times, kind=kind)
 
 
 CASES = [
@@ -29,6 +29,7 @@ CASES = [
     rust("rust-again-rust", "rust", 2, 2, AGAIN), rust("rust-haproxy", "haproxy", 3, 1, 1),
     curl("curl-rust", "rust", "--http1.1"), curl("curl-rust-post", "rust", "-d", "k=v"), python("kept", KEPT, "rust", "python-kept-rust"),
     python("pipelined", 20, "rust", "python-pipelined-rust", 40),
+    *[rust("rust-slices-%d" % n, "rust", 5, 2, 2, slices=n) for n in (1, 2, 7, 12, 100)],
     rust("rust-stripped", "nginx", 2, 2, 2, "/web-rust-stripped", "silent"),
 ]
 

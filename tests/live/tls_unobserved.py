@@ -6,6 +6,7 @@ what failed is none. With HT_LONG=1 Java's own TLS, too."""
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -58,6 +59,12 @@ def trace(t, d, script):
     return read(d)
 
 
+def udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 def ports(records, program):
     """Of the connections that a program made: local ports of TlsUnobserved, by its path's end."""
     return [r for r in records if r["eventName"] == "TlsUnobserved" and r["additionalEventData"]["process"]["executable"]["path"].endswith(program)]
@@ -80,9 +87,14 @@ def unobserved(t):
                      "curl -sk https://localhost:%d/seen" % new.port,
                      "curl -s https://localhost:%d/refused" % new.port,                           # its certificate is nobody's: no data
                      "(echo hello; sleep 0.3; echo world; sleep 0.3) | timeout 10 openssl s_client -quiet -no_ign_eof -connect localhost:%d" % other.port]      # not HTTP
+            # TLS over datagrams, both ends: neither
+            steps.append("(sleep 3; echo) | timeout 6 openssl s_server -dtls -quiet -accept %(port)d -key %(d)s/key -cert %(d)s/cert > %(d)s/dtls & server=$!; sleep 0.5; "
+                         "(echo hello; sleep 1) | timeout 3 openssl s_client -dtls -quiet -connect 127.0.0.1:%(port)d 2>/dev/null; kill $server; wait" % {"port": udp_port(), "d": d})
             if os.environ.get("HT_LONG") == "1":
                 steps.append("java %s/Get.java https://localhost:%d/java" % (d, new.port))
             records = trace(t, d, "; ".join(steps))
+        with open(d + "/dtls") as f:
+            t.equal(f.read().strip(), "hello", "what went over DTLS")
         found = sorted(ports(records, "/statictls"), key=lambda r: r["serviceEventDetails"]["peer"]["port"] == old.port)  # as made
         t.equal([r["serviceEventDetails"].get("serverName") for r in found], ["hidden.example"] * 2, "server names")
         t.equal([r["serviceEventDetails"]["peer"] for r in found], [{"address": "127.0.0.1", "port": p} for p in (new.port, old.port)], "peers")

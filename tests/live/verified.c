@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* verified: loads and attaches the probes as a tree's trace does, and says for each one how many instructions this kernel's
- * verifier looked at: "NAME NUMBER". Nothing is recorded. */
+/* verified [FILE CMD ARG...]: loads and attaches the probes as a tree's trace does, and says for each one how many instructions this kernel's
+ * verifier looked at: "NAME NUMBER". Nothing is recorded, or with a command what `hosttrail trace -o FILE` would, under the same programs: to load
+ * them is what takes an emulated kernel minutes. */
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/optout.h"
 #include "agent/probes_internal.h"
+#include "agent/trace.h"
+#include "lib/buf.h"
 #include "lib/cleanup.h"
 
 static void say(void *ctx, enum probes_object kind, uint32_t id, const char *name)
@@ -37,28 +42,63 @@ static int loaded_whole(const struct probes *p)
 	return 0;
 }
 
-int main(void)
+static int tell(struct probes *p)
+{
+	int r = 0;
+
+	probes_objects(p, say, &r);
+	if (!r && loaded_whole(p) < 0)
+		return -ENOEXEC;
+	if (r)
+		fprintf(stderr, "verified: the kernel does not tell\n");
+	fflush(stdout);
+	return r ? -EIO : 0;
+}
+
+static int write_record(void *ctx, struct reader *reader, unsigned i)
+{
+	_cleanup_buf_ struct buf line = { 0 };
+	int r = reader_json(reader, i, &line) ?: buf_addc(&line, '\n');
+
+	return r ?: fwrite(line.p, 1, line.n, ctx) == line.n ? 0 : -EIO;
+}
+
+static int traced(const struct optout_config *who, char **argv, char why[CONF_WHY_MAX])
+{
+	struct trace_options o = { .argv = argv + 2, .optouts = who, .opened = tell };
+	struct trace_result result = { 0 };
+	FILE *out = fopen(argv[1], "we");
+	int r = out ? trace_run(&o, write_record, out, &result, why) : -errno;
+
+	if (out && fclose(out) && !r)
+		r = -EIO;
+	if (r < 0)
+		return r;
+	fprintf(stderr, "hosttrail: %llu records, %llu lost\n", (unsigned long long)result.records, (unsigned long long)result.lost);
+	return WIFEXITED(result.status) ? WEXITSTATUS(result.status) : 128 + WTERMSIG(result.status);
+}
+
+static int untraced(const struct optout_config *who, char why[CONF_WHY_MAX])
+{
+	struct ht_optouts optouts;
+	struct probes_config c = { .scope = HT_SCOPE_TREE, .tls = true, .optouts = &optouts };
+	struct probes *p = NULL;
+	int r = optout_make(who, &optouts, why) ?: probes_open(&c, &p, why) ?: tell(p);
+
+	probes_close(&p, true);
+	return r;
+}
+
+int main(int argc, char **argv)
 {
 	/* one of each kind: what nobody opted out of is not verified */
 	char *programs[] = { (char *)"/opt/*" }, *users[] = { (char *)"1" }, *cgroups[] = { (char *)"/x" };
 	struct optout_config who = { .programs = { programs, 1 }, .users = { users, 1 }, .cgroups = { cgroups, 1 } };
-	struct ht_optouts optouts;
-	struct probes_config c = { .scope = HT_SCOPE_TREE, .tls = true, .optouts = &optouts };
-	struct probes *p = NULL;
 	char why[CONF_WHY_MAX] = "";
-	int r = optout_make(&who, &optouts, why) ?: probes_open(&c, &p, why);
+	int r = argc > 2 ? traced(&who, argv, why) : untraced(&who, why);
 
-	if (r < 0) {
-		fprintf(stderr, "verified: %s\n", *why ? why : strerror(-r));
-		return 1;
-	}
-	probes_objects(p, say, &r);
-	if (!r && loaded_whole(p) < 0) {
-		probes_close(&p, true);
-		return 1;
-	}
-	probes_close(&p, true);
-	if (r)
-		fprintf(stderr, "verified: the kernel does not tell\n");
-	return r ? 1 : 0;
+	if (r >= 0)
+		return r;
+	fprintf(stderr, "verified: %s\n", *why ? why : strerror(-r));
+	return 1;
 }

@@ -42,6 +42,17 @@ static void any_call_is_described(void)
 	}
 }
 
+/* WebSocket over HTTP/2. */
+static void extended_connect(void)
+{
+	callmake(&m, "CONNECT https://ws.test/live?token=x", "x: websocket", NULL, 200, NULL, NULL);
+	m.fields[0][0].name = STR(":protocol");
+	must(!callmake_describe(&m));
+	ok_str(callmake_text(&m, m.out.event_name), "UpgradeToWebSocket");
+	ok_str(callmake_text(&m, m.out.request_parameters), "{\"path\":\"/live\",\"query\":{\"token\":\"" REDACT_HIDDEN "\"}}");
+	ok(!m.out.read_only);
+}
+
 static void common_fields_are_filled(void)
 {
 	callmake(&m, "POST https://a.test/x", "user-agent: curl/7.88.1\nauthorization: Basic Ym9iOnB3\nx-forwarded-for: 203.0.113.9", "12345", 500,
@@ -108,7 +119,7 @@ static void targets_are_taken_apart(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(any_call_is_described), CASE(common_fields_are_filled), CASE(what_is_missing_is_told), CASE(targets_are_taken_apart),
+	CASE(any_call_is_described), CASE(extended_connect), CASE(common_fields_are_filled), CASE(what_is_missing_is_told), CASE(targets_are_taken_apart),
 };
 
 int main(void)

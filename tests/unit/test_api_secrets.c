@@ -229,8 +229,109 @@ static void paths_keep_their_secrets(void)
 		}
 }
 
+
+/* Places that no sample above has: the API's own ones, and texts in which names say what is secret. `what` is never to be shown. */
+#define UUID "8f14e45f-ceea-467a-9575-1d1c8c1a3f6e"
+#define GRPC "content-type: application/grpc"
+#define JSON "content-type: application/json"
+#define AMZ(scope, more) "authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20240101/us-east-1/" scope "/aws4_request, SignedHeaders=host, Signature=x\n" more
+#define TARGET(scope, op) AMZ(scope, "content-type: application/x-amz-json-1.1\nx-amz-target: " op)
+#define SAS "sv=2023-01-03&sr=b&se=2026-01-01T00%3A00%3A00Z&sp=r&sig=" MARK
+
+static const struct {
+	const char *rule, *what, *request, *fields, *body;
+	unsigned status;
+	const char *answer_fields, *answer;
+} places[] = {
+	/* what signs a URL */
+	{ "http", MARK, "GET https://a.blob.core.windows.net/c/b?" SAS, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "PUT https://a.test/proxy/https%3A%2F%2Fa.blob.core.windows.net%2Fc%2Fb%3F" "sig%3D" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://storage.googleapis.com/b/o?X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Credential=c&X-Goog-Signature=" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://storage.googleapis.com/b/o?GoogleAccessId=a&Expires=1&Signature=" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "aws", MARK, "GET https://b.s3.amazonaws.com/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1&Signature=" MARK, NULL, NULL, 200, NULL, NULL },
+	/* URLs within paths */
+	{ "http", MARK, "GET https://a.test/fetch/https://u:" MARK "@h/x", NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/fetch/https:/u:" MARK "@h/x", NULL, NULL, 200, NULL, NULL },
+	{ "git", MARK, "GET https://p.test/https://u:" MARK "@git.test/a.git/info/refs?service=git-upload-pack", NULL, NULL, 200, NULL, NULL },
+	{ "git", MARK, "POST https://p.test/u:" MARK "@git.test/a.git/git-upload-pack", NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/login/password%253D" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x?page=a%2526token%253D" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x?service=https%3A%2F%2Fh%2Fcb%3Fticket%3D" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "github", MARK, "GET https://api.github.com/repos/o/password%3D" MARK "/issues", NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "CONNECT https://u:" MARK "@h:443", NULL, NULL, 200, NULL, NULL },
+	/* URLs that are passwords, of which a UUID does not show it */
+	{ "http", UUID, "POST https://logs-01.loggly.com/inputs/" UUID "/tag/http/", NULL, MARK, 200, NULL, NULL },
+	{ "http", UUID, "POST https://open.larksuite.com/open-apis/bot/v2/hook/" UUID, NULL, MARK, 200, NULL, NULL },
+	{ "http", MARK, "POST https://discord.com/api/v10/webhooks/1/" MARK, NULL, MARK, 200, NULL, NULL },
+	{ "http", MARK, "POST https://HOOKS.SLACK.com:443/services/T0/B0/" MARK, NULL, MARK, 200, NULL, NULL },
+	{ "http", MARK, "POST https://hook.eu2.make.com/" MARK, NULL, MARK, 200, NULL, NULL },
+	/* Vault: of a namespace's, too */
+	{ "vault", MARK, "GET https://v.test/v1/team/a/auth/token/lookup/" MARK, "x-vault-token: x", NULL, 200, NULL, NULL },
+	{ "vault", MARK, "PUT https://v.test/v1/team/sys/wrapping/unwrap/" MARK, "x-vault-token: x", NULL, 200, NULL, NULL },
+	/* what answers repeat of what was sent */
+	{ "grpc", MARK, "POST https://g.test/p.S/M", GRPC, NULL, 200, GRPC "\ngrpc-status: 16\ngrpc-message: bad password=" MARK, NULL },
+	{ "grpc", MARK, "POST https://g.test/p.S/M", GRPC, NULL, 200, GRPC "\ngrpc-status: 16\ngrpc-message: invalid token: " MARK, NULL },
+	{ "grpc", MARK, "POST https://g.test/p.S/M", GRPC, NULL, 200, GRPC "\ngrpc-status: 16\ngrpc-message: api key %22" MARK "%22 is not known", NULL },
+	{ "grpc", MARK, "POST https://g.test/p.S/M", GRPC, NULL, 200, GRPC "\ngrpc-status: 16\ngrpc-message: Authorization: Bearer " MARK, NULL },
+	{ "kubernetes", MARK, "POST https://10.0.0.1/api/v1/namespaces/d/pods", JSON, "{}", 403, JSON,
+	  "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"admission webhook denied the request: DB_PASSWORD=" MARK " in env\"}" },
+	{ "kubernetes", MARK, "POST https://10.0.0.1/api/v1/namespaces/d/pods", JSON, "{}", 403, JSON,
+	  "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"pods is forbidden: password: \\\"" MARK "\\\" in env\"}" },
+	{ "aws", MARK, "POST https://rds.us-east-1.amazonaws.com/", AMZ("rds", "content-type: application/x-www-form-urlencoded"),
+	  "Action=ModifyDBInstance&Version=2014-10-31&DBInstanceIdentifier=d&MasterUserPassword=" MARK, 400, "content-type: text/xml",
+	  "<ErrorResponse><Error><Code>ValidationError</Code><Message>1 validation error detected: Value '" MARK
+	  "' at 'masterUserPassword' failed to satisfy constraint: Member must have length greater than or equal to 8</Message></Error></ErrorResponse>" },
+	/* what programs say of themselves */
+	{ "http", MARK, "GET https://a.test/x", "user-agent: x/1 (apikey=" MARK ")", NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x", "user-agent: https://h/?token=" MARK, NULL, 200, NULL, NULL },
+	{ "mcp", MARK, "POST https://r.test/mcp", JSON "\nmcp-session-id: x",
+	  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/read\",\"params\":{\"uri\":\"https://h/x?token=" MARK "\"}}", 200, NULL, NULL },
+	{ "docker", MARK, "POST https://d:2376/v1.43/containers/create", JSON,
+	  "{\"Image\":\"i\",\"Cmd\":[\"sh\",\"-c\",\"curl -H 'Authorization: Bearer " MARK "' https://h/\"],\"Entrypoint\":[\"x\",\"--set\",\"db.password=" MARK "\"],"
+	  "\"HostConfig\":{\"Mounts\":[{\"Target\":\"/x\",\"VolumeOptions\":{\"o\":\"addr=h,username=u,password=" MARK "\"}}],\"SecurityOpt\":[\"token=" MARK "\"]}}", 201, NULL, NULL },
+	{ "docker", MARK, "POST https://d:2376/v1.43/build?remote=https%3A%2F%2Fh%2Fx%3Ftoken%3D" MARK "&buildargs=%7B%22TOKEN%22%3A%22" MARK "%22%7D", NULL, NULL, 200, NULL, NULL },
+	{ "docker", MARK, "POST https://d:2376/v1.43/images/create?fromSrc=https%3A%2F%2Fu%3A" MARK "%40h%2Fx", NULL, NULL, 200, NULL, NULL },
+	{ "kubernetes", MARK, "POST https://10.0.0.1/api/v1/namespaces/d/pods/p/exec?command=sh&command=-c&command=curl+-H+%27Authorization%3A+Bearer+" MARK "%27+https%3A%2F%2Fh%2F",
+	  NULL, NULL, 101, NULL, NULL },
+	/* AWS: members that its models do not call sensitive, in this version */
+	{ "aws", MARK, "POST https://sns.us-east-1.amazonaws.com/", AMZ("sns", "content-type: application/x-www-form-urlencoded"),
+	  "Action=CreatePlatformApplication&Version=2010-03-31&Name=n&Platform=GCM&Attributes.entry.1.key=PlatformCredential&Attributes.entry.1.value=" MARK, 200, NULL, NULL },
+	{ "aws", MARK, "POST https://directconnect.us-east-1.amazonaws.com/", TARGET("directconnect", "OvertureService.CreateBGPPeer"),
+	  "{\"virtualInterfaceId\":\"v\",\"newBGPPeer\":{\"asn\":1,\"authKey\":\"" MARK "\"}}", 200, "content-type: application/x-amz-json-1.1",
+	  "{\"virtualInterface\":{\"authKey\":\"" MARK "\"}}" },
+	{ "aws", MARK, "POST https://ec2.us-east-1.amazonaws.com/", AMZ("ec2", "content-type: application/x-www-form-urlencoded"),
+	  "Action=CreateVpnConnection&Version=2016-11-15&CustomerGatewayId=c&Type=ipsec.1&Options.TunnelOptions.1.PreSharedKey=" MARK, 200, "content-type: text/xml",
+	  "<CreateVpnConnectionResponse><vpnConnection><customerGatewayConfiguration>&lt;pre_shared_key&gt;" MARK
+	  "&lt;/pre_shared_key&gt;</customerGatewayConfiguration></vpnConnection></CreateVpnConnectionResponse>" },
+	{ "aws", MARK, "POST https://ssm.us-east-1.amazonaws.com/", TARGET("ssm", "AmazonSSM.CreateActivation"), "{\"IamRole\":\"r\"}", 200,
+	  "content-type: application/x-amz-json-1.1", "{\"ActivationId\":\"i\",\"ActivationCode\":\"" MARK "\"}" },
+	{ "aws", MARK, "POST https://api.sagemaker.us-east-1.amazonaws.com/", TARGET("sagemaker", "SageMaker.CreateModel"),
+	  "{\"ModelName\":\"m\",\"PrimaryContainer\":{\"Image\":\"i\",\"Environment\":{\"PW\":\"" MARK "\"}}}", 200, NULL, NULL },
+	{ "aws", MARK, "POST https://opsworks.us-east-1.amazonaws.com/", TARGET("opsworks", "OpsWorks_20130218.CreateApp"),
+	  "{\"StackId\":\"s\",\"Name\":\"n\",\"Type\":\"t\",\"AppSource\":{\"SshKey\":\"" MARK "\"},\"Environment\":[{\"Key\":\"PW\",\"Value\":\"" MARK "\"}]}", 200, NULL, NULL },
+	{ "aws", MARK, "POST https://codepipeline.us-east-1.amazonaws.com/", TARGET("codepipeline", "CodePipeline_20150709.PutWebhook"),
+	  "{\"webhook\":{\"name\":\"n\",\"authenticationConfiguration\":{\"SecretToken\":\"" MARK "\"}}}", 200, NULL, NULL },
+	{ "aws", MARK, "POST https://firehose.us-east-1.amazonaws.com/", TARGET("firehose", "Firehose_20150804.CreateDeliveryStream"),
+	  "{\"DeliveryStreamName\":\"n\",\"SplunkDestinationConfiguration\":{\"HECToken\":\"" MARK "\"}}", 200, NULL, NULL },
+};
+
+static void places_keep_their_secrets(void)
+{
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(request, sizeof(request), "%s", places[i].request);
+		callmake(&m, request, places[i].fields, places[i].body, places[i].status, places[i].answer_fields, places[i].answer);
+		check("place", places[i].what, true);
+		ok_str(m.out.rule, places[i].rule);
+		/* the same by what is on the wire between proxies */
+		if (!strcmp(places[i].rule, "http")) {
+			m.call.request.head.target = str_from(str_of(request), strcspn(request, " ") + 1);
+			check("absolute", places[i].what, true);
+		}
+	}
+}
+
 static const struct tap_case cases[] = {
-	CASE(every_rule_is_here), CASE(bodies_keep_their_secrets), CASE(cut_bodies_keep_their_secrets), CASE(headers_keep_their_secrets),
+	CASE(places_keep_their_secrets), CASE(every_rule_is_here), CASE(bodies_keep_their_secrets), CASE(cut_bodies_keep_their_secrets), CASE(headers_keep_their_secrets),
 	CASE(urls_keep_their_secrets), CASE(paths_keep_their_secrets),
 };
 

@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "tests/tap.h"
-#include "tools/base64.h"
+#include "proto/base64.h"
 
 static void decodes(void)
 {
@@ -38,5 +38,22 @@ static void refuses(void)
 	buf_free(&b);
 }
 
-static const struct tap_case cases[] = { CASE(decodes), CASE(refuses) };
+static void of_urls(void)
+{
+	static const char *const bad[] = { "Z", "Zg==", "Zh", "Zm9=", "+_", "Zm9v\n", "Zm 9" };
+	char out[3];
+	size_t n = 77;
+
+	ok_int(base64url_decode("-_-_", 4, out, sizeof(out), &n), 0);
+	ok(n == 3 && !memcmp(out, "\xfb\xff\xbf", 3));
+	ok_int(base64url_decode("Zg", 2, out, sizeof(out), &n), 0);
+	ok(n == 1 && out[0] == 'f');
+	n = 77;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ok_int(base64url_decode(bad[i], strlen(bad[i]), out, sizeof(out), &n), -EBADMSG);
+	ok_int(base64url_decode("Zm9vYg", 6, out, sizeof(out), &n), -EBADMSG);	/* four bytes, and room for three */
+	ok(n == 77);
+}
+
+static const struct tap_case cases[] = { CASE(decodes), CASE(refuses), CASE(of_urls) };
 TAP_MAIN(cases)

@@ -101,7 +101,7 @@ static const char *result_text(const struct call *c)
 {
 	static const char *const v[RET__MAX] = {
 		[RET_NONE] = "-", [RET_FD] = "fd", [RET_PID] = "pid", [RET_BYTES] = "bytes", [RET_INT] = "result", [RET_KEY] = "key",
-		[RET_ID] = "previousId", [RET_ADDRESS] = "fd, address (object)", [RET_FDS] = "fds", [RET_OBJECT] = "id",
+		[RET_ID] = "previousId", [RET_ADDRESS] = "fd, address (object)", [RET_FDS] = "fds", [RET_OBJECT] = "id", [RET_RING] = "fd, slot",
 		[RET_POINTER] = "address", [RET_COUNT] = "count", [RET_OFFSET] = "offset",
 	};
 

@@ -69,6 +69,10 @@ static void by_name(void)
 	ok(!captured("openat"));
 	ok(captured("unlink"));
 	ok(!captured("read"));
+	compile(ONE("Management", ",{'Field':'eventName','Equals':['execveat']}"));
+	ok(captured("execveat"));
+	ok(captured("execve"));		/* which the kernel makes of it */
+	ok(!captured("fork"));
 	compile(ONE("Management", ",{'Field':'eventName','Equals':['read']}"));
 	ok(!captured("read"));		/* it is Data */
 }

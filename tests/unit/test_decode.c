@@ -502,10 +502,33 @@ static void empty_path_is_the_descriptor(void)
 	field(o, REQ "owner", "1000");
 	field(o, REQ "group", "-1");
 	field(o, REQ "flags", "[\"AT_EMPTY_PATH\"]");
-	field(o, ADD "sources", "");
-	field(o, ADD "unverified", "");
+	field(o, ADD "sources", "{\"path\":\"user\"}");	/* another string could have stood there when the kernel copied it */
+	field(o, ADD "unverified", "[\"path\"]");
 	field(o, ADD "inode", "42");
 	done(o);
+}
+
+/* Of a descriptor without a string: in doubt only where others could exchange it. */
+static void named_by_descriptor(const char *call, uint8_t role, unsigned arg, uint16_t flags, const char *unverified)
+{
+	begin(call, 0);
+	ev.c.h.flags = flags;
+	ev.c.args[0] = 6;
+	ev.c.args[1] = 0;
+	event_walk(&ev, role, arg, "srv/data", walk_of(42, 0));
+	decode_into(o);
+	field(o, REQ "path", "\"/srv/data\"");
+	field(o, ADD "sources", "");
+	field(o, ADD "unverified", unverified);
+	done(o);
+}
+
+static void descriptors_that_others_have(void)
+{
+	named_by_descriptor("utimensat", HT_WALK_BASE, 1, 0, "");
+	named_by_descriptor("utimensat", HT_WALK_BASE, 1, HT_EV_F_SHARED_FILES, "[\"path\"]");
+	named_by_descriptor("fchmod", HT_WALK_FD, 0, 0, "");
+	named_by_descriptor("fchmod", HT_WALK_FD, 0, HT_EV_F_SHARED_FILES, "[\"path\"]");
 }
 
 static void unreadable_and_bytes(void)
@@ -1100,7 +1123,7 @@ static void operations_of_a_ring(void)
 	ring_field(37, HT_URING_F_PREP, 0);
 	json_object *p = decoded(&r_);
 	field(p, ADD "sources/path", "\"user\"");
-	field(p, ADD "unverified", "[\"path\"]");
+	field(p, ADD "unverified", "[\"path\",\"call\"]");
 	done(p);
 }
 
@@ -1342,7 +1365,7 @@ static const struct tap_case cases[] = {
 	CASE(opened_relative_and_created), CASE(contradiction_only_where_it_can_be_told),
 	CASE(what_kind_of_object), CASE(entered_directory), CASE(arguments_by_command), CASE(truncated_walk_looks_it), CASE(walk_that_never_held_is_unverified),
 	CASE(failed_open_joins), CASE(lost_descriptor), CASE(openat2_with_how),
-	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(unreadable_and_bytes),
+	CASE(changed_between_reads), CASE(two_paths), CASE(chroot_paths), CASE(empty_path_is_the_descriptor), CASE(descriptors_that_others_have), CASE(unreadable_and_bytes),
 	CASE(permissions), CASE(times_and_nodes), CASE(executed), CASE(exec_refused), CASE(long_argv), CASE(argv_with_a_gap), CASE(connects), CASE(unix_and_others),
 	CASE(bound_and_accepted), CASE(credentials), CASE(processes), CASE(kernel), CASE(merged), CASE(merged_wrongly), CASE(kernel_objects), CASE(operations_of_a_ring), CASE(results_of_operations),
 	CASE(unknown_number), CASE(compat),

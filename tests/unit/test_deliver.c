@@ -12,6 +12,7 @@
 #include "lib/fsx.h"
 #include "proto/selectors.h"
 #include "store/delivery/deliver.h"
+#include "store/delivery/transfer.h"
 #include "store/tailer.h"
 #include "tests/helpers/storekit.h"
 #include "tests/tap.h"
@@ -235,11 +236,28 @@ static void what_was_decided_comes_after_a_new_start(void)
 	end();
 }
 
+/* A cluster's store that delivers no more, for another one does, reads from endpoints all the same; one that ends does not wait for them. */
+static void what_is_asked_for_is_read_without_delivery(void)
+{
+	const struct bucket *b;
+
+	begin(1 << 20);
+	b = buckets_at(delivery_buckets(st.delivery), 0);
+	delivery_stop(st.delivery);
+	ok(!transfer_stopped(b));
+	ok_int(delivery_start(st.delivery), 0);
+	ok(!transfer_stopped(b));
+	delivery_end(st.delivery);
+	ok(transfer_stopped(b));
+	end();
+}
+
 static const struct tap_case cases[] = {
 	CASE(selectors_choose),
 	CASE(size_closes_a_file_within_a_frame),
 	CASE(other_regions_are_for_multi_region_trails),
 	CASE(what_two_branches_share_comes_once),
 	CASE(what_was_decided_comes_after_a_new_start),
+	CASE(what_is_asked_for_is_read_without_delivery),
 };
 TAP_MAIN(cases)

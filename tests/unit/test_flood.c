@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ht-test: first */
 /* bpf/flood.bpf.h over a ring that is played: writers, a reader that frees what it has read in steps, and a clock. */
 #include <stdbool.h>
 #include <stdint.h>

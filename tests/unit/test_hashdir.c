@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ht-test: first */
 /* Hash directories over hundreds of blocks: no answer changes by them, whatever is damaged, lost, killed or full. */
 #include <signal.h>
 #include <sys/resource.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ht-test: first */
 /* HTTP/2 out of streams: two nghttp2 sessions talk, and say what is true. */
 #include <errno.h>
 #include <nghttp2/nghttp2.h>
@@ -517,6 +518,164 @@ static void large_body(void)
 	kit_free(k);
 }
 
+/* ---- by hand: what nghttp2's sessions do not say to one another */
+
+static void frame(struct stream *s, enum http_dir dir, unsigned type, unsigned flags, unsigned stream, const char *payload, size_t n)
+{
+	uint8_t head[9] = { (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n, (uint8_t)type, (uint8_t)flags, 0, 0, 0, (uint8_t)stream };
+
+	stream_add(s, dir, head, sizeof(head));
+	stream_add(s, dir, payload, n);
+}
+
+/* "name=value" each, up to NULL, as literals that are not indexed. How many bytes. */
+static size_t literals(char *p, const char *const *fields)
+{
+	size_t n = 0;
+
+	for (; *fields; fields++) {
+		size_t name = strcspn(*fields, "="), value = strlen(*fields + name + 1);
+
+		p[n++] = 0;
+		p[n++] = (char)name;
+		memcpy(p + n, *fields, name);
+		n += name;
+		p[n++] = (char)value;
+		memcpy(p + n, *fields + name + 1, value);
+		n += value;
+	}
+	return n;
+}
+
+enum { DATA, HEADERS, RST_STREAM = 3, SETTINGS_FRAME = 4, GOAWAY = 7, CONTINUATION = 9 };
+#define ENDS 1
+#define HEAD_ENDS 4
+#define FIELDS(...) (const char *const[]){ __VA_ARGS__, NULL }
+
+static void head(struct stream *s, enum http_dir dir, unsigned flags, const char *const *fields)
+{
+	char block[1000];
+
+	frame(s, dir, HEADERS, flags | HEAD_ENDS, 1, block, literals(block, fields));
+}
+
+static void opened(struct stream *s)
+{
+	stream_text(s, HTTP_SENT, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+	frame(s, HTTP_SENT, SETTINGS_FRAME, 0, 0, "", 0);
+	frame(s, HTTP_RECEIVED, SETTINGS_FRAME, 0, 0, "", 0);
+}
+
+/* One call, which says this. */
+static void says(struct stream *s, const char *facts)
+{
+	struct kit *k = kit_run(s, &(struct feeding){ 0 }, all, true);
+
+	ok_int(k->n, 1);
+	ok_str(k->n ? (char *)k->calls[0].p : "none", facts);
+	ok(kit_cuts(s, all, 7));
+	kit_free(k);
+	stream_free(s);
+}
+
+#define ASKED "q method POST\nq scheme https\nq authority h\nq target /a\n"
+#define POSTED FIELDS(":method=POST", ":scheme=https", ":authority=h", ":path=/a")
+
+/* Who answers before all has come may say that the rest is not needed: no error. (RFC 9113, 8.1) */
+static void answered_early(void)
+{
+	struct stream s = { 0 };
+
+	opened(&s);
+	head(&s, HTTP_SENT, 0, POSTED);
+	frame(&s, HTTP_SENT, DATA, 0, 1, "abc", 3);
+	head(&s, HTTP_RECEIVED, 0, FIELDS(":status=413"));
+	frame(&s, HTTP_RECEIVED, DATA, ENDS, 1, "no", 2);
+	frame(&s, HTTP_RECEIVED, RST_STREAM, 0, 1, "\0\0\0\0", 4);
+	says(&s, "flags 8\nnumber 0\ninformational 0\n" ASKED "q body abc\nr status 413\nr body no\n");
+
+	/* an answer that is not whole is cut off, whatever the reason */
+	opened(&s);
+	head(&s, HTTP_SENT, ENDS, POSTED);
+	head(&s, HTTP_RECEIVED, 0, FIELDS(":status=200"));
+	frame(&s, HTTP_RECEIVED, DATA, 0, 1, "ab", 2);
+	frame(&s, HTTP_RECEIVED, RST_STREAM, 0, 1, "\0\0\0\2", 4);
+	says(&s, "flags 50\nnumber 0\ninformational 0\n" ASKED "r status 200\nr body ab\n");
+
+	/* and who takes its request back has not asked, answer or not */
+	opened(&s);
+	head(&s, HTTP_SENT, 0, POSTED);
+	head(&s, HTTP_RECEIVED, ENDS, FIELDS(":status=200"));
+	frame(&s, HTTP_SENT, RST_STREAM, 0, 1, "\0\0\0\10", 4);
+	says(&s, "flags 48\nnumber 0\ninformational 0\n" ASKED "r status 200\n");
+}
+
+/* What is another protocol's from the answer on: nothing of it is read. */
+static void connected(void)
+{
+	struct stream s = { 0 };
+
+	opened(&s);
+	head(&s, HTTP_SENT, 0, FIELDS(":method=CONNECT", ":protocol=websocket", ":scheme=https", ":path=/chat", ":authority=h"));
+	head(&s, HTTP_RECEIVED, 0, FIELDS(":status=200"));
+	frame(&s, HTTP_SENT, DATA, 0, 1, "\x81\1a", 3);
+	frame(&s, HTTP_RECEIVED, DATA, ENDS, 1, "\x81\1b", 3);
+	frame(&s, HTTP_SENT, DATA, ENDS, 1, "\x88", 1);
+	says(&s, "flags 80\nnumber 0\ninformational 0\nq method CONNECT\nq scheme https\nq authority h\nq target /chat\nq field :protocol: websocket\nq length 0\n"
+		 "r status 200\nr length 0\n");
+
+	opened(&s);
+	head(&s, HTTP_SENT, 0, FIELDS(":method=CONNECT", ":authority=h:443"));
+	head(&s, HTTP_RECEIVED, 0, FIELDS(":status=200"));
+	frame(&s, HTTP_SENT, DATA, ENDS, 1, "x", 1);
+	says(&s, "flags 80\nnumber 0\ninformational 0\nq method CONNECT\nq authority h:443\nq length 0\nr status 200\nr length 0\n");
+
+	opened(&s);
+	head(&s, HTTP_SENT, 0, FIELDS(":method=CONNECT", ":authority=h:443"));
+	head(&s, HTTP_RECEIVED, ENDS, FIELDS(":status=407"));
+	frame(&s, HTTP_SENT, DATA, ENDS, 1, "", 0);
+	says(&s, "flags 0\nnumber 0\ninformational 0\nq method CONNECT\nq authority h:443\nq length 0\nr status 407\nr length 0\n");
+}
+
+/* A stream that the other end says it never looked at, and one that it did. */
+static void gone_away(void)
+{
+	struct stream s = { 0 };
+
+	opened(&s);
+	head(&s, HTTP_SENT, ENDS, POSTED);
+	frame(&s, HTTP_RECEIVED, GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0", 8);
+	says(&s, "flags 10\nnumber 0\ninformational 0\n" ASKED);
+
+	opened(&s);
+	head(&s, HTTP_SENT, ENDS, POSTED);
+	frame(&s, HTTP_RECEIVED, GOAWAY, 0, 0, "\0\0\0\1\0\0\0\0because", 15);
+	head(&s, HTTP_RECEIVED, ENDS, FIELDS(":status=204"));
+	says(&s, "flags 0\nnumber 0\ninformational 0\n" ASKED "q length 0\nr status 204\nr length 0\n");
+}
+
+/* A head in frames of a byte each, padded data, an early hint, trailers; and no push where none was promised. */
+static void in_bits(void)
+{
+	struct stream s = { 0 };
+	char block[1000];
+	size_t n = literals(block, POSTED);
+
+	opened(&s);
+	frame(&s, HTTP_SENT, HEADERS, 0, 1, "", 0);
+	for (size_t i = 0; i < n; i++)
+		frame(&s, HTTP_SENT, CONTINUATION, i + 1 == n ? HEAD_ENDS : 0, 1, block + i, 1);
+	frame(&s, HTTP_SENT, DATA, 8, 1, "\3abc\0\0\0", 7);
+	frame(&s, HTTP_SENT, DATA, 8, 1, "\2\0\0", 3);
+	frame(&s, HTTP_SENT, DATA, 8 | ENDS, 1, "\0d", 2);
+	head(&s, HTTP_RECEIVED, 0, FIELDS(":status=103", "link=x"));
+	head(&s, HTTP_RECEIVED, 0, FIELDS(":status=200"));
+	frame(&s, HTTP_RECEIVED, DATA, 0, 1, "x", 1);
+	head(&s, HTTP_RECEIVED, ENDS, FIELDS("grpc-status=0"));
+	frame(&s, HTTP_RECEIVED, DATA, ENDS, 2, "y", 1);
+	says(&s, "flags 0\nnumber 0\ninformational 1\n" ASKED "q body abcd\nq length 4\nr status 200\nr trailer grpc-status: 0\nr body x\nr length 1\n");
+}
+
 /* ---- no memory: -ENOMEM, whichever allocation it was, and then it may be freed */
 
 static unsigned until_failure;	/* allocations; 0: all succeed */
@@ -592,5 +751,8 @@ static void no_memory(void)
 	talk_free(t);
 }
 
-static const struct tap_case cases[] = { CASE(talks), CASE(joined_late), CASE(gaps), CASE(left_out), CASE(left_out_and_lost), CASE(told_late), CASE(large_body), CASE(no_memory) };
+static const struct tap_case cases[] = {
+	CASE(talks), CASE(joined_late), CASE(gaps), CASE(left_out), CASE(left_out_and_lost), CASE(told_late), CASE(large_body),
+	CASE(answered_early), CASE(connected), CASE(gone_away), CASE(in_bits), CASE(no_memory),
+};
 TAP_MAIN(cases)

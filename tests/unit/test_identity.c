@@ -2,6 +2,7 @@
 #include "agent/ancestry.h"
 #include "agent/cgroupname.h"
 #include "agent/identity.h"
+#include "lib/clock.h"
 #include "tests/tap.h"
 
 #include <arpa/inet.h>
@@ -257,45 +258,45 @@ static void late_names(void)
 	ok_int(names_new(ask_name, NULL, &n), 0);
 	env.names = n;
 	asked_names = 0;
-	ok_int(names_user(n, 500).n, 0);
+	ok_int(names_user(n, 500, 1).n, 0);
 	ok(names_waiting(n, 500));
-	ok_int(names_user(n, 500).n, 0);
+	ok_int(names_user(n, 500, 1).n, 0);
 	ok_int(asked_names, 1);
 	names_ask_again(n);
 	ok_int(asked_names, 2);
 	ok(names_set(n, 500, "late"));		/* it was used unnamed: news */
 	ok(!names_set(n, 500, "late"));
-	is(names_user(n, 500), "late");
+	is(names_user(n, 500, 1), "late");
 	for (uint32_t i = 1000000; i < 1000000 + 2 * NAMES_MAX; i++)
-		names_user(n, i);
-	ok_int(names_user(n, 500).n, 0);	/* bounded: the oldest went */
+		names_user(n, i, 1);
+	ok_int(names_user(n, 500, 1).n, 0);	/* bounded: the oldest went */
 	names_free(&n);
 }
 
 /* A number that was given to somebody else: the old name stands until the answer is there, and the answer is news. */
 static void a_name_that_changed(void)
 {
+	uint64_t later = clock_boot() + 2 * NAMES_STALE;
 	struct names *n;
 
 	ok_int(names_new(ask_name, NULL, &n), 0);
 	env.names = n;
 	asked_names = 0;
-	names_user(n, 500);
+	names_user(n, 500, 1);
 	ok(names_set(n, 500, "bob"));
-	is(names_user(n, 500), "bob");
+	is(names_user(n, 500, 1), "bob");
 	ok_int(asked_names, 1);
-	names_all_stale(n);
-	is(names_user(n, 500), "bob");
-	is(names_user(n, 500), "bob");
+	is(names_user(n, 500, later), "bob");
+	is(names_user(n, 500, later), "bob");
 	ok_int(asked_names, 2);
 	ok(!names_waiting(n, 500));
 	ok(names_is(n, 500, "bob"));
 	ok(!names_set(n, 500, "bob"));
 	ok(!names_is(n, 500, "carol"));
 	ok(names_set(n, 500, "carol"));
-	is(names_user(n, 500), "carol");
+	is(names_user(n, 500, 1), "carol");
 	ok(!names_set(n, 500, ""));		/* the user was removed */
-	is(names_user(n, 500), "");
+	is(names_user(n, 500, 1), "");
 	ok(names_set(n, 500, "dave"));
 	names_free(&n);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <openssl/evp.h>
+#include <sodium.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ static void fresh(void)
 	unlink(path);
 }
 
-/* More than are kept ready, in turns: each is taken for itself only. */
+/* In turns: each is taken for itself only. */
 static void many_keys(void)
 {
 	enum { MANY = 130 };
@@ -101,6 +102,149 @@ static void known_signature(void)
 	ok_int(sign_verify(pub, &message, 1, sig), 0);
 }
 
+/* ---- OpenSSL's verification beside ours: what we accept anybody accepts */
+
+static int openssl_verify(const uint8_t pub[32], const void *p, size_t n, const uint8_t sig[64])
+{
+	EVP_PKEY *k = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, 32);
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	bool good = EVP_DigestVerifyInit(c, NULL, NULL, NULL, k) == 1 && EVP_DigestVerify(c, sig, 64, p, n) == 1;
+
+	EVP_MD_CTX_free(c);
+	EVP_PKEY_free(k);
+	return good ? 0 : -EBADMSG;
+}
+
+/* The hash of R, key and message as a scalar. */
+static void challenge(const uint8_t r[32], const uint8_t pub[32], const void *p, size_t n, uint8_t ret[32])
+{
+	crypto_hash_sha512_state s;
+	uint8_t wide[64];
+
+	crypto_hash_sha512_init(&s);
+	crypto_hash_sha512_update(&s, r, 32);
+	crypto_hash_sha512_update(&s, pub, 32);
+	crypto_hash_sha512_update(&s, p, n);
+	crypto_hash_sha512_final(&s, wide);
+	crypto_core_ed25519_scalar_reduce(ret, wide);
+}
+
+/* sig for `secret` (its key is pub, perhaps with a part of small order), of a message that the number is counted up in until the equation
+ * holds without a cofactor. r NULL: R is the neutral point. */
+static void sign_oddly(const uint8_t secret[32], const uint8_t pub[32], const uint8_t *r, uint64_t *message, uint8_t ret_sig[64])
+{
+	uint8_t h[32], ha[32];
+
+	memset(ret_sig, 0, 32);
+	ret_sig[0] = 1;
+	if (r)
+		must(!crypto_scalarmult_ed25519_base_noclamp(ret_sig, r));
+	do {
+		++*message;
+		challenge(ret_sig, pub, message, sizeof(*message), h);
+	} while (h[0] & 7);
+	crypto_core_ed25519_scalar_mul(ha, h, secret);
+	memcpy(ret_sig + 32, ha, 32);
+	if (r)
+		crypto_core_ed25519_scalar_add(ret_sig + 32, ha, r);
+}
+
+static const char neutral[] = "0100000000000000000000000000000000000000000000000000000000000000";
+static const char order8[] = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a";
+
+/* A key with a part of order 8 is taken by both, where the equation holds; R of small order, or S not reduced, is not taken by us. */
+static void odd_signatures(void)
+{
+	/* L, the group's order */
+	static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
+	uint8_t secret[32], r[32], pub[32], mixed[32], t[32], sig[64];
+	uint64_t message = 0;
+	unsigned carry = 0;
+
+	must(sodium_init() >= 0 && !hex_parse(order8, t, 32));
+	crypto_core_ed25519_scalar_random(secret);
+	crypto_core_ed25519_scalar_random(r);
+	must(!crypto_scalarmult_ed25519_base_noclamp(pub, secret) && !crypto_core_ed25519_add(mixed, pub, t));
+	sign_oddly(secret, mixed, r, &message, sig);
+	ok_int(openssl_verify(mixed, &message, sizeof(message), sig), 0);
+	ok_int(sign_verify(mixed, &message, sizeof(message), sig), 0);
+
+	sign_oddly(secret, pub, NULL, &message, sig);
+	ok_int(openssl_verify(pub, &message, sizeof(message), sig), 0);
+	ok_int(sign_verify(pub, &message, sizeof(message), sig), -EBADMSG);
+
+	sign_oddly(secret, pub, r, &message, sig);
+	ok_int(sign_verify(pub, &message, sizeof(message), sig), 0);
+	for (unsigned i = 0; i < 32; i++) {
+		carry += sig[32 + i] + order[i];
+		sig[32 + i] = (uint8_t)carry;
+		carry >>= 8;
+	}
+	ok_int(openssl_verify(pub, &message, sizeof(message), sig), -EBADMSG);
+	ok_int(sign_verify(pub, &message, sizeof(message), sig), -EBADMSG);
+}
+
+/* Under a key of small order anybody can sign: such a one signs nothing here, in whatever encoding. */
+static void weak_keys(void)
+{
+	static const char *const keys[] = {
+		neutral, order8,
+		"0100000000000000000000000000000000000000000000000000000000000080",
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0000000000000000000000000000000000000000000000000000000000000080",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+	};
+	static const uint8_t nothing[32], r[32] = { 7 };
+	unsigned taken = 0;
+
+	must(sodium_init() >= 0);
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		uint64_t message = 0;
+		uint8_t pub[32], sig[64];
+
+		must(!hex_parse(keys[i], pub, 32));
+		sign_oddly(nothing, pub, r, &message, sig);
+		taken += !openssl_verify(pub, &message, sizeof(message), sig);
+		ok_int(sign_verify(pub, &message, sizeof(message), sig), -EBADMSG);
+	}
+	ok(taken > 0);	/* the signatures are what they should be */
+}
+
+/* Bits of key, message and signature, changed by chance. */
+static void same_answers(void)
+{
+	EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	uint8_t all[32 + 64 + 200] = { 0 };
+	unsigned differ = 0, good = 0;
+	size_t n = 32, len = 64;
+
+	must(EVP_PKEY_get_raw_public_key(k, all, &n) == 1 && EVP_DigestSignInit(c, NULL, NULL, NULL, k) == 1 &&
+	     EVP_DigestSign(c, all + 32, &len, all + 96, 200) == 1);
+	for (unsigned i = 0; i < 2000; i++) {
+		unsigned bit = i % (8 * 97);
+		int r;
+
+		all[bit / 8] ^= (uint8_t)(i % 10 ? 1 << bit % 8 : 0);
+		r = sign_verify(all, all + 96, 200, all + 32);
+		good += !r;
+		differ += r != openssl_verify(all, all + 96, 200, all + 32);
+		all[bit / 8] ^= (uint8_t)(i % 10 ? 1 << bit % 8 : 0);
+	}
+	ok_int(differ, 0);
+	ok_int(good, 200);
+	EVP_MD_CTX_free(c);
+	EVP_PKEY_free(k);
+}
+
 static void not_a_key(void)
 {
 	struct sign_key *k = NULL;
@@ -137,6 +281,7 @@ static void hex_and_hashes(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(make_and_load), CASE(many_keys), CASE(openssl_agrees), CASE(known_signature), CASE(not_a_key), CASE(hex_and_hashes),
+	CASE(make_and_load), CASE(many_keys), CASE(openssl_agrees), CASE(known_signature), CASE(odd_signatures), CASE(weak_keys),
+	CASE(same_answers), CASE(not_a_key), CASE(hex_and_hashes),
 };
 TAP_MAIN(cases)

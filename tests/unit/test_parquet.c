@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ht-test: first */
 /*
  * Segments' files, written by us, read by DuckDB: records made by chance go in, and what every column holds must be what DuckDB's own
  * JSON functions find in the record's text.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_pipeline_tls.c - entries of a tls ring become records of the tls chain: whose they are, their numbers, what is not selected. */
+#include <limits.h>
 #include <string.h>
 
+#include "tests/unit/eventmake.h"
 #include "tests/unit/pipelinekit.h"
 #include "tests/unit/tlspiece.h"
 
@@ -144,7 +146,63 @@ static void a_pass_frees_as_it_goes(void)
 	close_all();
 }
 
+static void on_library(void *ctx, const struct tls_mapping *m)
+{
+	struct buf *all = ctx;
+
+	buf_addf(all, "%s%s %s in %u of %u at %llx to %llx: %llu\n", m->path, m->in_root ? "" : "!", m->path + m->in_root, m->pid, m->parent,
+		 (unsigned long long)m->at, (unsigned long long)m->end, (unsigned long long)m->exe.ino);
+}
+
+/* Somebody mapped that; its names are leaf first, and root_at of them lie in the process' root. */
+static void put_mapping(const char *path, unsigned root_at, uint32_t cut)
+{
+	struct ht_tls_mapping m = { .exe = { .ino = 77 }, .at = 0x7000, .parent = 6, .pages = 3 };
+	static struct event e;
+	struct ht_tls t = { .what = HT_TLS_MAPPED };
+	struct ht_walk w = walk_of(77, root_at ? HT_WALK_F_IN_ROOT : 0);
+	_cleanup_buf_ struct buf b = { 0 };
+
+	e.n = 0;
+	w.root_at = (uint16_t)root_at;
+	event_walk(&e, HT_WALK_FD, HT_ARG_TASK, path, w);
+	t.h = (struct ht_event){ .kind = HT_EV_TLS, .class = HT_CLASS_TLS, .tid = 9, .tgid = 8, .time = 5 };
+	t.h.len = (uint32_t)(sizeof(t) + sizeof(m) + e.n) - cut;
+	buf_add(&b, &t, sizeof(t));
+	buf_add(&b, &m, sizeof(m));
+	buf_add(&b, e.bytes, e.n);
+	put(HT_CLASS_TLS, b.p, t.h.len);
+}
+
+/* What was mapped by a name that TLS libraries have is said to whoever can look at it. */
+static void a_library_appears(void)
+{
+	_cleanup_buf_ struct buf said = { 0 };
+	char longest[HT_PATH_MAX];
+
+	memset(longest, 'x', sizeof(longest));
+	for (size_t i = 0; i < sizeof(longest); i += 200)
+		longest[i] = '/';
+	strcpy(longest + sizeof(longest) - 12, "/libssl.so");
+	put_mapping("/opt/x/libssl.so.3", 0, 0);
+	put_mapping("/opt/x/libc.so.6", 0, 0);
+	put_mapping("/root/of/lib/_ssl.so", 2, 0);
+	put_mapping(longest, 0, 0);
+	put_mapping("/opt/x/libssl.so.3", 0, 8);
+	put_mapping("", 0, 0);
+	open_all(true);
+	pipeline->ops.ctx = &said;
+	pipeline->ops.library = on_library;
+	ok_int(pipeline_drain(pipeline, 1), 0);
+	ok(said.n > 4000);
+	ok(has(buf_text(&said), "/opt/x/libssl.so.3! /opt/x/libssl.so.3 in 8 of 6 at 7000 to a000: 77\n"));
+	ok(has(buf_text(&said), "/root/of/lib/_ssl.so /lib/_ssl.so in 8 of 6"));
+	ok(!strstr(buf_text(&said), "libc"));
+	ok_int(pipeline_stats(pipeline)->malformed, 1);
+	close_all();
+}
+
 static const struct tap_case cases[] = {
-	CASE(a_call_is_a_record), CASE(who_is_not_known), CASE(what_nobody_selects), CASE(ends_and_nonsense), CASE(a_pass_frees_as_it_goes),
+	CASE(a_call_is_a_record), CASE(who_is_not_known), CASE(what_nobody_selects), CASE(ends_and_nonsense), CASE(a_library_appears), CASE(a_pass_frees_as_it_goes),
 };
 TAP_MAIN(cases)

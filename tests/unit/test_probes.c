@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ht-test: san-long
+// ht-test: san-long first
 /* What the probes tell of one call: path, identity, arguments; and that they count what they lose. */
 #include <signal.h>
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ht-test: san-long
+// ht-test: san-long first
 /* What the probes tell of a task's life: exec, fork, death, restarted calls, marks; and of their own: pins. */
 #include <linux/io_uring.h>
 #include <pthread.h>
@@ -74,6 +74,43 @@ static void exec_by_a_thread_is_the_leaders(void)
 	ok(!strcmp(after->comm, "true"));
 }
 
+static void exec_deep(void *program)
+{
+	execl(program, "deep", NULL);
+}
+
+/* The exec takes its executable's path over from the identity, if there is room between the two entries' beginnings. */
+static void a_program_lies_as_deep_as_it_likes(void)
+{
+	_cleanup_lab_ struct lab l = {};
+	char program[2048], command[2200];
+	const struct ht_ident *id;
+	const struct ht_call *c;
+
+	if (!lab_open(&l))
+		return;
+	snprintf(program, sizeof(program), "%s", l.dir);
+	for (unsigned i = 0; i < 8; i++) {
+		size_t n = strlen(program);
+
+		snprintf(program + n, sizeof(program) - n, "/%0*u", 40 + (int)i * 15, i);
+		snprintf(command, sizeof(command), "mkdir %s && cp /bin/true %s/x", program, program);
+		ok_int(system(command), 0);
+		n = strlen(program);
+		snprintf(program + n, sizeof(program) - n, "/x");
+		ok_int(lab_run(&l, 0, exec_deep, program), 0);
+		c = lab_call(&l, "execve", i);
+		must(c);
+		ok_str(lab_path(c, HT_ARG_TASK, HT_WALK_EXE, NULL), program);
+		ok_str(lab_string(c, HT_FIELD_KSTR, 0), program);
+		ok(*lab_path(c, HT_ARG_TASK, HT_WALK_CWD, NULL));
+		id = lab_ident(&l, c);
+		must(id);
+		ok_str(id->comm, "x");
+		program[n] = 0;
+	}
+}
+
 static void exec_long(void *unused)
 {
 	static char big[100000];
@@ -133,10 +170,10 @@ static void a_forks_child_made_no_call(void)
 	ok_int(lab_count(&l, "exit_group"), 3);
 	c = lab_call(&l, "exit_group", 0);
 	ok_int(c->args[0], 3);
-	ok_int(c->h.flags, 0);
+	ok_int(c->h.flags, HT_EV_F_GROUP_DEAD);
 	ok_int(c->h.tid, lab_call(&l, "fork", 0)->ret);
-	for (unsigned i = 0; i < l.n; i++)
-		gone += l.ev[i]->kind == HT_EV_EXIT;
+	for (unsigned i = 0; i < l.n; i++)	/* once for each process: the exit says so itself */
+		gone += l.ev[i]->kind == HT_EV_EXIT || (l.ev[i]->kind == HT_EV_CALL && l.ev[i]->flags & HT_EV_F_GROUP_DEAD);
 	ok_int(gone, 3);
 	ok_int(rings_marked_tasks(l.rings), 0);
 }
@@ -518,6 +555,7 @@ static void readers_need_no_privilege(void)
 
 static const struct tap_case cases[] = {
 	CASE(exec_by_a_thread_is_the_leaders),
+	CASE(a_program_lies_as_deep_as_it_likes),
 	CASE(long_argv_tells_its_length),
 	CASE(a_forks_child_made_no_call),
 	CASE(killed_in_a_call),

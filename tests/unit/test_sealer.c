@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sealer over a journal that the index has not been through (again): what a start after a kill is like. */
+/* The sealer over a journal that the index has not been through (again): what a start after a kill is like. And where one of several segments
+ * that are written at once cannot be. */
+#include <ftw.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/fsx.h"
 #include "store/index.h"
 #include "store/lake/lake.h"
 #include "store/lake/manifest.h"
@@ -33,12 +37,13 @@ static void journal_of_frames(void)
 }
 
 /* As a kill leaves them: nothing of the index is on disk. */
-static bool parts_open(void)
+static bool parts_open(bool rebuild)
 {
 	const char *build = getenv("HT_BUILD");
 	char path[4096], library[4096];
 	const struct lake_config c = { .dir = dir, .library = library, .seal_records = FRAMES * PER_FRAME / SEGMENTS, .seal_ns = 3600 * (int64_t)NS_PER_SEC,
-				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 1 };
+				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 1,
+				       .rebuild = rebuild };
 
 	snprintf(library, sizeof(library), "%s/duckdb/libduckdb.so", build ? build : "build");
 	snprintf(path, sizeof(path), "%s/index", dir);
@@ -99,17 +104,28 @@ static bool there(const struct segment *s)
 	return access(path, F_OK) == 0;
 }
 
+/* A folder with a journal of FRAMES. */
+static bool begin(void)
+{
+	char path[4096];
+
+	if (!mkdtemp(strcpy(dir, "/tmp/ht-sealer-XXXXXX")))
+		return false;
+	snprintf(path, sizeof(path), "%s/journal", dir);
+	if (journal_open(path, 0, NULL, NULL, &st.journal) < 0)
+		return false;
+	journal_of_frames();
+	return true;
+}
+
 static void a_segment_that_is_gone_waits_for_the_index(void)
 {
 	struct segment *before = NULL, *after = NULL;
 	char path[4096];
 	uint64_t rows;
 
-	must(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/journal", dir);
-	must(!journal_open(path, 0, NULL, NULL, &st.journal));
-	journal_of_frames();
-	if (!parts_open())
+	must(begin());
+	if (!parts_open(false))
 		skip("no engine");
 	must(!tailer_start(st.tailer) && !lake_start(st.lake));
 	wait_for_segments(SEGMENTS);
@@ -117,7 +133,7 @@ static void a_segment_that_is_gone_waits_for_the_index(void)
 	must(segments(&before, &rows) == SEGMENTS && rows == FRAMES * PER_FRAME);
 
 	snprintf(path, sizeof(path), "%s/lake/%s", dir, before[1].path);
-	must(!unlink(path) && parts_open());
+	must(!unlink(path) && parts_open(false));
 	must(!lake_start(st.lake));
 	usleep(100000);
 	ok(!there(&before[1]));
@@ -135,9 +151,129 @@ static void a_segment_that_is_gone_waits_for_the_index(void)
 	ok(system(path) == 0);
 }
 
+static bool wait_for_failures(uint64_t n)
+{
+	struct lake_stats stats = { 0 };
+
+	for (int i = 0; i < TRIES && stats.seal_failures < n; i++) {
+		usleep(10000);
+		lake_stats(st.lake, &stats);
+	}
+	return stats.seal_failures >= n;
+}
+
+static unsigned files_there(const struct segment *s, size_t n)
+{
+	unsigned found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += there(&s[i]);
+	return found;
+}
+
+/* What was written beside it is not there either, and comes when it can be. */
+static void none_comes_before_one_that_cannot_be_written(void)
+{
+	struct segment *before = NULL, *after = NULL;
+	char path[4096];
+	uint64_t rows;
+
+	must(begin());
+	if (!parts_open(false))
+		skip("no engine");
+	must(!tailer_start(st.tailer) && !lake_start(st.lake));
+	wait_for_segments(SEGMENTS);
+	parts_close();
+	must(segments(&before, &rows) == SEGMENTS);
+
+	must(parts_open(true));
+	snprintf(path, sizeof(path), "%s/lake/%s.tmp", dir, before[1].path);
+	must(!fsx_mkdirs(path, 0750));
+	must(!tailer_start(st.tailer) && !lake_start(st.lake));
+	wait_for_segments(1);
+	/* by the third time what was written beside the second has been there once at least */
+	ok(wait_for_failures(3));
+	for (int i = 0; i < TRIES && files_there(before, SEGMENTS) != 1; i++)
+		usleep(10000);
+	ok_int(files_there(before, SEGMENTS), 1);
+	must(!rmdir(path));
+	wait_for_segments(SEGMENTS);
+	parts_close();
+	must(segments(&after, &rows) == SEGMENTS);
+	ok_int(rows, FRAMES * PER_FRAME);
+	for (unsigned i = 0; i < SEGMENTS; i++)
+		ok_str(after[i].path, before[i].path);
+	free(before);
+	free(after);
+	journal_free(&st.journal);
+	snprintf(path, sizeof(path), "rm -rf %s", dir);
+	ok(system(path) == 0);
+}
+
+static int found;
+
+static int count_file(const char *path, const struct stat *s, int type, struct FTW *ftw)
+{
+	found += type == FTW_F;
+	return 0;
+}
+
+static int files_in_lake(void)
+{
+	char path[128];
+
+	found = 0;
+	snprintf(path, sizeof(path), "%s/lake", dir);
+	nftw(path, count_file, 8, FTW_PHYS);
+	return found;
+}
+
+static int change_manifest(const char *sql)
+{
+	sqlite3 *db = NULL;
+	char path[128];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/lake.db", dir);
+	r = sqlite3_open(path, &db);
+	if (r == SQLITE_OK)
+		r = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	sqlite3_close(db);
+	return r == SQLITE_OK ? 0 : -1;
+}
+
+/* A file that the manifest does not take (its disk is full) is not left lying about. */
+static void none_stays_that_no_manifest_has(void)
+{
+	struct segment *after = NULL;
+	char path[4096];
+	uint64_t rows;
+
+	must(begin());
+	if (!parts_open(false))
+		skip("no engine");
+	must(!change_manifest("CREATE TRIGGER refuse BEFORE INSERT ON segment BEGIN SELECT RAISE(ABORT, 'no'); END"));
+	must(!tailer_start(st.tailer) && !lake_start(st.lake));
+	ok(wait_for_failures(3));
+	for (int i = 0; i < TRIES && files_in_lake(); i++)
+		usleep(10000);
+	ok_int(files_in_lake(), 0);
+	must(!change_manifest("DROP TRIGGER refuse"));
+	wait_for_segments(SEGMENTS);
+	parts_close();
+	must(segments(&after, &rows) == SEGMENTS);
+	ok_int(rows, FRAMES * PER_FRAME);
+	ok_int(files_in_lake(), SEGMENTS);
+	free(after);
+	journal_free(&st.journal);
+	snprintf(path, sizeof(path), "rm -rf %s", dir);
+	ok(system(path) == 0);
+}
+
 int main(void)
 {
-	static const struct tap_case cases[] = { CASE(a_segment_that_is_gone_waits_for_the_index) };
+	static const struct tap_case cases[] = { CASE(a_segment_that_is_gone_waits_for_the_index), CASE(none_comes_before_one_that_cannot_be_written),
+						 CASE(none_stays_that_no_manifest_has) };
 
 	return tap_run(cases, sizeof(cases) / sizeof(*cases));
 }

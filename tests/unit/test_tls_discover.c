@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files worth a plan: the linker's cache against ldconfig, deleted libraries, other mount namespaces, containers' roots, bounds. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
@@ -262,6 +264,109 @@ static void deleted_library(void)
 	reap(pid);
 }
 
+/* What was mapped at that address, whatever became of its name; and by a name that was just used. */
+static void one_mapping(void)
+{
+	char path[PATH_MAX];
+	struct wanted w = { 0 };
+	struct tls_discovery *d;
+	void *at;
+	int fd;
+
+	if (geteuid())
+		skip("map_files wants root");
+	snprintf(path, sizeof(path), "%s/libssl.so.98", dir);
+	must(copy_library(path));
+	w.ino = inode(path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	at = mmap(NULL, 65536, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	must(at != MAP_FAILED && !tls_discovery_new(100, &d));
+	close(fd);
+	ok_int(tls_discover_path(d, (uint32_t)getpid(), path, note_file, &w), 0);
+	ok_int(w.met, 1);
+	tls_discovery_free(&d);
+	must(!tls_discovery_new(100, &d));
+	ok_int(tls_discover_path(d, 0, "/no/such/libssl.so.98", note_file, &w), 0);
+	ok_int(tls_discover_path(d, 0x7fffffff, path, note_file, &w), 0);
+	ok_int(tls_discover_mapping(d, (uint32_t)getpid(), (uintptr_t)at + 4096, (uintptr_t)at + 65536, path, note_file, &w), 0);
+	ok_int(tls_discover_mapping(d, 0x7fffffff, (uintptr_t)at, (uintptr_t)at + 65536, path, note_file, &w), 0);
+	ok_int(w.met, 1);
+	unlink(path);
+	w.stop = true;
+	ok_int(tls_discover_mapping(d, (uint32_t)getpid(), (uintptr_t)at, (uintptr_t)at + 65536, path, note_file, &w), 7);
+	ok_int(w.met, 2);
+	ok_int(w.all, 2);
+	tls_discovery_free(&d);
+	/* something else was mapped over its end since */
+	must(!tls_discovery_new(100, &d) && !munmap((char *)at + 32768, 32768));
+	ok_int(tls_discover_mapping(d, (uint32_t)getpid(), (uintptr_t)at, (uintptr_t)at + 65536, path, note_file, &w), 7);
+	ok_int(w.met, 3);
+	tls_discovery_free(&d);
+	munmap(at, 32768);
+}
+
+static uint64_t cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Each page a mapping of its own. */
+static bool map_many(const char *path, unsigned n)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	bool good = fd >= 0 && !ftruncate(fd, (off_t)n * 8192);
+
+	for (unsigned i = 0; good && i < n; i++)
+		good = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, (off_t)i * 8192) != MAP_FAILED;
+	if (fd >= 0)
+		close(fd);
+	unlink(path);
+	return good;
+}
+
+static void list_mappings(void)
+{
+	DIR *d = opendir("/proc/self/map_files");
+
+	must(d);
+	while (readdir(d))
+		;
+	closedir(d);
+}
+
+/* Who maps as much as it may shall not keep us busy: what is found at an address costs no look at all the others. In a process of its own. */
+static void many_mappings(void)
+{
+	char path[PATH_MAX];
+	pid_t pid;
+	int status;
+
+	if (geteuid())
+		skip("map_files wants root");
+	snprintf(path, sizeof(path), "%s/many", dir);
+	pid = fork();
+	if (!pid) {
+		struct tls_discovery *d;
+		uint64_t begin, list;
+		struct wanted w = { 0 };
+
+		if (!map_many(path, 20000) || tls_discovery_new(100, &d))
+			_exit(2);
+		begin = cpu_now();
+		list_mappings();
+		list = cpu_now() - begin;
+		begin = cpu_now();
+		for (unsigned i = 0; i < 10; i++)	/* it is gone already: nobody finds it before all was looked at */
+			tls_discover_mapping(d, (uint32_t)getpid(), 4096, 8192, path, note_file, &w);
+		_exit(w.all || cpu_now() - begin > 2 * list);
+	}
+	must(pid > 0 && waitpid(pid, &status, 0) == pid);
+	ok(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 static int note_any(int fd, const struct tls_found *f, void *arg)
 {
 	struct wanted *w = arg;
@@ -483,7 +588,7 @@ static void ends(void)
 }
 
 static const struct tap_case cases[] = {
-	CASE(begins), CASE(cache_is_what_ldconfig_says), CASE(broken_caches), CASE(deleted_library), CASE(forgotten_is_given_again),
+	CASE(begins), CASE(cache_is_what_ldconfig_says), CASE(broken_caches), CASE(deleted_library), CASE(one_mapping), CASE(many_mappings), CASE(forgotten_is_given_again),
 	CASE(other_mount_namespace), CASE(overlays_share_layers), CASE(container_root), CASE(this_host), CASE(processes_that_are_none), CASE(ends),
 };
 TAP_MAIN(cases)

@@ -134,6 +134,23 @@ static int count(int fd, const struct tls_found *f, void *arg)
 	return strstr(f->path, LIBRARY) ? 7 : 0;
 }
 
+/* Where the process has it mapped. */
+static uint64_t mapped_at(int32_t pid)
+{
+	char path[64], line[512];
+	uint64_t at = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	while (f && !at && fgets(line, sizeof(line), f))
+		if (strstr(line, LIBRARY))
+			at = strtoull(line, NULL, 16);
+	if (f)
+		fclose(f);
+	return at;
+}
+
 static void a_server_that_is_silent(void)
 {
 	unsigned n = 0;
@@ -159,6 +176,15 @@ static void a_server_that_is_silent(void)
 		ok_int(tls_discovery_stats(d)->left_out, 1);
 		ok_int(tls_discover_host(d, count, &n), 0);
 		ok(tls_discovery_stats(d)->left_out >= 2); /* and the root */
+		tls_discovery_free(&d);
+	}
+	if (c == 'y' && !tls_discovery_new(4096, &d)) {
+		n = 0;
+		ok(mapped_at(pid));
+		ok_int(tls_discover_mapping(d, (uint32_t)pid, mapped_at(pid), mapped_at(pid) + 4096, LIBRARY, count, &n), 0);
+		ok_int(tls_discovery_stats(d)->left_out, 1);
+		ok_int(tls_discover_path(d, (uint32_t)pid, "/" LIBRARY, count, &n), 0);
+		ok_int(n, 0);
 		tls_discovery_free(&d);
 	}
 	kill(srv, SIGKILL);

@@ -227,16 +227,19 @@ static void gnutls_sends_once(void)
 static void rust_by_its_names(void)
 {
 	struct tls_plan p = plan_of(FUNC("_ZN67_$LT$rustls..conn..Writer$u20$as$u20$std..io..Write$GT$5write17h0123456789abcdefE", "push %rbx\npop %rbx\nret")
-				    FUNC("_ZN67_$LT$rustls..conn..Writer$u20$as$u20$std..io..Write$GT$14write_vectored17h0123456789abcdefE", "push %rbx\nret")
+				    FUNC("_ZN67_$LT$rustls..conn..Writer$u20$as$u20$std..io..Write$GT$14write_vectored17h0123456789abcdefE", "push %rbx\npop %rbx\nret")
+				    FUNC("_ZN67_$LT$rustls..conn..Writer$u20$as$u20$std..io..Write$GT$9write_all17h0123456789abcdefE", "push %rbx\npop %rbx\nret")
 				    FUNC("_ZN67_$LT$rustls..conn..Reader$u20$as$u20$std..io..Read$GT$4read17h0123456789abcdefE", "push %rax\npop %rax\nret"));
 
-	SITES(&p, "rustls::Writer::write+0 entry emulated", "rustls::Writer::write+0 return emulated", "rustls::Reader::read+0 entry emulated",
+	SITES(&p, "rustls::Writer::write+0 entry emulated", "rustls::Writer::write+0 return emulated", "rustls::Writer::write_vectored+0 entry emulated",
+	      "rustls::Writer::write_vectored+0 return emulated", "rustls::Reader::read+0 entry emulated",
 	      "rustls::Reader::read+0 return emulated");
 	tls_plan_done(&p);
 	p = plan_of(FUNC("_RNvXs5_NtCslc3V4U2pIXw_6rustls4connNtB5_6WriterNtNtCsjrHSEGnQ3l9_3std2io5Write5write", "mov (%rdi),%rax\njmp *%rax")
-		    FUNC("_RNvXs5_NtCslc3V4U2pIXw_6rustls4connNtB5_6WriterNtNtCsjrHSEGnQ3l9_3std2io5Write14write_vectored", "push %rbx\nret")
+		    FUNC("_RNvXs5_NtCslc3V4U2pIXw_6rustls4connNtB5_6WriterNtNtCsjrHSEGnQ3l9_3std2io5Write14write_vectored", "push %rbx\npop %rbx\nret")
 		    FUNC("_RNvXs2_NtCslc3V4U2pIXw_6rustls4connNtB5_6ReaderNtNtCsjrHSEGnQ3l9_3std2io4Read4read", "push %rax\npop %rax\nret"));
-	SITES(&p, "rustls::Writer::write+0 entry stepped", "rustls::Writer::write+0 return stepped", "rustls::Reader::read+0 entry emulated",
+	SITES(&p, "rustls::Writer::write+0 entry stepped", "rustls::Writer::write+0 return stepped", "rustls::Writer::write_vectored+0 entry emulated",
+	      "rustls::Writer::write_vectored+0 return emulated", "rustls::Reader::read+0 entry emulated",
 	      "rustls::Reader::read+0 return emulated");
 	tls_plan_done(&p);
 }
@@ -472,13 +475,17 @@ static void names(void)
 {
 	static const char *const yes[] = { "libssl.so.3", "libssl.so.1.1", "libssl-41ee2b3b.so.1.1", "libgnutls.so.30.34.3", "libnspr4.so", "libnode.so.108",
 					   "libwolfssl.so.35", "libmbedtls.so.14", "libnghttp2.so.14.24.1", "_ssl.cpython-312-x86_64-linux-gnu.so",
-					   "libnetty_tcnative_linux_x86_64123.so", "_openssl.abi3.so", "libpython3.12.so.1.0", "libjvm.so", "_awscrt.cpython-311-x86_64-linux-gnu.so" };
-	static const char *const no[] = { "libc.so.6", "libssl.conf", "ls", "libz.so.1", "", "libss.so.2", "ld-linux-x86-64.so.2" };
+					   "libnetty_tcnative_linux_x86_64123.so", "_openssl.abi3.so", "libpython3.12.so.1.0", "grpc_node.node", "libjvm.so", "_awscrt.cpython-311-x86_64-linux-gnu.so" };
+	static const char *const no[] = { "libc.so.6", "libssl.conf", "ls", "libz.so.1", "", "libss.so.2", ".node", "a.nodes", "ld-linux-x86-64.so.2" };
 
 	for (unsigned i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
 		ok(tls_plan_name(yes[i]));
 	for (unsigned i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		ok(!tls_plan_name(no[i]));
+	for (unsigned i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		ok(tls_plan_mapped(yes[i]));
+	ok(tls_plan_mapped("memfd:libssl.so.3") && tls_plan_mapped("program-1.0") && tls_plan_mapped("grpc.node (deleted)"));
+	ok(!tls_plan_mapped("libc.so.6") && !tls_plan_mapped("memfd:libc.so.6"));
 }
 
 static void directory_is_removed(void)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* attacks_block HOW DIR COUNT: an accept by i386's socketcall, whose block of arguments names another socket when it ends. HOW it is exchanged: by a
- * `thread`, by a `process` that shares the page, or not (`nobody`). "real FD". Ends with 77 where there is no int 0x80.
+ * `thread`, by a `process` that shares the page, or not (`nobody`); or a thread takes the page away (`gone`). "real FD". Ends with 77 where there is no int 0x80.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,6 +12,7 @@
 
 static unsigned *block;
 static int decoy;
+static bool gone;
 static struct sockaddr_in address;
 
 static long socketcall(long call)
@@ -36,7 +37,9 @@ static int listener(struct sockaddr_in *a)
 static void *exchange(void *how)
 {
 	usleep(200000);
-	if (how)
+	if (gone)
+		munmap(block, 4096);
+	else if (how)
 		block[0] = (unsigned)decoy;
 	if (connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof(address)))
 		die("connect");
@@ -52,8 +55,9 @@ int main(int argc, char **argv)
 	int real;
 
 	if (argc != 4)
-		usage("attacks_block thread|process|nobody DIR COUNT");
-	thread = !strcmp(argv[1], "thread");
+		usage("attacks_block thread|process|gone|nobody DIR COUNT");
+	gone = !strcmp(argv[1], "gone");
+	thread = gone || !strcmp(argv[1], "thread");
 	attacks_begin(names, 0);
 	block = mmap(NULL, 4096, PROT_READ | PROT_WRITE, (!strcmp(argv[1], "process") ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	real = listener(&address);

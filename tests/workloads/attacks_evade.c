@@ -6,6 +6,7 @@
  *   payload    a send whose address is a known one again when it ends: the kernel is held up at its bytes, by userfaultfd
  *   thread, process, stays    the descriptor of a waiting connect is exchanged by a thread, or a process with the same table, that ends before it; or
  *              by a thread that sleeps when it ends
+ *   filled     fallocates of a memfd, during which a thread exchanges the descriptor
  *   idle       connects of a program with threads, none of which runs
  *   disarmed   an open is interrupted by a handler on a stack that the kernel forgets meanwhile (SS_AUTODISARM), above its own
  *   zero       a seccomp filter answers unlink with success, and mkdir with an error
@@ -329,6 +330,46 @@ static void exchanged(bool process, bool stays)
 	printf("victim %d\nreal %d decoy %d\n", victim, real, ntohs(decoy_address.sin_port));
 }
 
+static int real_file;
+
+static void fill(int fd, off_t n)
+{
+	did("fallocate");
+	if (fallocate(fd, 0, 0, n))
+		die("fallocate");
+}
+
+/* As soon as the kernel is about it. */
+static void *exchange_filled(void *arg)
+{
+	struct stat st;
+
+	do
+		if (fstat(real_file, &st))
+			die("fstat");
+	while (!st.st_blocks);
+	dup2(decoy, victim);
+	return NULL;
+}
+
+static void filled(void)
+{
+	pthread_t t;
+
+	real_file = memfd_create("real", 0);
+	decoy = memfd_create("decoy", 0);
+	for (int i = 0; i < 4; i++) {
+		if (ftruncate(real_file, 0))
+			die("ftruncate");
+		victim = dup(real_file);
+		if (i && pthread_create(&t, NULL, exchange_filled, NULL))
+			die("pthread_create");
+		fill(victim, i ? 32 << 20 : 4096);
+		if (i)
+			pthread_join(t, NULL);
+	}
+}
+
 /* ---- calls that were never made, exits that would be silent */
 
 #define ANSWER(nr, e) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (e))
@@ -405,10 +446,10 @@ static void quiet(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "connect", "sendto", "sendmmsg", "exit_group", NULL };
+	static const char *const names[] = { "connect", "sendto", "sendmmsg", "fallocate", "exit_group", NULL };
 
 	if (argc != 4)
-		usage("attacks_evade jump|exit|exec|peers|messages|payload|thread|process|stays|idle|disarmed|zero|quiet DIR COUNT");
+		usage("attacks_evade jump|exit|exec|peers|messages|payload|thread|process|stays|filled|idle|disarmed|zero|quiet DIR COUNT");
 	how = argv[1];
 	setvbuf(stdout, NULL, _IONBF, 0);
 	attacks_begin(names, 0);
@@ -420,6 +461,8 @@ int main(int argc, char **argv)
 		payload();
 	else if (!strcmp(how, "thread") || !strcmp(how, "process") || !strcmp(how, "stays"))
 		exchanged(how[0] == 'p', how[0] == 's');
+	else if (!strcmp(how, "filled"))
+		filled();
 	else if (!strcmp(how, "idle"))
 		idle();
 	else if (!strcmp(how, "disarmed"))

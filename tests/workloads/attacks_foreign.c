@@ -4,6 +4,8 @@
  *   mem      /proc/PID/mem, opened and closed each time
  *   vm       process_vm_writev
  *   pinned   an io_uring with a buffer that was registered by the victim
+ *   argv     process_vm_writev, into the arguments of a program that is being executed: COUNT execs, each with "realpart"
+ *   image    the victim runs a memfd, and has the source in it, whose descriptor the other one writes to
  *   nobody   nobody writes
  * "truth": what the kernel took, as mountinfo says: r (real) or f (fake).
  */
@@ -13,6 +15,8 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 
 #include "attacks.h"
@@ -20,11 +24,13 @@
 
 #define PAGE 4096
 
+static const char in_image[PAGE] __attribute__((aligned(PAGE))) = "realpart";	/* a page of the program's file */
 static const char real[] = "realpart", fake[] = "fakepart";
 static char *source, *held;	/* held: the page of the type, and that of the options */
 static const char *how;
 static struct uring ring;
-static int uffd;
+static int uffd, image;
+static off_t at_image;
 
 static void by_mem(pid_t pid, const char *word)
 {
@@ -70,6 +76,8 @@ static void put(pid_t pid, const char *word)
 		by_vm(pid, word);
 	else if (!strcmp(how, "pinned"))
 		by_ring(word);
+	else if (image && pwrite(image, word, sizeof(real), at_image) != sizeof(real))
+		die("image");
 }
 
 static void answer_faults(pid_t pid)
@@ -106,6 +114,32 @@ static char took(const char *dir)
 	return c;
 }
 
+/* Goes on as a memfd, which stays open. */
+static void into_image(char **argv)
+{
+	int fd = memfd_create("image", 0), in = open("/proc/self/exe", O_RDONLY);
+	char number[16], *args[] = { argv[0], argv[1], argv[2], argv[3], number, NULL }, *none[] = { NULL };
+
+	snprintf(number, sizeof(number), "%d", fd);
+	while (sendfile(fd, in, NULL, 1 << 20) > 0)
+		;
+	syscall(SYS_execveat, fd, "", args, none, AT_EMPTY_PATH);
+	exit(77);
+}
+
+/* Where in its file the page lies. */
+static void find_in_image(void)
+{
+	unsigned long from, to, at, here = (uintptr_t)in_image;
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx %*s %lx", &from, &to, &at) == 3 && from <= here && here < to)
+			at_image = (off_t)(at + here - from);
+	source = (char *)in_image;
+}
+
 static void prepare(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -127,23 +161,73 @@ static void prepare(void)
 	}
 }
 
+/* ---- arguments of a program that is not whole yet */
+
+#define TELLS 9		/* where the new program says at which address they lie */
+
+static pid_t executes(void)
+{
+	char *args[] = { "attacks_foreign", "said", (char *)real, NULL }, *none[] = { NULL };
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	work_pin(1);
+	personality(ADDR_NO_RANDOMIZE);
+	execve("/proc/self/exe", args, none);
+	_exit(1);
+}
+
+static void argv_written(long count)
+{
+	struct iovec from = { (char *)fake, sizeof(fake) }, to = { NULL, sizeof(fake) };
+	pid_t pid;
+	int p[2];
+
+	if (pipe(p) || dup2(p[1], TELLS) < 0)
+		die("pipe");
+	work_wait(executes());
+	if (read(p[0], &to.iov_base, sizeof(to.iov_base)) != sizeof(to.iov_base))
+		die("read");
+	close(TELLS);
+	work_pin(0);
+	for (long i = 0; i < count; i++) {
+		pid = executes();
+		while (!waitpid(pid, NULL, WNOHANG))
+			process_vm_writev(pid, &from, 1, &to, 1, 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "mount", NULL };
 	pid_t pid = getpid(), other;
 
-	if (argc != 4)
-		usage("attacks_foreign mem|vm|pinned|nobody DIR COUNT");
+	if (argc == 3 && !strcmp(argv[1], "said"))
+		return write(TELLS, &argv[2], sizeof(argv[2])) < 0 && errno != EBADF;
+	if (argc < 4)
+		usage("attacks_foreign mem|vm|pinned|argv|image|nobody DIR COUNT");
 	how = argv[1];
+	if (!strcmp(how, "argv")) {
+		argv_written(atol(argv[3]));
+		return 0;
+	}
+	if (!strcmp(how, "image") && argc == 4)
+		into_image(argv);
 	attacks_begin(names, atol(argv[3]));
 	prepare();
+	if (argc > 4) {
+		image = atoi(argv[4]);
+		find_in_image();
+	}
 	other = fork();
 	if (!other)
 		answer_faults(pid);
 	for (long i = 0; i < atol(argv[3]); i++) {
 		if (madvise(held, 2 * PAGE, MADV_DONTNEED))
 			die("madvise");
-		memcpy(source, real, sizeof(real));
+		if (!image)
+			memcpy(source, real, sizeof(real));
 		did("mount");
 		if (mount(source, argv[2], held, 0, held + PAGE))
 			die("mount");

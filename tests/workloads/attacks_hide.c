@@ -10,12 +10,15 @@
  *     exefile  the same, after it has made DIR/decoy its executable (PR_SET_MM_MAP); then a child, and what that executes
  *     memfd    COUNT execs of a memfd, by execveat with no name and through /proc
  *     deleted  a program that removes its file, and puts DIR/decoy in its place
+ *     detached a program /usr/sbin/sshd, in a mount that nobody can reach
+ *     numbers  a child in a pid namespace of its own ends its own child, the second process there ("inside PID"); it ends by its number here ("outside PID")
  * Ends with 77 where the kernel lacks what the attack needs.
  */
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -291,6 +294,52 @@ static void child_of_decoy(long n, const char *executable)
 	ends(pid);
 }
 
+static void hide_detached(void)
+{
+	int fd;
+
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("none", dir, "tmpfs", 0, NULL))
+		exit(77);
+	mkdir(below("usr"), 0755);
+	mkdir(below("usr/sbin"), 0755);
+	fd = open(below("usr/sbin/sshd"), O_WRONLY | O_CREAT, 0755);
+	copy_of("/proc/self/exe", fd);
+	close(fd);
+	fd = open(below("usr/sbin/sshd"), O_PATH);
+	if (umount2(dir, MNT_DETACH))
+		exit(77);
+	become(fd, "", AT_EMPTY_PATH, "detached", count, ".../usr/sbin/sshd");
+}
+
+/* Whose number it is depends on who says it. */
+static void hide_numbers(void)
+{
+	pid_t pid, second;
+	int done[2];
+	char byte;
+
+	if (pipe(done) || unshare(CLONE_NEWPID))
+		exit(77);
+	pid = fork();
+	if (!pid) {
+		second = fork();
+		if (second) {
+			printf("inside %d\n", second);
+			fflush(stdout);
+			kill(second, SIGKILL);
+			if (write(done[1], "x", 1) != 1)
+				die("write");
+		}
+		for (;;)
+			pause();
+	}
+	if (read(done[0], &byte, 1) != 1)
+		exit(77);
+	printf("outside %d\n", pid);
+	kill(pid, SIGKILL);
+	ends(pid);
+}
+
 /* In the new program. */
 static int arrived(char **argv)
 {
@@ -317,7 +366,7 @@ static const struct {
 	void (*run)(void);
 } ways[] = {
 	{ "reuse", hide_reuse }, { "spoof", hide_spoof }, { "exefile", hide_exefile }, { "memfd", hide_memfd },
-	{ "deleted", hide_deleted },
+	{ "deleted", hide_deleted }, { "numbers", hide_numbers }, { "detached", hide_detached },
 };
 
 int main(int argc, char **argv)

@@ -8,6 +8,8 @@
  *              the lowest up, between names that end in "old" and in "new"
  *     mounts   files below, beside and behind other mounts; for each open: "at NAME DEVICE INODE PATH KIND"
  *     roots    a chroot, and one inside of that
+ *     cloned   names in a chroot that lies in a detached copy of DIR/a: one that is not there, and one that is removed
+ *     handle   a file that is opened by its handle, before anybody has looked for its name: "by handle INODE"
  * Ends with 77 where the kernel lacks what the attack needs.
  */
 #include <fcntl.h>
@@ -226,10 +228,46 @@ static void roots(void)
 	need(chroot(path) | chroot("/b") | chdir("/") | chroot("c"), "chroot");
 }
 
+static void cloned(void)
+{
+	int tree;
+
+	need(mkdir("a", 0755), "mkdir");
+	make("a/f");
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, "a", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC);
+	need(tree, "open_tree");
+	need(fchdir(tree) | chroot("."), "chroot");
+	if (open("/none", FLAGS) >= 0 || unlink("/f"))
+		die("in the copy");
+}
+
+/* The cache of a filesystem that was just mounted has no names. */
+static void by_handle(void)
+{
+	static const char mount_it[] = "mount -o loop img m && umount m && mount -o loop img m";
+	struct {
+		struct file_handle h;
+		char room[MAX_HANDLE_SZ];
+	} f = { .h.handle_bytes = MAX_HANDLE_SZ };
+	struct stat st;
+	int id, fd;
+
+	need(unshare(CLONE_NEWNS) | mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) | mkdir("m", 0755), "private mounts");
+	need(system("mkfs.ext4 -q img 8M && mount -o loop img m && mkdir m/a && echo x > m/a/f") ? -1 : 0, "a filesystem");
+	need(name_to_handle_at(AT_FDCWD, "m/a/f", &f.h, &id, 0), "handle");
+	need(umount("m") | system(mount_it), "mount");
+	fd = open_by_handle_at(open("m", O_RDONLY | O_DIRECTORY), &f.h, FLAGS);
+	need(fd, "open_by_handle_at");
+	if (fstat(fd, &st))
+		die("fstat");
+	printf("by handle %lu\n", (unsigned long)st.st_ino);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
-} ways[] = { { "symlink", race_symlink }, { "parents", race_parents }, { "mounts", hide_by_mounts }, { "roots", roots } };
+} ways[] = { { "symlink", race_symlink }, { "parents", race_parents }, { "mounts", hide_by_mounts }, { "roots", roots },
+	   { "cloned", cloned }, { "handle", by_handle } };
 
 int main(int argc, char **argv)
 {

@@ -6,6 +6,9 @@
  *   cwd, dirfd, root   an unlink that waits for a read; meanwhile its directory, or the root, becomes another one
  *   same, own  the same, but nothing changes; unshared: the worker that makes it has a working directory of its own
  *   forged     the end of an open that waits is made up by a message of another ring, while the queue of its own is full
+ *   untold     an unlink of whose end nothing tells; then others, which are no records, in the same memory: some fail, or all succeed (`untold-ok`)
+ *   slot       a ring that is known by a slot of the task's own, and has no descriptor: "slot N"
+ *   refused    a mkdir that the kernel refuses as it reads it, out of memory that somebody else may write to behind that
  * Says "truth NUMBER PATH" of each operation, by its user_data; "sure NUMBER" where nobody could have been mistaken.
  */
 #include <fcntl.h>
@@ -219,6 +222,52 @@ static void forged(void)
 	is(1, "fifo");
 }
 
+/* The request of an operation whose success is not told is another one's by and by. */
+static void untold(bool fail)
+{
+	struct uring other = { 0 };
+
+	uring_setup(&other, 256, 0, 0);
+	queue(1, (struct io_uring_sqe){ .opcode = IORING_OP_UNLINKAT, .fd = AT_FDCWD, .addr = ADDR("real"), .flags = IOSQE_CQE_SKIP_SUCCESS });
+	uring_submit(&ring, 0);
+	while (!access("real", F_OK))
+		usleep(1000);
+	usleep(10000);
+	for (unsigned i = 0; i < 8 * 16; i++) {
+		queue(0, (struct io_uring_sqe){ .opcode = IORING_OP_MSG_RING, .fd = fail ? 1 : other.fd });
+		if (i % 16 < 15)
+			continue;
+		uring_submit(&ring, 16);
+		for (int k = 0; k < 16; k++)
+			uring_reap(&ring);
+	}
+	is(1, "real");
+}
+
+static void refused(void)
+{
+	queue(1, (struct io_uring_sqe){ .opcode = IORING_OP_MKDIRAT, .fd = AT_FDCWD, .addr = ADDR("made"), .len = 0700, .buf_index = 7 });
+	uring_submit(&ring, 0);
+	if (uring_reap(&ring).res != -EINVAL)
+		exit(77);
+}
+
+#define NO_MMAP_REGISTERED_FD_ONLY 0xc000	/* IORING_SETUP_NO_MMAP, of 6.5, and IORING_SETUP_REGISTERED_FD_ONLY, of 6.6 */
+
+static void in_slot(void)
+{
+	char *pages = mmap(NULL, 4 << 12, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct io_uring_params p = { .flags = NO_MMAP_REGISTERED_FD_ONLY };
+	long slot;
+
+	((__u64 *)&p.sq_off)[4] = ADDR(pages);	/* user_addr, in headers since then */
+	((__u64 *)&p.cq_off)[4] = ADDR(pages) + (2 << 12);
+	slot = syscall(SYS_io_uring_setup, 4, &p);
+	if (slot < 0)
+		exit(77);
+	printf("slot %ld\n", slot);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { NULL };
@@ -226,7 +275,7 @@ int main(int argc, char **argv)
 	const char *how;
 
 	if (argc != 4 || chdir(argv[2]))
-		usage("attacks_ring batch|chain|slots|cwd|dirfd|root|same|own|unshared|forged DIR COUNT");
+		usage("attacks_ring batch|chain|slots|cwd|dirfd|root|same|own|unshared|forged|slot|refused|untold DIR COUNT");
 	how = argv[1];
 	dir = argv[2];
 	setvbuf(stdout, NULL, _IONBF, 0);
@@ -250,6 +299,12 @@ int main(int argc, char **argv)
 		unshared();
 	else if (!strcmp(how, "forged"))
 		forged();
+	else if (!strcmp(how, "slot"))
+		in_slot();
+	else if (!strcmp(how, "refused"))
+		refused();
+	else if (!strncmp(how, "untold", 6))
+		untold(!how[6]);
 	else
 		moved(how);
 	attacks_end();

@@ -7,7 +7,7 @@
  *            changes the first page, which the kernel has copied, before it gives the second
  *     race   the other process exchanges the first part all the time
  * VICTIM: open, nofollow, missing, truncate, unlink, mkdir, rename, sqpoll (an open by a ring's kernel thread), connect, refused,
- * sendto, argv, noexec, program, how (openat2's flags), xattr (its name), target (of a symlink), clone (clone3's flags). The truth is a letter a call, from what the kernel did: r (real), f (fake), e (it failed, or nobody can tell).
+ * sendto, argv, noexec, program, empty (fchownat of a folder, or of a name in it), how (openat2's flags), xattr (its name), target (of a symlink), clone (clone3's flags). The truth is a letter a call, from what the kernel did: r (real), f (fake), e (it failed, or nobody can tell).
  * Ends with 77 where the kernel lacks what the attack needs.
  */
 #include <fcntl.h>
@@ -36,6 +36,7 @@ static atomic_int *started;
 static char second[PAGE] __attribute__((aligned(PAGE)));
 static char real[SPLIT] = "realpart", fake[SPLIT] = "fakepart";
 static long made;
+static int folder;
 static struct uring ring;
 
 static char *bait(void)
@@ -210,6 +211,17 @@ static char do_rename(void)
 	return c;
 }
 
+/* Who has the new group tells whether the kernel took a name or none. */
+static char do_empty(void)
+{
+	struct stat st;
+
+	did("fchownat");
+	if (fchownat(folder, bait(), (uid_t)-1, (gid_t)++made, AT_EMPTY_PATH))
+		return 'e';
+	return !stat("realpart-file", &st) && st.st_gid == (gid_t)made ? 'r' : 'f';
+}
+
 static int sock(int type)
 {
 	int s = socket(AF_INET, type, 0);
@@ -369,6 +381,13 @@ static void files(void)
 	strcpy(second, "-file");
 }
 
+static void file_or_folder(void)
+{
+	files();
+	memset(fake, 0, SPLIT);
+	folder = open(".", O_PATH | O_DIRECTORY);
+}
+
 static void no_file(void)
 {
 	strcpy(second, "-none");
@@ -430,7 +449,7 @@ static const struct {
 	{ "truncate", files, do_truncate },	{ "unlink", files, do_unlink },		{ "mkdir", no_file, do_mkdir },
 	{ "rename", files, do_rename },		{ "sqpoll", ring_and_files, do_sqpoll }, { "connect", addresses, do_connect },
 	{ "refused", addresses, do_refused },	{ "sendto", addresses, do_sendto },	{ "argv", files, do_argv },
-	{ "noexec", files, do_noexec },		{ "program", files, do_program },
+	{ "noexec", files, do_noexec },		{ "empty", file_or_folder, do_empty },		{ "program", files, do_program },
 	{ "how", hows, do_how },		{ "xattr", names, do_xattr },		{ "target", files, do_target },
 	{ "clone", clones, do_clone },
 };
@@ -460,7 +479,7 @@ static void attack(bool faults, char (*once)(void), long count)
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "clone", "openat", "uring_openat", "truncate", "unlink", "mkdir", "rename", "socket", "connect", "sendto", "vfork", "execve",
-					     "exit_group", "openat2", "setxattr", "removexattr", "symlink", "clone3", NULL };
+					     "exit_group", "fchownat", "openat2", "setxattr", "removexattr", "symlink", "clone3", NULL };
 	long count;
 
 	if (argc == 3 && !strcmp(argv[1], "said"))

@@ -229,26 +229,76 @@ static void scenario_deleted(void)
 
 #define DEEP 5000
 
+#define STRETCH 50	/* so many are made at a time, near the top: a call at the bottom is recorded with all of its names */
+
+/* "t/d/d...", n times "d". */
+static const char *stretch(int n)
+{
+	static char s[2 * STRETCH + 4];
+
+	strcpy(s, "t");
+	for (int i = 0; i < n; i++)
+		strcat(s, "/d");
+	return s;
+}
+
+/* Directories above "d". */
+static void put_above(void)
+{
+	for (int i = 1; i <= STRETCH; i++)
+		if (mkdir(stretch(i), 0755))
+			die("d");
+	if (!access("d", F_OK) && rename("d", stretch(STRETCH + 1)))
+		die("t/d");
+	if (rename("t/d", "d"))
+		die("d");
+}
+
+static void take_away(void)
+{
+	if (rename("d", "t/d"))
+		die("t/d");
+	if (!access(stretch(STRETCH + 1), F_OK) && rename(stretch(STRETCH + 1), "d"))
+		die("d");
+	for (int i = STRETCH; i; i--)
+		if (rmdir(stretch(i)))
+			die("d");
+}
+
+static void go_down(void)
+{
+	char step[2 * 1000 + 1] = "";
+
+	for (int i = 0; i < 1000; i++)
+		strcat(step, i ? "/d" : "d");
+	for (int i = 0; i < DEEP; i += 1000)
+		if (chdir(step))
+			die("down");
+}
+
 static void scenario_deep(void)
 {
 	char *path = malloc(strlen(dir) + 2 * DEEP + 64), *at = path;
 	int fd;
 
+	if (mkdir("t", 0755))
+		die("t");
 	at += sprintf(at, "%s", dir);
-	for (int i = 0; i < DEEP; i++) {
-		if (mkdir("d", 0755) || chdir("d"))
-			die("d");
+	for (int i = 0; i < DEEP; i++)
 		at += sprintf(at, "/d");
-	}
+	for (int i = 0; i < DEEP; i += STRETCH)
+		put_above();
+	go_down();
 	strcpy(at, "/bottom");
 	open_says(AT_FDCWD, "bottom", O_CREAT | O_RDWR, path, NULL, NULL);
 	strcpy(at, "/none");
 	open_says(AT_FDCWD, "none", O_RDONLY, path, NULL, NULL);
 	truncate_says("none", path, NULL);
 	unlink("bottom");
-	for (int i = 0; i < DEEP; i++)
-		if (chdir("..") || rmdir("d"))
-			die("..");
+	if (chdir(dir))
+		die(dir);
+	for (int i = 0; i < DEEP; i += STRETCH)
+		take_away();
 	fd = open_says(AT_FDCWD, "top", O_CREAT | O_RDWR, below(dir, "top"), NULL, NULL);
 	close(fd);
 }
@@ -269,7 +319,7 @@ static char *filled(int n, const char *name)
 
 static void scenario_long(void)
 {
-	static const int lengths[] = { 3998, 3999, 4000, 4001, 4094, 4095, 4096, 5000 };
+	static const int lengths[] = { 8, 9, 15, 16, 17, 119, 120, 121, 126, 127, 128, 129, 130, 136, 3998, 3999, 4000, 4001, 4094, 4095, 4096, 5000 };
 	char name[16];
 
 	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -318,6 +368,12 @@ static void scenario_pages(void)
 	open_says(AT_FDCWD, p + 4093, O_CREAT | O_RDWR, below(dir, "two pages"), NULL, NULL);
 	madvise(p, 8192, MADV_DONTNEED);
 	truncate_says(p + 4093, below(dir, "two pages"), NULL);
+	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);	/* nothing is behind the name's NUL */
+	if (p == MAP_FAILED || munmap(p + 4096, 4096))
+		die("mmap");
+	memcpy(p + 4089, "at end", 7);
+	open_says(AT_FDCWD, p + 4089, O_CREAT | O_RDWR, below(dir, "at end"), NULL, NULL);
+	truncate_says(p + 4089, below(dir, "at end"), NULL);
 	mprotect(p, 4096, PROT_NONE);
 	want("truncate", NULL, truncate(p, 1) ? errno : 0, NULL, NULL, NULL);
 	want("openat", NULL, openat(AT_FDCWD, p, O_RDONLY) < 0 ? errno : 0, NULL, NULL, NULL);

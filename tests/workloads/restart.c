@@ -21,7 +21,7 @@ static void handler(int sig)
 		siglongjmp(away, 1);
 }
 
-/* Sleeps until the task blocks in a call (state S), so that the signal arrives inside it. */
+/* Sleeps until the task blocks in a call (state S), so that the signal arrives inside it; or has ended. */
 static void wait_blocked(pid_t pid, char state)
 {
 	char path[64], line[256], *p;
@@ -34,7 +34,7 @@ static void wait_blocked(pid_t pid, char state)
 			return;
 		p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
 		fclose(f);
-		if (p && p[2] == state && i > 20)
+		if (p && ((p[2] == state && i > 20) || p[2] == 'Z'))
 			return;
 	}
 }

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bodies.py FOLDER 1.1|2 MIB stopped|marked: large bodies each way over TLS, client and server in one program, framed by hand, so that what is written is known.
+"""bodies.py FOLDER 1.1|2 MIB stopped|marked [gnutls]: large bodies each way over TLS, client and server in one program, framed by hand, so that what is written is known.
 
 stopped: says FOLDER/ready after a first call, makes the large ones after FOLDER/go, says FOLDER/done, and makes a last call after FOLDER/end.
 marked: in each large body, behind its first MiB, a call is made over another connection, and the rest goes on when FOLDER/trail has the record of that: what
 was before it has been read then. Of HTTP/2 two bodies go at once, too, frame by frame.
+gnutls: the client's TLS is that library's.
 """
+import ctypes
 import os
 import socket
 import ssl
@@ -32,6 +34,39 @@ def say(name):
 
 def length_of(path):
     return 0 if not path.startswith("/large") else SIZE // 2 if "/two" in path else SIZE
+
+
+class GnuTls:
+    """A socket, as far as it is used here."""
+
+    def __init__(self, sock):
+        self.lib, self.sock, self.session, none = ctypes.CDLL("libgnutls.so.30"), sock, ctypes.c_void_p(), ctypes.c_void_p()
+        for f in (self.lib.gnutls_record_send, self.lib.gnutls_record_recv):
+            f.restype, f.argtypes = ctypes.c_ssize_t, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
+        self.lib.gnutls_certificate_allocate_credentials(ctypes.byref(none))
+        self.lib.gnutls_init(ctypes.byref(self.session), 2)
+        self.lib.gnutls_set_default_priority(self.session)
+        self.lib.gnutls_credentials_set(self.session, 1, none)
+        self.lib.gnutls_transport_set_int2(self.session, sock.fileno(), sock.fileno())
+        r = self.lib.gnutls_handshake(self.session)
+        if r < 0:
+            sys.exit("gnutls_handshake: %d" % r)
+        self.room = ctypes.create_string_buffer(PIECE)
+
+    def sendall(self, data):
+        if self.lib.gnutls_record_send(self.session, data, len(data)) != len(data):
+            sys.exit("gnutls_record_send")
+
+    def recv(self, n):
+        r = -28
+        while r in (-28, -52):
+            r = self.lib.gnutls_record_recv(self.session, self.room, min(n, PIECE))
+        return self.room.raw[:r] if r > 0 else b""
+
+    def close(self):
+        self.lib.gnutls_bye(self.session, 1)
+        self.lib.gnutls_deinit(self.session)
+        self.sock.close()
 
 
 class Http1:
@@ -172,7 +207,8 @@ def serve(listener, context):
 
 
 def connect(address):
-    e = end(ssl._create_unverified_context().wrap_socket(socket.create_connection(address)), True)
+    sock = socket.create_connection(address)
+    e = end(GnuTls(sock) if "gnutls" in sys.argv[5:] else ssl._create_unverified_context().wrap_socket(sock), True)
     e.begin()
     return e
 

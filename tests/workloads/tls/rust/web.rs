@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Serves and asks over rustls. "web serve ADDRESS CERT KEY": HTTP/1.1, one JSON object a request on standard output.
-// "web get N PARALLEL TIMES URL": N requests on each of the TIMES connections that each of PARALLEL threads makes, one after the other.
-use std::io::{BufRead, BufReader, Read, Result, Write};
+// "web get N PARALLEL TIMES URL [SLICES]": N requests on each of the TIMES connections that each of PARALLEL threads makes, one after the other; with
+// SLICES each request goes out by one write_vectored of so many, as hyper does it.
+use std::io::{BufRead, BufReader, IoSlice, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::{env, fs, thread};
@@ -72,11 +73,22 @@ fn serve(address: &str, cert: &str, key: &str) -> Result<()> {
     Ok(())
 }
 
-fn get(n: usize, host: &str, path: &str, config: Arc<ClientConfig>) -> Result<()> {
+fn send(to: &mut StreamOwned<ClientConnection, TcpStream>, host: &str, path: &str, slices: usize) -> Result<()> {
+    if slices == 0 {
+        return write!(to, "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", path, host);
+    }
+    to.flush()?; // as those do who write so: the handshake's end goes by itself
+    let text = format!("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: 4\r\n\r\nbody", path, host).into_bytes();
+    let parts: Vec<IoSlice> = text.chunks((text.len() + slices - 1) / slices).map(IoSlice::new).collect();
+    assert_eq!(to.conn.writer().write_vectored(&parts)?, text.len()); // the stream's own takes the first slice alone
+    to.flush()
+}
+
+fn get(n: usize, host: &str, path: &str, slices: usize, config: Arc<ClientConfig>) -> Result<()> {
     let tls = ClientConnection::new(config, ServerName::try_from("localhost").unwrap()).unwrap();
     let mut stream = BufReader::new(StreamOwned::new(tls, TcpStream::connect(host)?));
     for _ in 0..n {
-        write!(stream.get_mut(), "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", path, host)?;
+        send(stream.get_mut(), host, path, slices)?;
         let first = message(&mut stream)?.expect("an answer");
         assert!(first.starts_with("HTTP/1.1 200"), "{}", first);
     }
@@ -91,11 +103,12 @@ fn main() -> Result<()> {
     }
     let n = args[2].parse().unwrap();
     let times: usize = args[4].parse().unwrap();
+    let slices = args.get(6).map_or(0, |s| s.parse().unwrap());
     let (host, path) = args[5].strip_prefix("https://").unwrap().split_once('/').unwrap();
     let path = format!("/{}", path);
     let config = Arc::new(ClientConfig::builder().with_safe_defaults().with_custom_certificate_verifier(Arc::new(Anybody)).with_no_client_auth());
     thread::scope(|all| {
-        let threads: Vec<_> = (0..args[3].parse().unwrap()).map(|_| all.spawn(|| (0..times).try_for_each(|_| get(n, host, &path, config.clone())))).collect();
+        let threads: Vec<_> = (0..args[3].parse().unwrap()).map(|_| all.spawn(|| (0..times).try_for_each(|_| get(n, host, &path, slices, config.clone())))).collect();
         threads.into_iter().try_for_each(|t| t.join().unwrap())
     })
 }
