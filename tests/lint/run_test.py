@@ -47,6 +47,29 @@ def program_cases(folder):
         yield name, (outcome.passed, outcome.failed, outcome.skipped), want
 
 
+def unsteady_cases(folder):
+    """What a script says at each of its turns ("f": that it failed), and what the run says of it."""
+    def said(stage, turns, r):
+        count = os.path.join(folder, "turn")
+        with open(count, "w") as f:
+            f.write(turns)
+        text = "echo 1..1; case $(head -c1 %s) in f) echo not ok 1 - a; x=1;; *) echo ok 1 - a;; esac; sed -i s/^.// %s; exit $x" % (count, count)
+        outcome = r.verdict(run.Test(stage, "turns", ["/bin/sh", "-c", text], folder, 10))
+        with open(count) as f:
+            return outcome.passed, outcome.failed, len(r.unsteady), len(turns) - len(f.read().strip())
+
+    yield "what passes is run once", said("live", "pppp", runner(folder)), (1, 0, 0, 1)
+    yield "what failed and passes twice more is unsteady", said("live", "fppp", runner(folder)), (1, 0, 1, 3)
+    yield "what fails at its second turn has failed", said("e2e", "ffpp", runner(folder)), (0, 1, 0, 2)
+    yield "and at its third", said("e2e", "fpfp", runner(folder)), (0, 1, 0, 3)
+    yield "a unit test has one turn", said("unit", "fppp", runner(folder)), (0, 1, 0, 1)
+    yield "what was asked for by name has one", said("live", "fppp", runner(folder, only=["live"])), (0, 1, 0, 1)
+    r = runner(folder)
+    yield "not more than two scripts are unsteady", [said("live", "fppp", r) for _ in range(3)], [(1, 0, 1, 3), (1, 0, 2, 3), (0, 1, 2, 1)]
+    outcome = runner(folder).verdict(run.Test("live", "turns", ["/bin/sh", "-c", "echo 1..1; test -e %s/was && echo ok 1 && exit; touch %s/was; echo '# why'; echo not ok 1 - a; exit 1" % (folder, folder)], folder, 10))
+    yield "and why it failed at first is printed", [bool([n for n in outcome.notes if w in n]) for w in ("UNSTEADY", "failed at first: a", "# why")], [True] * 3
+
+
 def resumed_cases(folder):
     """A full-size run goes by docs/long-runs.md and by what git says has changed since."""
     was = run.LONG_RUNS, run.TOP
@@ -138,7 +161,7 @@ def other_cases(folder):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="ht-run.") as folder:
-        results = list(program_cases(folder)) + list(other_cases(folder))
+        results = [*program_cases(folder), *other_cases(folder), *unsteady_cases(folder)]
     failed = 0
     print("1..%d" % len(results))
     for number, (name, got, want) in enumerate(results, 1):
