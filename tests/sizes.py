@@ -113,7 +113,7 @@ SIZES = {
     "bench.tls_wrk_rounds": (5, 15, "rounds of that: captured, not, and by two peers"),
     "bench.lookup_records": (1_000_000, 100_000_000, "records behind one lookup whose time is measured"),
     "bench.lake_records": (100_000, 1_000_000, "records that are sealed and then asked for in SQL"),
-    "bench.ingest_frames": (2_000, 4_000, "frames of 20,000 records that a round of ingest has acknowledged"),
+    "bench.ingest_frames": (2_000, 8_000, "frames of 20,000 records that a round of ingest has acknowledged"),
     "bench.ingest_seconds": (60, 600, "seconds over which a whole store is sent 150,000 records a second"),
     "bench.lookups": (40, 400, "marked calls looked up, at each background rate"),
     "bench.background_rates": ((1, 1_000, 100_000), (1, 1_000, 100_000), "other records per second meanwhile"),
