@@ -111,8 +111,9 @@ static int check_apis(const struct agent_config *c, char why[CONF_WHY_MAX])
 	return r < 0 ? r : 0;
 }
 
-static int check(const struct agent_config *c, char why[CONF_WHY_MAX])
+static int check(const void *settings, char why[CONF_WHY_MAX])
 {
+	const struct agent_config *c = settings;
 	const uint64_t rings[] = { c->ring_control, c->ring_process, c->ring_data };
 	struct selection *selection = NULL;
 	struct ht_optouts optouts;
@@ -144,15 +145,8 @@ int agent_config_load(struct agent_config *c, const char *path, char why[CONF_WH
 	int r;
 
 	memset(c, 0, sizeof(*c));
-	why[0] = 0;
-	r = conf_defaults(agent_keys, agent_nkeys, c);
 	c->path = path;
-	if (!r && path)
-		r = conf_load(agent_keys, agent_nkeys, c, path, why);
-	if (!r)
-		r = check(c, why);
-	if (r < 0 && !why[0])
-		snprintf(why, CONF_WHY_MAX, "%s", strerror(-r));
+	r = conf_read(agent_keys, agent_nkeys, c, path, check, why);
 	if (r < 0)
 		agent_config_free(c);
 	return r;

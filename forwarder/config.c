@@ -29,8 +29,9 @@ const struct conf_key config_keys[] = {
 
 const size_t config_nkeys = ARRAY_SIZE(config_keys);
 
-int config_check(const struct config *c, char why[CONF_WHY_MAX])
+static int check(const void *settings, char why[CONF_WHY_MAX])
 {
+	const struct config *c = settings;
 	const char *fault = NULL;
 
 	if (!c->spool_dir || !*c->spool_dir || !c->cursor_dir || !*c->cursor_dir)
@@ -49,4 +50,9 @@ int config_check(const struct config *c, char why[CONF_WHY_MAX])
 		return 0;
 	snprintf(why, CONF_WHY_MAX, "%s", fault);
 	return -EINVAL;
+}
+
+int config_read(struct config *c, const char *path, char why[CONF_WHY_MAX])
+{
+	return conf_read(config_keys, config_nkeys, c, path, check, why);
 }

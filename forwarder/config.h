@@ -19,7 +19,7 @@ struct config {
 extern const struct conf_key config_keys[];
 extern const size_t config_nkeys;
 
-/* What no single key's bounds can say. 0, or -EINVAL and why. */
-int config_check(const struct config *c, char why[CONF_WHY_MAX]);
+/* Defaults, the file over them, and what no single key's bounds can say. 0, or -errno and why; conf_free() frees it in any case. */
+int config_read(struct config *c, const char *path, char why[CONF_WHY_MAX]);
 
 #endif

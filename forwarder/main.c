@@ -20,38 +20,6 @@
 
 #define PROGRAM "hosttrail-forward"
 
-/* ---- settings */
-
-static int load(struct config *c, const char *path)
-{
-	char why[CONF_WHY_MAX];
-	int r = conf_defaults(config_keys, config_nkeys, c);
-
-	if (r < 0)
-		return r;
-	r = conf_load(config_keys, config_nkeys, c, path, why);
-	if (r < 0) {
-		log_errx("%s", why);
-		return r;
-	}
-	r = config_check(c, why);
-	if (r < 0)
-		log_errx("%s: %s", path, why);
-	return r;
-}
-
-/* Started as root with a user to become: becomes it before a byte is read or sent. */
-static int become_user(const struct config *c)
-{
-	if (geteuid() != 0)
-		return 0;
-	if (!c->user || !*c->user) {
-		log_warnx("runs as root: set user in the settings");
-		return 0;
-	}
-	return privileges_drop(c->user, c->group);
-}
-
 /* ---- running */
 
 static volatile bool stopping;
@@ -109,12 +77,14 @@ static int run(const struct config *c)
 {
 	SSL_CTX *tls = NULL;
 	char why[256];
-	int r = become_user(c);
+	int r = privileges_drop(c->user, c->group);	/* before a byte is read or sent */
 
 	if (r < 0) {
 		log_err(r, "cannot become %s", c->user);
 		return r;
 	}
+	if (r)
+		log_warnx("runs as root: set user in the settings");
 	r = link_tls_new(c->ca, c->cert, c->key, &tls, why);
 	if (r < 0)
 		log_errx("%s", why);
@@ -133,6 +103,7 @@ int main(int argc, char **argv)
 		.keys = config_keys,
 		.nkeys = config_nkeys,
 	};
+	char why[CONF_WHY_MAX];
 	struct options o;
 	struct config c = { 0 };
 	int r = options_read(argc, argv, &about, &o);
@@ -140,7 +111,9 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	log_init(PROGRAM, LOG_LEVEL_INFO);
-	r = load(&c, o.config);
+	r = config_read(&c, o.config, why);
+	if (r < 0)
+		log_errx("%s", why);
 	if (!r && !o.check) {
 		log_setlevel((enum log_level)c.log_level);
 		r = run(&c);

@@ -233,6 +233,27 @@ int conf_defaults(const struct conf_key *keys, size_t nkeys, void *dest)
 	return r;
 }
 
+int conf_read(const struct conf_key *keys, size_t nkeys, void *dest, const char *path, conf_check_fn check, char why[CONF_WHY_MAX])
+{
+	int r = conf_defaults(keys, nkeys, dest);
+
+	if (r < 0) {
+		snprintf(why, CONF_WHY_MAX, "defaults: %s", strerror(-r));
+		return r;
+	}
+	r = path ? conf_load(keys, nkeys, dest, path, why) : 0;
+	if (r < 0)
+		return r;
+	why[0] = 0;
+	r = check(dest, why);
+	if (r < 0) {
+		char *fault _cleanup_free_ = strdup(why);
+
+		snprintf(why, CONF_WHY_MAX, "%s%s%s", path ? path : "", path ? ": " : "", fault && *fault ? fault : strerror(-r));
+	}
+	return r;
+}
+
 int conf_set(const struct conf_key *keys, size_t nkeys, void *dest, const char *key, const char *value, char why[CONF_WHY_MAX])
 {
 	const struct conf_key *k = conf_find(keys, nkeys, key);

@@ -45,6 +45,10 @@ struct conf_key {
 int conf_defaults(const struct conf_key *keys, size_t nkeys, void *dest);
 /* Reads a file over what dest holds. 0, or -errno with a line in why. */
 int conf_load(const struct conf_key *keys, size_t nkeys, void *dest, const char *path, char why[CONF_WHY_MAX]);
+/* A program's settings: every key's default, the file (NULL: none) over them, then what the program itself asks of dest (check, before whose `why`
+ * the file's name is put). 0, or -errno with one line in why; conf_free() still has to free what dest holds then. */
+typedef int (*conf_check_fn)(const void *dest, char why[CONF_WHY_MAX]);
+int conf_read(const struct conf_key *keys, size_t nkeys, void *dest, const char *path, conf_check_fn check, char why[CONF_WHY_MAX]);
 /* One key from text (for tests and command-line overrides "key=value"). */
 int conf_set(const struct conf_key *keys, size_t nkeys, void *dest, const char *key, const char *value,
 	     char why[CONF_WHY_MAX]);

@@ -60,8 +60,13 @@ int privileges_drop(const char *user, const char *group)
 {
 	uid_t uid;
 	gid_t gid;
-	int r = privileges_find(user, group, &uid, &gid);
+	int r;
 
+	if (geteuid() != 0)
+		return 0;
+	if (!user || !*user)
+		return 1;
+	r = privileges_find(user, group, &uid, &gid);
 	if (r < 0)
 		return r;
 	if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)

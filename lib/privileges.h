@@ -8,8 +8,8 @@
 /* A user and a group by name or number; an empty group is the user's own (a number has none:
  * -EINVAL). -ENOENT: no such name, -EINVAL: root. */
 int privileges_find(const char *user, const char *group, uid_t *ret_uid, gid_t *ret_gid);
-/* Becomes them: no other group, no way back, no new privileges. 0 or -errno; on an error the
- * caller must end. */
+/* Started as root, becomes them: no other group, no way back, no new privileges. 1: stays root, for no user is named; 0, also where it was not
+ * root; -errno: the caller must end. */
 int privileges_drop(const char *user, const char *group);
 
 #endif

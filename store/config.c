@@ -85,8 +85,9 @@ static bool is_name(const char *s)
 	return is_set(s) && strlen(s) <= 64 && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(s);
 }
 
-int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX])
+static int check(const void *settings, char why[CONF_WHY_MAX])
 {
+	const struct store_config *c = settings;
 	const char *fault = NULL;
 
 	if (!is_set(c->data_dir) || !is_set(c->api_listen) || !is_set(c->ingest_listen))
@@ -107,4 +108,9 @@ int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX])
 		return labels_check(&c->host_labels, why);
 	snprintf(why, CONF_WHY_MAX, "%s", fault);
 	return -EINVAL;
+}
+
+int store_config_read(struct store_config *c, const char *path, char why[CONF_WHY_MAX])
+{
+	return conf_read(store_keys, store_nkeys, c, path, check, why);
 }

@@ -32,7 +32,7 @@ struct store_config {
 extern const struct conf_key store_keys[];
 extern const size_t store_nkeys;
 
-/* What the table cannot say. 0 or -EINVAL and why. */
-int store_config_check(const struct store_config *c, char why[CONF_WHY_MAX]);
+/* Defaults, the file over them, and what the table cannot say. 0, or -errno and why; conf_free() frees it in any case. */
+int store_config_read(struct store_config *c, const char *path, char why[CONF_WHY_MAX]);
 
 #endif

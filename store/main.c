@@ -17,38 +17,6 @@
 
 #define PROGRAM "hosttrail-store"
 
-/* ---- settings */
-
-static int load(struct store_config *c, const char *path)
-{
-	char why[CONF_WHY_MAX];
-	int r = conf_defaults(store_keys, store_nkeys, c);
-
-	if (r < 0)
-		return r;
-	r = conf_load(store_keys, store_nkeys, c, path, why);
-	if (r < 0) {
-		log_errx("%s", why);
-		return r;
-	}
-	r = store_config_check(c, why);
-	if (r < 0)
-		log_errx("%s: %s", path, why);
-	return r;
-}
-
-/* Started as root with a user to become: becomes it before a stranger's byte is read. */
-static int become_user(const struct store_config *c)
-{
-	if (geteuid() != 0)
-		return 0;
-	if (!c->user || !*c->user) {
-		log_warnx("runs as root: set user in the settings");
-		return 0;
-	}
-	return privileges_drop(c->user, c->group);
-}
-
 /* ---- running */
 
 /* Before any thread starts, so that all of them inherit it. */
@@ -90,7 +58,9 @@ static int run(const struct store_config *c)
 	r = setup_secrets(c, &s);
 	if (r < 0)
 		return r;
-	r = become_user(c);
+	r = privileges_drop(c->user, c->group);	/* before a stranger's byte is read */
+	if (r > 0)
+		log_warnx("runs as root: set user in the settings");
 	if (r < 0)
 		log_err(r, "cannot become %s", c->user);
 	else
@@ -111,6 +81,7 @@ int main(int argc, char **argv)
 		.nkeys = store_nkeys,
 		.rebuild = "seal all segments of the lake anew, from the journal",
 	};
+	char why[CONF_WHY_MAX];
 	struct options o;
 	struct store_config c = { 0 };
 	int r = options_read(argc, argv, &about, &o);
@@ -118,7 +89,9 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	log_init(PROGRAM, LOG_LEVEL_INFO);
-	r = load(&c, o.config);
+	r = store_config_read(&c, o.config, why);
+	if (r < 0)
+		log_errx("%s", why);
 	if (!r && !o.check) {
 		log_setlevel((enum log_level)c.log_level);
 		c.rebuild_lake = o.rebuild;

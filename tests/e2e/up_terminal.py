@@ -92,7 +92,7 @@ def cgroup_scope(folder):
         check("cgroup scope: it starts and its self-test passes", t.expect(r"stop +Ctrl-C"), t.text)
         subprocess.run(["/bin/cat", outside], check=False, stderr=subprocess.DEVNULL)
         in_cgroup(root + name, inside)
-        check("the live trail shows a call of the cgroup", t.expect(re.escape(inside)), t.text)
+        check("the live trail shows a call of the cgroup", t.expect(r"openat[^\n]*" + re.escape(inside) + r"[^\n]*\n"), t.text)
         lines = [line for line in plain(t.text).splitlines() if inside in line and " openat " in line]
         check("its pins are there", pins(folder))
         check("in one aligned line", len(lines) == 1 and re.match(

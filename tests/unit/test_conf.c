@@ -170,10 +170,46 @@ static void bad_table(void)
 	ok_int(conf_defaults(bad, 1, &n), -EINVAL);
 }
 
+static int checked(const void *settings, char fault[CONF_WHY_MAX])
+{
+	const struct config *c = settings;
+
+	if (c->count == 4)
+		snprintf(fault, CONF_WHY_MAX, "4 is too many");
+	return c->count == 4 ? -EINVAL : 0;
+}
+
+/* Defaults, the file, the program's own check: the first fault is the one that is said, and where. */
+static void read_whole(void)
+{
+	struct config c = { 0 };
+	char want[CONF_WHY_MAX];
+
+	ok_int(load(&c, "count: 4\n"), 0);
+	conf_free(KEYS, &c);
+	ok_int(conf_read(KEYS, &c, path, checked, why), -EINVAL);
+	snprintf(want, sizeof(want), "%s: 4 is too many", path);
+	ok_str(why, want);
+	conf_free(KEYS, &c);
+	ok_int(load(&c, "level: debug\n"), 0);
+	conf_free(KEYS, &c);
+	ok_int(conf_read(KEYS, &c, path, checked, why), 0);
+	ok_int(c.count, 3);	/* its default */
+	ok_int(c.level, 0);
+	conf_free(KEYS, &c);
+	ok_int(conf_read(KEYS, &c, NULL, checked, why), 0);	/* no file */
+	ok_int(c.level, 1);
+	conf_free(KEYS, &c);
+	ok_int(conf_read(KEYS, &c, "/nonexistent/x.yaml", checked, why), -ENOENT);
+	ok(strstr(why, "/nonexistent/x.yaml") != NULL);
+	conf_free(KEYS, &c);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = { CASE(defaults), CASE(whole_file), CASE(faults),   CASE(missing_file),
-						 CASE(overrides), CASE(help),	   CASE(bad_table) };
+						 CASE(overrides), CASE(help),	   CASE(bad_table),
+						 CASE(read_whole) };
 	int fd = mkstemp(path), r;
 
 	if (fd < 0)
