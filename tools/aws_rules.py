@@ -38,6 +38,8 @@ SECRET_MEMBERS = [
     ("sqs", r".*", r"MessageBody|MessageAttributes|MessageSystemAttributes|Body"),
     ("dynamodb|dynamodbstreams|dax", r".*", r"Item|ExpressionAttributeValues|AttributeUpdates|Parameters|Expected|"
                                             r"KeyConditions|QueryFilter|ScanFilter|Attributes|ItemCollectionMetrics|Statement"),
+    ("sdb", r".*", r"Value|SelectExpression"),
+    ("importexport", r".*", r"Manifest|ManifestAddendum|Signature|SignatureFileContents"),
     ("qldb-session", r".*", r"Statement|Parameters"),
     ("lambda", r".*", r"ClientContext"),
     ("s3", r".*", r"MFA"),
@@ -137,7 +139,7 @@ DATA_EVENTS = re.compile(
     r"PutObjectTagging|RestoreObject|SelectObjectContent|UploadPart|UploadPartCopy|WriteGetObjectResponse)|"
     r"lambda:(Invoke|InvokeAsync|InvokeWithResponseStream)|"
     r"dynamodb:(BatchExecuteStatement|BatchGetItem|BatchWriteItem|DeleteItem|ExecuteStatement|ExecuteTransaction|GetItem|PutItem|Query|Scan|"
-    r"TransactGetItems|TransactWriteItems|UpdateItem)|dynamodbstreams:(GetRecords|GetShardIterator)|"
+    r"TransactGetItems|TransactWriteItems|UpdateItem)|sdb:(.*Attributes|Select)|dynamodbstreams:(GetRecords|GetShardIterator)|"
     r"sns:(Publish|PublishBatch)|sqs:(SendMessage|SendMessageBatch|ReceiveMessage|DeleteMessage|DeleteMessageBatch|ChangeMessageVisibility|"
     r"ChangeMessageVisibilityBatch)|kinesis:(PutRecord|PutRecords|GetRecords|GetShardIterator|SubscribeToShard)|firehose:PutRecord(Batch)?|"
     r"ebs:.*|cognito-identity:(GetCredentialsForIdentity|GetId|GetOpenIdToken|GetOpenIdTokenForDeveloperIdentity|UnlinkIdentity)|"

@@ -7,7 +7,29 @@
 /* Signed as AWS signs, but also APIs of customers: only the host tells them from AWS's own. */
 #define NOT_AWS "execute-api vpc-lattice-svcs vpc-lattice aoss neptune-db"
 
-static bool match(const struct api_peer *peer, const struct http_call *call)
+/* Programs that make calls to AWS, by what they call themselves. */
+static bool is_sdk(struct str agent)
+{
+	static const char *const names[] = { "aws-sdk", "aws-cli/", "botocore/", "boto3/", "boto/", "awspowershell", "euca2ools" };
+
+	for (agent = str_first(agent, 1024); agent.n; agent = str_from(agent, 1))
+		for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (str_begins_nocase(agent, names[i]))
+				return true;
+	return false;
+}
+
+/* A form whose head says nothing: version 2's signature stands in the form itself, and some calls have none. */
+static bool may_be(const struct http_call *call)
+{
+	const struct http_head *h = &call->request.head;
+
+	return str_is(h->method, "POST") && api_content_type(h, "application/x-www-form-urlencoded") && !api_field(h, "authorization").p &&
+	       is_sdk(api_field(h, "user-agent"));
+}
+
+/* By what is known of it: of version 2, that may need the form. */
+static bool is_one(const struct api_peer *peer, const struct http_call *call)
 {
 	struct aws_sign sign;
 	struct aws_host host;
@@ -23,6 +45,11 @@ static bool match(const struct api_peer *peer, const struct http_call *call)
 	if (host.amazon && host.service)
 		return true;
 	return api_field(&call->request.head, "x-amz-target").n && str_begins(api_field(&call->request.head, "content-type"), "application/x-amz-json-1.");
+}
+
+static bool match(const struct api_peer *peer, const struct http_call *call)
+{
+	return is_one(peer, call) || may_be(call);
 }
 
 /* Members of the body, or of a payload with parts. */
@@ -75,8 +102,11 @@ static void wants(const struct api_peer *peer, const struct http_call *call, str
 {
 	struct aws_found f;
 
+	*ret_wants = (struct http_wants){ 0 };
 	aws_find(peer, call, &f);
-	*ret_wants = (struct http_wants){ .response = response_wanted(call, &f) };
+	if (call->request.body.prefix.n && !f.op && !is_one(peer, call))	/* the form says that it is none */
+		return;
+	ret_wants->response = response_wanted(call, &f);
 	if (f.form ? str_is(call->request.head.method, "POST") : f.op && (has_body(f.op) || str_is(f.name, "PutBucketPolicy")))
 		ret_wants->request = AWS_REQUEST_MAX;
 }
@@ -145,6 +175,8 @@ static int describe(const struct api_peer *peer, const struct http_call *call, s
 	int r;
 
 	aws_find(peer, call, &f);
+	if (!f.op && !is_one(peer, call))	/* a form that is neither signed nor an operation's */
+		return 1;
 	names(call, &f, a, ret_call);
 	if (f.s3)
 		aws_resource_s3(&f, a, ret_call);

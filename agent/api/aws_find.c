@@ -50,6 +50,21 @@ static void by_name(struct aws_found *f)
 	}
 }
 
+/* Where neither signature nor host says which service it is (version 2 has no scope): the one that has such an operation in such a version. */
+static void by_version(struct aws_found *f)
+{
+	for (unsigned i = 0; i < aws_nservices; i++) {
+		const struct aws_service *s = &aws_services[i];
+		bool form = s->protocol == AWS_QUERY || s->protocol == AWS_EC2;
+		const struct aws_op *op = form && str_is(f->version, s->version) ? aws_op_find(s, f->name) : NULL;
+
+		if (!op || (f->op && s->count <= f->service->count))	/* RDS again */
+			continue;
+		f->service = s;
+		f->op = op;
+	}
+}
+
 static struct str last_of(struct str s, char separator)
 {
 	size_t i = s.n;
@@ -120,6 +135,8 @@ static bool by_form(const struct http_call *call, struct aws_found *f)
 	f->name = is_word(name) ? name : (struct str){ 0 };
 	f->version = is_word(version) ? version : (struct str){ 0 };
 	by_name(f);
+	if (!f->service)
+		by_version(f);
 	return true;
 }
 

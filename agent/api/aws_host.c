@@ -96,8 +96,8 @@ static void own_host(struct str h, struct aws_host *ret)
 
 	h = network ? without_last(h) : h;
 	label = last_label(h);
-	if (is_region(label)) {
-		ret->region = label;
+	if (is_region(label) || str_is(label, "global")) {
+		ret->region = is_region(label) ? label : NO_KEY;
 		h = without_last(h);
 		label = last_label(h);
 	}
@@ -141,13 +141,18 @@ static void other_host(struct str h, struct aws_host *ret)
 void aws_host_get(struct str host, struct aws_host *ret)
 {
 	const char *port = host.n ? memchr(host.p, ':', host.n) : NULL;
+	bool first;
 
 	*ret = (struct aws_host){ 0 };
 	if (port)
 		host.n = (size_t)(port - host.p);
+	first = str_in_domain(host, "amazonaws.com");
 	ret->amazon = own_part(&host);
 	if (ret->amazon)
 		own_host(host, ret);
 	else
 		other_host(host, ret);
+	/* names without a region are those of the first one ("sdb.amazonaws.com"); but buckets of any region have them */
+	if (first && ret->service && !ret->s3 && !ret->region.p)
+		ret->region = STR("us-east-1");
 }

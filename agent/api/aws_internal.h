@@ -53,7 +53,7 @@ struct str aws_lower_camel(struct api_arena *a, struct str name);
 
 struct aws_sign {
 	struct str access_key, region, service;	/* as far as the kind of signature has them */
-	const char *version;			/* "SigV4", "SigV4A", "SigV2"; NULL: not signed */
+	const char *version;			/* "SigV4", "SigV4A", "SigV3", "SigV2"; NULL: not signed */
 	bool in_query;
 };
 void aws_sign_get(const struct http_call *call, struct aws_sign *ret);

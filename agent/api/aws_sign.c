@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * aws_sign.c - whose signature a request has: Signature Version 4 (also 4A) and 2, in the Authorization header or the query
- * (presigned). Only the credential's id and scope are looked at; the signature and session tokens are not.
+ * aws_sign.c - whose signature a request has: Signature Version 4 (also 4A), 3 and 2, in a header, the query (presigned) or a form.
+ * Only the credential's id and scope are looked at; the signature and session tokens are not.
  */
 #include "agent/api/aws_internal.h"
 
@@ -82,6 +82,26 @@ static bool from_header(struct str value, struct aws_sign *ret)
 	return false;
 }
 
+/* Version 3, in a header of its own: the first clients of SES, Route 53 and DynamoDB. */
+static bool from_old_header(struct str value, struct aws_sign *ret)
+{
+	struct str part;
+
+	if (!str_begins(value, "AWS3 ") && !str_begins(value, "AWS3-HTTPS "))
+		return false;
+	str_cut(&value, ' ');
+	while ((part = str_trim(str_cut(&value, ','))).p) {
+		struct str key = str_begins(part, "AWSAccessKeyId=") ? str_from(part, strlen("AWSAccessKeyId=")) : (struct str){ 0 };
+
+		if (!all_of(key, 128, "_-"))
+			continue;
+		ret->access_key = key;
+		ret->version = "SigV3";
+		return true;
+	}
+	return false;
+}
+
 static bool from_pairs(struct str pairs, struct aws_sign *ret)
 {
 	struct str algorithm, value;
@@ -92,6 +112,9 @@ static bool from_pairs(struct str pairs, struct aws_sign *ret)
 		return false;
 	ret->access_key = value;
 	ret->version = "SigV2";
+	/* of a query protocol's calls each has both; URLs of S3's neither */
+	if (!uri_query_get(pairs, "SignatureVersion", &value) && !uri_query_get(pairs, "Action", &value))
+		ret->service = STR("s3");
 	return true;
 }
 
@@ -103,7 +126,7 @@ void aws_sign_get(const struct http_call *call, struct aws_sign *ret)
 
 	*ret = (struct aws_sign){ 0 };
 	uri_split(h->target, &u);
-	if (!from_header(api_field(h, "authorization"), ret))
+	if (!from_header(api_field(h, "authorization"), ret) && !from_old_header(api_field(h, "x-amzn-authorization"), ret))
 		ret->in_query = from_pairs(u.query, ret);
 	/* version 2 of the query protocol stands in the form itself */
 	if (!ret->version && api_content_type(h, "application/x-www-form-urlencoded") && call->request.body.prefix.n)

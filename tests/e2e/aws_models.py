@@ -24,8 +24,8 @@ from awsmodel import HIDDEN, PLANTED, Expect, ExpectEc2, Kit, Maker, Unmakeable 
 from sizes import size  # noqa: E402
 
 EVERYDAY = ["acm", "apigateway", "autoscaling", "cloudformation", "cloudfront", "cloudtrail", "cloudwatch", "cognito-idp", "dynamodb", "ec2", "ecr", "ecs",
-            "eks", "elbv2", "events", "glue", "iam", "kinesis", "kms", "lambda", "logs", "organizations", "rds", "route53", "s3control", "sagemaker",
-            "secretsmanager", "sns", "sqs", "ssm", "stepfunctions", "sts"]
+            "eks", "elbv2", "events", "glue", "iam", "importexport", "kinesis", "kms", "lambda", "logs", "organizations", "rds", "route53", "s3control", "sagemaker",
+            "sdb", "secretsmanager", "sns", "sqs", "ssm", "stepfunctions", "sts"]
 RENAMED = {"GetPublicAccessBlock": "GetAccountPublicAccessBlock", "PutPublicAccessBlock": "PutAccountPublicAccessBlock",
            "DeletePublicAccessBlock": "DeleteAccountPublicAccessBlock"}
 CALLS = []      # (folder, model, operation, parameters, request)
@@ -220,6 +220,7 @@ def any_host_that_is_called(t):
         t.ok(same_name(folder, got["eventName"], names_of(folder, op)), "%s: eventName %s" % (what, got["eventName"]))
         t.equal(got["eventSource"], awsmodel.source(model), what)
         t.equal(got.get("requestParameters"), expected(folder, model, op, params), what)
+        t.equal((got.get("accessKeyId"), got.get("region")), (awsmodel.KEY, None if model.signature_version == "v2" else awsmodel.REGION), what)
 
 
 # What stands in real records though no client said it, or what we hide or write otherwise (agent/api/AWS.md)

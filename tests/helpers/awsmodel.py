@@ -255,7 +255,9 @@ def request(model, op, params, host=None):
     host = host or "%s.%s.amazonaws.com" % (model.endpoint_prefix, REGION)
     botocore.awsrequest.prepare_request_dict(serialized, "https://" + host, user_agent="Botocore/test")
     r = botocore.awsrequest.create_request_object(serialized)
-    if op.auth_type not in ("none", "v4-unsigned-body", "bearer", None) or op.auth_type is None:
+    if model.signature_version == "v2":     # no other service's clients sign so
+        botocore.auth.SigV2Auth(CREDENTIALS).add_auth(r)
+    elif op.auth_type not in ("none", "v4-unsigned-body", "bearer", None) or op.auth_type is None:
         botocore.auth.SigV4Auth(CREDENTIALS, model.signing_name, REGION).add_auth(r)
     return raw(r.prepare())
 

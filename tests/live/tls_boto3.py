@@ -11,6 +11,7 @@ import collections
 import http.server
 import os
 import pickle
+import re
 import ssl
 import sys
 import threading
@@ -22,7 +23,7 @@ from sizes import size  # noqa: E402
 
 S3_CALLS, FAIL_EACH = 40, 5
 SESSION, SECRET = "PLANTED-SECRET-of-a-session", "planted-secret-key"
-UNSIGNED = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")  # by clients, whatever the model says: such calls are AWS's only at AWS's endpoints
+UNSIGNED = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")  # by clients, whatever the model says
 NUMBER = "x-number"  # of the call: which answer is its
 
 
@@ -54,13 +55,14 @@ Call = collections.namedtuple("Call", "service model op params want loose answer
 
 
 def planned(port):
-    """Calls whose service the signature alone says, as the endpoint's host does not."""
+    """Calls whose service the signature alone says, as the endpoint's host does not; or a form. What takes a bearer's token (CodeCatalyst) boto3 does not
+    ask for without one."""
     import aws_models
     import awsmodel
     import awss3
     names = collections.Counter(awsmodel.load(f).signing_name for f in awsmodel.services())
     for service, model, op, params, _ in aws_models.calls():
-        if op.auth_type is None and names[model.signing_name] == 1 and op.name not in UNSIGNED:
+        if op.auth_type is None and names[model.signing_name] == 1 and model.signature_version != "bearer":
             yield service, model, op, params, aws_models.expected(service, model, op, params), ()
     model, every = awsmodel.load("s3"), list(awss3.calls())
     for op, params in aws_models.some(every, S3_CALLS):
@@ -103,7 +105,8 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         number = int(self.headers[NUMBER])
         status, headers, body = self.server.answers[number]
-        self.server.log.append((number, self.client_address[1]))
+        scope = re.search("Credential=([^,]*)", self.headers.get("Authorization", ""))
+        self.server.log.append((number, self.client_address[1], scope and scope[1].split("/")))
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, str(value))
@@ -130,13 +133,15 @@ def endpoint(folder):
     return server
 
 
-def check_request(t, c, r, what):
+def check_request(t, c, r, scope, what):
+    """scope: as the endpoint saw it. Version 2 has none, and the endpoint's name says no region: it is the host's."""
     import aws_models
     import awsmodel
     import awss3
     name = awss3.RENAMED.get(c.op.name, c.op.name) if c.service == "s3" else aws_models.names_of(c.service, c.op)
     t.equal((r["eventType"], r["eventSource"], r["awsRegion"], r["userIdentity"].get("accessKeyId")),
-            ("AwsApiCall", awsmodel.source(c.model), awsmodel.REGION, awsmodel.KEY), what)
+            ("AwsApiCall", awsmodel.source(c.model), scope[2] if scope else "local", None if c.op.name in UNSIGNED else awsmodel.KEY), what)
+    t.equal(r["additionalEventData"].get("SignatureVersion"), "SigV4" if scope else None if c.op.name in UNSIGNED else "SigV2", what)
     t.ok(aws_models.same_name(c.service, r["eventName"], name), "%s: eventName %s" % (what, r["eventName"]))
     got = r["requestParameters"]
     t.equal(aws_models.strip(got or {}, c.want, c.loose) if c.service == "s3" else got, c.want, what + ": requestParameters")
@@ -184,16 +189,17 @@ def every_call_is_its_record(t):
         with open(d + "/written/trail") as f:
             text = f.read()
         got, log = tlsweb.calls(records), server.log
-        t.equal([n for n, _ in log], list(range(len(calls))), "calls that the endpoint was asked for: " + err[-500:])
-        t.equal([r["additionalEventData"]["tls"]["local"]["port"] for r in got], [p for _, p in log], "each of them is a record, in order")
+        t.equal([n for n, _, _ in log], list(range(len(calls))), "calls that the endpoint was asked for: " + err[-500:])
+        t.equal([r["additionalEventData"]["tls"]["local"]["port"] for r in got], [p for _, p, _ in log], "each of them is a record, in order")
         t.ok(err.rstrip().endswith(" 0 lost"), err[-200:])
         told = 0
-        for (n, _), r in zip(log, got):
+        for (n, _, scope), r in zip(log, got):
             what = "%s %s" % (calls[n].service, calls[n].op.name)
-            check_request(t, calls[n], r, what)
+            check_request(t, calls[n], r, scope, what)
             told += check_answer(t, calls[n], r, what)
         for secret in ("PLANTED-SECRET", SECRET):
             t.ok(secret not in text, "a planted secret was written: " + text[max(0, text.find(secret) - 300):][:400])
+        t.must("sdb" in {calls[n].service for n, _, scope in log if not scope}, "no call has its signature in the form")
         services, protocols = {c.service for c in calls}, {c.model.metadata["protocol"] for c in calls}
         t.ok(len(calls) >= 200 and len(services) >= 20 and len(protocols) == 5, "%d operations of %d services" % (len(calls), len(services)))
         t.note("%d operations of %d services, %s; %d answers told" % (len(calls), len(services), ", ".join(sorted(protocols)), told))

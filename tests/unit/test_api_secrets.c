@@ -66,6 +66,13 @@ static const struct {
 	  "&RoleArn=r", "content-type: text/xml",
 	  "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><SecretAccessKey>" MARK "</SecretAccessKey><SessionToken>" MARK
 	  "</SessionToken></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>" },
+	{ "aws", "POST https://h.test/", "content-type: application/x-www-form-urlencoded\nuser-agent: Boto3/1.26.27",
+	  "Action=PutAttributes&Version=2009-04-15&DomainName=d&ItemName=i&Attribute.1.Name=n&Attribute.1.Value=" MARK "&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE"
+	  "&SignatureVersion=2&SignatureMethod=HmacSHA256&SecurityToken=" MARK "&Signature=" MARK, "content-type: text/xml", MARK },
+	{ "aws", "POST https://h.test/?Operation=CreateJob", "content-type: application/x-www-form-urlencoded\nuser-agent: aws-sdk-java/1.12",
+	  "Action=CreateJob&Version=2010-06-01&Manifest=" MARK "&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&SignatureVersion=2&Signature=" MARK, "content-type: text/xml",
+	  "<CreateJobResponse><CreateJobResult><Signature>" MARK "</Signature><SignatureFileContents>" MARK "</SignatureFileContents></CreateJobResult></CreateJobResponse>" },
+	{ "http", "POST https://h.test/", "content-type: application/x-www-form-urlencoded\nuser-agent: aws-cli/2.9", "Action=" MARK "&password=" MARK, NULL, MARK },
 	{ "aws", "POST https://secretsmanager.us-east-1.amazonaws.com/",
 	  "content-type: application/x-amz-json-1.1\nx-amz-target: secretsmanager.PutSecretValue\nauthorization: AWS4-HMAC-SHA256 "
 	  "Credential=AKIAIOSFODNN7EXAMPLE/20240101/us-east-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=" MARK,
