@@ -214,20 +214,28 @@ static int read_string(struct memory *m, struct cursor *c, struct zbuf *out)
 	return r < 0 ? r : 1;
 }
 
+/* Are both strings there? Who sends a byte at a time has nothing decoded a byte at a time. */
+static int whole_literal(struct cursor c, bool named)
+{
+	int r = named ? 1 : read_string(NULL, &c, NULL);
+
+	return r > 0 ? read_string(NULL, &c, NULL) : r;
+}
+
 static int read_literal(struct memory *m, struct hpack *h, struct cursor *c, unsigned bits, hpack_fn *fn, void *ctx)
 {
 	struct hpack_field f = { .sensitive = bits == 4 && (*c->p & 0x10), .known = true };
 	uint64_t index;
 	int r = read_int(c, bits, &index);
 
+	if (r > 0)
+		r = whole_literal(*c, index);
 	if (r <= 0)
 		return r;
 	if (index) {
 		r = look_up(h, index, &f);
 	} else {
 		r = read_string(m, c, &h->name);
-		if (!r)
-			return 0;
 		f.name = (struct str){ h->name.p ? h->name.p : "", h->name.n };
 	}
 	if (r < 0)

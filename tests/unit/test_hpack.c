@@ -2,6 +2,7 @@
 /* HPACK: the RFC's examples, and nghttp2's deflater as the one who knows; seen from the first block, from a later one, with blocks lost. */
 #include <errno.h>
 #include <nghttp2/nghttp2.h>
+#include <time.h>
 
 #include "agent/http/hpack.h"
 #include "tests/tap.h"
@@ -307,5 +308,34 @@ static void bounded(void)
 	hpack_free(&h);
 }
 
-static const struct tap_case cases[] = { CASE(rfc_examples), CASE(what_is_wrong), CASE(every_byte), CASE(as_nghttp2), CASE(bounded) };
+/* A field that comes a byte at a time is decoded once, not once a byte. */
+static void in_bits(void)
+{
+	static const uint8_t eight[] = { 0x18, 0xc6, 0x31, 0x8c, 0x63 };	/* "aaaaaaaa" */
+	static uint8_t block[80000];
+	size_t n = 0, used, name = 40000, value = 30000;
+	clock_t begin = clock();
+	struct memory m = { 0 };
+	struct hpack h = { 0 };
+	struct got g = { 0 };
+
+	hpack_begin(&h, true);
+	n += from_hex("40ffc1b702", block);	/* a name of 127 + 39873 bytes of Huffman's code */
+	for (size_t i = 0; i < name; i++)
+		block[n++] = eight[i % sizeof(eight)];
+	n += from_hex("7fb1e901", block + n);	/* a value of 127 + 29873 */
+	memset(block + n, 'v', value);
+	n += value;
+	for (size_t i = 1; i < n; i++) {
+		must(!hpack_read(&m, &h, block, i, &used, got_field, &g));
+		must(!used && !g.n);
+	}
+	ok(clock() - begin < 5 * CLOCKS_PER_SEC);
+	ok_int(hpack_read(&m, &h, block, n, &used, got_field, &g), 0);
+	ok(used == n && g.n == 1);
+	got_free(&g);
+	hpack_free(&h);
+}
+
+static const struct tap_case cases[] = { CASE(rfc_examples), CASE(what_is_wrong), CASE(every_byte), CASE(as_nghttp2), CASE(bounded), CASE(in_bits) };
 TAP_MAIN(cases)
