@@ -37,12 +37,29 @@ static const char *missing(const struct agent_config *c, struct probes_feature *
 
 static void show(const struct tlsfile *x, FILE *out)
 {
-	fprintf(out, "%s\t%s\t%u probes", x->path, *x->stack ? x->stack : "-", x->sites);
+	fprintf(out, "%s\t%s\t", x->path, *x->stack ? x->stack : "-");
 	if (x->sites)
-		fprintf(out, ", %u on emulated instructions", x->emulated);
+		fprintf(out, "%u probes, %u on emulated instructions, %u on single-stepped ones", x->sites, x->emulated, x->sites - x->emulated);
+	else
+		fputs("not probed", out);
 	if (*x->why)
 		fprintf(out, "\t%s", x->why);
 	fputc('\n', out);
+}
+
+static void show_all(const struct tlsfiles *f, bool off, FILE *out)
+{
+	unsigned files = 0, sites = 0, blind = 0;
+	const struct tlsfile *x;
+
+	for (unsigned i = 0; (x = tlsfiles_at(f, i)); i++) {
+		show(x, out);
+		files += x->sites > 0;
+		sites += x->sites;
+		blind += !x->sites;
+	}
+	if (!off)
+		fprintf(out, "%u files would be probed at %u places, %u not; nothing was attached\n", files, sites, blind);
 }
 
 int dryrun(const struct agent_config *c, FILE *out)
@@ -54,7 +71,6 @@ int dryrun(const struct agent_config *c, FILE *out)
 	struct ht_optouts optouts;
 	char why[CONF_WHY_MAX];
 	struct optout_line line;
-	const struct tlsfile *x;
 	int r;
 
 	if (geteuid()) {
@@ -80,7 +96,6 @@ int dryrun(const struct agent_config *c, FILE *out)
 		log_err(r, "--dry-run");
 		return 1;
 	}
-	for (unsigned i = 0; (x = tlsfiles_at(f, i)); i++)
-		show(x, out);
+	show_all(f, off, out);
 	return 0;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* hosttraild - records what programs on this host do, into signed frames in a spool. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "dryrun.h"
@@ -9,13 +11,24 @@
 #include "lib/options.h"
 #include "parent.h"
 
+#define CONFIG "/etc/hosttrail/hosttraild.yaml"
+
+/* Whether to install this at all: that is asked before there are settings. */
+static const char *settings(const struct options *o)
+{
+	if (!o->dry_run || strcmp(o->config, CONFIG) || !access(o->config, F_OK) || errno != ENOENT)
+		return o->config;
+	printf("no %s: with the defaults\n", o->config);
+	return NULL;
+}
+
 static int run(const struct options *o)
 {
 	struct agent_config c;
 	char why[CONF_WHY_MAX];
 	int status = 0;
 
-	if (agent_config_load(&c, o->config, why) < 0) {
+	if (agent_config_load(&c, settings(o), why) < 0) {
 		log_errx("%s", why);
 		return 1;
 	}
@@ -33,7 +46,7 @@ int main(int argc, char **argv)
 	const struct options_about about = {
 		.program = "hosttraild",
 		.what = "Records what programs on this host do. Needs root; keeps it in one of its five processes.",
-		.config = "/etc/hosttrail/hosttraild.yaml",
+		.config = CONFIG,
 		.keys = agent_keys,
 		.nkeys = agent_nkeys,
 		.dry_run = "say which files would be probed for API calls inside TLS, and end",

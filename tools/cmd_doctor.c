@@ -130,7 +130,8 @@ const struct command cmd_doctor = {
 	.summary = "say what this kernel allows, which probes can be on, and why not",
 	.details = "Nothing is attached. If an agent runs here, its hooks and its self-test follow; then the files in which TLS was\n"
 		   "found, and the instructions that would be probed in each: those that the kernel emulates cost least, those that\n"
-		   "it single-steps thirty times as much in a virtual machine. Exit status 1 if something that the agent cannot do\n"
+		   "it single-steps thirty times as much in a virtual machine; and the processes whose TLS is not recorded, because a\n"
+		   "file of theirs cannot be probed. Exit status 1 if something that the agent cannot do\n"
 		   "without is missing, or if calls of its self-test were not recorded.",
 	.opts = opts,
 	.run = run,

@@ -10,13 +10,15 @@
 #include "agent/tls/stacks.h"
 #include "client.h"
 #include "doctor_tls.h"
+#include "doctor_users.h"
 
 #define FILES_MAX 16384
 
 struct print {
 	bool json, colour;
 	struct ht_optouts browsers;
-	unsigned looked_at, shown;
+	struct doctor_users unread;
+	unsigned looked_at, on, off;
 };
 
 static const char *const kinds[] = { "", "entry", "return", "return instruction" };
@@ -33,17 +35,10 @@ static unsigned group_of(const struct tls_plan *p, unsigned i)
 	return n;
 }
 
-/* A path that somebody chose, for a terminal. */
-static void print_path(const char *path)
-{
-	for (; *path; path++)
-		putchar((unsigned char)*path < 0x20 || *path == 0x7f ? '?' : *path);
-}
-
 static void print_compact(const struct tls_found *f, const struct tls_plan *p, bool colour)
 {
 	printf("%s%-8s%s", colour ? (p->nsites ? "\033[32m" : "\033[31m") : "", p->nsites ? "on" : "off", colour ? "\033[0m" : "");
-	print_path(f->path);
+	doctor_print_path(f->path);
 	printf("%s%s%s%s\n", p->stack[0] ? ", " : "", p->stack, p->build_id[0] ? ", build " : "", p->build_id);
 	if (p->why[0])
 		printf("        %s\n", p->why);
@@ -101,8 +96,11 @@ static int show_file(int fd, const struct tls_found *f, void *arg)
 		p.nsites = 0;
 		snprintf(p.why, sizeof(p.why), "a browser: left out unless the configuration has tls_browsers: true");
 	}
+	if (p.uses_tls && !p.nsites)
+		doctor_users_add(&print->unread, f, p.why);
 	if (p.nsites || p.why[0]) {
-		print->shown++;
+		print->on += p.nsites > 0;
+		print->off += !p.nsites;
 		if (print->json)
 			print_json(f, &p);
 		else
@@ -125,8 +123,8 @@ int doctor_tls(bool json, bool colour)
 		printf("TLS: libraries of the linker's cache, here and in containers, what processes have mapped, and their executables\n");
 	r = tls_discover_host(d, show_file, &print);
 	if (!json)
-		printf("%u files looked at, TLS in %u, %llu left out on file systems that may not answer\n", print.looked_at, print.shown,
-		       (unsigned long long)tls_discovery_stats(d)->left_out);
+		printf("%u files looked at: %u would be probed, %u not; %llu left out on file systems that may not answer\n", print.looked_at, print.on,
+		       print.off, (unsigned long long)tls_discovery_stats(d)->left_out);
 	tls_discovery_free(&d);
-	return r;
+	return r < 0 ? r : doctor_users_print(&print.unread, json);
 }

@@ -126,7 +126,8 @@ def below_floor(folder):
         p.kill()
         p.wait()
         found = [json.loads(line) for line in r.stdout.splitlines() if folder + "/chromium" in line]
-        check("doctor says that browsers are left out", len(found) == 1 and not found[0]["on"] and "a browser" in found[0]["why"], str(found)[:500])
+        check("doctor says that browsers are left out, and whose that is", [f["name"] for f in found] == ["tls: " + folder + "/chromium", "tls user: %d" % p.pid] and
+              not any(f["on"] for f in found) and all("a browser" in f["why"] for f in found), str(found)[:500])
     tls = [json.loads(line) for line in r.stdout.splitlines() if line.startswith('{"name":"tls: ')]
     mine = [f for f in tls if "libssl.so" in f["name"] and f["on"]]
     check("doctor says what of TLS would be probed: hosttrail's own libssl, its reads and writes", bool(mine) and mine[0]["stack"] == "openssl" and

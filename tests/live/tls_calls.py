@@ -268,13 +268,22 @@ def explained(t):
     mine = [e for name, e in found.items() if name.startswith("tls: ") and name.endswith("/x86_64-linux-gnu/libssl.so.3")]
     t.equal([(e["on"], e["stack"]) for e in mine], [(True, "openssl")], "libssl.so.3")
     sites = mine[0]["sites"] if mine else []
-    t.ok({"entry", "return"} <= {x["kind"] for x in sites} and all(x["offset"] and x["symbol"] and x["instruction"] in ("nop5", "emulated", "stepped") for x in sites), "%r" % sites)
+    t.ok({"entry", "return"} <= {x["kind"] for x in sites} and all(x["offset"] and x["symbol"] and x["instruction"] in ("nop", "emulated", "stepped") for x in sites), "%r" % sites)
     t.ok("ssl_read_internal" in "".join(x["symbol"] for x in sites if x["instruction"] == "emulated"), "reads are probed where it costs least: %r" % sites)
     unread = found.get("tls: " + os.path.realpath(tap.workload("statictls")))
     t.ok(unread and not unread["on"] and not unread["sites"] and "symbol" in unread["why"], "who speaks TLS by itself: %r" % unread)
+    user = found.get("tls user: %d" % silent.pid)
+    t.equal(user and (user["on"], user["command"], user["file"], user["why"]), (False, "statictls", os.path.realpath(tap.workload("statictls")), unread["why"]), "its process")
 
 
 def dry_run(t):
+    """Who has not written any settings yet wants to know, too."""
+    no_file = not os.path.exists("/etc/hosttrail/hosttraild.yaml")
+    r = subprocess.run([tap.program("hosttraild"), "--dry-run"], capture_output=True, text=True, check=False)
+    t.equal((r.returncode, r.stderr), (0, ""), "without --config")
+    t.ok(("no /etc/hosttrail/hosttraild.yaml: with the defaults" in r.stdout) == no_file and "/libssl.so.3\topenssl\t" in r.stdout, "without --config: " + r.stdout)
+    r = subprocess.run([tap.program("hosttraild"), "--config", "/no/such/file", "--dry-run"], capture_output=True, text=True, check=False)
+    t.ok(r.returncode == 1 and "/no/such/file" in r.stderr, "a file that is not there: " + r.stderr)
     with tap.Workdir() as d:
         with open(d + "/config", "w") as f:
             f.write("instance: dry-run-of-a-test\ntls_exclude_programs: [no-tool, /opt/x*]\ntls_exclude_users: [root]\n")
@@ -288,6 +297,7 @@ def dry_run(t):
                 [["not recorded: TLS of programs", "tls_exclude_programs: no-tool, /opt/x*"], ["not recorded: TLS of users", "tls_exclude_users: 0"]], "opted out")
         t.ok(lines[0][0] == "not recorded: TLS of browsers", "browsers: %r" % lines[0])
         t.ok([x for x in lines if "/libssl.so.3" in x[0] and x[1] == "openssl" and "probes" in x[2]], "libssl.so.3 would be probed: " + r.stdout)
+        t.ok(re.fullmatch(r"\d+ files would be probed at \d+ places, \d+ not; nothing was attached", lines[-1][0]), "the last line: %r" % lines[-1])
         t.ok(not os.path.exists("/sys/fs/bpf/hosttrail/dry-run-of-a-test"), "it pinned something")
 
 
