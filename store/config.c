@@ -52,7 +52,7 @@ const struct conf_key store_keys[] = {
 	{ "duckdb", CONF_STRING, AT(duckdb), NULL, 0, 0, NULL,
 	  "the lake's engine, libduckdb.so; unset: ../lib/hosttrail/ beside the program, or where the loader looks" },
 	{ "lake_memory", CONF_SIZE, AT(lake_memory), "512M", 128 << 20, 1ll << 40, NULL,
-	  "memory of the engine, twice: for sealing, and for all queries together" },
+	  "memory of all queries together, each of which is a process" },
 	{ "lake_seal_records", CONF_INT, AT(lake_seal_records), "100000", 1, 1000000, NULL, "a segment is sealed at so many records" },
 	{ "lake_seal_time", CONF_MS, AT(lake_seal_ms), "5s", 10, 20000, NULL, "or when its oldest record has waited so long" },
 	{ "lake_query_time", CONF_MS, AT(lake_query_ms), "1h", 100, 86400000, NULL, "a query may run so long" },

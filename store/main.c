@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "config.h"
+#include "lake/work.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/options.h"
@@ -84,8 +85,11 @@ int main(int argc, char **argv)
 	char why[CONF_WHY_MAX];
 	struct options o;
 	struct store_config c = { 0 };
-	int r = options_read(argc, argv, &about, &o);
+	int r;
 
+	if (argc > 1 && !strcmp(argv[1], WORK_MODE))
+		return work_main(argc - 2, argv + 2);
+	r = options_read(argc, argv, &about, &o);
 	if (r >= 0)
 		return r;
 	log_init(PROGRAM, LOG_LEVEL_INFO);

@@ -396,7 +396,8 @@ static int start_lake(struct setup *s)
 	const struct store_config *c = s->config;
 	const struct lake_config lake = {
 		.dir = c->data_dir, .library = c->duckdb, .seal_records = (uint64_t)c->lake_seal_records,
-		.seal_ns = c->lake_seal_ms * (int64_t)NS_PER_MS, .memory = c->lake_memory, .elsewhere = 2 * c->decoded_bytes,
+		.seal_ns = c->lake_seal_ms * (int64_t)NS_PER_MS, .memory = c->lake_memory,
+		.program = "/proc/self/exe",
 		.query_ns = c->lake_query_ms * (int64_t)NS_PER_MS,
 		.query_rows = (uint64_t)c->lake_query_rows, .rebuild = c->rebuild_lake,
 		.scopes = auth_has_scopes(s->st.auth),
@@ -586,7 +587,7 @@ void setup_stop(struct setup **ps, const char *reason)
 	cluster_stop(s->st.cluster);
 	ingest_stop(&s->st.ingest);
 	if (!ended) {	/* it has all of it in its hands; what is to be on disk is there */
-		log_warnx("a query does not end when it is told to: the store ends with it");
+		log_warnx("the result of a query is still on its way to a bucket: the store ends with it");
 		_exit(reason ? 0 : 1);
 	}
 	cluster_free(&s->st.cluster);

@@ -15,7 +15,7 @@
 
 #define DUCK_FUNCTIONS(X)                                                                                                  \
 	X(library_version) X(create_config) X(set_config) X(destroy_config) X(open_ext) X(close) X(connect) X(disconnect)  \
-	X(interrupt) X(free) X(query) X(destroy_result) X(result_error) X(fetch_chunk) X(column_count) X(column_name)      \
+	X(free) X(query) X(destroy_result) X(result_error) X(fetch_chunk) X(column_count) X(column_name)      \
 	X(column_logical_type) X(result_error_type) X(prepare) X(destroy_prepare) X(prepare_error) X(nparams)              \
 	X(bind_varchar) X(prepared_statement_type) X(extract_statements)        \
 	X(destroy_extracted) X(pending_prepared_streaming) X(execute_pending) X(destroy_pending) X(pending_error)          \

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lake_internal.h"
@@ -13,13 +12,11 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "proto/keys.h"
-#include "ready.h"
-#include "sandbox.h"
 #include "schema.h"
+#include "worker.h"
 
 #define BUILTIN_NAME "default"
 #define BUILTIN_DAYS 3653
-#define HEADROOM (2ull << 30)	/* for the store itself: threads, requests, decoded frames */
 
 /* The same whenever the manifest is made anew: it follows from who the store is. */
 static void default_id(const struct lake *l, char ret[UUID_TEXT])
@@ -58,52 +55,15 @@ static int ensure_default(struct lake *l)
 	return manifest_store_add(l->manifest, &e, "", 0);
 }
 
-/* Texts that a query makes are not in the engine's count. Where they grow without bounds, an allocation fails and with it
- * the query, before the kernel ends the whole store. Mapped files are not in this limit. */
-static void limit_memory(struct lake *l)
+/* Whether it can be used at all. */
+static void try_engine(struct lake *l)
 {
-	_cleanup_buf_ struct buf b = { 0 };
-	unsigned long long size, resident, shared, code, lib, data;
-	struct rlimit limit;
-
-	if (fsx_read("/proc/self/statm", 4096, &b) < 0 || getrlimit(RLIMIT_DATA, &limit) < 0 ||
-	    sscanf(buf_text(&b), "%llu %llu %llu %llu %llu %llu", &size, &resident, &shared, &code, &lib, &data) != 6)
-		return;
-	data = data * (unsigned long long)sysconf(_SC_PAGESIZE) + (3 + l->config.scopes) * l->config.memory + l->config.elsewhere + HEADROOM;
-	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < data)
-		return;
-	limit.rlim_cur = data;
-	if (setrlimit(RLIMIT_DATA, &limit) < 0)
-		log_warn(-errno, "memory cannot be limited");
-}
-
-static int open_engine(struct lake *l)
-{
-	char memory[32];
-	const char *const settings[] = { "memory_limit", memory, "temp_directory", "", "autoinstall_known_extensions", "false",
-					 "autoload_known_extensions", "false", NULL };
-	int r;
-
-	if (duck_load(l->config.library, l->fault) < 0) {
-		log_warnx("no lake: cannot load libduckdb.so (%s); lookups and ingest work without", l->fault);
-		return 0;
-	}
 	schema_init();
-	snprintf(memory, sizeof(memory), "%lluMB", (unsigned long long)(l->config.memory >> 20));
-	r = duck_open(settings, &l->query_db, l->fault);
-	if (!r)
-		r = sandbox_make(l->query_db, l->dir, false, l->fault);
-	if (!r && l->config.scopes)
-		r = duck_open(settings, &l->scoped_db, l->fault);
-	if (!r && l->config.scopes)
-		r = sandbox_make(l->scoped_db, l->dir, true, l->fault);
-	if (!r)
-		limit_memory(l);
-	if (r < 0 && !*l->fault)
-		snprintf(l->fault, sizeof(l->fault), "%s", strerror(-r));
-	if (r < 0)
-		log_warnx("no lake: the engine cannot be used (%s); lookups and ingest work without", l->fault);
-	return 0;
+	if (workers_begin(l, l->fault) == 0) {
+		*l->fault = '\0';
+		return;
+	}
+	log_warnx("no lake: the engine, libduckdb.so, cannot be used (%s); lookups and ingest work without", l->fault);
 }
 
 struct ids {
@@ -181,6 +141,7 @@ int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&l->changed, &attr);
+	pthread_cond_init(&l->wanted, &attr);
 	pthread_condattr_destroy(&attr);
 	r = make_dirs(l);
 	if (!r)
@@ -192,7 +153,7 @@ int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l
 	if (!r)
 		r = manifest_queries_broken(l->manifest, "The store was started anew while the query ran.");
 	if (!r)
-		r = open_engine(l);
+		try_engine(l);
 	if (!r && !*l->fault)
 		segment_sweep(l);
 	if (r < 0)
@@ -226,6 +187,7 @@ static bool stop(struct lake *l)
 	pthread_mutex_lock(&l->lock);
 	__atomic_store_n(&l->stopping, true, __ATOMIC_RELAXED);
 	pthread_cond_broadcast(&l->changed);
+	pthread_cond_broadcast(&l->wanted);
 	pthread_mutex_unlock(&l->lock);
 	ended = queries_end(l);
 	if (ended && l->watcher_runs)
@@ -255,11 +217,10 @@ bool lake_free(struct lake **pl)
 		l->keepsakes = k->next;
 		free(k);
 	}
-	ready_free(l);
-	duck_close(&l->query_db);
-	duck_close(&l->scoped_db);
+	workers_free(l);
 	manifest_free(&l->manifest);
 	pthread_cond_destroy(&l->changed);
+	pthread_cond_destroy(&l->wanted);
 	pthread_mutex_destroy(&l->lock);
 	free(l->dir);
 	free(l->data_dir);

@@ -2,11 +2,11 @@
 /*
  * lake.h - immutable columnar segments over the journal, and SQL over them. README.md in this folder tells how.
  *
- * Without the engine (no library) everything else of the store works; lake_fault() says what is wrong, and every operation
- * of the lake answers with it.
+ * The engine is in the processes that run queries (worker.h), and nowhere else. Without it (no library) everything else of the store works;
+ * lake_fault() says what is wrong, and every operation of the lake answers with it.
  *
- * Threads: open, start, stop, free by one; the rest by any. A thread of its own seals (more beside it, while much waits), one watches over queries, and each
- * query that runs has one.
+ * Threads: open, start, stop, free by one, which lives as long as the lake; the rest by any. A thread of its own seals (more beside it, while much waits), one
+ * watches over queries, and each query that runs has one.
  */
 #ifndef HOSTTRAIL_STORE_LAKE_LAKE_H
 #define HOSTTRAIL_STORE_LAKE_LAKE_H
@@ -20,10 +20,10 @@ struct lake;
 struct lake_config {
 	const char *dir;		/* the store's data directory */
 	const char *library;		/* libduckdb.so; NULL or "": found beside the program */
+	const char *program;		/* the store's own, which runs queries in processes: it knows WORK_MODE (work.h) */
 	uint64_t seal_records;		/* a segment is sealed at so many records, */
 	int64_t seal_ns;		/* or when the oldest unsealed one has waited so long */
-	uint64_t memory;		/* of the engine, twice: for sealing, and for all queries together */
-	uint64_t elsewhere;		/* what the rest of the store is allowed, as far as settings say */
+	uint64_t memory;		/* of the engine, for all queries together */
 	int64_t query_ns;		/* a query may run so long */
 	uint64_t query_rows;		/* and give so many rows */
 	bool scopes;			/* there are keys that may see some records only */
@@ -41,7 +41,7 @@ struct lake_stats {
 /* 0 also when there is no engine; -errno when the manifest cannot be opened. */
 int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l);
 int lake_start(struct lake *l);
-/* Ends its threads. False: a query goes on for all that, and what it uses stays; the process can only end. NULL-safe. */
+/* Ends its threads and processes. False: a query's result is still on its way to a bucket, and what that uses stays; the process can only end. NULL-safe. */
 bool lake_free(struct lake **l);
 
 const char *lake_fault(const struct lake *l);	/* NULL: it works */

@@ -33,8 +33,6 @@ struct lake {
 	char fault[DUCK_WHY_MAX];
 	struct manifest *manifest;
 	char default_id[UUID_TEXT];
-	duckdb_database query_db;
-	duckdb_database scoped_db;		/* of keys that see some records only; NULL: there are none */
 
 	bool checked;				/* all segments are there; atomic */
 	bool retain_soon;			/* what may be removed has changed; atomic */
@@ -46,8 +44,10 @@ struct lake {
 	bool stopping;				/* written under it, read by some without: atomic */
 	struct query *queries;			/* that have not ended */
 	unsigned nqueries;
-	struct ready *ready;			/* connections that no query has now */
-	unsigned nready;
+	struct worker *idle;			/* processes that no query has now, young ones first */
+	unsigned nidle;
+	unsigned waiting[2];			/* queries, for a process; [1]: of keys that see some records only */
+	pthread_cond_t wanted;			/* one of them is; the watcher's */
 	uint64_t generation;			/* grows with every merge */
 	struct grave *graves;			/* the sealer's */
 	struct keepsake *keepsakes;		/* likewise */
@@ -96,6 +96,6 @@ bool retain_has_hold(struct lake *l, const struct event_store *e);
 
 /* ---- query.c */
 void *query_watch(void *arg);
-bool queries_end(struct lake *l);		/* interrupts all and waits; false: some go on all the same */
+bool queries_end(struct lake *l);		/* waits for all; false: some go on all the same */
 
 #endif

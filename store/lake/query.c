@@ -16,19 +16,15 @@
 
 #define INDEX_WAIT_NS (60 * NS_PER_SEC)
 #define WATCH_MS 50
-#define STUCK_NS (10 * NS_PER_SEC)	/* the engine does not stop within a row: a query that goes on for so long is given up */
-#define END_SECONDS 5			/* likewise when the store ends */
+#define END_SECONDS 5			/* when the store ends; a result may still be on its way to a bucket */
 
 static void query_free(struct query *q)
 {
 	if (!q)
 		return;
-	if (q->prepared)
-		duck.destroy_prepare(&q->prepared);
+	worker_give(q, !q->owes);
 	for (unsigned i = 0; i < q->ntables; i++)
-		scan_unref(q->tables[i].scan);
-	/* what one key was shown never waits where another key asks */
-	ready_give(q->lake, q->ready, q->row.status == QUERY_FINISHED && !caller_is_scoped(q->caller));
+		scan_free(q->tables[i].scan);
 	for (unsigned i = 0; i < q->nparams; i++)
 		free(q->params[i]);
 	free(q->params);
@@ -62,12 +58,17 @@ static void query_unref(struct query *q)
 
 /* ---- running one */
 
+bool query_is_to_end(const struct query *q)
+{
+	return q->cancelled || q->late || q->lake->stopping;
+}
+
 bool query_ended(struct query *q)
 {
 	bool end;
 
 	pthread_mutex_lock(&q->lake->lock);
-	end = q->cancelled || q->late || q->lake->stopping;
+	end = query_is_to_end(q);
 	pthread_mutex_unlock(&q->lake->lock);
 	return end;
 }
@@ -102,26 +103,15 @@ static int fill_tables(struct query *q)
 	return r;
 }
 
-static int execute(struct query *q)
+int query_send(struct query *q, enum wire_type type, const struct buf *body)
 {
-	duckdb_pending_result pending = NULL;
-	duckdb_result result;
-	int r = 0;
+	q->owes = true;
+	return wire_send(q->worker->fd, type, body);
+}
 
-	if (duck.pending_prepared_streaming(q->prepared, &pending) != DuckDBSuccess) {
-		sandbox_message(duck.pending_error(pending), q->error);
-		r = -EIO;
-	} else {
-		if (duck.execute_pending(pending, &result) != DuckDBSuccess) {
-			sandbox_message(duck.result_error(&result), q->error);
-			r = -EIO;
-		} else {
-			r = query_write_result(q, result);
-		}
-		duck.destroy_result(&result);
-	}
-	duck.destroy_pending(&pending);
-	return r;
+int query_receive(struct query *q, enum wire_type *ret_type, struct buf *body)
+{
+	return wire_receive(q->worker->fd, WIRE_MAX, ret_type, body);
 }
 
 static enum query_status outcome(struct query *q, int r)
@@ -135,9 +125,11 @@ static enum query_status outcome(struct query *q, int r)
 		s = QUERY_TIMED_OUT;
 	else if (q->lake->stopping)
 		s = QUERY_FAILED;
+	if (q->outgrown && s == QUERY_FAILED)
+		snprintf(q->error, sizeof(q->error), "The query needs more memory than queries may have.");
 	pthread_mutex_unlock(&q->lake->lock);
 	if (s == QUERY_FAILED && !*q->error)
-		snprintf(q->error, sizeof(q->error), "The store could not run the query.");
+		snprintf(q->error, sizeof(q->error), "%s", r == -EPIPE ? "The engine failed while it ran the query." : "The store could not run the query.");
 	return s;
 }
 
@@ -153,17 +145,6 @@ static void end_query(struct query *q, int r)
 	manifest_query_put(q->lake->manifest, &q->row, q->statement, q->error);
 }
 
-/* It was being bound for so long. */
-static bool said_to_have_ended(struct query *q)
-{
-	bool stuck;
-
-	pthread_mutex_lock(&q->lake->lock);
-	stuck = q->stuck;
-	pthread_mutex_unlock(&q->lake->lock);
-	return stuck;
-}
-
 /* Checks and binds it, and tells whoever waits; false: it is refused. */
 static bool made(struct query *q)
 {
@@ -173,7 +154,7 @@ static bool made(struct query *q)
 
 	if (!f)
 		q->row.status = QUERY_RUNNING;
-	if (!f && !said_to_have_ended(q) && manifest_query_put(q->lake->manifest, &q->row, q->statement, "") < 0)
+	if (!f && manifest_query_put(q->lake->manifest, &q->row, q->statement, "") < 0)
 		f = QUERY_BROKEN;
 	if (!f && q->save_uri && manifest_saved_put(q->lake->manifest, q->row.id, q->save_uri, "PENDING") < 0)
 		f = QUERY_BROKEN;
@@ -212,7 +193,8 @@ static void *run(void *arg)
 		if (!r)
 			r = fill_tables(q);
 		if (!r)
-			r = execute(q);
+			r = query_run(q);
+		worker_give(q, !q->owes);
 		end_query(q, r);
 		if (q->save_uri)
 			save(q);
@@ -382,6 +364,14 @@ uint64_t query_oldest(struct lake *l)
 	return oldest;
 }
 
+/* Locked. Who waits for a process, or for what it answers, is woken. */
+static void end_one(struct query *q)
+{
+	if (q->worker)
+		worker_kill(q->worker);
+	pthread_cond_broadcast(&q->lake->changed);
+}
+
 int query_cancel(struct lake *l, const char *id)
 {
 	struct query *q;
@@ -391,77 +381,46 @@ int query_cancel(struct lake *l, const char *id)
 		;
 	if (q) {
 		q->cancelled = true;
-		if (q->c)
-			duck.interrupt(q->c);
+		end_one(q);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return q ? 0 : -ENOENT;
 }
 
-/* Again and again: an interruption that comes before the engine has begun is lost. */
-static void interrupt_late(struct lake *l)
+/* Locked. */
+static void end_late(struct lake *l)
 {
 	uint64_t now = clock_boot();
 
 	for (struct query *q = l->queries; q; q = q->next) {
 		q->late |= !q->cancelled && now > q->deadline;
-		if ((q->late || q->cancelled || l->stopping) && q->c) {
-			q->asked = q->asked ? q->asked : now;
-			duck.interrupt(q->c);
-		}
+		if (query_is_to_end(q))
+			end_one(q);
 	}
 }
 
-/* Locked. */
-static struct query *find_stuck(struct lake *l)
+static void pause_watching(struct lake *l)
 {
-	uint64_t now = clock_boot();
+	struct timespec until;
 
-	for (struct query *q = l->queries; q; q = q->next)
-		if ((q->late || q->cancelled) && (q->made ? !q->fault : q->adopted) && !q->stuck && q->refs && q->asked && now - q->asked > STUCK_NS) {
-			q->stuck = true;
-			q->refs++;
-			return q;
-		}
-	return NULL;
-}
-
-/* Who asks is told how it ended; it keeps its place among those that run until it has. */
-static void say_stuck(struct lake *l)
-{
-	struct query_row row;
-	struct query *q;
-
-	for (;;) {
-		pthread_mutex_lock(&l->lock);
-		q = find_stuck(l);
-		pthread_mutex_unlock(&l->lock);
-		if (!q)
-			return;
-		row = q->row;
-		row.finished = clock_wall();
-		row.status = q->cancelled ? QUERY_CANCELLED : QUERY_TIMED_OUT;
-		row.rows = row.result_bytes = 0;
-		log_warnx("query %s does not end when it is told to; it counts as one that runs until it does", row.id);
-		manifest_query_put(l->manifest, &row, q->statement, q->cancelled ? "" : "The query ran longer than queries may.");
-		query_unref(q);
-	}
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += WATCH_MS * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&l->wanted, &l->lock, &until);
 }
 
 void *query_watch(void *arg)
 {
 	struct lake *l = arg;
-	const struct timespec pause = { .tv_nsec = WATCH_MS * 1000000 };
-	bool end;
 
-	do {
-		nanosleep(&pause, NULL);
-		pthread_mutex_lock(&l->lock);
-		interrupt_late(l);
-		end = l->stopping && !l->nqueries;
-		pthread_mutex_unlock(&l->lock);
-		say_stuck(l);
-	} while (!end);
+	pthread_mutex_lock(&l->lock);
+	while (!l->stopping || l->nqueries) {
+		end_late(l);
+		workers_look_after(l);
+		pause_watching(l);
+	}
+	pthread_mutex_unlock(&l->lock);
 	return NULL;
 }
 

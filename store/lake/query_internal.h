@@ -4,10 +4,10 @@
 #define HOSTTRAIL_STORE_LAKE_QUERY_INTERNAL_H
 
 #include "query.h"
-#include "ready.h"
 #include "sandbox.h"
 #include "save.h"
 #include "store/caller.h"
+#include "worker.h"
 
 struct table {
 	struct scan *scan;
@@ -23,9 +23,8 @@ struct query {
 	unsigned nparams;
 	char *save_uri;			/* NULL: the result is not saved */
 	struct save_place save;
-	struct ready *ready;
-	duckdb_connection c;		/* the same, for whoever interrupts it */
-	duckdb_prepared_statement prepared;
+	struct worker *worker;		/* changed under the lock of the lake: it is ended from outside */
+	bool owes;			/* it has not answered yet */
 	struct table tables[SANDBOX_TABLES_MAX];
 	unsigned ntables;
 	struct time_bound times;	/* of the events that the statement can want */
@@ -33,8 +32,7 @@ struct query {
 	uint64_t generation;		/* of merges, when it took its segments */
 	uint64_t deadline;		/* boot-time ns */
 	bool cancelled, late;		/* lock of the lake, down to adopted */
-	uint64_t asked;			/* boot-time ns: when it was first interrupted; 0: not yet */
-	bool stuck;			/* and went on for all that: it is said to have ended */
+	bool outgrown;			/* ended for its memory */
 	bool made;			/* checked and bound, or refused: fault, why */
 	bool adopted;			/* whoever asked has its id before that, or is gone */
 	enum query_fault fault;
@@ -46,18 +44,22 @@ struct query {
 };
 
 bool query_ended(struct query *q);	/* it is to end: cancelled, late, or the lake stops */
+bool query_is_to_end(const struct query *q);	/* the same, under the lock of the lake */
+/* To its process, and back; -EPIPE: that is gone. */
+int query_send(struct query *q, enum wire_type type, const struct buf *body);
+int query_receive(struct query *q, enum wire_type *ret_type, struct buf *body);
 
 /* ---- query_make.c */
 
-/* Finds its tables, checks and binds its statement; why: for whoever asked. */
+/* Has its statement checked, finds its tables, has it bound; why: for whoever asked. */
 enum query_fault query_make(struct query *q, char why[DUCK_WHY_MAX]);
 /* So much of its tables was looked at. */
 void query_scanned(struct query *q, uint64_t records, uint64_t bytes);
 
 /* ---- query_result.c */
 
-/* Counts into the row as it writes; -E2BIG: too many rows or bytes. On an error q->error may say it. */
-int query_write_result(struct query *q, duckdb_result result);
+/* Runs what is bound. Counts into the row as it writes; -E2BIG: too many rows or bytes. On an error q->error may say it. */
+int query_run(struct query *q);
 void query_drop_result(struct lake *l, const char *id);
 
 #endif

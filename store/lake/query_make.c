@@ -49,15 +49,17 @@ static void add_segments(struct query *q, const struct segment *segments, size_t
 	buf_adds(sql, UNION);
 }
 
-/* The view that the statement's table name finds. */
-static int show_view(struct query *q, struct ready_view *v, const struct event_store *e, struct scan *scan, char why[DUCK_WHY_MAX])
+/* What the statement's table name finds. */
+static int add_view(struct query *q, const char *name, const struct event_store *e, struct buf *body)
 {
 	int64_t before = retain_has_hold(q->lake, e) ? 0 : retain_before(q->lake, e);
 	_cleanup_free_ struct segment *segments = NULL;
 	_cleanup_buf_ struct buf sql = { 0 };
 	bool scoped = caller_is_scoped(q->caller);
+	unsigned table = q->ntables - 1;
+	struct scan *scan = q->tables[table].scan;
 	size_t n, start;
-	int r = manifest_segments(q->lake->manifest, e->id, &segments, &n, &q->tables[q->ntables - 1].from);
+	int r = manifest_segments(q->lake->manifest, e->id, &segments, &n, &q->tables[table].from);
 
 	if (r < 0)
 		return r;
@@ -66,24 +68,25 @@ static int show_view(struct query *q, struct ready_view *v, const struct event_s
 	start = sql.n;
 	add_segments(q, segments, n, scan->keep_from, false, &sql);
 	add_segments(q, segments, n, scan->keep_from, true, &sql);
-	if (sql.n > start && q->tables[q->ntables - 1].from >= q->upto) {
+	if (sql.n > start && q->tables[table].from >= q->upto) {
 		sql.n -= strlen(UNION);		/* all is sealed: the engine plans better over files alone */
 	} else {
 		buf_adds(&sql, "SELECT ");
 		schema_list(&sql);
-		buf_addf(&sql, " FROM hosttrail_scan(%llu)", (unsigned long long)scan->id);
+		buf_addf(&sql, " FROM hosttrail_scan(%u)", table);
 	}
 	if (scoped) {
 		buf_adds(&sql, ") WHERE ");
 		caller_sql(q->caller, &sql);
 	}
-	return sql.failed ? -ENOMEM : ready_show(q->ready, v, buf_text(&sql), why);
+	wire_add_str(body, name, strlen(name));
+	wire_add_str(body, sql.p, sql.n);
+	return sql.failed ? -ENOMEM : 0;
 }
 
-static enum query_fault add_table(struct query *q, const char *name, char why[DUCK_WHY_MAX])
+static enum query_fault add_table(struct query *q, const char *name, struct buf *body, char why[DUCK_WHY_MAX])
 {
 	const char *id = strcasecmp(name, "events") ? name : q->lake->default_id;
-	struct ready_view *v = ready_view(q->ready, name);
 	struct event_store e;
 	struct scan_span *spans;
 	unsigned nspans;
@@ -100,75 +103,104 @@ static enum query_fault add_table(struct query *q, const char *name, char why[DU
 	if (!r)
 		r = manifest_spans(q->lake->manifest, id, &spans, &nspans);
 	if (!r)
-		r = scan_new(q->lake->st, spans, nspans, v->scan, &q->tables[q->ntables].scan);
+		r = scan_new(q->lake->st, spans, nspans, &q->tables[q->ntables].scan);
 	if (!r) {
 		q->ntables++;
 		if (q->ntables == 1)
 			memcpy(q->row.store, e.id, sizeof(q->row.store));
-		r = show_view(q, v, &e, q->tables[q->ntables - 1].scan, why);
+		r = add_view(q, name, &e, body);
 	}
 	if (r < 0)
-		log_warnx("a query cannot be prepared: %s", *why ? why : strerror(-r));
+		log_warn(r, "a query cannot be prepared");
 	return r < 0 ? QUERY_BROKEN : QUERY_OK;
 }
 
-static enum query_fault prepare(struct query *q, const char *sql, char why[DUCK_WHY_MAX])
-{
-	idx_t wanted;
+/* ---- what its process says */
 
-	if (duck.prepare(q->c, sql, &q->prepared) != DuckDBSuccess) {
-		sandbox_message(duck.prepare_error(q->prepared), why);
-		return QUERY_BAD_STATEMENT;
-	}
-	if (duck.prepared_statement_type(q->prepared) != DUCKDB_STATEMENT_TYPE_SELECT) {
-		snprintf(why, DUCK_WHY_MAX, "one SELECT statement is allowed");
-		return QUERY_BAD_STATEMENT;
-	}
-	wanted = duck.nparams(q->prepared);
-	if (wanted != q->nparams) {
-		snprintf(why, DUCK_WHY_MAX, "the statement has %u parameters, %u were given", (unsigned)wanted, q->nparams);
-		return QUERY_BAD_STATEMENT;
-	}
-	for (unsigned i = 0; i < q->nparams; i++)
-		if (duck.bind_varchar(q->prepared, i + 1, q->params[i]) != DuckDBSuccess) {
-			snprintf(why, DUCK_WHY_MAX, "parameter %u cannot be bound", i + 1);
-			return QUERY_BAD_STATEMENT;
-		}
-	return QUERY_OK;
+/* It says nothing any more, or what nobody can read. */
+static enum query_fault lost(struct query *q, int r, char why[DUCK_WHY_MAX])
+{
+	bool outgrown, stopping;
+
+	pthread_mutex_lock(&q->lake->lock);
+	outgrown = q->outgrown;
+	stopping = q->lake->stopping;
+	pthread_mutex_unlock(&q->lake->lock);
+	if (r == -ENOMEM || (stopping && !outgrown))
+		return QUERY_BROKEN;
+	snprintf(why, DUCK_WHY_MAX, "%s",
+		 outgrown ? "the statement needs more memory than queries may have" :
+		 query_ended(q) ? "the statement takes longer than queries may" : "the engine failed over the statement");
+	return QUERY_BAD_STATEMENT;
 }
 
-static bool connect_query(struct query *q)
+/* Asks, and is answered as it should be, or refused. */
+static enum query_fault ask(struct query *q, enum wire_type type, const struct buf *question, enum wire_type expected, struct buf *answer,
+			    char why[DUCK_WHY_MAX])
 {
-	if (caller_is_scoped(q->caller) && !q->lake->scoped_db)
-		return false;
-	if (ready_take(q->lake, caller_is_scoped(q->caller) ? q->lake->scoped_db : q->lake->query_db, &q->ready) < 0)
-		return false;
-	pthread_mutex_lock(&q->lake->lock);
-	q->c = q->ready->c;
-	pthread_mutex_unlock(&q->lake->lock);
-	return true;
+	enum wire_type got = 0;
+	bool ours = false;
+	int r = query_send(q, type, question);
+
+	if (!r)
+		r = query_receive(q, &got, answer);
+	if (!r && got == WIRE_REFUSED)
+		r = wire_refused(answer, &ours, why);
+	else if (!r && got != expected)
+		r = -EBADMSG;
+	if (r < 0)
+		return lost(q, r, why);
+	q->owes = false;
+	if (got == expected)
+		return QUERY_OK;
+	if (ours)
+		log_warnx("a query cannot be prepared: %s", *why ? why : "out of memory");
+	return ours ? QUERY_BROKEN : QUERY_BAD_STATEMENT;
+}
+
+static enum query_fault check(struct query *q, struct sandbox_tables *ret_t, char why[DUCK_WHY_MAX])
+{
+	_cleanup_buf_ struct buf sql = { 0 }, question = { 0 }, answer = { 0 };
+	enum query_fault f;
+	int r = sandbox_rewrite(q->statement, strlen(q->statement), &sql, why);
+
+	if (r < 0)
+		return r == -EINVAL ? QUERY_BAD_STATEMENT : QUERY_BROKEN;
+	wire_add_str(&question, sql.p, sql.n);
+	f = ask(q, WIRE_CHECK, &question, WIRE_TABLES, &answer, why);
+	if (f)
+		return f;
+	r = wire_tables(&answer, ret_t);
+	if (r < 0) {
+		q->owes = true;		/* it does not speak as it should: nobody else gets it */
+		return lost(q, r, why);
+	}
+	if (ret_t->n)
+		return QUERY_OK;
+	snprintf(why, DUCK_WHY_MAX, "the statement names no event data store");
+	return QUERY_BAD_STATEMENT;
 }
 
 enum query_fault query_make(struct query *q, char why[DUCK_WHY_MAX])
 {
-	_cleanup_buf_ struct buf sql = { 0 };
+	_cleanup_buf_ struct buf question = { 0 }, answer = { 0 };
 	struct sandbox_tables tables;
-	enum query_fault f = QUERY_OK;
-	int r;
+	enum query_fault f;
+	int r = worker_take(q);
 
-	if (!connect_query(q))
-		return QUERY_BROKEN;
-	r = sandbox_rewrite(q->statement, strlen(q->statement), &sql, why);
-	if (!r)
-		r = sandbox_check(q->c, buf_text(&sql), sql.n, &tables, why);
 	if (r < 0)
-		return r == -EINVAL || r == -EIO ? QUERY_BAD_STATEMENT : QUERY_BROKEN;
-	if (!tables.n) {
-		snprintf(why, DUCK_WHY_MAX, "the statement names no event data store");
-		return QUERY_BAD_STATEMENT;
-	}
+		return r == -ECANCELED ? lost(q, r, why) : QUERY_BROKEN;
+	f = check(q, &tables, why);
+	if (f)
+		return f;
 	q->times = tables.times;
+	wire_add_u32(&question, tables.n);
 	for (unsigned i = 0; i < tables.n && !f; i++)
-		f = add_table(q, tables.v[i], why);
-	return f ? f : prepare(q, buf_text(&sql), why);
+		f = add_table(q, tables.v[i], &question, why);
+	if (f)
+		return f;
+	wire_add_u32(&question, q->nparams);
+	for (unsigned i = 0; i < q->nparams; i++)
+		wire_add_str(&question, q->params[i], strlen(q->params[i]));
+	return ask(q, WIRE_BIND, &question, WIRE_BOUND, &answer, why);
 }

@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/json.h"
 #include "query_internal.h"
-#include "values.h"
 
 #define RESULT_BYTES_MAX (1ull << 30)
 #define WRITE_BYTES (256u << 10)
@@ -25,10 +25,8 @@ static void result_path(struct lake *l, const char *id, char ret[4096])
 struct rows {
 	struct query *q;
 	FILE *file;
-	struct buf out, value;
-	idx_t ncolumns;
-	duckdb_logical_type *types;
-	const char **names;
+	struct buf out, names;		/* names: each with its NUL */
+	unsigned ncolumns;		/* 0: not known yet */
 };
 
 static int write_out(struct rows *w)
@@ -47,81 +45,133 @@ static int write_out(struct rows *w)
 	return 0;
 }
 
-static int write_row(struct rows *w, duckdb_data_chunk chunk, idx_t i)
+static int write_row(struct rows *w, struct wire *in)
 {
+	const char *name = (const char *)w->names.p;
 	struct json j = { .out = &w->out };
-	bool null;
-	int r = 0;
 
 	json_open(&j, NULL, '[');
-	for (idx_t c = 0; c < w->ncolumns && !r; c++) {
-		buf_reset(&w->value);
-		r = value_text(duck.data_chunk_get_vector(chunk, c), w->types[c], i, &w->value, &null);
+	for (unsigned c = 0; c < w->ncolumns && !in->bad; c++, name += strlen(name) + 1) {
+		struct str value = wire_value(in);
+
 		json_open(&j, NULL, '{');
-		if (null)
-			json_null(&j, w->names[c]);
+		if (!value.p)
+			json_null(&j, name);
 		else
-			json_text_again(&j, w->names[c], w->value.p, w->value.n);
+			json_text_again(&j, name, value.p, value.n);
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');
 	buf_addc(&w->out, '\n');
 	w->q->row.rows++;
-	if (r == -ENOTSUP)
-		snprintf(w->q->error, sizeof(w->q->error), "A column has a type that cannot be shown: cast it.");
-	return r ? r : w->out.n > WRITE_BYTES ? write_out(w) : 0;
+	return in->bad ? -EBADMSG : w->out.n > WRITE_BYTES ? write_out(w) : 0;
 }
 
-static int write_chunks(struct rows *w, duckdb_result result)
+/* ---- what the query's process says */
+
+static int on_columns(struct rows *w, const struct buf *body)
 {
-	duckdb_data_chunk chunk;
-	const char *error;
-	int r = 0;
-
-	while (!r && (chunk = duck.fetch_chunk(result))) {
-		idx_t n = duck.data_chunk_get_size(chunk);
-
-		for (idx_t i = 0; i < n && !r; i++)
-			r = write_row(w, chunk, i);
-		duck.destroy_data_chunk(&chunk);
-		if (!r && (!n || query_ended(w->q)))
-			break;
-	}
-	error = duck.result_error(&result);
-	if (!r && error && *error) {
-		sandbox_message(error, w->q->error);
-		r = -EIO;
-	}
-	return r ? r : write_out(w);
+	return w->ncolumns ? -EBADMSG : wire_columns(body, &w->names, &w->ncolumns);
 }
 
-int query_write_result(struct query *q, duckdb_result result)
+static int on_rows(struct rows *w, const struct buf *body)
 {
-	struct rows w = { .q = q, .ncolumns = duck.column_count(&result) };
+	struct wire in = wire_of(body);
+	uint32_t n = wire_u32(&in);
+	int r = w->ncolumns ? 0 : -EBADMSG;
+
+	for (uint32_t i = 0; i < n && !r; i++)
+		r = write_row(w, &in);
+	return r ? r : in.n ? -EBADMSG : 0;
+}
+
+static int on_ask(struct rows *w, const struct buf *body)
+{
+	_cleanup_buf_ struct buf frame = { 0 };
+	struct wire_ask a;
+	int r = wire_ask(body, &a);
+
+	if (!r && a.table >= w->q->ntables)
+		r = -EBADMSG;
+	if (!r)
+		r = scan_serve(w->q->tables[a.table].scan, a.frame, a.text, &frame);
+	return r ? r : query_send(w->q, WIRE_FRAME, &frame);
+}
+
+static int on_done(struct rows *w, const struct buf *body)
+{
+	w->q->owes = false;
+	return w->ncolumns ? 1 : -EBADMSG;
+}
+
+static int on_failed(struct rows *w, const struct buf *body)
+{
+	wire_text(body, w->q->error);
+	w->q->owes = false;
+	return -EIO;
+}
+
+/* 1: that was all. */
+static int on_message(struct rows *w, enum wire_type type, const struct buf *body)
+{
+	static const struct {
+		enum wire_type type;
+		int (*fn)(struct rows *w, const struct buf *body);
+	} table[] = {
+		{ WIRE_ASK, on_ask },
+		{ WIRE_COLUMNS, on_columns },
+		{ WIRE_ROWS, on_rows },
+		{ WIRE_DONE, on_done },
+		{ WIRE_FAILED, on_failed },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].type == type)
+			return table[i].fn(w, body);
+	return -EBADMSG;
+}
+
+static int take_rows(struct rows *w)
+{
+	_cleanup_buf_ struct buf body = { 0 };
+	enum wire_type type;
+	int r;
+
+	do {
+		r = query_receive(w->q, &type, &body);
+		if (!r)
+			r = on_message(w, type, &body);
+	} while (!r);
+	return r < 0 ? r : write_out(w);
+}
+
+static int begin(struct query *q)
+{
+	_cleanup_buf_ struct buf body = { 0 };
+
+	wire_add_u32(&body, q->ntables);
+	for (unsigned i = 0; i < q->ntables; i++)
+		wire_add_u64(&body, q->tables[i].scan->nframes);
+	return query_send(q, WIRE_RUN, &body);
+}
+
+int query_run(struct query *q)
+{
+	struct rows w = { .q = q };
 	char path[4096];
 	int r = 0;
 
 	result_path(q->lake, q->row.id, path);
-	w.types = calloc(w.ncolumns, sizeof(*w.types));
-	w.names = calloc(w.ncolumns, sizeof(*w.names));
 	w.file = fopen(path, "we");
-	if (!w.types || !w.names || !w.file)
-		r = w.file ? -ENOMEM : -errno;
-	for (idx_t c = 0; c < w.ncolumns && !r; c++) {
-		w.types[c] = duck.column_logical_type(&result, c);
-		w.names[c] = duck.column_name(&result, c);
-	}
+	if (!w.file)
+		return -errno;
+	r = begin(q);
 	if (!r)
-		r = write_chunks(&w, result);
-	if (w.file && fclose(w.file) && !r)
+		r = take_rows(&w);
+	if (fclose(w.file) && !r)
 		r = -errno;
-	for (idx_t c = 0; w.types && c < w.ncolumns; c++)
-		if (w.types[c])
-			duck.destroy_logical_type(&w.types[c]);
-	free(w.types);
-	free(w.names);
 	buf_free(&w.out);
-	buf_free(&w.value);
+	buf_free(&w.names);
 	return r;
 }
 

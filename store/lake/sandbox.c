@@ -10,8 +10,8 @@
 #include <json-c/json.h>
 
 #include "lib/cleanup.h"
-#include "scan.h"
 #include "store/members.h"
+#include "tail.h"
 
 #define DEPTH_MAX 600
 #define SIZE_MAX_EXPANDED 40000	/* nodes, with those that macros make of them: nobody can interrupt the engine while it makes them */
@@ -25,7 +25,7 @@
 static const char plain_plans[] = "SET GLOBAL disabled_optimizers = 'filter_pullup,filter_pushdown,cte_filter_pusher,join_filter_pushdown,"
 				  "statistics_propagation,join_order,build_side_probe_side,late_materialization,common_subexpressions'";
 
-int sandbox_make(duckdb_database db, const char *dir, bool apart, char why[DUCK_WHY_MAX])
+int sandbox_make(duckdb_database db, struct tail *tail, const char *dir, bool apart, char why[DUCK_WHY_MAX])
 {
 	static const char *const locks[] = { "SET enable_external_access = false", "SET lock_configuration = true" };
 	duckdb_connection c = NULL;
@@ -33,7 +33,7 @@ int sandbox_make(duckdb_database db, const char *dir, bool apart, char why[DUCK_
 	int r = duck.connect(db, &c) == DuckDBSuccess ? 0 : -ENOMEM;
 
 	if (!r)
-		r = scan_register(c, why);
+		r = tail_register(tail, c, why);
 	for (unsigned i = 0; !r && sandbox_macros[i]; i++)
 		r = duck_run(c, sandbox_macros[i], NULL, why);
 	/* as Trino: 1 / 2 is 0; times are UTC */
@@ -100,6 +100,11 @@ static bool is_uuid(const char *s)
 		if (i == 8 || i == 13 || i == 18 || i == 23 ? s[i] != '-' : !isxdigit((unsigned char)s[i]))
 			return false;
 	return true;
+}
+
+bool sandbox_is_store(const char *name, size_t n)
+{
+	return (n == 36 && is_uuid(name)) || (n == strlen("events") && !strncasecmp(name, "events", n));
 }
 
 /* Is it the name of some WITH of this statement? */

@@ -19,21 +19,26 @@
 #define SANDBOX_TABLES_MAX 16
 #define SANDBOX_NAME_MAX 128
 
+struct tail;
+
 struct sandbox_tables {
 	char v[SANDBOX_TABLES_MAX][SANDBOX_NAME_MAX];
 	unsigned n;
 	struct time_bound times;	/* of the events that it can want */
 };
 
-/* Functions, macros, and the walls, in a fresh database. apart: a view's own conditions are applied before anything else of a statement sees
+/* Functions, macros, what is not sealed, and the walls, in a fresh database. apart: a view's own conditions are applied before anything else of a statement sees
  * a row; else the engine may apply a stranger's first, whose failure then tells of rows that are not his. */
-int sandbox_make(duckdb_database db, const char *dir, bool apart, char why[DUCK_WHY_MAX]);
+int sandbox_make(duckdb_database db, struct tail *tail, const char *dir, bool apart, char why[DUCK_WHY_MAX]);
 
 /* CloudTrail Lake's spelling into the engine's: event data stores' ids, which stand unquoted, and comparisons of text with
  * true and false. -EINVAL and why: not to be read as SQL at all. */
 int sandbox_rewrite(const char *text, size_t n, struct buf *out, char why[DUCK_WHY_MAX]);
 /* Is this (rewritten) text one SELECT that may be run, and over which tables? 0, -EINVAL and why, -ENOMEM, -EIO. */
 int sandbox_check(duckdb_connection c, const char *sql, size_t n, struct sandbox_tables *ret_t, char why[DUCK_WHY_MAX]);
+
+/* What can stand for an event data store in a statement: "events", or an id. */
+bool sandbox_is_store(const char *name, size_t n);
 
 /* The first line of an engine's message, without the parts that speak of our making. */
 void sandbox_message(const char *error, char ret[DUCK_WHY_MAX]);

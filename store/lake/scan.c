@@ -2,23 +2,16 @@
 #include "scan.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fill.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "proto/recordselect.h"
 #include "store/follow.h"
 #include "store/tailer.h"
-
-/* ---- all scans, by id */
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct scan *scans;
-static uint64_t last_id;
+#include "wire.h"
 
 void scan_spans_free(struct scan_span *spans, unsigned n)
 {
@@ -27,17 +20,7 @@ void scan_spans_free(struct scan_span *spans, unsigned n)
 	free(spans);
 }
 
-uint64_t scan_number(void)
-{
-	uint64_t n;
-
-	pthread_mutex_lock(&lock);
-	n = ++last_id;
-	pthread_mutex_unlock(&lock);
-	return n;
-}
-
-int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, uint64_t id, struct scan **ret_s)
+int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, struct scan **ret_s)
 {
 	struct scan *s = calloc(1, sizeof(*s));
 
@@ -46,57 +29,20 @@ int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, uint64_
 		return -ENOMEM;
 	}
 	s->st = st;
-	s->refs = 1;
 	s->spans = spans;
 	s->nspans = nspans;
-	s->id = id;
-	pthread_mutex_lock(&lock);
-	s->next = scans;
-	scans = s;
-	pthread_mutex_unlock(&lock);
 	*ret_s = s;
 	return 0;
 }
 
-static struct scan *scan_ref(struct scan *s)
+void scan_free(struct scan *s)
 {
-	__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
-	return s;
-}
-
-void scan_unref(struct scan *s)
-{
-	bool last;
-
 	if (!s)
-		return;
-	pthread_mutex_lock(&lock);
-	last = __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0;
-	for (struct scan **p = &scans; last && *p; p = &(*p)->next)
-		if (*p == s) {
-			*p = s->next;
-			break;
-		}
-	pthread_mutex_unlock(&lock);
-	if (!last)
 		return;
 	scan_spans_free(s->spans, s->nspans);
 	free(s->frames);
 	free(s->order);
 	free(s);
-}
-
-static struct scan *scan_find(uint64_t id)
-{
-	struct scan *s;
-
-	pthread_mutex_lock(&lock);
-	for (s = scans; s && s->id != id; s = s->next)
-		;
-	if (s)
-		scan_ref(s);
-	pthread_mutex_unlock(&lock);
-	return s;
 }
 
 /* ---- which frames */
@@ -154,21 +100,12 @@ int scan_fill(struct scan *s, journal_pos from, journal_pos to, uint64_t max, bo
 
 /* ---- rows */
 
-struct shared {
-	struct scan *s;
-	size_t next;			/* frame; atomic */
-	uint64_t ncolumns;
-	bool json;			/* some column is made from it */
-	unsigned columns[];
-};
-
 struct local {
 	struct decoded_cache *cache;
 	struct decoded *d;
 	unsigned record;
 	uint32_t frame;			/* d's, in scan_each() */
 	struct buf json, text;
-	struct fill fill;
 };
 
 static bool is_selected(struct scan *s, struct local *l)
@@ -208,29 +145,6 @@ static int is_row(struct scan *s, struct local *l)
 	return r < 0 ? r : !r;
 }
 
-/* 0: a row, 1: this record is none, -ENOMEM. */
-static int one_row(struct shared *h, struct local *l, duckdb_data_chunk out, uint64_t row)
-{
-	struct fill_row *x = &l->fill.row;
-	int r = 0;
-
-	if (h->json) {
-		buf_reset(&l->json);
-		r = reader_json(l->d->reader, l->record, &l->json);
-		if (r < 0)
-			return r == -ENOMEM ? r : 1;
-		x->json = (struct piece){ (const char *)l->json.p, l->json.n };
-		walk_record(x->json.p, x->json.n, x->slots);
-	}
-	x->received = l->d->received;
-	x->position = (int64_t)l->d->pos;
-	x->number = l->record;
-	for (uint64_t c = 0; c < h->ncolumns && !r; c++)
-		if (h->columns[c] < lake_ncolumns)
-			r = fill_column(&l->fill, h->columns[c], duck.data_chunk_get_vector(out, c), row);
-	return r;
-}
-
 /* 1: here it is; 0: what cannot be read is evidence that is set aside, as everywhere. */
 static int get_frame(struct scan *s, struct local *l, size_t i)
 {
@@ -246,48 +160,63 @@ static int get_frame(struct scan *s, struct local *l, size_t i)
 	return 0;
 }
 
-/* 1: there is one, 0: no more. */
-static int next_frame(struct shared *h, struct local *l)
+/* 1: it is added, 0: this record is none, -ENOMEM. */
+static int add_row(struct local *l, bool text, struct buf *out)
 {
-	size_t i;
 	int r = 0;
 
-	while (!r) {
-		i = __atomic_fetch_add(&h->next, 1, __ATOMIC_RELAXED);
-		if (i >= h->s->nframes)
-			return 0;
-		r = get_frame(h->s, l, i);
-	}
-	l->record = 0;
-	return r;
+	buf_reset(&l->json);
+	if (text)
+		r = reader_json(l->d->reader, l->record, &l->json);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	wire_add_u32(out, l->record);
+	wire_add_str(out, l->json.p, l->json.n);
+	return out->failed ? -ENOMEM : 1;
 }
 
-static int rows(struct shared *h, struct local *l, duckdb_data_chunk out, uint64_t *ret_n)
+static int add_rows(struct scan *s, struct local *l, bool text, struct buf *out, uint32_t *ret_n)
 {
-	uint64_t room = duck.vector_size(), n = 0;
 	int r = 0;
 
-	while (n < room && r >= 0) {
-		if (!l->d) {
-			r = next_frame(h, l);
-			if (r <= 0)
-				break;
-		}
-		decoded_lock(l->d);
-		for (r = 0; n < room && l->record < l->d->records && r >= 0; l->record++) {
-			r = is_row(h->s, l);
-			if (r <= 0)
-				continue;
-			r = one_row(h, l, out, n);
-			n += r == 0;
-		}
-		decoded_unlock(l->d);
-		if (r >= 0 && l->record == l->d->records) {
-			decoded_release(l->cache, TAKE_PTR(l->d));
-		}
+	*ret_n = 0;
+	decoded_lock(l->d);
+	for (l->record = 0; l->record < l->d->records && r >= 0; l->record++) {
+		r = is_row(s, l);
+		if (r > 0)
+			r = add_row(l, text, out);
+		*ret_n += r > 0;
 	}
-	*ret_n = n;
+	decoded_unlock(l->d);
 	return r < 0 ? r : 0;
+}
+
+int scan_serve(struct scan *s, uint64_t frame, bool text, struct buf *out)
+{
+	struct local l = { .cache = s->st->decoded };
+	size_t start = out->n, behind;
+	uint32_t n = 0;
+	int r = frame < s->nframes ? get_frame(s, &l, frame) : -EINVAL;
+
+	wire_add_u32(out, 0);
+	wire_add_u64(out, r > 0 ? (uint64_t)l.d->received : 0);
+	wire_add_u64(out, r > 0 ? (uint64_t)l.d->pos : 0);
+	wire_add_u32(out, 0);
+	behind = out->n;
+	if (r > 0) {
+		r = add_rows(s, &l, text, out, &n);
+		decoded_release(l.cache, l.d);
+	}
+	buf_free(&l.json);
+	buf_free(&l.text);
+	if (out->failed)
+		return -ENOMEM;
+	if (r < 0)
+		out->n = behind;	/* rows that are not all there are none */
+	else
+		memcpy(out->p + behind - sizeof(n), &n, sizeof(n));
+	memcpy(out->p + start, &r, sizeof(r));
+	return 0;
 }
 
 /* ---- rows in the order of time */
@@ -414,77 +343,7 @@ int scan_sort(struct scan *s)
 	return 0;
 }
 
-/* ---- the engine's callbacks */
-
-static void drop_scan(void *p)
-{
-	scan_unref(p);
-}
-
-static void drop_local(void *p)
-{
-	struct local *l = p;
-
-	if (l->d)
-		decoded_release(l->cache, l->d);
-	buf_free(&l->json);
-	buf_free(&l->text);
-	fill_free(&l->fill);
-	free(l);
-}
-
-static void on_bind(duckdb_bind_info info)
-{
-	duckdb_value v = duck.bind_get_parameter(info, 0);
-	struct scan *s = scan_find((uint64_t)duck.get_int64(v));
-
-	duck.destroy_value(&v);
-	if (!s) {
-		duck.bind_set_error(info, "there is no such scan");
-		return;
-	}
-	duck.bind_set_bind_data(info, s, drop_scan);
-	for (unsigned i = 0; i < lake_ncolumns; i++) {
-		duckdb_logical_type t = schema_type(&lake_columns[i]);
-
-		duck.bind_add_result_column(info, lake_columns[i].name, t);
-		duck.destroy_logical_type(&t);
-	}
-}
-
-static void on_init(duckdb_init_info info)
-{
-	uint64_t n = duck.init_get_column_count(info);
-	struct shared *h = calloc(1, sizeof(*h) + n * sizeof(h->columns[0]));
-
-	if (!h) {
-		duck.init_set_error(info, "out of memory");
-		return;
-	}
-	h->s = duck.init_get_bind_data(info);
-	h->ncolumns = n;
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t c = duck.init_get_column_index(info, i);
-
-		h->columns[i] = c < lake_ncolumns ? (unsigned)c : lake_ncolumns;
-		h->json |= c < lake_ncolumns && fill_needs_json((unsigned)c);
-	}
-	duck.init_set_init_data(info, h, free);
-	duck.init_set_max_threads(info, h->s->nframes < 64 ? h->s->nframes + 1 : 64);
-}
-
-static void on_local_init(duckdb_init_info info)
-{
-	struct local *l = calloc(1, sizeof(*l));
-	const struct scan *s = duck.init_get_bind_data(info);
-
-	if (!l) {
-		duck.init_set_error(info, "out of memory");
-		return;
-	}
-	l->cache = s->st->decoded;
-	duck.init_set_init_data(info, l, drop_local);
-}
+/* ---- errors */
 
 const char *scan_why(int r)
 {
@@ -499,38 +358,4 @@ const char *scan_why(int r)
 	default:
 		return "a frame of the journal cannot be read";
 	}
-}
-
-static void on_rows(duckdb_function_info info, duckdb_data_chunk out)
-{
-	struct shared *h = duck.function_get_init_data(info);
-	struct local *l = duck.function_get_local_init_data(info);
-	uint64_t n = 0;
-	int r = rows(h, l, out, &n);
-
-	if (r < 0)
-		duck.function_set_error(info, scan_why(r));
-	duck.data_chunk_set_size(out, n);
-}
-
-int scan_register(duckdb_connection c, char why[DUCK_WHY_MAX])
-{
-	duckdb_table_function f = duck.create_table_function();
-	duckdb_logical_type number = duck.create_logical_type(DUCKDB_TYPE_BIGINT);
-	int r = 0;
-
-	duck.table_function_set_name(f, "hosttrail_scan");
-	duck.table_function_add_parameter(f, number);
-	duck.table_function_set_bind(f, on_bind);
-	duck.table_function_set_init(f, on_init);
-	duck.table_function_set_local_init(f, on_local_init);
-	duck.table_function_set_function(f, on_rows);
-	duck.table_function_supports_projection_pushdown(f, true);
-	if (duck.register_table_function(c, f) != DuckDBSuccess) {
-		snprintf(why, DUCK_WHY_MAX, "the engine does not take a table function");
-		r = -EIO;
-	}
-	duck.destroy_logical_type(&number);
-	duck.destroy_table_function(&f);
-	return r;
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scan.h - a stretch of the journal as a table of the engine: SELECT ... FROM hosttrail_scan(id).
+ * scan.h - a stretch of the journal as rows of an event data store.
  *
- * Rows are made when they are asked for, from frames decoded once and cached, and only the columns that are asked for:
- * so the tail that is not sealed yet costs no memory. Frames are shared out among the engine's threads. The sealer reads
- * the same rows in the order of their time: scan_sort(), scan_each().
+ * Rows are made when they are asked for, from frames decoded once and cached: so the tail that is not sealed yet costs no memory. A query's
+ * process asks for them by the frame: scan_serve(). The sealer reads the same rows in the order of their time: scan_sort(), scan_each().
  *
- * Ownership: counted; the id is good while a reference is held, and one scan's at a time. Threads: any.
+ * Ownership: who made it. Threads: one at a time.
  */
 #ifndef HOSTTRAIL_STORE_LAKE_SCAN_H
 #define HOSTTRAIL_STORE_LAKE_SCAN_H
@@ -34,7 +33,6 @@ struct scan_frame {
 
 struct scan {
 	struct store *st;
-	uint64_t id;
 	struct scan_frame *frames;
 	size_t nframes, cap;
 	struct scan_span *spans;
@@ -45,15 +43,11 @@ struct scan {
 	uint64_t bytes;			/* of the frames */
 	int64_t first_received;		/* 0: no frames */
 	int64_t keep_from;		/* ns; what came and happened before is left out. 0: nothing is */
-	unsigned refs;			/* atomic */
-	struct scan *next;		/* in the list of all */
 };
 
-/* A number that no scan has had. */
-uint64_t scan_number(void);
-/* Takes the spans over, also on failure. id: 0 for one that hosttrail_scan() is not asked for. */
-int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, uint64_t id, struct scan **ret_s);
-void scan_unref(struct scan *s);		/* NULL-safe */
+/* Takes the spans over, also on failure. */
+int scan_new(struct store *st, struct scan_span *spans, unsigned nspans, struct scan **ret_s);
+void scan_free(struct scan *s);		/* NULL-safe */
 void scan_spans_free(struct scan_span *spans, unsigned n);
 
 /* Adds the frames of [from, to) until there are `max` records, or one was received on another day (UTC; same_day);
@@ -76,9 +70,10 @@ void scan_show(struct scan_record *x, const struct buf *json, const struct recor
  * frame that could be read a moment ago cannot any more. */
 int scan_each(struct scan *s, int (*fn)(void *ctx, const struct scan_record *x), void *ctx);
 
+/* The rows of its frame of this number as the body of a WIRE_FRAME (wire.h), with the error if they cannot all be told; text: with their records.
+ * 0 or -ENOMEM. */
+int scan_serve(struct scan *s, uint64_t frame, bool text, struct buf *out);
 /* What a query says of an error of reading the journal. */
 const char *scan_why(int r);
-/* Makes hosttrail_scan() known to a database. */
-int scan_register(duckdb_connection c, char why[DUCK_WHY_MAX]);
 
 #endif

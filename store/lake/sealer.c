@@ -95,11 +95,11 @@ static int open_scan(struct lake *l, const struct event_store *e, journal_pos fr
 	int r = manifest_spans(l->manifest, e->id, &spans, &nspans);
 
 	if (!r)
-		r = scan_new(l->st, spans, nspans, 0, ret_s);
+		r = scan_new(l->st, spans, nspans, ret_s);
 	if (!r) {
 		r = scan_fill(*ret_s, from, to, max, true, next);
 		if (r < 0) {
-			scan_unref(*ret_s);
+			scan_free(*ret_s);
 			*ret_s = NULL;
 		}
 	}
@@ -203,7 +203,7 @@ static int seal_store(struct lake *l, const struct event_store *e)
 		if (open_sealing(l, e, v[n - 1].s.to, &v[n]) < 0)
 			break;
 		if (!v[n].full) {
-			scan_unref(v[n].scan);
+			scan_free(v[n].scan);
 			break;
 		}
 		n++;
@@ -213,7 +213,7 @@ static int seal_store(struct lake *l, const struct event_store *e)
 		r = r ? r : 1;
 	}
 	for (unsigned i = 0; i < n; i++)
-		scan_unref(v[i].scan);
+		scan_free(v[i].scan);
 	return r;
 }
 
@@ -248,7 +248,7 @@ int seal_stretch(struct lake *l, const struct event_store *e, struct segment *s,
 		r = manifest_merge(l->manifest, e->id, s);
 	if (r < 0)
 		segment_drop(l, s);
-	scan_unref(scan);
+	scan_free(scan);
 	return r;
 }
 
@@ -262,7 +262,7 @@ int seal_count(struct lake *l, const struct event_store *e, const struct segment
 		r = scan_sort(scan);
 	if (!r)
 		*ret_rows = scan->nrows;
-	scan_unref(scan);
+	scan_free(scan);
 	return r;
 }
 

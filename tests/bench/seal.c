@@ -96,7 +96,7 @@ static uint64_t seal_ours(void)
 	shred_free(&s);
 	parquet_free(&p);
 	close(fd);
-	scan_unref(scan);
+	scan_free(scan);
 	return rows;
 }
 
@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 	scan = scan_open();
 	t.v = calloc(records * NCOLUMNS, sizeof(*t.v));
 	must("texts", scan_each(scan, take_texts, &t));
-	scan_unref(scan);
+	scan_free(scan);
 	for (unsigned i = 0; i < rounds; i++) {
 		double a = cpu(), b, rows = (double)seal_ours();
 

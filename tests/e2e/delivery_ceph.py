@@ -122,7 +122,4 @@ def only_at_full_size(t):
 
 
 if __name__ == "__main__":
-    try:
-        main() if size("delivery.ceph") else tap.main([only_at_full_size])
-    except tap.Skip as why:
-        print("1..0 # SKIP %s" % why)
+    main() if size("delivery.ceph") else tap.main([only_at_full_size])

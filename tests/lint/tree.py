@@ -28,7 +28,7 @@ FOLDERS = {
     "forwarder": (("forwarder/", "proto/", "lib/"), ("libc", "uthash", "nghttp2", "libcrypto", "libssl")),
     "store": (("store/", "proto/", "lib/"),
               ("libc", "uthash", "nghttp2", "libcrypto", "libssl", "libmicrohttpd", "sqlite", "duckdb", "libcurl",
-               "json-c", "zlib", "zstd")),  # json-c: requests of the CloudTrail API are JSON; zlib: log files are gzip; zstd: segments
+               "json-c", "zlib", "zstd", "libseccomp")),  # json-c: requests of the CloudTrail API are JSON; zlib: log files are gzip; zstd: segments; libseccomp: queries
     "tools": (("tools/", "agent/", "proto/", "lib/"),
               ("libc", "uthash", "libcurl", "json-c", "zlib")),  # json-c: so are the store's answers; zlib: verify opens log files
     "tests": (None, None),  # everything

@@ -40,12 +40,13 @@ static void journal_of_frames(void)
 static bool parts_open(bool rebuild)
 {
 	const char *build = getenv("HT_BUILD");
-	char path[4096], library[4096];
-	const struct lake_config c = { .dir = dir, .library = library, .seal_records = FRAMES * PER_FRAME / SEGMENTS, .seal_ns = 3600 * (int64_t)NS_PER_SEC,
+	char path[4096], library[4096], program[4096];
+	const struct lake_config c = { .dir = dir, .library = library, .program = program, .seal_records = FRAMES * PER_FRAME / SEGMENTS, .seal_ns = 3600 * (int64_t)NS_PER_SEC,
 				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 1,
 				       .rebuild = rebuild };
 
 	snprintf(library, sizeof(library), "%s/duckdb/libduckdb.so", build ? build : "build");
+	snprintf(program, sizeof(program), "%s/bin/hosttrail-store", build ? build : "build");
 	snprintf(path, sizeof(path), "%s/index", dir);
 	ok(!index_open(path, journal_end(st.journal), 0, NULL, NULL, &st.index));
 	ok(!decoded_cache_new(16u << 20, &st.decoded));
