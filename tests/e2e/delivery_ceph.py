@@ -122,4 +122,7 @@ def only_at_full_size(t):
 
 
 if __name__ == "__main__":
-    main() if size("delivery.ceph") else tap.main([only_at_full_size])
+    try:
+        main() if size("delivery.ceph") else tap.main([only_at_full_size])
+    except tap.Skip as why:
+        print("1..0 # SKIP %s" % why)
