@@ -70,6 +70,7 @@ SIZES = {
     "strace.stressors": (1, 24, "stress-ng's stressors"),
     "strace.stress_ops": (5, 20, "operations of each of stress-ng's stressors"),
     "tls.first_uses": (12, 100, "programs that are each the first and only user of their connection"),
+    "tls.first_users": (3, 100, "times that the agent is started, and one program is the first that uses its library"),
     "tls.requests": (2_000, 10_000, "requests at full speed"),
     "tls.body_mib": (64, 1_000, "MiB of a body, each way"),
     "audit.files": (50, 1_000, "files that the audited program makes, renames and removes"),

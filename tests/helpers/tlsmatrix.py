@@ -203,6 +203,13 @@ def unobserved(r):
     return d.get("role"), ports[::-1] if d.get("role") == "server" else ports
 
 
+def executed_for(r):
+    """The case that a program was executed for: the first that its arguments name, by URL or path."""
+    args = (r["requestParameters"] or {}).get("argv") if r["eventName"] in ("execve", "execveat") else None
+    found = [re.search(r"^(?:https://[^/]*)?/([^/]+)/", a) for a in args or () if isinstance(a, str)]
+    return [m.group(1) for m in found if m]
+
+
 def text(path):
     if not os.path.exists(path):
         return ""

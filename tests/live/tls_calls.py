@@ -86,6 +86,20 @@ def first_use(t):
         check_client(t, web, d, "curl after curl", ["sh", "-c", "for i in $(seq %d); do curl -sk --http1.1 %s; done" % (n, web.url("/first"))], least=n)
 
 
+def begun_anew(t):
+    """The first program at all that uses its library after the agent's start, as many times: each is seen, for the library was probed before."""
+    n, seen = size("tls.first_users"), 0
+    with tap.Workdir() as d, tlsweb.Nginx(d) as web:
+        for i in range(n):
+            _, err, records = tlsweb.trace(["curl", "-sk", "--http1.1", web.url("/only/%d" % i)], d + "/out")
+            found = [tlsweb.seen(r, "client") for r in tlsweb.calls(records)]
+            want = [(e["port"], e["own"], e["status"], e["method"], e["uri"]) for e in web.log()]
+            t.ok(len(want) == 1 and err.rstrip().endswith("records, 0 lost"), "%d: %r: %s" % (i, want, err[-200:]))
+            seen += found == want
+    t.equal(seen, n, "of %d first users so many were seen" % n)
+    t.note("%d of %d were seen" % (seen, n))
+
+
 def full_speed(t):
     n = size("tls.requests")
     if not shutil.which("h2load"):
@@ -339,4 +353,4 @@ if __name__ == "__main__":
     if not os.path.exists("/usr/sbin/nginx"):
         print("1..0 # SKIP needs nginx")
         sys.exit(0)
-    tap.main([clients, http2, first_use, full_speed, large_bodies, served, secrets, turned_off, aws, websocket, under_seccomp, explained, dry_run] + [go_programs] * LONG)
+    tap.main([clients, http2, first_use, begun_anew, full_speed, large_bodies, served, secrets, turned_off, aws, websocket, under_seccomp, explained, dry_run] + [go_programs] * LONG)
