@@ -46,6 +46,7 @@ struct lake {
 	unsigned nqueries;
 	struct worker *idle;			/* processes that no query has now, young ones first */
 	unsigned nidle;
+	unsigned unstarted;			/* processes that could not be, so far */
 	unsigned waiting[2];			/* queries, for a process; [1]: of keys that see some records only */
 	pthread_cond_t wanted;			/* one of them is; the watcher's */
 	uint64_t generation;			/* grows with every merge */

@@ -100,8 +100,10 @@ static int on_ask(struct rows *w, const struct buf *body)
 
 static int on_done(struct rows *w, const struct buf *body)
 {
+	if (!w->ncolumns)
+		return -EBADMSG;
 	w->q->owes = false;
-	return w->ncolumns ? 1 : -EBADMSG;
+	return 1;
 }
 
 static int on_failed(struct rows *w, const struct buf *body)

@@ -19,7 +19,7 @@
 #include "work.h"
 
 #define IDLE_NS (300 * NS_PER_SEC)
-#define BEGIN_MS 60000			/* the engine is a large library: a machine that is busy takes seconds */
+#define BEGIN_SECONDS 60			/* the engine is a large library: a machine that is busy takes seconds */
 #define OWN_BYTES (32ull << 20)		/* what each may have beside that: the library's data, footers */
 #define TRIES 3
 
@@ -183,13 +183,23 @@ static struct worker *unlink_worker(struct lake *l, struct worker **at)
 	return w;
 }
 
-/* Locked: the one that has waited longest. */
+/* Locked. */
+static unsigned unused(struct lake *l, bool apart)
+{
+	unsigned n = 0;
+
+	for (const struct worker *w = l->idle; w; w = w->next)
+		n += !w->used && w->apart == apart;
+	return n;
+}
+
+/* Locked: the one that has waited longest, but for one of each kind that was never used. */
 static struct worker *find_oldest(struct lake *l, uint64_t before)
 {
 	struct worker **oldest = NULL;
 
 	for (struct worker **p = &l->idle; *p; p = &(*p)->next)
-		if ((*p)->used && (*p)->since <= before)
+		if (((*p)->used || unused(l, (*p)->apart) > 1) && (*p)->since <= before)
 			oldest = p;	/* young ones are in front */
 	return oldest ? unlink_worker(l, oldest) : NULL;
 }
@@ -220,16 +230,6 @@ static struct worker *bound_memory(struct lake *l)
 	return oldest;
 }
 
-/* Locked. */
-static unsigned unused(struct lake *l, bool apart)
-{
-	unsigned n = 0;
-
-	for (const struct worker *w = l->idle; w; w = w->next)
-		n += !w->used && w->apart == apart;
-	return n;
-}
-
 static void add(struct lake *l, struct worker *w)
 {
 	w->next = l->idle;
@@ -250,6 +250,8 @@ static void keep_ready(struct lake *l, bool apart)
 		pthread_mutex_lock(&l->lock);
 		if (r < 0) {
 			log_limited(LOG_LEVEL_WARN, r, "a process for queries cannot be started");
+			l->unstarted++;
+			pthread_cond_broadcast(&l->changed);
 			return;
 		}
 		add(l, w);
@@ -272,7 +274,7 @@ void workers_look_after(struct lake *l)
 
 int workers_begin(struct lake *l, char why[DUCK_WHY_MAX])
 {
-	struct pollfd p = { .events = POLLIN };
+	const struct timeval limit = { .tv_sec = BEGIN_SECONDS }, none = { 0 };
 	struct worker *w = NULL;
 	int r = l->config.program ? make(l, false, &w) : -ENOENT;
 
@@ -280,15 +282,13 @@ int workers_begin(struct lake *l, char why[DUCK_WHY_MAX])
 		snprintf(why, DUCK_WHY_MAX, "a process for queries cannot be started: %s", strerror(-r));
 		return r;
 	}
-	p.fd = w->fd;
-	if (poll(&p, 1, BEGIN_MS) == 1)
-		r = greet(w, why);
-	else
-		r = -ETIME;
+	setsockopt(w->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	r = greet(w, why);
 	if (r < 0) {
 		end(w);
 		return r;
 	}
+	setsockopt(w->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
 	pthread_mutex_lock(&l->lock);
 	add(l, w);
 	pthread_mutex_unlock(&l->lock);
@@ -321,13 +321,14 @@ static bool is_gone(const struct worker *w)
 	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
 }
 
-/* Locked. NULL: the query has ended. */
+/* Locked. NULL: the query has ended, or none can be started. */
 static struct worker *wait_for(struct query *q, bool apart)
 {
 	struct lake *l = q->lake;
+	unsigned before = l->unstarted;
 	struct worker *w;
 
-	while (!(w = find(l, q->caller, apart)) && !query_is_to_end(q)) {
+	while (!(w = find(l, q->caller, apart)) && !query_is_to_end(q) && l->unstarted == before) {
 		l->waiting[apart]++;
 		pthread_cond_broadcast(&l->wanted);
 		pthread_cond_wait(&l->changed, &l->lock);
@@ -346,7 +347,7 @@ int worker_take(struct query *q)
 		w = q->worker = wait_for(q, caller_is_scoped(q->caller));
 		pthread_mutex_unlock(&q->lake->lock);
 		if (!w)
-			return -ECANCELED;
+			return query_ended(q) ? -ECANCELED : -EIO;
 		w->caller = q->caller;
 		if (!is_gone(w) && greet(w, why) == 0)
 			return 0;

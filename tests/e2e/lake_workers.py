@@ -146,6 +146,7 @@ def status(pid):
 
 def it_is_caged(t):
     time.sleep(1)
+    t.ok(workers(), "there are some")
     for pid in workers():
         s = status(pid)
         t.equal((s["NoNewPrivs"], s["Seccomp"]), ("1", "2"), "filtered")
