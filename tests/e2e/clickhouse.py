@@ -93,7 +93,7 @@ def under_load(t, kill, quorum):
     with store(clickhouse_quorum=str(quorum), clickhouse_linger="20ms") as one, store(clickhouse_quorum=str(quorum), clickhouse_linger="20ms") as two:
         with Forwarder(PKI, d, one.ports["ingest"], two.ports["ingest"]) as f:
             writer = spool(PKI, d, stream, 1, n, records=20, pause=2, wait=False)
-            t.must(tap.wait_for(lambda: len(ledger(cluster().servers[0], stream)) > n // 8), "frames arrive")
+            t.must(tap.wait_for(lambda: len(ledger(cluster().servers[0], stream)) > n // 8, size("clickhouse.patience")), "frames arrive")
             done = kill(one, two)
             writer.wait()
             writer.lines.thread.join(10)
@@ -332,7 +332,7 @@ def replicas_are_killed_under_load(t, c, one, two):
     forwarders = [Forwarder(PKI, d, one.ports["ingest"], two.ports["ingest"], host=x) for x, d in zip(hosts, where)]
     try:
         for victim, part in ((c.servers[1], n // 8), (c.servers[2], n // 2)):
-            t.must(tap.wait_for(lambda: all(len(ledger(s, stream)) > part for s, stream in zip((c.servers[0], c.servers[3]), streams))), "frames arrive")
+            t.must(tap.wait_for(lambda: all(len(ledger(s, stream)) > part for s, stream in zip((c.servers[0], c.servers[3]), streams)), size("clickhouse.patience")), "frames arrive")
             victim.kill()
             time.sleep(2)  # longer than its session: it is back as soon as it answers
             victim.start()
