@@ -147,6 +147,7 @@ def two_shards(t):
             for i in lags:
                 fetches(c.servers[i], "STOP")
             before = number(S["behind"], "SELECT count(*) FROM events WHERE eventname = 'openat'")
+            t.must(isinstance(before, int), "before: %r" % before)
             for host in hosts:
                 # by the store that writes to the replicas which do not lag
                 t.equal(ship("ahead" if 1 in lags else "behind", *PKI.frames(host, new_stream(), count=2, seed=sum(lags)), host=host), [(STORED, "")] * 2, host)
