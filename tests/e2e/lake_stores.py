@@ -377,7 +377,7 @@ def many_segments_are_opened_a_few_at_a_time(t):
     with tap.Workdir() as d:
         fill(d, 4 * n, time.time() - n * 86400, 86400 * 10**9 // 4, per_frame=4, aged=True)
         lake = Lake(d, lake_seal_time="50ms", lake_memory="512M")
-        files = lambda: len(os.listdir("/proc/%d/fd" % lake.store.child.pid))  # noqa: E731
+        files = lake.store.open_files
         lake.store.until(lambda: lake.store.metric("lake_sealed_records_total") >= 4 * n, "segments", 4 * 3600)
         before, most, begin = files(), 0, time.monotonic()
         query = lake.client.start_query(QueryStatement="SELECT count(*) AS n, count(DISTINCT eventid) AS i, max(length(eventjson)) > 0 AS j FROM events "

@@ -162,9 +162,41 @@ class Store:
                 return int(line.split()[1])
         raise Failed("no metric " + name)
 
-    def rss(self):
-        with open("/proc/%d/status" % self.child.pid) as f:
-            return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in f if line.startswith(("VmRSS", "VmHWM"))}
+    def workers(self):
+        """Processes that it made for queries, and that have not ended."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % pid) as f:
+                    state, parent = f.read().rsplit(")", 1)[1].split()[:2]
+            except OSError:
+                continue
+            if int(parent) == self.child.pid and state != "Z":
+                found.append(int(pid))
+        return found
+
+    def rss(self, alone=False):
+        """Of all its processes, or of the store itself."""
+        sums = {"VmRSS": 0, "VmHWM": 0}
+        for pid in [self.child.pid, *([] if alone else self.workers())]:
+            try:
+                with open("/proc/%d/status" % pid) as f:
+                    for line in f:
+                        if line.startswith(("VmRSS", "VmHWM")):
+                            sums[line.split(":")[0]] += int(line.split()[1]) * 1024
+            except OSError:
+                pass    # it has ended meanwhile
+        return sums
+
+    def open_files(self):
+        """How many, of all its processes."""
+        n = 0
+        for pid in [self.child.pid, *self.workers()]:
+            try:
+                n += len(os.listdir("/proc/%d/fd" % pid))
+            except OSError:
+                pass
+        return n
 
     def kill(self):
         self.child.kill()
