@@ -124,6 +124,12 @@ static __always_inline bool arch_refused(struct task_struct *task, struct pt_reg
 	       !arch_new_program(regs);
 }
 
+/* Syscall user dispatch, which puts registers back before the kernel sees a call, is not there. */
+static __always_inline bool arch_rolled_back(struct pt_regs *regs)
+{
+	return false;
+}
+
 /* Did the call that returns to these registers end with what arch_in_call() takes for no result? */
 static __always_inline bool arch_looks_unfinished(struct pt_regs *regs)
 {

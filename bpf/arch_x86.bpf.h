@@ -118,6 +118,12 @@ static __always_inline bool arch_refused(struct task_struct *task, struct pt_reg
 	return regs->ax == regs->orig_ax && (task->pending.signal.sig[0] & 1ul << (SIGSYS_ - 1));
 }
 
+/* Nor has this one a result, and the entry code put ax back: seccomp refused it, or syscall user dispatch took it before the kernel saw it. */
+static __always_inline bool arch_rolled_back(struct pt_regs *regs)
+{
+	return regs->ax == regs->orig_ax;
+}
+
 /* Did the call that returns to these registers end with what arch_in_call() takes for no result? */
 static __always_inline bool arch_looks_unfinished(struct pt_regs *regs)
 {

@@ -533,6 +533,7 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 }
 
 #define SA_RESTART_ 0x10000000
+#define SYS_USER_DISPATCH_ 2
 
 /*
  * A handler is about to run. Whether a held call comes back after it depends on how the call ended
@@ -547,6 +548,8 @@ int BPF_PROG(ht_signal_deliver, int sig, struct kernel_siginfo *info, struct k_s
 	__sighandler_t handler;
 	__s32 code;
 
+	if (t && sig == SIGSYS_ && info->si_code == SYS_USER_DISPATCH_ && ka->sa.sa_handler == SIG_DFL_ && arch_rolled_back(regs))
+		t->returned = call_mark(regs);	/* what it ends in was no call */
 	if (!t || !t->held.call || arch_sp(regs) != t->held.sp || !arch_interrupts(regs, t->held.nr, t->held.code))
 		return 0;
 	handler = ka->sa.sa_handler;

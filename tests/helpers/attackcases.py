@@ -435,8 +435,18 @@ def handed(t, trace, d, w):
     t.equal([r.request.get("requestedPath") for r in found], ["real"] * 4, "what was asked for")
 
 
+def dispatched(t, trace, d, w):
+    """What the kernel never saw is no record; what it saw is one, whatever the signal that ended it looks like."""
+    pids = {how: numbers_after(t, trace, how + " #")[0] for how in ("ended", "handled", "within")}
+    opens = {how: [r for r in trace.calls("open") if r.pid == pid] for how, pid in pids.items()}
+    t.equal({how: [r.more.get("noResult") for r in found] for how, found in opens.items()},
+            {"ended": [], "handled": [None], "within": ["the task ended inside the call"]}, "opens")
+    t.equal([path_of(r) for r in opens["handled"]], [d + "/decoy"], "what the handler let through")
+    t.ok(all(died_in(r, d + "/fifo") for r in opens["within"]), "what it was ended in: %r" % opens["within"])
+
+
 def pretences():
-    for how, check in (("unmade", unmade), ("asked", only_asked), ("resumed", resumed), ("handed", handed)):
+    for how, check in (("unmade", unmade), ("asked", only_asked), ("resumed", resumed), ("handed", handed), ("dispatched", dispatched)):
         yield Case("pretend: " + how, "{W}/attacks_pretend %s {D}" % how, check, "", ABSENT, WHY)
 
 

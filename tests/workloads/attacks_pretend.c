@@ -7,6 +7,8 @@
  *     resumed  the handler of a signal that interrupts an open makes restart_syscall, which goes on with a sleep, and returns 0
  *     handed   who listens to a seccomp filter, another process, answers opens of DIR/real with its own descriptor of DIR/decoy (sent with the answer, and
  *              before it), with an error, and lets one through
+ *     dispatched  opens that syscall user dispatch takes: the program ends ("ended PID"), or its handler comes, and then one is let through ("handled PID"); and
+ *              one in which it is ended by a signal of its own that looks like dispatch's ("within PID"). 77: the kernel has no such thing
  */
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -166,11 +168,12 @@ static void opens(int to)
 {
 	struct sock_filter code[] = { LOAD_NR, IF(SYS_open, SECCOMP_RET_USER_NOTIF), ALLOW };
 	int listener = filter(code, sizeof(code) / sizeof(code[0]), SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	char name[] = "real";	/* not a literal: probes fault nothing in, and the kernel does not look where somebody else answers */
 
 	send_fd(to, listener);
 	close(listener);
 	for (int i = 0; i < 4; i++)
-		printf("open %ld\n", syscall(SYS_open, "real", O_RDONLY));
+		printf("open %ld\n", syscall(SYS_open, name, O_RDONLY));
 	exit(0);
 }
 
@@ -213,13 +216,94 @@ static void handed(void)
 	printf("supervised %d\n", pid);
 }
 
+/* ---- taken before the kernel sees them ---- */
+
+#define DISPATCH 59	/* PR_SET_SYSCALL_USER_DISPATCH, in headers since 5.11 */
+#define DISPATCHED 2	/* SYS_USER_DISPATCH */
+
+static volatile char blocks;
+
+static void let_through(int sig)
+{
+	blocks = 0;
+}
+
+static void dispatch(void)
+{
+	if (prctl(DISPATCH, 1, 0, 0, &blocks))
+		_exit(77);
+}
+
+static void ended(void)
+{
+	dispatch();
+	blocks = 1;
+	syscall(SYS_open, "real", O_RDONLY);
+}
+
+static void handled(void)
+{
+	signal(SIGSYS, let_through);
+	dispatch();
+	blocks = 1;
+	syscall(SYS_open, "real", O_RDONLY);
+	syscall(SYS_open, "decoy", O_RDONLY);
+	_exit(0);
+}
+
+static void *opens_fifo(void *arg)
+{
+	dispatch();
+	syscall(SYS_open, "fifo", O_RDONLY);
+	return arg;
+}
+
+/* Only to itself may a process send one that looks so. */
+static void within(void)
+{
+	siginfo_t info = { .si_signo = SIGSYS, .si_code = DISPATCHED };
+	sigset_t set;
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, opens_fifo, NULL))
+		_exit(1);
+	usleep(100000);
+	sigfillset(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	syscall(SYS_rt_sigqueueinfo, getpid(), SIGSYS, &info);
+	pause();
+}
+
+static void dispatched(void)
+{
+	static void (*const ways[])(void) = { ended, handled, within };
+	static const char *const names[] = { "ended", "handled", "within" };
+	static const int ends[] = { 128 + SIGSYS, 0, 128 + SIGSYS };
+
+	if (mkfifo("fifo", 0600))
+		die("fifo");
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			ways[i]();
+		status = work_wait(pid);
+		if (status == 77)
+			exit(77);
+		if (status != ends[i])
+			die(names[i]);
+		printf("%s %d\n", names[i], pid);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const made[] = { "real", "decoy" };
 	const char *how;
 
 	if (argc != 3 || chdir(argv[2]))
-		usage("attacks_pretend unmade|asked|resumed|handed DIR");
+		usage("attacks_pretend unmade|asked|resumed|handed|dispatched DIR");
 	how = argv[1];
 	setvbuf(stdout, NULL, _IONBF, 0);
 	for (int i = 0; i < 2; i++)
@@ -232,6 +316,8 @@ int main(int argc, char **argv)
 		resumed();
 	else if (!strcmp(how, "handed"))
 		handed();
+	else if (!strcmp(how, "dispatched"))
+		dispatched();
 	else
 		usage("attacks_pretend: no such way");
 	return 0;
