@@ -47,7 +47,8 @@ static const struct ht_call_desc descs[] = {
 #define FSUID HT_CALL_F_FSUID
 #define SETID HT_CALL_F_SETID
 #define EXEFILE HT_CALL_F_EXEFILE
-#define IDENTITY HT_CALL_F_IDENTITY
+#define ACTOR HT_CALL_F_ACTOR
+#define IDENTITY (HT_CALL_F_IDENTITY | ACTOR)
 #define OTHERS HT_CALL_F_OTHERS
 #define TWICE HT_CALL_F_TWICE
 #define HIGHRATE HT_CALL_F_HIGHRATE
@@ -74,6 +75,7 @@ static const struct ht_call_desc descs[] = {
 #undef LASTING
 #undef EXEFILE
 #undef IDENTITY
+#undef ACTOR
 #undef OTHERS
 #undef TWICE
 #undef FSUID

@@ -27,7 +27,7 @@ static uint16_t entry_of(const struct probes_calls *c, unsigned call)
 	if (!wanted(c, call))	/* the self-test does not make it: nobody's is captured */
 		return flags & (HT_CALL_F_EXEFILE | HT_CALL_F_IDENTITY) ? entry | HT_INDEX_ENTER | HT_INDEX_TEST : 0;
 	if (flags & (HT_CALL_F_ENTER | HT_CALL_F_EXEC | HT_CALL_F_EXEFILE | HT_CALL_F_IDENTITY | HT_CALL_F_NORETURN | HT_CALL_F_NEWPEER |
-		     HT_CALL_F_OTHERS | HT_CALL_F_TWICE))
+		     HT_CALL_F_OTHERS | HT_CALL_F_TWICE | HT_CALL_F_ACTOR))
 		entry |= HT_INDEX_ENTER;
 	if (c && probes_calls_has(c->test, call))
 		entry |= HT_INDEX_TEST;

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define HT_EVENT_VERSION 18
+#define HT_EVENT_VERSION 19
 
 /* ---- ring classes, ABIs, bounds --------------------------------------- */
 
@@ -77,6 +77,7 @@ enum ht_call_flag {
 	HT_CALL_F_IDENTITY = 1 << 10,	/* may change who its task is in what no compared word tells: looked at when it is entered, captured or not */
 	HT_CALL_F_OTHERS = 1 << 11,	/* did other threads run while it was made? Looked at when it is entered */
 	HT_CALL_F_TWICE = 1 << 12,	/* has operations with HT_OP_F_TWICE */
+	HT_CALL_F_ACTOR = 1 << 13,	/* may change who its task is: the record is of who it was when the call was entered */
 	HT_CALL_F_SETID = 1 << 7,	/* class control instead when args[mode_arg] has S_ISUID or S_ISGID */
 };
 

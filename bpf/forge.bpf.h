@@ -87,6 +87,7 @@ __noinline int begun_close(void)
 	if (!t || t->is_begun != BEGUN_DUE)
 		return 0;
 	t->is_begun = 0;
+	t->before_of = 0;
 	in.ret = t->begun_ret;
 	in.nr = t->begun.nr;
 	in.abi = t->begun.abi;

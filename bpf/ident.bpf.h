@@ -10,6 +10,8 @@
 #ifndef HOSTTRAIL_IDENT_BPF_H
 #define HOSTTRAIL_IDENT_BPF_H
 
+int flood_cut(__u32 class, __u32 cpu, __u32 call);	/* flood.bpf.h */
+
 #define CRED_FIRST bpf_core_field_offset(struct cred, uid)
 #define CRED_END (bpf_core_field_offset(struct cred, cap_ambient) + 8)
 #define CRED_BYTES (CRED_END - CRED_FIRST)	/* 76 before 6.3, then 80 */
@@ -493,8 +495,52 @@ __noinline int ident_ahead(__u32 call)
 		return 0;
 	s->c.call = call;
 	ident_deliver(s, t, class, cpu, n);
+	if (!t->was.user_ns && (desc_of(call)->flags & HT_CALL_F_NORETURN))	/* there is no time to ask again */
+		t->was.user_ns = s->now.user_ns;
 	scratch_give(s);
 	return 0;
+}
+
+/*
+ * A call is entered that may change who its task is: the ring gets who that is now. Under a flood only from who is not cut, for the entry
+ * of a call that is cut is none. Called where the stack is not deep.
+ */
+__noinline int ident_before(__u32 call, __u64 mark)
+{
+	__u32 class = desc_of(call)->class & (HT_CLASS__MAX - 1), cpu = bpf_get_smp_processor_id();
+	struct task *t = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), 0, 0);
+	struct ht_counters *n = counters_of(class, cpu);
+	__u32 cut = n && ring_pressed(n, class) ? flood_cut(class, cpu, call) : 0;
+	struct scratch *s;
+
+	if (!t || !n)
+		return 0;
+	s = scratch_take(cpu);
+	if (!s)
+		return 0;
+	s->c.call = call;
+	s->cut = cut;
+	t->before = ident_deliver(s, t, class, cpu, n) ? t->gen : 0;
+	t->before_of = mark;
+	t->before_cpu = cpu;
+	scratch_give(s);
+	if (desc_of(call)->flags & (HT_CALL_F_IDENTITY | HT_CALL_F_EXEFILE))
+		t->gen = 0;	/* no word that is compared tells */
+	return 0;
+}
+
+/* Such a call ends. Does its ring have who entered it? If not, s->cred are that one's credentials, for the least that tells who. Not inline, for the stack. */
+static __noinline bool ident_entered(struct scratch *s, const struct task *t, __u32 class, __u32 cpu)
+{
+	struct ht_shared *w = shared_words();
+
+	s->cred = (__u64)t->was.cred - CRED_FIRST;
+	if (!t->before || !w || w->epoch != t->epoch)
+		return false;
+	if (s->cut && ring_of(class, cpu) != ring_of(class, t->before_cpu))	/* what is merged goes into this CPU's */
+		return false;
+	s->ring = t->before_cpu;
+	return true;
 }
 
 /* The least that tells who, in s->wait.min; a function of its own, for the room on the stack. */

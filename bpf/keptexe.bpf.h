@@ -11,6 +11,10 @@
 
 #define PR_SET_NAME_ 15
 #define PR_SET_MM_ 35
+#define PR_SET_KEEPCAPS_ 8
+#define PR_CAPBSET_DROP_ 24
+#define PR_SET_SECUREBITS_ 28
+#define PR_CAP_AMBIENT_ 47
 #define PR_SET_MM_EXE_FILE_ 13
 #define PR_SET_MM_MAP_ 14
 #define KEPT_MAX (HT_PATH_MAX + 256)

@@ -149,6 +149,9 @@ struct task {
 	__u32 block_call;	/* and that call; 0: nothing is known */
 	__u32 block_nr;		/* of the multiplexer */
 	__u64 cloned;		/* flags of the task that it made last, as the kernel had them */
+	__u64 before_of;	/* mark of a call with HT_CALL_F_ACTOR that was entered by who is in `was`, whose record it will be; 0: none */
+	__u32 before;		/* that one's generation; 0: the ring does not have it */
+	__u32 before_cpu;	/* whose ring has it */
 };
 
 struct {
@@ -252,6 +255,8 @@ struct scratch {
 	__u32 was_shared;	/* somebody who is gone by now may have changed the descriptors */
 	__u32 unmapped;		/* the identity at hand is in a user namespace that has no map of uids yet */
 	__u32 exe_len;		/* bytes of the field with the executable, which the identity just sent has first; 0: it has none */
+	__u32 ring;		/* CPU into whose ring the entry goes */
+	__u32 pad;
 	__u64 writes;		/* the task's twice_writes; all ones: nothing is known */
 	__u64 cloned;		/* the task's */
 	__u32 twice_at[HT_OPS_MAX];	/* where an operation (STR, MEM) put its field, if it ran */

@@ -198,12 +198,13 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (t) {
 		t->exec.call = 0;
 		t->object = 0;
+		t->before_of = 0;
 		t->gen = 0;	/* another program is another identity, even with the same file */
 	}
 	if (!s)
 		return 0;
 	s->exe_len = 0;
-	record_body(s, t, n, HT_CAUSE_STORAGE);
+	record_body(s, t, n);
 	exec_exe_again(s);
 	kstr_emit(s, HT_FIELD_KSTR, 0, (__u64)bprm->filename);
 	if (bprm->interp != bprm->filename)
@@ -275,6 +276,8 @@ static __noinline int exit_call(struct task *t, struct task_struct *task, struct
 	bool left = t && left_by_itself(task, regs);
 	const __u64 *args = NULL;
 
+	if (t)
+		t->before_of = 0;
 	if (left && !exit_is(t, task, regs, &in)) {
 		exit_changed(t, task, &in);
 		if (!in.call)

@@ -60,18 +60,18 @@ static __always_inline bool task_in_scope(struct task_struct *task, struct task 
 }
 
 /* The part of recording that all hooks share: s->c is filled, the number is taken. */
-static __always_inline void record_body(struct scratch *s, struct task *t, struct ht_counters *n, __u32 cause)
+static __always_inline void record_body(struct scratch *s, struct task *t, struct ht_counters *n)
 {
 	__u32 class = s->c.h.class, cpu = s->c.h.cpu;
-	bool named = t && ident_deliver(s, t, class, cpu, n);
+	bool named = t && (t->before_of ? ident_entered(s, t, class, cpu) : ident_deliver(s, t, class, cpu, n));
 
 	*(struct ht_call *)s->b = s->c;
 	s->pos = sizeof(struct ht_call);
 	if (named) {
-		((struct ht_event *)s->b)->gen = t->gen;
+		((struct ht_event *)s->b)->gen = t->before_of ? t->before : t->gen;
 	} else {
 		s->evflags |= HT_EV_F_IDENT_INLINE;
-		idmin_emit(s, cause);
+		idmin_emit(s, HT_CAUSE_STORAGE);
 	}
 }
 
@@ -92,31 +92,35 @@ __noinline int record_end(struct scratch *s)
 		return 0;
 	((struct ht_event *)s->b)->seq = __sync_fetch_and_add(&n->seq, 1);
 	((struct ht_event *)s->b)->flags = s->evflags;
-	if (scratch_put(s, class, cpu, n)) {
+	if (scratch_put(s, class, s->ring, n)) {
 		count_lost(n, HT_CAUSE_RING_FULL);
 		return 0;
 	}
 	__sync_fetch_and_add(&n->submitted, 1);
-	scratch_charge(s, class, cpu, n);
+	scratch_charge(s, class, s->ring, n);
 	return 0;
 }
 
-/* The ring of a call: its descriptor's, but a chmod that sets set-id bits goes with the credentials. */
-static __always_inline __u32 call_class(const struct call_in *in, struct pt_regs *regs, const __u64 *args)
+/* A chmod that sets set-id bits goes with the credentials. Not inline, for the stack. */
+static __noinline __u32 chmod_class(const struct call_in *in, struct pt_regs *regs, const __u64 *args)
 {
 	const volatile struct ht_call_desc *d = desc_of(in->call);
 	__u64 own[6], mode;
 
-	if (d->flags & HT_CALL_F_SETID) {
-		if (!args) {
-			arch_args(regs, in->abi, own);
-			args = own;
-		}
-		mode = d->mode_arg == 1 ? args[1] : args[2];
-		if (mode & 06000)
-			return HT_CLASS_CONTROL;
+	if (!args) {
+		arch_args(regs, in->abi, own);
+		args = own;
 	}
-	return d->class & (HT_CLASS__MAX - 1);
+	mode = d->mode_arg == 1 ? args[1] : args[2];
+	return mode & 06000 ? HT_CLASS_CONTROL : d->class & (HT_CLASS__MAX - 1);
+}
+
+/* The ring of a call. */
+static __always_inline __u32 call_class(const struct call_in *in, struct pt_regs *regs, const __u64 *args)
+{
+	const volatile struct ht_call_desc *d = desc_of(in->call);
+
+	return d->flags & HT_CALL_F_SETID ? chmod_class(in, regs, args) : d->class & (HT_CLASS__MAX - 1);
 }
 
 #define FILTERS_MAX 64
@@ -233,6 +237,7 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 		return NULL;
 	}
 	s->cut = cut;
+	s->ring = cpu;
 	header_fill(&s->c.h, HT_EV_CALL, class, cpu, task_of(s));
 	s->c.h.abi = in->abi;
 	s->c.ret = in->ret;
@@ -285,7 +290,7 @@ static __always_inline int record_call(struct task *t, const struct call_in *in,
 		__builtin_memcpy(s->c.args, args, sizeof(s->c.args));
 	else
 		arch_args(regs, in->abi, s->c.args);
-	record_body(s, t, n, HT_CAUSE_STORAGE);
+	record_body(s, t, n);
 	if (ht_hooked && in->object)
 		object_emit(s, in->object);
 	nops = desc_of(in->call)->nops;

@@ -106,15 +106,19 @@ static __always_inline __u64 rules_of_id(__u32 kind, __u64 id)
 	return may ? *may : ht_rules_other[kind];
 }
 
-/* What is left of the rules for the current task. A cgroup is known by the path that identities show: cgroup_shown(). */
-static __always_inline __u64 rules_of_task(void)
+/* What is left of the rules for the current task, as it was when the call was entered. A cgroup is known by the path that identities show: cgroup_shown(). */
+static __always_inline __u64 rules_of_task(const struct task *t)
 {
 	struct task_struct *task = this_task();
 	const struct cred *cred = task->cred;
 	struct css_set *set = task->cgroups;
+	__u32 euid = cred->euid.val;
 	__u64 may = ~0ull;
 
-	may &= rules_of_id(HT_RULE_EUID, cred->euid.val);
+	barrier_var(euid);	/* or one instruction reads either, which the verifier refuses */
+	if (t->before_of)
+		euid = *(__u32 *)CRED_AT(t->was.cred, euid);
+	may &= rules_of_id(HT_RULE_EUID, euid);
 	may &= rules_of_id(HT_RULE_LOGINUID, task->loginuid.val);
 	if (set->dfl_cgrp->level)
 		may &= rules_of_id(HT_RULE_CGROUP, set->dfl_cgrp->kn->id);
@@ -155,7 +159,7 @@ static __noinline bool unwanted(struct task *t, __u32 set, __s64 ret)
 
 	if (t->flags & HT_TASK_PROBE)
 		return false;
-	may = rules_of_call(r, failed, t->args) & rules_of_task();
+	may = rules_of_call(r, failed, t->args) & rules_of_task(t);
 	if (!may || may & ~r->walked)
 		return !may;
 	barrier_var(arg);

@@ -53,6 +53,7 @@ static __always_inline void held_close(struct task *t, __u32 flags)
 	};
 
 	t->held.call = 0;
+	t->before_of = 0;
 	if (look_behind(&in, t->held.args) && !filtered(t, in.call, in.ret, in.abi, t->held.args))
 		record_call(t, &in, NULL, t->held.args);
 }
@@ -262,6 +263,17 @@ static __always_inline bool zero_is_done(struct task *t, __u32 flags)
 	return done;
 }
 
+/*
+ * Is the call that ends the one before which the ring was told who makes it? Then before_of stays for its record; whoever makes another one clears it.
+ * Not inline, for the stack.
+ */
+static __noinline int before_join(struct task *t, struct pt_regs *regs, __u32 flags)
+{
+	if (!(flags & HT_CALL_F_ACTOR) || t->before_of != call_mark(regs))
+		t->before_of = 0;
+	return 0;
+}
+
 /* A captured call came back. Returns one for which ident_ahead() is due, or 0, and BEGUN_DUE or HELD_DUE: here the stack is too
  * deep for any. */
 static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
@@ -285,6 +297,8 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 	if (t) {
 		due = begun_differs(regs, t, nr, abi_call >> 16);
 		in.flags = due >> 1;
+		if (t->before_of)
+			before_join(t, regs, flags);
 	}
 	if (t && arch_looks_unfinished(regs)) {
 		refused(task, regs, &in);
@@ -406,6 +420,7 @@ static __always_inline void enter_strings(struct task_struct *task, struct pt_re
 }
 
 #define TWICE_DUE (1u << 18)
+#define BEFORE_DUE (1u << 19)
 
 /* What operations with HT_OP_F_TWICE find now, for a call whose arguments are in the task's args. Called where the stack is not deep. */
 __noinline int twice_enter(__u32 call)
@@ -461,28 +476,51 @@ static __always_inline void send_seen(struct task_struct *task, struct task *t, 
 		send_entered(task, call, t->args, abi);
 }
 
+/* Does this prctl change what identities say? */
+static __always_inline bool prctl_renames(__u32 option)
+{
+	return option == PR_SET_NAME_ || option == PR_SET_MM_ || option == PR_SET_KEEPCAPS_ || option == PR_CAPBSET_DROP_ ||
+	       option == PR_SET_SECUREBITS_ || option == PR_CAP_AMBIENT_;
+}
+
+/*
+ * A call with HT_CALL_F_ACTOR is entered, by anybody: who is not recorded may be later. BEFORE_DUE with the call, or 0. `entry` is that of the
+ * table; where the call is the self-test's alone, it is no record of this task's.
+ */
+static __noinline int actor_enters(struct pt_regs *regs, __u32 abi, __u32 entry)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 call = entry & HT_INDEX_MASK, flags = desc_of(call)->flags;
+	__u64 args[6];
+	struct task *t;
+
+	if (flags & HT_CALL_F_EXEFILE) {
+		arch_args_now(regs, abi, args);
+		if (!prctl_renames(args[0]))
+			return 0;
+		exe_keep(args[0], args[1]);
+	}
+	if (!(entry & HT_INDEX_TEST) && task_in_scope(task, &t) && t)
+		return BEFORE_DUE | call;
+	if (flags & (HT_CALL_F_IDENTITY | HT_CALL_F_EXEFILE))
+		ident_forget(task);
+	return 0;
+}
+
 static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __u32 call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 flags;
+	__u32 flags, due = 0;
 	struct task *t;
-	__u64 args[6];
 
 	if (ht_tls_on && (call & HT_INDEX_TLS))
 		tls_syscall(regs, nr, abi);
-	call &= HT_INDEX_MASK;
 	flags = desc_of(call)->flags;
-	if (flags & HT_CALL_F_IDENTITY)
-		ident_forget(task);
-	if (!(flags & (HT_CALL_F_EXEFILE | HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER | HT_CALL_F_NEWPEER | HT_CALL_F_OTHERS |
-		       HT_CALL_F_TWICE)))
-		return 0;
-	if (flags & HT_CALL_F_EXEFILE) {	/* by anybody: who is not recorded may be later */
-		arch_args_now(regs, abi, args);
-		if ((__u32)args[0] == PR_SET_NAME_)
-			ident_forget(task);
-		return exe_keep(args[0], args[1]);
-	}
+	if (flags & HT_CALL_F_ACTOR)
+		due = actor_enters(regs, abi, call);
+	call &= HT_INDEX_MASK;
+	if (!(flags & (HT_CALL_F_NORETURN | HT_CALL_F_EXEC | HT_CALL_F_ENTER | HT_CALL_F_NEWPEER | HT_CALL_F_OTHERS | HT_CALL_F_TWICE)))
+		return due;
 	if ((flags & HT_CALL_F_NORETURN) && ht_exit_has_mm)
 		return 0;
 	if (!task_in_scope(task, &t))
@@ -498,7 +536,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 			enter_strings(task, regs, nr, abi, call);
 		if (t && (flags & HT_CALL_F_TWICE)) {
 			arch_args_now(regs, abi, t->args);
-			return TWICE_DUE | call;
+			return due | TWICE_DUE | call;
 		}
 	} else if (t) {
 		t->twice_writes = *(volatile __u64 *)&ht_memory_writes;
@@ -527,6 +565,8 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 	call = enter_wanted(regs, nr, abi, call);
 	if (call == HELD_DUE)
 		held_left();
+	if (call & BEFORE_DUE)
+		ident_before(call & HT_INDEX_MASK, call_mark(regs));
 	if (call & TWICE_DUE)
 		twice_enter(call & HT_INDEX_MASK);
 	return 0;

@@ -220,7 +220,9 @@ static __always_inline void op_head(struct scratch *s, struct task *t)
 
 	if (s->wait.u.slot)
 		s->wait.u.flags |= HT_URING_F_DIRECT;
-	record_body(s, t, n, HT_CAUSE_STORAGE);
+	if (t)
+		t->before_of = 0;
+	record_body(s, t, n);
 	idmin_fill(s, HT_CAUSE_STORAGE);
 	s->wait.epoch = t ? t->epoch : 0;
 	s->wait.files = (__u64)this_task()->files;

@@ -4,12 +4,13 @@
 records are held against."""
 import collections
 import hashlib
+import json
 import re
 
 import calltable
 import tap
 from racecases import doubted
-from rulecases import Case, died_in
+from rulecases import NOEXEC, Case, died_in
 from sizes import size
 
 ABSENT, WHY = (77,), "not possible on this kernel"
@@ -442,7 +443,7 @@ def dispatched(t, trace, d, w):
     t.equal({how: [r.more.get("noResult") for r in found] for how, found in opens.items()},
             {"ended": [], "handled": [None], "within": ["the task ended inside the call"]}, "opens")
     t.equal([path_of(r) for r in opens["handled"]], [d + "/decoy"], "what the handler let through")
-    t.ok(all(died_in(r, d + "/fifo") for r in opens["within"]), "what it was ended in: %r" % opens["within"])
+    t.ok(all(died_in(r, "fifo") for r in opens["within"]), "what it was ended in: %r" % opens["within"])
 
 
 def pretences():
@@ -544,7 +545,45 @@ def changed(t, trace, d, w):
         t.equal([str(r.process.get(what)) for r in found], [value], "%s at open %s" % (what, n))
 
 
+SAME = 3  # steps of attacks_became that change nothing: refused by the kernel, by a filter, and answered by one
+
+
+def who_of(r, like):
+    """What the record says of its maker, of what `like` says."""
+    said = {key: r.process.get(key) for key in like}
+    said["sessionId"] = said["sessionId"] or 0  # init's
+    if "groups" in said:
+        said["groups"] = said["groups"] or []
+    said["namespaces"] = {n: (r.process.get("namespaces") or {}).get(n) for n in like["namespaces"]}
+    return said
+
+
+def steps_of(t, trace):
+    """(number, call, result, who made it, who that was then)"""
+    steps = re.findall(r"^who (\d+) (\w+) (-?\d+) (\S+) (\S+)$", trace.out, re.M)
+    t.must(len(steps) >= 19, "the workload said %r %s" % (trace.out[-200:], trace.err[-200:]))
+    return [(n, name, result, json.loads(before), json.loads(after)) for n, name, result, before, after in steps]
+
+
+def became(t, trace, d, w):
+    """The record of a call that changes who its maker is says who that was before, the next one who it is then."""
+    same = 0
+    for n, name, result, before, after in steps_of(t, trace):
+        what = "%s, step %s" % (name, n)
+        opened = [r for r in trace.calls("open", "openat") if r.asked() == "%s/is-%s" % (d, n)]
+        t.must(len(opened) == 1, "%s: opens behind it: %r" % (what, opened))
+        made = [r for r in trace.calls(name) if r.tid == opened[0].tid and r.nanos < opened[0].nanos]
+        t.must(made, what + ": no record")
+        t.equal(-(made[-1].errno or 0), min(int(result), 0), what + ": result")
+        t.equal(who_of(made[-1], before), before, what)
+        t.equal(who_of(opened[0], after), after, "behind %s" % what)
+        same += before == after
+    t.equal(same, SAME, "steps that changed nothing")
+
+
 def changes():
+    for program in ("attacks_became", "attacks_became32"):
+        yield Case("become: " + program, "{W}/%s {D}" % program, became, "chmod 777 {D}", (*ABSENT, *NOEXEC), WHY)
     for how, count in (("named", 3), ("mapped", 1), ("groups", 2)):
         yield Case("change: " + how, "{W}/attacks_change %s {D} %d" % (how, count), changed, "chmod 777 {D}", ABSENT, WHY)
 

@@ -3,6 +3,7 @@
 # ht-test: timeout=1200 long
 """Attacks: what programs do to be recorded wrongly, as others, or not at all. What was done is told by the programs that did it,
 never by counters of ours. Whether all of it is recorded or counted: attacks_counted.py, attacks_agent.py."""
+import collections
 import json
 import os
 import sys
@@ -52,8 +53,25 @@ def groups_changed_unseen(t):
         attackcases.changed(t, trace, d, rulerun.W)
 
 
+def became_selected(t):
+    """Selectors, and what of them the kernel decides, ask for who called, not for whom that made of the caller."""
+    for uid in (0, 1000):
+        with tap.Workdir() as d:
+            os.chmod(d, 0o755)
+            with open(d + "/selectors", "w") as f:
+                json.dump([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}, {"Field": "process.euid", "Equals": [str(uid)]}]}], f)
+            trace = trail.run([tap.workload("attacks_became"), d], ("--selectors", d + "/selectors"))
+            t.equal((trace.status, trace.lost), (0, 0), "exit status, lost (%s)" % trace.err)
+            made = attackcases.steps_of(t, trace)
+            names = {name for _, name, *_ in made}
+            wanted = collections.Counter(name for _, name, _, before, _ in made if before["uids"]["euid"] == uid)
+            first = {0: {"setresuid": 2, "unshare": 1, "prctl": 4}, 1000: {}}[uid]  # what comes before a step
+            found = collections.Counter(r.name for r in trace.calls() if r.name in names)
+            t.equal(found, wanted + collections.Counter(first), "calls by %d" % uid)
+
+
 if __name__ == "__main__":
     if os.geteuid():
         print("1..0 # SKIP needs root")
         sys.exit(0)
-    tap.main(truth_cases() + [groups_changed_unseen])
+    tap.main(truth_cases() + [groups_changed_unseen, became_selected])
