@@ -4,7 +4,9 @@
 """Queries run in processes of their own: what the engine cannot be interrupted in ends with its process, at once, and so does what takes too much memory, fails,
 or is left by a store that was killed; others go on. What such a process may do is in tests/unit/test_cage.c; that it is caged, here."""
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -157,6 +159,40 @@ def it_is_caged(t):
         t.equal(os.stat("/proc/%d/mem" % pid).st_uid, 0, "not dumpable")
 
 
+def unit_calls():
+    """Names of the calls that the installed unit lets the store make."""
+    def members(name):
+        if not name.startswith("@"):
+            return {name}
+        text = subprocess.run(["systemd-analyze", "syscall-filter", name], stdout=subprocess.PIPE, text=True, check=True).stdout
+        words = [x.strip() for x in text.splitlines() if x.strip() and not x.strip().startswith("#") and x.strip() != name]
+        return set().union(*(members(x) for x in words))
+    allowed = set()
+    with open(os.path.join(tap.TOP, "packaging/systemd/hosttrail-store.service")) as f:
+        for line in f:
+            name, _, value = line.strip().partition("=")
+            if name == "SystemCallFilter":
+                these = set().union(*(members(x) for x in value.lstrip("~").split()))
+                allowed = allowed - these if value.startswith("~") else allowed | these
+    return allowed
+
+
+def they_run_under_the_units_filter(t):
+    if not shutil.which("systemd-analyze"):
+        raise tap.Skip("no systemd-analyze")
+    with tap.Workdir() as d:
+        names, run = os.path.join(d, "calls"), os.path.join(d, "hosttrail-store")
+        with open(names, "w") as f:
+            f.write("\n".join(unit_calls() | {"fchown"}))    # SQLite's, as root alone
+        with open(os.open(run, os.O_WRONLY | os.O_CREAT, 0o755), "w") as f:
+            f.write('#!/bin/sh\nexec "%s/tests/helpers/unitcalls" "%s" "%s" "$@"\n' % (tap.BUILD, names, tap.program("hosttrail-store")))
+        before, S["store"] = S["store"], Store(os.path.join(d, "store"), executable=run)
+        query = start("SELECT count(*) AS n FROM events")
+        t.equal((len(query), len(query) == 36 and ended(query)), (36, "FINISHED"), "a query: %s %s" % (query, S["store"].stderr()))
+        t.equal(S["store"].stop(), 0, "its end")
+        S["store"] = before
+
+
 def none_is_left_by_a_store_that_was_killed(t):
     query = start(ROW)
     t.equal(len(query), 36, "one runs")
@@ -177,4 +213,5 @@ if __name__ == "__main__":
         fill(top, 8000, time.time() - 600, 1_000_000)
         S["store"] = Store(top, profiles=PROFILES, lake_query_time="%ds" % LIMIT, lake_memory="256M")
         tap.main([what_is_computed_while_it_is_bound_ends_at_its_time, what_holds_all_places_holds_them_no_longer, a_process_that_fails_fails_its_query_alone,
-                  memory_that_it_does_not_have_fails_its_query_alone, a_key_has_its_own, it_is_caged, none_is_left_by_a_store_that_was_killed])
+                  memory_that_it_does_not_have_fails_its_query_alone, a_key_has_its_own, it_is_caged,
+                  they_run_under_the_units_filter, none_is_left_by_a_store_that_was_killed])

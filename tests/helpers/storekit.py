@@ -94,9 +94,10 @@ def end(child):
 class Store:
     """hosttrail-store over d; d may hold a journal already."""
 
-    def __init__(self, d, profiles="", environ=None, patience=120, ready=True, **settings):
-        """profiles: more lines of the credentials file; patience: seconds until it must be ready, if that is waited for."""
-        self.dir, self.patience = d, patience
+    def __init__(self, d, profiles="", environ=None, patience=120, ready=True, executable=None, **settings):
+        """profiles: more lines of the credentials file; patience: seconds until it must be ready, if that is waited for; executable: what
+        is run in place of the store's program."""
+        self.dir, self.patience, self.executable = d, patience, executable or program("hosttrail-store")
         os.makedirs(os.path.join(d, "pki"), exist_ok=True)
         if not os.path.exists(os.path.join(d, "pki/ca.crt")):
             subprocess.run([SHIPKIT, "ca", os.path.join(d, "pki")], check=True)
@@ -119,7 +120,7 @@ class Store:
         if os.path.exists(ports):
             os.unlink(ports)
         self.errors = open(os.path.join(self.dir, "stderr"), "ab")
-        self.child = subprocess.Popen([program("hosttrail-store"), "--config", self.config], stderr=self.errors, env={**os.environ, **self.environ})
+        self.child = subprocess.Popen([self.executable, "--config", self.config], stderr=self.errors, env={**os.environ, **self.environ})
         atexit.register(end, self.child)  # where only some cases run, the last one, which stops it, may be left out
         self.until(lambda: os.path.exists(ports), "the ports file", self.patience)
         with open(ports) as f:
