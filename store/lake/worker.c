@@ -21,7 +21,7 @@
 #define IDLE_NS (300 * NS_PER_SEC)
 #define BEGIN_SECONDS 60			/* the engine is a large library: a machine that is busy takes seconds */
 #define OWN_BYTES (32ull << 20)		/* what each may have beside that: the library's data, footers */
-#define TRIES 3
+#define TRIES (WORKERS_IDLE_MAX + 3)	/* all that wait may have been killed */
 
 /* ---- one */
 
