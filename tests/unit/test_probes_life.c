@@ -83,7 +83,7 @@ static void exec_deep(void *program)
 static void a_program_lies_as_deep_as_it_likes(void)
 {
 	_cleanup_lab_ struct lab l = {};
-	char program[2048], command[2200];
+	char program[2048], command[2 * sizeof(program) + 32];
 	const struct ht_ident *id;
 	const struct ht_call *c;
 
