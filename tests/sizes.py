@@ -35,7 +35,7 @@ SIZES = {
     "retention.files": (0, 1, "whether the store is also killed while it removes log files"),
     "delivery.kills": (4, 100, "times that the store is killed while a trail delivers"),
     "clickhouse.frames": (400, 20_000, "frames that a cluster takes while a server or a store is killed"),
-    "clickhouse.patience": (60, 300, "seconds that the first of them may take"),
+    "clickhouse.patience": (60, 300, "seconds that a busy cluster may take for the first of them, and to see doubled ones"),
     "clickhouse.records": (3_000, 50_000, "records of which a cluster and the embedded engine are asked the same"),
     "clickhouse.takeovers": (1, 20, "times that a store is killed which delivers a cluster's trails"),
     "clickhouse.victims": (1, 2, "servers of a cluster that are killed, one after the other, while its trails are delivered"),

@@ -225,7 +225,7 @@ def what_two_stores_wrote_is_there_once(t):
         for n in (1, 2):
             write_again(server, stream, n)
             t.equal((len(ledger(server, stream)), records(server, stream)), (10, (40, 20)), "there twice")
-            t.ok(tap.wait_for(lambda: s.metric("clickhouse_doubles_total") == 5 * n), "it is seen")
+            t.ok(tap.wait_for(lambda: s.metric("clickhouse_doubles_total") == 5 * n, size("clickhouse.patience")), "it is seen")  # looking may take a twentieth of the time
             seen = lambda: [e for e in lookup(s, "EventName", "openat", pages=4) if e["EventId"] in ids]
             ids = {x for x, in server.rows("SELECT eventid FROM trail_rows_1 WHERE kind = 0 AND stream = '%s'" % stream)}
             t.equal((len(ids), len(seen())), (20, 20), "and not shown twice")
