@@ -588,7 +588,8 @@ int BPF_PROG(ht_signal_deliver, int sig, struct kernel_siginfo *info, struct k_s
 	__sighandler_t handler;
 	__s32 code;
 
-	if (t && sig == SIGSYS_ && info->si_code == SYS_USER_DISPATCH_ && ka->sa.sa_handler == SIG_DFL_ && arch_rolled_back(regs))
+	/* a number to the verifier of 6.12, which takes what tracepoints give here for an error perhaps */
+	if (t && sig == SIGSYS_ && (__s32)KREAD(struct kernel_siginfo, info, si_code) == SYS_USER_DISPATCH_ && ka->sa.sa_handler == SIG_DFL_ && arch_rolled_back(regs))
 		t->returned = call_mark(regs);	/* what it ends in was no call */
 	if (!t || !t->held.call || arch_sp(regs) != t->held.sp || !arch_interrupts(regs, t->held.nr, t->held.code))
 		return 0;

@@ -648,7 +648,7 @@ def what_was_not_removed_is_missed(t, lake):
     os.chmod(note, 0o600)
     head = next(line for line in good.splitlines()[2:] if line.endswith(" 0"))
     with open(note, "w") as f:
-        f.write(good.replace(head, head[:-4] + ("0" if head[-3] != "0" else "1") + head[-3:]))
+        f.write(good.replace(head, head[:-3] + ("0" if head[-3] != "0" else "1") + head[-2:]))
     t.ok(any("which was removed" in x for x in bucketkit.verify(lake.dir)[1]), "another hash: %r" % (bucketkit.verify(lake.dir)[1:],))
     with open(note, "w") as f:
         f.write(good)
