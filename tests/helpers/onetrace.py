@@ -64,6 +64,10 @@ def text(path):
         return f.read()
 
 
+def losses(records, lost):
+    return "# lost: " + (", ".join(json.dumps(r.raw.get("serviceEventDetails")) for r in records if r.name == "RecordsLost") or "%d, of which no record tells" % lost)
+
+
 class OneTrace:
     """Runs when the first case asks, and again where records were lost, which the trail says: on a machine that is too busy for
     its reader that is no fault of what the cases are about. Losses have tests of their own."""
@@ -78,7 +82,7 @@ class OneTrace:
             everything, lost, out = self.turn()
             if not lost:
                 break
-            tap.say("# lost: " + (", ".join(json.dumps(r.raw.get("serviceEventDetails")) for r in everything.records if r.name == "RecordsLost") or "%d, of which no record tells" % lost))
+            tap.say(losses(everything.records, lost))
         self.traces = {c.title: self.trace(everything, lost, out + "/" + slug(c.title)) for c in self.cases}
 
     def turn(self):

@@ -26,7 +26,7 @@ import stracelog  # noqa: E402
 import tap  # noqa: E402
 import trail  # noqa: E402
 import uringcases  # noqa: E402
-from onetrace import Parts, script, slowest, slug  # noqa: E402
+from onetrace import Parts, losses, script, slowest, slug  # noqa: E402
 
 W = "/w"
 NEEDED_ABIS = {"int 0x80", "32-bit program", "x32 numbers", "64-bit to 32-bit and back", "calls behind socketcall and ipc"}
@@ -46,6 +46,7 @@ ORACLE = {  # name: (setup, command)
 PIPES = "cd /tmp\nfor i in 1 2 3; do cat /etc/passwd | grep root | cut -d: -f1 | sort >out.$i; done\ncat out.* | wc -l; rm out.?\nmkdir -p q/r; mv q/r q/s; rmdir q/s q; (exit 3)\n"
 DEEP = "t/d" + 9 * "/d"  # in the thousands of records of how the deep path is put together, which nobody asks for: they would be packed and sent for long
 FLOOD = 20000
+TURNS = 2
 SELECTORS = """[{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "process.euid", "Equals": ["0"]},
     {"Field": "path", "StartsWith": ["/etc/pass"], "EndsWith": [".pem"], "NotEquals": ["/etc/passwd-"]}]}]"""
 SMALLRINGS, VERIFIED = (os.path.join(tap.BUILD, "tests/live", name) for name in ("smallrings", "verified"))
@@ -130,14 +131,27 @@ class Machine:
         self.kernel, self.patience, self.brief, self.done, self.error = kernel, patience, brief, None, None
 
     def result(self):
+        """Of another boot where the rules' trace lost records, which it says: a guest whose host is busy reads late, and what the rules are about is something else."""
         if not self.done and not self.error:
             try:
-                self.done = self.boot()
+                for _ in range(TURNS):
+                    self.done = self.boot()
+                    if not self.was_lost():
+                        break
             except guest.GuestError as e:
                 self.error = str(e)
         if self.error:
             raise tap.Failed(self.error)
         return self.done
+
+    def was_lost(self):
+        try:
+            _, lost = last_line(self.done.job("rules"))
+        except tap.Failed:
+            return 0  # which the cases will say
+        if lost:
+            tap.say(losses(records_of(self.done, "rules"), lost))
+        return lost
 
     def boot(self):
         programs = [(p, "/w/" + os.path.basename(p)) for p in guest.ours(tap.BUILD)]
