@@ -32,23 +32,27 @@ static const uint8_t *take(struct wire *w, size_t n)
 	return p;
 }
 
-uint32_t wire_u32(struct wire *w)
+static void take_number(struct wire *w, void *ret_v, size_t n)
 {
-	const uint8_t *p = take(w, sizeof(uint32_t));
-	uint32_t v = 0;
+	const uint8_t *p = take(w, n);
 
 	if (p)
-		memcpy(&v, p, sizeof(v));
+		memcpy(ret_v, p, n);
+}
+
+uint32_t wire_u32(struct wire *w)
+{
+	uint32_t v = 0;
+
+	take_number(w, &v, sizeof(v));
 	return v;
 }
 
 uint64_t wire_u64(struct wire *w)
 {
-	const uint8_t *p = take(w, sizeof(uint64_t));
 	uint64_t v = 0;
 
-	if (p)
-		memcpy(&v, p, sizeof(v));
+	take_number(w, &v, sizeof(v));
 	return v;
 }
 
