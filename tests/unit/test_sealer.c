@@ -119,18 +119,28 @@ static bool begin(void)
 	return true;
 }
 
+/* All of it sealed once, by a store that has ended. False: no engine. */
+static bool begin_sealed(void)
+{
+	if (!begin())
+		abort();
+	if (!parts_open(false))
+		return false;
+	if (tailer_start(st.tailer) || lake_start(st.lake))
+		abort();
+	wait_for_segments(SEGMENTS);
+	parts_close();
+	return true;
+}
+
 static void a_segment_that_is_gone_waits_for_the_index(void)
 {
 	struct segment *before = NULL, *after = NULL;
 	char path[4096];
 	uint64_t rows;
 
-	must(begin());
-	if (!parts_open(false))
+	if (!begin_sealed())
 		skip("no engine");
-	must(!tailer_start(st.tailer) && !lake_start(st.lake));
-	wait_for_segments(SEGMENTS);
-	parts_close();
 	must(segments(&before, &rows) == SEGMENTS && rows == FRAMES * PER_FRAME);
 
 	snprintf(path, sizeof(path), "%s/lake/%s", dir, before[1].path);
@@ -179,12 +189,8 @@ static void none_comes_before_one_that_cannot_be_written(void)
 	char path[4096];
 	uint64_t rows;
 
-	must(begin());
-	if (!parts_open(false))
+	if (!begin_sealed())
 		skip("no engine");
-	must(!tailer_start(st.tailer) && !lake_start(st.lake));
-	wait_for_segments(SEGMENTS);
-	parts_close();
 	must(segments(&before, &rows) == SEGMENTS);
 
 	must(parts_open(true));
