@@ -134,13 +134,11 @@ static enum query_fault lost(struct query *q, int r, char why[DUCK_WHY_MAX])
 	return QUERY_BAD_STATEMENT;
 }
 
-/* Asks, and is answered as it should be, or refused. */
-static enum query_fault ask(struct query *q, enum wire_type type, const struct buf *question, enum wire_type expected, struct buf *answer,
-			    char why[DUCK_WHY_MAX])
+/* It answers as it should, or refuses. r: of sending what it is to answer. */
+static enum query_fault hear(struct query *q, int r, enum wire_type expected, struct buf *answer, char why[DUCK_WHY_MAX])
 {
 	enum wire_type got = 0;
 	bool ours = false;
-	int r = query_send(q, type, question);
 
 	if (!r)
 		r = query_receive(q, &got, answer);
@@ -167,7 +165,10 @@ static enum query_fault check(struct query *q, struct sandbox_tables *ret_t, cha
 	if (r < 0)
 		return r == -EINVAL ? QUERY_BAD_STATEMENT : QUERY_BROKEN;
 	wire_add_str(&question, sql.p, sql.n);
-	f = ask(q, WIRE_CHECK, &question, WIRE_TABLES, &answer, why);
+	r = worker_take(q, &question);
+	if (r < 0)
+		return r == -ECANCELED ? lost(q, r, why) : QUERY_BROKEN;
+	f = hear(q, 0, WIRE_TABLES, &answer, why);
 	if (f)
 		return f;
 	r = wire_tables(&answer, ret_t);
@@ -185,12 +186,8 @@ enum query_fault query_make(struct query *q, char why[DUCK_WHY_MAX])
 {
 	_cleanup_buf_ struct buf question = { 0 }, answer = { 0 };
 	struct sandbox_tables tables;
-	enum query_fault f;
-	int r = worker_take(q);
+	enum query_fault f = check(q, &tables, why);
 
-	if (r < 0)
-		return r == -ECANCELED ? lost(q, r, why) : QUERY_BROKEN;
-	f = check(q, &tables, why);
 	if (f)
 		return f;
 	q->times = tables.times;
@@ -202,5 +199,5 @@ enum query_fault query_make(struct query *q, char why[DUCK_WHY_MAX])
 	wire_add_u32(&question, q->nparams);
 	for (unsigned i = 0; i < q->nparams; i++)
 		wire_add_str(&question, q->params[i], strlen(q->params[i]));
-	return ask(q, WIRE_BIND, &question, WIRE_BOUND, &answer, why);
+	return hear(q, query_send(q, WIRE_BIND, &question), WIRE_BOUND, &answer, why);
 }

@@ -8,6 +8,7 @@
  *                                    HELLO, with a descriptor of its statm
  *                                    READY u32 is held to the lake's files; or FAULT text: it cannot be used
  *     CHECK sql
+ *                                    TAKEN, before anything is made of it
  *                                    TABLES u32 n, n names, i64 from, i64 to; or REFUSED u32 ours, text
  *     BIND u32 n, n (name, select), u32 n, n parameters
  *                                    BOUND; or REFUSED
@@ -36,6 +37,7 @@ enum wire_type {
 	WIRE_READY,
 	WIRE_FAULT,
 	WIRE_CHECK,
+	WIRE_TAKEN,
 	WIRE_TABLES,
 	WIRE_REFUSED,
 	WIRE_BIND,

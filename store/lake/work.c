@@ -152,7 +152,9 @@ static int serve(struct work *w)
 			return r;
 		switch (type) {
 		case WIRE_CHECK:
-			r = check(w);
+			r = tail_send(&w->tail, WIRE_TAKEN, NULL);
+			if (!r)
+				r = check(w);
 			break;
 		case WIRE_BIND:
 			r = bind_statement(w);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #include "query_internal.h"
 #include "work.h"
 
-#define IDLE_NS (300 * NS_PER_SEC)
 #define BEGIN_SECONDS 60			/* the engine is a large library: a machine that is busy takes seconds */
 #define OWN_BYTES (32ull << 20)		/* what each may have beside that: the library's data, footers */
 #define TRIES (WORKERS_IDLE_MAX + 3)	/* all that wait may have been killed */
@@ -207,7 +205,7 @@ static struct worker *find_oldest(struct lake *l, uint64_t before)
 /* Locked. What texts are made of the engine does not count; the kernel does. Gives what waits and is to be ended. */
 static struct worker *bound_memory(struct lake *l)
 {
-	uint64_t all = 0, most = 0, now = clock_boot();
+	uint64_t all = 0, most = 0, now = clock_boot(), idle = (uint64_t)l->config.idle_ns;
 	struct query *largest = NULL;
 	struct worker *oldest;
 
@@ -221,7 +219,7 @@ static struct worker *bound_memory(struct lake *l)
 		most = n > most ? n : most;
 	}
 	if (all <= l->config.memory + WORK_UNCOUNTED)
-		return find_oldest(l, now > IDLE_NS ? now - IDLE_NS : 0);
+		return find_oldest(l, now > idle ? now - idle : 0);
 	oldest = find_oldest(l, now);
 	if (!oldest && largest) {
 		largest->outgrown = true;
@@ -313,12 +311,16 @@ static struct worker *find(struct lake *l, const struct caller *caller, bool apa
 	return NULL;
 }
 
-/* Ended while it waited, by whoever kills processes. */
-static bool is_gone(const struct worker *w)
+/* Who was killed while it waited does not answer: then nothing has been made of the statement. */
+static int hand(struct query *q, const struct buf *statement)
 {
-	struct pollfd p = { .fd = w->fd };
+	_cleanup_buf_ struct buf b = { 0 };
+	enum wire_type type = 0;
+	int r = query_send(q, WIRE_CHECK, statement);
 
-	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+	if (!r)
+		r = wire_receive(q->worker->fd, 1, &type, &b);
+	return !r && type != WIRE_TAKEN ? -EBADMSG : r;
 }
 
 /* Locked. NULL: the query has ended, or none can be started. */
@@ -337,7 +339,7 @@ static struct worker *wait_for(struct query *q, bool apart)
 	return w;
 }
 
-int worker_take(struct query *q)
+int worker_take(struct query *q, const struct buf *statement)
 {
 	char why[DUCK_WHY_MAX] = "";
 	struct worker *w;
@@ -345,17 +347,18 @@ int worker_take(struct query *q)
 	for (unsigned i = 0; i < TRIES; i++) {
 		pthread_mutex_lock(&q->lake->lock);
 		w = q->worker = wait_for(q, caller_is_scoped(q->caller));
+		q->outgrown = false;	/* the one before was too large, not this query */
 		pthread_mutex_unlock(&q->lake->lock);
 		if (!w)
 			return query_ended(q) ? -ECANCELED : -EIO;
 		w->caller = q->caller;
-		if (!is_gone(w) && greet(w, why) == 0)
+		if (greet(w, why) == 0 && hand(q, statement) == 0)
 			return 0;
 		worker_give(q, false);
 		if (query_ended(q))
 			return -ECANCELED;
 	}
-	log_limited(LOG_LEVEL_WARN, 0, "no process for a query: %s", why);
+	log_limited(LOG_LEVEL_WARN, 0, "no process for a query: %s", *why ? why : "none takes a statement");
 	return -EIO;
 }
 

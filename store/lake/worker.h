@@ -34,9 +34,9 @@ int workers_begin(struct lake *l, char why[DUCK_WHY_MAX]);
 void workers_look_after(struct lake *l);
 void workers_free(struct lake *l);		/* those that wait */
 
-/* One for the query's key, that has said that it is ready, as q->worker; waits for one, as long as the query may run. 0, -ECANCELED, or -EIO, logged: the
- * engine cannot be used. */
-int worker_take(struct query *q);
+/* One for the query's key, that has taken the statement (a message to it) and answers next, as q->worker; waits for one, as long as the query may run. What
+ * was killed while it waited takes none; then it is another. 0, -ECANCELED, or -EIO, logged: the engine cannot be used. */
+int worker_take(struct query *q, const struct buf *statement);
 /* The query has none from now on. keep: it is ready for the next statement; else it is ended. */
 void worker_give(struct query *q, bool keep);
 /* Now, whatever it does; lake's lock. Who reads from it finds that it is gone. */

@@ -8,14 +8,17 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "store/index.h"
+#include "store/lake/lake_internal.h"
 #include "store/lake/query.h"
 #include "store/lake/wire.h"
 #include "store/lake/work.h"
+#include "store/lake/worker.h"
 #include "store/tailer.h"
 #include "tests/tap.h"
 
 #define TRIES 1000
 #define SELF "/proc/self/exe"
+#define HOUR (3600 * (int64_t)NS_PER_SEC)
 
 static char dir[64], asked[UUID_TEXT];
 static struct store st = { .region = "local", .account = "000000000000" };
@@ -141,8 +144,15 @@ static int be(const char *how)
 	}
 	wire_add_u32(&b, 1);
 	say(WIRE_READY, &b);
-	for (;;) {
+	for (unsigned n = 0;; n++) {
 		listen_to(WIRE_CHECK, &b);
+		if (is(how, "dies with the second") && n)
+			return 0;
+		if (is(how, "takes nothing"))
+			say(WIRE_BOUND, &b);
+		say(WIRE_TAKEN, &b);
+		if (is(how, "dies over it"))
+			raise(SIGKILL);
 		if (is(how, "a length") && write(WORK_FD, too_long, sizeof(too_long)) < 0)
 			return 0;
 		if (is(how, "silent"))
@@ -159,10 +169,10 @@ static int be(const char *how)
 
 /* ---- the store */
 
-static bool begin(const char *how, const char *program)
+static bool begin(const char *how, const char *program, int64_t idle_ns)
 {
 	const struct lake_config c = { .dir = dir, .library = how, .program = program, .seal_records = 1000, .seal_ns = 3600 * (int64_t)NS_PER_SEC,
-				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 100000 };
+				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 100000, .idle_ns = idle_ns };
 	char path[128];
 
 	if (!mkdtemp(strcpy(dir, "/tmp/ht-worker-XXXXXX")))
@@ -235,6 +245,9 @@ static void what_it_says_costs_its_own_query(void)
 	} cases[] = {
 		{ "honest", QUERY_FINISHED, "" },
 		{ "another frame", QUERY_FINISHED, "" },
+		{ "dies with the second", QUERY_FINISHED, "" },		/* as one that was killed while it waited: another takes the statement */
+		{ "takes nothing", -QUERY_BROKEN, "" },
+		{ "dies over it", -QUERY_BAD_STATEMENT, "the engine failed over the statement" },
 		{ "a name", -QUERY_BAD_STATEMENT, "the engine failed over the statement" },
 		{ "a length", -QUERY_BAD_STATEMENT, "the engine failed over the statement" },
 		{ "bound wrongly", -QUERY_BAD_STATEMENT, "the engine failed over the statement" },
@@ -254,7 +267,7 @@ static void what_it_says_costs_its_own_query(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_buf_ struct buf error = { 0 };
 
-		must(begin(cases[i].how, SELF));
+		must(begin(cases[i].how, SELF, HOUR));
 		ok(!lake_fault(st.lake));
 		/* again: the place is free, and there is another process */
 		for (unsigned k = 0; k < 2; k++) {
@@ -274,7 +287,7 @@ static void what_it_gives_is_text(void)
 	unsigned n = 0;
 	uint64_t at;
 
-	must(begin("honest", SELF));
+	must(begin("honest", SELF, HOUR));
 	ok_int(ask(&error), QUERY_FINISHED);
 	must(!query_results(st.lake, asked, 0, 10, &rows, &at, &n));
 	ok_int(n, 1);
@@ -284,11 +297,46 @@ static void what_it_gives_is_text(void)
 
 static void what_cannot_begin_is_said(void)
 {
-	must(begin("nothing", SELF));
+	must(begin("nothing", SELF, HOUR));
 	ok_str(lake_fault(st.lake), "its process ended while it began");
 	end();
-	must(begin("a fault", SELF));
+	must(begin("a fault", SELF, HOUR));
 	ok_str(lake_fault(st.lake), "it is broken");
+	end();
+}
+
+/* Of the one that was used, or 0 when it is gone. */
+static pid_t waiting(void)
+{
+	pid_t pid = 0;
+
+	pthread_mutex_lock(&st.lake->lock);
+	for (const struct worker *w = st.lake->idle; w; w = w->next)
+		pid = w->used ? w->pid : pid;
+	pthread_mutex_unlock(&st.lake->lock);
+	return pid;
+}
+
+static void what_waits_for_long_is_ended(void)
+{
+	_cleanup_buf_ struct buf error = { 0 };
+	pid_t pid;
+
+	must(begin("honest", SELF, HOUR));
+	ok_int(ask(&error), QUERY_FINISHED);
+	usleep(500000);
+	ok(waiting() > 0);
+	end();
+	must(begin("honest", SELF, (int64_t)NS_PER_SEC));
+	ok_int(ask(&error), QUERY_FINISHED);
+	pid = waiting();
+	must(pid > 0);
+	for (int i = 0; i < TRIES && (waiting() || !kill(pid, 0)); i++)
+		usleep(10000);
+	ok_int(waiting(), 0);
+	ok(kill(pid, 0) < 0);
+	ok_int(st.lake->nidle, 1);	/* the one that is kept ready */
+	ok_int(ask(&error), QUERY_FINISHED);
 	end();
 }
 
@@ -300,7 +348,7 @@ static void what_cannot_be_started_is_said(void)
 	int status = QUERY_FAILED;
 
 	must(mkdtemp(program) && !rmdir(program) && !symlink(SELF, program));
-	must(begin("dies", program));
+	must(begin("dies", program, HOUR));
 	ok(!unlink(program));
 	for (unsigned i = 0; i < 4 && status == QUERY_FAILED; i++)
 		status = ask(&error);
@@ -310,7 +358,7 @@ static void what_cannot_be_started_is_said(void)
 
 int main(int argc, char **argv)
 {
-	static const struct tap_case cases[] = { CASE(what_it_says_costs_its_own_query), CASE(what_it_gives_is_text), CASE(what_cannot_begin_is_said),
+	static const struct tap_case cases[] = { CASE(what_it_says_costs_its_own_query), CASE(what_it_gives_is_text), CASE(what_cannot_begin_is_said), CASE(what_waits_for_long_is_ended),
 						CASE(what_cannot_be_started_is_said) };
 
 	signal(SIGPIPE, SIG_IGN);
