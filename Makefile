@@ -146,7 +146,7 @@ shared := $(workloads) $(O)/duckdb/libduckdb.so
 $(shared): $(O)/%: $(G)/%
 	$(Q)mkdir -p $(@D); ln -f $< $@
 endif
-tests-build: $(unit) $(fuzz) $(live) $(workloads) $(helpers)
+tests-build: $(unit) $(fuzz) $(live) $(bench) $(workloads) $(helpers)
 
 ## check: install what is missing, build, run every test at its everyday size
 ## check-long: the same tests at full size; docs/long-runs.md gets the results, and says what need not run again
@@ -162,7 +162,7 @@ check-kernels: deps all tests-build
 check-fresh:
 	$(Q)tests/fresh.sh
 ## bench: print the figures, ours and those of other recorders
-bench: bench-deps all $(bench) $(workloads) $(helpers)
+bench: bench-deps all tests-build
 	$(Q)/usr/bin/python3 tests/bench/run.py --build $(O)
 ## fuzz: build libFuzzer targets and fuzz each for SECONDS (60)
 fuzz: deps

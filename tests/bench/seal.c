@@ -69,7 +69,7 @@ static struct scan *scan_open(void)
 	journal_pos next;
 
 	span->to = UINT64_MAX;
-	must("scan", scan_new(&st, span, 1, 0, &s));
+	must("scan", scan_new(&st, span, 1, &s));
 	must("frames", scan_fill(s, 0, UINT64_MAX, records, false, &next));
 	must("sort", scan_sort(s));
 	return s;
