@@ -24,6 +24,8 @@
 #include "bpf/others.bpf.h"
 #include "bpf/twice.bpf.h"
 #include "bpf/fields.bpf.h"
+#include "bpf/kobj.bpf.h"
+#include "bpf/op.bpf.h"
 #include "bpf/flood.bpf.h"
 #include "bpf/merge.bpf.h"
 #include "bpf/record.bpf.h"
@@ -38,9 +40,12 @@
 #include "bpf/syscall.bpf.h"
 #include "bpf/hooks.bpf.h"
 #include "bpf/process.bpf.h"
+#include "bpf/uring_types.bpf.h"
 #include "bpf/uring_args.bpf.h"
+#include "bpf/uring_op.bpf.h"
 #include "bpf/uring.bpf.h"
 #include "bpf/iter.bpf.h"
+#include "bpf/tls_data.bpf.h"
 #include "bpf/tls.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
