@@ -23,7 +23,7 @@ SOURCES = {
 # Names that are secrets in any service, as tls-capture §6.3 lists them, when the value is text, bytes, or a list or map of them.
 SECRET_NAMES = re.compile(
     r"(.*(password|passwd|passphrase|privatekey|clientsecret|secretkey|secretaccesskey|authtoken|accesstoken|refreshtoken|idtoken|"
-    r"sessiontoken|securitytoken|bearertoken|oauthtoken|sharedsecret|secretstring|secretbinary|apikeyvalue|authparameters|presignedurl)"
+    r"sessiontoken|securitytoken|bearertoken|oauthtoken|sharedsecret|secretstring|secretbinary|apikeyvalue|authparameters|presignedurl)s?"
     r"|secret|token|assertion|samlassertion|webidentitytoken|authorizationcode|pwd|credential|credentials|userdata)", re.I)
 # ... and what such a name means in places where it is none.
 NOT_SECRET = re.compile(r"(next|client|clientrequest|continuation|pagination|starting|idempotency|request|creation)_?token", re.I)
@@ -60,7 +60,16 @@ SECRET_MEMBERS = [
     ("opsworks", r".*", r"SshKey|CustomJson"),
     ("opsworkscm", r"EngineAttribute", r"Value"),
     ("sns", r".*Platform.*", r"Attributes"),
-    ("directconnect", r".*", r"authKey"),
+    ("directconnect", r".*", r"authKey|customerRouterConfig"),
+    ("athena", r".*", r"QueryString|QueryStatement|ExecutionParameters"),      # as CloudTrail, which omits it
+    ("events", r"Target|InputTransformer|HttpParameters", r"Input|InputTemplate|HeaderParameters|QueryStringParameters"),
+    ("scheduler", r"Target", r"Input"),
+    ("appflow", r".*", r"applicationKey|datakey"),
+    ("datasync|storagegateway|backup-gateway", r".*", r"ActivationKey"),
+    ("chime.*", r".*", r"PersonalPIN"),
+    ("kinesisanalyticsv2|sagemaker|athena|appstream|quicksight", r".*", r"AuthorizedUrl|NotebookUrl|StreamingURL|UserInvitationUrl"),
+    ("amplify|codebuild", r"Webhook", r"webhookUrl|payloadUrl"),
+    ("iot", r".*", r"tokenSignature"),
     ("ec2|securityhub", r".*", r"CustomerGatewayConfiguration|PreSharedKey"),
     ("ssm|eks|ssm-contacts", r".*", r"[Aa]ctivationCode"),
     ("codepipeline", r"WebhookAuthConfiguration", r"SecretToken"),
@@ -95,7 +104,7 @@ SECRET_MEMBERS = [
     ("comprehend|comprehendmedical|translate|polly|lex.*|kendra.*|textract|rekognition|bedrock.*|frauddetector|qconnect|wisdom", r".*",
      r"Text|TextList|inputText|text|QueryText|queryText|UserInput|eventVariables|Bytes"),
     ("polly", r".*", r"Content"),
-    ("ses|sesv2|pinpoint-email", r".*", r"Body|Text|Html|TextPart|HtmlPart|RawMessage|Raw|TemplateData|DefaultTemplateData|ReplacementTemplateData"),
+    ("ses|sesv2|pinpoint-email", r".*", r"Subject|SubjectPart|Body|Text|Html|TextPart|HtmlPart|RawMessage|Raw|TemplateData|DefaultTemplateData|ReplacementTemplateData"),
     ("pinpoint|pinpoint-sms-voice.*|sms-voice", r".*", r"Body|MessageBody|SSMLMessageContent|PlainTextMessageContent|Substitutions"),
     ("connect.*", r".*", r"Content|InitialMessage"),
     ("rds-data|redshift-data", r".*", r"parameters|parameterSets|Parameters|sql|sqlStatements|Sqls?"),
@@ -104,7 +113,7 @@ SECRET_MEMBERS = [
     ("acm|iam|iot", r".*", r"PrivateKey|privateKey"),
     ("codecommit", r".*", r"content|fileContent"),
     ("timestream-write", r".*", r"MeasureValue|MeasureValues"),
-    ("ec2", r".*", r"UserData|userData|KeyMaterial|PresharedKey|PreSharedKey"),
+    ("ec2", r".*", r"UserData|userData|KeyMaterial|PresharedKey|PreSharedKey|UploadPolicySignature"),
 ]
 SECRET_MEMBERS = [tuple(re.compile(p) for p in rule) for rule in SECRET_MEMBERS]
 

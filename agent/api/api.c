@@ -189,7 +189,7 @@ void api_json_error(const struct http_call *call, const char *path, struct api_a
 static struct str safe_value(struct str s, size_t max, struct api_arena *a)
 {
 	s = str_first(s, max);
-	return secret_form(s) || secret_assigned(s) ? STR(REDACT_HIDDEN) : api_arena_str(a, s);
+	return secret_text(s) || secret_told(s, false) ? STR(REDACT_HIDDEN) : api_arena_str(a, s);
 }
 
 static struct str request_id(const struct http_call *call)

@@ -56,7 +56,7 @@ void aws_emit_text(struct aws_emit *e, struct str key, struct str value, unsigne
 	case AWS_STREAM:
 		break;
 	case AWS_STRING:
-		if (secret_token(value))
+		if (aws_secret_text(e, value))
 			jsontext_hidden(&e->j, key);
 		else
 			jsontext_text(&e->j, key, value);
@@ -114,6 +114,8 @@ static bool is_empty(const struct aws_node *n)
 
 static void list_of_children(struct aws_emit *e, struct aws_node *n, unsigned element)
 {
+	if (element == AWS_STRING)
+		aws_secret_children(e, n);
 	for (struct aws_node *c = n->first; c; c = c->next)
 		if (!c->attribute)
 			aws_emit_value(e, NO_KEY, c, element);
@@ -191,6 +193,8 @@ static void put_list(struct aws_emit *e, struct str key, struct aws_node *n, con
 	jsontext_open(&e->j, key, '[');
 	if (in_form(e)) {
 		count = aws_form_elements(e, n, s, &elements);
+		if (s->element == AWS_STRING)
+			aws_secret_words(e, elements, count);
 		for (unsigned i = 0; i < count; i++)
 			aws_emit_value(e, NO_KEY, elements[i], s->element);
 	} else if (n->kind == NODE_ARRAY || n->kind == NODE_OBJECT) {
@@ -319,6 +323,7 @@ static bool member_of(unsigned shape, struct str name, bool attribute, struct aw
 
 void aws_emit_members(struct aws_emit *e, struct aws_node *n, unsigned shape)
 {
+	bool secret = aws_secret_pair(n);
 	struct aws_member m;
 	struct aws_shape s;
 
@@ -328,6 +333,10 @@ void aws_emit_members(struct aws_emit *e, struct aws_node *n, unsigned shape)
 			continue;
 		if (!member_of(shape, c->name, c->attribute, &m)) {
 			put_unknown(e, c->name);
+			continue;
+		}
+		if (secret && str_among_nocase(c->name, "value values")) {
+			jsontext_hidden(&e->j, e->protocol == AWS_EC2 ? aws_lower_camel(e->arena, aws_name(m.wire)) : aws_member_key(e, &m));
 			continue;
 		}
 		if (e->protocol == AWS_REST_XML && aws_shape_get(m.shape, &s) && s.kind != AWS_STRUCTURE && s.flat)
@@ -350,11 +359,14 @@ void aws_emit_any(struct aws_emit *e, struct str key, const struct aws_node *n)
 	case NODE_ARRAY:
 		jsontext_open(&e->j, key, n->kind == NODE_OBJECT ? '{' : '[');
 		for (const struct aws_node *c = n->first; c; c = c->next)
-			aws_emit_any(e, n->kind == NODE_OBJECT ? c->name : NO_KEY, c);
+			if (n->kind == NODE_OBJECT && redact_is_secret_name(c->name.p, c->name.n))
+				jsontext_hidden(&e->j, c->name);
+			else
+				aws_emit_any(e, n->kind == NODE_OBJECT ? c->name : NO_KEY, c);
 		jsontext_close(&e->j);
 		break;
 	case NODE_TEXT:
-		jsontext_text(&e->j, key, n->text);
+		aws_emit_text(e, key, n->text, AWS_STRING);
 		break;
 	case NODE_NUMBER:
 		jsontext_number(&e->j, key, n->text);

@@ -141,8 +141,15 @@ void aws_emit_value(struct aws_emit *e, struct str key, struct aws_node *n, unsi
 void aws_emit_members(struct aws_emit *e, struct aws_node *n, unsigned shape);
 /* A text out of a path, query or header. */
 void aws_emit_text(struct aws_emit *e, struct str key, struct str value, unsigned shape);
-/* Anything, as it is. */
+/* Anything, as it is, but for what its name or form says to be a secret. */
 void aws_emit_any(struct aws_emit *e, struct str key, const struct aws_node *n);
+/* aws_secret.c: does a text tell a secret, as a command line, a URL or a header would? */
+bool aws_secret_text(struct aws_emit *e, struct str value);
+/* Hides the words of a command line that are secrets: of n elements, or of a list's children. */
+void aws_secret_words(struct aws_emit *e, struct aws_node *const *v, unsigned n);
+void aws_secret_children(struct aws_emit *e, struct aws_node *n);
+/* Of a pair, {"Key": "password", "Value": "x"} or the like, is the name a secret's? */
+bool aws_secret_pair(const struct aws_node *n);
 /* The elements of a form's list or map, in the order of their numbers. */
 unsigned aws_form_elements(struct aws_emit *e, struct aws_node *n, const struct aws_shape *s, struct aws_node ***ret);
 /* A member of a request to EC2, and what of RunInstances stands elsewhere (aws_ec2.c). */

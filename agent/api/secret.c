@@ -112,6 +112,14 @@ static bool token_of_url(const struct uri_path *path, unsigned i)
 	return before.n > 1 && before.p[before.n - 1] == ':' && s.n && memchr(s.p, '@', s.n);
 }
 
+/* What was encoded twice is looked at behind the second decoding, too. */
+static enum secret_segment segment_kind(struct api_arena *a, struct str s)
+{
+	enum secret_segment kind = secret_segment(s);
+
+	return kind != SEGMENT_SECRET && s.n && memchr(s.p, '%', s.n) && secret_text(uri_decode(a, s, false)) ? SEGMENT_SECRET : kind;
+}
+
 /* Decodes the segments, and says what each is. -ENOMEM: *path is not to be used. */
 static bool classify(struct api_arena *a, struct str host, struct uri_path *path, enum secret_segment kinds[URI_SEGMENTS_MAX])
 {
@@ -123,7 +131,7 @@ static bool classify(struct api_arena *a, struct str host, struct uri_path *path
 		if (!s.p)
 			return false;
 		path->segment[i] = s;
-		kinds[i] = secret_segment(s);
+		kinds[i] = segment_kind(a, s);
 		if (i >= harmless || i == URI_SEGMENTS_MAX - 1 || token_of_url(path, i) || (i && named_secret(path->segment[i - 1], s)))
 			kinds[i] = SEGMENT_SECRET;
 	}
@@ -202,7 +210,7 @@ void secret_put(struct jsontext *j, struct str key, struct str value)
 {
 	if (!value.p)
 		return;
-	if (secret_name(key) || secret_form(value) || secret_assigned(value))
+	if (secret_name(key) || secret_text(value))
 		jsontext_hidden(j, key);
 	else
 		jsontext_text(j, key, value);
@@ -220,13 +228,22 @@ static bool has_query(struct str value)
 	return at && memchr(at, '?', (size_t)(value.p + value.n - at));
 }
 
+/* An image's digest stands behind an @, too. */
+static bool parameter_secret(struct str value)
+{
+	const char *at = value.n ? memrchr(value.p, '@', value.n) : NULL;
+	bool digest = at && str_begins(str_from(value, (size_t)(at - value.p)), "@sha");
+
+	return secret_text(value) || secret_told(value, false) || has_query(value) || (!digest && secret_userinfo(value));
+}
+
 static void put_parameter(struct jsontext *j, struct str key, struct str name, struct str value, const char *also)
 {
-	bool listed = (also && str_among_nocase(name, also)) || secret_query_listed(name);
+	bool listed = (also && str_among_nocase(name, also)) || secret_query_listed(name), twice = value.n && memchr(value.p, '%', value.n);
 
 	if (!value.p || !value.n)
 		jsontext_text(j, key, STR(""));
-	else if (listed && !secret_form(value) && !secret_assigned(value) && !has_query(value))
+	else if (listed && !parameter_secret(value) && !(twice && parameter_secret(uri_decode(j->arena, value, true))))
 		jsontext_text(j, key, value);
 	else
 		jsontext_hidden(j, key);

@@ -28,6 +28,11 @@ bool secret_assigned(struct str text);
 /* The same in sentences, which repeat what was sent: "invalid token: x", and, if quoted, "no key \"x\"", too. */
 bool secret_told(struct str text, bool quoted);
 
+/* Either of the two, or a secret's name in quotes before a colon, as in JSON, or "Bearer x". */
+bool secret_text(struct str value);
+/* "user:password@host" without a scheme before it. */
+bool secret_userinfo(struct str value);
+
 /* One segment of a path, decoded. */
 enum secret_segment {
 	SEGMENT_WORD = 0,	/* names a kind of thing or an operation */

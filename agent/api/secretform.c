@@ -7,6 +7,7 @@
 #include "text.h"
 
 #define HEX_SECRET 32	/* hexadecimal digits of 128 bits */
+#define CREDENTIALS_MIN 8	/* behind the name of a scheme */
 #define SCAN_MAX 4096	/* of a value that is looked through for random text */
 
 struct census {
@@ -202,6 +203,42 @@ bool secret_told(struct str s, bool quoted)
 	return secret_assigned(s);
 }
 
+/* {"name": ...}: a name in quotes, as JSON has it. */
+static bool names_in_quotes(struct str s)
+{
+	for (size_t i = 2; i < s.n; i++) {
+		size_t at = i + 1;
+
+		if (s.p[i] != '"' || !name_char(s.p[i - 1]) || !secret_name(name_before(s, i)))
+			continue;
+		while (at < s.n && s.p[at] == ' ')
+			at++;
+		if (at < s.n && s.p[at] == ':')
+			return true;
+	}
+	return false;
+}
+
+/* "Bearer x", "Basic x", wherever it stands. Names have such words, too ("Visual Basic 6"): of what is short nothing is said. */
+static bool has_credentials(struct str s)
+{
+	for (size_t i = 0; i + 6 < s.n; i++) {
+		struct str rest = str_from(s, i), scheme;
+
+		if ((s.p[i] | 0x20) != 'b' || (i && isalnum((unsigned char)s.p[i - 1])))
+			continue;
+		scheme = str_cut(&rest, ' ');
+		if (rest.p && (str_is_nocase(scheme, "bearer") || str_is_nocase(scheme, "basic")) && str_cut(&rest, ' ').n >= CREDENTIALS_MIN)
+			return true;
+	}
+	return false;
+}
+
+bool secret_text(struct str value)
+{
+	return secret_form(value) || secret_assigned(value) || names_in_quotes(value) || has_credentials(value);
+}
+
 /* A part of a name that is of one thing: four and more digits, eight and more hexadecimal ones. */
 static bool has_number(struct str s)
 {
@@ -220,7 +257,7 @@ static bool has_number(struct str s)
 }
 
 /* "user:password@host", as a segment of a URL within a path. */
-static bool is_userinfo(struct str s)
+bool secret_userinfo(struct str s)
 {
 	const char *at = s.n ? memrchr(s.p, '@', s.n) : NULL, *colon = at ? memchr(s.p, ':', (size_t)(at - s.p)) : NULL;
 
@@ -231,7 +268,7 @@ enum secret_segment secret_segment(struct str s)
 {
 	if (str_digits(s) || is_uuid(s))	/* the cheap ones first */
 		return SEGMENT_ID;
-	if (memchr(s.p ? s.p : "", ';', s.n) || is_userinfo(s) || secret_form(s) || secret_assigned(s) || (s.n >= HEX_SECRET && all_hex(s)))
+	if (memchr(s.p ? s.p : "", ';', s.n) || secret_userinfo(s) || secret_text(s) || (s.n >= HEX_SECRET && all_hex(s)))
 		return SEGMENT_SECRET;
 	if (has_number(s) || (s.n && memchr(s.p, '@', s.n)))
 		return SEGMENT_ID;

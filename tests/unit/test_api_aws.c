@@ -501,6 +501,20 @@ static void secrets_are_hidden_whole(void)
 	}
 }
 
+/* What only looks as if it told a secret: policies, pairs, and options of others. */
+static void what_is_none_is_shown(void)
+{
+	describe("POST https://iam.amazonaws.com/", FORM SIGNED("iam"),
+		 "Action=PutUserPolicy&Version=2010-05-08&UserName=u&PolicyName=p&PolicyDocument=%7B%22Statement%22%3A%5B%7B%22Action%22%3A%22secretsmanager%3AGetSecretValue%22%2C"
+		 "%22Condition%22%3A%7B%22DateGreaterThan%22%3A%7B%22aws%3ATokenIssueTime%22%3A%22x%22%7D%7D%7D%5D%7D", 200, NULL, NULL);
+	ok(strstr(OUT(request_parameters), "TokenIssueTime"));
+	describe("POST https://ecs.eu-west-1.amazonaws.com/", JSON11 "x-amz-target: AmazonEC2ContainerServiceV20141113.RunTask\n" SIGNED("ecs"),
+		 "{\"taskDefinition\":\"f:1\",\"tags\":[{\"key\":\"Name\",\"value\":\"a\"}],\"overrides\":{\"containerOverrides\":[{\"command\":[\"x\",\"--password\",\"p\",\"--size\",\"3\"]}]}}",
+		 200, NULL, NULL);
+	ok_str(OUT(request_parameters), "{\"taskDefinition\":\"f:1\",\"tags\":[{\"key\":\"Name\",\"value\":\"a\"}],\"overrides\":{\"containerOverrides\":[{\"command\":"
+					"[\"x\",\"--password\",\"" REDACT_HIDDEN "\",\"--size\",\"3\"]}]}}");
+}
+
 static void broken_bodies_give_what_is_whole(void)
 {
 	static const struct {
@@ -618,7 +632,7 @@ static const struct tap_case cases[] = {
 	CASE(what_is_no_aws_call),
 	CASE(errors_of_all_protocols),
 	CASE(writes_tell_what_came_of_them),
-	CASE(secrets_are_hidden_whole),
+	CASE(secrets_are_hidden_whole), CASE(what_is_none_is_shown),
 	CASE(broken_bodies_give_what_is_whole),
 	CASE(compressed_bodies_are_not_read),
 	CASE(nothing_of_a_body),

@@ -241,6 +241,7 @@ static void paths_keep_their_secrets(void)
 #define UUID "8f14e45f-ceea-467a-9575-1d1c8c1a3f6e"
 #define GRPC "content-type: application/grpc"
 #define JSON "content-type: application/json"
+#define FORM "content-type: application/x-www-form-urlencoded"
 #define AMZ(scope, more) "authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20240101/us-east-1/" scope "/aws4_request, SignedHeaders=host, Signature=x\n" more
 #define TARGET(scope, op) AMZ(scope, "content-type: application/x-amz-json-1.1\nx-amz-target: " op)
 #define SAS "sv=2023-01-03&sr=b&se=2026-01-01T00%3A00%3A00Z&sp=r&sig=" MARK
@@ -320,6 +321,45 @@ static const struct {
 	  "{\"webhook\":{\"name\":\"n\",\"authenticationConfiguration\":{\"SecretToken\":\"" MARK "\"}}}", 200, NULL, NULL },
 	{ "aws", MARK, "POST https://firehose.us-east-1.amazonaws.com/", TARGET("firehose", "Firehose_20150804.CreateDeliveryStream"),
 	  "{\"DeliveryStreamName\":\"n\",\"SplunkDestinationConfiguration\":{\"HECToken\":\"" MARK "\"}}", 200, NULL, NULL },
+	{ "aws", MARK, "POST https://elasticache.us-east-1.amazonaws.com/", AMZ("elasticache", FORM),
+	  "Action=CreateUser&Version=2015-02-02&UserId=u&UserName=n&Engine=redis&AccessString=on&Passwords.member.1=" MARK "&AuthenticationMode.Passwords.member.1=" MARK, 200, NULL, NULL },
+	{ "aws", MARK, "POST https://directconnect.us-east-1.amazonaws.com/", TARGET("directconnect", "OvertureService.CreateBGPPeer"),
+	  "{\"virtualInterfaceId\":\"v\"}", 200, "content-type: application/x-amz-json-1.1", "{\"virtualInterface\":{\"customerRouterConfig\":\"" MARK "\"}}" },
+	{ "aws", MARK, "POST https://athena.us-east-1.amazonaws.com/", TARGET("athena", "AmazonAthena.StartQueryExecution"),
+	  "{\"QueryString\":\"select '" MARK "'\"}", 200, NULL, NULL },
+	{ "aws", MARK, "POST https://events.us-east-1.amazonaws.com/", TARGET("events", "AWSEvents.PutTargets"),
+	  "{\"Rule\":\"r\",\"Targets\":[{\"Id\":\"1\",\"Arn\":\"a\",\"Input\":\"" MARK "\",\"InputTransformer\":{\"InputTemplate\":\"" MARK "\"},"
+	  "\"HttpParameters\":{\"HeaderParameters\":{\"h\":\"" MARK "\"},\"QueryStringParameters\":{\"q\":\"" MARK "\"}}}]}", 200, NULL, NULL },
+	/* ... and such of which a neighbour says what they are: names of pairs, options, URLs */
+	{ "aws", MARK, "POST https://ec2.us-east-1.amazonaws.com/", AMZ("ec2", FORM),
+	  "Action=CreateTags&Version=2016-11-15&ResourceId.1=r&Tag.1.Key=db-password&Tag.1.Value=" MARK, 200, NULL, NULL },
+	{ "aws", MARK, "POST https://secretsmanager.us-east-1.amazonaws.com/", TARGET("secretsmanager", "secretsmanager.CreateSecret"),
+	  "{\"Name\":\"n\",\"Description\":\"password: " MARK "\",\"Tags\":[{\"Value\":\"" MARK "\",\"Key\":\"password\"}]}", 200, NULL, NULL },
+	{ "aws", MARK, "PUT https://s3.us-east-1.amazonaws.com/b/k?tagging", AMZ("s3", "content-type: application/xml"),
+	  "<Tagging><TagSet><Tag><Key>password</Key><Value>" MARK "</Value></Tag></TagSet></Tagging>", 200, NULL, NULL },
+	{ "aws", MARK, "PUT https://s3.us-east-1.amazonaws.com/b/k", AMZ("s3", "x-amz-tagging: a=b&password=" MARK), NULL, 200, NULL, NULL },
+	{ "aws", MARK, "PUT https://s3.us-east-1.amazonaws.com/b?policy", AMZ("s3", JSON), "{\"password\":\"" MARK "\",\"Statement\":[{\"Sid\":\"token=" MARK "\"}]}", 200, NULL, NULL },
+	{ "aws", MARK, "PATCH https://apigateway.us-east-1.amazonaws.com/restapis/r/stages/s", AMZ("apigateway", JSON),
+	  "{\"patchOperations\":[{\"op\":\"replace\",\"path\":\"/variables/password\",\"value\":\"" MARK "\"}]}", 200, NULL, NULL },
+	{ "aws", MARK, "POST https://ecs.us-east-1.amazonaws.com/", TARGET("ecs", "AmazonEC2ContainerServiceV20141113.RunTask"),
+	  "{\"taskDefinition\":\"f\",\"overrides\":{\"containerOverrides\":[{\"command\":[\"mysql\",\"-p" MARK "\",\"--password\",\"" MARK "\",\"--token=" MARK "\"]}]}}", 200, NULL, NULL },
+	{ "aws", MARK, "POST https://elasticmapreduce.us-east-1.amazonaws.com/", TARGET("elasticmapreduce", "ElasticMapReduce.AddJobFlowSteps"),
+	  "{\"JobFlowId\":\"j\",\"Steps\":[{\"Name\":\"s\",\"HadoopJarStep\":{\"Jar\":\"j\",\"Args\":[\"sh\",\"-c\",\"PW_TOKEN=" MARK " x\"]}}]}", 200, NULL, NULL },
+	{ "aws", MARK, "POST https://sns.us-east-1.amazonaws.com/", AMZ("sns", FORM),
+	  "Action=Subscribe&Version=2010-03-31&TopicArn=t&Protocol=https&Endpoint=https%3A%2F%2Fh%2Fx%3Ftoken%3D" MARK, 200, NULL, NULL },
+	/* names in JSON, schemes, twice encoded names; headers that go on in the next line */
+	{ "http", MARK, "GET https://a.test/x?page=%7B%22password%22%3A%22" MARK "%22%7D", NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x?page=password:" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x?page=Bearer%20" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x?page=%2570assword%253D" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x?service=//u:" MARK "@h/", NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/%7B%22password%22%3A%22" MARK "%22%7D", NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/p%2561ssword=" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/basic%20" MARK, NULL, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x", "user-agent: x Authorization: " MARK, NULL, 200, NULL, NULL },
+	{ "http", MARK, "GET https://a.test/x", "user-agent: bearer " MARK, NULL, 200, NULL, NULL },
+	{ "docker", MARK, "POST https://d:2376/v1.43/images/create?fromImage=u:" MARK "@h/i", NULL, NULL, 200, NULL, NULL },
+	{ "docker", MARK, "POST https://d:2376/v1.43/containers/create", JSON, "{\"Image\":\"i\",\"Cmd\":[\"x\",\"{\\\"token\\\": \\\"" MARK "\\\"}\"]}", 201, NULL, NULL },
 };
 
 static void places_keep_their_secrets(void)

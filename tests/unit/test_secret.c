@@ -139,6 +139,7 @@ static void queries_are_hidden_unless_listed(void)
 		{ "rQ2vX8kLmN4pT7wZ", "{\"" REDACT_HIDDEN "\":\"\"}" },
 		{ "mine=password%3Dhunter&service=a%26token%3Dx&sort=name%3Dx",
 		  "{\"mine\":\"" REDACT_HIDDEN "\",\"service\":\"" REDACT_HIDDEN "\",\"sort\":\"name=x\"}" },
+		{ "mine=image:1@sha256:ab&sort=u:x@h", "{\"mine\":\"image:1@sha256:ab\",\"sort\":\"" REDACT_HIDDEN "\"}" },
 		{ "mine=x%20y+z", "{\"mine\":\"x y z\"}" },
 		{ "", "(absent)" },
 	};
@@ -166,9 +167,30 @@ static void values_show_by_their_form(void)
 	ok(!secret_scheme((struct str){ 0 }).p);
 }
 
+/* What a name or a scheme within a text says; and what only looks so. */
+static void texts_tell_by_names(void)
+{
+	static const char *const told[] = {
+		"{\"a\":1,\"password\":\"x\"}", "{\"client_secret\" : 1}", "Bearer abcdefgh", "x/1 basic dXNlcjpw", "a=b&token=x",
+	};
+	static const char *const not_told[] = {
+		"Visual Basic 6", "forbearer abcdefgh", "Bearer", "bearer x", "basic ", "{\"Action\":\"secretsmanager:GetSecretValue\"}", "{\"aws:TokenIssueTime\":\"x\"}",
+		"say \"password\"", "\":", "",
+	};
+
+	for (unsigned i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		ok(secret_text(str_of(told[i])));
+	for (unsigned i = 0; i < sizeof(not_told) / sizeof(not_told[0]); i++) {
+		if (secret_text(str_of(not_told[i])))
+			printf("# %s\n", not_told[i]);
+		ok(!secret_text(str_of(not_told[i])));
+	}
+	ok(secret_userinfo(STR("u:x@h")) && secret_userinfo(STR("//u:x@h/y")) && !secret_userinfo(STR("a@b:c")) && !secret_userinfo((struct str){ 0 }));
+}
+
 static const struct tap_case cases[] = {
 	CASE(segments_are_told_apart), CASE(dice_are_recognised), CASE(names_of_secrets), CASE(paths_are_whole_or_hidden),
-	CASE(queries_are_hidden_unless_listed), CASE(values_show_by_their_form),
+	CASE(queries_are_hidden_unless_listed), CASE(values_show_by_their_form), CASE(texts_tell_by_names),
 };
 
 int main(void)
