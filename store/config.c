@@ -57,6 +57,7 @@ const struct conf_key store_keys[] = {
 	{ "lake_seal_time", CONF_MS, AT(lake_seal_ms), "5s", 10, 20000, NULL, "or when its oldest record has waited so long" },
 	{ "lake_query_time", CONF_MS, AT(lake_query_ms), "1h", 100, 86400000, NULL, "a query may run so long" },
 	{ "lake_query_rows", CONF_INT, AT(lake_query_rows), "1000000", 1, 1000000000, NULL, "a query may give so many rows" },
+	{ "lake_results", CONF_SIZE, AT(lake_results), "16G", 1 << 20, 1ll << 50, NULL, "bytes that the results of queries may take on disk, all together" },
 	{ "engine", CONF_ENUM, AT(engine), "embedded", 0, 0, engines, "where records are kept: in data_dir, or in a ClickHouse cluster" },
 	{ "clickhouse_servers", CONF_LIST, AT(ch_servers), NULL, 0, 0, NULL, "its servers' HTTP interfaces: https://host:8443 ..." },
 	{ "clickhouse_cluster", CONF_STRING, AT(ch_cluster), "hosttrail", 0, 0, NULL, "its name in the servers' remote_servers" },

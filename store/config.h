@@ -16,7 +16,7 @@ struct store_config {
 	int64_t delivery_interval, digest_period, digest_key_life;	/* ms */
 	uint64_t delivery_size;
 	char *duckdb;
-	uint64_t lake_memory;
+	uint64_t lake_memory, lake_results;
 	bool rebuild_lake;		/* from the command line */
 	int64_t lake_seal_records, lake_seal_ms, lake_query_ms, lake_query_rows;
 	int64_t api_rate;

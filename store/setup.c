@@ -400,6 +400,7 @@ static int start_lake(struct setup *s)
 		.program = "/proc/self/exe",
 		.query_ns = c->lake_query_ms * (int64_t)NS_PER_MS,
 		.query_rows = (uint64_t)c->lake_query_rows, .rebuild = c->rebuild_lake,
+		.results = c->lake_results,
 		.idle_ns = 300 * (int64_t)NS_PER_SEC,
 		.scopes = auth_has_scopes(s->st.auth),
 	};

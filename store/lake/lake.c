@@ -153,6 +153,8 @@ int lake_open(struct store *st, const struct lake_config *c, struct lake **ret_l
 	if (!r)
 		r = manifest_queries_broken(l->manifest, "The store was started anew while the query ran.");
 	if (!r)
+		r = manifest_queries_size(l->manifest, &l->results);
+	if (!r)
 		try_engine(l);
 	if (!r && !*l->fault)
 		segment_sweep(l);

@@ -26,6 +26,7 @@ struct lake_config {
 	uint64_t memory;		/* of the engine, for all queries together */
 	int64_t query_ns;		/* a query may run so long */
 	uint64_t query_rows;		/* and give so many rows */
+	uint64_t results;		/* bytes that all queries' results may take */
 	int64_t idle_ns;		/* a query's process that has answered waits so long for the next */
 	bool scopes;			/* there are keys that may see some records only */
 	bool rebuild;			/* all segments are made anew from the journal */

@@ -47,6 +47,7 @@ struct lake {
 	struct worker *idle;			/* processes that no query has now, young ones first */
 	unsigned nidle;
 	unsigned unstarted;			/* processes that could not be, so far */
+	uint64_t results;			/* bytes that queries' results take, about */
 	unsigned waiting[2];			/* queries, for a process; [1]: of keys that see some records only */
 	pthread_cond_t wanted;			/* one of them is; the watcher's */
 	uint64_t generation;			/* grows with every merge */

@@ -105,5 +105,10 @@ int manifest_queries(struct manifest *m, const char *store, const char *key, int
 int manifest_queries_broken(struct manifest *m, const char *why);
 /* Forgets queries older than that; calls fn with each one's id. */
 int manifest_queries_expire(struct manifest *m, int64_t before, void (*fn)(void *ctx, const char *id), void *ctx);
+/* Bytes that results and statements of all queries take. */
+int manifest_queries_size(struct manifest *m, uint64_t *ret_bytes);
+/* Forgets queries that have ended until they take no more than that: of the key that has most its oldest first, so that nobody's go for what another one
+ * keeps asking. fn as above. */
+int manifest_queries_trim(struct manifest *m, uint64_t bytes, void (*fn)(void *ctx, const char *id), void *ctx);
 
 #endif

@@ -6,6 +6,7 @@
 #include "db.h"
 #include "lib/cleanup.h"
 
+#define SIZE "(result_bytes + length(statement) + 1024)"
 #define QUERY_COLUMNS "id, store, alias, status, created, finished, scanned, bytes, nrows, result_bytes"
 
 int manifest_query_own(struct manifest *m, const char *query, const char *key, int64_t created)
@@ -172,6 +173,55 @@ int manifest_queries_expire(struct manifest *m, int64_t before, void (*fn)(void 
 		r = db_run(m, "DELETE FROM query_key WHERE created < ?", "i", before);
 	if (!r)
 		r = db_run(m, "DELETE FROM query WHERE created < ?", "i", before);
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}
+
+int manifest_queries_size(struct manifest *m, uint64_t *ret_bytes)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	s = db_prepare(m, "SELECT coalesce(sum(" SIZE "), 0) FROM query", "");
+	r = db_step(m, s);
+	if (r > 0)
+		*ret_bytes = (uint64_t)sqlite3_column_int64(s, 0);
+	sqlite3_finalize(TAKE_PTR(s));
+	pthread_mutex_unlock(&m->lock);
+	return r > 0 ? 0 : r < 0 ? r : -EIO;
+}
+
+/* Locked. What goes is, of each key, that behind its newest so many bytes; so many that enough goes. */
+static int choose(struct manifest *m, uint64_t bytes)
+{
+	return db_run(m,
+		      "CREATE TEMP TABLE gone AS SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY upto, id) AS kept FROM "
+		      "(SELECT id, " SIZE " AS size, sum(" SIZE ") OVER (PARTITION BY coalesce(key, '') ORDER BY query.created DESC, id DESC) AS upto "
+		      "FROM query LEFT JOIN query_key ON query_key.query = id WHERE status > ?)) WHERE kept > ?",
+		      "ii", (int64_t)QUERY_RUNNING, (int64_t)bytes);
+}
+
+int manifest_queries_trim(struct manifest *m, uint64_t bytes, void (*fn)(void *ctx, const char *id), void *ctx)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	r = choose(m, bytes);
+	if (!r) {
+		s = db_prepare(m, "SELECT id FROM gone", "");
+		while ((r = db_step(m, s)) > 0)
+			fn(ctx, (const char *)sqlite3_column_text(s, 0));
+		sqlite3_finalize(TAKE_PTR(s));
+	}
+	if (!r)
+		r = db_run(m, "DELETE FROM saved WHERE query IN gone", "");
+	if (!r)
+		r = db_run(m, "DELETE FROM query_key WHERE query IN gone", "");
+	if (!r)
+		r = db_run(m, "DELETE FROM query WHERE id IN gone", "");
+	db_exec(m, "DROP TABLE IF EXISTS gone");
 	pthread_mutex_unlock(&m->lock);
 	return r;
 }

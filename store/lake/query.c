@@ -198,6 +198,7 @@ static void *run(void *arg)
 		end_query(q, r);
 		if (q->save_uri)
 			save(q);
+		queries_trim(q->lake, &q->row);
 	}
 	query_unref(q);
 	return NULL;

@@ -49,6 +49,8 @@ int query_cancel(struct lake *l, const char *id);
 uint64_t query_oldest(struct lake *l);
 /* How long a query may be asked for: 7 days. */
 void queries_expire(struct lake *l);
+/* Of results that together are more than may be, some go. After q has ended. */
+void queries_trim(struct lake *l, const struct query_row *q);
 
 /* Rows from byte `at` of the result on, at most max, as elements of an array, into out; *ret_at: where to go on. */
 int query_results(struct lake *l, const char *id, uint64_t at, unsigned max, struct buf *out, uint64_t *ret_at, unsigned *ret_n);

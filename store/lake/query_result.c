@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -13,6 +14,9 @@
 
 #define RESULT_BYTES_MAX (1ull << 30)
 #define WRITE_BYTES (256u << 10)
+#define QUERY_OVERHEAD 12000u		/* of a statement, and what is noted of it, at most */
+#define ROOM_PART 20			/* so much of the disk is left to what else is written to it: frames */
+#define ROOM_MAX (4ull << 30)
 #define KEEP_NS (7 * 86400 * (int64_t)NS_PER_SEC)
 
 static void result_path(struct lake *l, const char *id, char ret[4096])
@@ -29,10 +33,25 @@ struct rows {
 	unsigned ncolumns;		/* 0: not known yet */
 };
 
+static bool has_room(const struct rows *w)
+{
+	struct statvfs s;
+	uint64_t part;
+
+	if (fstatvfs(fileno(w->file), &s) < 0)
+		return true;
+	part = (uint64_t)s.f_blocks * s.f_frsize / ROOM_PART;
+	return (uint64_t)s.f_bavail * s.f_frsize > w->out.n + (part < ROOM_MAX ? part : ROOM_MAX);
+}
+
 static int write_out(struct rows *w)
 {
 	if (w->out.failed)
 		return -ENOMEM;
+	if (w->out.n && !has_room(w)) {
+		snprintf(w->q->error, sizeof(w->q->error), "The store's disk has no room for the result.");
+		return -ENOSPC;
+	}
 	if (w->out.n && fwrite(w->out.p, 1, w->out.n, w->file) != w->out.n)
 		return -errno;
 	w->q->row.result_bytes += w->out.n;
@@ -195,6 +214,22 @@ static void expired(void *ctx, const char *id)
 void queries_expire(struct lake *l)
 {
 	manifest_queries_expire(l->manifest, clock_wall() - KEEP_NS, expired, l);
+}
+
+void queries_trim(struct lake *l, const struct query_row *q)
+{
+	uint64_t bytes = l->config.results;
+	bool over;
+
+	pthread_mutex_lock(&l->lock);
+	l->results += q->result_bytes + QUERY_OVERHEAD;
+	over = l->results > bytes;
+	pthread_mutex_unlock(&l->lock);
+	if (!over || manifest_queries_trim(l->manifest, bytes - bytes / 8, expired, l) < 0 || manifest_queries_size(l->manifest, &bytes) < 0)
+		return;
+	pthread_mutex_lock(&l->lock);
+	l->results = bytes;
+	pthread_mutex_unlock(&l->lock);
 }
 
 int query_results(struct lake *l, const char *id, uint64_t at, unsigned max, struct buf *out, uint64_t *ret_at, unsigned *ret_n)

@@ -7,13 +7,14 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import tap  # noqa: E402
-from storekit import Store, fill, sign  # noqa: E402
+from storekit import SECRET, Store, fill, sign  # noqa: E402
 
 AWS, S = "CloudTrail_20131101", {}
 # so many texts in a list, each looked for in all of it
@@ -183,6 +184,57 @@ def what_wants_disk_or_memory(t):
     t.equal(ended(start("SELECT count(*) FROM events")), "FINISHED", "others run")
 
 
+def results_do_not_fill_the_disk(t):
+    """What is left of it is for frames."""
+    with tap.Workdir() as d:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "hosttrail-test", d], check=False).returncode:
+            raise tap.Skip("cannot mount a tmpfs")
+        try:
+            fill(d, 2000, time.time() - 600, 1_000_000)
+            before, S["store"] = S["store"], Store(d)
+            query = start("SELECT a.eventjson FROM events a, events b")
+            t.equal((ended(query), described(query).get("ErrorMessage")), ("FAILED", "The store's disk has no room for the result."), "more than there is room for")
+            query = start("SELECT eventjson FROM events")
+            t.equal(ended(query), "FINISHED", "another one")
+            disk, own = os.statvfs(d), os.path.getsize(os.path.join(d, "lake/results", query))
+            left = disk.f_bavail * disk.f_frsize
+            with open(os.path.join(d, "ballast"), "wb") as f:
+                f.write(bytes(left - (5 << 20) - own // 2))
+            query = start("SELECT eventjson FROM events")
+            t.equal(ended(query), "FAILED", "less than a twentieth would be left")
+            t.equal(S["store"].stop(), 0, "its end")
+            S["store"] = before
+        finally:
+            subprocess.run(["umount", d], check=True)
+
+
+def results_together_are_bounded(t):
+    """What goes sooner than after a week is of who has most."""
+    profiles = "[other]\naws_access_key_id = OTHERKEY00000001\naws_secret_access_key = %s\nhosttrail_role = analyst\n" % SECRET
+    with tap.Workdir() as d:
+        fill(d, 2000, time.time() - 600, 1_000_000)
+        before, S["store"] = S["store"], Store(d, lake_results="8M", profiles=profiles)
+        other = S["store"].call("StartQuery", {"QueryStatement": "SELECT eventid FROM events"}, prefix=AWS, key_id="OTHERKEY00000001")[1]["QueryId"]
+        t.equal(ended(other), "FINISHED", "another key's")
+        queries, most = [], 0
+        for _ in range(12):
+            queries.append(start("SELECT eventjson FROM events"))
+            t.equal(ended(queries[-1]), "FINISHED", "one")
+            t.must(tap.wait_for(lambda: S["store"].metric("lake_queries") == 0, 5), "it is over")
+            sizes = [os.path.getsize(os.path.join(d, "lake/results", f)) for f in os.listdir(os.path.join(d, "lake/results"))]
+            most = max(most, sum(sizes))
+        t.ok(max(sizes) * 13 > 8 << 20 > most > 4 << 20, "%d bytes at most, of one %d" % (most, max(sizes)))
+        known = [S["store"].call("GetQueryResults", {"QueryId": q, "MaxQueryResults": 1}, prefix=AWS) for q in (other, *queries)]
+        t.equal((known[0][0], known[-1][0]), (200, 200), "another key's, and the newest")
+        t.equal((known[1][0], known[1][1].get("__type")), (400, "QueryIdNotFoundException"), "the oldest of who has most")
+        t.equal(S["store"].stop(), 0, "its end")
+        S["store"] = Store(d, lake_results="1M", profiles=profiles)
+        t.equal(ended(start("SELECT 1 FROM events LIMIT 1")), "FINISHED", "with less room")
+        t.ok(tap.wait_for(lambda: sum(os.path.getsize(os.path.join(d, "lake/results", f)) for f in os.listdir(os.path.join(d, "lake/results"))) < 1 << 20, 5), "what was there before counts")
+        t.equal(S["store"].stop(), 0, "its end")
+        S["store"] = before
+
+
 def the_store_ends_all_the_same(t):
     begun = time.monotonic()
     t.equal(S["store"].stop(), 0, "exit status")
@@ -199,4 +251,5 @@ if __name__ == "__main__":
         S["start"] = lambda: Store(top, lake_query_time="2s")
         S["store"] = S["start"]()
         tap.main([what_multiplies_is_refused, like_takes_no_longer_than_its_texts, like_says_what_it_said, what_grows_while_it_is_bound_is_refused,
-                  who_is_bound_for_long_holds_nobody_up, what_is_deep_or_long, what_wants_disk_or_memory, what_goes_on_is_ended, the_store_ends_all_the_same])
+                  who_is_bound_for_long_holds_nobody_up, what_is_deep_or_long, what_wants_disk_or_memory, what_goes_on_is_ended,
+                  results_do_not_fill_the_disk, results_together_are_bounded, the_store_ends_all_the_same])

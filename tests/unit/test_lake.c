@@ -333,6 +333,58 @@ static void segments_move_their_store_on(void)
 	ok_int(system(file), 0);
 }
 
+static void gone(void *ctx, const char *id)
+{
+	buf_addf(ctx, "%s ", id);
+}
+
+/* Of results that are more than may be kept those go first that are old, of who has most. */
+static void results_go_of_who_has_most(void)
+{
+	static const struct {
+		const char *id, *key;
+		int64_t created;
+		uint64_t bytes;
+		enum query_status status;
+	} rows[] = {
+		{ "b1", "b", 1, 5000, QUERY_FINISHED },
+		{ "a2", "a", 2, 100000, QUERY_FINISHED },
+		{ "a3", "a", 3, 100000, QUERY_FAILED },
+		{ "r4", "a", 4, 0, QUERY_RUNNING },
+		{ "a5", "a", 5, 100000, QUERY_TIMED_OUT },
+		{ "n6", NULL, 6, 100000, QUERY_FINISHED },
+	};
+	_cleanup_(manifest_free) struct manifest *m = NULL;
+	_cleanup_buf_ struct buf ids = { 0 };
+	uint64_t bytes = 1;
+
+	must(manifest_open(":memory:", &m) == 0);
+	ok_int(manifest_queries_size(m, &bytes), 0);
+	ok_int(bytes, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct query_row q = { .store = "s", .created = rows[i].created, .status = rows[i].status, .result_bytes = rows[i].bytes };
+
+		memcpy(q.id, rows[i].id, 3);
+		ok_int(manifest_query_put(m, &q, "SELECT", ""), 0);
+		if (rows[i].key)
+			ok_int(manifest_query_own(m, q.id, rows[i].key, q.created), 0);
+	}
+	ok_int(manifest_queries_size(m, &bytes), 0);
+	ok_int(bytes, 405000 + 6 * (1024 + 6));
+	ok_int(manifest_queries_trim(m, bytes, gone, &ids), 0);
+	ok_str(buf_text(&ids), "");
+	ok_int(manifest_queries_trim(m, 320000, gone, &ids), 0);
+	ok_str(buf_text(&ids), "a2 ");
+	ok_int(manifest_queries_trim(m, 220000, gone, &ids), 0);
+	ok_str(buf_text(&ids), "a2 a3 ");
+	ok(!manifest_query_is_of(m, "a3", "a") && manifest_query_is_of(m, "r4", "a"));
+	ok_int(manifest_queries_size(m, &bytes), 0);
+	ok_int(bytes, 205000 + 4 * (1024 + 6));
+	ok_int(manifest_queries_trim(m, 0, gone, &ids), 0);
+	ok_int(manifest_queries_size(m, &bytes), 0);
+	ok_int(bytes, 1024 + 6);	/* the one that runs */
+}
+
 /* Whoever started a query and the thread that runs it write its row in any order. */
 static void a_queries_state_goes_on_only(void)
 {
@@ -371,7 +423,7 @@ static const struct tap_case cases[] = {
 	CASE(statements_are_rewritten),
 	CASE(only_listed_functions_are_allowed), CASE(what_macros_multiply_is_known),
 	CASE(segments_move_their_store_on),
-	CASE(a_queries_state_goes_on_only),
+	CASE(results_go_of_who_has_most), CASE(a_queries_state_goes_on_only),
 	CASE(what_cannot_be_read_now_is_not_damaged),
 };
 TAP_MAIN(cases)

@@ -42,7 +42,7 @@ static bool parts_open(bool rebuild)
 	const char *build = getenv("HT_BUILD");
 	char path[4096], library[4096], program[4096];
 	const struct lake_config c = { .dir = dir, .library = library, .program = program, .seal_records = FRAMES * PER_FRAME / SEGMENTS, .seal_ns = 3600 * (int64_t)NS_PER_SEC,
-				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 1,
+				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 1, .results = 1u << 30,
 				       .rebuild = rebuild };
 
 	snprintf(library, sizeof(library), "%s/duckdb/libduckdb.so", build ? build : "build");

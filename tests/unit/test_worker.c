@@ -172,7 +172,7 @@ static int be(const char *how)
 static bool begin(const char *how, const char *program, int64_t idle_ns)
 {
 	const struct lake_config c = { .dir = dir, .library = how, .program = program, .seal_records = 1000, .seal_ns = 3600 * (int64_t)NS_PER_SEC,
-				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 100000, .idle_ns = idle_ns };
+				       .memory = 256u << 20, .query_ns = (int64_t)NS_PER_SEC, .query_rows = 100000, .idle_ns = idle_ns, .results = 1u << 30 };
 	char path[128];
 
 	if (!mkdtemp(strcpy(dir, "/tmp/ht-worker-XXXXXX")))
