@@ -7,8 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "cleanup.h"
+
+#define ROOM_PART 20
+#define ROOM_MAX (4ull << 30)
 
 int fsx_write_all(int fd, const void *p, size_t n)
 {
@@ -166,4 +170,15 @@ int fsx_mkdirs(const char *path, mode_t mode)
 	if (mkdir(part, mode) < 0 && errno != EEXIST)
 		return -errno;
 	return 0;
+}
+
+bool fsx_has_room(const char *path, uint64_t n)
+{
+	struct statvfs s;
+	uint64_t part;
+
+	if (statvfs(path, &s) < 0)
+		return true;
+	part = (uint64_t)s.f_blocks * s.f_frsize / ROOM_PART;
+	return (uint64_t)s.f_bavail * s.f_frsize > n + (part < ROOM_MAX ? part : ROOM_MAX);
 }

@@ -353,6 +353,11 @@ int bucket_check(const struct bucket *b, char *why)
 	return b->directory ? dir_check(b, why) : s3_check(b, why);
 }
 
+bool bucket_has_room(const struct bucket *b, uint64_t bytes)
+{
+	return !b->directory || fsx_has_room(b->directory, bytes);
+}
+
 int bucket_put(const struct bucket *b, const struct object *o, char *why)
 {
 	return b->directory ? dir_put(b, o, why) : s3_put(b, o, why);

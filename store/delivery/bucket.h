@@ -68,6 +68,8 @@ bool bucket_is_local(const struct bucket *b);
 int bucket_retention(const struct bucket *b);	/* days; 0: its files are never removed */
 /* Can it be written to, as far as that shows without writing an object? */
 int bucket_check(const struct bucket *b, char *why);
+/* May so much more come that need not? A local one keeps some of its disk for log files (fsx_has_room()). */
+bool bucket_has_room(const struct bucket *b, uint64_t bytes);
 int bucket_put(const struct bucket *b, const struct object *o, char *why);
 /* Bytes and headers ("name: value\n" each) of an object, appended. -ENOENT: there is none. */
 int bucket_get(const struct bucket *b, const char *key, struct buf *body, struct buf *headers, char *why);

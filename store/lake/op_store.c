@@ -201,6 +201,9 @@ static int take_settings(struct json_object *in, struct reply *r, struct event_s
 		return res;
 	if (e->organization)
 		return reply_error(r, "UnsupportedOperationException", "This store has one account: OrganizationEnabled cannot be true.");
+	/* nobody is to believe that what he keeps here is encrypted, or tagged */
+	if (input_has(in, "KmsKeyId") || input_has(in, "TagsList"))
+		return reply_error(r, "UnsupportedOperationException", "An event data store has no tags, and no key of its own.");
 	max = e->fixed_billing ? DAYS_MAX_FIXED : DAYS_MAX;
 	if (has_days && (days < DAYS_MIN || days > max))
 		return reply_error(r, "InvalidParameterException", "RetentionPeriod must be between %d and %d days.", DAYS_MIN, max);

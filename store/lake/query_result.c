@@ -4,19 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/fsx.h"
 #include "proto/json.h"
 #include "query_internal.h"
 
 #define RESULT_BYTES_MAX (1ull << 30)
 #define WRITE_BYTES (256u << 10)
 #define QUERY_OVERHEAD 12000u		/* of a statement, and what is noted of it, at most */
-#define ROOM_PART 20			/* so much of the disk is left to what else is written to it: frames */
-#define ROOM_MAX (4ull << 30)
 #define KEEP_NS (7 * 86400 * (int64_t)NS_PER_SEC)
 
 static void result_path(struct lake *l, const char *id, char ret[4096])
@@ -33,22 +31,12 @@ struct rows {
 	unsigned ncolumns;		/* 0: not known yet */
 };
 
-static bool has_room(const struct rows *w)
-{
-	struct statvfs s;
-	uint64_t part;
-
-	if (fstatvfs(fileno(w->file), &s) < 0)
-		return true;
-	part = (uint64_t)s.f_blocks * s.f_frsize / ROOM_PART;
-	return (uint64_t)s.f_bavail * s.f_frsize > w->out.n + (part < ROOM_MAX ? part : ROOM_MAX);
-}
-
 static int write_out(struct rows *w)
 {
 	if (w->out.failed)
 		return -ENOMEM;
-	if (w->out.n && !has_room(w)) {
+	/* what is left is for frames */
+	if (w->out.n && !fsx_has_room(w->q->lake->dir, w->out.n)) {
 		snprintf(w->q->error, sizeof(w->q->error), "The store's disk has no room for the result.");
 		return -ENOSPC;
 	}

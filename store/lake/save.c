@@ -33,6 +33,14 @@ struct saving {
 
 /* ---- where to */
 
+/* "." or "..": no name of a folder. */
+static bool is_up(const char *p)
+{
+	size_t dots = strspn(p, ".");
+
+	return (dots == 1 || dots == 2) && (!p[dots] || p[dots] == '/');
+}
+
 int save_place_of(struct lake *l, const char *uri, struct save_place *ret_p)
 {
 	const char *name, *slash;
@@ -46,7 +54,7 @@ int save_place_of(struct lake *l, const char *uri, struct save_place *ret_p)
 	if (n < 3 || n >= sizeof(ret_p->bucket) || strlen(slash) >= sizeof(ret_p->prefix) || strstr(slash, "//"))
 		return -EINVAL;
 	for (const char *p = slash; *p; p++)
-		if ((unsigned char)*p < ' ' || !strncmp(p, "/../", 4))
+		if ((unsigned char)*p < ' ' || (*p == '/' && is_up(p + 1)))
 			return -EINVAL;
 	snprintf(ret_p->bucket, sizeof(ret_p->bucket), "%.*s", (int)n, name);
 	snprintf(ret_p->prefix, sizeof(ret_p->prefix), "%s", *slash ? slash + 1 : "");
@@ -139,6 +147,10 @@ static int put_csv(struct saving *s)
 	snprintf(name, sizeof(name), "result_%u.csv.gz", ++s->files);
 	sha256(gz.p, gz.n, hash);
 	hex_text(hash, sizeof(hash), hex);
+	if (!bucket_has_room(s->bucket, gz.n)) {
+		snprintf(s->why, sizeof(s->why), "its disk has no room for results");
+		return -ENOSPC;
+	}
 	buf_addf(&s->hashes, "%s%s", s->files > 1 ? " " : "", hex);
 	json_open(&s->j, NULL, '{');
 	json_string(&s->j, "fileHashValue", hex);

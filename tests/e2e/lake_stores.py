@@ -150,6 +150,9 @@ def errors_of_stores(t, lake, files, management, everything):
         (c.create_event_data_store, {"Name": "long", "RetentionPeriod": 3654}, "InvalidParameterException"),
         (c.create_event_data_store, {"Name": "bad", "AdvancedEventSelectors": selector(("nosuch", ["x"]))}, "InvalidEventSelectorsException"),
         (c.create_event_data_store, {"Name": "org", "OrganizationEnabled": True}, "UnsupportedOperationException"),
+        (c.create_event_data_store, {"Name": "key", "KmsKeyId": "alias/mine"}, "UnsupportedOperationException"),
+        (c.update_event_data_store, {"EventDataStore": files, "KmsKeyId": "alias/mine"}, "UnsupportedOperationException"),
+        (c.create_event_data_store, {"Name": "tagged", "TagsList": [{"Key": "a", "Value": "b"}]}, "UnsupportedOperationException"),
         (c.delete_event_data_store, {"EventDataStore": files}, "EventDataStoreTerminationProtectedException"),
         (c.delete_event_data_store, {"EventDataStore": everything}, "EventDataStoreTerminationProtectedException"),
         (c.restore_event_data_store, {"EventDataStore": files}, "InvalidEventDataStoreStatusException"),
@@ -279,6 +282,47 @@ def queries_end_in_time(t):
         lake.store.stop()
 
 
+def signed_files(t, lake, d, folder):
+    """Checks result_sign.json by the steps that AWS documents; names of the files."""
+    with open(os.path.join(folder, "result_sign.json")) as f:
+        sign = json.load(f)
+    for x in sign["files"]:
+        with open(os.path.join(folder, x["fileName"]), "rb") as f:
+            t.equal(x["fileHashValue"], hashlib.sha256(f.read()).hexdigest(), "hash of the compressed file")
+    keys = {k["Fingerprint"]: k["Value"] for k in lake.client.list_public_keys()["PublicKeyList"]}
+    with open(os.path.join(d, "key"), "wb") as f:
+        f.write(keys[sign["publicKeyFingerprint"]])
+    with open(os.path.join(d, "signature"), "wb") as f:
+        f.write(bytes.fromhex(sign["hashSignature"]))
+    subprocess.run(["openssl", "rsa", "-RSAPublicKey_in", "-inform", "DER", "-in", d + "/key", "-pubout", "-out", d + "/pem"], check=True, capture_output=True)
+    for text, status in ((" ".join(x["fileHashValue"] for x in sign["files"]), 0), ("another", 1)):
+        r = subprocess.run(["openssl", "dgst", "-sha256", "-verify", d + "/pem", "-signature", d + "/signature"], input=text.encode(), capture_output=True, check=False)
+        t.equal(r.returncode, status, "signature over " + text)
+    return [x["fileName"] for x in sign["files"]]
+
+
+def a_bucket_that_is_nearly_full(t):
+    """Results leave it to log files."""
+    with tap.Workdir() as d:
+        full = os.path.join(d, "full")
+        os.mkdir(full)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "hosttrail-test", full], check=False).returncode:
+            raise tap.Skip("cannot mount a tmpfs")
+        try:
+            fill(d, 100, time.time() - 100, 1000000)
+            lake = Lake(d, buckets=["full-bucket " + full])
+            for left, want in ((400 << 10, "SUCCESS"), (40 << 10, "FAILED")):
+                with open(os.path.join(full, "ballast"), "wb") as f:
+                    f.write(bytes((1 << 20) - left))
+                query = lake.client.start_query(QueryStatement="SELECT eventid FROM events LIMIT 5", DeliveryS3Uri="s3://full-bucket")["QueryId"]
+                lake.store.until(lambda: lake.client.describe_query(QueryId=query).get("DeliveryStatus") not in ("PENDING", None), "an end")
+                t.equal(lake.client.describe_query(QueryId=query)["DeliveryStatus"], want, "%d bytes are left" % left)
+            t.ok("no room for results" in lake.store.stderr(), "it is said")
+            lake.store.stop()
+        finally:
+            subprocess.run(["umount", full], check=True)
+
+
 def saved_results_are_signed(t):
     """CSV and signature as an auditor checks them: with gzip, csv and openssl."""
     with tap.Workdir() as d:
@@ -297,20 +341,15 @@ def saved_results_are_signed(t):
         got = list(csv.reader(io.StringIO(gzip.decompress(data).decode())))
         t.equal(got[0], ["eventid", "eventname", "errorcode", "useridentity", "odd"], "names")
         t.ok(got[1:] == want, "%d rows, as GetQueryResults has them" % len(want))
-        with open(os.path.join(folder, "result_sign.json")) as f:
-            sign = json.load(f)
-        t.equal([x["fileName"] for x in sign["files"]], ["result_1.csv.gz"], "files")
-        t.equal(sign["files"][0]["fileHashValue"], hashlib.sha256(data).hexdigest(), "hash of the compressed file")
-        keys = {k["Fingerprint"]: k["Value"] for k in lake.client.list_public_keys()["PublicKeyList"]}
-        with open(os.path.join(d, "key"), "wb") as f:
-            f.write(keys[sign["publicKeyFingerprint"]])
-        with open(os.path.join(d, "signature"), "wb") as f:
-            f.write(bytes.fromhex(sign["hashSignature"]))
-        subprocess.run(["openssl", "rsa", "-RSAPublicKey_in", "-inform", "DER", "-in", d + "/key", "-pubout", "-out", d + "/pem"], check=True, capture_output=True)
-        for text, status in ((sign["files"][0]["fileHashValue"], 0), ("another", 1)):
-            r = subprocess.run(["openssl", "dgst", "-sha256", "-verify", d + "/pem", "-signature", d + "/signature"], input=text.encode(), capture_output=True, check=False)
-            t.equal(r.returncode, status, "signature over " + text)
+        t.equal(signed_files(t, lake, d, folder), ["result_1.csv.gz"], "files")
+        big = "SELECT a.eventjson FROM events a, (SELECT 1 FROM events LIMIT 60)"
+        query = lake.client.start_query(QueryStatement=big, DeliveryS3Uri="s3://query-results/kept/here/")["QueryId"]
+        lake.store.until(lambda: describe().get("DeliveryStatus") not in ("PENDING", None), "delivery", 120)
+        names = signed_files(t, lake, d, os.path.join(os.path.dirname(folder), query))
+        t.equal((len(names) > 1, names), (True, ["result_%d.csv.gz" % (i + 1) for i in range(len(names))]), "several files")
         start = lake.client.start_query
+        for uri in ("s3://query-results/..", "s3://query-results/a/../b", "s3://query-results/./a"):
+            t.equal(error(start, QueryStatement=sql, DeliveryS3Uri=uri)[0], "InvalidS3PrefixException", uri)
         t.equal(error(start, QueryStatement=sql, DeliveryS3Uri="s3://nosuch-bucket/x")[0], "S3BucketDoesNotExistException", "no such bucket")
         t.equal(error(start, QueryStatement=sql, DeliveryS3Uri="s3://")[0], "InvalidS3PrefixException", "no bucket in it")
         os.rename(os.path.join(d, "bucket"), os.path.join(d, "gone"))
@@ -446,6 +485,6 @@ def killed_at_any_moment(t):
 
 if __name__ == "__main__":
     tap.main([event_data_stores, without_its_engine, damaged_segments_are_made_anew,
-              a_damaged_journal_does_not_end_merging, a_damaged_manifest_is_set_aside, queries_end_in_time, saved_results_are_signed,
+              a_damaged_journal_does_not_end_merging, a_damaged_manifest_is_set_aside, queries_end_in_time, saved_results_are_signed, a_bucket_that_is_nearly_full,
               acknowledged_is_visible, what_is_too_old_goes, many_segments_are_opened_a_few_at_a_time,
               killed_at_any_moment])
