@@ -50,9 +50,19 @@ static bool fits(const struct events *e, const struct decoded *d, int64_t ms, si
 			 newest - oldest < LOGGROUP_SPAN_MS && !strcmp(e->account, d->origin.account) && !strcmp(e->region, d->origin.region));
 }
 
+/* Events that are older, or newer, than CloudWatch Logs takes it leaves out, and says that all went well: they get the nearest time that it takes. The record
+ * has its own. */
+static int64_t taken_at(int64_t ms)
+{
+	int64_t now = clock_wall() / (int64_t)NS_PER_MS;
+
+	ms = ms < now - LOGGROUP_OLDEST_MS ? now - LOGGROUP_OLDEST_MS : ms;
+	return ms > now + LOGGROUP_NEWEST_MS ? now + LOGGROUP_NEWEST_MS : ms;
+}
+
 int feed_take(struct worker *w, struct decoded *d, int64_t time)
 {
-	int64_t ms = time / (int64_t)NS_PER_MS;
+	int64_t ms = taken_at(time / (int64_t)NS_PER_MS);
 	struct events *e = w->events;
 	size_t n = w->json.n;
 	int r;

@@ -11,6 +11,8 @@
 #define LOGGROUP_EVENT_MAX (256u << 10)		/* with LOGGROUP_OVERHEAD; larger ones are left out, as CloudTrail does */
 #define LOGGROUP_OVERHEAD 26
 #define LOGGROUP_SPAN_MS (24 * 3600 * 1000ll)
+#define LOGGROUP_OLDEST_MS (13 * 24 * 3600 * 1000ll)	/* it takes 14 days and two hours; clocks differ, and attempts take time */
+#define LOGGROUP_NEWEST_MS (3600 * 1000ll)
 
 struct log_event {
 	int64_t ms;			/* since the epoch */

@@ -10,7 +10,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import bucketkit  # noqa: E402
-import shipkit  # noqa: E402
+import shipkit
+import storekit  # noqa: E402
 import tap  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
 from fakelogs import FakeLogs  # noqa: E402
@@ -74,6 +75,20 @@ def each_record_is_an_event(t):
     t.ok(status()["LatestCloudWatchLogsDeliveryTime"] and "LatestCloudWatchLogsDeliveryError" not in status(), "GetTrailStatus")
 
 
+def records_of_long_ago_come_too(t):
+    """CloudWatch Logs takes 24 hours in a call, and nothing older than 14 days or more than two hours ahead: it leaves that out of what it takes, and says 200."""
+    begin, before = time.time() - 20 * 86400, len(events())
+    frames = storekit.frames(S["pki"], "host", 44, begin, 43200 * 10**9, 11)
+    with shipkit.Client(S["pki"], "host", S["store"].ports["ingest"], S["pb"]) as c:
+        t.equal([x[0] for x in c.ship(*frames)], [shipkit.STORED] * 4, "stored")
+    S["shipped"] += 44
+    t.ok(tap.wait_for(lambda: len(events()) == before + 44), "all come: %d" % (len(events()) - before))
+    got = [(ms, int(json.loads(m)["additionalEventData"]["eventTimeNanos"]) // 10**6) for s in S["logs"].streams.values() for ms, m in s[before:] if '"trail.hosttrail"' not in m]
+    now = time.time() * 1000
+    t.ok(all(ms == at for ms, at in got if now - 12 * 86400000 < at < now) and len([1 for ms, at in got if ms == at]) >= 20, "at their time, where that is taken")
+    t.ok(all(abs(ms - (now - 13 * 86400000)) < 300000 for ms, at in got if at < now - 14 * 86400000), "as old as may be, what is older")
+
+
 def what_fails_is_told_and_caught_up_with(t):
     for refuse in ((400, "AccessDeniedException"), (400, "ThrottlingException"), (500, "ServiceUnavailableException")):
         S["logs"].refuse = refuse
@@ -124,5 +139,5 @@ if __name__ == "__main__":
         S["pki"].host("host")
         S["store"] = Store(d, buckets=["trail-logs %s/bucket" % d],
                            log_groups=["trail/group http://127.0.0.1:%d region=eu-west-3 credentials=%s/logs-key" % (logs.port, d)], delivery_interval="200ms")
-        tap.main([groups_are_those_of_the_settings, each_record_is_an_event, what_fails_is_told_and_caught_up_with, a_kill_loses_nothing,
+        tap.main([groups_are_those_of_the_settings, each_record_is_an_event, records_of_long_ago_come_too, what_fails_is_told_and_caught_up_with, a_kill_loses_nothing,
                   it_ends_with_the_group_or_the_trail])

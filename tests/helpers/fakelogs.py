@@ -89,7 +89,9 @@ class FakeLogs:
         times, sizes = [e["timestamp"] for e in q["logEvents"]], [len(e["message"].encode()) + 26 for e in q["logEvents"]]
         now = time.time() * 1000
         if not times or len(times) > 10000 or sum(sizes) > 1048576 or max(sizes) > 262144 or times != sorted(times) or \
-                times[-1] - times[0] > 86400000 or times[-1] > now + 7200000 or times[0] < now - 14 * 86400000:
+                times[-1] - times[0] > 86400000:
             raise Refused(400, "InvalidParameterException")
-        self.streams[q["logStreamName"]] += [(e["timestamp"], e["message"]) for e in q["logEvents"]]
-        return {"nextSequenceToken": "1"}
+        # as AWS: what is too old or too new is left out, and the call succeeds
+        taken = [(e["timestamp"], e["message"]) for e in q["logEvents"] if now - 14 * 86400000 <= e["timestamp"] <= now + 7200000]
+        self.streams[q["logStreamName"]] += taken
+        return {"nextSequenceToken": "1", **({"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 0}} if len(taken) != len(times) else {})}
