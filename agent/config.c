@@ -31,6 +31,8 @@ const struct conf_key agent_keys[] = {
 	  .help = "which of that: a file of event selectors, \"default\" (management, network, file changes, sensitive files) or \"all\"" },
 	{ .key = "tls", .type = CONF_BOOL, .offset = AT(tls), .fallback = "true",
 	  .help = "record API calls inside TLS, too: probes in TLS libraries and programs that have one in them" },
+	{ .key = "tls_expedite", .type = CONF_BOOL, .offset = AT(tls_expedite), .fallback = "true",
+	  .help = "probe a library that somebody is about to use without the kernel's usual delay (rcu_expedited is 1 for that moment)" },
 	{ .key = "tls_browsers", .type = CONF_BOOL, .offset = AT(optouts.browsers), .fallback = "false",
 	  .help = "record those of browsers, too, which are known by the names of their executables" },
 	{ .key = "tls_exclude_programs", .type = CONF_LIST, .offset = AT(optouts.programs),

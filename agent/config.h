@@ -18,7 +18,7 @@ struct agent_config {
 	uint64_t spool_control, spool_data, spool_tls;
 	int64_t priority_boost;
 	int log_level;
-	bool self_test, tls;
+	bool self_test, tls, tls_expedite;
 	struct optout_config optouts;	/* whose TLS is not recorded */
 	bool unpin_on_stop;
 };

@@ -38,6 +38,7 @@
 
 struct waiting {
 	int fd;
+	bool used;		/* by somebody, just now */
 	int root;		/* the file is the linker's cache of this root; -1: it is to be planned */
 	uint32_t pid;		/* who has that root */
 	char path[256];
@@ -136,6 +137,7 @@ static struct waiting *add(struct parent_tls *t, int fd, const char *path)
 	}
 	w = place(t);
 	w->fd = own;
+	w->used = !t->in_turn;
 	w->root = -1;
 	snprintf(w->path, sizeof(w->path), "%s", path);
 	return w;
@@ -269,8 +271,9 @@ bool tls_ended(struct parent *p, pid_t pid)
 	if (!t || pid != t->planner)
 		return false;
 	t->planner = 0;
+	if (t->sock >= 0 || t->asked)	/* not dismissed: the next one shall not end as fast */
+		t->start_at = clock_boot() + AGAIN;
 	end_planner(t);
-	t->start_at = clock_boot() + AGAIN;
 	if (t->asked) {
 		log_warnx("no plan for %s: it is not probed", head_of(t)->path);
 		drop_head(t);
@@ -321,6 +324,7 @@ static int take_plan(struct parent_tls *t, struct msg *m)
 
 		sites[i] = (struct tls_site){ .offset = s->offset, .func = s->func, .kind = s->kind, .insn = s->insn };
 	}
+	tlsfiles_hurry(t->files, head_of(t)->used);
 	plan.sites = sites;
 	plan.nsites = h->nsites;
 	plan.uses_tls = true;
@@ -479,6 +483,8 @@ void tls_open(struct parent *p)
 		return;
 	}
 	tlsfiles_leave_out(t->files, &p->optouts);
+	if (p->config->tls_expedite)
+		tlsfiles_may_expedite(t->files);
 	t->probes = p->probes;
 	t->sock = -1;
 	p->tls = t;

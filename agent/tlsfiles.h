@@ -32,6 +32,14 @@ int tlsfiles_new(const struct probes *p, struct tlsfiles **ret_f);
 /* From now on programs are left out that are only executed by who opted out; they are listed with why. Borrowed. */
 void tlsfiles_leave_out(struct tlsfiles *f, const struct ht_optouts *o);
 void tlsfiles_free(struct tlsfiles **f);	/* detaches; NULL-safe */
+/*
+ * Putting a probe, the kernel waits until every CPU has passed a point (an RCU grace period: 5 to 20 ms where they are busy), and whoever mapped the file has
+ * called it by then. May it be made short, for the time of attaching (a quarter of a millisecond), by /sys/kernel/rcu_expedited? Not where that is on anyway,
+ * cannot be written, or counts for nothing (rcu_normal, as on kernels for real time).
+ */
+void tlsfiles_may_expedite(struct tlsfiles *f);
+/* Is what is attached from now on in use already? */
+void tlsfiles_hurry(struct tlsfiles *f, bool hurry);
 
 /* 1: this file was not looked at yet (and is from now on); 0: it was, or it is no regular file; or -errno. */
 int tlsfiles_new_one(struct tlsfiles *f, int fd);

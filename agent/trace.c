@@ -72,13 +72,23 @@ static void ask_name(void *ctx, uint32_t uid)
 	pipeline_name(t->pipeline, uid, found ? found->pw_name : "");
 }
 
+static int take_used(struct trace *t, int fd, const char *path)
+{
+	int r;
+
+	tlsfiles_hurry(t->files, true);
+	r = tlsfiles_take(t->files, fd, path);
+	tlsfiles_hurry(t->files, false);
+	return r;
+}
+
 static void ask_exe(void *ctx, const struct exe_ref *ref)
 {
 	struct trace *t = ctx;
 	_cleanup_close_ int fd = exe_open(t->probes, ref->pid, ref->path, &ref->exe);
 
 	if (fd >= 0 && t->files)
-		tlsfiles_take(t->files, fd, ref->path);
+		take_used(t, fd, ref->path);
 	if (fd >= 0 && !exehash_submit(t->hash, fd, &ref->exe))
 		TAKE_FD(fd);
 }
@@ -102,14 +112,14 @@ static void tls_wanted(void *ctx, uint64_t conn, const struct ht_tls_wanted *w)
 
 static int take_library(int fd, const struct tls_found *f, void *arg)
 {
-	return tlsfiles_take(arg, fd, f->path);
+	return take_used(arg, fd, f->path);
 }
 
 static void library(void *ctx, const struct tls_mapping *m)
 {
 	struct trace *t = ctx;
 
-	if (tls_mapping_find(t->probes, m, take_library, t->files) < 0)
+	if (tls_mapping_find(t->probes, m, take_library, t) < 0)
 		probes_tls_untold(t->probes, &m->exe);
 }
 
@@ -219,6 +229,7 @@ static int open_tls(struct trace *t, char why[256])
 		return r;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);	/* plaintext will be in our memory; the command's program is dumpable again by its exec */
 	tlsfiles_leave_out(t->files, &t->optouts);
+	tlsfiles_may_expedite(t->files);
 	tlsfiles_libraries(t->files);
 	tlsfiles_program(t->files, t->o->argv[0]);
 	return 0;

@@ -111,6 +111,7 @@ __noinline int tls_map_tell(__u64 mapped, __u64 at)
 		s->pos = sizeof(struct ht_tls) + sizeof(*m);
 		walk_emit(s, KREAD(struct file, file, f_path.mnt), KREAD(struct file, file, f_path.dentry), HT_ARG_TASK | HT_WALK_FD << 8, 0);
 		epoch = w->epoch;
+		*(volatile __u64 *)&w->armed = 1;	/* a reader that reads in batches is woken, too: the probes have to be there before the first call */
 		if (!scratch_put(s, HT_CLASS_TLS, cpu, n))
 			bpf_map_update_elem(&tls_told, &key, &epoch, BPF_ANY);
 	}

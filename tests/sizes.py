@@ -81,6 +81,7 @@ SIZES = {
     "tlsboto3.operations": (400, 2_000, "operations of AWS that boto3 calls over TLS, as many as the models that are loaded have at most"),
     "tlsserved.requests": (40, 400, "requests over each HTTP/2 connection of a server that is joined late"),
     "tlsmatrix.copies": (10, 100, "programs that are each the first user of a library"),
+    "tlsmapped.users": (20, 100, "programs that are each the first user of a library of their own, as a daemon sees them"),
     "tlsmatrix.kept": (100, 1_000, "requests over one connection"),
     "tlsmatrix.pointers": (100, 5_000, "TLS connections of one program, one after the other"),
     "tlsmatrix.load": (1_000, 20_000, "requests of a load generator"),

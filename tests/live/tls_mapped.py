@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 later=30
+# ht-test: timeout=300 long later=30
 """TLS libraries that no cache names are found as somebody maps them to be executed: by who is gone within a millisecond and speaks no TLS, so that neither a
 scan nor a connection shows them. Who has one then is recorded from its first call on."""
 import os
@@ -14,7 +14,9 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, ".
 import daemon  # noqa: E402
 import tap  # noqa: E402
 import tls_optout  # noqa: E402
+import tlsmatrix  # noqa: E402
 import tlsweb  # noqa: E402
+from sizes import size  # noqa: E402
 
 LIBRARY = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
 TOLD = 16384  # bpf/maps.bpf.h: files that the kernel side remembers
@@ -266,8 +268,45 @@ def more_than_are_remembered(t):
             t.equal(daemon.lost_of(tree.agent.everything()[1], "tls"), 0, "losses")
 
 
+EXPEDITED = "/sys/kernel/rcu_expedited"
+
+
+def first_users(t, n, pause, least):
+    """Programs that are each the first user of a library of their own, as in a daemon's busy tree: most are recorded, of each of the others it is said."""
+    with tap.Workdir() as d, tlsweb.Nginx(d + "/web") as web:
+        script = ("for i in $(seq %d); do mkdir %s/$i && cp %s %s/$i/ && sleep %s && LD_LIBRARY_PATH=%s/$i curl -sk --http1.1 -o /dev/null %s; done"
+                  % (n, d, LIBRARY, d, pause, d, web.url("/first")))
+        before = tlsmatrix.text(EXPEDITED) if os.path.exists(EXPEDITED) else None
+        with tls_optout.Agent(["/bin/sh", "-c", script], selectors=None) as a:
+            a.start()
+            a.go()
+            a.tree.wait(120)
+            a.wait(lambda: len(seen(a)) >= n, 20, "not all connections are told of")
+            a.stop()
+            told = seen(a)
+        calls = sum(r.name == "GET /first" for r in told)
+        t.equal(len(web.log()), n, "requests")
+        t.equal(len(told), n, "records: %r" % [r.name for r in told])
+        t.ok(calls >= least, "of %d first users %d are recorded" % (n, calls))
+        t.note("%d of %d" % (calls, n))
+        t.equal(tlsmatrix.text(EXPEDITED) if before is not None else None, before, EXPEDITED)
+
+
+def seen(agent):
+    return [r for r in agent.everything()[1] if r.ring_class == 3]
+
+
+def in_time(t):
+    first_users(t, size("tlsmapped.users"), "0.05", size("tlsmapped.users") * 9 // 10)
+
+
+def in_time_after_a_pause(t):
+    """The planner has ended by then, and is started anew."""
+    first_users(t, 4, "4", 3)
+
+
 if __name__ == "__main__":
     if os.geteuid() or not os.path.exists("/usr/sbin/nginx") or not os.path.exists(LIBRARY):
         print("1..0 # SKIP needs root, nginx and libssl")
         sys.exit(0)
-    tap.main([short_lived, in_a_mount_namespace, in_a_root, of_who_opted_out, of_32_bit_programs, by_other_names, who_keeps_us_busy, more_than_are_remembered])
+    tap.main([short_lived, in_a_mount_namespace, in_a_root, of_who_opted_out, of_32_bit_programs, by_other_names, who_keeps_us_busy, more_than_are_remembered, in_time, in_time_after_a_pause])
