@@ -118,6 +118,8 @@ SIZES = {
     "bench.lake_records": (100_000, 1_000_000, "records that are sealed and then asked for in SQL"),
     "bench.ingest_frames": (2_000, 8_000, "frames of 20,000 records that a round of ingest has acknowledged"),
     "bench.ingest_seconds": (60, 600, "seconds over which a whole store is sent 150,000 records a second"),
+    "bench.cluster_records": (200_000, 1_000_000, "records that a cluster takes, of which their cost is measured"),
+    "bench.cluster_small": (40_000, 200_000, "and in small frames"),
     "bench.lookups": (40, 400, "marked calls looked up, at each background rate"),
     "bench.background_rates": ((1, 1_000, 100_000), (1, 1_000, 100_000), "other records per second meanwhile"),
     "bench.short_processes": (5_000, 100_000, "processes while the agent's memory is watched"),

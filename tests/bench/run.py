@@ -217,6 +217,11 @@ def execs(instance):
     measured.run(instance, say)
 
 
+def cluster(_instance):
+    import cluster as measured
+    measured.run(None, say)
+
+
 def redis(instance):
     import redis as measured
     measured.run(instance, say)
@@ -236,7 +241,7 @@ def memory():
 
 
 # peers last: once the kernel's audit was on, every process that is started later pays for it
-FIGURES = [open_close, uncaptured, processes, execs, replay, http, tlscalls, tlscost, tlsserver, live, ingest, latency, lake, lookup, short_processes, idle, redis, peers]
+FIGURES = [open_close, uncaptured, processes, execs, replay, http, tlscalls, tlscost, tlsserver, live, ingest, latency, lake, lookup, short_processes, idle, redis, cluster, peers]
 
 
 def main():
