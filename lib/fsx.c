@@ -182,3 +182,10 @@ bool fsx_has_room(const char *path, uint64_t n)
 	part = (uint64_t)s.f_blocks * s.f_frsize / ROOM_PART;
 	return (uint64_t)s.f_bavail * s.f_frsize > n + (part < ROOM_MAX ? part : ROOM_MAX);
 }
+
+bool fsx_is_open(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_mode & (S_IROTH | S_IWOTH);
+}

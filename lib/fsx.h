@@ -19,6 +19,8 @@ int fsx_pwrite_all(int fd, const void *p, size_t n, off_t at);
 int fsx_pread_all(int fd, void *p, size_t n, off_t at);	/* -ENODATA: shorter than n */
 int fsx_mkdirs(const char *path, mode_t mode);		/* like mkdir -p */
 int fsx_sync_dir(const char *path);
+/* It is there, and everybody may read or write it. */
+bool fsx_is_open(const char *path);
 /* Would so many bytes more leave a twentieth of the disk that path lies on, but at most 4 GiB, free? True also where that cannot be told. */
 bool fsx_has_room(const char *path, uint64_t n);
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <openssl/crypto.h>
 #include <uthash.h>
@@ -132,7 +131,6 @@ int auth_load(const char *path, const char *region, double rate, struct auth **r
 {
 	_cleanup_(auth_free) struct auth *a = calloc(1, sizeof(*a));
 	_cleanup_buf_ struct buf b = { 0 };
-	struct stat st;
 	int r;
 
 	snprintf(why, 256, "%.150s: out of memory", path);
@@ -144,7 +142,7 @@ int auth_load(const char *path, const char *region, double rate, struct auth **r
 		snprintf(why, 256, "%.150s: %s", path, strerror(-r));
 		return r;
 	}
-	if (stat(path, &st) < 0 || st.st_mode & (S_IROTH | S_IWOTH)) {
+	if (fsx_is_open(path)) {
 		OPENSSL_cleanse(b.p, b.n);
 		snprintf(why, 256, "%.150s holds secrets, and everybody may read or write it (chmod o-rw)", path);
 		return -EINVAL;

@@ -27,6 +27,7 @@
 #include "retention/removed.h"
 #include "retention/remover.h"
 #include "retention/retention.h"
+#include "secrets.h"
 #include "tailer.h"
 #include "witness.h"
 
@@ -160,6 +161,11 @@ int setup_secrets(const struct store_config *c, struct setup **ret_s)
 	pthread_mutex_init(&s->damage_lock, NULL);
 	s->config = c;
 	s->lock = -1;
+	r = secrets_check(c);
+	if (r < 0) {
+		setup_stop(&s, NULL);
+		return r;
+	}
 	r = auth_load(c->credentials, c->region, (double)c->api_rate, &s->st.auth, why);
 	if (!r && (r = auth_label(s->st.auth, &c->host_labels)) < 0)
 		snprintf(why, sizeof(why), "out of memory");

@@ -70,6 +70,10 @@ static int load_credentials(struct bucket *b, const char *path, const char *prof
 
 	if (r < 0)
 		return bucket_say(why, r, "%.150s: %s", path, strerror(-r));
+	if (fsx_is_open(path)) {
+		OPENSSL_cleanse(text.p, text.n);
+		return bucket_say(why, -EPERM, "%.150s holds secrets, and everybody may read or write it (chmod o-rw)", path);
+	}
 	snprintf(head, sizeof(head), "[%.150s]", profile);
 	rest = (char *)(uintptr_t)buf_text(&text);
 	while (!r && (line = strsep(&rest, "\n"))) {

@@ -173,6 +173,51 @@ def tls_beyond_loopback(t):
         t.equal(store.get("/metrics")[0], 200, "its metrics are open")
 
 
+def secrets_are_the_stores_own(t):
+    """With any umask: keys and what is kept of a trail for its user alone, records for nobody else."""
+    with tap.Workdir() as d:
+        run = os.path.join(d, "hosttrail-store")
+        with open(os.open(run, os.O_WRONLY | os.O_CREAT, 0o755), "w") as f:
+            f.write('#!/bin/sh\numask 0\nexec "%s" "$@"\n' % tap.program("hosttrail-store"))
+        where = os.path.join(d, "store")
+        fill(where, 500, time.time() - 100, 1_000_000)
+        with Store(where, buckets=["logs %s/logs" % d], delivery_interval="100ms", digest_period="1s", lake_seal_time="50ms", executable=run) as store:
+            b = store.boto()
+            b.create_trail(Name="main", S3BucketName="logs", EnableLogFileValidation=True)
+            b.start_logging(Name="main")
+            b.start_query(QueryStatement="SELECT * FROM events")
+            t.must(tap.wait_for(lambda: os.path.isdir(where + "/digest-keys") and os.listdir(where + "/digest-keys")), "a key for digests")
+            t.must(tap.wait_for(lambda: store.metric("lake_queries") == 0 and store.metric("lake_sealed_records_total") > 0), "a query and a segment")
+            ours = {os.path.join(p, x): os.stat(os.path.join(p, x)).st_mode & 0o777 for p, folders, names in os.walk(where) for x in folders + names}
+        made_by_us = ("pki", "credentials", "store.yaml", "stderr", "ports", "kit-")
+        ours = {p[len(where) + 1:]: m for p, m in ours.items() if not p[len(where) + 1:].startswith(made_by_us)}
+        t.equal({p: oct(m) for p, m in ours.items() if m & 0o007}, {}, "nothing is for everybody")
+        t.equal({p: oct(m) for p, m in ours.items() if m & 0o022}, {}, "nobody else writes")
+        secret = [p for p in ours if p in ("token.key", "sign.key", "index/key") or p.startswith("digest-keys/")]
+        t.equal((len(secret) >= 4, {p: oct(ours[p]) for p in secret if ours[p] & 0o077}), (True, {}), "keys are for the store alone: %r" % secret)
+
+
+def secrets_that_others_may_read(t):
+    """They keep the store from starting, whoever made them so."""
+    with tap.Workdir() as d:
+        with Store(d, buckets=["logs %s/logs" % d], delivery_interval="100ms", digest_period="1s") as store:
+            store.boto().create_trail(Name="main", S3BucketName="logs", EnableLogFileValidation=True)
+            store.boto().start_logging(Name="main")
+            t.must(tap.wait_for(lambda: os.path.isdir(d + "/digest-keys") and os.listdir(d + "/digest-keys")), "a key for digests")
+        password, config = os.path.join(d, "password"), store.config
+        with open(password, "w") as f:
+            f.write("x")
+        for name in ("pki/store.key", "sign.key", "token.key", "index/key", "digest-keys/" + os.listdir(d + "/digest-keys")[0], "password"):
+            path = os.path.join(d, name)
+            if name == "password":
+                with open(config, "a") as f:
+                    f.write("engine: clickhouse\nclickhouse_servers:\n  - \"http://127.0.0.1:1\"\nclickhouse_password_file: \"%s\"\n" % password)
+            os.chmod(path, 0o644)
+            r = subprocess.run([tap.program("hosttrail-store"), "--config", config], stderr=subprocess.PIPE, text=True, timeout=20, stdin=subprocess.DEVNULL, check=False)
+            t.ok(r.returncode == 1 and "everybody may read" in r.stderr and path in r.stderr, "%s: %d %s" % (name, r.returncode, r.stderr))
+            os.chmod(path, 0o600)
+
+
 def metrics_beyond_loopback(t):
     keys = profile("reader", role="reader") + profile("slow", rate=1) + profile("scoped", accounts="1", role="administrator")
     with tap.Workdir() as d, Store(d, keys, api_listen="0.0.0.0:0") as store:
@@ -275,4 +320,5 @@ if __name__ == "__main__":
         S["store"] = Store(d, profiles)
         S["own"] = S["store"].metric("index_records") - COUNT
         tap.main([every_operation_is_in_the_table, each_role_and_each_operation, a_scope_takes_what_shows_all, who_sees_what, too_often, slips_in_the_credentials,
-                  tls_beyond_loopback, metrics_beyond_loopback, every_request_is_a_record, what_repeats_is_one_record, not_when_it_is_off, a_clean_end])
+                  tls_beyond_loopback, secrets_are_the_stores_own,
+                  secrets_that_others_may_read, metrics_beyond_loopback, every_request_is_a_record, what_repeats_is_one_record, not_when_it_is_off, a_clean_end])

@@ -99,6 +99,7 @@ def an_untrusted_server_gets_nothing(t):
 def a_password_is_needed_over_it(t):
     path = PLACE.next("password")
     write(path, "not the password")
+    os.chmod(path, 0o600)
     s = refused(clickhouse_password_file=path)
     t.ok(not ship(s, PKI.frames("a", new_stream(), count=1), 2), "with a wrong one")
     t.ok(tap.wait_for(lambda: "says 500, code 193: " in s.stderr() or "Wrong password" in s.stderr()), "it is said: %r" % s.stderr()[-400:])

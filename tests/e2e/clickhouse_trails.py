@@ -30,7 +30,7 @@ S = {}
 def begin_s3():
     """(an endpoint of S3's kind, how a bucket at it is set)."""
     fake, credentials = FakeS3("far-logs", "S3TESTKEY", SECRET, "eu-west-3"), PLACE.next("s3")
-    with open(credentials, "w") as f:
+    with open(os.open(credentials, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
         f.write("[trail]\naws_access_key_id = S3TESTKEY\naws_secret_access_key = %s\n" % SECRET)
     os.chmod(credentials, 0o600)
     return fake, "far-logs http://127.0.0.1:%d region=eu-west-3 profile=trail credentials=%s" % (fake.port, credentials)

@@ -107,7 +107,7 @@ def wrong_credentials_are_told(t):
 
 
 def credentials(name, secret):
-    with open(os.path.join(S["dir"], name), "w") as f:
+    with open(os.open(os.path.join(S["dir"], name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
         f.write("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n" % (KEY_ID, secret))
 
 

@@ -86,7 +86,7 @@ if __name__ == "__main__":
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = "http://127.0.0.1:%d" % server.server_address[1]
-        with open(d + "/hook-key", "w") as f:
+        with open(os.open(d + "/hook-key", os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
             f.write("[default]\naws_access_key_id = none\naws_secret_access_key = %s\n" % SECRET)
         with open(d + "/data.json", "w") as f:
             json.dump([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}], f)

@@ -133,7 +133,7 @@ def it_ends_with_the_group_or_the_trail(t):
 if __name__ == "__main__":
     with tap.Workdir() as d:
         logs = FakeLogs("trail/group", KEY_ID, SECRET, "eu-west-3")
-        with open(os.path.join(d, "logs-key"), "w") as f:
+        with open(os.open(os.path.join(d, "logs-key"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
             f.write("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n" % (KEY_ID, SECRET))
         S.update(dir=d, logs=logs, pb=messages(d), pki=Pki(d + "/pki"))
         S["pki"].host("host")

@@ -120,7 +120,7 @@ if __name__ == "__main__":
     with tap.Workdir() as d:
         fake = FakeS3("far-logs", KEY_ID, SECRET, "eu-west-3")
         for name, secret in (("s3", SECRET), ("s3-wrong", "other")):
-            with open(os.path.join(d, name), "w") as f:
+            with open(os.open(os.path.join(d, name), os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
                 f.write("[default]\nregion = x\n[trail]\naws_access_key_id = %s\naws_secret_access_key = %s\n" % (KEY_ID, secret))
         where = "http://127.0.0.1:%d region=eu-west-3 profile=trail credentials=%s/" % (fake.port, d)
         S.update(dir=d, fake=fake, pb=messages(d), pki=Pki(d + "/pki"))

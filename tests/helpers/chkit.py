@@ -176,6 +176,7 @@ class Cluster:
         os.makedirs(d + "/zoo/data")
         write(d + "/zoo/zoo.cfg", ZOO.format(dir=d + "/zoo", port=self.zoo))
         write(d + "/password", self.password + "\n")
+        os.chmod(d + "/password", 0o600)
         self.servers = [Server(self, "%s/s%d" % (d, i), "r%d" % i, s, ports[3 * i:3 * i + 3]) for i, s in enumerate(shards)]
         for x in ("clickhouse-server", "java"):
             if not shutil.which(x):

@@ -268,6 +268,10 @@ static void lines_of_the_settings(void)
 		ok(load(&b, why, 1, line) < 0 && *why);
 	}
 	ok_int(load(&b, why, 2, "one /x", "one /y"), -EINVAL);
+	snprintf(line, sizeof(line), "logs https://h credentials=%s", path);
+	must(chmod(path, 0644) == 0);
+	ok_int(load(&b, why, 1, line), -EPERM);
+	must(chmod(path, 0600) == 0);
 	snprintf(line, sizeof(line), "a/b_c#1 https://h credentials=%s", path);
 	ok_int(load(&b, why, 1, line), -EINVAL);
 	groups = true;
