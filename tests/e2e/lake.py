@@ -183,6 +183,60 @@ def sample_queries_run(t):
             t.ok(isinstance(got, list), os.path.basename(path))
 
 
+# number of a sample query: columns (by their place, where they have no name), and the rows of awssamples.h that it must find, in its order
+FOUND = {
+    "01": (["accountid"], [("000000000000",)]),
+    "02": (["eventname", "additionaleventdata"], [("ConsoleLogin", "MFAUsed=No")]),
+    "03": (["errorCode", "errorMessage", "eventCount"], [("AccessDenied", "no", "2"), ("NoSuchKey", "gone", "1"), ("VpceAccessDenied", "by policy", "1")]),
+    "05": (["eventName", "errorCode", "requestParameters"], [("GetObject", "AccessDenied", "key=k1"), ("GetObject", "AccessDenied", "key=k1"), ("GetObject", "NoSuchKey", "key=k2"),
+                                                          ("DescribeInstances", "VpceAccessDenied", "{}")]),
+    "06": (["eventName"], []),
+    "07": (["eventName", "tlsversion"], [("ConsoleLogin", "TLSv1.2")]),
+    "08": (["VPCAccessDenied", "eventName", "errorMessage", "sourceIPAddress"], [("1", "DescribeInstances", "by policy", "kit")]),
+    "13": (["eventid"], []),
+    "14": (["eventName"], []),
+    "15": (["eventName", "trail"], [("StopLogging", "t2"), ("CreateTrail", "t1")]),
+    "17": (["eventSource", "resourceId", "key"], [("ec2.amazonaws.com", "i-0", "env"), ("ec2.amazonaws.com", "i-1", "team")]),
+    "18": (["awsRegion", "eventSource", "apiCount"], [("eu-west-9", "ec2.amazonaws.com", "1"), ("local", "cloudtrail.amazonaws.com", "3"), ("local", "ec2.amazonaws.com", "8"),
+                                                   ("local", "iam.amazonaws.com", "2"), ("local", "s3.amazonaws.com", "3"), ("local", "signin.amazonaws.com", "2")]),
+    "19": (["bucketName", "key", "requestCount"], [("b", "k1", "2"), ("b", "k2", "1")]),
+    "20": (["securityGroup", "ipPermissions"], [("sg-1", "0.0.0.0/0"), ("sg-3", "0.0.0.0/0")]),
+    "21": (["eventName", "awsRegion"], [("StopInstances", "eu-west-9")]),
+    "22": (["eventName", "principalId", "who"], [("AddUserToGroup", "user4", "eve")]),
+    "23": (["principalId"], [("user6",)]),
+    "24": (["eventName", "principalId"], [("CreateTrail", "user6"), ("CreateTags", "user9"), ("RunInstances", "user6"), ("RunInstances", "user7")]),
+    "25": (["responseElements"], [("i-9999999999",)]),
+}
+UNORDERED = ("18", "20")
+
+
+def sample_queries_find_what_they_ask_for(t):
+    """Sealed and unsealed: calls as they ask for them, each beside one that they must not find."""
+    with tap.Workdir() as d:
+        subprocess.run([KIT, "samples", d], check=True)
+        for sealed in (False, True):
+            with Store(d, lake_seal_time="50ms" if sealed else "20s") as store:
+                store.until(lambda: not sealed or store.metric("lake_sealed_records_total") > 18, "segments")
+                ask = lambda sql: of_store(store, sql)  # noqa: E731
+                last = ask("SELECT eventid FROM events WHERE element_at(responseelements, 'instancesSet') LIKE '%i-9999999999%'")[0]["eventid"]
+                for number, (columns, want) in sorted(FOUND.items()):
+                    with open(glob.glob(os.path.join(HERE, "lakequeries", number + "-*.sql"))[0]) as f:
+                        sql = f.read().replace("$EDS_ID", "events").replace("00000000-0000-8000-8000-000000000000", last)
+                    got = [tuple(row.get(c.lower()) for c in columns) for row in ask(sql) if row.get("eventsource", "").lower() != "trail.hosttrail"]
+                    # a map or JSON is looked into: it has what is wanted somewhere
+                    found = [tuple(w if g and w in g and g != w and any(x in g for x in "{[") else g for g, w in zip(row, wanted)) for row, wanted in
+                             zip(*(sorted(x) if number in UNORDERED else x for x in (got, want)))]
+                    want = sorted(want) if number in UNORDERED else want
+                    t.equal((len(got), found), (len(want), want), "%s, %s: %r" % (number, "sealed" if sealed else "unsealed", got))
+
+
+def of_store(store, sql):
+    client = store.boto()
+    query = client.start_query(QueryStatement=sql)["QueryId"]
+    store.until(lambda: client.describe_query(QueryId=query)["QueryStatus"] not in ("QUEUED", "RUNNING"), "an end")
+    return [{k.lower(): v for cell in row for k, v in cell.items()} for row in client.get_query_results(QueryId=query)["QueryResultRows"]]
+
+
 def trino_functions(t):
     cases = {
         "element_at(map(['a'], ['b']), 'a')": "b", "element_at(map(['a'], ['b']), 'c')": None, "cardinality(array_distinct([1, 1, 2]))": "2",
@@ -394,7 +448,7 @@ def error_of_queries(t):
 
 if __name__ == "__main__":
     cases = [the_aws_cli_runs_a_query, segments_are_immutable_and_known_by_their_hash, sealed_and_unsealed_are_one, segments_of_other_times_are_not_opened,
-             columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, trino_functions, results_are_paged,
+             columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, sample_queries_find_what_they_ask_for, trino_functions, results_are_paged,
              parameters_are_bound, hostile_statements_are_refused, greedy_statements_harm_nobody,
              queries_are_cancelled_and_end_in_time, the_command_line_asks, error_of_queries]
     try:

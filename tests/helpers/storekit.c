@@ -5,6 +5,7 @@
  *   storekit fill DIR COUNT BASE-SECONDS STEP-NS PER-FRAME    appends to DIR/journal
  *   storekit aged DIR COUNT BASE-SECONDS STEP-NS PER-FRAME    likewise, and each frame came when its last record happened
  *   storekit odd DIR COUNT SEED                               appends records made by chance (below)
+ *   storekit samples DIR                                      appends calls of awssamples.h
  *   storekit frames KEY HOST-ID COUNT BASE-SECONDS STEP-NS PER-FRAME SEED   frames on standard output, each behind its length (u32),
  *                                                             signed by KEY; SEED 0: as fill has them, else by chance
  *   storekit index DIR                                        indexes DIR/journal into DIR/index and says how fast; CPU time with the hash directories
@@ -13,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "awssamples.h"
 #include "lib/clock.h"
 #include "storekit.h"
 #include "store/tailer.h"
@@ -148,6 +150,23 @@ static int cmd_odd(char **argv)
 	return 0;
 }
 
+static int samples(char **argv)
+{
+	struct journal *j = open_journal(argv[0]);
+	struct kit k;
+	char key[4096];
+
+	snprintf(key, sizeof(key), "%s/kit-%d.key", argv[0], (int)getpid());
+	must("kit", kit_init(&k, key, "6b0e4a51-0f5c-4c2e-9d1f-0a4f3e2d1c0b", 0, 0));
+	k.record = awssample_record;
+	k.now = clock_wall() - 60 * (int64_t)NS_PER_SEC;
+	must("append", kit_append(&k, j, 0, ARRAY_SIZE(awssamples), clock_wall(), 0));
+	must("sync", journal_sync(j));
+	kit_free(&k);
+	journal_free(&j);
+	return 0;
+}
+
 static int cmd_index(char **argv)
 {
 	struct store st = { .region = "local", .account = "000000000000" };
@@ -223,10 +242,12 @@ int main(int argc, char **argv)
 		return fill(argv + 2, true);
 	if (argc == 5 && !strcmp(argv[1], "odd"))
 		return cmd_odd(argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "samples"))
+		return samples(argv + 2);
 	if (argc == 9 && !strcmp(argv[1], "frames"))
 		return frames(argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "index"))
 		return cmd_index(argv + 2);
-	fprintf(stderr, "usage: storekit fill|aged DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | odd DIR COUNT SEED | index DIR | frames KEY ...\n");
+	fprintf(stderr, "usage: storekit fill|aged DIR COUNT BASE-SECONDS STEP-NS PER-FRAME | odd DIR COUNT SEED | samples DIR | index DIR | frames KEY ...\n");
 	return 2;
 }
