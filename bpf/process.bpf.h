@@ -186,6 +186,8 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	exec_call(t, task, &in);
 	if (t)
 		t->born = 1;
+	if (t && old_pid != task->pid)	/* it is the first thread now, which had numbers of its own, fewer than nanoseconds */
+		t->calls = bpf_ktime_get_boot_ns() - task->start_boottime;
 	if (t && (ARCH_EXEC_CHANGES_ABI || in.call || this_task()->ptrace))
 		exec_begun(t);
 	if (!in.call)

@@ -8,6 +8,7 @@ import json
 import re
 
 import calltable
+import sharedcases
 import tap
 from racecases import doubted
 from rulecases import NOEXEC, Case, died_in
@@ -398,9 +399,20 @@ def answered(who):
     return check
 
 
+def forge_info(t, trace, d, w):
+    """Entry and seccomp's stop: what the kernel was given. Exit: what it had said before."""
+    t.equal([(r.name, r.asked(), r.error, made_for_sure(r)) for r in calls_of(t, trace, "unlink", "mkdir", "rmdir")],
+            [("unlink", d + "/gone", None, True), ("unlink", d + "/asked", None, True), ("rmdir", d + "/kept", "ENOTDIR", True)], "calls")
+
+
+def forge_suspended(t, trace, d, w):
+    t.equal([(r.asked(), r.error, r.more.get("supervisedBy")) for r in calls_of(t, trace, "unlink")],
+            [(d + "/gone", None, ["tracer", "seccomp"])], "the unlink that the filter did not answer")
+
+
 def forgeries():
-    for how, check in (("number", forge_number), ("fork", forge_fork), ("exec", forge_exec), ("exit", forge_exit),
-                       ("emulate", answered("tracer")), ("notify", answered("seccomp"))):
+    for how, check in (("number", forge_number), ("fork", forge_fork), ("exec", forge_exec), ("exit", forge_exit), ("info", forge_info),
+                       ("suspended", forge_suspended), ("emulate", answered("tracer")), ("notify", answered("seccomp"))):
         yield Case("forge: " + how, "{W}/attacks_forge %s {D}" % how, check, "", ABSENT, WHY)
 
 
@@ -670,4 +682,4 @@ def foreigners(hooks):
 
 
 def cases(count, processes, opens, hooks):
-    return [*foreigners(hooks), *swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *pretences(), *evasions(), *changes(), *rings()]
+    return [*foreigners(hooks), *swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *pretences(), *evasions(), *changes(), *rings(), *sharedcases.cases()]

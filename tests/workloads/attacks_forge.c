@@ -5,6 +5,9 @@
  *     number   a tracer makes getpid an unlink of DIR/gone, and an unlink of DIR/kept getpid, before the kernel looks
  *     fork     inside a fork it makes of it an unlink of DIR/forged, and of another one no call at all
  *     exec     the same inside two execs
+ *     info     as number, by PTRACE_SET_SYSCALL_INFO (6.16); it also makes a mkdir that seccomp asks it about an unlink of DIR/asked, and says of a rmdir
+ *              of DIR/kept that it succeeded when that has failed
+ *     suspended  its tracer suspends a filter that would answer an unlink of DIR/gone itself, with success
  *     exit     the same inside two exits, of status 7 and 8
  *     emulate  it answers an unlink of DIR/kept itself, with success
  *     notify   who listens to its seccomp filter answers one
@@ -26,7 +29,10 @@
 
 #include "work.h"
 
-static char gone[PATH_MAX], kept[PATH_MAX], forged[PATH_MAX];
+#define SET_SYSCALL_INFO 0x4212
+#define SUSPEND_SECCOMP (1 << 21)
+
+static char gone[PATH_MAX], kept[PATH_MAX], forged[PATH_MAX], asked[PATH_MAX];
 static const char *self;
 
 static struct user_regs_struct registers(pid_t pid)
@@ -104,6 +110,85 @@ static void forge_number(void)
 		else if (entry && nr == SYS_unlink)
 			becomes(pid, SYS_getpid, 0);
 	}
+}
+
+/* Answers `nr` with `action`, and lets all others through. */
+static void filtered(long nr, unsigned action)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, action),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		_exit(77);
+}
+
+static void four_calls(void)
+{
+	filtered(SYS_mkdir, SECCOMP_RET_TRACE);
+	two_calls();
+	syscall(SYS_mkdir, forged, 0700);
+	if (syscall(SYS_rmdir, kept))
+		_exit(1);
+}
+
+/* What the tracer makes of the call that is stopped; false: nothing. */
+static bool another(struct __ptrace_syscall_info *i)
+{
+	if (i->op == PTRACE_SYSCALL_INFO_ENTRY && i->entry.nr == SYS_getpid) {
+		i->entry.nr = SYS_unlink;
+		i->entry.args[0] = (unsigned long)gone;
+	} else if (i->op == PTRACE_SYSCALL_INFO_ENTRY && i->entry.nr == SYS_unlink) {
+		i->entry.nr = SYS_getpid;
+	} else if (i->op == PTRACE_SYSCALL_INFO_SECCOMP) {
+		i->seccomp.nr = SYS_unlink;
+		i->seccomp.args[0] = (unsigned long)asked;
+	} else if (i->op == PTRACE_SYSCALL_INFO_EXIT && i->exit.rval == -ENOTDIR) {
+		i->exit.rval = 0;
+		i->exit.is_error = 0;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void forge_info(void)
+{
+	pid_t pid = traced(four_calls, PTRACE_O_TRACESECCOMP);
+	struct __ptrace_syscall_info i;
+	int status;
+
+	for (ptrace(PTRACE_SYSCALL, pid, 0, 0); next_stop(pid, &status); ptrace(PTRACE_SYSCALL, pid, 0, 0)) {
+		memset(&i, 0, sizeof(i));
+		if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(i), &i) > 0 && another(&i) && ptrace(SET_SYSCALL_INFO, pid, sizeof(i), &i)) {
+			kill(pid, SIGKILL);
+			exit(77);
+		}
+	}
+	if (!access(gone, F_OK) || !access(asked, F_OK))
+		die("not unlinked");
+}
+
+static void unlink_gone(void)
+{
+	filtered(SYS_unlink, SECCOMP_RET_ERRNO);
+	if (syscall(SYS_unlink, gone))
+		_exit(1);
+}
+
+static void forge_suspended(void)
+{
+	pid_t pid = traced(unlink_gone, SUSPEND_SECCOMP);
+	int status;
+
+	for (ptrace(PTRACE_CONT, pid, 0, 0); next_stop(pid, &status); ptrace(PTRACE_CONT, pid, 0, 0))
+		;
+	if (!access(gone, F_OK))
+		die("not unlinked");
 }
 
 /* ---- inside a call ---- */
@@ -240,12 +325,12 @@ static const struct {
 	void (*run)(void);
 } ways[] = {
 	{ "number", forge_number }, { "fork", forge_fork }, { "exec", forge_exec }, { "exit", forge_exit }, { "emulate", forge_emulate },
-	{ "notify", forge_notify },
+	{ "notify", forge_notify }, { "info", forge_info }, { "suspended", forge_suspended },
 };
 
 int main(int argc, char **argv)
 {
-	static const char *const made[] = { "gone", "kept" };
+	static const char *const made[] = { "gone", "kept", "asked" };
 
 	if (argc == 3 && !strcmp(argv[1], "again"))
 		return execl(argv[2], argv[0], "last", NULL);
@@ -257,7 +342,8 @@ int main(int argc, char **argv)
 	snprintf(gone, sizeof(gone), "%s/gone", argv[2]);
 	snprintf(kept, sizeof(kept), "%s/kept", argv[2]);
 	snprintf(forged, sizeof(forged), "%s/forged", argv[2]);
-	for (int i = 0; i < 2; i++)
+	snprintf(asked, sizeof(asked), "%s/asked", argv[2]);
+	for (int i = 0; i < 3; i++)
 		close(open(made[i], O_CREAT | O_WRONLY, 0600));
 	for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		if (!strcmp(argv[1], ways[i].name)) {

@@ -66,9 +66,12 @@ static void *renamer(void *arg)
 static void *mover(void *arg)
 {
 	work_pin((long)arg);
-	for (unsigned i = 0; !stop; i++)
-		if (mount(i % 2 ? "m2" : "m1", i % 2 ? "m1" : "m2", NULL, MS_MOVE, NULL))
+	for (unsigned i = 0; !stop; i++) {
+		const char *from = i % 2 ? "m2" : "m1", *to = i % 2 ? "m1" : "m2";
+
+		if (i % 4 < 2 ? mount(from, to, NULL, MS_MOVE, NULL) : (int)syscall(SYS_move_mount, AT_FDCWD, from, AT_FDCWD, to, 0))
 			die("move");
+	}
 	return NULL;
 }
 
