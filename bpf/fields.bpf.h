@@ -194,20 +194,31 @@ static __always_inline bool files_shared(struct task_struct *task)
 	return files && (files->count.counter > 1 || task->signal->nr_threads > 1);
 }
 
+/* Grows with each other thread of the process: one that ends adds its time to the process's, which may be none where the clock is coarse. */
+static __always_inline __u64 threads_past(const struct task *t, struct task_struct *task)
+{
+	return *(volatile __u64 *)&task->signal->sum_sched_runtime + t->made;
+}
+
 /*
- * Could somebody exchange descriptors who has gone since the task's last captured call? A thread that ends adds its time to the process's.
+ * Can somebody exchange descriptors, or could who has gone since the task's last captured call at whose end nobody else was there? All other threads come
+ * of one that the first thread made, and while that one is another one there are two.
  * Another process is seen while it has the table; or it was made with it, see files_give().
  */
 static __always_inline __u32 files_were_shared(struct task *t, struct task_struct *task)
 {
 	struct files_struct *files = task->files;
-	__u64 ended = task->signal->sum_sched_runtime;
-	bool new = ended != t->ended;
+	bool now = files_shared(task), new;
+	__u64 past;
 
-	t->ended = ended;
+	barrier();	/* who ends adds its time before it is no thread any more: one of both tells of it */
+	past = threads_past(t, task);
+	new = past != t->ended;
+	if (!now)
+		t->ended = past;
 	if (files && files->count.counter > 1 && task->signal->nr_threads == 1)
 		t->foreign = (__u64)files;
-	return new || (t->foreign && t->foreign == (__u64)files);
+	return now || new || (t->foreign && t->foreign == (__u64)files);
 }
 
 /* struct file * of a descriptor of the current task, 0 if there is none. */

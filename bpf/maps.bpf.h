@@ -134,7 +134,8 @@ struct task {
 #endif
 	__u64 answers;		/* struct seccomp_filter * that answers_zero() was asked about last */
 	__u64 foreign;		/* struct files_struct * that another process has, or had, too */
-	__u64 ended;		/* how long ended threads of the process had run */
+	__u64 ended;		/* threads_past() when nobody else was there */
+	__u64 made;		/* threads that it has made */
 	__u32 zeros;		/* what it said: HT_EV_F_LISTENED, or 0 */
 	__u32 others;		/* threads when a call was entered of which that is asked, see others.bpf.h; 0: nothing is known */
 	__u64 others_runs;
@@ -229,7 +230,7 @@ struct op_wait {		/* an io_uring operation between submission and completion: wh
 	__u64 files;		/* the submitter's table of descriptors */
 	__u64 epoch;		/* the reader that has the identity */
 	__u64 fs;		/* the submitter's struct fs_struct *, and how often it had changed */
-	__u64 ended;		/* how long ended threads of the submitter's process had run */
+	__u64 ended;		/* threads_past() of the submitter */
 	__u32 fs_seq;
 	__u32 was_shared;	/* as in the scratch, at submission */
 	__u32 len;		/* of the event */

@@ -42,6 +42,7 @@ int BPF_PROG(ht_task_newtask, struct task_struct *child, unsigned long clone_fla
 	} else if (task_in_scope(bpf_get_current_task_btf(), &t) && t) {
 		t->cloned = clone_flags;
 		t->born = 1;
+		t->made += !!(clone_flags & CLONE_THREAD_);
 		fork_begun(t, task, child, clone_flags);
 	}
 	if ((clone_flags & (CLONE_FILES_ | CLONE_THREAD_)) == CLONE_FILES_)

@@ -146,7 +146,7 @@ static __always_inline bool rules_shared(const struct task *t)
 {
 	struct task_struct *task = this_task();
 
-	return files_shared(task) || t->ended != task->signal->sum_sched_runtime || (t->foreign && t->foreign == (__u64)task->files);
+	return files_shared(task) || t->ended != threads_past(t, task) || (t->foreign && t->foreign == (__u64)task->files);
 }
 
 /* A call that came back, its arguments in t->args: can no selector want it? */

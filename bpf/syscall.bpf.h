@@ -528,7 +528,7 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 	if (flags & HT_CALL_F_NORETURN)
 		return ident_ahead(call);
 	if (flags & HT_CALL_F_OTHERS)
-		return t && (files_shared(task) || t->foreign || t->ended != task->signal->sum_sched_runtime) ? others_begin(t) : 0;
+		return t && (files_shared(task) || t->foreign || t->ended != threads_past(t, task)) ? others_begin(t) : 0;
 	if ((flags & HT_CALL_F_NEWPEER) || arch_multiplexer(nr, abi)) {
 		send_seen(task, t, regs, nr, abi, call);
 	} else if (!(flags & HT_CALL_F_EXEC)) {

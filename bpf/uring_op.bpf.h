@@ -410,7 +410,7 @@ __noinline int op_exchanged(struct scratch *s, __u64 req, __u32 slots)
 
 	if (!s)
 		return 1;
-	if (s->wait.was_shared || this_task()->signal->sum_sched_runtime != s->wait.ended || (t && t->foreign && t->foreign == files))
+	if (s->wait.was_shared || !t || threads_past(t, this_task()) != s->wait.ended || (t->foreign && t->foreign == files))
 		return 1;
 	if (s->wait.u.flags & HT_URING_F_MULTISHOT)	/* each result is told at once */
 		return bpf_core_field_exists(((struct io_ring_ctx___cqes *)0)->submit_state.cqes_count);
