@@ -183,7 +183,7 @@ format:
 install: all
 	$(Q)tools/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)"
 ## arm64: cross-build the agent, the command line and the workloads that arm64 has, into build/arm64 (tools/arm64.sh)
-arm64-workloads := $(filter-out all_calls attacks_block attacks_enter attacks_evade attacks_forge attacks_pretend bit30 highbits hooks pathraces seccomp_errno statictls tlsloop tlsrelay int80 %32,\
+arm64-workloads := $(filter-out all_calls attacks_block attacks_enter attacks_evade attacks_forge attacks_pretend bit30 highbits hooks pathraces seccomp_errno statictls tlsloop tlsrelay int80 uring_rate %32,\
 	$(notdir $(workloads)))
 arm64:
 	$(Q)tools/arm64.sh build/arm64 build/arm64/bin/hosttraild build/arm64/bin/hosttrail $(arm64-workloads:%=build/arm64/tests/workloads/%)

@@ -49,7 +49,8 @@ enum {	/* enum io_uring_op, of which no kernel header before it need know all */
 	UOP_RECV = 27, UOP_OPENAT2 = 28, UOP_EPOLL_CTL = 29, UOP_SPLICE = 30, UOP_TEE = 33, UOP_SHUTDOWN = 34, UOP_RENAMEAT = 35,
 	UOP_UNLINKAT = 36, UOP_MKDIRAT = 37, UOP_SYMLINKAT = 38, UOP_LINKAT = 39, UOP_MSG_RING = 40, UOP_FSETXATTR = 41,
 	UOP_SETXATTR = 42, UOP_FGETXATTR = 43, UOP_GETXATTR = 44, UOP_SOCKET = 45, UOP_URING_CMD = 46, UOP_SEND_ZC = 47,
-	UOP_SENDMSG_ZC = 48, UOP_FIXED_FD_INSTALL = 54, UOP_FTRUNCATE = 55, UOP_BIND = 56, UOP_LISTEN = 57, UOP_PIPE = 62,
+	UOP_SENDMSG_ZC = 48, UOP_FUTEX_WAIT = 51, UOP_FUTEX_WAKE = 52, UOP_FUTEX_WAITV = 53, UOP_FIXED_FD_INSTALL = 54, UOP_FTRUNCATE = 55,
+	UOP_BIND = 56, UOP_LISTEN = 57, UOP_PIPE = 62,
 };
 
 /* The argument that is the request's file. */
@@ -306,6 +307,12 @@ __noinline int op_args_file(struct scratch *s, __u64 req, __u32 opcode)
 	return 0;
 }
 
+/* As the program gave them: the kernel keeps the size as it was, and "shared" where it was not told "private" (128). */
+static __always_inline __u32 futex_flags(__u32 flags)
+{
+	return (flags & 3) | (flags & 0x80 ? 4 : 0) | (flags & 0x200 ? 8 : 0) | (flags & 0x10 ? 0 : 128);	/* NUMA, MPOL */
+}
+
 __noinline int op_args_rest(struct scratch *s, __u64 req, __u32 opcode)
 {
 	__u64 *a;
@@ -332,6 +339,17 @@ __noinline int op_args_rest(struct scratch *s, __u64 req, __u32 opcode)
 		a[0] = CMD(io_waitid, which);
 		a[1] = CMD(io_waitid, upid);
 		a[3] = CMD(io_waitid, options);
+		break;
+	case UOP_FUTEX_WAIT:
+	case UOP_FUTEX_WAKE:
+		a[0] = CMD(io_futex, uaddr);
+		a[opcode == UOP_FUTEX_WAKE ? 2 : 1] = CMD(io_futex, futex_val);
+		a[opcode == UOP_FUTEX_WAKE ? 1 : 2] = CMD(io_futex, futex_mask);
+		a[3] = futex_flags(CMD(io_futex, futex_flags));
+		break;
+	case UOP_FUTEX_WAITV:
+		a[0] = CMD(io_futex, uaddr);
+		a[1] = CMD(io_futex, futex_nr);
 		break;
 	case UOP_EPOLL_WAIT:
 		a[2] = CMD(io_epoll_wait, maxevents);
@@ -507,6 +525,16 @@ static __always_inline void sqe_rest(struct scratch *s, __u32 opcode)
 		break;
 	case UOP_WAITID:
 		sqe_set(s, SQE_LEN, SQE_FD, 0, SQE_INDEX, 0);
+		break;
+	case UOP_FUTEX_WAIT:
+		sqe_set(s, SQE_ADDR, SQE_OFF, SQE_ADDR3, SQE_FD, 0);
+		s->c.args[5] = 0;
+		break;
+	case UOP_FUTEX_WAKE:
+		sqe_set(s, SQE_ADDR, SQE_ADDR3, SQE_OFF, SQE_FD, 0);
+		break;
+	case UOP_FUTEX_WAITV:
+		sqe_set(s, SQE_ADDR, SQE_LEN, 0, 0, 0);
 		break;
 	case UOP_EPOLL_WAIT:
 		sqe_set(s, SQE_FD, SQE_ADDR, SQE_LEN, -1, 0);

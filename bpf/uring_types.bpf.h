@@ -184,6 +184,11 @@ struct io_rsrc_update___ht {
 struct io_fixed_install___ht {
 	__u32 o_flags;
 };
+struct io_futex___ht {
+	void *uaddr;
+	__u64 futex_val, futex_mask;
+	__u32 futex_flags, futex_nr;
+};
 struct io_pipe___ht {
 	void *fds;
 	__s32 flags;

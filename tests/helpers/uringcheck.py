@@ -62,9 +62,9 @@ def by_mark(trace, tid):
 
 
 def plain(value, d):
-    """What two runs of the same must agree on: the folder's name and the kernel's choice of ports aside."""
+    """What two runs of the same must agree on: the folder's name and the kernel's choice of numbers (ports, pipes) aside."""
     text = json.dumps(value, sort_keys=True).replace(d + "/ring", d + "/call")
-    text = re.sub(r'"port": \d{4,}', '"port": 1', text)
+    text = re.sub(r"pipe:\[\d+\]", "pipe:[1]", re.sub(r'"port": \d{4,}', '"port": 1', text))
     return re.sub(r"(socket/127\.0\.0\.\d:)\d+", r"\1P", text)
 
 
