@@ -85,8 +85,10 @@ static __always_inline bool named_differ(const struct named *a, const struct nam
 	__u64 d = 0;
 
 #pragma unroll
-	for (int i = 0; i < NAMED_WORDS; i++)
+	for (int i = 0; i < NAMED_WORDS; i++) {
 		d |= a->w[i] ^ b->w[i];
+		barrier_var(d);		/* else clang 19 makes a branch of each word, and the verifier follows them all */
+	}
 	return d != 0;
 }
 

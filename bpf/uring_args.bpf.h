@@ -313,6 +313,18 @@ static __always_inline __u32 futex_flags(__u32 flags)
 	return (flags & 3) | (flags & 0x80 ? 4 : 0) | (flags & 0x200 ? 8 : 0) | (flags & 0x10 ? 0 : 128);	/* NUMA, MPOL */
 }
 
+static __always_inline void op_args_futex(__u64 *a, __u64 req, __u32 opcode)
+{
+	a[0] = CMD(io_futex, uaddr);
+	if (opcode == UOP_FUTEX_WAITV) {
+		a[1] = CMD(io_futex, futex_nr);
+		return;
+	}
+	a[opcode == UOP_FUTEX_WAKE ? 2 : 1] = CMD(io_futex, futex_val);
+	a[opcode == UOP_FUTEX_WAKE ? 1 : 2] = CMD(io_futex, futex_mask);
+	a[3] = futex_flags(CMD(io_futex, futex_flags));
+}
+
 __noinline int op_args_rest(struct scratch *s, __u64 req, __u32 opcode)
 {
 	__u64 *a;
@@ -342,14 +354,8 @@ __noinline int op_args_rest(struct scratch *s, __u64 req, __u32 opcode)
 		break;
 	case UOP_FUTEX_WAIT:
 	case UOP_FUTEX_WAKE:
-		a[0] = CMD(io_futex, uaddr);
-		a[opcode == UOP_FUTEX_WAKE ? 2 : 1] = CMD(io_futex, futex_val);
-		a[opcode == UOP_FUTEX_WAKE ? 1 : 2] = CMD(io_futex, futex_mask);
-		a[3] = futex_flags(CMD(io_futex, futex_flags));
-		break;
 	case UOP_FUTEX_WAITV:
-		a[0] = CMD(io_futex, uaddr);
-		a[1] = CMD(io_futex, futex_nr);
+		op_args_futex(a, req, opcode);
 		break;
 	case UOP_EPOLL_WAIT:
 		a[2] = CMD(io_epoll_wait, maxevents);
