@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # ht-test: timeout=900 long later=40
 """Clients of many TLS libraries against servers of many, both ends recorded: every request of a server's access log is in the trail exactly
-once for its client and once for its server, with method, path, status and both ports, and nothing else is."""
+once for its client and once for its server, with method, path, status and both ports, and nothing else is. Under load answers are, byte for byte, what they
+are without."""
 import collections
+import hashlib
 import json
 import os
 import re
@@ -19,6 +21,8 @@ from tlsmatrix import Case  # noqa: E402
 
 PYTHON, NODE, W, B = "/usr/bin/python3", "/usr/bin/node", tlsmatrix.SOURCES, tap.BUILD + "/tls"
 KEPT, LOAD, COPIES = size("tlsmatrix.kept"), size("tlsmatrix.load"), size("tlsmatrix.copies")
+SAME = max(10, LOAD // 50)
+BIG = hashlib.sha256(b"of 300,000 bytes").digest() * 9375	# nginx's file
 OPEN = 100	# requests that load generators may have open when they stop
 SERVERS = ("nginx", "haproxy", "apache", "python", "node", "go")
 TWO = ("nginx", "haproxy", "apache", "node", "go")	# those that speak HTTP/2
@@ -73,6 +77,8 @@ CASES = [
       for v in "12"],
     *[Case("wrk-" + s, s, ["/usr/bin/wrk", "-d", "1s", "-c", "8", "-t", "2", "{u}/a"], 100, kind="load") for s in ("nginx", "go")],
     *[Case("h1load-" + s, s, ["/usr/bin/h2load", "--h1", "-n", str(LOAD), "-c", "4", "{u}/a"], LOAD, kind="load") for s in SERVERS if s != "python"],
+    *[Case("same-" + s, s, [PYTHON, W + "/web.py", "same", str(SAME), "{u}/" + ("big" if s == "nginx" else "a")], 41 * SAME, "/usr/bin/h2load", "load")
+      for s in ("nginx", "go", "node")],
     *[Case("h2load-" + s, s, ["/usr/bin/h2load", "-n", str(LOAD), "-c", "4", "-m", "10", "{u}/a"], LOAD, kind="load") for s in TWO],
 ]
 
@@ -119,6 +125,8 @@ class Matrix:
         with tap.Workdir() as d:
             self.dir = d
             tlsmatrix.certificate(d)
+            with open(d + "/big", "wb") as f:
+                f.write(BIG)
             found = {s: tlsmatrix.server(d, s, tap.BUILD) for s in {c.server for c in self.cases}}
             self.servers = {s: v for s, v in found.items() if v}
             clients = {c.name: self.client(c) for c in self.cases if not self.possible(c)}
@@ -191,6 +199,11 @@ class Matrix:
             t.equal(out, "accepted early 5\n", "what the client says")
         if c.name == "ktls":
             t.note("bodies were encrypted " + out.strip())
+        if c.name.startswith("same"):
+            body = BIG if c.server == "nginx" else b"hello\n"
+            answers = json.loads(re.search("^answers (.*)", out, re.M).group(1))
+            t.equal(answers, [[200, len(body), hashlib.sha256(body).hexdigest(), SAME]], "what was answered")
+            t.equal(re.findall(r"(\d+) succeeded", out), [str(20 * SAME)] * 2, "answers to the load generators")
         if c.kind == "load":
             t.note("%d requests in %s s: %s" % (total, seconds, " ".join(out.split())[-200:]))
             t.ok(not re.search("Socket errors|Non-2xx|[1-9][0-9]* (failed|errored|timeout)", out), out)

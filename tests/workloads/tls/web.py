@@ -114,8 +114,26 @@ def httpx_client(http2):
             c.get(URL)
 
 
+def same():
+    """N requests while load generators make N * 20 of the same by each version: what they are answered is said, each kind of answer once."""
+    import collections
+    import hashlib
+    import subprocess
+    load = [subprocess.Popen(["h2load", "-n", str(N * 20), "-c", "4", *more, URL], stdout=subprocess.PIPE, text=True) for more in ([], ["--h1"])]
+    c, kinds = http.client.HTTPSConnection(WHERE.hostname, WHERE.port, context=CONTEXT), collections.Counter()
+    for _ in range(N):
+        c.request("GET", WHERE.path)
+        r = c.getresponse()
+        body = r.read()
+        kinds[r.status, len(body), hashlib.sha256(body).hexdigest()] += 1
+    for p in load:
+        print(p.communicate()[0])
+    print("answers", json.dumps([[*kind, n] for kind, n in kinds.items()]))
+    sys.exit(any(p.returncode for p in load))
+
+
 WAYS = {
-    "serve": serve, "urllib": urllib_each, "kept": kept, "requests": requests_session, "pipelined": pipelined,
+    "serve": serve, "same": same, "urllib": urllib_each, "kept": kept, "requests": requests_session, "pipelined": pipelined,
     "asyncio": lambda: asyncio.run(asyncio_four()), "aiohttp": lambda: asyncio.run(aiohttp_session()),
     "httpx1": lambda: httpx_client(False), "httpx2": lambda: httpx_client(True),
 }
