@@ -17,6 +17,7 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
 import tap  # noqa: E402
+import tlsweb  # noqa: E402
 import upkit  # noqa: E402
 from upkit import HOSTTRAIL, Up, check, pins  # noqa: E402
 
@@ -37,6 +38,13 @@ def ask_while_it_runs(up, path):
     subprocess.run(["/bin/cat", outside], stderr=subprocess.DEVNULL, check=False)
     time.sleep(1.5)
     check("a call of a process outside the tree is not recorded", up.records("ResourceName=" + outside) == [])
+
+
+def ask_inside_tls(up, web):
+    """API calls inside TLS are recorded without anybody's settings."""
+    found = up.wait_for(lambda: up.records("EventName=POST /made"), 30) or []
+    told = [(r["eventType"], r["additionalEventData"]["tls"]["local"]["port"], r["additionalEventData"]["httpStatus"]) for r in found]
+    check("an API call inside TLS is recorded, once", told == [("HostTlsApiCall", e["port"], e["status"]) for e in web.log()], str(found)[:2000])
 
 
 def attributes(event):
@@ -179,7 +187,12 @@ def run(folder):
     path = os.path.join(folder, "marked-%s" % uuid.uuid4().hex)
     with open(path, "w") as f:
         f.write("x\n")
-    up = Up(folder, "cat %s /etc/debian_version; %s %d 0 /none/paged" % (path, tap.workload("opens"), PAGED + 100))
+    with tlsweb.Nginx(folder + "/web") as web:
+        run_with(folder, path, web)
+
+
+def run_with(folder, path, web):
+    up = Up(folder, "cat %s /etc/debian_version; curl -sk -d x %s; %s %d 0 /none/paged" % (path, web.url("/made"), tap.workload("opens"), PAGED + 100))
     try:
         ready = up.wait_for(lambda: "self-test" in up.said() and os.path.exists(os.path.join(up.dir, "store/ports")))
         check("it starts, and its self-test passes", bool(ready), up.said())
@@ -187,6 +200,7 @@ def run(folder):
             check("its pins are there", pins(up.dir))
             self_test(up)
             ask_while_it_runs(up, path)
+            ask_inside_tls(up, web)
             ask_every_attribute(up, path)
             ask_boto3(up)
             ask_with_hosttrail(up, path)
