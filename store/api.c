@@ -272,6 +272,24 @@ static bool object_allowed(struct request *q, struct serve_reply *r)
 	return false;
 }
 
+static bool is_read(const struct request *q)
+{
+	return !strcmp(q->method, "GET") || !strcmp(q->method, "HEAD");
+}
+
+static const char *object_operation(const struct request *q, bool object, const char *query)
+{
+	static const char *const others[][2] = { { "HEAD", "HeadObject" }, { "PUT", "PutObject" }, { "DELETE", "DeleteObject" } };
+
+	if (object)
+		for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+			if (!strcmp(q->method, others[i][0]))
+				return others[i][1];
+	if (!is_read(q))
+		return "UnknownOperation";
+	return object ? "GetObject" : query && strstr(query, "location") ? "GetBucketLocation" : "ListObjects";
+}
+
 /* Bucket and key as the URI has them. */
 static void note_object(struct request *q, const struct serve_reply *r)
 {
@@ -284,20 +302,22 @@ static void note_object(struct request *q, const struct serve_reply *r)
 		if (object)
 			json_object_object_add(parameters, "key", json_object_new_string_len(key + 1, (int)strcspn(key + 1, "?")));
 	}
-	request_note(q, "s3.amazonaws.com", object ? "GetObject" : query && strstr(query, "location") ? "GetBucketLocation" : "ListObjects", true, parameters,
-		     r->status < 400 ? NULL : r->status == 404 ? "NotFound" : "AccessDenied", NULL, NULL);
+	request_note(q, "s3.amazonaws.com", object_operation(q, object, query), is_read(q), parameters, r->error, NULL, NULL);
 	json_object_put(parameters);
 }
 
-static enum MHD_Result get_object(struct request *q)
+/* Nobody changes what was delivered; who tries is told of. */
+static enum MHD_Result take_object_request(struct request *q)
 {
 	struct serve_reply r = { .status = 403, .type = "application/xml" };
 
 	count(q->api, API_REQUESTS);
-	if (object_allowed(q, &r))
+	if (!object_allowed(q, &r))
+		count(q->api, API_REFUSED_AUTH);
+	else if (is_read(q))
 		serve_get(q->api->st, q->uri, &r);
 	else
-		count(q->api, API_REFUSED_AUTH);
+		serve_error(&r, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
 	if (r.status >= 400)
 		count(q->api, API_ERRORS);
 	note_object(q, &r);
@@ -349,7 +369,7 @@ static enum MHD_Result get_page(struct request *q)
 			health_metrics(q->api->st, &r.body);
 		}
 	} else if (is_for_object(q)) {
-		return get_object(q);
+		return take_object_request(q);
 	} else {
 		r.status = 404;
 		buf_adds(&r.body, "not found\n");
@@ -402,7 +422,9 @@ enum MHD_Result api_handler(void *cls, struct MHD_Connection *c, const char *url
 	request_received(q);
 	if (q->too_large)
 		return too_large(q);
-	if (!strcmp(q->method, "GET") || !strcmp(q->method, "HEAD"))
+	if (is_read(q))
 		return get_page(q);
-	return strcmp(q->method, "POST") ? wrong_method(q) : start_op(q);
+	if (!strcmp(q->method, "POST"))
+		return start_op(q);
+	return is_for_object(q) ? take_object_request(q) : wrong_method(q);
 }

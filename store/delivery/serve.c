@@ -148,6 +148,7 @@ static void begin_xml(struct serve_reply *r, unsigned status)
 void serve_error(struct serve_reply *r, unsigned status, const char *code, const char *message)
 {
 	begin_xml(r, status);
+	snprintf(r->error, sizeof(r->error), "%s", code);
 	buf_adds(&r->body, "<Error>");
 	xml_member(&r->body, "Code", code, false);
 	xml_member(&r->body, "Message", message, false);

@@ -20,6 +20,7 @@
 struct serve_reply {
 	unsigned status;
 	const char *type;
+	char error[64];			/* S3's code; "": there is none */
 	struct buf body, headers;	/* headers: "Name: value\n" each */
 };
 

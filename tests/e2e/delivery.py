@@ -291,6 +291,33 @@ def objects_are_for_those_who_sign(t):
         t.equal(s3.get_bucket_location(Bucket="trail-logs")["LocationConstraint"], "local", "GetBucketLocation")
 
 
+def who_tries_to_change_a_file_is_told_of(t):
+    """The store serves files and takes none; each attempt, and each read, is a record of its own name, with S3's code."""
+    import boto3
+    import botocore.config
+    from storekit import KEY_ID, SECRET, REGION
+    with tap.Workdir() as d, Store(d + "/store", buckets=["logs %s/logs" % d], audit="true") as store:
+        os.makedirs(d + "/logs/AWSLogs")
+        with open(d + "/logs/AWSLogs/x", "w") as f:
+            f.write("kept")
+        how = botocore.config.Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0})
+        s3, stranger = (boto3.client("s3", endpoint_url=store.endpoint, region_name=REGION, aws_access_key_id=KEY_ID, aws_secret_access_key=x, config=how) for x in (SECRET, "wrong"))
+        s3.get_object(Bucket="logs", Key="AWSLogs/x")
+        s3.head_object(Bucket="logs", Key="AWSLogs/x")
+        for fn, more, want in ((s3.get_object, {"Key": "AWSLogs/y"}, "NoSuchKey"), (s3.put_object, {"Key": "AWSLogs/x", "Body": b"other"}, "MethodNotAllowed"),
+                               (s3.delete_object, {"Key": "AWSLogs/x"}, "405"), (s3.delete_bucket, {}, "405"), (stranger.delete_object, {"Key": "AWSLogs/x"}, "SignatureDoesNotMatch")):
+            t.ok(code_of(fn, Bucket="logs", **more) in (want, "MethodNotAllowed" if want == "405" else want), "%s: %s" % (fn.__name__, want))
+        with open(d + "/logs/AWSLogs/x") as f:
+            t.equal(f.read(), "kept", "it is as it was")
+
+        def told():
+            events = [json.loads(e["CloudTrailEvent"]) for e in store.boto().lookup_events(LookupAttributes=[{"AttributeKey": "EventSource", "AttributeValue": "s3.amazonaws.com"}])["Events"]]
+            return {(e["eventName"], e.get("errorCode"), e["readOnly"], e["userIdentity"].get("accessKeyId") == KEY_ID) for e in events}
+        want = {("GetObject", None, True, True), ("HeadObject", None, True, True), ("GetObject", "NoSuchKey", True, True), ("PutObject", "MethodNotAllowed", False, True),
+                ("DeleteObject", "MethodNotAllowed", False, True), ("UnknownOperation", "MethodNotAllowed", False, True), ("DeleteObject", "SignatureDoesNotMatch", False, False)}
+        t.ok(tap.wait_for(lambda: told() == want, 10), "records: %r" % (want ^ told()))
+
+
 def a_bucket_that_fails_is_told_and_caught_up_with(t):
     b, bucket = S["store"].boto(), S["dir"] + "/second"
     b.create_trail(Name="second", S3BucketName="second-logs")
@@ -390,5 +417,6 @@ if __name__ == "__main__":
                                          "small-logs %s/small" % top],
                            delivery_interval="200ms", digest_period="1s", digest_key_life="3s")
         tap.main([the_aws_cli_makes_a_trail, errors_are_awss, tags_are_kept, each_selected_record_once, aws_validates_all_of_it,
-                  hosttrail_verifies_all_of_it, tampering_is_found, objects_are_for_those_who_sign, a_bucket_that_fails_is_told_and_caught_up_with, a_full_disk_is_told_and_caught_up_with,
+                  hosttrail_verifies_all_of_it, tampering_is_found, objects_are_for_those_who_sign, who_tries_to_change_a_file_is_told_of,
+                  a_bucket_that_fails_is_told_and_caught_up_with, a_full_disk_is_told_and_caught_up_with,
                   kills_repeat_and_lose_nothing, a_clean_end])
