@@ -73,7 +73,7 @@ static bool repeats_secret(struct str s)
 			return true;
 		at += 5;
 	}
-	return secret_assigned(s);
+	return secret_assigned(s) || secret_named(s);
 }
 
 /* The element that holds Code and Message, whichever the protocol puts around it. */
@@ -151,7 +151,7 @@ int aws_error(const struct http_call *call, const struct aws_found *f, struct ap
 		ret_call->error_message = (struct str){ 0 };
 	}
 	if (message.n)
-		ret_call->error_message = secret_token(message) || repeats_secret(message) ? STR(REDACT_HIDDEN) : bounded(message);
+		ret_call->error_message = repeats_secret(message) || aws_secret_text(a, message) ? STR(REDACT_HIDDEN) : bounded(message);
 	return t.failed ? -ENOMEM : 0;
 }
 

@@ -56,7 +56,7 @@ void aws_emit_text(struct aws_emit *e, struct str key, struct str value, unsigne
 	case AWS_STREAM:
 		break;
 	case AWS_STRING:
-		if (aws_secret_text(e, value))
+		if (aws_secret_text(e->arena, value))
 			jsontext_hidden(&e->j, key);
 		else
 			jsontext_text(&e->j, key, value);

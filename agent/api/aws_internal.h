@@ -144,7 +144,7 @@ void aws_emit_text(struct aws_emit *e, struct str key, struct str value, unsigne
 /* Anything, as it is, but for what its name or form says to be a secret. */
 void aws_emit_any(struct aws_emit *e, struct str key, const struct aws_node *n);
 /* aws_secret.c: does a text tell a secret, as a command line, a URL or a header would? */
-bool aws_secret_text(struct aws_emit *e, struct str value);
+bool aws_secret_text(struct api_arena *a, struct str value);
 /* Hides the words of a command line that are secrets: of n elements, or of a list's children. */
 void aws_secret_words(struct aws_emit *e, struct aws_node *const *v, unsigned n);
 void aws_secret_children(struct aws_emit *e, struct aws_node *n);

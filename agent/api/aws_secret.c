@@ -2,12 +2,12 @@
 /* aws_secret.c - what is a secret though the model does not say so: texts, words of command lines, and pairs whose name tells it. */
 #include "agent/api/aws_internal.h"
 
-#define TEXT_LOOKED_AT 4096
+#define TEXT_LOOKED_AT (16 * 1024)	/* no more of a text is written */
 #define TEXT_ROOM 256		/* for what stands in the places of secrets */
 #define WORDS_MAX 64
 
 /* ARNs have none. */
-bool aws_secret_text(struct aws_emit *e, struct str value)
+bool aws_secret_text(struct api_arena *a, struct str value)
 {
 	struct str s = str_first(value, TEXT_LOOKED_AT);
 	char *room;
@@ -16,7 +16,7 @@ bool aws_secret_text(struct aws_emit *e, struct str value)
 		return true;
 	if (s.n < 6 || str_begins(s, "arn:aws") || !(memchr(s.p, '=', s.n) || memchr(s.p, ':', s.n) || memchr(s.p, ' ', s.n)))
 		return false;
-	room = api_arena_get(e->arena, s.n + TEXT_ROOM);
+	room = api_arena_get(a, s.n + TEXT_ROOM);
 	return !room || redact_text(&s, room, s.n + TEXT_ROOM);
 }
 

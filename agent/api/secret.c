@@ -24,7 +24,7 @@ static const char queries[] =
 
 /* Beside what proto/redact knows. */
 static const char names[] =
-	"key code assertion client_assertion sid sessionid session_id session jsessionid phpsessid csrf xsrf csrftoken otp totp mfa pin "
+	"secretstring secretbinary key code assertion client_assertion sid sessionid session_id session jsessionid phpsessid csrf xsrf csrftoken otp totp mfa pin "
 	"credential credentials auth login_hint code_verifier device_code user_code nonce hmac sign x-goog-signature jwt samlresponse samlrequest "
 	"connectionstring connection_string kubeconfig passwords secrets tokens webhook webhook_url psk private_key_id set-cookie cookies "
 	"proxy-authorization www-authenticate x-registry-auth x-registry-config x-goog-iap-jwt-assertion licensekey license_key license-key "

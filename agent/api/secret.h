@@ -28,7 +28,9 @@ bool secret_assigned(struct str text);
 /* The same in sentences, which repeat what was sent: "invalid token: x", and, if quoted, "no key \"x\"", too. */
 bool secret_told(struct str text, bool quoted);
 
-/* Either of the two, or a secret's name in quotes before a colon, as in JSON, or "Bearer x". */
+/* A secret's name in quotes before a colon, as in JSON. */
+bool secret_named(struct str text);
+/* secret_form(), secret_assigned() or secret_named(), or "Bearer x" in it. */
 bool secret_text(struct str value);
 /* "user:password@host" without a scheme before it. */
 bool secret_userinfo(struct str value);

@@ -203,8 +203,7 @@ bool secret_told(struct str s, bool quoted)
 	return secret_assigned(s);
 }
 
-/* {"name": ...}: a name in quotes, as JSON has it. */
-static bool names_in_quotes(struct str s)
+bool secret_named(struct str s)
 {
 	for (size_t i = 2; i < s.n; i++) {
 		size_t at = i + 1;
@@ -236,7 +235,7 @@ static bool has_credentials(struct str s)
 
 bool secret_text(struct str value)
 {
-	return secret_form(value) || secret_assigned(value) || names_in_quotes(value) || has_credentials(value);
+	return secret_form(value) || secret_assigned(value) || secret_named(value) || has_credentials(value);
 }
 
 /* A part of a name that is of one thing: four and more digits, eight and more hexadecimal ones. */

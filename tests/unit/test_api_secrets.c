@@ -347,6 +347,18 @@ static const struct {
 	  "{\"JobFlowId\":\"j\",\"Steps\":[{\"Name\":\"s\",\"HadoopJarStep\":{\"Jar\":\"j\",\"Args\":[\"sh\",\"-c\",\"PW_TOKEN=" MARK " x\"]}}]}", 200, NULL, NULL },
 	{ "aws", MARK, "POST https://sns.us-east-1.amazonaws.com/", AMZ("sns", FORM),
 	  "Action=Subscribe&Version=2010-03-31&TopicArn=t&Protocol=https&Endpoint=https%3A%2F%2Fh%2Fx%3Ftoken%3D" MARK, 200, NULL, NULL },
+	/* what errors repeat: the canonical request has the session token in it */
+	{ "aws", MARK, "POST https://iam.amazonaws.com/", AMZ("iam", FORM), "Action=GetUser&Version=2010-05-08", 403, "content-type: text/xml",
+	  "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>The Canonical String for this request should have been\n'POST\n/\n\nhost:iam.amazonaws.com\n"
+	  "x-amz-security-token:" MARK "\n\nhost'</Message></Error></ErrorResponse>" },
+	{ "aws", MARK, "POST https://kms.us-east-1.amazonaws.com/", TARGET("kms", "TrentService.ListKeys"), "{}", 400, "content-type: application/x-amz-json-1.1",
+	  "{\"__type\":\"InvalidSignatureException\",\"message\":\"host:h\\nx-amz-security-token:" MARK "\\n\"}" },
+	{ "aws", MARK, "POST https://kms.us-east-1.amazonaws.com/", TARGET("kms", "TrentService.ListKeys"), "{}", 400, "content-type: application/x-amz-json-1.1",
+	  "{\"__type\":\"X\",\"message\":\"Authorization: Bearer " MARK "\"}" },
+	{ "aws", MARK, "POST https://secretsmanager.us-east-1.amazonaws.com/", TARGET("secretsmanager", "secretsmanager.PutSecretValue"), "{}", 400, "content-type: application/x-amz-json-1.1",
+	  "{\"__type\":\"X\",\"message\":\"Could not parse: {\\\"SecretString\\\":\\\"" MARK "\\\"}\"}" },
+	{ "aws", MARK, "POST https://secretsmanager.us-east-1.amazonaws.com/", TARGET("secretsmanager", "secretsmanager.PutSecretValue"), "{}", 400, "content-type: application/x-amz-json-1.1",
+	  "{\"__type\":\"X\",\"message\":\"Value '" MARK "' at 'secretString' failed to satisfy constraint\"}" },
 	/* names in JSON, schemes, twice encoded names; headers that go on in the next line */
 	{ "http", MARK, "GET https://a.test/x?page=%7B%22password%22%3A%22" MARK "%22%7D", NULL, NULL, 200, NULL, NULL },
 	{ "http", MARK, "GET https://a.test/x?page=password:" MARK, NULL, NULL, 200, NULL, NULL },
