@@ -27,6 +27,7 @@
 #include "retention/removed.h"
 #include "retention/remover.h"
 #include "retention/retention.h"
+#include "retention/settings.h"
 #include "secrets.h"
 #include "tailer.h"
 #include "witness.h"
@@ -331,28 +332,6 @@ static int start_index(struct setup *s)
 	return r;
 }
 
-/* Settings that would have a bucket keep less than is locked. */
-static int check_lock(void *ctx, const struct retention_lock *l)
-{
-	const struct setup *s = ctx;
-	char target[RETENTION_TARGET_MAX], until[21];
-	struct retention_lock held;
-
-	if (!retention_locked(s->st.retention, l->target, &held))
-		return 0;
-	for (unsigned i = 0; buckets_at(s->buckets, i); i++) {
-		const struct bucket *b = buckets_at(s->buckets, i);
-
-		retention_bucket_target(bucket_name(b), target);
-		if (strcmp(target, l->target) || !bucket_retention(b) || bucket_retention(b) >= l->days)
-			continue;
-		clock_iso(l->until / (int64_t)NS_PER_SEC, until);
-		log_errx("bucket %s: retention_days is %d, and at least %d are locked until %s", bucket_name(b), bucket_retention(b), l->days, until);
-		return -EPERM;
-	}
-	return 0;
-}
-
 static int start_retention(struct setup *s)
 {
 	char why[RETENTION_WHY_MAX];
@@ -364,7 +343,7 @@ static int start_retention(struct setup *s)
 	}
 	r = retention_begin(s->st.retention, s->st.journal, s->st.decoded);
 	if (!r)
-		r = retention_locks(s->st.retention, check_lock, s);
+		r = retention_check_settings(s->st.retention, s->buckets);
 	if (r < 0 && r != -EPERM)
 		log_err(r, "cannot tell what is locked and held in %s", s->config->data_dir);
 	else if (!r)

@@ -242,6 +242,25 @@ static int take_line(struct buckets *bs, char *line, char *why)
 	return r;
 }
 
+/* One in another: what one keeps the other would remove. */
+static bool contains(const struct bucket *outer, const struct bucket *inner)
+{
+	_cleanup_free_ char *a = realpath(outer->directory, NULL), *b = realpath(inner->directory, NULL);
+	const char *x = a ? a : outer->directory, *y = b ? b : inner->directory;
+	size_t n = strlen(x);
+
+	return !strncmp(x, y, n) && (!y[n] || y[n] == '/' || (n && x[n - 1] == '/'));
+}
+
+static int check_directories(const struct buckets *bs, char *why)
+{
+	for (unsigned i = 0; i < bs->n; i++)
+		for (unsigned k = 0; k < bs->n; k++)
+			if (i != k && bs->v[i].directory && bs->v[k].directory && contains(&bs->v[i], &bs->v[k]))
+				return bucket_say(why, -EINVAL, "bucket %.64s lies in the directory of bucket %.64s", bs->v[k].name, bs->v[i].name);
+	return 0;
+}
+
 static int load(const struct conf_list *lines, enum kind kind, struct buckets **ret_b, char *why)
 {
 	_cleanup_(buckets_free) struct buckets *bs = calloc(1, sizeof(*bs));
@@ -258,6 +277,8 @@ static int load(const struct conf_list *lines, enum kind kind, struct buckets **
 
 		r = line ? take_line(bs, line, why) : bucket_say(why, -ENOMEM, "out of memory");
 	}
+	if (!r)
+		r = check_directories(bs, why);
 	if (r < 0)
 		return r;
 	*ret_b = TAKE_PTR(bs);

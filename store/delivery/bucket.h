@@ -70,6 +70,11 @@ int bucket_retention(const struct bucket *b);	/* days; 0: its files are never re
 int bucket_check(const struct bucket *b, char *why);
 /* May so much more come that need not? A local one keeps some of its disk for log files (fsx_has_room()). */
 bool bucket_has_room(const struct bucket *b, uint64_t bytes);
+/* A directory's mark: the name of the bucket that it is, once that was locked or held. 0; -ENOENT: it has none, or is none. */
+#define BUCKET_MARK_MAX 128
+int bucket_mark(const struct bucket *b, char ret[BUCKET_MARK_MAX]);
+void bucket_set_mark(const struct bucket *b);		/* logs what fails */
+bool bucket_is_empty(const struct bucket *b);		/* or not there */
 int bucket_put(const struct bucket *b, const struct object *o, char *why);
 /* Bytes and headers ("name: value\n" each) of an object, appended. -ENOENT: there is none. */
 int bucket_get(const struct bucket *b, const char *key, struct buf *body, struct buf *headers, char *why);

@@ -13,6 +13,7 @@
 #include "bucket_internal.h"
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
+#include "lib/log.h"
 
 #define DEPTH_MAX 16
 
@@ -46,6 +47,51 @@ int dir_check(const struct bucket *b, char *why)
 	if (!r && access(b->directory, R_OK | W_OK | X_OK) < 0)
 		r = -errno;
 	return r < 0 ? say_errno(why, r) : 0;
+}
+
+/* ---- whose it is */
+
+#define MARK ".hosttrail-bucket"	/* nobody lists, reads or removes what begins with a dot */
+
+int bucket_mark(const struct bucket *b, char ret[BUCKET_MARK_MAX])
+{
+	_cleanup_buf_ struct buf text = { 0 };
+	char path[PATH_MAX];
+	int r = b->directory ? 0 : -ENOENT;
+
+	if (!r)
+		snprintf(path, sizeof(path), "%s/" MARK, b->directory);
+	if (!r)
+		r = fsx_read(path, BUCKET_MARK_MAX - 1, &text);
+	if (!r)
+		snprintf(ret, BUCKET_MARK_MAX, "%s", buf_text(&text));
+	return r;
+}
+
+void bucket_set_mark(const struct bucket *b)
+{
+	char path[PATH_MAX];
+	int r = b->directory ? fsx_mkdirs(b->directory, DIR_MODE) : 0;
+
+	if (b->directory)
+		snprintf(path, sizeof(path), "%s/" MARK, b->directory);
+	if (b->directory && !r)
+		r = fsx_replace(path, b->name, strlen(b->name), FILE_MODE);
+	if (r < 0)
+		log_warn(r, "bucket %s cannot be marked", b->name);
+}
+
+bool bucket_is_empty(const struct bucket *b)
+{
+	DIR *d = b->directory ? opendir(b->directory) : NULL;
+	struct dirent *e;
+	bool empty = true;
+
+	while (d && empty && (e = readdir(d)))
+		empty = *e->d_name == '.';
+	if (d)
+		closedir(d);
+	return empty;
 }
 
 /* ---- writing */

@@ -55,6 +55,7 @@ static int bucket_target(struct store *st, const char *name, struct reply *r, ch
 		return reply_error(r, "S3BucketDoesNotExistException", "There is no bucket %.64s in the store's settings.", name);
 	if (!bucket_is_local(b))
 		return reply_error(r, "ValidationException", "Bucket %.64s is no local directory: its own rules keep what lies there.", name);
+	bucket_set_mark(b);
 	retention_bucket_target(name, ret);
 	*ret_days = bucket_retention(b) ? bucket_retention(b) : INT32_MAX;
 	return 0;

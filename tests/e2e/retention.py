@@ -186,6 +186,44 @@ def the_settings_do_not_help(t, d, lake):
         f.write(good)
 
 
+def by_other_settings(t):
+    """Settings that leave a locked or held bucket out, exchange its directory, or name that as another one that keeps less."""
+    with tap.Workdir() as d:
+        logs, other = os.path.join(d, "logs"), os.path.join(d, "other")
+        os.makedirs(other)
+        good = ["logs %s retention_days=60" % logs, "held %s/held retention_days=60" % d]
+
+        def begins(buckets):
+            config = os.path.join(d, "tried.yaml")
+            with open(store.config) as f:
+                lines = f.read().split("buckets:")[0]
+            with open(config, "w") as f:
+                f.write(lines + "".join(["buckets:\n"] + ['  - "%s"\n' % x for x in buckets]))
+            r = subprocess.run(["timeout", "-s", "TERM", "3", tap.program("hosttrail-store"), "--config", config], stderr=subprocess.PIPE, text=True, check=False)
+            return None if "API on port" in r.stderr else (r.returncode, r.stderr.strip().splitlines()[-1])
+
+        store = Store(os.path.join(d, "store"), buckets=good)
+        t.equal(store.call("LockRetention", {"Target": "bucket:logs", "MinimumDays": 30, "Until": time.time() + 40 * DAY})[0], 200, "locked")
+        t.equal(store.call("PlaceHold", {"Name": "h", "Reason": "x", "Target": "bucket:held"})[0], 200, "held")
+        os.makedirs(logs + "/AWSLogs")
+        store.stop()
+        t.equal(begins(good), None, "the same settings")
+        t.equal(begins([good[1], good[0]]), None, "in another order")
+        for name, buckets, said in (
+                ("it keeps less", ["logs %s retention_days=20" % logs, good[1]], "at least 30 are locked"),
+                ("it is not named any more", [good[1]], "no directory of the settings"),
+                ("it has another name", ["logs2 %s retention_days=7" % logs, good[1]], "no directory of the settings"),
+                ("another one has its directory", ["logs2 %s retention_days=7" % logs, "logs %s/empty retention_days=60" % d, good[1]], "is that of logs2"),
+                ("its directory is another one", ["logs %s retention_days=60" % other, good[1]], "another one, or not mounted"),
+                ("twice", [*good, "logs2 %s/./logs/ retention_days=7" % d], "lies in the directory of"),
+                ("what lies in it", [*good, "logs2 %s/AWSLogs retention_days=7" % logs], "lies in the directory of"),
+                ("what it lies in", [*good, "all-of-it %s retention_days=7" % d], "lies in the directory of"),
+                ("what is held is not named any more", [good[0]], "is held, and no directory"),
+                ("what is held has another name", [good[0], "free %s/held retention_days=7" % d], "is held, and no directory")):
+            got = begins(buckets)
+            t.ok(got and got[0] == 1 and said in got[1], "%s: %r" % (name, got))
+
+
 def a_clock_that_is_set(t):
     """Forward, by whomever: nothing goes. Only time that passes counts; and back again, all works on."""
     with tap.Workdir() as d:
@@ -690,5 +728,5 @@ def killed_while_it_removes(t):
 
 
 if __name__ == "__main__":
-    tap.main([what_is_past_goes_and_is_said, every_way_of_an_administrator, a_clock_that_is_set, what_is_held_stays, by_the_command, killed_while_it_removes,
+    tap.main([what_is_past_goes_and_is_said, every_way_of_an_administrator, by_other_settings, a_clock_that_is_set, what_is_held_stays, by_the_command, killed_while_it_removes,
               a_full_disk, directories_of_trails, the_journal_itself, a_chain_that_slept, killed_while_the_journal_goes, killed_while_it_removes_files])
