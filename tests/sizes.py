@@ -43,6 +43,7 @@ SIZES = {
     "clickhouse.today": (0, 1, "whether today's engine, chDB, is fetched and asked"),
     "delivery.forgeries": (4, 7, "ways in which delivered files are forged, with all digests signed anew"),
     "lake.scopes": (2, 4, "keys that see some records of whom every shape of query is asked"),
+    "clang.others": (0, 1, "whether the probes are also compiled by other versions of clang, and loaded"),
     "delivery.ceph": (0, 1, "whether a real Ceph is started and delivered to"),
     "attacks.swaps": (100, 20_000, "calls of each kind whose argument is exchanged while the kernel copies it"),
     "attacks.processes": (30, 2_000, "execs of each such kind, and processes that get one pid after the other"),

@@ -99,7 +99,9 @@ def counted_cases():
     swaps = [("attacks_swap " + how, n) for how in ("race open", "fault connect", "race sqpoll", "race truncate")]
     hidden = [("attacks_swap race argv", processes), ("attacks_hide reuse", processes), ("attacks_hide memfd", processes), ("attacks_flood bomb", n)]
     moved = [("attacks_paths symlink", n), ("attacks_paths parents", n), ("pathraces dup", n), ("pathraces close", n)]
-    return [counted("exchanged arguments", *swaps), counted("processes", *hidden), counted("paths and descriptors", *moved)]
+    others = [("attacks_shared " + how, 1) for how in ("magic", "empty", "overlay", "memfd")] + \
+        [("attacks_hide " + how, 1) for how in ("spoof", "deleted", "detached")] + [("attacks_paths " + how, 1) for how in ("mounts", "roots", "cloned")]
+    return [counted("exchanged arguments", *swaps), counted("processes", *hidden), counted("paths and descriptors", *moved), counted("what others gave, have or hide", *others)]
 
 
 if __name__ == "__main__":
