@@ -4,6 +4,7 @@
 """TLS libraries that no cache names are found as somebody maps them to be executed: by who is gone within a millisecond and speaks no TLS, so that neither a
 scan nor a connection shows them. Who has one then is recorded from its first call on."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -292,6 +293,25 @@ def first_users(t, n, pause, least):
         t.equal(tlsmatrix.text(EXPEDITED) if before is not None else None, before, EXPEDITED)
 
 
+def for_a_moment_only(t):
+    """What makes attaching short is on for each file that is in use already, for the time of that, and not for what was there before."""
+    if not os.path.exists(EXPEDITED) or tlsmatrix.text(EXPEDITED).strip() != "0":
+        raise tap.Skip("%s is not 0" % EXPEDITED)
+    with tap.Workdir() as d, tlsweb.Nginx(d + "/web") as web:
+        watched = ["strace", "-o", d + "/calls", "-e", "trace=openat,pwrite64,bpf"]
+        command = [os.path.join(HERE, "../workloads/tls/first.sh"), "2", d, "curl", "-sk", web.url("/first")]
+        r = subprocess.run(watched + [tap.program("hosttrail"), "trace", "-o", d + "/trail", "--"] + command, capture_output=True, text=True, check=False)
+        calls = tlsmatrix.text(d + "/calls")
+        t.equal((r.returncode, len(web.log())), (0, 2), "status, requests; " + r.stderr[-300:])
+        fd = re.search(r'openat\(AT_FDCWD, "%s", .*= (\d+)' % EXPEDITED, calls)
+        t.ok(fd, "it is not opened")
+        told = re.findall(r'^(?:pwrite64\((\d+), "([01])", 1, 0\)|bpf\((?:BPF_LINK_CREATE|0x1c).*attach_type=(?:BPF_TRACE_UPROBE_\w+|0x3\w|\d+))', calls, re.M) if fd else []
+        switched = "".join(value if number == fd.group(1) else "-" if not number else "" for number, value in told)
+        t.ok(re.fullmatch("-+(?:-*1-+0){2}-*", switched), "on (1), attaching (-), off (0): " + switched)
+        t.note(switched)
+        t.equal(tlsmatrix.text(EXPEDITED).strip(), "0", EXPEDITED)
+
+
 def seen(agent):
     return [r for r in agent.everything()[1] if r.ring_class == 3]
 
@@ -309,4 +329,4 @@ if __name__ == "__main__":
     if os.geteuid() or not os.path.exists("/usr/sbin/nginx") or not os.path.exists(LIBRARY):
         print("1..0 # SKIP needs root, nginx and libssl")
         sys.exit(0)
-    tap.main([short_lived, in_a_mount_namespace, in_a_root, of_who_opted_out, of_32_bit_programs, by_other_names, who_keeps_us_busy, more_than_are_remembered, in_time, in_time_after_a_pause])
+    tap.main([short_lived, in_a_mount_namespace, in_a_root, of_who_opted_out, of_32_bit_programs, by_other_names, who_keeps_us_busy, more_than_are_remembered, in_time, in_time_after_a_pause, for_a_moment_only])
