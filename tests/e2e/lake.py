@@ -356,6 +356,36 @@ SELECT * FROM {eds} AT (VERSION => 1)
 FROM {eds} SELECT eventname USING SAMPLE 10; SET threads = 1
 (TABLE duckdb_settings)
 VALUES (1)
+SELECT list_transform(['HOME'], x -> getenv(x)) FROM {eds}
+SELECT list_transform(['/etc/passwd'], lambda x: (SELECT content FROM read_text(x))) FROM {eds}
+SELECT [getenv(x) FOR x IN ['HOME']] FROM {eds}
+SELECT list_aggregate(['/etc/passwd'], 'read_text') FROM {eds}
+SELECT COLUMNS(c -> getenv('HOME') = c) FROM {eds}
+SELECT * REPLACE (getenv('HOME') AS eventname) FROM {eds}
+SELECT struct_pack(a := current_setting('temp_directory')) FROM {eds}
+SELECT 'HOME'.getenv() FROM {eds}
+SELECT "getenv"('HOME') FROM {eds}
+SELECT main.getenv('HOME') FROM {eds}
+SELECT count(*) FILTER (WHERE getenv('HOME') = 'x') FROM {eds}
+SELECT sum(1) OVER w FROM {eds} WINDOW w AS (ORDER BY current_setting('threads'))
+SELECT DISTINCT ON (getenv('HOME')) 1 FROM {eds}
+SELECT 1 FROM {eds} ORDER BY (SELECT content FROM read_text('/etc/passwd'))
+SELECT 1 FROM {eds} LIMIT (SELECT count(*) FROM duckdb_settings())
+SELECT * FROM {eds}, LATERAL (SELECT * FROM duckdb_settings()) AS z
+SELECT * FROM {eds}, unnest(duckdb_settings())
+SELECT CAST('a' AS ENUM (SELECT content FROM read_text('/etc/passwd'))) FROM {eds}
+SELECT E'\\' , getenv('HOME') , E'' FROM {eds}
+SELECT $$ ' $$ , getenv('HOME') -- ' $$ FROM {eds}
+SELECT getenv\u00a0('HOME') FROM {eds}
+SELECT 1 FROM {eds} /* /* */ ; ATTACH '/tmp/x.db' -- */
+WITH hosttrail_scan AS (SELECT 1) SELECT * FROM hosttrail_scan, {eds}
+WITH x AS (DELETE FROM {eds} RETURNING *) SELECT * FROM x, {eds}
+SELECT * INTO x FROM {eds}
+SELECT filename FROM {eds}
+SELECT file_row_number FROM {eds}
+SELECT sniff_csv('/etc/passwd') FROM {eds}
+SELECT * FROM sniff_csv('/etc/passwd'), {eds}
+SELECT * FROM pragma_table_info('events'), {eds}
 """
 
 
