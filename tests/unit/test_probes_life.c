@@ -233,7 +233,10 @@ static void killed_in_a_call(void)
 
 static void on_signal(int sig)
 {
+	int error = errno;
+
 	syscall(SYS_openat, AT_FDCWD, "/from-the-handler", 0);
+	errno = error;
 }
 
 static void accept_with(int flags, char *dir)
