@@ -67,12 +67,36 @@ def trails(t):
     for operation, logging in (("start-logging", True), ("stop-logging", False)):
         ask(t, operation, "--name", "cli")
         t.equal(ask(t, "get-trail-status", "--name", "cli")["IsLogging"], logging, operation)
+        time.sleep(1.1)  # within one second there is nothing that a digest would be over
         refused(t, "TrailNotFoundException", operation, "--name", "none")
     refused(t, "TrailNotFoundException", "get-trail-status", "--name", "none")
-    t.must(tap.wait_for(lambda: bucketkit.drained(S["dir"])), "the last digest comes")
-    t.ok(ask(t, "list-public-keys")["PublicKeyList"][0]["Fingerprint"], "list-public-keys")
+    t.ok(tap.wait_for(lambda: ask(t, "list-public-keys")["PublicKeyList"]), "list-public-keys, when there is a digest")
+    t.must(tap.wait_for(lambda: bucketkit.drained(S["dir"])), "the last one comes")
     ask(t, "delete-trail", "--name", "cli")
     refused(t, "TrailNotFoundException", "delete-trail", "--name", "cli")
+
+
+def bounds(t):
+    """What there is too much of, and what is not of a kind that this store has."""
+    b, made = S["store"].boto(), 0
+    try:
+        for made in range(40):
+            b.create_trail(Name="many%d" % made, S3BucketName="logs")
+        t.fail("40 trails are made")
+    except b.exceptions.MaximumNumberOfTrailsExceededException:
+        t.equal(made, 32, "trails")
+    for i in range(made):
+        b.delete_trail(Name="many%d" % i)
+    refused(t, "InvalidKmsKeyIdException", "create-trail", "--name", "keyed", "--s3-bucket-name", "logs", "--kms-key-id", "a\nkey")
+    store = ask(t, "list-event-data-stores")["EventDataStores"][0]["EventDataStoreArn"]
+    refused(t, "ResourceTypeNotSupportedException", "add-tags", "--resource-id", store, "--tags-list", "Key=c,Value=d")
+    for i in range(256):
+        status, answer = S["store"].call("PlaceHold", {"Name": "h%d" % i, "Reason": "many"})
+        if status != 200:
+            break
+    t.equal((status, S["store"].call("PlaceHold", {"Name": "one-more", "Reason": "many"})[1].get("__type")), (200, "ResourceLimitExceededException"), "holds: %d %r" % (i, answer))
+    for i in range(256):
+        S["store"].call("ReleaseHold", {"Name": "h%d" % i, "Reason": "done"})
 
 
 def event_history(t):
@@ -128,4 +152,4 @@ if __name__ == "__main__":
         S["dir"] = top + "/store"
         fill(S["dir"], 3000, time.time() - 600, 100_000_000)
         S["store"] = Store(S["dir"], buckets=["logs %s/logs" % top], delivery_interval="100ms", digest_period="1s")
-        tap.main([trails, event_history, event_data_stores, queries, each_was_there])
+        tap.main([trails, bounds, event_history, event_data_stores, queries, each_was_there])
