@@ -67,6 +67,8 @@ static __always_inline const volatile struct ht_call_desc *desc_of(__u32 call)
 }
 
 __u32 ht_generation;	/* last identity generation given out */
+#define TLS_WATCHING 4096
+__u32 ht_tls_watching[TLS_WATCHING];	/* by the last bits of tids: how many tasks are in a call of which the bytes are to be looked at, see tls_hello.bpf.h */
 __u64 ht_memory_writes;	/* how often somebody wrote into the memory of another process, see hooks.bpf.h */
 
 struct held {			/* a call that the kernel is about to restart */
@@ -520,7 +522,7 @@ struct tls_watch {		/* a call on a socket that is not judged yet */
 	struct tls_sock_key key;	/* ino 0: none */
 	__u64 at;		/* where its bytes lie: by io */
 	__u32 io;		/* IO_* */
-	__u32 pad;
+	__u32 counted;		/* in ht_tls_watching */
 };
 
 struct tls_scan {		/* through the bytes of a call; not on the stack, of which the verifier knows too much */

@@ -357,7 +357,8 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 SEC("tp_btf/sys_exit")
 int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 {
-	__u32 abi, call, nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 abi, call, nr = arch_nr(task, regs, &abi);
 
 #if ARCH_EXEC_CHANGES_ABI
 	if (!ret && arch_new_program(regs) && exec_ended())
@@ -375,7 +376,7 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 			return 0;
 	}
 	if (ht_tls_on && (call & HT_INDEX_TLS)) {
-		if (tls_returned(ret))
+		if (tls_watching(task) && tls_returned(ret))
 			tls_say_flowed(tls_identity(0));
 		if (!(call & HT_INDEX_MASK))
 			return 0;
@@ -553,7 +554,8 @@ static __noinline int enter_wanted(struct pt_regs *regs, __u32 nr, __u32 abi, __
 SEC("tp_btf/sys_enter")
 int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 {
-	__u32 abi, call, nr = arch_nr(bpf_get_current_task_btf(), regs, &abi);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 abi, call, nr = arch_nr(task, regs, &abi);
 
 	call = call_index(nr, abi);
 #if ARCH_FIRST_CHANGES
@@ -561,6 +563,8 @@ int BPF_PROG(ht_sys_enter, struct pt_regs *regs, long id)
 		first_keep(regs, abi);
 #endif
 	if (!(call & HT_INDEX_ENTER))
+		return 0;
+	if (ht_tls_on && (call & HT_INDEX_TLS) && !(call & HT_INDEX_MASK) && tls_elsewhere(task, regs, nr, abi))
 		return 0;
 	call = enter_wanted(regs, nr, abi, call);
 	if (call == HELD_DUE)

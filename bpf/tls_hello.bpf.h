@@ -375,14 +375,35 @@ static __always_inline bool tls_scan_begin(struct tls_scan *x, __u64 at, __u64 n
 	return tls_scan_buffer(x);
 }
 
+/*
+ * Does a call of this task that ends have bytes that are to be looked at? Perhaps, if one of those with its place has: a load, where to ask the task's
+ * storage is several calls, for each read and write. A task that dies in such a call stays counted.
+ */
+static __noinline int tls_watching(struct task_struct *task)
+{
+	return *(volatile __u32 *)&ht_tls_watching[task_read(task)->pid & (TLS_WATCHING - 1)];
+}
+
+static __always_inline void tls_watching_add(struct task_struct *task, struct tls_watch *w, bool on)
+{
+	if (w->counted == on)
+		return;
+	w->counted = on;
+	__sync_fetch_and_add(&ht_tls_watching[task_read(task)->pid & (TLS_WATCHING - 1)], on ? 1 : -1);
+}
+
 /* 1: data flowed there; see tls_say_flowed(). A function of its own for the verifier, as the next ones: else sys_exit is looked at once for each way through it. */
 __noinline int tls_returned(__s64 ret)
 {
-	struct tls_task *k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tls_task *k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
 	struct tls_sock_key key;
 	struct tls_scan *x;
 
-	if (!k || !k->watch.key.ino)
+	if (!k)
+		return 0;
+	tls_watching_add(task, &k->watch, false);
+	if (!k->watch.key.ino)
 		return 0;
 	key = k->watch.key;
 	k->watch.key.ino = 0;
@@ -408,14 +429,15 @@ __noinline int tls_returned(__s64 ret)
  */
 __noinline int tls_watch(__u64 fd, __u64 at, __u32 io)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct tls_sock_key key = {};
 	struct tls_found f;
 	struct tls_sock *s;
 	struct tls_task *k;
 
-	if (!tls_socket_of(fd, &f) || !tls_task_recorded(bpf_get_current_task_btf()))
+	if (!tls_socket_of(fd, &f) || !tls_task_recorded(task))
 		return 0;
-	k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, 0);
+	k = bpf_task_storage_get(&tls_tasks, task, 0, 0);
 	if (k) {
 		k->at = f;
 		if (k->past.sk == f.sk && k->past.ino == f.ino)
@@ -430,14 +452,30 @@ __noinline int tls_watch(__u64 fd, __u64 at, __u32 io)
 		return !!k;
 	}
 	if (!k)
-		k = bpf_task_storage_get(&tls_tasks, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		k = bpf_task_storage_get(&tls_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!k)
 		return 0;
 	k->at = f;
 	k->watch.key = key;
 	k->watch.at = at;
 	k->watch.io = io;
+	tls_watching_add(task, &k->watch, true);
 	return 1;
+}
+
+/*
+ * A call that is looked at for its bytes alone, on what surely is no inet stream socket: as most reads and writes are, which then end here. Of 32-bit
+ * ones and of sendfile and splice tls_watch_other() says it.
+ */
+static __noinline int tls_elsewhere(struct task_struct *task, struct pt_regs *regs, __u32 nr, __u32 abi)
+{
+	struct tls_found f;
+	__u64 file;
+
+	if (abi != HT_ABI_NATIVE || (arch_socket_io(nr) & IO_BLIND))
+		return false;
+	file = tls_file_of(task, arch_arg(regs, 0));
+	return !file || !tls_socket_of_file(file, &f);
 }
 
 /* splice(in, ., out) and sendfile(out, in): out is the socket, or else in. */

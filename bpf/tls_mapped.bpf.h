@@ -37,7 +37,7 @@ static __noinline int tls_map_new(__u32 fd)
 {
 	struct ht_tls_file key;
 	struct ht_exe e;
-	__u64 file = tls_file_of(fd);
+	__u64 file = tls_file_of(bpf_get_current_task_btf(), fd);
 
 	if (!file)
 		return 0;
@@ -102,7 +102,7 @@ __noinline int tls_map_tell(__u64 mapped, __u64 at)
 	s = tls_scratch_take();
 	if (!s)
 		return 0;
-	file = tls_file_of(fd);
+	file = tls_file_of(bpf_get_current_task_btf(), fd);
 	if (file) {
 		tls_map_fill(s, cpu, at, mapped >> 32);
 		m = (struct ht_tls_mapping *)(s->b + sizeof(struct ht_tls));

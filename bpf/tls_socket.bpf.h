@@ -247,10 +247,10 @@ static __always_inline bool tls_socket_of_file(__u64 file, struct tls_found *ret
 	return family == 2 || family == 10;
 }
 
-/* struct file * of a descriptor, or 0. */
-static __always_inline __u64 tls_file_of(__u64 fd)
+/* struct file * of a task's descriptor, or 0. */
+static __always_inline __u64 tls_file_of(struct task_struct *task, __u64 fd)
 {
-	struct files_struct *files = this_task()->files;
+	struct files_struct *files = task_read(task)->files;
 	struct fdtable *fdt;
 
 	if (!files)
@@ -263,7 +263,7 @@ static __always_inline __u64 tls_file_of(__u64 fd)
 
 static __always_inline bool tls_socket_of(__u64 fd, struct tls_found *ret)
 {
-	__u64 file = tls_file_of(fd);
+	__u64 file = tls_file_of(bpf_get_current_task_btf(), fd);
 
 	return file && tls_socket_of_file(file, ret);
 }
