@@ -195,10 +195,11 @@ static bool value_follows(struct str s, size_t i, bool quoted)
 	return i + 1 < s.n && (s.p[i] == ':' || s.p[i] == '=' || (quoted && blank && strchr("\"'`", s.p[i])));
 }
 
+/* Nearly all names have no value: that is asked first, for the lists of names are long. */
 bool secret_told(struct str s, bool quoted)
 {
 	for (size_t i = 1; i < s.n; i++)
-		if (!name_char(s.p[i]) && name_char(s.p[i - 1]) && secret_name(name_before(s, i)) && value_follows(s, i, quoted))
+		if (!name_char(s.p[i]) && name_char(s.p[i - 1]) && value_follows(s, i, quoted) && secret_name(name_before(s, i)))
 			return true;
 	return secret_assigned(s);
 }
@@ -208,11 +209,11 @@ bool secret_named(struct str s)
 	for (size_t i = 2; i < s.n; i++) {
 		size_t at = i + 1;
 
-		if (s.p[i] != '"' || !name_char(s.p[i - 1]) || !secret_name(name_before(s, i)))
+		if (s.p[i] != '"' || !name_char(s.p[i - 1]))
 			continue;
 		while (at < s.n && s.p[at] == ' ')
 			at++;
-		if (at < s.n && s.p[at] == ':')
+		if (at < s.n && s.p[at] == ':' && secret_name(name_before(s, i)))
 			return true;
 	}
 	return false;
