@@ -30,12 +30,7 @@ static long count;
 
 static char *below(const char *name)
 {
-	static char text[4][PATH_MAX];
-	static unsigned i;
-	char *t = text[i++ % 4];
-
-	snprintf(t, PATH_MAX, "%s/%s", dir, name);
-	return t;
+	return path_below(dir, name);
 }
 
 static void copy_of(const char *from, int out)

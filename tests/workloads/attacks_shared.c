@@ -32,12 +32,7 @@ static const char *dir;
 
 static char *below(const char *name)
 {
-	static char text[8][PATH_MAX];
-	static unsigned i;
-	char *t = text[i++ % 8];
-
-	snprintf(t, PATH_MAX, "%s/%s", dir, name);
-	return t;
+	return path_below(dir, name);
 }
 
 static void is(const char *call, const char *path, const char *kind)

@@ -84,4 +84,15 @@ static inline int work_wait(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* A path, one of the last eight that were asked for. */
+static inline char *path_below(const char *dir, const char *name)
+{
+	static char text[8][4096];
+	static unsigned i;
+	char *t = text[i++ % 8];
+
+	snprintf(t, sizeof(text[0]), "%s/%s", dir, name);
+	return t;
+}
+
 #endif
