@@ -6,6 +6,7 @@
 #ifndef HOSTTRAIL_STORE_ENGINE_H
 #define HOSTTRAIL_STORE_ENGINE_H
 
+#include "definitions.h"
 #include "follow.h"
 #include "frames.h"
 
@@ -20,6 +21,7 @@ struct engine_ops {
 	int (*range)(struct store *st, journal_pos *ret_oldest, journal_pos *ret_end);
 	journal_pos (*end)(struct store *st);
 	const struct frames_ops *frames;
+	const struct definitions_ops *definitions;
 };
 
 /* What answers op here. */

@@ -133,6 +133,11 @@ static int op_missing(struct store *st, struct json_object *in, struct op_state 
 	return reply_error(r, "UnsupportedOperationException", "The store's engine does not have this operation.");
 }
 
+const struct definitions_ops *definitions_of(const struct store *st)
+{
+	return st->engine ? st->engine->definitions : &lake_definitions;
+}
+
 op_fn engine_op(const struct store *st, const struct op *op)
 {
 	op_fn fn = st->engine ? st->engine->op(op->name) : op->fn;

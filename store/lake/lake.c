@@ -15,9 +15,6 @@
 #include "schema.h"
 #include "worker.h"
 
-#define BUILTIN_NAME "default"
-#define BUILTIN_DAYS 3653
-
 /* The same whenever the manifest is made anew: it follows from who the store is. */
 static void default_id(const struct lake *l, char ret[UUID_TEXT])
 {

@@ -86,7 +86,7 @@ int manifest_store_find(struct manifest *m, const char *name, struct event_store
 	return get_store(m, "SELECT " STORE_COLUMNS " FROM store WHERE name = ?", name, ret_e, NULL);
 }
 
-int manifest_stores(struct manifest *m, int (*fn)(void *ctx, const struct event_store *e, const char *selectors), void *ctx)
+int manifest_stores(struct manifest *m, definition_fn fn, void *ctx)
 {
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
 	struct event_store e;
@@ -106,32 +106,29 @@ int manifest_stores(struct manifest *m, int (*fn)(void *ctx, const struct event_
 	return r;
 }
 
-int manifest_store_set(struct manifest *m, const struct event_store *e)
+static int set_store(struct manifest *m, const struct event_store *e)
 {
-	int r;
-
-	pthread_mutex_lock(&m->lock);
-	r = db_run(m,
-		   "UPDATE store SET name = ?, status = ?, retention = ?, multi_region = ?, organization = ?, protected = ?, fixed = ?, "
-		   "updated = ?, deleted = ? WHERE id = ?",
-		   "tiiiiiiiit", e->name, (int64_t)e->status, (int64_t)e->retention_days, (int64_t)e->multi_region,
-		   (int64_t)e->organization, (int64_t)e->protected, (int64_t)e->fixed_billing, e->updated, e->deleted, e->id);
-	pthread_mutex_unlock(&m->lock);
-	return r;
+	return db_run(m,
+		      "UPDATE store SET name = ?, status = ?, retention = ?, multi_region = ?, organization = ?, protected = ?, fixed = ?, "
+		      "updated = ?, deleted = ? WHERE id = ?",
+		      "tiiiiiiiit", e->name, (int64_t)e->status, (int64_t)e->retention_days, (int64_t)e->multi_region,
+		      (int64_t)e->organization, (int64_t)e->protected, (int64_t)e->fixed_billing, e->updated, e->deleted, e->id);
 }
 
-int manifest_store_turn(struct manifest *m, const char *id, journal_pos at, const char *selectors)
+int manifest_store_change(struct manifest *m, const struct event_store *e, const char *selectors, journal_pos at)
 {
 	int r;
 
 	pthread_mutex_lock(&m->lock);
 	r = db_exec(m, "BEGIN IMMEDIATE");
 	if (!r)
-		r = db_run(m, "UPDATE span SET last = ? WHERE store = ? AND last = ?", "iti", (int64_t)at, id, INT64_MAX);
+		r = set_store(m, e);
+	if (!r && (selectors || e->status != STORE_ENABLED))
+		r = db_run(m, "UPDATE span SET last = ? WHERE store = ? AND last = ?", "iti", (int64_t)at, e->id, INT64_MAX);
 	if (!r && selectors)
-		r = add_span(m, id, at, selectors);
-	if (!r && selectors)
-		r = db_run(m, "UPDATE store SET selectors = ? WHERE id = ?", "tt", selectors, id);
+		r = db_run(m, "UPDATE store SET selectors = ? WHERE id = ?", "tt", selectors, e->id);
+	if (!r && selectors && e->status == STORE_ENABLED)
+		r = add_span(m, e->id, at, selectors);
 	r = db_end(m, r);
 	pthread_mutex_unlock(&m->lock);
 	return r;

@@ -14,24 +14,10 @@
 
 #include "lib/buf.h"
 #include "scan.h"
+#include "store/definitions.h"
 #include "store/queries.h"
 
-#define UUID_TEXT 37
-#define STORE_NAME_MAX 128
-
 struct manifest;
-
-enum store_status { STORE_ENABLED, STORE_STOPPED, STORE_PENDING_DELETION };
-
-/* An event data store. */
-struct event_store {
-	char id[UUID_TEXT], name[STORE_NAME_MAX + 1];
-	enum store_status status;
-	int retention_days;
-	bool multi_region, organization, protected, fixed_billing, builtin;
-	int64_t created, updated, deleted;	/* ns; deleted: when DeleteEventDataStore was called, 0 */
-	journal_pos sealed;			/* everything before it is in segments */
-};
 
 struct segment {
 	int64_t id;
@@ -51,11 +37,9 @@ int manifest_store_add(struct manifest *m, const struct event_store *e, const ch
 int manifest_store_get(struct manifest *m, const char *id, struct event_store *ret_e, struct buf *ret_selectors);
 int manifest_store_find(struct manifest *m, const char *name, struct event_store *ret_e);
 /* In the order in which they were made. A negative answer of fn ends it. */
-int manifest_stores(struct manifest *m, int (*fn)(void *ctx, const struct event_store *e, const char *selectors), void *ctx);
-/* Name, retention, flags, status, times. */
-int manifest_store_set(struct manifest *m, const struct event_store *e);
-/* The store takes in what comes from `at` on by these selectors (NULL: nothing). */
-int manifest_store_turn(struct manifest *m, const char *id, journal_pos at, const char *selectors);
+int manifest_stores(struct manifest *m, definition_fn fn, void *ctx);
+/* Name, retention, flags, status, times; and selectors (NULL: those that it has), by which it takes in what comes from `at` on, if it is ENABLED. At once. */
+int manifest_store_change(struct manifest *m, const struct event_store *e, const char *selectors, journal_pos at);
 int manifest_store_remove(struct manifest *m, const char *id);
 /* Its spans; free with scan_spans_free(). */
 int manifest_spans(struct manifest *m, const char *id, struct scan_span **ret, unsigned *ret_n);

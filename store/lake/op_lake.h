@@ -11,9 +11,6 @@ struct json_object;
 
 struct lake *lake_of(struct store *st, struct reply *r);	/* NULL: there is none, the reply says why */
 int lake_broken(struct reply *r);				/* the store's own fault */
-/* The event data store that EventDataStore names by ARN or id. 1: there; 0: not given and not required. */
-int lake_store_named(struct store *st, struct json_object *in, bool required, struct reply *r, struct event_store *ret_e,
-		     struct buf *ret_selectors);
 /* MaxResults and NextToken; *ret_at all 0: from the beginning. */
 int lake_page(struct store *st, struct json_object *in, const void *binding, size_t n, struct reply *r, unsigned *ret_max,
 	      struct index_key *ret_at);

@@ -16,6 +16,7 @@
 #include "sandbox.h"
 #include "save.h"
 #include "store/input.h"
+#include "store/op_store.h"
 #include "store/ops.h"
 #include "store/queries.h"
 #include "store/token.h"
@@ -297,7 +298,7 @@ int op_list_queries(struct store *st, struct json_object *in, struct op_state *s
 	unsigned max;
 	int status;
 
-	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, NULL) < 0 || take_status(in, r, &status) < 0 ||
+	if (!lake_of(st, r) || store_named(st, in, r, &e, NULL) < 0 || take_status(in, r, &status) < 0 ||
 	    queries_take_times(in, r, &times[0], &times[1]) < 0)
 		return -EINVAL;
 	buf_addf(&binding, "ListQueries %s %d %" PRId64 " %" PRId64, e.id, status, input_has(in, "StartTime") ? times[0] : -1, times[1]);

@@ -21,7 +21,7 @@
 #include "store/witness.h"
 
 #define PENDING_DAYS 7
-#define STORES_MAX 64
+#define LISTED_MAX 64
 
 int64_t retain_before(struct lake *l, const struct event_store *e)
 {
@@ -151,7 +151,7 @@ static int retain(struct lake *l, const struct event_store *e)
 }
 
 struct found {
-	struct event_store v[STORES_MAX];
+	struct event_store v[LISTED_MAX];
 	size_t n;
 };
 

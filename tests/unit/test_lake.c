@@ -284,6 +284,7 @@ static void segments_move_their_store_on(void)
 	struct event_store e = { .id = "11111111-2222-3333-4444-555555555555", .name = "abc", .retention_days = 7, .created = 1 }, back;
 	struct segment s = { .path = "a", .day = "2026-01-01", .from = 5, .to = 9, .rows = 3, .bytes = 10, .sha256 = "x" }, *list = NULL;
 	char path[] = "/tmp/ht-lake-XXXXXX", file[64];
+	static const char data_only[] = "[{\"FieldSelectors\":[{\"Field\":\"eventCategory\",\"Equals\":[\"Data\"]}]}]";
 	struct manifest *m = NULL;
 	journal_pos sealed = 0;
 	struct scan_span *spans;
@@ -315,11 +316,16 @@ static void segments_move_their_store_on(void)
 	ok_int(list[0].rows, 4);
 	ok_int(sealed, 20);
 	free(list);
-	ok_int(manifest_store_turn(m, e.id, 30, NULL), 0);
-	ok_int(manifest_store_turn(m, e.id, 40, "[{\"FieldSelectors\":[{\"Field\":\"eventCategory\",\"Equals\":[\"Data\"]}]}]"), 0);
+	e.status = STORE_STOPPED;
+	ok_int(manifest_store_change(m, &e, NULL, 30), 0);
+	ok_int(manifest_store_change(m, &e, data_only, 35), 0);	/* for later */
+	e.status = STORE_ENABLED;
+	ok_int(manifest_store_change(m, &e, data_only, 40), 0);
+	snprintf(e.name, sizeof(e.name), "renamed");
+	ok_int(manifest_store_change(m, &e, NULL, 50), 0);	/* goes on */
 	ok_int(manifest_spans(m, e.id, &spans, &nspans), 0);
 	ok_int(nspans, 2);
-	ok(spans[0].from == 5 && spans[0].to == 30 && !spans[0].selectors && spans[1].from == 40 && spans[1].selectors);
+	ok(spans[0].from == 5 && spans[0].to == 30 && !spans[0].selectors && spans[1].from == 40 && spans[1].to == INT64_MAX && spans[1].selectors);
 	scan_spans_free(spans, nspans);
 	ok_int(manifest_reset(m, e.id), 0);
 	ok_int(manifest_segments(m, e.id, &list, &count, &sealed), 0);

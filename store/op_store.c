@@ -8,19 +8,20 @@
 
 #include <json-c/json.h>
 
+#include "engine.h"
+#include "input.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "op_lake.h"
+#include "op_store.h"
+#include "ops.h"
 #include "proto/json.h"
 #include "proto/keys.h"
-#include "store/input.h"
-#include "store/ops.h"
-#include "store/queries.h"
-#include "store/retention/retention.h"
-#include "store/token.h"
-#include "store/witness.h"
+#include "proto/selectors.h"
+#include "queries.h"
+#include "retention/retention.h"
+#include "token.h"
+#include "witness.h"
 
-#define STORES_MAX 10			/* besides the built-in one; CloudTrail's quota for a region */
 #define SELECTORS_MAX 5
 #define DAYS_MIN RETENTION_DAYS_MIN
 #define DAYS_MAX RETENTION_DAYS_MAX
@@ -37,18 +38,7 @@ static const char all_selectors[] =
 	"{\"Name\":\"NetworkActivity\",\"FieldSelectors\":[{\"Field\":\"eventCategory\",\"Equals\":[\"NetworkActivity\"]}]},"
 	"{\"Name\":\"Insight\",\"FieldSelectors\":[{\"Field\":\"eventCategory\",\"Equals\":[\"Insight\"]}]}]";
 
-struct lake *lake_of(struct store *st, struct reply *r)
-{
-	struct lake *l = __atomic_load_n(&st->lake, __ATOMIC_ACQUIRE);
-	const char *fault = l ? lake_fault(l) : "its manifest cannot be opened yet";
-
-	if (!fault)
-		return l;
-	reply_error(r, "UnsupportedOperationException", "This store has no lake: %s", fault);
-	return NULL;
-}
-
-int lake_broken(struct reply *r)
+static int broken(struct reply *r)
 {
 	return reply_fault(r, 500, "InternalFailure", "The store could not answer.");
 }
@@ -67,8 +57,7 @@ static bool is_uuid(const char *s)
 	return uuid_parse(s, id) == 0;
 }
 
-int lake_store_named(struct store *st, struct json_object *in, bool required, struct reply *r, struct event_store *ret_e,
-		     struct buf *ret_selectors)
+int store_named(struct store *st, struct json_object *in, struct reply *r, struct event_store *ret_e, struct buf *ret_selectors)
 {
 	const char *text, *name;
 	char prefix[256];
@@ -78,17 +67,17 @@ int lake_store_named(struct store *st, struct json_object *in, bool required, st
 	if (res < 0)
 		return res;
 	if (!text)
-		return required ? queries_lack(r, "eventDataStore") : 0;
+		return queries_lack(r, "eventDataStore");
 	name = text;
 	store_arn(st, "", prefix);
 	if (!strncmp(name, prefix, strlen(prefix)))
 		name += strlen(prefix);
 	if (!is_uuid(name) || memchr(name, 0, n - (size_t)(name - text)))
 		return reply_error(r, "EventDataStoreARNInvalidException", "The event data store ARN or ID is not valid.");
-	res = manifest_store_get(st->lake->manifest, name, ret_e, ret_selectors);
+	res = definitions_of(st)->get(st, name, ret_e, ret_selectors);
 	if (res == -ENOENT)
 		return reply_error(r, "EventDataStoreNotFoundException", "The event data store %s does not exist.", name);
-	return res < 0 ? lake_broken(r) : 1;
+	return res < 0 ? broken(r) : 0;
 }
 
 /* ---- showing one */
@@ -125,13 +114,13 @@ static int answer(struct store *st, const struct event_store *e, const char *sel
 	json_open(&j, NULL, '{');
 	store_json(st, e, selectors, &j);
 	json_close(&j, '}');
-	return r->body.failed ? lake_broken(r) : 0;
+	return r->body.failed ? broken(r) : 0;
 }
 
 static int empty(struct reply *r)
 {
 	buf_adds(&r->body, "{}");
-	return r->body.failed ? lake_broken(r) : 0;
+	return r->body.failed ? broken(r) : 0;
 }
 
 /* ---- members that CreateEventDataStore and UpdateEventDataStore share */
@@ -162,7 +151,7 @@ static int take_name(struct store *st, struct json_object *in, bool required, st
 	for (size_t i = 0; i < n; i++)
 		if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
 			return reply_error(r, "ValidationException", "Name must consist of letters, digits, '.', '_' and '-'.");
-	if (manifest_store_find(st->lake->manifest, name, &other) == 0 && strcmp(other.id, e->id))
+	if (definitions_of(st)->find(st, name, &other) == 0 && strcmp(other.id, e->id))
 		return reply_error(r, "EventDataStoreAlreadyExistsException", "An event data store with the name %s exists.", name);
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	return 0;
@@ -250,7 +239,7 @@ static int take_selectors(struct json_object *in, struct reply *r, struct buf *r
 	if (res == -EINVAL || (!res && s->basic))
 		return reply_error(r, "InvalidEventSelectorsException", "%s", res ? why : "Advanced selectors are needed.");
 	if (res < 0 || buf_adds(ret, text) < 0)
-		return lake_broken(r);
+		return broken(r);
 	return 1;
 }
 
@@ -271,18 +260,19 @@ static int make_store(struct store *st, struct event_store *e, const char *selec
 	struct counting c = { 0 };
 	uint8_t id[16];
 
-	manifest_stores(st->lake->manifest, count_store, &c);
+	if (definitions_of(st)->each(st, count_store, &c) < 0)
+		return broken(r);
 	if (c.n >= STORES_MAX)
 		return reply_error(r, "EventDataStoreMaxLimitExceededException", "There are %u event data stores already.", STORES_MAX);
 	if (uuid_random(id) < 0)
-		return lake_broken(r);
+		return broken(r);
 	uuid_text(id, e->id);
-	if (manifest_store_add(st->lake->manifest, e, selectors, journal_end(st->journal)) < 0)
-		return lake_broken(r);
+	if (definitions_of(st)->add(st, e, selectors) < 0)
+		return broken(r);
 	return 0;
 }
 
-static int create_store(struct store *st, struct json_object *in, struct reply *r)
+static int create_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	struct event_store e = { .status = STORE_ENABLED, .multi_region = true, .protected = true, .created = clock_wall() };
 	_cleanup_buf_ struct buf selectors = { 0 };
@@ -309,21 +299,22 @@ static int create_store(struct store *st, struct json_object *in, struct reply *
 }
 
 /* Whether it is there, and how it is, is read and then changed: by one at a time. */
-static int alone(struct store *st, struct json_object *in, struct reply *r, int (*fn)(struct store *st, struct json_object *in, struct reply *r))
+static int alone(struct store *st, struct json_object *in, struct op_state *state, struct reply *r, op_fn fn)
 {
-	int res;
+	const struct definitions_ops *d = definitions_of(st);
+	int res = d->ready(st, r);
 
-	if (!lake_of(st, r))
-		return -EINVAL;
-	retention_change_begin(st->retention);
-	res = fn(st, in, r);
-	retention_change_end(st->retention);
+	if (res < 0)
+		return res;
+	d->begin(st);
+	res = fn(st, in, state, r);
+	d->end(st);
 	return res;
 }
 
 int op_create_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	return alone(st, in, r, create_store);
+	return alone(st, in, state, r, create_store);
 }
 
 int op_get_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
@@ -331,7 +322,7 @@ int op_get_event_data_store(struct store *st, struct json_object *in, struct op_
 	_cleanup_buf_ struct buf selectors = { 0 };
 	struct event_store e;
 
-	if (!lake_of(st, r) || lake_store_named(st, in, true, r, &e, &selectors) < 0)
+	if (definitions_of(st)->ready(st, r) < 0 || store_named(st, in, r, &e, &selectors) < 0)
 		return -EINVAL;
 	return answer(st, &e, buf_text(&selectors), r);
 }
@@ -354,13 +345,8 @@ static int change_store(struct store *st, struct event_store *e, struct buf *fre
 	if (res < 0)
 		return res;
 	e->updated = clock_wall();
-	if (say_days(st, e, former, state) < 0 || manifest_store_set(st->lake->manifest, e) < 0 ||
-	    (fresh->n && manifest_store_turn(st->lake->manifest, e->id, journal_end(st->journal), buf_text(fresh)) < 0))
-		return lake_broken(r);
-	/* a stopped one keeps its new selectors for later */
-	if (fresh->n && e->status == STORE_STOPPED && manifest_store_turn(st->lake->manifest, e->id, journal_end(st->journal), NULL) < 0)
-		return lake_broken(r);
-	lake_retain_soon(st->lake);
+	if (say_days(st, e, former, state) < 0 || definitions_of(st)->change(st, e, fresh->n ? buf_text(fresh) : NULL) < 0)
+		return broken(r);
 	return 0;
 }
 
@@ -370,7 +356,7 @@ static int update_store(struct store *st, struct json_object *in, struct op_stat
 	struct event_store e;
 	int res, former;
 
-	if (lake_store_named(st, in, true, r, &e, &selectors) < 0)
+	if (store_named(st, in, r, &e, &selectors) < 0)
 		return -EINVAL;
 	if (e.status == STORE_PENDING_DELETION)
 		return reply_error(r, "InactiveEventDataStoreException", "The event data store is pending deletion.");
@@ -391,21 +377,14 @@ static int update_store(struct store *st, struct json_object *in, struct op_stat
 
 int op_update_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	int res;
-
-	if (!lake_of(st, r))
-		return -EINVAL;
-	retention_change_begin(st->retention);
-	res = update_store(st, in, state, r);
-	retention_change_end(st->retention);
-	return res;
+	return alone(st, in, state, r, update_store);
 }
 
-static int delete_store(struct store *st, struct json_object *in, struct reply *r)
+static int delete_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	struct event_store e;
 
-	if (lake_store_named(st, in, true, r, &e, NULL) < 0)
+	if (store_named(st, in, r, &e, NULL) < 0)
 		return -EINVAL;
 	if (e.status == STORE_PENDING_DELETION)
 		return reply_error(r, "InactiveEventDataStoreException", "The event data store is pending deletion.");
@@ -418,15 +397,12 @@ static int delete_store(struct store *st, struct json_object *in, struct reply *
 		return -EINVAL;
 	e.status = STORE_PENDING_DELETION;
 	e.deleted = e.updated = clock_wall();
-	if (manifest_store_turn(st->lake->manifest, e.id, journal_end(st->journal), NULL) < 0 ||
-	    manifest_store_set(st->lake->manifest, &e) < 0)
-		return lake_broken(r);
-	return empty(r);
+	return definitions_of(st)->change(st, &e, NULL) < 0 ? broken(r) : empty(r);
 }
 
 int op_delete_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	return alone(st, in, r, delete_store);
+	return alone(st, in, state, r, delete_store);
 }
 
 /* Takes in again what comes from now on, by the selectors it has. */
@@ -435,18 +411,15 @@ static int begin_ingestion(struct store *st, struct event_store *e, const char *
 	e->status = STORE_ENABLED;
 	e->deleted = 0;
 	e->updated = clock_wall();
-	if (manifest_store_set(st->lake->manifest, e) < 0 ||
-	    manifest_store_turn(st->lake->manifest, e->id, journal_end(st->journal), selectors) < 0)
-		return lake_broken(r);
-	return 0;
+	return definitions_of(st)->change(st, e, selectors) < 0 ? broken(r) : 0;
 }
 
-static int restore_store(struct store *st, struct json_object *in, struct reply *r)
+static int restore_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	_cleanup_buf_ struct buf selectors = { 0 };
 	struct event_store e;
 
-	if (lake_store_named(st, in, true, r, &e, &selectors) < 0)
+	if (store_named(st, in, r, &e, &selectors) < 0)
 		return -EINVAL;
 	if (e.status != STORE_PENDING_DELETION)
 		return reply_error(r, "InvalidEventDataStoreStatusException", "The event data store is not pending deletion.");
@@ -457,15 +430,15 @@ static int restore_store(struct store *st, struct json_object *in, struct reply 
 
 int op_restore_event_data_store(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	return alone(st, in, r, restore_store);
+	return alone(st, in, state, r, restore_store);
 }
 
-static int start_ingestion(struct store *st, struct json_object *in, struct reply *r)
+static int start_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	_cleanup_buf_ struct buf selectors = { 0 };
 	struct event_store e;
 
-	if (lake_store_named(st, in, true, r, &e, &selectors) < 0)
+	if (store_named(st, in, r, &e, &selectors) < 0)
 		return -EINVAL;
 	if (e.status != STORE_STOPPED)
 		return reply_error(r, "InvalidEventDataStoreStatusException", "The event data store's status is %s, not STOPPED_INGESTION.",
@@ -475,14 +448,14 @@ static int start_ingestion(struct store *st, struct json_object *in, struct repl
 
 int op_start_event_data_store_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	return alone(st, in, r, start_ingestion);
+	return alone(st, in, state, r, start_ingestion);
 }
 
-static int stop_ingestion(struct store *st, struct json_object *in, struct reply *r)
+static int stop_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
 	struct event_store e;
 
-	if (lake_store_named(st, in, true, r, &e, NULL) < 0)
+	if (store_named(st, in, r, &e, NULL) < 0)
 		return -EINVAL;
 	if (e.status != STORE_ENABLED)
 		return reply_error(r, "InvalidEventDataStoreStatusException", "The event data store's status is %s, not ENABLED.",
@@ -491,15 +464,12 @@ static int stop_ingestion(struct store *st, struct json_object *in, struct reply
 		return reply_error(r, "OperationNotPermittedException", "The built-in event data store takes in everything.");
 	e.status = STORE_STOPPED;
 	e.updated = clock_wall();
-	if (manifest_store_turn(st->lake->manifest, e.id, journal_end(st->journal), NULL) < 0 ||
-	    manifest_store_set(st->lake->manifest, &e) < 0)
-		return lake_broken(r);
-	return empty(r);
+	return definitions_of(st)->change(st, &e, NULL) < 0 ? broken(r) : empty(r);
 }
 
 int op_stop_event_data_store_ingestion(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
 {
-	return alone(st, in, r, stop_ingestion);
+	return alone(st, in, state, r, stop_ingestion);
 }
 
 /* ---- the list */
@@ -534,13 +504,13 @@ int op_list_event_data_stores(struct store *st, struct json_object *in, struct o
 	struct index_key at = { 0 };
 	char token[TOKEN_TEXT];
 
-	if (!lake_of(st, r) || lake_page(st, in, binding, strlen(binding), r, &l.max, &at) < 0)
+	if (definitions_of(st)->ready(st, r) < 0 || queries_take_page(st, in, "MaxResults", binding, strlen(binding), r, &l.max, &at) < 0)
 		return -EINVAL;
 	l.from = at.place.record;
 	json_open(&j, NULL, '{');
 	json_open(&j, "EventDataStores", '[');
-	if (manifest_stores(st->lake->manifest, list_one, &l) < 0)
-		return lake_broken(r);
+	if (definitions_of(st)->each(st, list_one, &l) < 0)
+		return broken(r);
 	json_close(&j, ']');
 	if (l.more) {
 		at.place.record = l.from + l.max;
@@ -548,5 +518,5 @@ int op_list_event_data_stores(struct store *st, struct json_object *in, struct o
 		json_string(&j, "NextToken", token);
 	}
 	json_close(&j, '}');
-	return r->body.failed ? lake_broken(r) : 0;
+	return r->body.failed ? broken(r) : 0;
 }
