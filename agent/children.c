@@ -15,6 +15,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/slice.h"
 #include "parent_internal.h"
 #include "planner.h"
 #include "resolver.h"
@@ -96,6 +97,7 @@ int child_main(char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	umask(worker ? 027 : 077);
 	r = sandbox_drop(uid, gid, (pid_t)strtol(argv[4], NULL, 10));
+	slice_set(worker || planner ? PROMPT_SLICE : 0);
 	if (!r && planner)
 		r = sandbox_planner();
 	else if (!r && !worker && !prober)

@@ -24,6 +24,8 @@ struct agent_config {
 };
 
 #define PRIORITY_BOOST 4	/* `priority_boost` where nothing is configured; also of hosttrail trace */
+/* Of those between a library's first user and its probes: what they do is over in less, and that one does not wait. In nanoseconds. */
+#define PROMPT_SLICE 100000
 
 /* `scope` taken apart. */
 struct agent_scope {

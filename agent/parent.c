@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/slice.h"
 #include "parent_internal.h"
 #include "sandbox.h"
 
@@ -246,6 +247,7 @@ int parent_run(const struct agent_config *c)
 	int r;
 
 	p = (struct parent){ .config = c, .lock = -1, .status_socket = -1, .signals = -1, .ctl = -1, .ask = -1, .probe = -1, .hello = true };
+	slice_set(PROMPT_SLICE);
 	r = sandbox_guard();
 	if (!r)
 		r = open_signals(&p);

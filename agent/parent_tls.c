@@ -32,7 +32,7 @@
 #define WAITING_MAX 256
 #define PATIENCE (10 * NS_PER_SEC)	/* for one plan */
 #define AGAIN (NS_PER_SEC)		/* after a planner that ended */
-#define IDLE_FOR (3 * NS_PER_SEC)	/* then the planner ends, and another one is started when there is something to plan */
+#define IDLE_FOR (3 * NS_PER_SEC)	/* then the planner ends, with the memory that it took, and another one waits for what there is to plan */
 #define SCAN_EVERY (30 * NS_PER_SEC)
 #define FOUND_MAX 65536		/* files that one scan can tell apart */
 
@@ -55,6 +55,7 @@ struct parent_tls {
 	struct waiting queue[WAITING_MAX];
 	unsigned first, n;		/* the first one is asked about, if `asked` */
 	bool asked;
+	bool worked;			/* this planner was asked something */
 	bool in_turn;			/* what is found now waits behind all that was: nobody is known to use it just now */
 	uint64_t id, until, start_at, scan_at, idle_at;
 	uint64_t dropped;		/* files for which the queue had no room */
@@ -293,7 +294,7 @@ static void ask_next(struct parent *p)
 		end_planner(t);
 		return;
 	}
-	t->asked = true;
+	t->asked = t->worked = true;
 	t->until = clock_boot() + PATIENCE;
 }
 
@@ -407,12 +408,13 @@ void tls_tick(struct parent *p)
 	}
 	if (t->asked && now >= t->until)
 		end_planner(t);
-	if (!t->n && t->sock >= 0 && now >= t->idle_at)
+	if (!t->n && t->sock >= 0 && t->worked && now >= t->idle_at)
 		dismiss(t);
-	if (t->n && !t->planner && now >= t->start_at) {
+	if (!t->planner && now >= t->start_at) {
 		pid_t pid = start_planner(p, &t->sock);
 
 		t->planner = pid > 0 ? pid : 0;
+		t->worked = false;
 		t->idle_at = now + IDLE_FOR;
 		t->start_at = now + AGAIN;
 		if (pid < 0)

@@ -24,6 +24,7 @@
 #include "hostinfo.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/slice.h"
 #include "own.h"
 #include "pipeline.h"
 #include "sandbox.h"
@@ -359,6 +360,8 @@ static int start_command(struct trace *t, char why[256])
 		r = spawn_go(&t->child);
 	if (!r && setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - PRIORITY_BOOST) < 0)	/* the command has its own */
 		t->result.not_boosted = -errno;
+	if (!r)
+		slice_set(PROMPT_SLICE);
 	return r;
 }
 

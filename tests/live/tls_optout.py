@@ -28,6 +28,15 @@ def mark(name):
 class Agent(daemon.Agent):
     tls = True
 
+    def planner(self):
+        """The child that plans files."""
+        with open("/proc/%d/task/%d/children" % (self.proc.pid, self.proc.pid)) as f:
+            for pid in f.read().split():
+                with open("/proc/%s/cmdline" % pid) as c:
+                    if c.read().split("\0")[1:2] == ["--planner"]:
+                        return int(pid)
+        return None
+
 
 class Cgroup:
     """One that opted out, and one below it, where the process is."""

@@ -135,16 +135,6 @@ def found_by_who_uses_it(t):
 MANY = 40
 
 
-def planner(agent):
-    """The child that plans files: one is started when there is something to plan."""
-    with open("/proc/%d/task/%d/children" % (agent.proc.pid, agent.proc.pid)) as f:
-        for pid in f.read().split():
-            with open("/proc/%s/cmdline" % pid) as c:
-                if c.read().split("\0")[1:2] == ["--planner"]:
-                    return int(pid)
-    return None
-
-
 def planned(a, d):
     return [int(n) for n in re.findall("probed for TLS: %s/(\\d+)/libssl" % d, a.log())]
 
@@ -160,8 +150,8 @@ def what_is_used_comes_first(t):
         try:
             with tls_optout.Agent(["/bin/sh", "-c", run], selectors=None, log_level="debug") as a:
                 a.start()
-                a.wait(lambda: planner(a), 30, "no planner")
-                stopped = planner(a)
+                a.wait(lambda: a.planner(), 30, "no planner")
+                stopped = a.planner()
                 os.kill(stopped, signal.SIGSTOP)
                 before = len(planned(a, d))
                 a.go()

@@ -2,7 +2,9 @@
 /* lib/: buffers, files, clocks, log lines. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -12,6 +14,7 @@
 #include "lib/log.h"
 #include "lib/privileges.h"
 #include "lib/procfs.h"
+#include "lib/slice.h"
 #include "tests/tap.h"
 
 static void buffers(void)
@@ -212,7 +215,31 @@ static void ourselves(void)
 	buf_free(&b);
 }
 
+/* Linux before 6.12 tells 0, whatever was asked for. */
+static uint64_t slice_now(void)
+{
+	uint64_t attr[6] = { 0 };
+
+	return syscall(SYS_sched_getattr, 0, attr, sizeof(attr), 0) < 0 ? UINT64_MAX : attr[3];
+}
+
+static void slices(void)
+{
+	uint64_t own = slice_now();
+	int nice = getpriority(PRIO_PROCESS, 0);
+
+	ok_int(slice_set(100000), 0);
+	ok_int(slice_now(), own ? 100000 : 0);
+	ok_int(setpriority(PRIO_PROCESS, 0, nice + 1), 0);
+	ok_int(slice_set(200000), 0);
+	ok_int(slice_now(), own ? 200000 : 0);
+	ok_int(getpriority(PRIO_PROCESS, 0), nice + 1);
+	ok_int(slice_set(0), 0);
+	ok_int(slice_now(), own);
+}
+
 static const struct tap_case cases[] = {
 	CASE(buffers), CASE(buffer_limit), CASE(files), CASE(times), CASE(log_lines), CASE(cleanups), CASE(privileges), CASE(ourselves),
+	CASE(slices),
 };
 TAP_MAIN(cases)
