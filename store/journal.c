@@ -63,9 +63,28 @@ static int segment_create(struct journal *j, uint32_t number, uint8_t ret_tag[8]
 static int sync_failed(struct journal *j, int r)
 {
 	j->error = r;
+	if (r == -ESTALE)
+		log_errx("journal: the segment that is written to was removed or replaced: nothing more is acknowledged");
 	if (ftruncate(j->fd, pos_offset(j->synced)) < 0)
 		log_err(-errno, "journal: what could not be synced cannot be cut off");
 	return r;
+}
+
+/* What is on disk under no name of ours is not kept: nobody would find it again. */
+static int still_there(const struct journal *j, uint32_t segment, int fd)
+{
+	char name[SEGMENT_NAME];
+	struct stat own, found;
+
+	journal_segment_name(segment, name);
+	if (fstat(fd, &own) < 0 || fstatat(j->dirfd, name, &found, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? -ESTALE : -errno;
+	return own.st_ino == found.st_ino && own.st_dev == found.st_dev ? 0 : -ESTALE;
+}
+
+static int make_durable(const struct journal *j, uint32_t segment, int fd)
+{
+	return fdatasync(fd) < 0 ? -errno : still_there(j, segment, fd);
 }
 
 int journal_roll(struct journal *j, uint32_t number)
@@ -73,8 +92,9 @@ int journal_roll(struct journal *j, uint32_t number)
 	uint8_t tag[8];
 	int fd = -1, r;
 
-	if (j->fd >= 0 && fdatasync(j->fd) < 0)
-		return sync_failed(j, -errno);
+	r = j->fd >= 0 ? make_durable(j, j->segment, j->fd) : 0;
+	if (r < 0)
+		return sync_failed(j, r);
 	r = segment_create(j, number, tag, &fd);
 	if (r < 0)
 		return r;
@@ -273,12 +293,13 @@ int journal_sync(struct journal *j)
 	if (j->error) {
 		r = j->error;
 	} else if (j->synced < target) {
+		uint32_t segment = j->segment;
 		int fd = j->fd;
 
 		target = make_pos(j->segment, j->tail);
 		j->syncing = true;
 		pthread_mutex_unlock(&j->lock);
-		r = fdatasync(fd) < 0 ? -errno : 0;
+		r = make_durable(j, segment, fd);
 		pthread_mutex_lock(&j->lock);
 		j->syncing = false;
 		if (r < 0)

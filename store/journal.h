@@ -19,6 +19,7 @@
  * Errors: 0 or -errno. -ENOSPC and other failed appends leave the journal as it was. After a
  * failed sync nothing can be promised about what the disk holds: the journal refuses every
  * further append and sync with that error until it is opened anew (which recovers). What was not synced is cut off.
+ * So it is (-ESTALE) when the segment that it writes to is no longer there under its name.
  * Threads: all functions may be called by any thread, except open and free.
  */
 #ifndef HOSTTRAIL_STORE_JOURNAL_H

@@ -347,11 +347,16 @@ static int run_round(struct tailer *t, journal_pos *next)
 static void *run(void *arg)
 {
 	struct tailer *t = arg;
-	journal_pos next = 0;
+	journal_pos next = 0, before;
 	int r;
 
 	while (!__atomic_load_n(&t->stop, __ATOMIC_RELAXED)) {
+		before = next;
 		r = run_round(t, &next);
+		if (!r && next && next == before && next < journal_end(t->st->journal)) {
+			log_limited(LOG_LEVEL_ERROR, -ENOENT, "what was written to the journal last cannot be read");
+			journal_wait(t->st->journal, UINT64_MAX, ROUND_MS);
+		}
 		if (r < 0 && r != -ECANCELED) {
 			log_limited(LOG_LEVEL_ERROR, r, "the journal cannot be indexed, trying again");
 			journal_wait(t->st->journal, UINT64_MAX, ROUND_MS);

@@ -43,6 +43,49 @@ int fdatasync(int fd)
 """
 
 
+REMOVING = r"""
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* found, and gone before the next look */
+int fstatat(int dirfd, const char *path, struct stat *st, int flags)
+{
+	const char *flag = getenv("HT_REMOVE");
+	int r = (int)syscall(SYS_newfstatat, dirfd, path, st, flags);
+
+	if (!r && flag && !access(flag, F_OK) && strstr(path, ".jnl")) {
+		unlink(flag);
+		unlinkat(dirfd, path, 0);
+	}
+	return r;
+}
+
+int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
+{
+	return fstatat(dirfd, path, (struct stat *)st, flags);
+}
+"""
+
+
+def preloaded(d, source, **environment):
+    """A store with this in its process."""
+    with open(d + "/preload.c", "w") as f:
+        f.write(source)
+    if subprocess.run(["cc", "-shared", "-fPIC", "-o", d + "/preload.so", d + "/preload.c"]).returncode:
+        raise tap.Skip("no compiler")
+    os.environ.update(LD_PRELOAD=d + "/preload.so", **environment)
+    try:
+        return Store(d)
+    finally:
+        for name in ("LD_PRELOAD", *environment):
+            del os.environ[name]
+
+
 def pki_of(d):
     shutil.copytree(os.path.join(D, "pki"), os.path.join(d, "pki"), dirs_exist_ok=True)
 
@@ -126,17 +169,9 @@ def a_failed_sync_acknowledges_nothing(t):
     d = os.path.join(D, "sync")
     os.makedirs(d)
     pki_of(d)
-    with open(d + "/fail.c", "w") as f:
-        f.write(FAILING_SYNC)
-    if subprocess.run(["cc", "-shared", "-fPIC", "-o", d + "/fail.so", d + "/fail.c"]).returncode:
-        raise tap.Skip("no compiler")
     flag = d + "/fail-now"
     frames = PKI.frames("host", new_stream(), count=30)
-    os.environ.update(LD_PRELOAD=d + "/fail.so", HT_FAIL_SYNC=flag)
-    try:
-        s = Store(d)
-    finally:
-        del os.environ["LD_PRELOAD"], os.environ["HT_FAIL_SYNC"]
+    s = preloaded(d, FAILING_SYNC, HT_FAIL_SYNC=flag)
     t.equal(set(shipped(s, frames[:10])), {STORED}, "at first")
     open(flag, "w").close()
     t.equal(shipped(s, frames[10:20]), None, "no acknowledgement after a failed sync")
@@ -154,6 +189,61 @@ def a_failed_sync_acknowledges_nothing(t):
     t.equal(len(ids), len(set(ids)), "nothing twice")
     t.equal(s.metric("ingest_gaps_total"), 0, "no gap")
     t.equal(s.stop(), 0, "clean end")
+
+
+def a_removed_segment_acknowledges_nothing(t):
+    """Under the running store: what is written to it would be gone with the store."""
+    d = os.path.join(D, "removed")
+    os.makedirs(d)
+    pki_of(d)
+    frames = PKI.frames("host", new_stream(), count=30)
+    s = Store(d)
+    t.equal(set(shipped(s, frames[:10])), {STORED}, "at first")
+    t.ok(tap.wait_for(lambda: s.metric("tailer_records_total") - s.metric("own_records_total") >= 10), "indexed")
+    segment = d + "/journal/0000000001.jnl"
+    os.rename(segment, d + "/kept")
+    t.equal(shipped(s, frames[10:20]), None, "no acknowledgement")
+    t.ok(tap.wait_for(lambda: s.child.poll() is not None), "it ends")
+    t.ok(s.child.returncode != 0, "as failed")
+    s.errors.close()
+    with open(d + "/stderr") as f:
+        said = f.read()
+    t.ok("was removed or replaced" in said, "and says why: " + said[-500:])
+    os.rename(d + "/kept", segment)
+    s.start()
+    t.equal(set(shipped(s, frames[10:]) or [0]), {STORED}, "then all is taken")
+    t.ok(tap.wait_for(lambda: s.metric("tailer_records_total") - s.metric("own_records_total") >= 30), "indexed")
+    t.equal(s.metric("ingest_gaps_total"), 0, "no gap")
+    t.equal(s.stop(), 0, "clean end")
+
+
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def what_is_gone_is_not_looked_for_without_pause(t):
+    """Removed when it was kept already, and before it was indexed."""
+    d = os.path.join(D, "gone")
+    os.makedirs(d)
+    pki_of(d)
+    flag = d + "/remove-now"
+    frames = PKI.frames("host", new_stream(), count=2)
+    s = preloaded(d, REMOVING, HT_REMOVE=flag)
+    t.ok(tap.wait_for(lambda: s.metric("tailer_records_total") >= 1), "indexed")
+    open(flag, "w").close()
+    t.equal(shipped(s, frames[:1]), [STORED], "kept")
+    t.ok(not os.path.exists(flag), "and removed")
+    before = cpu_seconds(s.child.pid)
+    time.sleep(3)
+    used = cpu_seconds(s.child.pid) - before
+    t.ok(used < 1, "%.1f seconds of CPU in 3" % used)
+    t.equal(shipped(s, frames[1:]), None, "nothing more is acknowledged")
+    t.ok(tap.wait_for(lambda: s.child.poll() is not None), "it ends")
+    s.errors.close()
+    with open(d + "/stderr") as f:
+        t.ok("what was written to the journal last cannot be read" in f.read(), "it says so")
 
 
 def a_kill_does_not_take_a_gap_along(t):
@@ -232,7 +322,7 @@ def own_ids(s):
 
 if __name__ == "__main__":
     try:
-        tap.main([a_full_disk_at_start_is_no_end, a_failed_sync_acknowledges_nothing, a_kill_does_not_take_a_gap_along,
-                  twenty_kills_and_a_new_index])
+        tap.main([a_full_disk_at_start_is_no_end, a_failed_sync_acknowledges_nothing, a_removed_segment_acknowledges_nothing,
+                  what_is_gone_is_not_looked_for_without_pause, a_kill_does_not_take_a_gap_along, twenty_kills_and_a_new_index])
     finally:
         W.__exit__()

@@ -425,6 +425,44 @@ static void a_full_disk_leaves_it_as_it_was(void)
 	ok_int(umount(path), 0);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cp %s/%s %s/%s", dir, from, dir, to);
+	ok_int(system(command), 0);
+}
+
+/* Removed, moved away, or another file put in its place. */
+static void what_lies_under_no_name_is_not_kept(void)
+{
+	for (int how = 0; how < 3; how++) {
+		struct bad bad = { 0 };
+		struct journal *j;
+		char name[128], other[128];
+
+		fresh_dir();
+		snprintf(name, sizeof(name), "%s/j/0000000001.jnl", dir);
+		snprintf(other, sizeof(other), "%s/other", dir);
+		j = reopen(NULL, 0, &bad);
+		must(j);
+		ok_int(put_frames(j, 3, 0), 0);
+		if (how == 2)
+			copy_file("j/0000000001.jnl", "other");
+		ok_int(how == 0 ? unlink(name) : how == 1 ? rename(name, other) : rename(other, name), 0);
+		ok_int(kit_append(&kit, j, 0, 3, 9, 0), 0);
+		ok_int(journal_sync(j), -ESTALE);
+		ok_int(kit_append(&kit, j, 0, 3, 10, 0), -ESTALE);
+		ok_int(journal_error(j), -ESTALE);
+		j = reopen(j, 0, &bad);
+		must(j);
+		ok_int(scan(j, 0, true), how == 2 ? 3 : 0);
+		ok_int(put_frames(j, 2, 20), 0);
+		ok_int(scan(j, 0, true), how == 2 ? 5 : 2);
+		journal_free(&j);
+	}
+}
+
 static void keeps_refused_bytes_within_bounds(void)
 {
 	struct bad bad = { 0 };
@@ -455,14 +493,6 @@ static int first_entry(void *ctx, const struct journal_entry *e)
 {
 	*(journal_pos *)ctx = e->pos;
 	return 1;
-}
-
-static void copy_file(const char *from, const char *to)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "cp %s/%s %s/%s", dir, from, dir, to);
-	ok_int(system(command), 0);
 }
 
 /* What is removed stays so: also when a kill left the file, but not when another file has its name. */
@@ -548,6 +578,7 @@ static const struct tap_case cases[] = {
 	CASE(survives_a_damaged_segment_header),
 	CASE(entries_inside_frames_are_no_entries),
 	CASE(a_full_disk_leaves_it_as_it_was),
+	CASE(what_lies_under_no_name_is_not_kept),
 	CASE(the_oldest_segments_can_go),
 	CASE(numbers_are_not_used_again),
 	CASE(keeps_refused_bytes_within_bounds),
