@@ -20,6 +20,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "expedite.h"
 #include "lib/log.h"
 #include "parent_internal.h"
 #include "tls/discover.h"
@@ -471,6 +472,7 @@ void tls_open(struct parent *p)
 	struct parent_tls *t;
 	int r;
 
+	expedite_put_back();	/* also where it is not to be set any more */
 	if (probes_fds(p->probes)->tls_wanted < 0)
 		return;
 	t = calloc(1, sizeof(*t));

@@ -19,7 +19,7 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fsx.h"
-#include "lib/log.h"
+#include "expedite.h"
 #include "optout.h"
 #include "tlsattach.h"
 #include "tls/discover.h"
@@ -28,7 +28,6 @@
 #define SEEN_MAX 65536		/* files that were looked at; then they are looked at again */
 #define SCRIPT_MAX 256
 #define LINKER_CACHE "/etc/ld.so.cache"	/* the host's own */
-#define EXPEDITED "/sys/kernel/rcu_expedited"
 #define LINKER_CACHE_MAX (16u << 20)
 
 struct file_key {
@@ -58,7 +57,7 @@ struct tlsfiles {
 	unsigned nseen, n, cap;
 	struct probed *v;
 	uint64_t scan;
-	int expedited;		/* the kernel's switch; -1: it is left alone */
+	struct expedite expedite;
 	bool hurry;
 };
 
@@ -69,15 +68,15 @@ int tlsfiles_new(const struct probes *p, struct tlsfiles **ret_f)
 	if (!f)
 		return -ENOMEM;
 	f->probes = p;
-	f->expedited = -1;
+	f->expedite.fd = f->expedite.mark = -1;
 	*ret_f = f;
 	return 0;
 }
 
 void tlsfiles_may_expedite(struct tlsfiles *f)
 {
-	if (f->expedited < 0)
-		f->expedited = open(EXPEDITED, O_RDWR | O_CLOEXEC);
+	if (f->expedite.fd < 0)
+		expedite_open(&f->expedite);
 }
 
 void tlsfiles_hurry(struct tlsfiles *f, bool hurry)
@@ -85,21 +84,13 @@ void tlsfiles_hurry(struct tlsfiles *f, bool hurry)
 	f->hurry = hurry;
 }
 
-/* Only if nobody else has it on: who does wants it to stay. */
-static bool expedite(const struct tlsfiles *f)
-{
-	char is;
-
-	return f->hurry && f->expedited >= 0 && pread(f->expedited, &is, 1, 0) == 1 && is == '0' && pwrite(f->expedited, "1", 1, 0) == 1;
-}
-
 static int attach(const struct tlsfiles *f, int fd, const struct tls_plan *plan, struct tls_links *ret_l)
 {
-	bool on = expedite(f);
+	bool on = f->hurry && expedite_begin(&f->expedite);
 	int r = tls_attach(f->probes, fd, plan->sites, plan->nsites, ret_l);
 
-	if (on && pwrite(f->expedited, "0", 1, 0) != 1)
-		log_warn(-errno, "cannot write 0 to " EXPEDITED " again");
+	if (on)
+		expedite_end(&f->expedite);
 	return r;
 }
 
@@ -135,8 +126,7 @@ void tlsfiles_free(struct tlsfiles **f)
 	while ((*f)->n)
 		give_up(*f, (*f)->n - 1);
 	free((*f)->v);
-	if ((*f)->expedited >= 0)
-		close((*f)->expedited);
+	expedite_close(&(*f)->expedite);
 	free(*f);
 	*f = NULL;
 }

@@ -34,8 +34,7 @@ void tlsfiles_leave_out(struct tlsfiles *f, const struct ht_optouts *o);
 void tlsfiles_free(struct tlsfiles **f);	/* detaches; NULL-safe */
 /*
  * Putting a probe, the kernel waits until every CPU has passed a point (an RCU grace period: 5 to 20 ms where they are busy), and whoever mapped the file has
- * called it by then. May it be made short, for the time of attaching (a quarter of a millisecond), by /sys/kernel/rcu_expedited? Not where that is on anyway,
- * cannot be written, or counts for nothing (rcu_normal, as on kernels for real time).
+ * called it by then. It may be made short from now on, for the time of attaching (a quarter of a millisecond): expedite.h.
  */
 void tlsfiles_may_expedite(struct tlsfiles *f);
 /* Is what is attached from now on in use already? */

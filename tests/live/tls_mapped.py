@@ -274,6 +274,7 @@ def more_than_are_remembered(t):
 SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}[os.uname().machine]
 PROMPT = 100000  # agent/config.h
 EXPEDITED = "/sys/kernel/rcu_expedited"
+MARK = "/run/hosttrail/rcu_expedited"
 
 
 def first_users(t, n, pause, least):
@@ -314,6 +315,46 @@ def for_a_moment_only(t):
         t.ok(re.fullmatch("-+(?:-*1-+0){2}-*", switched), "on (1), attaching (-), off (0): " + switched)
         t.note(switched)
         t.equal(tlsmatrix.text(EXPEDITED).strip(), "0", EXPEDITED)
+
+
+def expedited():
+    return tlsmatrix.text(EXPEDITED).strip()
+
+
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def traced(*before):
+    """A trace that meets a new library which is in use already; its status."""
+    with tap.Workdir() as d, tlsweb.Nginx(d + "/web") as web:
+        command = [os.path.join(HERE, "../workloads/tls/first.sh"), "1", d, "curl", "-sk", web.url("/first")]
+        return subprocess.run([*before, tap.program("hosttrail"), "trace", "-o", d + "/trail", "--", *command], capture_output=True, check=False).returncode
+
+
+def put_back_by_the_next(t):
+    """Who is killed as it is 1 cannot put it back: the next one does, and leaves a 1 alone that is somebody else's."""
+    if not os.path.exists(EXPEDITED) or expedited() != "0":
+        raise tap.Skip("%s is not 0" % EXPEDITED)
+    kill = ["strace", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:signal=KILL:when=3"]
+    boot = tlsmatrix.text("/proc/sys/kernel/random/boot_id").strip()
+    try:
+        for put_back in ("trace", "daemon", "daemon that sets nothing"):
+            traced(*kill)  # the mark, 1, and then 0, which is not written any more
+            t.equal((expedited(), tlsmatrix.text(MARK)), ("1", boot), "killed in that moment: switch, mark")
+            if put_back == "trace":
+                t.equal(traced(), 0, "status")
+            else:
+                with tap.Workdir() as d, Tree(d, tls_expedite=put_back == "daemon"):
+                    pass
+            t.equal((expedited(), tlsmatrix.text(MARK)), ("0", ""), "put back by a %s: switch, mark" % put_back)
+        for whose, left in (("an administrator's", ""), ("of this boot, and who was killed of an earlier one", boot[::-1])):
+            write(EXPEDITED, "1")
+            write(MARK, left)
+            t.equal((traced(), expedited(), tlsmatrix.text(MARK)), (0, "1", ""), "status, switch, mark; 1 is " + whose)
+    finally:
+        write(EXPEDITED, "0")
 
 
 def seen(agent):
@@ -369,4 +410,4 @@ if __name__ == "__main__":
     if os.geteuid() or not os.path.exists("/usr/sbin/nginx") or not os.path.exists(LIBRARY):
         print("1..0 # SKIP needs root, nginx and libssl")
         sys.exit(0)
-    tap.main([short_lived, in_a_mount_namespace, in_a_root, of_who_opted_out, of_32_bit_programs, by_other_names, who_keeps_us_busy, more_than_are_remembered, in_time, in_time_after_a_pause, a_new_planner_waits, sooner_than_others, for_a_moment_only])
+    tap.main([short_lived, in_a_mount_namespace, in_a_root, of_who_opted_out, of_32_bit_programs, by_other_names, who_keeps_us_busy, more_than_are_remembered, in_time, in_time_after_a_pause, a_new_planner_waits, sooner_than_others, for_a_moment_only, put_back_by_the_next])
