@@ -44,7 +44,6 @@ static const struct {
 	{ "GetQueryResults", cluster_get_query_results },
 	{ "CancelQuery", cluster_cancel_query },
 	{ "ListQueries", cluster_list_queries },
-	{ "ListEventDataStores", cluster_list_stores },
 };
 
 static op_fn find(const char *name)
@@ -52,7 +51,7 @@ static op_fn find(const char *name)
 	for (unsigned i = 0; i < ARRAY_SIZE(operations); i++)
 		if (!strcmp(operations[i].name, name))
 			return operations[i].fn;
-	return cluster_trail_op(name);
+	return cluster_ledger_op(name);
 }
 
 static const char *why_not(struct store *st)
@@ -112,7 +111,7 @@ static void metrics(struct store *st, struct buf *out)
 
 const struct engine_ops cluster_engine = { .op = find, .why_not = why_not, .metrics = metrics,
 					     .follow = replay_follow, .range = replay_range, .end = replay_end,
-					     .frames = &cluster_frames };
+					     .frames = &cluster_frames, .definitions = &cluster_definitions };
 
 /* ---- Status */
 

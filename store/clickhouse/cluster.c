@@ -205,6 +205,17 @@ static int token_key(struct cluster *c, uint8_t ret[32])
 	return text.failed ? -ENOMEM : 0;
 }
 
+/* The same at every store, and as long as the cluster is the same. */
+static void builtin_id(struct cluster *c)
+{
+	uint8_t hash[32];
+
+	sha256(c->st->token_key, sizeof(c->st->token_key), hash);
+	hash[6] = (uint8_t)(hash[6] & 0x0f) | 0x80;
+	hash[8] = (uint8_t)(hash[8] & 0x3f) | 0x80;
+	uuid_text(hash, c->store_id);
+}
+
 int cluster_open(struct store *st, const struct cluster_config *config, struct cluster **ret_c, char why[CH_WHY_MAX])
 {
 	struct cluster *c = calloc(1, sizeof(*c));
@@ -227,12 +238,15 @@ int cluster_open(struct store *st, const struct cluster_config *config, struct c
 	r = ch_open(&config->clickhouse, &c->ch, why);
 	if (!r)
 		r = token_key(c, st->token_key);
+	builtin_id(c);
 	if (!r)
 		r = decoded_cache_new(0, &c->cache);
 	if (!r)
 		r = jobs_open(c, &c->jobs);
 	if (!r)
 		r = replay_new(c, &c->replay);
+	if (!r)
+		r = definitions_new(c, &c->definitions);
 	if (r < 0) {
 		cluster_free(&c);
 		return r;
@@ -292,6 +306,7 @@ void cluster_stop(struct cluster *c)
 	if (c->flusher_runs)	/* writes what there is, once */
 		pthread_join(c->flusher, NULL);
 	c->flusher_runs = c->keeper_runs = false;
+	definitions_end(c->definitions);
 }
 
 void cluster_free(struct cluster **pc)
@@ -307,6 +322,7 @@ void cluster_free(struct cluster **pc)
 		free(p->frame);
 		free(p);
 	}
+	definitions_free(&c->definitions);
 	lease_free(&c->lease);
 	replay_free(&c->replay);
 	decoded_cache_free(&c->cache);

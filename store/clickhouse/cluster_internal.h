@@ -12,6 +12,7 @@
 #define BATCH_RECORDS 50000u		/* and records, of one insert */
 #define TROUBLE_NS (5 * NS_PER_SEC)	/* so long it is tried again before senders are told to go elsewhere */
 #define DOUBLES_MAX 1024
+#define DEFINITIONS_AGE_NS (2 * NS_PER_SEC)
 
 struct pending {
 	struct ch_frame *frame;
@@ -28,6 +29,7 @@ struct cluster_stats {
 	uint64_t frames, records, duplicates, inserts, failures, rows_bytes, doubles;
 };
 
+struct definitions;
 struct jobs;
 
 struct cluster {
@@ -55,6 +57,8 @@ struct cluster {
 	struct jobs *jobs;
 	struct lease *lease;		/* NULL: nothing is delivered */
 	struct replay *replay;
+	struct definitions *definitions;
+	char store_id[UUID_TEXT];	/* of the built-in event data store: the same at every store */
 };
 
 /* ---- flush.c */
@@ -73,9 +77,22 @@ void cluster_scope(const struct caller *caller, struct buf *sql);
 typedef int (*cluster_line_fn)(void *ctx, const char *line);
 int cluster_lines(struct cluster *c, struct ch_link *l, struct buf *sql, cluster_line_fn fn, void *ctx, char *why);
 
+/* ---- partitions.c: those of the table whose number is below go, as far as the server can */
+void partitions_drop(struct ch *ch, struct ch_link *l, struct ch_server *s, const char *table, uint64_t before);
+
+/* ---- definitions.c: event data stores, whose definitions are in the ledger */
+int definitions_new(struct cluster *c, struct definitions **ret_d);
+int definitions_start(struct definitions *d);		/* reads them from then on */
+void definitions_end(struct definitions *d);		/* after the cluster's stopping is set; NULL-safe */
+void definitions_free(struct definitions **d);		/* NULL-safe */
+/* What takes in records that come now, not older than DEFINITIONS_AGE_NS if the cluster tells it; give it back. NULL and why: it is not known at all yet. */
+struct membership *definitions_membership(struct definitions *d, char why[CH_WHY_MAX]);
+void membership_put(struct membership *m);		/* NULL-safe */
+extern const struct definitions_ops cluster_definitions;
+
 /* ---- operations */
 struct cluster *cluster_of(struct store *st);
-op_fn cluster_trail_op(const char *name);
+op_fn cluster_ledger_op(const char *name);
 int cluster_lookup(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int cluster_status(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 struct json;

@@ -49,6 +49,7 @@ struct flusher {
 	struct ch_link link;
 	struct repeats *repeats;
 	struct rowmaker maker;
+	struct membership *in;		/* while a batch's rows are made */
 	char why[CH_WHY_MAX];
 };
 
@@ -233,7 +234,7 @@ static int add_frame(struct flusher *w, struct flight *b, const struct ch_frame 
 
 	if (r < 0)
 		return r;
-	r = rows_add(&w->maker, f, d, block->batch, day, &block->rows);
+	r = rows_add(&w->maker, f, d, w->in, block->batch, day, &block->rows);
 	block->frame = f;
 	b->frames_new++;
 	b->records += d->records;
@@ -248,17 +249,21 @@ static int build(struct flusher *w, struct flight *b)
 	uint16_t day = (uint16_t)(clock_wall() / (int64_t)NS_PER_SEC / DAY_SECONDS);
 	int r = 0;
 
+	w->in = definitions_membership(w->c->definitions, w->why);
+	if (!w->in)
+		return -EHOSTUNREACH;
 	blocks_free(b);
 	b->frames_new = b->records = 0;
 	b->nblocks = w->c->ch.nshards;
 	b->blocks = calloc(b->nblocks, sizeof(*b->blocks));
 	if (!b->blocks)
-		return -ENOMEM;
+		r = -ENOMEM;
 	for (unsigned i = 0; !r && i < b->nblocks; i++)
 		r = random_bytes(&b->blocks[i].batch, sizeof(b->blocks[i].batch));
 	for (const struct ch_frame *f = b->frames; !r && f; f = f->next)
 		if (!f->drop)
 			r = add_frame(w, b, f, day);
+	membership_put(w->in);
 	return r;
 }
 

@@ -19,7 +19,7 @@
 #include "store/lake/sandbox.h"
 #include "tables.h"
 
-/* No condition of a statement is asked before its key's scope. */
+/* No condition of a statement is asked before those that say which rows are meant. */
 #define UNMOVED "&optimize_move_to_prewhere=0&enable_optimize_predicate_expression=0"
 
 /* The server's error codes, by its names for them. */
@@ -53,7 +53,6 @@ static void open_parser(struct jobs *j)
 int jobs_open(struct cluster *c, struct jobs **ret_j)
 {
 	struct jobs *j = calloc(1, sizeof(*j));
-	uint8_t hash[32];
 
 	if (!j)
 		return -ENOMEM;
@@ -61,10 +60,6 @@ int jobs_open(struct cluster *c, struct jobs **ret_j)
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_mutex_init(&j->parser, NULL);
 	pthread_cond_init(&j->ended, NULL);
-	sha256(c->st->token_key, sizeof(c->st->token_key), hash);
-	hash[6] = (uint8_t)(hash[6] & 0x0f) | 0x80;
-	hash[8] = (uint8_t)(hash[8] & 0x3f) | 0x80;
-	uuid_text(hash, j->store_id);
 	open_parser(j);
 	*ret_j = j;
 	return 0;
@@ -176,7 +171,7 @@ static int ask(struct job *job, struct ch_link *l, char *why)
 	/* a buffer for each of all columns is little only if it is small; readonly=1 last: nothing can be set behind it. A user of its own is read-only by the server's settings */
 	snprintf(settings, sizeof(settings),
 		 "&query_id=%s&max_execution_time=%" PRId64 "&max_memory_usage=%" PRIu64 "&max_result_rows=%" PRIu64 "&result_overflow_mode=throw&max_read_buffer_size=131072%s%s", job->state.id,
-		 c->query_ns / (int64_t)NS_PER_SEC + 1, c->memory, c->query_rows, job->scoped ? UNMOVED : "", apart ? "" : "&readonly=1");
+		 c->query_ns / (int64_t)NS_PER_SEC + 1, c->memory, c->query_rows, job->apart ? UNMOVED : "", apart ? "" : "&readonly=1");
 	return ch_ask(&job->jobs->c->ch, l, &st, why);
 }
 
@@ -258,16 +253,15 @@ static void *run(void *arg)
 
 /* ---- reading the statement */
 
-static int parse(struct jobs *j, const char *text, size_t n, struct json_object **ret, char why[DUCK_WHY_MAX])
+static int parse(struct jobs *j, const char *text, size_t n, struct sandbox_tables *ret_named, struct json_object **ret, char why[DUCK_WHY_MAX])
 {
 	_cleanup_buf_ struct buf sql = { 0 }, tree = { 0 };
-	struct sandbox_tables tables;
 	int r = sandbox_rewrite(text, n, &sql, why);
 
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&j->parser);
-	r = sandbox_check(j->conn, buf_text(&sql), sql.n, &tables, why);
+	r = sandbox_check(j->conn, buf_text(&sql), sql.n, ret_named, why);
 	if (!r)
 		r = duck_tree(j->conn, buf_text(&sql), sql.n, &tree, why);
 	pthread_mutex_unlock(&j->parser);
@@ -280,34 +274,27 @@ static int parse(struct jobs *j, const char *text, size_t n, struct json_object 
 	return -EINVAL;
 }
 
-/* What stands for the event data store. A scope is asked first, of every row, and what it leaves out never comes to the statement's own conditions: one
- * that fails on somebody else's record would tell of it. */
-static void show_table(struct jobs *j, const struct caller *caller, struct buf *from)
+static int read_statement(struct job *job, const struct caller *caller, const char *text, size_t n, char why[DUCK_WHY_MAX])
 {
-	bool scoped = caller_is_scoped(caller);
-
-	buf_addf(from, "FROM %s." TABLE_ALL " %s kind = 0", j->c->ch.config.database, scoped ? "PREWHERE" : "WHERE");
-	if (scoped)
-		cluster_scope(caller, from);
-	cluster_hide(j->c, from);
-	if (scoped)
-		buf_adds(from, " WHERE 1");
-}
-
-static int read_statement(struct jobs *j, const struct caller *caller, const char *text, size_t n, struct translated *ret_t, char why[DUCK_WHY_MAX])
-{
-	_cleanup_buf_ struct buf from = { 0 };
+	struct cluster *c = job->jobs->c;
+	_cleanup_(sources_free) struct sources sources = { .n = 0 };
+	struct translated *t = &job->query;
 	struct json_object *tree = NULL;
-	int r = parse(j, text, n, &tree, why);
+	struct sandbox_tables named;
+	int r = parse(job->jobs, text, n, &named, &tree, why);
 
 	_Static_assert((int)TRANSLATE_WHY_MAX <= (int)DUCK_WHY_MAX, "what is said fits");
 	if (r < 0)
 		return r;
-	show_table(j, caller, &from);
-	r = from.failed ? -ENOMEM : translate(tree, buf_text(&from), j->store_id, j->c->ch.modern, ret_t, why);
+	r = sources_find(c, caller, &named, &sources, why);
+	if (!r)
+		r = translate(tree, sources.v, sources.n, c->ch.modern, t, why);
 	json_object_put(tree);
-	buf_adds(&ret_t->sql, " FORMAT JSONCompact");
-	return r ? r : ret_t->sql.failed ? -ENOMEM : 0;
+	if (sources.n)
+		memcpy(job->state.store, sources.v[0].id, sizeof(job->state.store));
+	job->apart = sources.apart;
+	buf_adds(&t->sql, " FORMAT JSONCompact");
+	return r ? r : t->sql.failed ? -ENOMEM : 0;
 }
 
 /* Its place among those that run, before anything is kept of it. -EAGAIN, -EBUSY: there is none. */
@@ -362,12 +349,15 @@ int job_start(struct jobs *j, const struct caller *caller, const char *text, siz
 	struct job *job = calloc(1, sizeof(*job));
 	struct ch_link l = { 0 };
 	uint8_t id[16];
-	int r = job ? read_statement(j, caller, text, n, &job->query, why) : -ENOMEM;
+	int r = -ENOMEM;
 
+	if (job) {
+		job->jobs = j;
+		r = read_statement(job, caller, text, n, why);
+	}
 	if (!r)
 		r = uuid_random(id);
 	if (!r) {
-		job->jobs = j;
 		describe(job, caller, id, text, n);
 		r = enter(job, caller);
 	}
@@ -383,7 +373,7 @@ int job_start(struct jobs *j, const struct caller *caller, const char *text, siz
 		r = launch(job);
 	if (r < 0)
 		leave(job);
-	return r == -EINVAL ? -EIO : r;
+	return r == -EINVAL || r == -ENOENT || r == -ESTALE ? -EIO : r;
 }
 
 int job_cancel(struct jobs *j, const char *id)

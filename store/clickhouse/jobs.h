@@ -21,6 +21,5 @@ int cluster_describe_query(struct store *st, struct json_object *in, struct op_s
 int cluster_get_query_results(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int cluster_cancel_query(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 int cluster_list_queries(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
-int cluster_list_stores(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "jobs.h"
 #include "store/lake/engine.h"
+#include "store/lake/sandbox.h"
 #include "store/queries.h"
 #include "translate.h"
 
@@ -16,6 +17,7 @@
 struct job_state {
 	char id[37], status[16];
 	char key[129];			/* whose it is; empty: nobody's */
+	char store[UUID_TEXT];		/* the event data store that it names first; empty: the built-in one */
 	int64_t created, finished;	/* wall clock, ns; 0: not yet */
 	uint64_t rows, scanned, bytes;
 	struct buf statement, error;
@@ -26,6 +28,7 @@ struct job {
 	struct job_state state;
 	struct translated query;
 	bool scoped;			/* its key sees some records only: how many there are of others is not told */
+	bool apart;			/* what it does not see must not come to its own conditions */
 	bool cancelled;			/* the jobs' lock */
 	struct job *next;
 };
@@ -35,7 +38,6 @@ struct jobs {
 	duckdb_database db;		/* only its parser is used */
 	duckdb_connection conn;
 	char fault[DUCK_WHY_MAX];
-	char store_id[37];		/* of the event data store: the same at every store */
 	pthread_mutex_t lock, parser;
 	pthread_cond_t ended;
 	struct job *running;
@@ -43,9 +45,19 @@ struct jobs {
 };
 
 void job_state_free(struct job_state *s);
-/* Reads and checks the statement, and starts it, over what the caller may see. -EINVAL and why; -EAGAIN: too many run; -EBUSY: too many of its key. */
+/* Reads and checks the statement, and starts it, over what the caller may see. -EINVAL and why; as sources_find(); -EAGAIN: too many run; -EBUSY: too many of its key. */
 int job_start(struct jobs *j, const struct caller *caller, const char *text, size_t n, char ret_id[37], char why[DUCK_WHY_MAX]);
 int job_cancel(struct jobs *j, const char *id);		/* -ENOENT: it does not run here */
+
+/* ---- sources.c: the event data stores that a statement names, and what stands for each there */
+struct sources {
+	struct translate_source v[SANDBOX_TABLES_MAX];
+	unsigned n;
+	bool apart;			/* some have conditions that come before the statement's own */
+};
+/* -ENOENT: there is none of that name; -ESTALE: it is pending deletion. why. */
+int sources_find(struct cluster *c, const struct caller *caller, const struct sandbox_tables *named, struct sources *ret, char why[DUCK_WHY_MAX]);
+void sources_free(struct sources *s);
 
 /* ---- kept.c */
 int kept_state(struct cluster *c, struct ch_link *l, const struct job_state *s, char *why);

@@ -60,6 +60,7 @@ int kept_state(struct cluster *c, struct ch_link *l, const struct job_state *s, 
 	json_open(&j, NULL, '{');
 	json_string(&j, "status", s->status);
 	json_string(&j, "key", s->key);
+	json_string(&j, "store", s->store);
 	json_digits(&j, "finished", (uint64_t)s->finished);
 	json_digits(&j, "rows", s->rows);
 	json_digits(&j, "scanned", s->scanned);
@@ -134,6 +135,7 @@ int kept_read(struct json_object *row, int64_t query_ns, struct job_state *s)
 	uuid_text(id, s->id);
 	snprintf(s->status, sizeof(s->status), "%s", member(body, "status"));
 	snprintf(s->key, sizeof(s->key), "%s", member(body, "key"));
+	snprintf(s->store, sizeof(s->store), "%s", member(body, "store"));
 	s->finished = strtoll(member(body, "finished"), NULL, 10);
 	s->rows = strtoull(member(body, "rows"), NULL, 10);
 	s->scanned = strtoull(member(body, "scanned"), NULL, 10);

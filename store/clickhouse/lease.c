@@ -65,6 +65,11 @@ static bool lease_leads(struct lease *z)
 	return is(&z->leads) && !is(&z->lost);
 }
 
+struct ledger *lease_ledger(struct lease *z)
+{
+	return z->ledger;
+}
+
 struct delivery *lease_delivery(struct lease *z)
 {
 	return z->d;
@@ -301,31 +306,43 @@ int lease_refresh(struct lease *z, char why[CH_WHY_MAX])
 	return r;
 }
 
-/* ---- taking over */
-
-/* Locked. Epochs before this one are over for good. */
-static void drop_old(struct lease *z, struct ch_server *s)
+/* Of a store that leads the copy is what the cluster has. 0 or -errno; 1: this one does not lead, or does not know any more. */
+static int read_leading(struct lease *z, struct ch_link *l, definition_fn fn, void *ctx, char *why)
 {
-	static const char parts[] = "SELECT DISTINCT partition FROM system.parts WHERE active AND database = currentDatabase() AND table = '" TABLE_LEDGER
-				    "' FORMAT TabSeparated";
-	const struct ch_statement ask = { .sql = parts, .timeout_ms = STATEMENT_MS };
-	_cleanup_free_ char *list = NULL;
-	char why[CH_WHY_MAX], sql[128], *rest, *line;
-	const struct ch_statement drop = { .sql = sql, .timeout_ms = STATEMENT_MS };
+	uint64_t epoch = __atomic_load_n(&z->epoch, __ATOMIC_ACQUIRE);
+	struct ch_server *s = ch_pick(&z->c->ch, 0, 0);
+	struct heads h;
+	int r;
 
-	if (ch_send(&z->c->ch, &z->link, s, &ask, why) < 0)
-		return;
-	list = rest = strdup(buf_text(&z->link.answer));
-	while (rest && (line = strsep(&rest, "\n"))) {
-		uint64_t epoch = strtoull(line, NULL, 10);
-
-		if (!epoch || epoch >= z->epoch)
-			continue;
-		snprintf(sql, sizeof(sql), "ALTER TABLE " TABLE_LEDGER " DROP PARTITION %" PRIu64, epoch);
-		if (ch_send(&z->c->ch, &z->link, s, &drop, why) < 0)
-			log_limited(LOG_LEVEL_WARN, -EREMOTEIO, "clickhouse: %s", why);
-	}
+	if (!lease_leads(z))
+		return 1;
+	r = s ? sync_at(z, l, s, why) : no_server(why);
+	if (!r)
+		r = heads_at(z, l, s, &h, why);
+	if (r < 0 || h.claim != epoch)
+		return r < 0 ? r : 1;
+	r = ledger_definitions(z->ledger, fn, ctx);
+	/* who takes over reads all of it anew: what was seen may have been a part */
+	if (!r && !(lease_leads(z) && epoch == __atomic_load_n(&z->epoch, __ATOMIC_ACQUIRE)))
+		r = -EAGAIN;
+	return r;
 }
+
+int lease_definitions(struct lease *z, struct ch_link *l, definition_fn fn, void *ctx, char why[CH_WHY_MAX])
+{
+	int r = read_leading(z, l, fn, ctx, why);
+
+	if (r != 1)
+		return r;
+	pthread_mutex_lock(&z->lock);
+	r = refresh(z, why);
+	if (!r)
+		r = ledger_definitions(z->ledger, fn, ctx);
+	pthread_mutex_unlock(&z->lock);
+	return r;
+}
+
+/* ---- taking over */
 
 /* Locked. */
 static int claim(struct lease *z, char *why)
@@ -355,11 +372,11 @@ static int claim(struct lease *z, char *why)
 		z->applied_epoch = 0;
 		return r;
 	}
-	z->epoch = epoch;
+	__atomic_store_n(&z->epoch, epoch, __ATOMIC_RELEASE);
 	z->entries = z->bytes = 0;
 	z->image_bytes = image.n;
 	__atomic_store_n(&z->written, clock_boot(), __ATOMIC_RELAXED);
-	drop_old(z, s);
+	partitions_drop(&z->c->ch, &z->link, s, TABLE_LEDGER, epoch);	/* those before are over for good */
 	return 0;
 }
 
@@ -393,9 +410,9 @@ int lease_take(struct lease *z, char why[CH_WHY_MAX])
 	int r;
 
 	pthread_mutex_lock(&z->lock);
-	if (is(&z->stop))
-		r = -ECANCELED;
-	else
+	/* who has led until now may not have heard yet that another does: what its operation reads would be old */
+	r = is(&z->stop) ? -ECANCELED : lease_leads(z) ? refresh(z, why) : 0;
+	if (!r)
 		r = lease_leads(z) ? arrange(&z->arranging, z->d, why) : take_over(z, why);
 	pthread_mutex_unlock(&z->lock);
 	return r;
@@ -528,7 +545,7 @@ int cluster_deliver(struct cluster *c, struct delivery *d, int64_t interval_ms, 
 	r = -pthread_create(&z->thread, NULL, run, z);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	z->runs = !r;
-	return r;
+	return r ? r : definitions_start(c->definitions);
 }
 
 void cluster_deliver_end(struct cluster *c)

@@ -27,6 +27,10 @@ void lease_free(struct lease **z);		/* after cluster_deliver_end() and cluster_s
 int lease_refresh(struct lease *z, char why[CH_WHY_MAX]);
 /* This store delivers, and what it has not arranged yet is (arrange.c): places are behind all that is acknowledged and seen. */
 int lease_take(struct lease *z, char why[CH_WHY_MAX]);
+/* The definitions of event data stores, as they are in the cluster now or later. By the link of who asks: what this store arranges is not waited for. -EAGAIN: another
+ * thread takes the ledger, try again. */
+int lease_definitions(struct lease *z, struct ch_link *l, definition_fn fn, void *ctx, char why[CH_WHY_MAX]);
+struct ledger *lease_ledger(struct lease *z);
 struct delivery *lease_delivery(struct lease *z);
 struct lease_counts {
 	bool leads;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* op_jobs.c - StartQuery, DescribeQuery, GetQueryResults, CancelQuery, ListQueries, ListEventDataStores over a cluster. */
+/* op_jobs.c - StartQuery, DescribeQuery, GetQueryResults, CancelQuery, ListQueries over a cluster. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "jobs_internal.h"
+#include "lease.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "proto/json.h"
 #include "store/input.h"
+#include "store/op_store.h"
 #include "store/queries.h"
 #include "store/token.h"
 
@@ -40,6 +41,10 @@ static int start_fault(int res, const struct caller *caller, const char *why, st
 		return reply_error(r, "MaxConcurrentQueriesException", "%d queries are running already.", CH_QUERIES_MAX);
 	if (res == -EINVAL)
 		return reply_error(r, "InvalidQueryStatementException", "%s", why);
+	if (res == -ENOENT)
+		return reply_error(r, "EventDataStoreNotFoundException", "%s", why);
+	if (res == -ESTALE)
+		return reply_error(r, "InactiveEventDataStoreException", "%s", why);
 	log_limited(LOG_LEVEL_WARN, res, "a query cannot be started: %s", why);
 	return broken(r);
 }
@@ -174,6 +179,7 @@ int cluster_get_query_results(struct store *st, struct json_object *in, struct o
 struct listing {
 	struct json j;
 	const struct caller *caller;
+	const char *store, *builtin;
 	unsigned n, max;
 	int64_t last;		/* when the last one that is shown was created */
 	bool more;
@@ -183,7 +189,7 @@ static void list_one(void *ctx, const struct job_state *s)
 {
 	struct listing *listing = ctx;
 
-	if (is_hidden(s, listing->caller))
+	if (is_hidden(s, listing->caller) || strcmp(*s->store ? s->store : listing->builtin, listing->store))
 		return;
 	listing->more = listing->n == listing->max;
 	if (listing->more)
@@ -193,24 +199,27 @@ static void list_one(void *ctx, const struct job_state *s)
 	queries_show_listed(&listing->j, s->id, s->status, s->created);
 }
 
-/* There is one event data store, whose name must be given. */
-static int take_store(struct store *st, struct json_object *in, struct reply *r)
+/* By ARN or id; "events" is the built-in one, which needs no looking up. */
+static int take_store(struct store *st, struct json_object *in, struct reply *r, struct event_store *ret_e)
 {
-	char arn[256];
+	struct cluster *c = cluster_of(st);
+	char why[CH_WHY_MAX] = "";
 	const char *name;
 	size_t n;
 	int res = input_text(in, "EventDataStore", r, &name, &n);
 
 	if (res < 0)
 		return res;
-	if (!name)
-		return queries_lack(r, "eventDataStore");
-	snprintf(arn, sizeof(arn), "arn:aws:cloudtrail:%s:%s:eventdatastore/", st->region, st->account);
-	if (!strncmp(name, arn, strlen(arn)))
-		name += strlen(arn);
-	if (strcmp(name, "events") && strcasecmp(name, jobs_of(st)->store_id))
-		return reply_error(r, "EventDataStoreNotFoundException", "The event data store does not exist.");
-	return 0;
+	if (name && !strcmp(name, "events")) {
+		memcpy(ret_e->id, c->store_id, sizeof(ret_e->id));
+		return 0;
+	}
+	res = lease_refresh(c->lease, why);
+	if (res < 0) {
+		log_limited(LOG_LEVEL_WARN, res, "clickhouse: event data stores: %s", why);
+		return broken(r);
+	}
+	return store_named(st, in, r, ret_e, NULL);
 }
 
 int cluster_list_queries(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
@@ -221,13 +230,16 @@ int cluster_list_queries(struct store *st, struct json_object *in, struct op_sta
 	char token[TOKEN_TEXT];
 	const char *status = NULL;
 	int64_t from = 0, to = 0;
-	int res = take_store(st, in, r);
+	struct event_store e;
+	int res = take_store(st, in, r, &e);
 
 	if (!res)
 		res = queries_take_status(in, r, &status);
 	if (!res)
 		res = queries_take_times(in, r, &from, &to);
-	buf_addf(&binding, "ListQueries %s %" PRId64 " %" PRId64, status ? status : "", input_has(in, "StartTime") ? from : -1, to);
+	l.store = !res ? e.id : "";
+	l.builtin = cluster_of(st)->store_id;
+	buf_addf(&binding, "ListQueries %s %s %" PRId64 " %" PRId64, l.store, status ? status : "", input_has(in, "StartTime") ? from : -1, to);
 	if (!res && binding.failed)
 		return broken(r);
 	if (!res)
@@ -247,22 +259,5 @@ int cluster_list_queries(struct store *st, struct json_object *in, struct op_sta
 		json_string(&l.j, "NextToken", token);
 	}
 	json_close(&l.j, '}');
-	return 0;
-}
-
-int cluster_list_stores(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
-{
-	struct json j = { .out = &r->body };
-	_cleanup_buf_ struct buf arn = { 0 };
-
-	buf_addf(&arn, "arn:aws:cloudtrail:%s:%s:eventdatastore/%s", st->region, st->account, jobs_of(st)->store_id);
-	json_open(&j, NULL, '{');
-	json_open(&j, "EventDataStores", '[');
-	json_open(&j, NULL, '{');
-	json_string(&j, "EventDataStoreArn", buf_text(&arn));
-	json_string(&j, "Name", "default");
-	json_close(&j, '}');
-	json_close(&j, ']');
-	json_close(&j, '}');
 	return 0;
 }

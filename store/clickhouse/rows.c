@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "proto/json.h"
 #include "proto/keys.h"
+#include "proto/recordselect.h"
 #include "store/lake/fill.h"
 #include "store/lake/walk.h"
 #include "tables.h"
@@ -24,6 +25,17 @@ uint64_t frame_key(const uint8_t hash[32])
 
 	for (unsigned i = 0; i < 8; i++)
 		v = v << 8 | hash[i];
+	return v;
+}
+
+uint64_t store_key(const char *id)
+{
+	uint8_t raw[16] = { 0 };
+	uint64_t v = 0;
+
+	uuid_parse(id, raw);
+	for (unsigned i = 0; i < 8; i++)
+		v = v << 8 | raw[i];
 	return v;
 }
 
@@ -266,7 +278,7 @@ static void put_place(const struct ch_frame *f, enum row_kind kind, unsigned rec
 /* Of the frame's row: nothing of these. */
 static void put_no_summary(struct buf *out)
 {
-	static const uint8_t none[8 + 1 + 1 + 1 + 1 + 1] = { 0 };
+	static const uint8_t none[8 + 1 + 1 + 1 + 1 + 1 + 1] = { 0 };
 
 	buf_add(out, none, sizeof(none));
 }
@@ -279,6 +291,26 @@ static void put_summary(struct rowmaker *m, const struct record_summary *s, stru
 	put_texts(m, s->resource_types, s->nresources, out);
 	put_shown(m, &s->access_key, out);
 	buf_addc(out, s->category == CATEGORY_MANAGEMENT);
+}
+
+/* As the lake's: what cannot be told is in none. */
+static void put_stores(struct rowmaker *m, struct decoded *d, unsigned i, const struct membership *in, struct buf *out)
+{
+	uint64_t keys[STORES_MAX];
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < in->n; k++) {
+		const struct selectors *s = in->v[k].selectors;
+		struct select_view view;
+
+		buf_reset(&m->scratch);
+		select_view_init(&view);
+		if (reader_select_view(d->reader, i, s->uses, &m->scratch, &view) == 0 && selectors_match(s, &view) == SELECT_YES)
+			keys[n++] = in->v[k].key;
+	}
+	put_length(out, n);
+	for (unsigned k = 0; k < n; k++)
+		rows_put_number(out, keys[k], 8);
 }
 
 static void put_evidence(const struct ch_frame *f, const struct decoded *d, struct buf *out)
@@ -301,8 +333,8 @@ static void put_no_evidence(struct buf *out)
 	buf_add(out, none, sizeof(none));
 }
 
-static int add_record(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, unsigned i, uint64_t batch, uint16_t day,
-		      struct buf *out)
+static int add_record(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, unsigned i, const struct membership *in, uint64_t batch,
+		      uint16_t day, struct buf *out)
 {
 	struct piece slots[SCHEMA_SLOTS_MAX];
 	struct row row = { .frame = f, .slots = slots, .record = i };
@@ -314,6 +346,7 @@ static int add_record(struct rowmaker *m, const struct ch_frame *f, struct decod
 	row.time = s.time;
 	put_place(f, ROW_RECORD, i, batch, day, out);
 	put_summary(m, &s, out);		/* its texts end with the reader's next call */
+	put_stores(m, d, i, in, out);
 	put_no_evidence(out);
 	buf_reset(&m->json);
 	r = reader_json(d->reader, i, &m->json);
@@ -325,7 +358,7 @@ static int add_record(struct rowmaker *m, const struct ch_frame *f, struct decod
 	return 0;
 }
 
-int rows_add(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, uint64_t batch, uint16_t day, struct buf *out)
+int rows_add(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, const struct membership *in, uint64_t batch, uint16_t day, struct buf *out)
 {
 	const struct row row = { .frame = f };
 	int r = 0;
@@ -336,7 +369,7 @@ int rows_add(struct rowmaker *m, const struct ch_frame *f, struct decoded *d, ui
 	put_lakes(m, &row, out);
 	decoded_lock(d);
 	for (unsigned i = 0; !r && d->state == DECODED_RECORDS && i < d->records; i++)
-		r = add_record(m, f, d, i, batch, day, out);
+		r = add_record(m, f, d, i, in, batch, day, out);
 	decoded_unlock(d);
 	return r ? r : out->failed ? -ENOMEM : 0;
 }

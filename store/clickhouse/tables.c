@@ -21,7 +21,8 @@ static const struct {
 	[OWN_FRAMEKEY] = { "framekey", COLUMN_UINT64 }, [OWN_RECEIVED] = { "received", COLUMN_INT64 }, [OWN_TIME] = { "time", COLUMN_INT64 },
 	[OWN_USERNAMES] = { "usernames", COLUMN_TEXTS }, [OWN_RESOURCENAMES] = { "resourcenames", COLUMN_TEXTS },
 	[OWN_RESOURCETYPES] = { "resourcetypes", COLUMN_TEXTS }, [OWN_ACCESSKEY] = { "accesskey", COLUMN_TEXT },
-	[OWN_MANAGEMENT] = { "management", COLUMN_UINT8 }, [OWN_HASH] = { "hash", COLUMN_TEXT }, [OWN_PREVIOUS] = { "previous", COLUMN_TEXT },
+	[OWN_MANAGEMENT] = { "management", COLUMN_UINT8 }, [OWN_STORES] = { "stores", COLUMN_UINT64S },
+	[OWN_HASH] = { "hash", COLUMN_TEXT }, [OWN_PREVIOUS] = { "previous", COLUMN_TEXT },
 	[OWN_KEY] = { "hostkey", COLUMN_TEXT }, [OWN_REGION] = { "region", COLUMN_TEXT }, [OWN_FLAGS] = { "flags", COLUMN_UINT16 },
 	[OWN_STATE] = { "state", COLUMN_UINT8 }, [OWN_RECORDS] = { "records", COLUMN_UINT32 }, [OWN_FRAME] = { "frame", COLUMN_TEXT },
 };
@@ -122,6 +123,7 @@ static const char *type_name(enum column_type t)
 		[COLUMN_INT64] = "Int64", [COLUMN_DATE] = "Date", [COLUMN_TIME] = "DateTime('UTC')", [COLUMN_TEXT] = "String",
 		[COLUMN_TEXTS] = "Array(String)", [COLUMN_MAYBE_TEXT] = "Nullable(String)", [COLUMN_MAYBE_INT64] = "Nullable(Int64)",
 		[COLUMN_MAYBE_TIME] = "Nullable(DateTime('UTC'))", [COLUMN_MAYBE_BOOL] = "Nullable(UInt8)",
+		[COLUMN_UINT64S] = "Array(UInt64)",
 	};
 
 	return names[t];

@@ -14,8 +14,8 @@
 #include "store/lake/schema.h"
 
 /* With a column that changes, the number at a name's end grows, and the new tables stand beside the old ones. */
-#define TABLE_ROWS "trail_rows_1"	/* on each server */
-#define TABLE_ALL "trail_1"		/* over all of them */
+#define TABLE_ROWS "trail_rows_2"	/* on each server */
+#define TABLE_ALL "trail_2"		/* over all of them */
 #define TABLE_KEPT_ROWS "trail_query_rows_1"	/* queries and their answers */
 #define TABLE_KEPT "trail_query_1"
 #define TABLE_LEDGER "trail_ledger_1"		/* of trails; lives in the first shard */
@@ -25,13 +25,13 @@ enum row_kind { ROW_RECORD = 0, ROW_FRAME = 1 };
 
 enum column_type {
 	COLUMN_UINT8, COLUMN_UINT16, COLUMN_UINT32, COLUMN_UINT64, COLUMN_INT64, COLUMN_DATE, COLUMN_TIME, COLUMN_TEXT, COLUMN_TEXTS,
-	COLUMN_MAYBE_TEXT, COLUMN_MAYBE_INT64, COLUMN_MAYBE_TIME, COLUMN_MAYBE_BOOL,
+	COLUMN_MAYBE_TEXT, COLUMN_MAYBE_INT64, COLUMN_MAYBE_TIME, COLUMN_MAYBE_BOOL, COLUMN_UINT64S,
 };
 
 /* Of every row, in this order; the lake's follow. */
 enum own_column {
 	OWN_KIND, OWN_DAY, OWN_ACCOUNT, OWN_HOST, OWN_STREAM, OWN_CHAIN, OWN_NUMBER, OWN_RECORD, OWN_BATCH, OWN_FRAMEKEY, OWN_RECEIVED, OWN_TIME,
-	OWN_USERNAMES, OWN_RESOURCENAMES, OWN_RESOURCETYPES, OWN_ACCESSKEY, OWN_MANAGEMENT,
+	OWN_USERNAMES, OWN_RESOURCENAMES, OWN_RESOURCETYPES, OWN_ACCESSKEY, OWN_MANAGEMENT, OWN_STORES,
 	OWN_HASH, OWN_PREVIOUS, OWN_KEY, OWN_REGION, OWN_FLAGS, OWN_STATE, OWN_RECORDS, OWN_FRAME, OWN__MAX
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trails.c - operations on trails over a cluster: delivery's own, over this store's copy of the ledger. Who changes something takes the
+ * trails.c - operations on trails and event data stores over a cluster: the store's own, over its copy of the ledger. Who changes something takes the
  * lease first, so that the change is made by the one store that may make it, and any store can be asked.
  */
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 static int refused(struct reply *r, int err, const char *why)
 {
-	log_limited(LOG_LEVEL_WARN, err, "clickhouse: trails: %s", why);
+	log_limited(LOG_LEVEL_WARN, err, "clickhouse: trails and event data stores: %s", why);
 	return reply_fault(r, 503, "ServiceUnavailableException", "The store's cluster does not answer.");
 }
 
@@ -50,6 +50,14 @@ OPERATION(stop_logging, lease_take)
 OPERATION(put_event_selectors, lease_take)
 OPERATION(add_tags, lease_take)
 OPERATION(remove_tags, lease_take)
+OPERATION(get_event_data_store, lease_refresh)
+OPERATION(list_event_data_stores, lease_refresh)
+OPERATION(create_event_data_store, lease_take)
+OPERATION(update_event_data_store, lease_take)
+OPERATION(delete_event_data_store, lease_take)
+OPERATION(restore_event_data_store, lease_take)
+OPERATION(start_event_data_store_ingestion, lease_take)
+OPERATION(stop_event_data_store_ingestion, lease_take)
 
 static const struct {
 	const char *name;
@@ -72,9 +80,17 @@ static const struct {
 	{ "PutEventSelectors", cluster_put_event_selectors },
 	{ "AddTags", cluster_add_tags },
 	{ "RemoveTags", cluster_remove_tags },
+	{ "GetEventDataStore", cluster_get_event_data_store },
+	{ "ListEventDataStores", cluster_list_event_data_stores },
+	{ "CreateEventDataStore", cluster_create_event_data_store },
+	{ "UpdateEventDataStore", cluster_update_event_data_store },
+	{ "DeleteEventDataStore", cluster_delete_event_data_store },
+	{ "RestoreEventDataStore", cluster_restore_event_data_store },
+	{ "StartEventDataStoreIngestion", cluster_start_event_data_store_ingestion },
+	{ "StopEventDataStoreIngestion", cluster_stop_event_data_store_ingestion },
 };
 
-op_fn cluster_trail_op(const char *name)
+op_fn cluster_ledger_op(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(operations); i++)
 		if (!strcmp(operations[i].name, name))

@@ -54,6 +54,14 @@ static bool has_alias(struct json_object *from)
 	return alias && *alias;
 }
 
+static struct translate_source *find_source(const struct translator *t, const char *name)
+{
+	for (unsigned i = 0; i < t->nsources; i++)
+		if (!strcasecmp(name, t->sources[i].id) || (t->sources[i].builtin && !strcasecmp(name, "events")))
+			return &t->sources[i];
+	return NULL;
+}
+
 /* WITH is not there in old servers: the name's SELECT stands in its place. */
 static int from_table(struct translator *t, struct json_object *from, struct scope *s)
 {
@@ -71,7 +79,8 @@ static int from_table(struct translator *t, struct json_object *from, struct sco
 	/* one that names itself never ends: depth says so */
 	if (cte)
 		return inner(t, cte, where);
-	if (strcasecmp(name, "events") && strcasecmp(name, t->id))
+	s->source = find_source(t, name);
+	if (!s->source)
 		return translate_refuse(t, "there is no event data store", name);
 	if (has_alias(from) && strcasecmp(tree_text(from, "alias"), "events"))
 		return translate_refuse(t, "an event data store takes no other name here:", tree_text(from, "alias"));
@@ -226,7 +235,7 @@ static int where(struct translator *t, struct json_object *node, const struct sc
 	bool has = json_object_is_type(clause, json_type_object);
 
 	if (s->events)
-		buf_addf(t->out, " %s", t->from);
+		buf_addf(t->out, " %s", buf_text(&s->source->from));
 	if (!has)
 		return 0;
 	buf_adds(t->out, s->events ? " AND " : " WHERE ");
@@ -345,10 +354,11 @@ static void name_columns(struct translated *t, struct json_object *node)
 	}
 }
 
-int translate(struct json_object *tree, const char *from, const char *id, bool modern, struct translated *ret_t, char why[TRANSLATE_WHY_MAX])
+int translate(struct json_object *tree, struct translate_source *sources, unsigned n, bool modern, struct translated *ret_t,
+	      char why[TRANSLATE_WHY_MAX])
 {
 	struct json_object *statements = tree_get(tree, "statements"), *node;
-	struct translator t = { .out = &ret_t->sql, .from = from, .id = id, .modern = modern, .why = why };
+	struct translator t = { .out = &ret_t->sql, .sources = sources, .nsources = n, .modern = modern, .why = why };
 	int r;
 
 	ret_t->ncolumns = 0;

@@ -18,6 +18,13 @@
 
 struct json_object;
 
+/* An event data store that the statement may name, and what stands for it there, with what limits it: "FROM t WHERE kind = 0". */
+struct translate_source {
+	char id[37];
+	bool builtin;		/* "events" is another name for it */
+	struct buf from;
+};
+
 /* The answer's columns: their names, and which of them are truths, which ClickHouse gives as numbers. */
 struct translated {
 	struct buf sql;
@@ -28,9 +35,9 @@ struct translated {
 	unsigned ncolumns;
 };
 
-/* tree: json_serialize_sql()'s. from: what stands for the event data store's name, with what limits it: "FROM t WHERE kind = 0". id: its
- * UUID. modern: the server has JSONExtract*. 0, -EINVAL and why, -ENOMEM. */
-int translate(struct json_object *tree, const char *from, const char *id, bool modern, struct translated *ret_t, char why[TRANSLATE_WHY_MAX]);
+/* tree: json_serialize_sql()'s. modern: the server has JSONExtract*. 0, -EINVAL and why, -ENOMEM. */
+int translate(struct json_object *tree, struct translate_source *sources, unsigned n, bool modern, struct translated *ret_t,
+	      char why[TRANSLATE_WHY_MAX]);
 void translated_free(struct translated *t);
 
 #endif

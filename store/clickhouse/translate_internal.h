@@ -15,12 +15,14 @@ struct scope {
 	const struct scope *outer;
 	struct json_object *ctes;	/* list of {key, value}; NULL: none */
 	struct json_object *select;	/* the list that GROUP BY and ORDER BY may name by number or alias */
-	bool events;			/* FROM is the event data store: names are its columns */
+	bool events;			/* FROM is an event data store: names are its columns */
+	struct translate_source *source;	/* which, of a statement's own */
 };
 
 struct translator {
 	struct buf *out;
-	const char *from, *id;
+	struct translate_source *sources;
+	unsigned nsources;
 	bool modern;
 	unsigned depth;
 	char *why;

@@ -20,6 +20,7 @@
 #define HOSTTRAIL_STORE_LEDGER_H
 
 #include "layout.h"
+#include "store/definitions.h"
 #include "store/index.h"
 
 #define LEDGER_TRAILS_MAX 32
@@ -174,6 +175,15 @@ int ledger_arrivals_since(struct ledger *l, int64_t received, ledger_arrival_fn 
 int ledger_arrivals_oldest(struct ledger *l, journal_pos *ret_pos);
 /* Keys before `needed`, and before the first arrival that was received since `keys_before`, and whole rows before `before`, go. */
 int ledger_arrivals_trim(struct ledger *l, journal_pos needed, int64_t keys_before, int64_t before);
+
+/* ---- event data stores: of shared ledgers. Names are unique. */
+int ledger_definition_get(struct ledger *l, const char *id, struct event_store *ret_e, struct buf *ret_selectors);
+int ledger_definition_find(struct ledger *l, const char *name, struct event_store *ret_e);
+/* The built-in one first, if it was ever changed; the others in the order in which they were made. With the ledger locked. */
+int ledger_definitions(struct ledger *l, definition_fn fn, void *ctx);
+int ledger_definition_add(struct ledger *l, const struct event_store *e, const char *selectors);	/* -EEXIST, -EDQUOT */
+int ledger_definition_change(struct ledger *l, const struct event_store *e, const char *selectors);	/* NULL: those that it has */
+int ledger_definitions_purge(struct ledger *l, int64_t deleted_before);	/* those that are pending deletion since before */
 
 /* ---- log files */
 /* All of them, and the place behind their records, at once. */

@@ -54,6 +54,7 @@ int ledger_stretch_loose(struct ledger *l, int64_t span);
 /* Tables of a new ledger, or what an old one lacks; locked. */
 int ledger_tables(struct ledger *l);
 extern const char ledger_arrivals_schema[];	/* of shared ones */
+extern const char ledger_definitions_schema[];	/* likewise */
 int ledger_error(int code);				/* SQLite's, as ours */
 int ledger_execute(struct ledger *l, const char *sql);
 int ledger_open_at(const char *path, struct ledger **ret_l);

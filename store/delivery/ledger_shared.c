@@ -20,6 +20,13 @@ static int image(struct ledger *l, struct buf *ret)
 	return r;
 }
 
+static int shared_tables(struct ledger *l)
+{
+	int r = ledger_execute(l, ledger_arrivals_schema);
+
+	return r ? r : ledger_execute(l, ledger_definitions_schema);
+}
+
 /* What is loaded comes from elsewhere: rows are taken from it, and nothing that it would have run. */
 static int distrust(struct ledger *l)
 {
@@ -40,7 +47,7 @@ int ledger_open_shared(ledger_ship_fn ship, void *ctx, struct ledger **ret_l)
 	int r = ledger_open_at(":memory:", &l);
 
 	if (!r)
-		r = ledger_execute(l, ledger_arrivals_schema);
+		r = shared_tables(l);
 	if (!r)
 		r = distrust(l);
 	if (!r)
@@ -69,7 +76,7 @@ static int load(struct ledger *l, const void *p, size_t n)
 					     SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE));
 	if (!r)
 		r = ledger_tables(l);
-	return r ? r : ledger_execute(l, ledger_arrivals_schema);
+	return r ? r : shared_tables(l);
 }
 
 int ledger_load(struct ledger *l, const void *p, size_t n)

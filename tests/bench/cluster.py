@@ -19,7 +19,7 @@ from sizes import size
 HOSTS = ["host%d" % i for i in range(4)]
 AT_ONCE = 4000  # records of a request, in 200 frames at most: an agent with more than it can ship has as much ready
 ASKED = 20
-PARTS = "SELECT sum(%s) FROM system.%s WHERE database = 'hosttrail' AND table = 'trail_rows_1'%s"
+PARTS = "SELECT sum(%s) FROM system.%s WHERE database = 'hosttrail' AND table = 'trail_rows_2'%s"
 
 
 class Sender(threading.Thread):
@@ -51,7 +51,7 @@ def send(place, store, records, each):
 
 def at_rest(servers):
     """Replicas have fetched all, and merge nothing any more."""
-    busy = ("SELECT (SELECT count() FROM system.merges) + (SELECT count() FROM system.replication_queue)", "SELECT count() FROM hosttrail.trail_rows_1 WHERE kind = 1")
+    busy = ("SELECT (SELECT count() FROM system.merges) + (SELECT count() FROM system.replication_queue)", "SELECT count() FROM hosttrail.trail_rows_2 WHERE kind = 1")
 
     def quiet():
         return {s.ask(busy[0]) for s in servers} == {"0\n"} and len({s.ask(busy[1]) for s in servers}) == 1
@@ -68,9 +68,9 @@ def costs(place, say, name, records, each, quorum):
         at_rest(cluster.servers)
         used = [(spent(p.pid) - b) * 1e6 / records for p, b in zip(programs, before)]
         inserts = store.metric("clickhouse_inserts_total") - inserts
-        leader = next(s for s in cluster.servers if s.ask("SELECT is_leader FROM system.replicas WHERE table = 'trail_rows_1'") == "1\n")
+        leader = next(s for s in cluster.servers if s.ask("SELECT is_leader FROM system.replicas WHERE table = 'trail_rows_2'") == "1\n")
         with contextlib.suppress(tap.Failed):  # 18.16 fails at times: then what it has merged by itself is told
-            leader.ask("OPTIMIZE TABLE hosttrail.trail_rows_1 FINAL", timeout=300)
+            leader.ask("OPTIMIZE TABLE hosttrail.trail_rows_2 FINAL", timeout=300)
         at_rest(cluster.servers)
         kept, text, frame = (int(cluster.servers[0].ask(PARTS % how)) / records for how in (
             ("bytes_on_disk", "parts", " AND active"), ("data_compressed_bytes", "columns", " AND name = 'eventjson'"), ("data_compressed_bytes", "columns", " AND name = 'frame'")))
@@ -103,7 +103,7 @@ def today(say, records, each):
             with shipkit.Client(pki, "host", store.ports["ingest"], shipkit.messages(d)) as client:
                 for frame in storekit.frames(pki, "host", records, time.time() - 600, 1000, each):
                     client.ship(frame, timeout=120)
-            server.engine.ask("OPTIMIZE TABLE hosttrail.trail_rows_1 FINAL")
+            server.engine.ask("OPTIMIZE TABLE hosttrail.trail_rows_2 FINAL")
             kept = int(server.engine.ask(PARTS % ("bytes_on_disk", "parts", " AND active"))[0]) / records
             say("  today's engine (chDB), merged", "%.0f bytes/record" % kept)
         server.end()

@@ -27,11 +27,11 @@ _both = []
 
 def ledger(server, stream):
     """Number and hash of each frame, in the server's own table."""
-    return sorted((int(n), h) for n, h in server.rows("SELECT number, hash FROM trail_rows_1 WHERE kind = 1 AND stream = '%s'" % stream))
+    return sorted((int(n), h) for n, h in server.rows("SELECT number, hash FROM trail_rows_2 WHERE kind = 1 AND stream = '%s'" % stream))
 
 
 def records(server, stream):
-    n, unique = server.rows("SELECT count(), uniqExact(eventid) FROM trail_rows_1 WHERE kind = 0 AND stream = '%s'" % stream)[0]
+    n, unique = server.rows("SELECT count(), uniqExact(eventid) FROM trail_rows_2 WHERE kind = 0 AND stream = '%s'" % stream)[0]
     return int(n), int(unique)
 
 
@@ -164,9 +164,9 @@ def answers_of_sql_are_the_embedded_engines(t):
 
 
 def hostile_statements_are_refused(t):
-    before = [s.ask("SELECT count() FROM compared.trail_rows_1") for s in cluster().servers]
+    before = [s.ask("SELECT count() FROM compared.trail_rows_2") for s in cluster().servers]
     refuse_hostile(t, both()[0])
-    t.equal([s.ask("SELECT count() FROM compared.trail_rows_1") for s in cluster().servers], before, "rows")
+    t.equal([s.ask("SELECT count() FROM compared.trail_rows_2") for s in cluster().servers], before, "rows")
 
 
 def a_query_is_every_stores(t):
@@ -192,7 +192,7 @@ def a_query_is_every_stores(t):
         whole = [q["QueryId"] for q in other.call("ListQueries", {"EventDataStore": "events"}, prefix=AWS)[1]["Queries"]]
         t.ok(a["QueryId"] in whole and len(whole) >= 3, "in the other's list")
         t.equal(listed, whole[:len(listed)], "page by page")
-        for wrong, error in (({}, "ValidationException"), ({"EventDataStore": "nobody's"}, "EventDataStoreNotFoundException"), ({"EventDataStore": "events", "MaxResults": 0}, "InvalidMaxResultsException"),
+        for wrong, error in (({}, "ValidationException"), ({"EventDataStore": "nobody's"}, "EventDataStoreARNInvalidException"), ({"EventDataStore": "11111111-2222-3333-4444-555555555555"}, "EventDataStoreNotFoundException"), ({"EventDataStore": "events", "MaxResults": 0}, "InvalidMaxResultsException"),
                              ({"EventDataStore": "events", "QueryStatus": "x"}, "InvalidQueryStatusException"), ({"EventDataStore": "events", "StartTime": 2, "EndTime": 1}, "InvalidDateRangeException"),
                              ({"EventDataStore": "events", "NextToken": "x"}, "InvalidNextTokenException")):
             t.equal(other.call("ListQueries", wrong, prefix=AWS)[1].get("__type", "").split("#")[-1], error, "%r" % wrong)
@@ -209,8 +209,8 @@ def frames_are_evidence(t):
 
 def write_again(server, stream, by):
     """All rows of the stream once more, as another batch's."""
-    names = [x for x, in server.rows("SELECT name FROM system.columns WHERE database = 'hosttrail' AND table = 'trail_rows_1'")]
-    server.ask("INSERT INTO trail_rows_1 (%s) SELECT %s FROM trail_rows_1 WHERE stream = '%s'" % (
+    names = [x for x, in server.rows("SELECT name FROM system.columns WHERE database = 'hosttrail' AND table = 'trail_rows_2'")]
+    server.ask("INSERT INTO trail_rows_2 (%s) SELECT %s FROM trail_rows_2 WHERE stream = '%s'" % (
         ", ".join("`%s`" % x for x in names), ", ".join("batch + %d" % by if x == "batch" else "`%s`" % x for x in names), stream), "hosttrail")
 
 
@@ -227,7 +227,7 @@ def what_two_stores_wrote_is_there_once(t):
             t.equal((len(ledger(server, stream)), records(server, stream)), (10, (40, 20)), "there twice")
             t.ok(tap.wait_for(lambda: s.metric("clickhouse_doubles_total") == 5 * n, size("clickhouse.patience")), "it is seen")  # looking may take a twentieth of the time
             seen = lambda: [e for e in lookup(s, "EventName", "openat", pages=4) if e["EventId"] in ids]
-            ids = {x for x, in server.rows("SELECT eventid FROM trail_rows_1 WHERE kind = 0 AND stream = '%s'" % stream)}
+            ids = {x for x, in server.rows("SELECT eventid FROM trail_rows_2 WHERE kind = 0 AND stream = '%s'" % stream)}
             t.equal((len(ids), len(seen())), (20, 20), "and not shown twice")
             t.ok(replicated(stream, expected(frames), 4), "and taken out: %r" % [(len(ledger(x, stream)), records(x, stream)) for x in cluster().servers])
 
@@ -245,7 +245,7 @@ def two_shards_are_one(t):
             for x in names * 2:  # each twice
                 with Client(PKI, x, s.ports["ingest"], PB) as client:
                     t.equal(client.ship(*sent[x]), [(STORED, "")] * 3, x)
-            there = [int(x.ask("SELECT count() FROM hosttrail.trail_rows_1 WHERE kind = 1 AND records = 4")) for x in c.servers]
+            there = [int(x.ask("SELECT count() FROM hosttrail.trail_rows_2 WHERE kind = 1 AND records = 4")) for x in c.servers]
             t.ok(sum(there) == 24 and min(there) > 0, "frames on each shard: %r" % there)
             t.equal(s.metric("clickhouse_repeats_total"), 24, "repeats")
             t.equal(len(chcases.lookup(s, "EventName", "openat")), 96, "looked up")

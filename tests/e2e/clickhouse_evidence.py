@@ -121,7 +121,7 @@ def prove(s, event, *args):
 
 
 def ids(stream, number, chain=1):
-    return [x for x, in cluster().servers[0].rows("SELECT eventid FROM trail_rows_1 WHERE kind = 0 AND stream = '%s' AND number = %d AND chain = %d "
+    return [x for x, in cluster().servers[0].rows("SELECT eventid FROM trail_rows_2 WHERE kind = 0 AND stream = '%s' AND number = %d AND chain = %d "
                                                   "ORDER BY record" % (stream, number, chain))]
 
 
@@ -162,7 +162,7 @@ def a_long_chain_with_a_gap_and_a_fork(t):
 
 def what_is_tampered_with_is_found(t):
     ours, _, _ = both()
-    stream, rows = new_stream(), "SELECT count() FROM trail_rows_1 WHERE kind = 1 AND stream = '%s'"
+    stream, rows = new_stream(), "SELECT count() FROM trail_rows_2 WHERE kind = 1 AND stream = '%s'"
     frames = PKI.frames("a", stream, count=9)
     ship(ours, frames)
     count = rows % stream
@@ -181,25 +181,25 @@ def what_is_tampered_with_is_found(t):
         return left
 
     where = "kind = 1 AND stream = '%s' AND chain = 1 AND number = " % stream
-    everywhere("ALTER TABLE trail_rows_1 DELETE WHERE " + where + "2", count, "8\n")
+    everywhere("ALTER TABLE trail_rows_2 DELETE WHERE " + where + "2", count, "8\n")
     t.equal(new(), [name + "3: frames 2 to 2 before it are missing"], "a frame's row is gone")
     t.equal(ours.call("Prove", {"EventId": events[2]})[1]["__type"], "ResourceNotFoundException", "its record has no proof")
     # 18.16 has no UPDATE: what is changed is taken out and put in again
-    columns = [x for x, in cluster().servers[0].rows("SELECT name FROM system.columns WHERE database = 'hosttrail' AND table = 'trail_rows_1'")]
+    columns = [x for x, in cluster().servers[0].rows("SELECT name FROM system.columns WHERE database = 'hosttrail' AND table = 'trail_rows_2'")]
 
     # with keys of their own: else the stores would take them for frames that two of them wrote, and take one of both out, in seconds
     steps = itertools.count()
 
     def put(number, **change):
         change["framekey"] = "framekey + %d" % 10 ** next(steps)
-        cluster().servers[0].ask("INSERT INTO trail_rows_1 (%s) SELECT %s FROM trail_rows_1 WHERE %s%d" % (
+        cluster().servers[0].ask("INSERT INTO trail_rows_2 (%s) SELECT %s FROM trail_rows_2 WHERE %s%d" % (
             ", ".join("`%s`" % x for x in columns), ", ".join(change.get(x, "`%s`" % x) for x in columns), where, number), "hosttrail")
         assert tap.wait_for(lambda: len({s.ask(count, "hosttrail") for s in cluster().servers}) == 1)
 
     changed = "concat(substring(frame, 1, length(frame) - 9), 'x', substring(frame, length(frame) - 7, 8))"
     put(5, frame=changed, batch="batch + 1")
-    everywhere("ALTER TABLE trail_rows_1 DELETE WHERE %s5 AND batch != %s" % (where, cluster().servers[0].rows(
-        "SELECT max(batch) FROM trail_rows_1 WHERE %s5" % where)[0][0]), count, "8\n")
+    everywhere("ALTER TABLE trail_rows_2 DELETE WHERE %s5 AND batch != %s" % (where, cluster().servers[0].rows(
+        "SELECT max(batch) FROM trail_rows_2 WHERE %s5" % where)[0][0]), count, "8\n")
     t.equal(new(), sorted([name + "6: frames 5 to 5 before it are missing", "the frame's checksum differs"]), "a frame's bytes are changed")
     t.equal(ours.call("Prove", {"EventId": events[5]})[1]["__type"], "ResourceNotFoundException", "its record has no proof")
     put(7, host="'somebody'", batch="batch + 1")
@@ -229,7 +229,7 @@ def a_day_is_dropped(t):
     """Retention over a cluster: a day goes on all replicas, and nothing else does. What is left is found, known when it comes again, and gone on with."""
     stream, quiet, clock = new_stream(), new_stream(), MovedClock(PLACE.dir)
     frames, few = PKI.frames("a", stream, count=12), PKI.frames("b", quiet, count=4)
-    of = "SELECT countIf(kind = 1), countIf(kind = 0) FROM trail_rows_1 WHERE stream = '%s'"
+    of = "SELECT countIf(kind = 1), countIf(kind = 0) FROM trail_rows_2 WHERE stream = '%s'"
     there = lambda x, want: tap.wait_for(lambda: all(s.ask(of % x, "kept") == "%d\t%d\n" % (want, 4 * want) for s in cluster().servers))
     with store(clickhouse_database="kept") as s:
         ship(s, frames[:6])
@@ -237,14 +237,14 @@ def a_day_is_dropped(t):
     with days_later(clock, clickhouse_database="kept") as s:
         ship(s, frames[6:10])
         t.must(there(stream, 10) and there(quiet, 3), "both servers have all")
-        days = cluster().servers[0].ask("SELECT DISTINCT day FROM trail_rows_1 ORDER BY day", "kept").split()
+        days = cluster().servers[0].ask("SELECT DISTINCT day FROM trail_rows_2 ORDER BY day", "kept").split()
         t.equal(len(days), 2, "days: %r" % days)
         # another replica would pass it on to this one, 18.16 without a password
-        leads = "SELECT is_leader FROM system.replicas WHERE database = 'kept' AND table = 'trail_rows_1'"
+        leads = "SELECT is_leader FROM system.replicas WHERE database = 'kept' AND table = 'trail_rows_2'"
         leader, = (x for x in cluster().servers if x.ask(leads) == "1\n")
-        leader.ask("ALTER TABLE trail_rows_1 DROP PARTITION '%s'" % days[0], "kept")
+        leader.ask("ALTER TABLE trail_rows_2 DROP PARTITION '%s'" % days[0], "kept")
         t.ok(there(stream, 4) and there(quiet, 0), "the day is gone from both servers, the other is not")
-        left = {i for i, in (x.split("\t") for x in cluster().servers[0].ask("SELECT eventid FROM trail_rows_1 WHERE kind = 0 AND stream = '%s'" % stream, "kept").splitlines())}
+        left = {i for i, in (x.split("\t") for x in cluster().servers[0].ask("SELECT eventid FROM trail_rows_2 WHERE kind = 0 AND stream = '%s'" % stream, "kept").splitlines())}
         found = {e["EventId"] for e in lookup(s, "EventName", "openat")}
         t.equal((len(left), found), (16, left), "looked up")
         t.equal(query(s, "SELECT count(*), count(DISTINCT eventid) FROM events WHERE eventname = 'openat'"), ([["16", "16"]], None), "asked in SQL")

@@ -28,12 +28,12 @@ def stores(c):
 
 
 def fetches(server, how):
-    for table in ("trail_rows_1", "trail_query_rows_1"):
+    for table in ("trail_rows_2", "trail_query_rows_1"):
         server.ask("SYSTEM %s FETCHES hosttrail.%s" % (how, table))
 
 
 def ids_of(server, stream):
-    return {x for x, in server.rows("SELECT eventid FROM trail_rows_1 WHERE kind = 0 AND stream = '%s'" % stream)}
+    return {x for x, in server.rows("SELECT eventid FROM trail_rows_2 WHERE kind = 0 AND stream = '%s'" % stream)}
 
 
 def number(s, sql):
@@ -85,7 +85,7 @@ def what_one_replica_has_is_found(t):
     finally:
         fetches(servers[1], "START")
     t.ok(tap.wait_for(lambda: all(len(ids_of(s, stream)) == 32 for s in servers)), "both have all of it, once")
-    t.equal([int(s.ask("SELECT count() FROM hosttrail.trail_rows_1 WHERE kind = 1 AND stream = '%s'" % stream)) for s in servers], [8, 8], "frames")
+    t.equal([int(s.ask("SELECT count() FROM hosttrail.trail_rows_2 WHERE kind = 1 AND stream = '%s'" % stream)) for s in servers], [8, 8], "frames")
 
 
 def each_has_what_the_other_has_not(t):
@@ -95,8 +95,8 @@ def each_has_what_the_other_has_not(t):
         fetches(s, "STOP")
     try:
         t.equal(ship("ahead", *PKI.frames("a", streams[0], count=1, seed=5)), [(STORED, "")], "one")
-        names = [x for x, in servers[0].rows("SELECT name FROM system.columns WHERE database = 'hosttrail' AND table = 'trail_rows_1'")]
-        servers[1].ask("INSERT INTO trail_rows_1 (%s) SELECT %s FROM trail_rows_1 WHERE kind = 1 LIMIT 1" % (
+        names = [x for x, in servers[0].rows("SELECT name FROM system.columns WHERE database = 'hosttrail' AND table = 'trail_rows_2'")]
+        servers[1].ask("INSERT INTO trail_rows_2 (%s) SELECT %s FROM trail_rows_2 WHERE kind = 1 LIMIT 1" % (
             ", ".join("`%s`" % x for x in names), ", ".join({"stream": "'%s'" % streams[1], "batch": "batch + 7", "framekey": "framekey + 7"}.get(x, "`%s`" % x) for x in names)), "hosttrail")
         for who in ("ahead", "behind"):
             status, a = S[who].call("LookupEvents", {}, prefix=AWS)
@@ -158,8 +158,8 @@ def two_shards(t):
                 print("# %.2f s" % (time.monotonic() - begun))
             for i in lags:
                 fetches(c.servers[i], "START")
-            t.must(tap.wait_for(lambda: len({x.ask("SELECT count() FROM hosttrail.trail_rows_1") for x in c.servers[:2]}) == 1 ==
-                                len({x.ask("SELECT count() FROM hosttrail.trail_rows_1") for x in c.servers[2:]})), "they have fetched")
+            t.must(tap.wait_for(lambda: len({x.ask("SELECT count() FROM hosttrail.trail_rows_2") for x in c.servers[:2]}) == 1 ==
+                                len({x.ask("SELECT count() FROM hosttrail.trail_rows_2") for x in c.servers[2:]})), "they have fetched")
     finally:
         PLACE.clusters.remove(c)
         c.end()

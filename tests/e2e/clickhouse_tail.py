@@ -36,7 +36,7 @@ def ship(s, host="a", count=3, **how):
 
 
 def in_the_cluster():
-    return {x for x, in cluster().servers[0].rows("SELECT eventid FROM trail_1 WHERE kind = 0 AND eventsource != 'trail.hosttrail'")}
+    return {x for x, in cluster().servers[0].rows("SELECT eventid FROM trail_2 WHERE kind = 0 AND eventsource != 'trail.hosttrail'")}
 
 
 class Tail:
@@ -91,7 +91,7 @@ def all_stores_tell_the_same_order(t):
         again = Tail(S["one"], S["two"], From="oldest", MaxResults=size)
         t.ok(again.until(set(S["order"])), "pages of %d" % size)
         t.ok(again.ids() == S["order"], "in the same order")
-    rows = cluster().servers[0].rows("SELECT eventid, host, number, record FROM trail_1 WHERE kind = 0")
+    rows = cluster().servers[0].rows("SELECT eventid, host, number, record FROM trail_2 WHERE kind = 0")
     places = {x: (host, int(n), int(r)) for x, host, n, r in rows}
     for host in ("a", "b"):
         mine = [places[x] for x in S["order"] if places[x][0] == PKI.ids[host]]
@@ -127,7 +127,7 @@ def a_key_sees_its_own(t):
     line = "[narrow]\naws_access_key_id = HTNARROW\naws_secret_access_key = narrowsecret\nhosttrail_role = reader\nhosttrail_hosts = %s\n" % PKI.ids["b"]
     with store(profiles=line) as s:
         seen = Tail(s, From="oldest", who={"key_id": "HTNARROW", "secret": "narrowsecret"})
-        want = {x for x, in cluster().servers[0].rows("SELECT eventid FROM trail_1 WHERE kind = 0 AND host = '%s'" % PKI.ids["b"])}
+        want = {x for x, in cluster().servers[0].rows("SELECT eventid FROM trail_2 WHERE kind = 0 AND host = '%s'" % PKI.ids["b"])}
         t.ok(seen.until(want), "all of it")
         t.ok(want and set(seen.ids()) == want, "%d of %d" % (len(seen.ids()), len(want)))
 

@@ -32,7 +32,7 @@ def ship(s, frames, timeout=10):
 
 
 def there(server, stream):
-    return sorted((int(n), h) for n, h in server.rows("SELECT number, hash FROM trail_rows_1 WHERE kind = 1 AND stream = '%s'" % stream))
+    return sorted((int(n), h) for n, h in server.rows("SELECT number, hash FROM trail_rows_2 WHERE kind = 1 AND stream = '%s'" % stream))
 
 
 def all_there(stream, frames):

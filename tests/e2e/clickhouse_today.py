@@ -9,7 +9,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import tap
-from chcases import compare_lookups, compare_sql, fill_both, refuse_hostile
+from chcases import AWS, compare_lookups, compare_sql, fill_both, query, refuse_hostile
 from chdb import Server
 from chkit import quick_dir
 from shipkit import STORED, Client, Pki, frame_hash, messages, new_stream
@@ -43,7 +43,7 @@ def frames_are_kept_once(t):
         t.equal(c.ship(*sent), [(STORED, "")] * 5, "frames")
         t.equal(c.ship(*sent, *twin, *late), [(STORED, "")] * 7, "again, with a twin and one that leaves a gap")
         t.equal(c.heads(stream), {1: (9, frame_hash(late[0]))}, "heads")
-    rows = SERVER.engine.ask("SELECT number, lower(hash), records FROM hosttrail.trail_rows_1 WHERE kind = 1 AND stream = '%s' ORDER BY number, hash" % stream)[0]
+    rows = SERVER.engine.ask("SELECT number, lower(hash), records FROM hosttrail.trail_rows_2 WHERE kind = 1 AND stream = '%s' ORDER BY number, hash" % stream)[0]
     want = sorted([(i, frame_hash(f).hex()) for i, f in enumerate(sent)] + [(3, frame_hash(twin[0]).hex()), (8, frame_hash(late[0]).hex())])
     t.equal([(int(x.split()[0]), x.split()[1]) for x in rows.decode().splitlines()], want, "rows")
     for name in ("ChainBroken", "RecordsLost"):
@@ -60,6 +60,19 @@ def answers_of_sql_are_the_embedded_engines(t):
     compare_sql(t, OURS, EMBEDDED, 3)
 
 
+def event_data_stores_have_what_the_embedded_engines_have(t):
+    """Of the same records, which come after them."""
+    made = {}
+    for name, how in (("files", [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "path", "StartsWith": ["/srv/d1"]}]),
+                      ("others", [{"Field": "eventCategory", "Equals": ["Management"]}, {"Field": "eventName", "NotEquals": ["execve"]}])):
+        made[name] = [s.call("CreateEventDataStore", {"Name": name, "RetentionPeriod": 30, "AdvancedEventSelectors": [{"FieldSelectors": how}]}, prefix=AWS)[1]["EventDataStoreArn"].split("/")[1]
+                      for s in (OURS, EMBEDDED)]
+    fill_both(PKI, PB, OURS, EMBEDDED, 1400)
+    for name, stores in made.items():
+        ours, theirs = (query(s, "SELECT eventid FROM %s ORDER BY eventid LIMIT 900" % x)[0] for s, x in zip((OURS, EMBEDDED), stores))
+        t.ok(len(theirs) > 20 and ours == theirs, "%s: %d and %d records" % (name, len(ours), len(theirs)))
+
+
 def hostile_statements_are_refused(t):
     refuse_hostile(t, OURS)
 
@@ -67,8 +80,8 @@ def hostile_statements_are_refused(t):
 def no_statement_was_refused(t):
     status = OURS.call("Status")[1]
     t.ok(status["Ready"] and status["Cluster"]["Version"].startswith("26."), "%r" % status["Cluster"])
-    kinds = ("CREATE TABLE IF NOT EXISTS trail_rows_1", "INSERT INTO trail_rows_1", "argMax(hash", "countIf(number", "groupUniqArray(batch)", "ORDER BY time DESC",
-             "uniqExact(stream)", "INSERT INTO trail_query_rows_1", "argMax(body", "JSONExtractRaw")
+    kinds = ("CREATE TABLE IF NOT EXISTS trail_rows_2", "INSERT INTO trail_rows_2", "argMax(hash", "countIf(number", "groupUniqArray(batch)", "ORDER BY time DESC",
+             "uniqExact(stream)", "INSERT INTO trail_query_rows_1", "argMax(body", "JSONExtractRaw", "INSERT INTO trail_ledger_1", "PREWHERE kind = 0 AND has(stores, toUInt64(")
     t.ok(tap.wait_for(lambda: all(any(k in sql for sql in SERVER.said) for k in kinds), 15), "every kind was asked: not %r" % [
         k for k in kinds if not any(k in sql for sql in SERVER.said)])
     t.equal(SERVER.refused, [], "refused by the engine")
@@ -76,7 +89,7 @@ def no_statement_was_refused(t):
 
 if __name__ == "__main__":
     try:
-        tap.main([lookups_find_what_the_embedded_engine_finds, answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused,
+        tap.main([lookups_find_what_the_embedded_engine_finds, answers_of_sql_are_the_embedded_engines, event_data_stores_have_what_the_embedded_engines_have, hostile_statements_are_refused,
                   frames_are_kept_once, no_statement_was_refused])
     finally:
         OURS.stop()

@@ -49,7 +49,7 @@ def ids():
 
 
 def in_the_cluster():
-    return {x for x, in PLACE.cluster().servers[0].rows("SELECT eventid FROM trail_1 WHERE kind = 0 AND eventsource != 'trail.hosttrail'")}
+    return {x for x, in PLACE.cluster().servers[0].rows("SELECT eventid FROM trail_2 WHERE kind = 0 AND eventsource != 'trail.hosttrail'")}
 
 
 def each_once(t, want, what):
@@ -162,7 +162,7 @@ def a_server_is_killed_while_they_deliver(t):
         victim.start()
         PLACE.cluster().until(victim.up, "the server that was killed")
         PLACE.cluster().until(lambda: len(in_the_cluster()) > 0, "its tables")
-    t.ok(tap.wait_for(lambda: len({s.ask("SELECT count() FROM hosttrail.trail_rows_1") for s in PLACE.cluster().servers}) == 1), "both servers have all")
+    t.ok(tap.wait_for(lambda: len({s.ask("SELECT count() FROM hosttrail.trail_rows_2") for s in PLACE.cluster().servers}) == 1), "both servers have all")
     each_once(t, in_the_cluster() - S["before"], "after servers were killed")
 
 
@@ -210,7 +210,7 @@ def a_day_is_dropped_before_it_is_delivered(t):
     clock, bucket, ahead = MovedClock(PLACE.dir), PLACE.next("bucket"), datetime.timedelta(days=10)
     os.makedirs(bucket)
     how = {"buckets": ["dropped-logs " + bucket], "clickhouse_database": "dropped", "clickhouse_linger": "20ms", "digest_period": "4s"}
-    rows = lambda: [s.ask("SELECT count(), uniqExact(day) FROM dropped.trail_rows_1 WHERE kind = 0 AND eventsource != 'trail.hosttrail'") for s in PLACE.cluster().servers]
+    rows = lambda: [s.ask("SELECT count(), uniqExact(day) FROM dropped.trail_rows_2 WHERE kind = 0 AND eventsource != 'trail.hosttrail'") for s in PLACE.cluster().servers]
     with PLACE.store(delivery_interval="300s", **how) as s:
         b = s.boto()
         b.create_trail(Name="late", S3BucketName="dropped-logs", EnableLogFileValidation=True)
@@ -222,16 +222,16 @@ def a_day_is_dropped_before_it_is_delivered(t):
         s.kill()
     t.equal(bucketkit.records(bucket), [], "nothing is delivered yet")
     clock.set(wall=10 * 86400, running=10 * 86400)
-    day, = {x.ask("SELECT DISTINCT day FROM dropped.trail_rows_1") for x in PLACE.cluster().servers}
-    leads = "SELECT is_leader FROM system.replicas WHERE database = 'dropped' AND table = 'trail_rows_1'"
+    day, = {x.ask("SELECT DISTINCT day FROM dropped.trail_rows_2") for x in PLACE.cluster().servers}
+    leads = "SELECT is_leader FROM system.replicas WHERE database = 'dropped' AND table = 'trail_rows_2'"
     leader, = (x for x in PLACE.cluster().servers if x.ask(leads) == "1\n")
-    leader.ask("ALTER TABLE dropped.trail_rows_1 DROP PARTITION '%s'" % day.strip())
+    leader.ask("ALTER TABLE dropped.trail_rows_2 DROP PARTITION '%s'" % day.strip())
     t.must(tap.wait_for(lambda: rows() == ["0\t0\n"] * 2), "the day is gone")
     with PLACE.store(delivery_interval="1s", environ=clock.environ, **how) as s:
         ship(5, s, host="b")
         got = lambda: [r["eventID"] for r in bucketkit.records(bucket) if r["eventSource"] != "trail.hosttrail"]
         t.ok(tap.wait_for(lambda: len(got()) >= 20, 120), "what came later: %d" % len(got()))
-        want = {x for x, in (line.split("\t") for line in PLACE.cluster().servers[0].ask("SELECT eventid FROM dropped.trail_rows_1 WHERE kind = 0 AND eventsource != 'trail.hosttrail'").splitlines())}
+        want = {x for x, in (line.split("\t") for line in PLACE.cluster().servers[0].ask("SELECT eventid FROM dropped.trail_rows_2 WHERE kind = 0 AND eventsource != 'trail.hosttrail'").splitlines())}
         t.equal((len(got()), set(got())), (20, want), "is delivered, once")
         status = s.call("GetTrailStatus", {"Name": "late"}, prefix="CloudTrail_20131101", when=datetime.datetime.utcnow() + ahead)[1]
         t.ok(status["IsLogging"] and not status.get("LatestDeliveryError"), "GetTrailStatus: %r" % status)

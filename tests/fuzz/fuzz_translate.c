@@ -38,9 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct json_object *tree = json_tokener_parse_ex(t, (const char *)p, (int)n);
 	struct translated out = { 0 };
 	char why[TRANSLATE_WHY_MAX] = "";
+	struct translate_source sources[] = { { .id = "2a8f2138-0caa-46c8-a194-0123456789ab", .builtin = true }, { .id = "3b8f2138-0caa-46c8-a194-0123456789ab" } };
+
+	buf_adds(&sources[0].from, "FROM t WHERE kind = 0");
+	buf_adds(&sources[1].from, "FROM t PREWHERE kind = 0 AND has(stores, 7) WHERE 1");
 
 	for (int modern = 0; modern < 2 && tree; modern++) {
-		int r = translate(tree, "FROM t WHERE kind = 0", "2a8f2138-0caa-46c8-a194-0123456789ab", modern, &out, why);
+		int r = translate(tree, sources, 2, modern, &out, why);
 
 		if (r == -EINVAL && !*why)
 			abort();
@@ -50,6 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	}
 	if (tree)
 		time_bound_of(tree, 1);
+	for (unsigned i = 0; i < 2; i++)
+		buf_free(&sources[i].from);
 	json_object_put(tree);
 	json_tokener_free(t);
 	return 0;

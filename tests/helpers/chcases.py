@@ -139,8 +139,8 @@ def compare_sql(t, ours, embedded, refusals):
 
 HOSTILE = [
     "SELECT * FROM system.users", "SELECT * FROM url('http://127.0.0.1:1/', CSV, 'x String')", "SELECT * FROM remote('127.0.0.1', system.one)",
-    "SELECT * FROM file('/etc/passwd', CSV, 'x String')", "SELECT sleep(3)", "INSERT INTO events SELECT * FROM events", "DROP TABLE trail_rows_1",
-    "SELECT 1; DROP TABLE trail_rows_1", "SELECT count(*) FROM trail_rows_1", "SELECT hostName()", "SELECT count(*) FROM events SETTINGS readonly = 0",
+    "SELECT * FROM file('/etc/passwd', CSV, 'x String')", "SELECT sleep(3)", "INSERT INTO events SELECT * FROM events", "DROP TABLE trail_rows_2",
+    "SELECT 1; DROP TABLE trail_rows_2", "SELECT count(*) FROM trail_rows_2", "SELECT hostName()", "SELECT count(*) FROM events SETTINGS readonly = 0",
     "SELECT hash FROM events", "SELECT frame FROM events", "SELECT batch FROM events", "SELECT count(*) FROM events FORMAT Native",
     "SELECT count(*) FROM events INTO OUTFILE '/tmp/x'", "SELECT * FROM events e", "SELECT dictGetString('a', 'b', 1)", "SELECT currentDatabase() FROM events",
     "WITH t AS (SELECT * FROM t) SELECT * FROM t", "SELECT `x` FROM events", "SELECT \"a`b\" FROM events",

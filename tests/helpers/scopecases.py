@@ -57,7 +57,7 @@ AROUND = [
     "WITH a AS (SELECT hostid FROM b), b AS (SELECT hostid FROM events) SELECT hostid FROM a",
     # other names for it, other tables, the catalog
     "SELECT hostid FROM main.events", "SELECT hostid FROM temp.events", "SELECT hostid FROM temp.main.events", "SELECT hostid FROM memory.main.events",
-    "SELECT hostid FROM hosttrail.trail_1", "SELECT host AS hostid FROM trail_1", "SELECT host FROM trail_rows_1", "SELECT hostid FROM \"events\"", "SELECT hostid FROM EVENTS",
+    "SELECT hostid FROM hosttrail.trail_2", "SELECT host AS hostid FROM trail_2", "SELECT host FROM trail_rows_2", "SELECT hostid FROM \"events\"", "SELECT hostid FROM EVENTS",
     "SELECT hostid FROM \"ID\"", "SELECT hostid FROM `events`", "SELECT hostid FROM [events]", "SELECT hostid FROM \uff45vents", "SELECT hostid FROM event\u017f",
     "SELECT hostid FROM \"events\u200b\"", "SELECT sql FROM sqlite_master", "SELECT sql FROM duckdb_views()", "SELECT table_name FROM information_schema.tables",
     "SELECT name FROM system.tables", "SELECT query FROM system.query_log", "SELECT query FROM system.processes", "SELECT value FROM system.settings",
@@ -67,7 +67,7 @@ AROUND = [
     "SELECT * FROM hosttrail_scan(1)", "SELECT * FROM hosttrail_scan(0)", "SELECT * FROM query('SELECT hostid FROM events')", "SELECT * FROM query_table('events')",
     "SELECT * FROM read_parquet('lake/*/*/*.parquet')", "SELECT * FROM 'lake/*/*/*.parquet'", "SELECT * FROM \"lake/x.parquet\"", "SELECT * FROM read_text('/etc/passwd')",
     "SELECT * FROM glob('/*')", "SELECT * FROM file('/etc/passwd', CSV, 'x String')", "SELECT * FROM url('http://127.0.0.1:1/', CSV, 'x String')",
-    "SELECT * FROM remote('127.0.0.1', hosttrail.trail_1)", "SELECT * FROM cluster('hosttrail', hosttrail.trail_1)", "SELECT * FROM merge('hosttrail', '.*')",
+    "SELECT * FROM remote('127.0.0.1', hosttrail.trail_2)", "SELECT * FROM cluster('hosttrail', hosttrail.trail_2)", "SELECT * FROM merge('hosttrail', '.*')",
     "SELECT * FROM numbers(10)", "SELECT * FROM range(10)", "SELECT * FROM generate_series(1, 10)", "SELECT dictGetString('a', 'b', 1) FROM events",
     "SELECT getvariable('x') FROM events", "SELECT current_setting('temp_directory') FROM events", "SELECT getenv('HOME') FROM events",
     "SELECT hostName() FROM events", "SELECT currentDatabase() FROM events", "SELECT joinGet('x', 'y', 1) FROM events", "SELECT getSetting('max_threads') FROM events",

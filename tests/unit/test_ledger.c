@@ -541,6 +541,68 @@ static void copies_of_a_shared_ledger_become_alike(void)
 	ledger_free(&late);
 }
 
+static int list_definition(void *ctx, const struct event_store *e, const char *selectors)
+{
+	buf_addf(ctx, "%s %d %d %s; ", e->name, e->status, e->retention_days, selectors);
+	return 0;
+}
+
+static void event_data_stores_are_in_a_shared_ledger(void)
+{
+	struct event_store e = { .id = "11111111-2222-3333-4444-555555555555", .name = "one", .retention_days = 7, .protected = true, .created = 5 }, back;
+	struct event_store builtin = { .id = "21111111-2222-3333-4444-555555555555", .name = "all", .retention_days = 30, .builtin = true };
+	_cleanup_buf_ struct buf text = { 0 };
+	struct shipped s = { .n = 0 };
+	struct ledger *other;
+	unsigned n;
+
+	must(ledger_open_shared(take_change, &s, &ledger) == 0);
+	must(ledger_open_shared(no_change, NULL, &other) == 0);
+	ok_int(ledger_definition_add(ledger, &e, "[1]"), 0);
+	strcpy(e.id, "11111111-2222-3333-4444-666666666666");
+	ok_int(ledger_definition_add(ledger, &e, "[2]"), -EEXIST);
+	strcpy(e.name, "two");
+	e.created = 4;
+	ok_int(ledger_definition_add(ledger, &e, "[2]"), 0);
+	ok_int(ledger_definition_change(ledger, &builtin, NULL), 0);	/* it had no row */
+	e.status = STORE_STOPPED;
+	ok_int(ledger_definition_change(ledger, &e, NULL), 0);
+	ok_int(ledger_definition_get(ledger, e.id, &back, &text), 0);
+	ok(back.status == STORE_STOPPED && back.protected && back.created == 4);
+	ok_str(buf_text(&text), "[2]");
+	ok_int(ledger_definition_change(ledger, &e, "[3]"), 0);
+	ok_int(ledger_definition_find(ledger, "one", &back), 0);
+	ok_str(back.id, "11111111-2222-3333-4444-555555555555");
+	ok_int(ledger_definition_find(ledger, "nobody", &back), -ENOENT);
+	for (unsigned i = 0; i < s.n; i++)
+		ok_int(ledger_apply(other, s.changes[i].p, s.changes[i].n), 0);
+	buf_reset(&text);
+	ok_int(ledger_definitions(other, list_definition, &text), 0);
+	ok_str(buf_text(&text), "all 0 30 ; two 1 7 [3]; one 0 7 [1]; ");
+	/* pending ones go in time, and nothing is shipped where none does */
+	e.status = STORE_PENDING_DELETION;
+	e.deleted = 100;
+	ok_int(ledger_definition_change(ledger, &e, NULL), 0);
+	n = s.n;
+	ok_int(ledger_definitions_purge(ledger, 100), 0);
+	ok_int(s.n, n);
+	ok_int(ledger_definitions_purge(ledger, 101), 0);
+	ok_int(s.n, n + 1);
+	ok_int(ledger_definition_get(ledger, e.id, &back, NULL), -ENOENT);
+	for (unsigned i = 1; i < STORES_MAX; i++) {
+		snprintf(e.id, sizeof(e.id), "31111111-2222-3333-4444-%012u", i);
+		snprintf(e.name, sizeof(e.name), "more%u", i);
+		ok_int(ledger_definition_add(ledger, &e, ""), 0);
+	}
+	strcpy(e.id, "one more");
+	strcpy(e.name, "one more");
+	ok_int(ledger_definition_add(ledger, &e, ""), -EDQUOT);
+	for (unsigned i = 0; i < s.n; i++)
+		buf_free(&s.changes[i]);
+	ledger_free(&ledger);
+	ledger_free(&other);
+}
+
 static int list_arrival(void *ctx, const struct arrival *a)
 {
 	buf_addf(ctx, "%d+%u:%d/%zu ", (int)a->pos, a->frames, (int)a->batch, a->keys.n);
@@ -631,6 +693,7 @@ static const struct tap_case cases[] = {
 	CASE(keys_change_and_are_never_forgotten),
 	CASE(a_keys_name_leads_to_no_other_file),
 	CASE(copies_of_a_shared_ledger_become_alike),
+	CASE(event_data_stores_are_in_a_shared_ledger),
 	CASE(frames_are_given_an_order),
 	CASE(what_comes_late_is_forgotten_in_its_turn),
 };
