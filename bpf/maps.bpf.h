@@ -522,7 +522,7 @@ struct tls_watch {		/* a call on a socket that is not judged yet */
 	struct tls_sock_key key;	/* ino 0: none */
 	__u64 at;		/* where its bytes lie: by io */
 	__u32 io;		/* IO_* */
-	__u32 counted;		/* in ht_tls_watching */
+	__u32 slot;		/* where in ht_tls_watching it is counted, from 1 on; 0: it is not */
 };
 
 struct tls_scan {		/* through the bytes of a call; not on the stack, of which the verifier knows too much */

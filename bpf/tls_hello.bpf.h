@@ -384,12 +384,26 @@ static __noinline int tls_watching(struct task_struct *task)
 	return *(volatile __u32 *)&ht_tls_watching[task_read(task)->pid & (TLS_WATCHING - 1)];
 }
 
-static __always_inline void tls_watching_add(struct task_struct *task, struct tls_watch *w, bool on)
+static __always_inline void tls_watching_end(struct tls_watch *w)
 {
-	if (w->counted == on)
+	__u32 slot = w->slot;
+
+	if (!slot)
 		return;
-	w->counted = on;
-	__sync_fetch_and_add(&ht_tls_watching[task_read(task)->pid & (TLS_WATCHING - 1)], on ? 1 : -1);
+	w->slot = 0;
+	__sync_fetch_and_add(&ht_tls_watching[(slot - 1) & (TLS_WATCHING - 1)], -1);
+}
+
+/* It may be counted still, of a call whose end was missed, and elsewhere: a thread that executes gets the leader's number. */
+static __always_inline void tls_watching_begin(struct task_struct *task, struct tls_watch *w)
+{
+	__u32 at = task_read(task)->pid & (TLS_WATCHING - 1);
+
+	if (w->slot == at + 1)
+		return;
+	tls_watching_end(w);
+	w->slot = at + 1;
+	__sync_fetch_and_add(&ht_tls_watching[at], 1);
 }
 
 /* 1: data flowed there; see tls_say_flowed(). A function of its own for the verifier, as the next ones: else sys_exit is looked at once for each way through it. */
@@ -402,7 +416,7 @@ __noinline int tls_returned(__s64 ret)
 
 	if (!k)
 		return 0;
-	tls_watching_add(task, &k->watch, false);
+	tls_watching_end(&k->watch);
 	if (!k->watch.key.ino)
 		return 0;
 	key = k->watch.key;
@@ -459,7 +473,7 @@ __noinline int tls_watch(__u64 fd, __u64 at, __u32 io)
 	k->watch.key = key;
 	k->watch.at = at;
 	k->watch.io = io;
-	tls_watching_add(task, &k->watch, true);
+	tls_watching_begin(task, &k->watch);
 	return 1;
 }
 

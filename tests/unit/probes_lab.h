@@ -67,7 +67,8 @@ static void lab_collect(struct lab *l)
 	rings_snapshot(l->rings);
 	for (unsigned c = 0; c < HT_CLASS__MAX; c++) {
 		while ((e = rings_next(l->rings, c, &len))) {
-			ok_int(event_check(e, len), 0);
+			if (e->kind != HT_EV_TLS)	/* those are pipeline_tls.c's */
+				ok_int(event_check(e, len), 0);
 			if (l->n == LAB_EVENTS)
 				continue;
 			l->ev[l->n] = malloc(len);
@@ -80,7 +81,7 @@ static void lab_collect(struct lab *l)
 }
 
 /* Sums over CPUs: numbers taken, entries in the ring, lost. */
-static void lab_sums(const struct lab *l, unsigned class, uint64_t ret_n[3])
+static inline void lab_sums(const struct lab *l, unsigned class, uint64_t ret_n[3])
 {
 	memset(ret_n, 0, 3 * sizeof(*ret_n));
 	for (unsigned u = 0; u < rings_ncpu(l->rings); u++) {
@@ -112,7 +113,7 @@ static bool lab_open_with(struct lab *l, struct probes_config *c)
 	return true;
 }
 
-static bool lab_open(struct lab *l)
+static inline bool lab_open(struct lab *l)
 {
 	struct probes_config c = {};
 
@@ -154,7 +155,7 @@ static pid_t lab_start(struct lab *l, uint32_t flags, void (*fn)(void *), void *
 }
 
 /* Runs fn to its end, and collects. The wait status. */
-static int lab_run(struct lab *l, uint32_t flags, void (*fn)(void *), void *arg)
+static inline int lab_run(struct lab *l, uint32_t flags, void (*fn)(void *), void *arg)
 {
 	pid_t pid = lab_start(l, flags, fn, arg);
 	int status = -1;
