@@ -241,9 +241,16 @@ def cases(kernel, patience=1, brief=False):
         bad = re.findall(r"^.*\b(?:BUG|WARNING|Oops|Call Trace)\b.*$", machine.result().text("dmesg"), re.M)
         t.equal(bad, [], "the kernel complained")
 
+    def disk_has_room(t):
+        """Else what the jobs left is cut off, and what they would have said of that with it."""
+        left = {where: int(blocks) * int(size) >> 20 for where, blocks, size in map(str.split, machine.result().text("room").splitlines())}
+        t.note(", ".join("%s: %d MiB" % x for x in left.items()))
+        t.ok(set(left) == {"/out", "/tmp"} and min(left.values()) >= 4, "MiB left: %r" % left)
+
     verifier.title = "verifier budget"
     selectors.title = "unwanted opens are dropped in the kernel"
     probes_load.title, flood.title, kernel_is_quiet.title = "probes load and attach", "floods of opens, small ring", "the kernel is quiet"
+    disk_has_room.title = "the guest's disk has room"
     return [probes_load] + ([verifier] if os.path.exists(VERIFIED) else []) + [rule_case(machine, c) for c in rules(brief)] \
         + [oracle_case(machine, title, command) for title, (_, command) in oracles().items()] \
-        + ([] if is_short(brief) else [rows_case(machine, workload, least) for workload, least in ROWS.items()] + [selectors, flood]) + [kernel_is_quiet]
+        + ([] if is_short(brief) else [rows_case(machine, workload, least) for workload, least in ROWS.items()] + [selectors, flood]) + [disk_has_room, kernel_is_quiet]
