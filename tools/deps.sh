@@ -12,7 +12,7 @@ clang-format universal-ctags podman runc uidmap stress-ng libpython3.11-testsuit
 golang-1.19-go libwolfssl35 libmbedtls14 libwolfssl-dev libmbedtls-dev libgnutls28-dev libcurl3-nss
 python3-requests python3-aiohttp python3-httpx python3-h2 nginx-light haproxy apache2-bin wrk nghttp2-client wget ruby php-cli libio-socket-ssl-perl
 clickhouse-server clickhouse-client zookeeper"
-long="clang-16 clang-19 ceph-mon ceph-osd radosgw ceph-common cargo librust-rustls-dev librust-rustls-pemfile-dev"
+long="qemu-system-arm lld clang-16 clang-19 ceph-mon ceph-osd radosgw ceph-common cargo librust-rustls-dev librust-rustls-pemfile-dev"
 peers="bpftrace libbpf-tools redis-server redis-tools bpfcc-tools linux-headers-$(dpkg --print-architecture)"
 
 # Names of those that are not installed.
