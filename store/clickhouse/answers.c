@@ -17,18 +17,6 @@
 #include "store/witness.h"
 #include "tables.h"
 
-/* The store removes nothing from a cluster, so that whatever is missing is a fault. */
-static int list_removed(struct store *st, struct json_object *in, struct op_state *state, struct reply *r)
-{
-	struct json j = { .out = &r->body };
-
-	json_open(&j, NULL, '{');
-	json_open(&j, "Removed", '[');
-	json_close(&j, ']');
-	json_close(&j, '}');
-	return r->body.failed ? reply_fault(r, 500, "InternalFailure", "out of memory") : 0;
-}
-
 static const struct {
 	const char *name;
 	op_fn fn;
@@ -38,7 +26,6 @@ static const struct {
 	{ "Tail", op_tail },
 	{ "Verify", op_verify },
 	{ "Prove", op_prove },
-	{ "ListRemoved", list_removed },
 	{ "StartQuery", cluster_start_query },
 	{ "DescribeQuery", cluster_describe_query },
 	{ "GetQueryResults", cluster_get_query_results },

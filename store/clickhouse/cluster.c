@@ -247,6 +247,8 @@ int cluster_open(struct store *st, const struct cluster_config *config, struct c
 		r = replay_new(c, &c->replay);
 	if (!r)
 		r = definitions_new(c, &c->definitions);
+	if (!r)
+		r = keeping_open(c);
 	if (r < 0) {
 		cluster_free(&c);
 		return r;
@@ -307,6 +309,7 @@ void cluster_stop(struct cluster *c)
 		pthread_join(c->flusher, NULL);
 	c->flusher_runs = c->keeper_runs = false;
 	definitions_end(c->definitions);
+	days_end(&c->days);
 }
 
 void cluster_free(struct cluster **pc)

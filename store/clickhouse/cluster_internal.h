@@ -29,6 +29,8 @@ struct cluster_stats {
 	uint64_t frames, records, duplicates, inserts, failures, rows_bytes, doubles;
 };
 
+struct days;
+struct removed_last;
 struct definitions;
 struct jobs;
 
@@ -58,6 +60,7 @@ struct cluster {
 	struct lease *lease;		/* NULL: nothing is delivered */
 	struct replay *replay;
 	struct definitions *definitions;
+	struct days *days;
 	char store_id[UUID_TEXT];	/* of the built-in event data store: the same at every store */
 };
 
@@ -89,6 +92,18 @@ void definitions_free(struct definitions **d);		/* NULL-safe */
 struct membership *definitions_membership(struct definitions *d, char why[CH_WHY_MAX]);
 void membership_put(struct membership *m);		/* NULL-safe */
 extern const struct definitions_ops cluster_definitions;
+
+/* ---- keeping.c: what is locked and held, and the clock of retention */
+int keeping_open(struct cluster *c);
+int keeping_refresh(struct cluster *c);			/* as this store's copy of the ledger has it */
+void keeping_tick(struct cluster *c, uint64_t *saved);	/* every second or so; *saved: 0 at first */
+
+/* ---- days.c: days that are past are removed, while this store leads */
+int days_start(struct cluster *c);
+void days_end(struct days **d);		/* after the cluster's stopping is set; NULL-safe */
+/* Of the servers' answer; free *ret, also after an error. -EBADMSG. */
+int days_take_heads(struct str rest, struct removed_last **ret, size_t *ret_n);
+int op_list_days(struct store *st, struct json_object *in, struct op_state *state, struct reply *r);	/* op_days.c */
 
 /* ---- operations */
 struct cluster *cluster_of(struct store *st);

@@ -15,6 +15,7 @@
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "store/retention/retention.h"
 
 #define READ_NS NS_PER_SEC
 #define FIRST_NS (100 * NS_PER_MS)	/* until they are read at all */
@@ -27,7 +28,6 @@ struct definitions {
 	struct ch_link link;
 	pthread_t thread;
 	bool runs;
-	pthread_mutex_t change;		/* definitions_ops.begin */
 	pthread_mutex_t lock;		/* what follows */
 	pthread_cond_t told;
 	struct membership *now;		/* NULL: never read */
@@ -140,6 +140,7 @@ static void *run(void *arg)
 	struct definitions *d = arg;
 	char why[CH_WHY_MAX] = "out of memory";
 	bool known = false;
+	uint64_t saved = 0;
 	int r;
 
 	do {
@@ -147,6 +148,7 @@ static void *run(void *arg)
 		known |= !r;
 		if (r < 0 && r != -EAGAIN)
 			failed(d, r, why);
+		keeping_tick(d->c, &saved);
 	} while (!cluster_sleep(d->c, known ? READ_NS : FIRST_NS));
 	return NULL;
 }
@@ -185,7 +187,6 @@ int definitions_new(struct cluster *c, struct definitions **ret_d)
 	if (!d)
 		return -ENOMEM;
 	d->c = c;
-	pthread_mutex_init(&d->change, NULL);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -230,7 +231,6 @@ void definitions_free(struct definitions **pd)
 	membership_put(d->now);
 	buf_free(&d->text);
 	ch_link_free(&d->link);
-	pthread_mutex_destroy(&d->change);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->told);
 	free(d);
@@ -258,12 +258,12 @@ static int ready(struct store *st, struct reply *r)
 
 static void begin(struct store *st)
 {
-	pthread_mutex_lock(&cluster_of(st)->definitions->change);
+	retention_change_begin(st->retention);
 }
 
 static void end(struct store *st)
 {
-	pthread_mutex_unlock(&cluster_of(st)->definitions->change);
+	retention_change_end(st->retention);
 }
 
 static int get(struct store *st, const char *id, struct event_store *ret_e, struct buf *ret_selectors)

@@ -60,7 +60,7 @@ static void set(bool *flag, bool v)
 	__atomic_store_n(flag, v, __ATOMIC_RELEASE);
 }
 
-static bool lease_leads(struct lease *z)
+bool lease_leads(struct lease *z)
 {
 	return is(&z->leads) && !is(&z->lost);
 }
@@ -545,7 +545,9 @@ int cluster_deliver(struct cluster *c, struct delivery *d, int64_t interval_ms, 
 	r = -pthread_create(&z->thread, NULL, run, z);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	z->runs = !r;
-	return r ? r : definitions_start(c->definitions);
+	if (!r)
+		r = definitions_start(c->definitions);
+	return r ? r : days_start(c);
 }
 
 void cluster_deliver_end(struct cluster *c)

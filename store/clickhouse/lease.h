@@ -31,6 +31,7 @@ int lease_take(struct lease *z, char why[CH_WHY_MAX]);
  * thread takes the ledger, try again. */
 int lease_definitions(struct lease *z, struct ch_link *l, definition_fn fn, void *ctx, char why[CH_WHY_MAX]);
 struct ledger *lease_ledger(struct lease *z);
+bool lease_leads(struct lease *z);		/* as far as it knows */
 struct delivery *lease_delivery(struct lease *z);
 struct lease_counts {
 	bool leads;

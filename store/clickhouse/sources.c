@@ -8,7 +8,6 @@
 #include "jobs_internal.h"
 #include "lease.h"
 #include "lib/cleanup.h"
-#include "lib/clock.h"
 #include "lib/log.h"
 #include "proto/keys.h"
 #include "store/retention/retention.h"
@@ -20,17 +19,22 @@ void sources_free(struct sources *s)
 		buf_free(&s->v[i].from);
 }
 
-/* What came and happened before is past. The one that keeps longest has nothing that is, as long as there is this store. */
-static int64_t kept_from(const struct event_store *e)
+/* What came and happened before is past. Not where some is held; and the one that keeps longest has nothing that is, as long as there is this store. */
+static int64_t kept_from(struct cluster *c, const struct event_store *e)
 {
-	return e->retention_days < RETENTION_DAYS_MAX ? clock_wall() - e->retention_days * RETENTION_DAY_NS : 0;
+	char target[RETENTION_TARGET_MAX];
+
+	retention_store_target(e->id, target);
+	if (e->retention_days >= RETENTION_DAYS_MAX || retention_held(c->st->retention, target, INT64_MIN, INT64_MAX))
+		return 0;
+	return retention_now(c->st->retention) - e->retention_days * RETENTION_DAY_NS;
 }
 
 /* Which rows are meant is asked first, of every row, and what is left out never comes to the statement's own conditions: one that fails on
  * somebody else's record would tell of it, or fail for a record that is not in the event data store at all. */
 static void show(struct cluster *c, const struct caller *caller, const struct event_store *e, struct buf *from, bool *apart)
 {
-	int64_t since = kept_from(e);
+	int64_t since = kept_from(c, e);
 	bool first = caller_is_scoped(caller) || !e->builtin || since;
 
 	buf_addf(from, "FROM %s." TABLE_ALL " %s kind = 0", c->ch.config.database, first ? "PREWHERE" : "WHERE");
@@ -109,7 +113,7 @@ int sources_find(struct cluster *c, const struct caller *caller, const struct sa
 			log_limited(LOG_LEVEL_WARN, r, "clickhouse: event data stores: %s", text);
 	}
 	/* a lost cluster's errors are not those of names */
-	if (r < 0)
+	if (r < 0 || keeping_refresh(c) < 0)
 		return -EHOSTUNREACH;
 	for (unsigned i = 0; !r && i < named->n; i++)
 		r = add(c, caller, named->v[i], ret, why);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trails.c - operations on trails and event data stores over a cluster: the store's own, over its copy of the ledger. Who changes something takes the
+ * trails.c - operations on trails, event data stores, locks and holds over a cluster: the store's own, over its copy of the ledger. Who changes something takes the
  * lease first, so that the change is made by the one store that may make it, and any store can be asked.
  */
 #include <errno.h>
@@ -24,6 +24,8 @@ static int answer(struct store *st, struct json_object *in, struct op_state *sta
 	char why[CH_WHY_MAX] = "";
 	int res = before(cluster_of(st)->lease, why);
 
+	if (!res)
+		res = keeping_refresh(cluster_of(st));
 	return res < 0 ? refused(r, res, why) : fn(st, in, state, r);
 }
 
@@ -58,6 +60,12 @@ OPERATION(delete_event_data_store, lease_take)
 OPERATION(restore_event_data_store, lease_take)
 OPERATION(start_event_data_store_ingestion, lease_take)
 OPERATION(stop_event_data_store_ingestion, lease_take)
+OPERATION(get_retention, lease_refresh)
+OPERATION(list_days, lease_refresh)
+OPERATION(list_holds, lease_refresh)
+OPERATION(lock_retention, lease_take)
+OPERATION(place_hold, lease_take)
+OPERATION(release_hold, lease_take)
 
 static const struct {
 	const char *name;
@@ -88,6 +96,12 @@ static const struct {
 	{ "RestoreEventDataStore", cluster_restore_event_data_store },
 	{ "StartEventDataStoreIngestion", cluster_start_event_data_store_ingestion },
 	{ "StopEventDataStoreIngestion", cluster_stop_event_data_store_ingestion },
+	{ "GetRetention", cluster_get_retention },
+	{ "ListRemoved", cluster_list_days },
+	{ "ListHolds", cluster_list_holds },
+	{ "LockRetention", cluster_lock_retention },
+	{ "PlaceHold", cluster_place_hold },
+	{ "ReleaseHold", cluster_release_hold },
 };
 
 op_fn cluster_ledger_op(const char *name)

@@ -185,6 +185,36 @@ int ledger_definition_add(struct ledger *l, const struct event_store *e, const c
 int ledger_definition_change(struct ledger *l, const struct event_store *e, const char *selectors);	/* NULL: those that it has */
 int ledger_definitions_purge(struct ledger *l, int64_t deleted_before);	/* those that are pending deletion since before */
 
+/* ---- days of a shared ledger's cluster that are removed */
+struct removed_day {
+	unsigned day;			/* since the epoch */
+	uint64_t frames, records, bytes;
+	int64_t first, last;		/* received, ns */
+	int64_t oldest, newest;		/* happened or came, ns */
+	bool done;			/* it is gone */
+};
+/* A chain's last frame in what was removed. */
+struct removed_last {
+	char host[64], stream[33], hash[65];
+	unsigned chain;
+	uint64_t number;
+	bool goes_on;			/* there are frames behind it */
+};
+/* It is to go, and these stay of it; at once. */
+int ledger_day_remove(struct ledger *l, const struct removed_day *d, const struct removed_last *heads, size_t n);
+int ledger_day_done(struct ledger *l, unsigned day);
+/* Oldest first; fn returns other than 0 to stop. With the ledger locked. */
+typedef int (*removed_day_fn)(void *ctx, const struct removed_day *d);
+int ledger_days_removed(struct ledger *l, int64_t after, removed_day_fn fn, void *ctx);
+typedef int (*removed_last_fn)(void *ctx, const struct removed_last *h);
+int ledger_removed_lasts(struct ledger *l, removed_last_fn fn, void *ctx);	/* likewise */
+/* Whether a trail or log group has not delivered all of it. An error: it may. */
+bool ledger_day_wanted(struct ledger *l, unsigned day);
+
+/* ---- texts of shared ledgers, by their names; one that was never put is empty */
+int ledger_text(struct ledger *l, const char *name, struct buf *ret);	/* appended */
+int ledger_text_put(struct ledger *l, const char *name, const char *text);
+
 /* ---- log files */
 /* All of them, and the place behind their records, at once. */
 int ledger_logs_plan(struct ledger *l, int64_t span, const struct index_place *place, const struct log_row *v, unsigned n);

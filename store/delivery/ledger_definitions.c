@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ledger_definitions.c - event data stores of a shared ledger: what is defined of them, as store/definitions.h has it. */
+/* ledger_definitions.c - event data stores of a shared ledger: what is defined of them, as store/definitions.h has it; and texts that the stores share. */
 #include <errno.h>
 
 #include "ledger_internal.h"
@@ -8,6 +8,7 @@
 const char ledger_definitions_schema[] =
 	"CREATE TABLE IF NOT EXISTS definitions (id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, status INT NOT NULL, retention INT NOT NULL,"
 	" multi INT, organization INT, protected INT, fixed INT, builtin INT NOT NULL, created INT, updated INT, deleted INT, selectors TEXT NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS texts (name TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL);"
 	"CREATE UNIQUE INDEX IF NOT EXISTS definition_names ON definitions (name);";
 
 #define COLUMNS "id, name, status, retention, multi, organization, protected, fixed, builtin, created, updated, deleted, selectors"
@@ -140,5 +141,28 @@ int ledger_definitions_purge(struct ledger *l, int64_t deleted_before)
 		return r;
 	query_begin(&q, l, "DELETE FROM definitions WHERE status = 2 AND deleted < ?");
 	bind_int(&q, deleted_before);
+	return query_end(&q);
+}
+
+/* ---- texts */
+
+int ledger_text(struct ledger *l, const char *name, struct buf *ret)
+{
+	struct query q;
+
+	query_begin(&q, l, "SELECT body FROM texts WHERE name = ?");
+	bind_text(&q, name);
+	if (query_row(&q))
+		read_blob(&q, ret);
+	return query_end(&q);
+}
+
+int ledger_text_put(struct ledger *l, const char *name, const char *text)
+{
+	struct query q;
+
+	query_begin(&q, l, "INSERT INTO texts (name, body) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body");
+	bind_text(&q, name);
+	bind_text(&q, text);
 	return query_end(&q);
 }

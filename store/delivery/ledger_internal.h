@@ -55,6 +55,7 @@ int ledger_stretch_loose(struct ledger *l, int64_t span);
 int ledger_tables(struct ledger *l);
 extern const char ledger_arrivals_schema[];	/* of shared ones */
 extern const char ledger_definitions_schema[];	/* likewise */
+extern const char ledger_removed_schema[];	/* likewise */
 int ledger_error(int code);				/* SQLite's, as ours */
 int ledger_execute(struct ledger *l, const char *sql);
 int ledger_open_at(const char *path, struct ledger **ret_l);

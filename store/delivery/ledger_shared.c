@@ -24,7 +24,9 @@ static int shared_tables(struct ledger *l)
 {
 	int r = ledger_execute(l, ledger_arrivals_schema);
 
-	return r ? r : ledger_execute(l, ledger_definitions_schema);
+	if (!r)
+		r = ledger_execute(l, ledger_definitions_schema);
+	return r ? r : ledger_execute(l, ledger_removed_schema);
 }
 
 /* What is loaded comes from elsewhere: rows are taken from it, and nothing that it would have run. */

@@ -14,6 +14,7 @@
 #include "proto/json.h"
 #include "proto/keys.h"
 #include "store/delivery/deliver.h"
+#include "store/engine.h"
 #include "store/input.h"
 #include "store/lake/op_lake.h"
 #include "store/witness.h"
@@ -33,9 +34,9 @@ static int store_target(struct store *st, const char *text, struct reply *r, cha
 	id = id ? strchr(id, '/') + 1 : text;
 	if (uuid_parse(id, uuid) < 0)
 		return reply_error(r, "ValidationException", "Target is an event data store's ARN or ID, or bucket:NAME, not %.100s.", text);
-	if (!lake_of(st, r))
+	if (definitions_of(st)->ready(st, r) < 0)
 		return -EINVAL;
-	res = manifest_store_get(st->lake->manifest, id, &e, NULL);
+	res = definitions_of(st)->get(st, id, &e, NULL);
 	if (res == -ENOENT)
 		return reply_error(r, "EventDataStoreNotFoundException", "The event data store %.100s does not exist.", id);
 	if (res < 0)
@@ -51,6 +52,9 @@ static int bucket_target(struct store *st, const char *name, struct reply *r, ch
 {
 	const struct bucket *b = st->delivery ? buckets_find(delivery_buckets(st->delivery), name) : NULL;
 
+	/* the files of a bucket go by each store's settings, of which the others do not know */
+	if (st->engine)
+		return reply_error(r, "UnsupportedOperationException", "Over a cluster buckets have no locks and holds.");
 	if (!b)
 		return reply_error(r, "S3BucketDoesNotExistException", "There is no bucket %.64s in the store's settings.", name);
 	if (!bucket_is_local(b))
@@ -118,7 +122,7 @@ static int show_store(void *ctx, const struct event_store *e, const char *select
 
 static void show_buckets(struct store *st, struct json *j)
 {
-	const struct buckets *all = st->delivery ? delivery_buckets(st->delivery) : NULL;
+	const struct buckets *all = st->delivery && !st->engine ? delivery_buckets(st->delivery) : NULL;
 	char target[RETENTION_TARGET_MAX];
 
 	json_open(j, "Buckets", '[');
@@ -142,13 +146,13 @@ int op_get_retention(struct store *st, struct json_object *in, struct op_state *
 {
 	struct json j = { .out = &r->body };
 	struct showing s = { st, &j };
-	struct lake *l = __atomic_load_n(&st->lake, __ATOMIC_ACQUIRE);
+	bool any = st->engine || __atomic_load_n(&st->lake, __ATOMIC_ACQUIRE);
 
 	json_open(&j, NULL, '{');
 	json_time(&j, "KeptTime", retention_now(st->retention));
 	json_time(&j, "WallTime", clock_wall());
 	json_open(&j, "EventDataStores", '[');
-	if (l && manifest_stores(l->manifest, show_store, &s) < 0)
+	if (any && definitions_of(st)->each(st, show_store, &s) < 0)
 		return lake_broken(r);
 	json_close(&j, ']');
 	show_buckets(st, &j);

@@ -26,6 +26,9 @@
 struct retention {
 	char *rules_path, *clock_path, *reserve_path;
 	bool fresh;			/* nothing is remembered */
+	retention_save_fn save;		/* NULL: in files; else there are none */
+	void *save_ctx;
+	bool leads;
 	pthread_mutex_t change;
 	pthread_mutex_t lock;		/* everything below */
 	struct keptclock clock;
@@ -91,6 +94,59 @@ int retention_open(const char *dir, struct retention **ret_r, char why[RETENTION
 	return 0;
 }
 
+int retention_open_shared(retention_save_fn save, void *ctx, struct retention **ret_r)
+{
+	_cleanup_retention_ struct retention *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_mutex_init(&r->change, NULL);
+	r->rules = calloc(1, sizeof(*r->rules));
+	if (!r->rules)
+		return -ENOMEM;
+	r->save = save;
+	r->save_ctx = ctx;
+	*ret_r = TAKE_PTR(r);
+	return 0;
+}
+
+int retention_take(struct retention *r, const char *text, size_t n, int64_t clock)
+{
+	_cleanup_free_ struct rules *u = calloc(1, sizeof(*u));
+	int res = u ? 0 : -ENOMEM;
+
+	if (!res && n)
+		res = rules_read(text, n, u);
+	if (res < 0)
+		return res;
+	pthread_mutex_lock(&r->lock);
+	*r->rules = *u;
+	if (!r->leads || !r->now)
+		r->now = clock && clock < clock_wall() ? clock : clock_wall();
+	pthread_mutex_unlock(&r->lock);
+	return 0;
+}
+
+void retention_lead(struct retention *r, bool leads)
+{
+	pthread_mutex_lock(&r->lock);
+	if (leads && !r->leads)
+		keptclock_start(&r->clock, r->now, clock_boot());
+	r->leads = leads;
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool retention_leads(struct retention *r)
+{
+	bool leads;
+
+	pthread_mutex_lock(&r->lock);
+	leads = r->leads;
+	pthread_mutex_unlock(&r->lock);
+	return leads;
+}
+
 static int save_clock(struct retention *r)
 {
 	char text[32];
@@ -154,10 +210,10 @@ int retention_say(struct retention *r, struct witness *w, int (*say)(struct witn
 {
 	int res;
 
-	if (r && is_nearly_full(r))
+	if (r && !r->save && is_nearly_full(r))
 		unlink(r->reserve_path);
 	res = w ? say(w, m) : 0;
-	if ((res == -ENOSPC || res == -EDQUOT) && r && unlink(r->reserve_path) == 0)
+	if ((res == -ENOSPC || res == -EDQUOT) && r && !r->save && unlink(r->reserve_path) == 0)
 		res = say(w, m);
 	return res;
 }
@@ -171,7 +227,12 @@ void retention_tick(struct retention *r)
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);
-	r->now = keptclock_tick(&r->clock, clock_wall(), clock_boot());
+	if (!r->save || r->leads)
+		r->now = keptclock_tick(&r->clock, clock_wall(), clock_boot());
+	if (r->save) {
+		pthread_mutex_unlock(&r->lock);
+		return;
+	}
 	if (!r->saved || clock_boot() - r->saved > SAVE_NS) {
 		res = save_clock(r);
 		reserve(r);
@@ -230,10 +291,10 @@ static int settle(struct retention *r, struct rules *changed)
 	_cleanup_buf_ struct buf b = { 0 };
 	int res;
 
-	changed->clock = r->clock.kept;
+	changed->clock = r->save ? r->now : r->clock.kept;
 	res = rules_write(changed, &b);
 	if (!res)
-		res = fsx_replace(r->rules_path, b.p, b.n, 0640);
+		res = r->save ? r->save(r->save_ctx, buf_text(&b), b.n) : fsx_replace(r->rules_path, b.p, b.n, 0640);
 	if (!res)
 		*r->rules = *changed;
 	return res;

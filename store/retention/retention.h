@@ -10,7 +10,7 @@
  *   <dir>/retention.reserve  space for the record of a removal when the disk is full, which is when it is wanted most
  *
  * A retention.json that cannot be read keeps the store from starting: it must not mean that nothing is locked. One that is
- * missing is made anew from the store's own records in the journal.
+ * missing is made anew from the store's own records in the journal. (Over a cluster all of that is in the ledger: clickhouse/keeping.c.)
  *
  * Errors: 0 or -errno. A change is synced when the call returns. Threads: any, but open, begin and free.
  */
@@ -18,6 +18,7 @@
 #define HOSTTRAIL_STORE_RETENTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define RETENTION_DAYS_MIN 7
@@ -53,6 +54,15 @@ int retention_open(const char *dir, struct retention **ret_r, char why[RETENTION
  * than a week beyond what the journal holds. */
 int retention_begin(struct retention *r, struct journal *j, struct decoded_cache *c);
 void retention_free(struct retention **r);		/* NULL-safe */
+
+/* Over a cluster: rules are kept elsewhere, by this function, and come from there, as does the clock, which runs on only while this store leads. */
+typedef int (*retention_save_fn)(void *ctx, const char *text, size_t n);
+int retention_open_shared(retention_save_fn save, void *ctx, struct retention **ret_r);
+/* What is locked and held now (n 0: nothing), and where the clock was (0: it has not begun). -EBADMSG: that are no rules; then those from before hold. */
+int retention_take(struct retention *r, const char *text, size_t n, int64_t clock);
+/* From where it was taken last on. */
+void retention_lead(struct retention *r, bool leads);
+bool retention_leads(struct retention *r);
 
 /* Moves the clock on, and writes it down now and then: every second or so. NULL-safe. */
 void retention_tick(struct retention *r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_chrows - what a ClickHouse server answers about replicas, and rows of numbers and of JSON: of LookupEvents, of Status, of kept queries. */
+/* fuzz_chrows - what a ClickHouse server answers about replicas, and rows of numbers, of JSON and in RowBinary: of LookupEvents, of Status, of kept queries, of removed days. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "store/clickhouse/cluster_internal.h"
 #include "store/clickhouse/fresh.h"
 #include "store/clickhouse/jobs_internal.h"
+#include "store/clickhouse/lease.h"
 #include "store/clickhouse/lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -77,6 +78,20 @@ static void rows(const char *text)
 	json_object_put(o);
 }
 
+/* Of a removed day; texts are as long as they can be kept. */
+static void heads(const char *text, size_t n)
+{
+	struct removed_last *v = NULL;
+	size_t count = 0;
+
+	if (days_take_heads((struct str){ text, n }, &v, &count) == 0 && n && !count)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		if (strlen(v[i].host) >= sizeof(v[i].host) || strlen(v[i].hash) >= sizeof(v[i].hash))
+			abort();
+	free(v);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	char *text = malloc(n + 1);
@@ -88,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	replicas(text, n);
 	numbers(text);
 	rows(text);
+	heads(text, n);
 	free(text);
 	return 0;
 }

@@ -111,10 +111,11 @@ def instance(d):
             os.symlink("../" + where, d + "/instance/" + name)
 
 
-def verify(d, *args):
+def verify(d, *args, environ=None):
     """hosttrail verify: (exit status, its faults, all it says)."""
     instance(d)
-    r = subprocess.run([program("hosttrail"), "verify", "--dir", d + "/instance", "--format", "json", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    r = subprocess.run([program("hosttrail"), "verify", "--dir", d + "/instance", "--format", "json", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       env={**os.environ, **(environ or {})})
     rows = [json.loads(line) for line in r.stdout.decode().splitlines() if line.startswith("{")]
     return r.returncode, [x["fault"] for x in rows if "fault" in x], r.stdout.decode()
 

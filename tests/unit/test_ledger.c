@@ -603,6 +603,74 @@ static void event_data_stores_are_in_a_shared_ledger(void)
 	ledger_free(&other);
 }
 
+static int list_day(void *ctx, const struct removed_day *d)
+{
+	buf_addf(ctx, "%u:%d%s ", d->day, (int)d->frames, d->done ? "" : "?");
+	return 0;
+}
+
+static int list_last(void *ctx, const struct removed_last *h)
+{
+	buf_addf(ctx, "%s %s %u:%d %s; ", h->host, h->stream, h->chain, (int)h->number, h->hash);
+	return 0;
+}
+
+static void days_that_are_removed(void)
+{
+	struct removed_last heads[] = { { .host = "a", .stream = "s", .chain = 1, .number = 4, .hash = "x", .goes_on = true },
+					{ .host = "a", .stream = "t", .chain = 1, .number = 9, .hash = "y", .goes_on = true } };
+	struct arrival v[2] = { { .frames = 2, .batch = 70, .day = 5, .received = 100 }, { .frames = 2, .batch = 71, .day = 6, .received = 200 } };
+	_cleanup_buf_ struct buf text = { 0 };
+	struct removed_day d = { .day = 5, .frames = 2 };
+	struct shipped s = { .n = 0 };
+	struct index_place place = { .pos = 2 };
+	struct ledger *other;
+	struct span span;
+	int64_t id;
+
+	must(ledger_open_shared(take_change, &s, &ledger) == 0);
+	must(ledger_open_shared(no_change, NULL, &other) == 0);
+	for (unsigned i = 0; i < 2; i++)
+		buf_add(&v[i].keys, "0123456789012345678901234567", 8 * v[i].frames);
+	ok_int(ledger_arrive(ledger, v, 2, 50), 0);
+	ok(!ledger_day_wanted(ledger, 5));
+	id = make_trail("one");
+	ok_int(ledger_start(ledger, id, 5, 1), 0);
+	ok(ledger_day_wanted(ledger, 5) && ledger_day_wanted(ledger, 6) && !ledger_day_wanted(ledger, 7));
+	ok_int(ledger_span(ledger, id, &span), 0);
+	ok_int(ledger_span_at(ledger, span.id, &place), 0);	/* one of its two frames */
+	ok(ledger_day_wanted(ledger, 5));
+	place.pos = 3;
+	ok_int(ledger_span_at(ledger, span.id, &place), 0);
+	ok(!ledger_day_wanted(ledger, 5) && ledger_day_wanted(ledger, 6));
+	ok_int(ledger_day_remove(ledger, &d, heads, 2), 0);
+	ok_int(ledger_day_remove(ledger, &d, heads, 2), -EEXIST);
+	ok_int(ledger_day_done(ledger, 5), 0);
+	/* of a chain that ends nothing stays; what came late does not set one back */
+	d.day = 6;
+	heads[0].goes_on = false;
+	heads[1].number = 8;
+	ok_int(ledger_day_remove(ledger, &d, heads, 2), 0);
+	for (unsigned i = 0; i < s.n; i++)
+		ok_int(ledger_apply(other, s.changes[i].p, s.changes[i].n), 0);
+	ok_int(ledger_days_removed(other, -1, list_day, &text), 0);
+	ok_int(ledger_days_removed(other, 5, list_day, &text), 0);
+	ok_int(ledger_removed_lasts(other, list_last, &text), 0);
+	ok_str(buf_text(&text), "5:2 6:2? 6:2? a t 1:9 y; ");
+	buf_reset(&text);
+	ok_int(ledger_text(other, "x", &text), 0);
+	ok_int(ledger_text_put(ledger, "x", "one"), 0);
+	ok_int(ledger_text_put(ledger, "x", "two"), 0);
+	ok_int(ledger_text(ledger, "x", &text), 0);
+	ok_str(buf_text(&text), "two");
+	for (unsigned i = 0; i < 2; i++)
+		buf_free(&v[i].keys);
+	for (unsigned i = 0; i < s.n; i++)
+		buf_free(&s.changes[i]);
+	ledger_free(&ledger);
+	ledger_free(&other);
+}
+
 static int list_arrival(void *ctx, const struct arrival *a)
 {
 	buf_addf(ctx, "%d+%u:%d/%zu ", (int)a->pos, a->frames, (int)a->batch, a->keys.n);
@@ -694,6 +762,7 @@ static const struct tap_case cases[] = {
 	CASE(a_keys_name_leads_to_no_other_file),
 	CASE(copies_of_a_shared_ledger_become_alike),
 	CASE(event_data_stores_are_in_a_shared_ledger),
+	CASE(days_that_are_removed),
 	CASE(frames_are_given_an_order),
 	CASE(what_comes_late_is_forgotten_in_its_turn),
 };
