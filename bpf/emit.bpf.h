@@ -51,21 +51,26 @@ static __always_inline struct task_struct *task_of(const struct scratch *s)
 	return bpf_get_current_task_btf();
 }
 
-/* The CPU's scratch, or NULL while an interrupted probe on this CPU uses it. */
-static __always_inline struct scratch *scratch_take(__u32 cpu)
+/* The CPU's scratch, or NULL while an interrupted probe on this CPU uses it. Whoever has the current task gives it: to ask is a call. */
+static __always_inline struct scratch *scratch_take_for(__u32 cpu, struct task_struct *task)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &cpu);
 
 	if (!s || *(volatile __u32 *)&s->busy)
 		return NULL;
 	*(volatile __u32 *)&s->busy = 1;	/* nobody but this CPU looks, and what interrupts us here gives it back first */
-	s->task = (__u64)bpf_get_current_task_btf();
+	s->task = (__u64)task;
 	s->evflags = 0;
 	s->object = 0;
 	s->cred = 0;
 	s->cut = 0;
 	s->was_shared = 0;
 	return s;
+}
+
+static __always_inline struct scratch *scratch_take(__u32 cpu)
+{
+	return scratch_take_for(cpu, bpf_get_current_task_btf());
 }
 
 static __always_inline void scratch_give(struct scratch *s)

@@ -93,7 +93,7 @@ __noinline int begun_close(void)
 	in.abi = t->begun.abi;
 	in.call = t->begun.call;
 	if (in.call)
-		record_call(t, &in, NULL, t->begun.args);
+		record_call(t, bpf_get_current_task_btf(), &in, NULL, t->begun.args);
 	return 0;
 }
 

@@ -81,11 +81,8 @@ static __always_inline __u32 hook_walks(struct scratch *s, struct object *o, con
 	return n;
 }
 
-static __noinline int hook_keep(const struct hooked *h, __u32 entry)
+static __noinline int hook_keep(const struct hooked *h, struct task_struct *task, __u32 entry, __u64 mark)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 mark = call_mark(regs);
 	struct scratch *s;
 	struct object *o;
 	struct task *t;
@@ -103,7 +100,7 @@ static __noinline int hook_keep(const struct hooked *h, __u32 entry)
 	t->object = OBJECT_NONE;
 	t->object_gen = ht_captured_gen;
 	o = bpf_task_storage_get(&objects, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	s = o ? scratch_take(bpf_get_smp_processor_id()) : NULL;
+	s = o ? scratch_take_for(bpf_get_smp_processor_id(), task) : NULL;
 	if (!s)
 		return 0;
 	n = hook_walks(s, o, h, hook_args(desc_of(entry & HT_INDEX_MASK)));
@@ -113,10 +110,9 @@ static __noinline int hook_keep(const struct hooked *h, __u32 entry)
 	return 0;
 }
 
-/* The entry of the call that the task is in, if it is a captured one that wants this hook; else 0. */
-static __always_inline __u32 hook_entry(__u32 kind)
+/* The entry of the call that the task is in, if it is a captured one that wants this hook; else 0. *ret_mark: the call's. */
+static __always_inline __u32 hook_entry(struct task_struct *task, __u32 kind, __u64 *ret_mark)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u32 abi, nr = arch_nr(task, regs, &abi), entry = call_index(nr, abi);
 
@@ -124,6 +120,7 @@ static __always_inline __u32 hook_entry(__u32 kind)
 		return 0;
 	if ((task->flags & PF_NOT_USER) || !arch_in_call(task, regs))
 		return 0;
+	*ret_mark = call_mark(regs);
 	return entry;
 }
 
@@ -136,11 +133,11 @@ static __always_inline void hook_set(struct hooked *h, __u32 i, __u64 mnt, __u64
 	h->f_flags = 0;
 }
 
-static __always_inline int hook_now(const struct hooked *h, __u32 entry)
+static __always_inline int hook_now(const struct hooked *h, struct task_struct *task, __u32 entry, __u64 mark)
 {
 	if (ht_have_preempt)
 		bpf_preempt_disable();
-	hook_keep(h, entry);
+	hook_keep(h, task, entry, mark);
 	if (ht_have_preempt)
 		bpf_preempt_enable();
 	return 0;
@@ -149,13 +146,15 @@ static __always_inline int hook_now(const struct hooked *h, __u32 entry)
 /* An entry (struct dentry) of a directory (struct path). */
 static __always_inline int hook_name(__u64 dir, __u64 dentry, __u32 kind)
 {
-	__u32 entry = hook_entry(kind);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 mark;
+	__u32 entry = hook_entry(task, kind, &mark);
 	struct hooked h;
 
 	if (!entry)
 		return 0;
 	hook_set(&h, 0, KREAD(struct path, dir, mnt), dentry);
-	return hook_now(&h, entry);
+	return hook_now(&h, task, entry, mark);
 }
 
 /* ---- opens: where the file is known, before the filesystem may refuse it. Not reached by O_PATH. ---- */
@@ -163,7 +162,9 @@ static __always_inline int hook_name(__u64 dir, __u64 dentry, __u32 kind)
 SEC("fentry/security_file_open")
 int ht_file_open(__u64 *ctx)
 {
-	__u32 entry = hook_entry(HT_HOOK_OPEN);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 mark;
+	__u32 entry = hook_entry(task, HT_HOOK_OPEN, &mark);
 	__u64 file = ctx[0];
 	struct hooked h;
 
@@ -171,7 +172,7 @@ int ht_file_open(__u64 *ctx)
 		return 0;
 	hook_set(&h, 0, KREAD(struct file, file, f_path.mnt), KREAD(struct file, file, f_path.dentry));
 	h.f_flags = KREAD(struct file, file, f_flags);
-	return hook_now(&h, entry);
+	return hook_now(&h, task, entry, mark);
 }
 
 /* ---- directory entries: between lookup and permission, with the directory locked ---- */
@@ -192,14 +193,16 @@ HOOK_NAME(mknod, MKNOD)
 /* Two names. The old one of a link is not said to be on the new one's mount, but it is: else the call would have failed before. */
 static __always_inline int hook_names(__u64 dir, __u64 dentry, __u64 dir2, __u64 dentry2, __u32 kind)
 {
-	__u32 entry = hook_entry(kind);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 mark;
+	__u32 entry = hook_entry(task, kind, &mark);
 	struct hooked h;
 
 	if (!entry)
 		return 0;
 	hook_set(&h, 0, KREAD(struct path, dir, mnt), dentry);
 	hook_set(&h, 1, KREAD(struct path, dir2, mnt), dentry2);
-	return hook_now(&h, entry);
+	return hook_now(&h, task, entry, mark);
 }
 
 SEC("fentry/security_path_link")
@@ -218,13 +221,15 @@ int ht_path_rename(__u64 *ctx)
 
 static __always_inline int hook_path(__u64 path, __u32 kind)
 {
-	__u32 entry = hook_entry(kind);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 mark;
+	__u32 entry = hook_entry(task, kind, &mark);
 	struct hooked h;
 
 	if (!entry)
 		return 0;
 	hook_set(&h, 0, KREAD(struct path, path, mnt), KREAD(struct path, path, dentry));
-	return hook_now(&h, entry);
+	return hook_now(&h, task, entry, mark);
 }
 
 #define HOOK_PATH(name, function, arg, kind)				\
@@ -246,25 +251,29 @@ HOOK_PATH(sb_mount, security_sb_mount, 1, MOUNT)
 SEC("fentry/security_sb_umount")
 int ht_sb_umount(__u64 *ctx)
 {
-	__u32 entry = hook_entry(HT_HOOK_UMOUNT);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 mark;
+	__u32 entry = hook_entry(task, HT_HOOK_UMOUNT, &mark);
 	struct hooked h;
 
 	if (!entry)
 		return 0;
 	hook_set(&h, 0, ctx[0], KREAD(struct vfsmount, ctx[0], mnt_root));
-	return hook_now(&h, entry);
+	return hook_now(&h, task, entry, mark);
 }
 
 static __always_inline int hook_paths(__u64 a, __u64 b, __u32 kind)
 {
-	__u32 entry = hook_entry(kind);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 mark;
+	__u32 entry = hook_entry(task, kind, &mark);
 	struct hooked h;
 
 	if (!entry)
 		return 0;
 	hook_set(&h, 0, KREAD(struct path, a, mnt), KREAD(struct path, a, dentry));
 	hook_set(&h, 1, KREAD(struct path, b, mnt), KREAD(struct path, b, dentry));
-	return hook_now(&h, entry);
+	return hook_now(&h, task, entry, mark);
 }
 
 SEC("fentry/security_move_mount")

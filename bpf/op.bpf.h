@@ -9,9 +9,9 @@
 #define HOSTTRAIL_OP_BPF_H
 
 /* What a hook saw of this call: n bytes of WALK fields, which are the first ones of the event. */
-static __always_inline void object_emit(struct scratch *s, __u32 n)
+static __always_inline void object_emit(struct scratch *s, struct task_struct *task, __u32 n)
 {
-	struct object *o = bpf_task_storage_get(&objects, bpf_get_current_task_btf(), 0, 0);
+	struct object *o = bpf_task_storage_get(&objects, task, 0, 0);
 	__u32 pos = s->pos;
 
 	barrier_var(n);

@@ -193,7 +193,7 @@ int BPF_PROG(ht_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		exec_begun(t);
 	if (!in.call)
 		return 0;
-	s = record_begin(t, &in, HT_CLASS_PROCESS, &n);
+	s = record_begin(t, bpf_get_current_task_btf(), &in, HT_CLASS_PROCESS, &n);
 	if (s && t && t->exec.call)
 		__builtin_memcpy(s->c.args, t->exec.args, sizeof(s->c.args));
 	else if (s)
@@ -291,7 +291,7 @@ static __noinline int exit_call(struct task *t, struct task_struct *task, struct
 	}
 	if (!task->signal->live.counter)
 		in.flags |= HT_EV_F_GROUP_DEAD;
-	record_call(t, &in, regs, args);
+	record_call(t, task, &in, regs, args);
 	return in.flags & HT_EV_F_GROUP_DEAD;
 }
 

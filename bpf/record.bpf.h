@@ -190,9 +190,8 @@ __noinline int answers_zero(__u64 filter)
 }
 
 /* Who could have changed the call, or answered it in the kernel's place. Filters only become more, so a task's newest one tells them apart. */
-static __always_inline __u32 supervised(struct task *t, const struct call_in *in)
+static __always_inline __u32 supervised(struct task *t, struct task_struct *task, const struct call_in *in)
 {
-	struct task_struct *task = this_task();
 	__u32 flags = task->ptrace ? HT_EV_F_TRACED : 0;
 	__u64 filter = (__u64)task->seccomp.filter;
 
@@ -212,7 +211,7 @@ static __always_inline __u32 supervised(struct task *t, const struct call_in *in
 }
 
 /* The scratch, with s->c filled but for number and arguments. NULL: counted as lost, or cut. */
-static __always_inline struct scratch *record_begin(struct task *t, const struct call_in *in, __u32 class,
+static __always_inline struct scratch *record_begin(struct task *t, struct task_struct *task, const struct call_in *in, __u32 class,
 						    struct ht_counters **ret_n)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -231,7 +230,7 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 		flood_lost(class, cpu, cut);
 		return NULL;
 	}
-	s = scratch_take(cpu);
+	s = scratch_take_for(cpu, task);
 	if (!s) {
 		number_lost(n, HT_CAUSE_SCRATCH);
 		return NULL;
@@ -245,7 +244,7 @@ static __always_inline struct scratch *record_begin(struct task *t, const struct
 	s->c.call = in->call;
 	s->c.restarts = in->restarts;
 	s->c.task_calls = t ? ++t->calls : 0;
-	s->evflags = in->flags | supervised(t, in);
+	s->evflags = in->flags | supervised(t, task_of(s), in);
 	s->was_shared = t && files_were_shared(t, task_of(s));
 	s->writes = t ? t->twice_writes : ~0ull;
 	s->cloned = t ? t->cloned : 0;
@@ -276,12 +275,12 @@ static __always_inline bool look_behind(struct call_in *in, __u64 *args)
 	return call != 0;
 }
 
-/* Records a call whose arguments are in args (6 words, 0: none), with the fields of its descriptor. */
-static __always_inline int record_call(struct task *t, const struct call_in *in, struct pt_regs *regs,
+/* Records a call of the current task whose arguments are in args (6 words, 0: none), with the fields of its descriptor. */
+static __always_inline int record_call(struct task *t, struct task_struct *task, const struct call_in *in, struct pt_regs *regs,
 				       const __u64 *args)
 {
 	struct ht_counters *n = NULL;
-	struct scratch *s = record_begin(t, in, call_class(in, regs, args), &n);
+	struct scratch *s = record_begin(t, task, in, call_class(in, regs, args), &n);
 	__u32 nops;
 
 	if (!s)
@@ -292,7 +291,7 @@ static __always_inline int record_call(struct task *t, const struct call_in *in,
 		arch_args(regs, in->abi, s->c.args);
 	record_body(s, t, n);
 	if (ht_hooked && in->object)
-		object_emit(s, in->object);
+		object_emit(s, task, in->object);
 	nops = desc_of(in->call)->nops;
 	for (__u32 i = 0; i < HT_OPS_MAX && i < nops; i++)
 		op_run(s, i);

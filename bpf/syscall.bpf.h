@@ -55,7 +55,7 @@ static __always_inline void held_close(struct task *t, __u32 flags)
 	t->held.call = 0;
 	t->before_of = 0;
 	if (look_behind(&in, t->held.args) && !filtered(t, in.call, in.ret, in.abi, t->held.args))
-		record_call(t, &in, NULL, t->held.args);
+		record_call(t, bpf_get_current_task_btf(), &in, NULL, t->held.args);
 }
 
 /*
@@ -276,9 +276,8 @@ static __noinline int before_join(struct task *t, struct pt_regs *regs, __u32 fl
 
 /* A captured call came back. Returns one for which ident_ahead() is due, or 0, and BEGUN_DUE or HELD_DUE: here the stack is too
  * deep for any. */
-static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
+static __noinline int exit_captured(struct task_struct *task, struct pt_regs *regs, __s64 ret, __u32 nr, __u32 abi_call)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct call_in in = { .ret = ret, .nr = nr, .abi = abi_call >> 16, .call = abi_call & HT_INDEX_MASK };
 	__u32 flags = desc_of(in.call)->flags;
 	const __u64 *args = NULL;
@@ -351,7 +350,7 @@ static __noinline int exit_captured(struct pt_regs *regs, __s64 ret, __u32 nr, _
 		return due;
 	if (is_restart(ret))	/* no storage to hold it in, and it has no result to record */
 		return record_lost(in.call, HT_CAUSE_STORAGE) | due;
-	return record_call(t, &in, regs, args) | due;
+	return record_call(t, task, &in, regs, args) | due;
 }
 
 SEC("tp_btf/sys_exit")
@@ -381,7 +380,7 @@ int BPF_PROG(ht_sys_exit, struct pt_regs *regs, long ret)
 		if (!(call & HT_INDEX_MASK))
 			return 0;
 	}
-	call = exit_captured(regs, ret, nr, abi << 16 | call);
+	call = exit_captured(task, regs, ret, nr, abi << 16 | call);
 	if (call & BEGUN_DUE)
 		begun_close();
 	if (call & HELD_DUE)
