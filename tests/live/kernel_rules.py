@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=600 long later=70
+# ht-test: timeout=900 long later=70
 """What the kernel drops of unselected calls: exactly none that the evaluator selects, and so much that a small ring suffices.
 
 The same calls twice, with the same selectors: decided by the agent alone, and with the kernel's help. Both must be the same records."""
@@ -81,7 +81,7 @@ def run(mode, selectors, command, ring="0"):
         with open(file, "w") as f:
             json.dump(selectors, f)
         p = subprocess.run([os.path.join(tap.BUILD, "tests/live/smallrings"), out, "0", "0", ring, "%s=%s" % (mode, file),
-                            *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+                            *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300 + size("rules.opens") // 2000, check=False)
         said = trail.LAST_LINE.match(p.stderr.splitlines()[-1]) if p.stderr else None
         if not said or p.returncode:
             raise tap.Failed("smallrings said: " + p.stderr[-600:])
