@@ -10,7 +10,7 @@ than planned, dies, or exceeds its limit is a failure, whatever it printed befor
 
 A script may say things to this runner in one of its first 20 lines:
     # ht-test: timeout=600 san long
-timeout in seconds (default 300, four times that with --long); `san`: the end-to-end test to repeat with the sanitized build;
+timeout in seconds (default 300); `full=7200`: that with --long, where four times the timeout is not enough on a busy machine; `san`: the end-to-end test to repeat with the sanitized build;
 `long`: it has a larger size, which --long runs and whose result goes to docs/long-runs.md; `extra`: only where --only names it or
 its stage, and with --long, because the everyday run has no time for it; `later=60`: behind all others; it takes so many seconds on a slow machine,
 and an everyday run begins it only if half more are left, and ends it, as skipped, when the budget ends; `san-long`: a unit test
@@ -112,9 +112,10 @@ def count_result(result, diagnostics, outcome):
 class Test:
     """One program to run: its stage, its name in the report, its command line."""
 
-    def __init__(self, stage, name, argv, build, timeout=DEFAULT_TIMEOUT, tags=(), later=None):
+    def __init__(self, stage, name, argv, build, timeout=DEFAULT_TIMEOUT, tags=(), later=None, full=None):
         self.stage, self.name, self.argv, self.build = stage, name, argv, build
         self.timeout, self.tags, self.later = timeout, frozenset(tags), later
+        self.full = full or timeout * 4
 
     @property
     def label(self):
@@ -122,8 +123,8 @@ class Test:
 
 
 def directives(path):
-    """From a script's ht-test line: a dict with `tags`, `timeout` and `later` (seconds, or None)."""
-    numbers, tags = {"timeout": None, "later": None}, set()
+    """From a script's ht-test line: a dict with `tags`, `timeout`, `full` and `later` (seconds, or None)."""
+    numbers, tags = {"timeout": None, "full": None, "later": None}, set()
     with open(path, errors="replace") as f:
         for line, _ in zip(f, range(20)):
             m = DIRECTIVE.match(line)
@@ -144,7 +145,7 @@ def scripts(folder, stage, build):
         if name.startswith(".") or not os.path.isfile(path) or not os.access(path, os.X_OK):
             continue
         said = directives(path)
-        yield Test(stage, name, [path], build, said["timeout"] or DEFAULT_TIMEOUT, said["tags"], said["later"])
+        yield Test(stage, name, [path], build, said["timeout"] or DEFAULT_TIMEOUT, said["tags"], said["later"], said["full"])
 
 
 def sources(folder, prefix):
@@ -199,7 +200,7 @@ class Runner:
 
     def limit(self, test):
         if self.args.long:
-            return test.timeout * 4
+            return test.full
         return min(test.timeout, self.left_late() if self.may_skip(test) else self.left())
 
     def may_skip(self, test):

@@ -65,6 +65,7 @@ SIZES = {
     "flood.opens": (60_000, 1_000_000, "opens of one user in a flood"),
     "flood.many": (300, 900, "users, or cgroups, of one container that floods"),
     "flood.each": (30, 300, "opens of each of 1,500 users in a flood"),
+    "trace.patience": (1_200, 7_200, "seconds that one trace may take on a busy machine"),
     "strace.large": (0, 1, "whether a clone, the build of a package and Python's own tests are run"),
     "strace.files": (100, 20_000, "files of the repository that is cloned"),
     "strace.sources": (4, 100, "C files of the package that is built"),

@@ -12,14 +12,15 @@ import onetrace
 import stracelog
 import tap
 import trail
+from sizes import size
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 
-def traced(command, cwd, timeout=300, extra=()):
+def traced(command, cwd, extra=()):
     """Runs command under strace inside a trace. (strace's calls, the trace)."""
     log = os.path.join(cwd, "strace.log")
-    t = trail.run(["strace", *stracelog.OPTIONS, *extra, "-o", log, *command], cwd=cwd, timeout=timeout)
+    t = trail.run(["strace", *stracelog.OPTIONS, *extra, "-o", log, *command], cwd=cwd, timeout=size("trace.patience"))
     calls = stracelog.parse(log)
     os.unlink(log)
     return calls, t

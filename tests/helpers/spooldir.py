@@ -70,16 +70,21 @@ def streams(spool):
     return sorted(d for d in os.listdir(spool) if len(d) == 32 and os.path.isdir(os.path.join(spool, d)))
 
 
-def chain(spool, stream, name, holes=False):
-    """All frames of a chain, and proof that they are one chain (with holes where segments were set aside)."""
-    frames = []
+def chained(spool, stream, name, holes=False):
+    """The frames of a chain, one after the other, and proof that they are one chain (with holes where segments were set aside)."""
+    a = None
     for path in sorted(glob.glob(os.path.join(spool, stream, name, "*.seg"))):
         with open(path, "rb") as f:
-            frames += list(frames_of(f.read()))
-    for a, b in zip(frames, frames[1:]):
-        if (b.number != a.number + 1 and not holes) or (b.number == a.number + 1 and b.previous != a.hash):
-            raise tap.Failed("%s: frame %d does not follow frame %d" % (name, b.number, a.number))
-    return frames
+            for b in frames_of(f.read()):
+                if a and ((b.number != a.number + 1 and not holes) or (b.number == a.number + 1 and b.previous != a.hash)):
+                    raise tap.Failed("%s: frame %d does not follow frame %d" % (name, b.number, a.number))
+                yield b
+                a = b
+
+
+def chain(spool, stream, name, holes=False):
+    """All of them."""
+    return list(chained(spool, stream, name, holes))
 
 
 def text(batch, i):
@@ -119,6 +124,13 @@ def records(frame):
                      _values(batch, shape, r), text(batch, batch.processes[who.process].executable), who.type, who,
                      text(batch, who.arn_tail), r.repeat_count or 1, time + r.first_time_delta,
                      text(batch, r.user_agent) if r.user_agent else None)
+
+
+def each(spool):
+    """The frames of every stream and chain, one at a time: a spool may hold more than memory does."""
+    for s in streams(spool):
+        for c in CHAINS:
+            yield from chained(spool, s, c)
 
 
 def everything(spool, holes=False):

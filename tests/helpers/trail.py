@@ -5,8 +5,11 @@ import json
 import os
 import re
 import subprocess
+import sys
 
 import tap
+sys.path.append(os.path.join(tap.TOP, "tests"))
+from sizes import size  # noqa: E402
 
 RESULTS = ("fd", "pid", "bytes", "result", "key", "id", "address", "sid", "value")
 LAST_LINE = re.compile(r"^hosttrail: (\d+) records, (\d+) lost$")
@@ -69,10 +72,15 @@ class Record:
         return "%s %s(%s) = %s" % (self.tid, self.name, json.dumps(self.request), said)
 
 
-def load(path):
-    """Records of a JSON Lines file. A line that is not whole JSON is an error of the trail."""
+def each(path):
+    """Records of a JSON Lines file, one at a time. A line that is not whole JSON is an error of the trail."""
     with open(path, "rb") as f:
-        return [Record(json.loads(line)) for line in f]
+        for line in f:
+            yield Record(json.loads(line))
+
+
+def load(path):
+    return list(each(path))
 
 
 class Trace:
@@ -88,7 +96,7 @@ class Trace:
         return [r for r in self.records if r.name == "RecordsLost"]
 
 
-def run(command, options=(), timeout=1200, **kw):
+def run(command, options=(), timeout=size("trace.patience"), **kw):
     """Runs command inside `hosttrail trace`. tap.Failed if the trace itself does not work.
 
     Without TLS capture, whose programs take as long to load as all others: that is what tests/live/tls_*.py and daemons are run with.

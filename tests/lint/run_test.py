@@ -151,8 +151,8 @@ def other_cases(folder):
     yield from resumed_cases(folder)
     script = os.path.join(folder, "x.sh")
     with open(script, "w") as f:
-        f.write("#!/bin/sh\n# ht-test: timeout=7 san later=9\n")
-    yield "directives", run.directives(script), {"timeout": 7, "later": 9, "tags": {"san"}}
+        f.write("#!/bin/sh\n# ht-test: timeout=7 san later=9 full=90\n")
+    yield "directives", run.directives(script), {"timeout": 7, "later": 9, "full": 90, "tags": {"san"}}
     only = runner(folder, only=["live/a", "unit"])
     picked = [only.wanted(run.Test(s, n, [], folder)) for s, n in
               (("live", "a"), ("live", "a.py"), ("live", "ab.py"), ("unit", "test_x"), ("e2e", "a"))]

@@ -137,25 +137,58 @@ def lost_of(records, ring_class):
     return sum(r.fields["count"] for r in records if r.name == "RecordsLost" and r.fields["ringClass"] == ring_class)
 
 
-def check_once(t, frames, records):
-    """No number is settled twice, none is settled and absent, no eventID twice."""
-    ids = collections.Counter((r.ring_class, r.cpu, r.seq) for r in records)
-    twice = [k for k, n in ids.items() if n > 1]
-    t.ok(not twice, "records that are there twice: %r" % twice[:5])
-    spans = collections.defaultdict(list)
-    for f in frames:
+FAR = 1 << 26
+
+
+class Once:
+    """No number is settled twice, none is settled and absent, no eventID twice: of frames and records that need not be in memory together."""
+
+    def __init__(self):
+        self.there = collections.defaultdict(bytearray)  # by ring class and CPU: a byte for each number
+        self.far = set()  # numbers beyond FAR: who makes records of its own may count from anywhere
+        self.spans = collections.defaultdict(list)
+        self.twice, self.said = [], 0
+
+    def frame(self, f):
         for c, cpu, first, last in f.ranges:
-            spans[(c, cpu)].append((first, last))
-    for where, v in spans.items():
-        v.sort()
-        for (_, a), (b, _) in zip(v, v[1:]):
-            t.ok(b > a, "%r: a number is settled by two frames (%d after %d)" % (where, b, a))
-        if where[0] != 15:
-            t.equal([v[0][0], sum(b - a + 1 for a, b in v)], [0, v[-1][1] + 1], "%r: settled without a gap" % (where,))
-    counted = sum(last - first + 1 for (c, _), v in spans.items() for first, last in v if c != 15)
-    said = sum(1 for r in records if r.ring_class != 15) + sum(r.fields["count"] for r in records if r.name == "RecordsLost")
-    said += sum(f.message.filtered for f in frames if f.kind == 0)
-    t.equal(said, counted, "recorded + lost + filtered, of what frames settle")
+            self.spans[(c, cpu)].append((first, last))
+        self.said += f.message.filtered if f.kind == 0 else 0
+
+    def record(self, r):
+        if self.known(r):
+            self.twice.append((r.ring_class, r.cpu, r.seq))
+        self.said += (r.ring_class != 15) + (r.fields["count"] if r.name == "RecordsLost" else 0)
+
+    def known(self, r):
+        if r.seq >= FAR:
+            n = len(self.far)
+            self.far.add((r.ring_class, r.cpu, r.seq))
+            return n == len(self.far)
+        there = self.there[(r.ring_class, r.cpu)]
+        if r.seq >= len(there):
+            there.extend(bytes(r.seq + 65536 - len(there)))
+        n, there[r.seq] = there[r.seq], 1
+        return n
+
+    def check(self, t):
+        t.ok(not self.twice, "records that are there twice: %r" % self.twice[:5])
+        for where, v in self.spans.items():
+            v.sort()
+            for (_, a), (b, _) in zip(v, v[1:]):
+                t.ok(b > a, "%r: a number is settled by two frames (%d after %d)" % (where, b, a))
+            if where[0] != 15:
+                t.equal([v[0][0], sum(b - a + 1 for a, b in v)], [0, v[-1][1] + 1], "%r: settled without a gap" % (where,))
+        counted = sum(last - first + 1 for (c, _), v in self.spans.items() for first, last in v if c != 15)
+        t.equal(self.said, counted, "recorded + lost + filtered, of what frames settle")
+
+
+def check_once(t, frames, records):
+    once = Once()
+    for f in frames:
+        once.frame(f)
+    for r in records:
+        once.record(r)
+    once.check(t)
 
 
 def opens_of(records, prefix):

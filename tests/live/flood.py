@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=300 long
+# ht-test: timeout=300 full=7200 long
 """A flood costs its principal records, and nobody else one: everything cut is counted to who flooded, exactly.
 
 Rings are small, so that one process at full speed overruns them; beside it somebody else makes a slow series of calls.
@@ -8,6 +8,7 @@ Rings are small, so that one process at full speed overruns them; beside it some
 import collections
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -16,12 +17,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import daemon  # noqa: E402
 import tap  # noqa: E402
-from invariant import blinking, numbers, run_small  # noqa: E402
+import invariant  # noqa: E402
+import spooldir  # noqa: E402
+import trail  # noqa: E402
+from invariant import blinking, numbers  # noqa: E402
 from sizes import size  # noqa: E402
 
 FLOODER, OTHER = 64311, 64312
 OPENS = size("flood.opens")
 PACED = 200
+KIND = re.compile("/nonexistent/([a-z]+)")
 RING = 1 << 19  # a seventh of it holds all that the slow one does: a reader that gets no CPU changes nothing
 
 
@@ -40,22 +45,49 @@ def together(*commands):
     return argv[:-1]
 
 
-def asked(records, prefix, *names):
-    """Calls of these names whose string begins with the prefix."""
-    return sum(r.repeats for r in records if r.name in names and (r.asked() or r.asked("target") or "").startswith(prefix))
+def count_loss(r, by_cause, by_who):
+    if r.name == "RecordsLost":
+        d = r.raw["serviceEventDetails"]
+        by_cause[(d.get("ringClass"), d["cause"])] += int(d["count"])
+        if d["cause"] == "flood":
+            by_who[(d.get("uid"), d.get("call"))] += int(d["count"])
 
 
 def losses(records):
     """{(ring class, cause): count}, and of floods {(uid or None, call or None): count}."""
     by_cause, by_who = collections.Counter(), collections.Counter()
     for r in records:
-        if r.name != "RecordsLost":
-            continue
-        d = r.raw["serviceEventDetails"]
-        by_cause[(d.get("ringClass"), d["cause"])] += int(d["count"])
-        if d["cause"] == "flood":
-            by_who[(d.get("uid"), d.get("call"))] += int(d["count"])
+        count_loss(r, by_cause, by_who)
     return by_cause, by_who
+
+
+class Told:
+    """What a trail tells of a flood, gone through once: it has millions of records, and none is kept."""
+
+    def __init__(self, path):
+        self.by_cause, self.by_who = collections.Counter(), collections.Counter()  # as losses()
+        self.calls = collections.Counter()  # (name, what its string begins with)
+        self.merged = False
+        self.ends = 0  # openat of what ends so
+        for r in trail.each(path):
+            self.take(r)
+
+    def take(self, r):
+        count_loss(r, self.by_cause, self.by_who)
+        self.merged |= r.repeats > 1
+        text = r.asked() or r.asked("target") or ""
+        self.ends += r.name == "openat" and text.endswith("ended")
+        kind = KIND.match(text)
+        if kind:
+            self.calls[(r.name, kind.group(1))] += r.repeats
+
+    def asked(self, kind, name):
+        """Calls of this name on /nonexistent/KIND..."""
+        return self.calls[(name, kind)]
+
+
+def run_small(command, small, d, during=None):
+    return invariant.run_small(command, small, d, during, Told)
 
 
 def until(path):
@@ -79,13 +111,13 @@ def nobody_else_pays(t):
             os.kill(pid, signal.SIGCONT)
 
         trace = run_small(wait + together(flood, paced(OTHER, PACED, 1, "/nonexistent/slow")), {"data": RING}, d, unread)
-        by_cause, by_who = losses(trace.records)
+        by_cause, by_who = trace.records.by_cause, trace.records.by_who
         t.equal(trace.status, 0, "exit status")
         t.ok(by_cause[("data", "flood")] > 0, "the ring was not pressed: nothing was tested")
         t.equal(set(by_cause), {("data", "flood")}, "what was lost, and why")
         t.equal(set(by_who), {(FLOODER, "openat")}, "whose it was")
-        t.equal(asked(trace.records, "/nonexistent/slow", "openat"), PACED * 9 // 10, "the other user's opens")
-        t.equal(asked(trace.records, "/nonexistent/flood", "openat") + by_who[(FLOODER, "openat")], OPENS, "the flooder's opens, recorded + cut")
+        t.equal(trace.records.asked("slow", "openat"), PACED * 9 // 10, "the other user's opens")
+        t.equal(trace.records.asked("flood", "openat") + by_who[(FLOODER, "openat")], OPENS, "the flooder's opens, recorded + cut")
         t.equal(trace.lost, sum(by_cause.values()), "lost as the last line says")
         t.note("%d of %d cut" % (by_who[(FLOODER, "openat")], OPENS))
 
@@ -95,10 +127,10 @@ def a_flood_of_one_call_hides_no_other(t):
     with tap.Workdir() as d:
         command = [tap.workload("floods"), str(OPENS), "1", str(FLOODER), str(OPENS // 30), "/nonexistent/flood"]
         trace = run_small(command, {"data": 1 << 16}, d)
-        by_cause, by_who = losses(trace.records)
+        by_cause, by_who = trace.records.by_cause, trace.records.by_who
         t.equal(set(by_who), {(FLOODER, "openat")}, "what was cut")
         t.equal(set(by_cause), {("data", "flood")}, "what was lost, and why")
-        t.equal(asked(trace.records, "/nonexistent/flood", "unlink"), numbers(trace.out)["unlinks"], "unlinks between the opens")
+        t.equal(trace.records.asked("flood", "unlink"), numbers(trace.out)["unlinks"], "unlinks between the opens")
 
 
 def a_flood_of_control_calls(t):
@@ -106,11 +138,11 @@ def a_flood_of_control_calls(t):
     with tap.Workdir() as d:
         flood = [tap.workload("creds"), str(OPENS), "2"]
         trace = run_small(together(flood, paced(OTHER, PACED, 1, "/nonexistent/slow")), {"control": 1 << 16}, d)
-        by_cause, by_who = losses(trace.records)
+        by_cause, by_who = trace.records.by_cause, trace.records.by_who
         t.ok(by_cause[("control", "flood")] > 0, "the ring was not pressed: nothing was tested")
         t.equal(set(by_cause), {("control", "flood")}, "what was lost, and why")
         t.equal({u for u, _ in by_who}, {0}, "whose it was")
-        t.equal(asked(trace.records, "/nonexistent/slow", "mount"), PACED // 10, "the other user's mounts")
+        t.equal(trace.records.asked("slow", "mount"), PACED // 10, "the other user's mounts")
 
 
 def more_principals_than_slots(t):
@@ -131,11 +163,11 @@ def more_principals_than_slots(t):
         # the more each makes, the larger, or a few users fill it before the others come
         ring = 1 << (23 + ((each - 1) // 30).bit_length())
         trace = run_small(command, {"data": ring}, d, unread)
-        by_cause, by_who = losses(trace.records)
+        by_cause, by_who = trace.records.by_cause, trace.records.by_who
         lost = sum(n for (ring, _), n in by_cause.items() if ring == "data")
         t.equal(trace.status, 0, "exit status")
-        ends = sum(1 for r in trace.records if r.name == "openat" and (r.asked() or "").endswith("ended"))
-        t.equal(asked(trace.records, "/nonexistent/flood", "openat") + ends + lost, users * each + 1, "opens and the shell's, recorded + lost")
+        ends = trace.records.ends
+        t.equal(trace.records.asked("flood", "openat") + ends + lost, users * each + 1, "opens and the shell's, recorded + lost")
         t.equal(sum(by_who.values()), by_cause[("data", "flood")], "by principal and in all")
         t.ok(by_who[(None, None)] > 0, "all found a slot: nothing was tested")
         cut = {u for u, _ in by_who if u is not None} - set(range(FLOODER, FLOODER + users))
@@ -178,16 +210,16 @@ def newcomers_among(t, flood, uids, ring=1 << 23):
     with tap.Workdir() as d, Cgroups(4) as cgroups:
         commands = [flood, crowd(*quiet, cgroups, 5, 1.5, 0.7, "/nonexistent/quiet"), crowd(*new, cgroups, 20, 0.4, 1, "/nonexistent/new")]
         trace = run_small(together(*commands), {"data": ring}, d, blinking(0.3, 0.2))
-    by_cause, by_who = losses(trace.records)
+    by_cause, by_who = trace.records.by_cause, trace.records.by_who
     t.equal(trace.status, 0, "exit status")
-    t.ok(by_cause[("data", "flood")] > 0 or any(r.repeats > 1 for r in trace.records), "the ring was not pressed: nothing was tested")
+    t.ok(by_cause[("data", "flood")] > 0 or trace.records.merged, "the ring was not pressed: nothing was tested")
     t.equal(set(by_cause) - {("data", "flood")}, set(), "what else was lost")
     t.equal({u for u, _ in by_who if u is not None} - set(uids), set(), "whose losses, but the flooders'")
-    t.equal(asked(trace.records, "/nonexistent/quiet", "openat"), 200 * 5, "quiet ones' opens")
-    t.equal(asked(trace.records, "/nonexistent/new", "openat"), 30 * 20, "newcomers' opens")
+    t.equal(trace.records.asked("quiet", "openat"), 200 * 5, "quiet ones' opens")
+    t.equal(trace.records.asked("new", "openat"), 30 * 20, "newcomers' opens")
     cut = sum(by_who.values())
     t.note("%d opens cut" % cut)
-    return asked(trace.records, "/nonexistent/flood", "openat") + cut
+    return trace.records.asked("flood", "openat") + cut
 
 
 def newcomers_among_many(t, flooders):
@@ -233,15 +265,20 @@ def killed_agent(t):
             a.go()  # `paced` waits for a line too
             kills = a.killed_by_turns()
             a.stop()
-            frames, records = a.everything()
-        daemon.check_once(t, frames, records)
-        lost = [r for r in records if r.name == "RecordsLost"]
+            once, lost, opens = daemon.Once(), [], collections.Counter()
+            for frame in spooldir.each(a.dir + "/spool"):
+                once.frame(frame)
+                for r in spooldir.records(frame) if frame.kind == 0 else ():
+                    once.record(r)
+                    lost += [r] if r.name == "RecordsLost" else []
+                    opens.update({k: daemon.opens_of([r], d + k) for k in ("/f", "/s")})
+        once.check(t)
         causes = {r.fields["cause"] for r in lost}
         t.note("%d kills, %d cut" % (kills, sum(r.fields["count"] for r in lost)))
         t.equal(causes, {"flood"}, "causes")
         t.equal({r.fields.get("uid") for r in lost}, {FLOODER}, "whose it was")
-        t.equal(daemon.opens_of(records, d + "/f") + daemon.lost_of(records, "data"), OPENS * 4, "the flooder's opens, recorded + cut")
-        t.equal(daemon.opens_of(records, d + "/s"), PACED * 9 // 10, "the other user's opens")
+        t.equal(opens["/f"] + daemon.lost_of(lost, "data"), OPENS * 4, "the flooder's opens, recorded + cut")
+        t.equal(opens["/s"], PACED * 9 // 10, "the other user's opens")
 
 
 def stopped_behind_a_flood(t):

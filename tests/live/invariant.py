@@ -24,9 +24,9 @@ SMALL = {"control": 1 << 14, "process": 1 << 12, "data": 1 << 14}
 CPUS = os.cpu_count() or 1
 
 
-def run_small(command, small, cwd, during=None):
+def run_small(command, small, cwd, during=None, load=trail.load):
     """Runs command inside a trace with rings of these sizes ({class: bytes}), the others as they are by default. Meanwhile
-    during(pid of the trace)."""
+    during(pid of the trace). load(path) makes of the trail what the trace's `records` are."""
     path = os.path.join(cwd, "trail")
     sizes = [str(small.get(c, 0)) for c in ("control", "process", "data")]
     argv = [os.path.join(tap.BUILD, "tests/live/smallrings"), path, *sizes, "tls=%d" % small["tls"] if "tls" in small else "--", *command]
@@ -37,7 +37,7 @@ def run_small(command, small, cwd, during=None):
     m = re.search(r"^hosttrail: (\d+) records, (\d+) lost$", err, re.M)
     if not m:
         raise tap.Failed("smallrings said: " + err[-400:])
-    trace = trail.Trace(trail.load(path), int(m.group(1)), int(m.group(2)), p.returncode, out, err)
+    trace = trail.Trace(load(path), int(m.group(1)), int(m.group(2)), p.returncode, out, err)
     os.unlink(path)
     return trace
 

@@ -12,12 +12,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "helpers"), os.path.join(HERE, "..")]
 import daemon  # noqa: E402
 import tap  # noqa: E402
-from flood import FLOODER, OTHER, PACED, RING, asked, losses, paced, together  # noqa: E402
+from flood import FLOODER, OTHER, PACED, RING, losses, paced, together  # noqa: E402
 from invariant import blinking, numbers, run_small  # noqa: E402
 from sizes import size  # noqa: E402
 
 OPENS = size("flood.opens")
 HIDDEN = 30
+
+
+def asked(records, prefix, *names):
+    """Calls of these names whose string begins with the prefix."""
+    return sum(r.repeats for r in records if r.name in names and (r.asked() or r.asked("target") or "").startswith(prefix))
 
 
 def opens(records, name):

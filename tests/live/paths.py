@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=900 long
+# ht-test: timeout=900 full=21600 long
 """Paths that are hard to name, and what changes while a call is made: what the trail says against what the program knows."""
 import os
 import sys

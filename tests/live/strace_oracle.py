@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-# ht-test: timeout=900 long
+# ht-test: timeout=900 full=14400 long
 """strace as oracle: what strace saw of real programs is in the trail, with the same result and path; nothing else is."""
 import os
 import subprocess
