@@ -12,16 +12,20 @@ import onetrace
 import stracelog
 import tap
 import trail
-from sizes import size
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 
 def traced(command, cwd, extra=()):
-    """Runs command under strace inside a trace. (strace's calls, the trace)."""
-    log = os.path.join(cwd, "strace.log")
-    t = trail.run(["strace", *stracelog.OPTIONS, *extra, "-o", log, *command], cwd=cwd, timeout=size("trace.patience"))
-    calls = stracelog.parse(log)
+    """Runs command under strace inside a trace. (strace's calls, the trace: without strace's own calls, which are most of all)."""
+    log, calls = os.path.join(cwd, "strace.log"), []
+
+    def of_its_tasks(path):
+        calls.extend(stracelog.parse(log))
+        tids = {c.tid for c in calls}
+        return [r for r in trail.each(path) if not r.call or r.tid in tids]
+
+    t = trail.run(["strace", *stracelog.OPTIONS, *extra, "-o", log, *command], cwd=cwd, load=of_its_tasks)
     os.unlink(log)
     return calls, t
 

@@ -96,7 +96,7 @@ class Trace:
         return [r for r in self.records if r.name == "RecordsLost"]
 
 
-def run(command, options=(), timeout=size("trace.patience"), **kw):
+def run(command, options=(), timeout=size("trace.patience"), load=load, **kw):
     """Runs command inside `hosttrail trace`. tap.Failed if the trace itself does not work.
 
     Without TLS capture, whose programs take as long to load as all others: that is what tests/live/tls_*.py and daemons are run with.
