@@ -20,8 +20,7 @@
 #define READ_NS NS_PER_SEC
 #define FIRST_NS (100 * NS_PER_MS)	/* until they are read at all */
 #define WAIT_NS (5 * NS_PER_SEC)	/* for a reading that is under way, at most */
-#define PENDING_DAYS 7
-#define PENDING_NS (PENDING_DAYS * 86400 * (int64_t)NS_PER_SEC)
+#define LISTED_MAX (STORES_MAX + 1)
 
 struct definitions {
 	struct cluster *c;
@@ -299,11 +298,36 @@ static int each(struct store *st, definition_fn fn, void *ctx)
 	return r < 0 ? r : ledger_definitions(ledger_of(st), fn, ctx);
 }
 
+struct deleted {
+	struct event_store v[LISTED_MAX];
+	unsigned n;
+};
+
+static int note_deleted(void *ctx, const struct event_store *e, const char *selectors)
+{
+	struct deleted *d = ctx;
+
+	if (e->status == STORE_PENDING_DELETION && d->n < LISTED_MAX)
+		d->v[d->n++] = *e;
+	return 0;
+}
+
+/* Those whose time is over make room. */
+static int forget(struct store *st, struct ledger *l)
+{
+	struct deleted d = { .n = 0 };
+	int r = ledger_definitions(l, note_deleted, &d);
+
+	for (unsigned i = 0; !r && i < d.n; i++)
+		if (retention_forgets(st->retention, d.v[i].id, d.v[i].deleted))
+			r = ledger_definition_forget(l, d.v[i].id);
+	return r;
+}
+
 static int add(struct store *st, const struct event_store *e, const char *selectors)
 {
 	struct ledger *l = ledger_of(st);
-	/* those whose time is over make room */
-	int r = ledger_definitions_purge(l, clock_wall() - PENDING_NS);
+	int r = forget(st, l);
 
 	if (!r)
 		r = ledger_definition_add(l, e, selectors);

@@ -183,7 +183,7 @@ int ledger_definition_find(struct ledger *l, const char *name, struct event_stor
 int ledger_definitions(struct ledger *l, definition_fn fn, void *ctx);
 int ledger_definition_add(struct ledger *l, const struct event_store *e, const char *selectors);	/* -EEXIST, -EDQUOT */
 int ledger_definition_change(struct ledger *l, const struct event_store *e, const char *selectors);	/* NULL: those that it has */
-int ledger_definitions_purge(struct ledger *l, int64_t deleted_before);	/* those that are pending deletion since before */
+int ledger_definition_forget(struct ledger *l, const char *id);
 
 /* ---- days of a shared ledger's cluster that are removed */
 struct removed_day {

@@ -126,21 +126,12 @@ int ledger_definition_change(struct ledger *l, const struct event_store *e, cons
 	return query_end(&q);
 }
 
-int ledger_definitions_purge(struct ledger *l, int64_t deleted_before)
+int ledger_definition_forget(struct ledger *l, const char *id)
 {
 	struct query q;
-	bool any;
-	int r;
 
-	/* nothing is shipped, and no lease needed, where there is nothing to do */
-	query_begin(&q, l, "SELECT 1 FROM definitions WHERE status = 2 AND deleted < ?");
-	bind_int(&q, deleted_before);
-	any = query_row(&q);
-	r = query_end(&q);
-	if (r < 0 || !any)
-		return r;
-	query_begin(&q, l, "DELETE FROM definitions WHERE status = 2 AND deleted < ?");
-	bind_int(&q, deleted_before);
+	query_begin(&q, l, "DELETE FROM definitions WHERE id = ?");
+	bind_text(&q, id);
 	return query_end(&q);
 }
 

@@ -20,7 +20,6 @@
 #include "store/retention/retention.h"
 #include "store/witness.h"
 
-#define PENDING_DAYS 7
 #define LISTED_MAX 64
 
 int64_t retain_before(struct lake *l, const struct event_store *e)
@@ -130,12 +129,7 @@ static int remove_segments(struct lake *l, const struct event_store *e, bool all
 
 static bool is_due(struct lake *l, const struct event_store *e)
 {
-	struct retention_lock lock;
-	char target[RETENTION_TARGET_MAX];
-
-	retention_store_target(e->id, target);
-	return e->status == STORE_PENDING_DELETION && retention_now(l->st->retention) - e->deleted > PENDING_DAYS * RETENTION_DAY_NS &&
-	       !retain_has_hold(l, e) && !retention_locked(l->st->retention, target, &lock);
+	return e->status == STORE_PENDING_DELETION && retention_forgets(l->st->retention, e->id, e->deleted);
 }
 
 static int retain(struct lake *l, const struct event_store *e)

@@ -391,6 +391,16 @@ bool retention_held(struct retention *r, const char *target, int64_t from, int64
 	return held;
 }
 
+bool retention_forgets(struct retention *r, const char *store_id, int64_t deleted)
+{
+	struct retention_lock lock;
+	char target[RETENTION_TARGET_MAX];
+
+	retention_store_target(store_id, target);
+	return retention_now(r) - deleted > RETENTION_PENDING_DAYS * RETENTION_DAY_NS && !retention_held(r, target, INT64_MIN, INT64_MAX) &&
+	       !retention_locked(r, target, &lock);
+}
+
 bool retention_held_journal(struct retention *r, int64_t from, int64_t to)
 {
 	bool held = false;

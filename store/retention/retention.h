@@ -23,6 +23,7 @@
 
 #define RETENTION_DAYS_MIN 7
 #define RETENTION_DAYS_MAX 3653
+#define RETENTION_PENDING_DAYS 7	/* in which a deleted event data store can be restored */
 #define RETENTION_TARGET_MAX 160
 #define RETENTION_NAME_MAX 64
 #define RETENTION_REASON_MAX 256
@@ -86,6 +87,8 @@ int retention_lock(struct retention *r, const struct retention_lock *l, struct r
 bool retention_held(struct retention *r, const char *target, int64_t from, int64_t to);
 /* ... of anything that is proved by the journal: all holds count but those on buckets. */
 bool retention_held_journal(struct retention *r, int64_t from, int64_t to);
+/* May an event data store that was deleted then (ns) be forgotten? Not for RETENTION_PENDING_DAYS, and not while it is locked or some of it held. */
+bool retention_forgets(struct retention *r, const char *store_id, int64_t deleted);
 int retention_hold_place(struct retention *r, const struct retention_hold *h);	/* -EEXIST: that name; -EDQUOT */
 int retention_hold_release(struct retention *r, const char *name);		/* -ENOENT */
 bool retention_hold_find(struct retention *r, const char *name, struct retention_hold *ret_h);

@@ -104,6 +104,21 @@ static void test_restore(void)
 	ok(u.nholds == 1 && !strcmp(u.holds[0].name, "a") && !*u.holds[0].target && u.holds[0].from == INT64_MIN && u.holds[0].to == INT64_MAX);
 }
 
+/* A deleted event data store is forgotten after its days, unless it is locked or some of it held. */
+static void forgotten_stores(struct retention *r)
+{
+	int64_t now = retention_now(r), past = now - 8 * RETENTION_DAY_NS;
+	struct retention_lock l = { .days = 30, .until = now + 1000 * S }, old;
+	struct retention_hold h = { .name = "store", .reason = "r", .from = 1, .to = 2 };
+
+	ok(retention_forgets(r, "a", past) && !retention_forgets(r, "a", now - 6 * RETENTION_DAY_NS));
+	retention_store_target("b", l.target);
+	retention_store_target("c", h.target);
+	ok(!retention_lock(r, &l, &old) && !retention_forgets(r, "b", past) && retention_forgets(r, "c", past));
+	ok(!retention_hold_place(r, &h) && !retention_forgets(r, "c", past) && retention_forgets(r, "a", past));
+	ok(!retention_hold_release(r, "store") && retention_forgets(r, "c", past));
+}
+
 static void test_all(void)
 {
 	char dir[] = "/tmp/hosttrail-retention-XXXXXX", command[128];
@@ -126,6 +141,7 @@ static void test_all(void)
 	ok(retention_lock(r, &l, &old) == -EPERM);
 	ok(!retention_hold_place(r, &h) && retention_held(r, "bucket b", 200, 300) && !retention_held(r, "bucket b", 201, 300) &&
 	   !retention_held(r, "bucket c", 100, 200));
+	forgotten_stores(r);
 	h = (struct retention_hold){ .name = "all", .reason = "r", .from = 500, .to = 600 };
 	ok(!retention_hold_place(r, &h) && retention_held(r, "bucket c", 0, 500));
 	retention_tick(r);
