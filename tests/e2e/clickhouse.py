@@ -198,6 +198,36 @@ def a_query_is_every_stores(t):
             t.equal(other.call("ListQueries", wrong, prefix=AWS)[1].get("__type", "").split("#")[-1], error, "%r" % wrong)
 
 
+def an_event_data_store_is_every_stores(t):
+    """Made at one, with what another one takes; tests/e2e/clickhouse_stores.py and clickhouse_retention.py have all of it."""
+    def asked(s, operation, **body):
+        status, a = s.call(operation, body, prefix=AWS)
+        return a if status == 200 else a.get("__type", str(status)).split("#")[-1]
+
+    def made(s, name, event):
+        wanted = [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "eventName", "Equals": [event]}]}]
+        return asked(s, "CreateEventDataStore", Name=name, AdvancedEventSelectors=wanted, TerminationProtectionEnabled=False)["EventDataStoreArn"].split("/")[1]
+
+    def count(s, which):
+        q = {"QueryId": asked(s, "StartQuery", QueryStatement="SELECT count(*) FROM " + which)["QueryId"]}
+        t.must(tap.wait_for(lambda: asked(s, "DescribeQuery", **q)["QueryStatus"] == "FINISHED"), "it ends")
+        return int(asked(s, "GetQueryResults", **q)["QueryResultRows"][0][0]["_col0"])
+    with store(clickhouse_database="made") as one, store(clickhouse_database="made") as two:
+        opens, others = made(one, "opens", "openat"), made(two, "others", "unlinkat")
+        t.equal([len(asked(s, "ListEventDataStores")["EventDataStores"]) for s in (one, two)], [3, 3], "with the built-in one")
+        time.sleep(2.5)  # until every store goes by what was changed at one
+        for s in (two, one):
+            with Client(PKI, "a", s.ports["ingest"], PB) as c:
+                t.equal({x for x, _ in c.ship(*PKI.frames("a", new_stream(), count=3))}, {STORED}, "frames")
+            if s is two:
+                t.equal(asked(s, "StopEventDataStoreIngestion", EventDataStore=opens), {}, "no more")
+                time.sleep(2.5)
+        t.equal([(count(s, opens), count(s, others)) for s in (one, two)], [(12, 0)] * 2, "what came until it was stopped, of what it wants")
+        t.ok(isinstance(asked(two, "DeleteEventDataStore", EventDataStore=others), dict), "deleted")
+        t.equal(asked(one, "GetEventDataStore", EventDataStore=others)["Status"], "PENDING_DELETION", "GetEventDataStore")
+        t.equal(asked(one, "StartQuery", QueryStatement="SELECT 1 FROM " + others), "InactiveEventDataStoreException", "a query")
+
+
 def frames_are_evidence(t):
     """More of it: clickhouse_evidence.py."""
     ours, embedded = both()
@@ -356,7 +386,7 @@ if __name__ == "__main__":
     try:
         tap.main([acknowledged_is_in_the_cluster_once, what_two_stores_wrote_is_there_once, what_is_odd_is_said, with_a_quorum_nothing_is_acknowledged_by_one_server,
                   a_server_is_killed_under_load, a_store_is_killed_and_the_other_goes_on, lookups_find_what_the_embedded_engine_finds,
-                  answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, frames_are_evidence, a_query_is_every_stores, two_shards_are_one,
+                  answers_of_sql_are_the_embedded_engines, hostile_statements_are_refused, frames_are_evidence, a_query_is_every_stores, an_event_data_store_is_every_stores, two_shards_are_one,
                   two_shards_with_quorum_two])
     finally:
         for x in _both:
