@@ -106,7 +106,16 @@ def last_line(job):
 
 @functools.lru_cache(maxsize=None)
 def records_of(done, name):
-    return [trail.Record(json.loads(line)) for line in done.files.get(name + ".trail", b"").splitlines()]
+    lines = done.files.get(name + ".trail", b"").split(b"\n")
+    if lines.pop():
+        raise tap.Failed("%s.trail ends within a line, behind %d whole ones" % (name, len(lines)))
+    found = []
+    for n, line in enumerate(lines, 1):
+        try:
+            found.append(trail.Record(json.loads(line)))
+        except ValueError as e:
+            raise tap.Failed("line %d of %d of %s.trail: %s: ...%r" % (n, len(lines), name, e, line[-300:]))
+    return found
 
 
 @functools.lru_cache(maxsize=None)
