@@ -150,7 +150,8 @@ int days_take_heads(struct str rest, struct removed_last **ret, size_t *ret_n)
 			}
 			v = more;
 		}
-		r = take_head(&rest, &v[n++]);
+		r = take_head(&rest, &v[n]);
+		n += !r;
 	}
 	*ret = v;
 	*ret_n = n;
