@@ -44,7 +44,7 @@ ORACLE = {  # name: (setup, command)
     "strace of a shell with pipes": ("", "/bin/sh /pipes.sh"),
 }
 PIPES = "cd /tmp\nfor i in 1 2 3; do cat /etc/passwd | grep root | cut -d: -f1 | sort >out.$i; done\ncat out.* | wc -l; rm out.?\nmkdir -p q/r; mv q/r q/s; rmdir q/s q; (exit 3)\n"
-DEEP = "t/d" + 9 * "/d"  # in the thousands of records of how the deep path is put together, which nobody asks for: they would be packed and sent for long
+DEEP = "t/d" + 9 * "/d"  # in the thousands of records of how the deep path is put together, which nobody asks for: they would be packed and sent for long, and were 650 MB with a kernel that takes long
 FLOOD = 20000
 TURNS = 2
 SELECTORS = """[{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "process.euid", "Equals": ["0"]},
@@ -87,8 +87,10 @@ def jobs(brief):
     """Each but the first loads the probes, up to a minute under TCG, so there are few. brief: without what asks the same of every kernel, and of this machine's.
     The rules are run under those programs whose numbers are compared: that is one load less."""
     yield "doctor", "/bin/hosttrail doctor", 60
-    by = "/w/verified /out/rules.trail" if os.path.exists(VERIFIED) else "/bin/hosttrail trace -o /out/rules.trail --"
-    yield "rules", "%s /bin/sh /rules.sh; r=$?; grep -v %s /out/rules.trail >/out/t; mv /out/t /out/rules.trail; exit $r" % (by, DEEP), 500
+    if os.path.exists(VERIFIED):
+        yield "rules", "HT_LEFT_OUT=%s exec /w/verified /out/rules.trail /bin/sh /rules.sh" % DEEP, 500
+    else:
+        yield "rules", "/bin/hosttrail trace -o /out/rules.trail -- /bin/sh /rules.sh; r=$?; grep -v %s /out/rules.trail >/out/t; mv /out/t /out/rules.trail; exit $r" % DEEP, 500
     if is_short(brief):
         return
     for name in ROWS:

@@ -74,7 +74,7 @@ class Agent:
         with open(self.dir + "/log", "a") as log:
             self.proc = subprocess.Popen([tap.program("hosttraild"), "--config", self.dir + "/agent.yaml"], stderr=log,
                                          stdin=subprocess.DEVNULL, cwd=self.cwd)
-        self.wait(lambda: self.status() is not None, 30, "the agent does not answer")
+        self.wait(lambda: self.status() is not None, 120, "the agent does not answer")  # a busy machine loads the probes for long
 
     def wait(self, cond, seconds, text):
         end = time.monotonic() + seconds

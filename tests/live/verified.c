@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* verified [FILE CMD ARG...]: loads and attaches the probes as a tree's trace does, and says for each one how many instructions this kernel's
  * verifier looked at: "NAME NUMBER". Nothing is recorded, or with a command what `hosttrail trace -o FILE` would, under the same programs: to load
- * them is what takes an emulated kernel minutes. */
+ * them is what takes an emulated kernel minutes. Records with the text HT_LEFT_OUT in them are not written. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,22 +56,30 @@ static int tell(struct probes *p)
 	return r ? -EIO : 0;
 }
 
+struct written {
+	FILE *out;
+	const char *left_out;		/* NULL: nothing */
+};
+
 static int write_record(void *ctx, struct reader *reader, unsigned i)
 {
+	const struct written *to = ctx;
 	_cleanup_buf_ struct buf line = { 0 };
 	int r = reader_json(reader, i, &line) ?: buf_addc(&line, '\n');
 
-	return r ?: fwrite(line.p, 1, line.n, ctx) == line.n ? 0 : -EIO;
+	if (!r && to->left_out && strstr(buf_text(&line), to->left_out))
+		return 0;
+	return r ?: fwrite(line.p, 1, line.n, to->out) == line.n ? 0 : -EIO;
 }
 
 static int traced(const struct optout_config *who, char **argv, char why[CONF_WHY_MAX])
 {
+	struct written to = { .out = fopen(argv[1], "we"), .left_out = getenv("HT_LEFT_OUT") };
 	struct trace_options o = { .argv = argv + 2, .optouts = who, .opened = tell };
 	struct trace_result result = { 0 };
-	FILE *out = fopen(argv[1], "we");
-	int r = out ? trace_run(&o, write_record, out, &result, why) : -errno;
+	int r = to.out ? trace_run(&o, write_record, &to, &result, why) : -errno;
 
-	if (out && fclose(out) && !r)
+	if (to.out && fclose(to.out) && !r)
 		r = -EIO;
 	if (r < 0)
 		return r;
