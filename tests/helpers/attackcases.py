@@ -12,7 +12,6 @@ import sharedcases
 import tap
 from racecases import doubted
 from rulecases import NOEXEC, Case, died_in
-from sizes import size
 
 ABSENT, WHY = (77,), "not possible on this kernel"
 
@@ -654,14 +653,16 @@ def nobody(t, trace, d, w):
     t.equal(["source" in r.more.get("unverified", []) for r in trace.calls("mount")], [False] * 3, "in doubt without need")
 
 
-def written(t, trace, d, w):
-    """All were given the same."""
-    execs = [r for r in trace.calls("execve") if r.request.get("argv", [])[:2] == ["attacks_foreign", "said"]]
-    t.equal(len(execs), 1 + size("attacks.processes"), "execs")
-    wrong = [r for r in execs if r.request["argv"][2] != REAL]
-    t.equal([r for r in wrong if "argv" not in r.more.get("unverified", [])], [], "stated without doubt")
-    t.equal("argv" in execs[0].more.get("unverified", []), False, "in doubt without need")
-    t.note("%d of %d show what was written" % (len(wrong), len(execs)))
+def written(count):
+    def check(t, trace, d, w):
+        """All were given the same."""
+        execs = [r for r in trace.calls("execve") if r.request.get("argv", [])[:2] == ["attacks_foreign", "said"]]
+        t.equal(len(execs), 1 + count, "execs")
+        wrong = [r for r in execs if r.request["argv"][2] != REAL]
+        t.equal([r for r in wrong if "argv" not in r.more.get("unverified", [])], [], "stated without doubt")
+        t.equal("argv" in execs[0].more.get("unverified", []), False, "in doubt without need")
+        t.note("%d of %d show what was written" % (len(wrong), len(execs)))
+    return check
 
 
 def block(sure):
@@ -672,14 +673,14 @@ def block(sure):
     return check
 
 
-def foreigners(hooks):
+def foreigners(processes, hooks):
     """hooks: the kernel has those that see /proc/PID/mem written to."""
     for how, check in (("nobody", nobody), ("vm", foreign), ("pinned", foreign), ("image", foreign), *([("mem", foreign)] if hooks else [])):
         yield Case("foreign: " + how, "{W}/attacks_foreign %s {D} 3" % how, check, "", ABSENT, WHY)
-    yield Case("foreign: argv", "{W}/attacks_foreign argv {D} %d" % size("attacks.processes"), written, "", ABSENT, WHY)
+    yield Case("foreign: argv", "{W}/attacks_foreign argv {D} %d" % processes, written(processes), "", ABSENT, WHY)
     for how in ("nobody", "thread", "process", "gone"):
         yield Case("block: " + how, "{W}/attacks_block %s {D} 1" % how, block(how == "nobody"), "", ABSENT, WHY)
 
 
 def cases(count, processes, opens, hooks):
-    return [*foreigners(hooks), *swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *pretences(), *evasions(), *changes(), *rings(), *sharedcases.cases()]
+    return [*foreigners(processes, hooks), *swaps(count, processes, hooks), *ranks(count), *hidden(processes), *moved(opens), *forgeries(), *pretences(), *evasions(), *changes(), *rings(), *sharedcases.cases()]
