@@ -206,6 +206,12 @@ static bool has_operation(const struct call *row)
 		if (twin && !row->i386 && !strcmp(twin, row->name))
 			return true;
 	}
+	for (unsigned form = 0; form < HT_FORM__MAX; form++) {
+		uint8_t opcode;
+
+		if (!row->i386 && !strcmp(uring_form(form, &opcode), row->name))
+			return true;
+	}
 	return false;
 }
 

@@ -91,6 +91,20 @@ static void fill_abi(const struct probes_calls *c, enum ht_abi abi, bool tls, ca
 	}
 }
 
+static void fill_operations(const struct probes_calls *c, bool tls, captured_map *m)
+{
+	for (unsigned op = 0; op < URING_OPS; op++)
+		m->ht_uring_index[op] = plain_of(c, uring_call((uint8_t)op)) | (tls && uring_io((uint8_t)op) ? HT_INDEX_TLS : 0);
+	for (unsigned form = 0; form < HT_FORM__MAX; form++) {
+		uint8_t opcode;
+		uint16_t call = (uint16_t)calls_lookup(uring_form(form, &opcode));
+
+		m->ht_uring_form[form] = plain_of(c, call);
+		if (m->ht_uring_form[form] || m->ht_uring_index[opcode] & HT_INDEX_MASK)
+			m->ht_uring_index[opcode] |= HT_INDEX_FORM;
+	}
+}
+
 void probes_captured_fill(const struct probes_calls *c, bool tls, captured_map *m)
 {
 	memset(m, 0, sizeof(*m));
@@ -99,15 +113,23 @@ void probes_captured_fill(const struct probes_calls *c, bool tls, captured_map *
 	for (unsigned k = 0; k < HT_MULTIPLEXERS; k++)
 		for (uint32_t nr = 0; nr < HT_BEHIND_MAX; nr++)
 			m->ht_behind[k * HT_BEHIND_MAX + nr] = plain_of(c, calls_behind(k, nr));
-	for (unsigned op = 0; op < URING_OPS; op++)
-		m->ht_uring_index[op] = plain_of(c, uring_call((uint8_t)op)) | (tls && uring_io((uint8_t)op) ? HT_INDEX_TLS : 0);
+	fill_operations(c, tls, m);
 }
 
-/* Captured if either says so, and as little narrowed as the wider of them. */
+/* Captured if either says so, and as little narrowed as the wider of them. What is looked at without being captured stays so. */
+static uint16_t wider(uint16_t before, uint16_t now)
+{
+	const uint16_t call = HT_INDEX_MASK, narrowed = HT_INDEX_TEST | HT_INDEX_FAILED;
+
+	if (!(before & call) || !(now & call))
+		return before | now;
+	return (uint16_t)(now & (before | ~narrowed));
+}
+
 static void widen(const volatile uint16_t *before, volatile uint16_t *now, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		now[i] = !before[i] ? now[i] : !now[i] ? before[i] : (uint16_t)(now[i] & (before[i] | (uint16_t)~(HT_INDEX_TEST | HT_INDEX_FAILED)));
+		now[i] = wider(before[i], now[i]);
 }
 
 int probes_capture(struct probes *p, const struct probes_calls *calls, bool wide)
@@ -126,6 +148,7 @@ int probes_capture(struct probes *p, const struct probes_calls *calls, bool wide
 		widen(before.ht_index, now.ht_index, ARRAY_SIZE(now.ht_index));
 		widen(before.ht_behind, now.ht_behind, ARRAY_SIZE(now.ht_behind));
 		widen(before.ht_uring_index, now.ht_uring_index, ARRAY_SIZE(now.ht_uring_index));
+		widen(before.ht_uring_form, now.ht_uring_form, ARRAY_SIZE(now.ht_uring_form));
 	}
 	now.ht_captured_gen = before.ht_captured_gen + 1;
 	if (bpf_map_update_elem(p->captured, &zero, &now, BPF_ANY) < 0)

@@ -89,6 +89,21 @@ const char *uring_twin(uint8_t opcode)
 	return opcode < ARRAY_SIZE(ops) ? ops[opcode].call : "unknown_io_uring_op";
 }
 
+const char *uring_form(unsigned form, uint8_t *ret_opcode)
+{
+	static const struct {
+		uint8_t opcode;
+		const char *call;
+	} forms[HT_FORM__MAX] = {
+		[HT_FORM_FDATASYNC] = { 3, "fdatasync" },
+		[HT_FORM_GETSOCKOPT] = { 46, "getsockopt" },
+		[HT_FORM_SETSOCKOPT] = { 46, "setsockopt" },
+	};
+
+	*ret_opcode = forms[form].opcode;
+	return forms[form].call;
+}
+
 uint16_t uring_call(uint8_t opcode)
 {
 	const char *name = uring_twin(opcode);

@@ -23,6 +23,9 @@ uint16_t uring_call(uint8_t opcode);
 /* Kernel name of the call it stands for; NULL: none. */
 const char *uring_twin(uint8_t opcode);
 
+/* Kernel name of the call that a form (enum ht_uring_form) of an opcode stands for; the opcode stands for another one, too. */
+const char *uring_form(unsigned form, uint8_t *ret_opcode);
+
 /* What the probes must know of this kernel's io_uring and only its BTF tells. */
 struct btf;
 struct uring_kernel {

@@ -47,8 +47,17 @@ enum ht_abi {
 #define HT_INDEX_FAILED 0x2000	/* captured when it fails, not else */
 #define HT_INDEX_TLS 0x1000	/* reads or writes a socket, perhaps for a TLS library: looked at when it is entered, captured or not */
 #define HT_INDEX_MAP 0x0800	/* maps a file, perhaps to be executed: looked at when it ends, captured or not */
+#define HT_INDEX_FORM 0x0400	/* an opcode of io_uring of which one form is another call's, enum ht_uring_form, and one of the two is captured */
 #define HT_INDEX_MASK (HT_CALLS_MAX - 1)
 #define HT_INDEX_RESTART (HT_CALLS_MAX - 1)	/* restart_syscall: continues a held call */
+
+enum ht_uring_form {	/* of an opcode, by what it is asked to do */
+	HT_FORM_FDATASYNC,	/* FSYNC with IORING_FSYNC_DATASYNC */
+	HT_FORM_GETSOCKOPT,	/* URING_CMD of a socket: SOCKET_URING_OP_GETSOCKOPT, */
+	HT_FORM_SETSOCKOPT,	/* SOCKET_URING_OP_SETSOCKOPT */
+	HT_FORM__MAX,
+};
+
 #define HT_MULTIPLEXERS 2		/* calls that stand for many: i386 socketcall and ipc */
 #define HT_BEHIND_MAX 32	/* numbers of one multiplexer that have a slot */
 #define HT_GROUPS_MAX 16	/* rings per class (CPU groups) */

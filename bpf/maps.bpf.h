@@ -53,6 +53,7 @@ const volatile __u64 ht_uring_multishot;
 volatile __u16 ht_index[HT_ABI__MAX * HT_NR_MAX] CAPTURED = {};
 volatile __u16 ht_behind[HT_MULTIPLEXERS * HT_BEHIND_MAX] CAPTURED = {};	/* as ht_index: the calls that a multiplexer stands for */
 volatile __u16 ht_uring_index[256] CAPTURED = {};	/* descriptor of an io_uring opcode; 0: not captured */
+volatile __u16 ht_uring_form[HT_FORM__MAX] CAPTURED = {};	/* as ht_uring_index, where that says HT_INDEX_FORM */
 volatile __u32 ht_captured_gen CAPTURED = 0;		/* another number each time that the table is written */
 volatile __u8 ht_rules_of[HT_CALLS_MAX] CAPTURED = {};	/* by descriptor: in ht_rules. All 0 while rules are exchanged */
 volatile struct ht_rules ht_rules[HT_RULE_SETS] CAPTURED = {};
@@ -243,9 +244,9 @@ struct op_wait {		/* an io_uring operation between submission and completion: wh
 
 struct op_in {			/* what op_args() found for the operation at hand */
 	__u64 str[6];		/* kernel strings by argument */
-	__u64 addr, how;	/* kernel copies: struct sockaddr, struct open_how */
+	__u64 addr, mem;	/* kernel copies: struct sockaddr; what an HT_OP_MEM shows, struct open_how or epoll_event */
 	__u32 addr_len;
-	__u32 pad;
+	__u32 later;		/* the memory of an HT_OP_MEM is the user's, and read anew when the operation is made */
 	__u8 sqe[64];		/* a submission that was refused */
 };
 

@@ -5,6 +5,8 @@
 #ifndef HOSTTRAIL_URING_BPF_H
 #define HOSTTRAIL_URING_BPF_H
 
+#define OP_CAPTURED (HT_INDEX_MASK | HT_INDEX_FORM)
+
 /* ---- submission */
 
 /* A send that names the address that its socket sent to last, or none. */
@@ -105,11 +107,12 @@ static __always_inline __u64 arg_number(const __u64 *args, __u32 i)
 SEC("tp_btf/io_uring_submit_req")
 int ht_uring_submit(__u64 *args)
 {
-	__u32 opcode = KREAD(struct io_kiocb___ht, args[0], opcode), call = ht_uring_index[opcode & 0xff] & HT_INDEX_MASK;
+	__u32 opcode = KREAD(struct io_kiocb___ht, args[0], opcode), call;
 
-	if (!call)
+	if (!(ht_uring_index[opcode & 0xff] & OP_CAPTURED))
 		return 0;
-	return op_submitted(arg_number(args, 0), call, opcode);
+	call = op_prepared_call(arg_number(args, 0), opcode);
+	return call ? op_submitted(arg_number(args, 0), call, opcode) : 0;
 }
 
 /* A submission that was refused: nothing was prepared, but the error is final. */
@@ -126,7 +129,7 @@ __noinline int op_refused(__u64 sqe, __u64 req, __s32 error)
 	opcode = REQ(opcode);
 	if (!opcode)		/* one that this kernel does not know */
 		opcode = head[0];
-	call = ht_uring_index[opcode & 0xff] & HT_INDEX_MASK;
+	call = op_refused_call(sqe, req, opcode);
 	if (!call || !task_in_scope(bpf_get_current_task_btf(), &t))
 		return 0;
 	w = op_find(req);
@@ -266,7 +269,7 @@ int ht_uring_complete(__u64 *args)
 	if (ht_tls_on && (call & HT_INDEX_TLS))
 		op_tls(arg_number(args, 1), opcode, res);
 	if (req)
-		return call & HT_INDEX_MASK ? op_finish(req, res, 0, flags & CQE_F_MORE) : 0;
+		return call & OP_CAPTURED ? op_finish(req, res, 0, flags & CQE_F_MORE) : 0;
 	return flags & CQE_F_MORE ? op_more(arg_number(args, 0), user_data, res) : 0;
 }
 
@@ -277,7 +280,7 @@ int ht_uring_fail_link(__u64 *args)
 	struct op_wait *w;
 	__u64 key;
 
-	if (!(ht_uring_index[KREAD(struct io_kiocb___ht, args[1], opcode) & 0xff] & HT_INDEX_MASK))
+	if (!(ht_uring_index[KREAD(struct io_kiocb___ht, args[1], opcode) & 0xff] & OP_CAPTURED))
 		return 0;
 	key = arg_number(args, 1);
 	w = op_find(key);

@@ -53,6 +53,53 @@ enum {	/* enum io_uring_op, of which no kernel header before it need know all */
 	UOP_BIND = 56, UOP_LISTEN = 57, UOP_PIPE = 62,
 };
 
+/* ---- operations that stand for another call by what they are asked to do ---------------- */
+
+#define FSYNC_DATASYNC_ 1		/* IORING_FSYNC_DATASYNC */
+#define SOCKET_GETSOCKOPT_ 2		/* SOCKET_URING_OP_GETSOCKOPT */
+#define SOCKET_SETSOCKOPT_ 3
+#define EPOLL_CTL_DEL_ 2
+
+static __always_inline bool file_is_socket(__u64 file)
+{
+	__u64 inode = file ? KREAD(struct file, file, f_inode) : 0;
+
+	return inode && (KREAD(struct inode, inode, i_mode) & S_IFMT_) == S_IFSOCK_;
+}
+
+/* Descriptor of an operation's call, 0: not captured. asked: the flags of an fsync, or which command. */
+static __always_inline __u32 op_call(__u64 ctx, __u32 opcode, __u32 asked, __s32 fd, __u32 flags)
+{
+	__u32 entry = ht_uring_index[opcode & 0xff], form = HT_FORM__MAX;
+
+	if (!(entry & HT_INDEX_FORM))
+		return entry & HT_INDEX_MASK;
+	if (opcode == UOP_FSYNC && (asked & FSYNC_DATASYNC_))
+		form = HT_FORM_FDATASYNC;
+	else if (opcode == UOP_URING_CMD && (asked == SOCKET_GETSOCKOPT_ || asked == SOCKET_SETSOCKOPT_) &&
+		 bpf_core_field_exists(((struct io_uring_cmd___ht *)0)->sqe) &&
+		 file_is_socket(flags & REQ_F_FIXED_FILE_ ? fixed_file(ctx, fd) : filter_file(fd)))
+		form = asked == SOCKET_GETSOCKOPT_ ? HT_FORM_GETSOCKOPT : HT_FORM_SETSOCKOPT;
+	barrier_var(form);
+	return (form < HT_FORM__MAX ? ht_uring_form[form] : entry) & HT_INDEX_MASK;
+}
+
+/* Of a prepared request. */
+__noinline int op_prepared_call(__u64 req, __u32 opcode)
+{
+	return op_call(REQ(ctx), opcode, opcode == UOP_FSYNC ? CMD(io_sync, flags) : CMD(io_uring_cmd, cmd_op), REQ(cqe.fd), REQ(flags));
+}
+
+/* Of a submission that was refused. */
+__noinline int op_refused_call(__u64 sqe, __u64 req, __u32 opcode)
+{
+	__u32 w[8] = {};	/* the first half: flags, descriptor, command, flags of an fsync */
+
+	if (bpf_probe_read_kernel(w, sizeof(w), (void *)sqe))
+		return 0;
+	return op_call(REQ(ctx), opcode, opcode == UOP_FSYNC ? w[7] : w[2], w[1], w[0] >> 8);
+}
+
 /* The argument that is the request's file. */
 static __always_inline __u32 op_file_arg(__u32 opcode)
 {
@@ -218,7 +265,8 @@ __noinline int op_args_path(struct scratch *s, __u64 req, __u32 opcode)
 	case UOP_OPENAT2:
 		a[0] = CMD(io_open, dfd);
 		s->in.str[1] = NAME(io_open, filename);
-		s->in.how = req + bpf_core_field_offset(struct io_open___ht, how);
+		if (opcode == UOP_OPENAT2)
+			s->in.mem = req + bpf_core_field_offset(struct io_open___ht, how);
 		a[2] = CMD(io_open, how.flags) & ~FORCED_O_LARGEFILE;
 		a[3] = CMD(io_open, how.mode);
 		s->wait.u.slot = CMD(io_open, file_slot);
@@ -325,6 +373,29 @@ static __always_inline void op_args_futex(__u64 *a, __u64 req, __u32 opcode)
 	a[3] = futex_flags(CMD(io_futex, futex_flags));
 }
 
+/*
+ * A command, or a socket's option, which lies in the submission: a copy of the kernel's where that made one. Else it is looked at again when the
+ * command is made, in memory that the program can change.
+ */
+static __always_inline void op_args_command(struct scratch *s, __u64 req)
+{
+	__u64 *a = s->c.args, sqe = CMD(io_uring_cmd, sqe);
+	__u32 form, w[14] = {};
+
+	a[1] = CMD(io_uring_cmd, cmd_op);
+	form = a[1] == SOCKET_GETSOCKOPT_ ? HT_FORM_GETSOCKOPT : HT_FORM_SETSOCKOPT;
+	barrier_var(form);
+	if (s->c.call != (ht_uring_form[form < HT_FORM__MAX ? form : 0] & HT_INDEX_MASK) || bpf_probe_read_kernel(w, sizeof(w), (void *)sqe))
+		return;
+	a[1] = w[4];
+	a[2] = w[5];
+	a[3] = (__u64)w[13] << 32 | w[12];
+	a[4] = w[11];
+	s->in.later = form == HT_FORM_SETSOCKOPT;
+	if (sqe == op_sqe(s->wait.ctx) || files_shared(this_task()))	/* another's descriptor may be no socket */
+		s->evflags |= HT_EV_F_DOUBTED;
+}
+
 __noinline int op_args_rest(struct scratch *s, __u64 req, __u32 opcode)
 {
 	__u64 *a;
@@ -365,6 +436,10 @@ __noinline int op_args_rest(struct scratch *s, __u64 req, __u32 opcode)
 		a[0] = CMD(io_epoll, epfd);
 		a[1] = CMD(io_epoll, op);
 		a[2] = CMD(io_epoll, fd);
+		if (a[1] != EPOLL_CTL_DEL_) {
+			a[3] = 1;	/* there is one */
+			s->in.mem = req + bpf_core_field_offset(struct io_epoll___ht, event);
+		}
 		break;
 	case UOP_FADVISE:
 		a[1] = CMD(io_fadvise, offset);
@@ -382,7 +457,7 @@ __noinline int op_args_rest(struct scratch *s, __u64 req, __u32 opcode)
 		a[3] = CMD(io_msg, dst_fd);
 		break;
 	case UOP_URING_CMD:
-		a[1] = CMD(io_uring_cmd, cmd_op);
+		op_args_command(s, req);
 		break;
 	case UOP_FILES_UPDATE:
 		a[0] = -1;	/* this ring; which descriptors it has is the process's affair */

@@ -90,18 +90,31 @@ static __always_inline void op_addr_field(struct scratch *s, const volatile stru
 	field_close(s, f, n);
 }
 
-static __always_inline void op_how_field(struct scratch *s, __u32 arg)
+static __always_inline void op_mem_field(struct scratch *s, __u32 arg)
 {
+	bool how = s->wait.u.opcode == UOP_OPENAT2;
+	__u32 n = how ? sizeof(struct open_how) : sizeof(struct epoll_event);
 	struct ht_field *f = field_open(s, HT_FIELD_MEM, arg, sizeof(struct open_how));
 
 	if (!f)
 		return;
-	if (bpf_probe_read_kernel(f + 1, sizeof(struct open_how), (void *)s->in.how)) {
+	if (bpf_probe_read_kernel(f + 1, n, (void *)s->in.mem)) {
 		field_fault(s, f);
 		return;
 	}
-	*(__u64 *)(f + 1) &= ~FORCED_O_LARGEFILE;
-	field_close(s, f, sizeof(struct open_how));
+	if (how)
+		*(__u64 *)(f + 1) &= ~FORCED_O_LARGEFILE;
+	field_close(s, f, n);
+}
+
+/* What the kernel copies when the operation is made, not before: others may write there until then. */
+static __always_inline void op_later_field(struct scratch *s, const volatile struct ht_op *op)
+{
+	__u32 at = s->pos;
+
+	memop_emit(s, op);
+	if (s->pos != at && at < OUT_MAX)
+		((struct ht_field *)(s->b + at))->flags |= HT_FIELD_F_SHARED;
 }
 
 static __always_inline void op_path_field(struct scratch *s, const volatile struct ht_op *op)
@@ -145,8 +158,10 @@ __noinline int op_field(struct scratch *s, __u32 i)
 			kstr_emit(s, HT_FIELD_STR, arg, s->in.str[arg]);
 		break;
 	case HT_OP_MEM:
-		if (s->in.how)
-			op_how_field(s, arg);
+		if (s->in.mem)
+			op_mem_field(s, arg);
+		else if (s->in.later)
+			op_later_field(s, op);
 		break;
 	case HT_OP_SOCKADDR:
 	case HT_OP_MSGHDR:

@@ -162,6 +162,7 @@ struct io_splice___ht {
 };
 struct io_epoll___ht {
 	__s32 epfd, op, fd;
+	struct epoll_event event;
 };
 struct io_fadvise___ht {
 	__u64 offset;
@@ -175,6 +176,7 @@ struct io_msg___ht {
 	__u32 cmd, src_fd, dst_fd;
 };
 struct io_uring_cmd___ht {
+	void *sqe;		/* since 6.6, before which sockets have no commands */
 	__u32 cmd_op;
 };
 struct io_rsrc_update___ht {

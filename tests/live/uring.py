@@ -28,13 +28,14 @@ def here(case):
 RATE = {"WRITEV": "pwritev2", "READV": "preadv2", "WRITE": "pwrite64", "READ": "pread64", "FSYNC": "fsync", "SYNC_FILE_RANGE": "sync_file_range",
         "FADVISE": "fadvise64", "MADVISE": "madvise", "STATX": "statx", "GETXATTR": "getxattr", "FGETXATTR": "fgetxattr", "TEE": "tee", "SPLICE": "splice",
         "RECV": "recvfrom", "RECVMSG": "recvmsg", "SHUTDOWN": "shutdown", "EPOLL_CTL": "epoll_ctl", "EPOLL_WAIT": "epoll_wait", "CLOSE": "close",
+        "FSYNC:fdatasync": "fdatasync", "URING_CMD:setsockopt": "setsockopt", "URING_CMD:getsockopt": "getsockopt", "URING_CMD": "io_uring_cmd",
         "PIPE": "pipe2", "WAITID": "waitid", "FUTEX_WAKE": "futex_wake", "FUTEX_WAIT": "futex_wait", "FUTEX_WAITV": "futex_waitv"}
 
 
 def selected(t):
     """Operations whose calls are recorded where a selector names them: the same of both."""
     with tap.Workdir() as d:
-        wanted = [{"FieldSelectors": [{"Field": "eventCategory", "Equals": [c]}, {"Field": "eventName", "Equals": [*RATE.values(), "prctl"]}]}
+        wanted = [{"FieldSelectors": [{"Field": "eventCategory", "Equals": [c]}, {"Field": "eventName", "Equals": [*RATE.values(), "prctl", "ioctl"]}]}
                   for c in ("Management", "Data", "NetworkActivity")]
         with open(d + "/selectors", "w") as f:
             json.dump(wanted, f)
@@ -46,10 +47,12 @@ def selected(t):
         t.equal(set(found), {op.number for op in ring_ops}, "records of the ring's operations, by their number")
         for op, call in zip(ring_ops, call_ops):
             r, twin = found[op.number][0], twins[op.number]
-            t.equal((r.name, twin.name, r.errno), (RATE[op.opcode], RATE[op.opcode], -op.result if op.error else None), repr(op))
-            if op.opcode == "EPOLL_CTL":
-                t.equal(twin.request.pop("events"), ["EPOLLIN"], "what only the call's record shows")
-            if op.error == call.error:
+            name = RATE[op.opcode]
+            t.equal((r.name, twin.name, r.errno), (name, "ioctl" if op.opcode == "URING_CMD" else name, -op.result if op.error else None), repr(op))
+            t.equal(uringcheck.ring_of(r).get("opcode"), op.opcode.split(":")[0], "%r: opcode" % op)
+            if "FIXED_FILE" in uringcheck.ring_of(r).get("flags", []):
+                r.request.pop("fd"), twin.request.pop("fd")
+            if op.error == call.error and op.opcode != "URING_CMD":
                 uringcheck.compare(t, "ring", op, r, twin, d)
 
 

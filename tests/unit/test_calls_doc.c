@@ -149,6 +149,17 @@ static unsigned high_rate(void)
 }
 
 /* Opcodes by what they are recorded as; those without a row behind. */
+static void forms(struct buf *b, unsigned opcode)
+{
+	for (unsigned form = 0; form < HT_FORM__MAX; form++) {
+		uint8_t of;
+		const char *call = uring_form(form, &of);
+
+		if (of == opcode)
+			buf_addf(b, "; %s%s", call, calls_high_rate((uint16_t)calls_lookup(call)) ? ", if selected" : "");
+	}
+}
+
 static void operations(struct buf *b)
 {
 	char room[12];
@@ -157,6 +168,7 @@ static void operations(struct buf *b)
 		    "An operation is recorded like the system call that does the same, by that call's row above, with `via` \"io_uring\" and\n"
 		    "`ioUring` in additionalEventData: opcode, flags of the submission and of the ring, the program's own user_data, and the slot\n"
 		    "(`fixedFile`) where a new file went instead of a descriptor. Strings are the kernel's own copies: their paths are `object`.\n"
+		    "With IORING_FSYNC_DATASYNC an FSYNC is fdatasync; a URING_CMD is io_uring_cmd, but for those that ask a socket for its options.\n"
 		    "Opcodes that this list does not have are `unknown_io_uring_op`. Those of which nothing needs to be known have no\n"
 		    "record.\n\n| opcode | recorded as |\n|---|---|\n");
 	for (unsigned op = 0; op < URING_OPS; op++) {
@@ -165,10 +177,9 @@ static void operations(struct buf *b)
 
 		if (name.p == room)
 			break;
-		if (!twin)
-			buf_addf(b, "| %s | not recorded |\n", name.p);
-		else
-			buf_addf(b, "| %s | %s%s |\n", name.p, twin, calls_high_rate(uring_call((uint8_t)op)) ? ", if selected" : "");
+		buf_addf(b, "| %s | %s%s", name.p, twin ? twin : "not recorded", twin && calls_high_rate(uring_call((uint8_t)op)) ? ", if selected" : "");
+		forms(b, op);
+		buf_addf(b, " |\n");
 	}
 }
 

@@ -403,6 +403,23 @@ static void open_and_make(void *dir)
 	close(open(name, O_RDONLY));
 }
 
+static void reads_and_makes(void *dir)
+{
+	char name[256], to[16];
+	int fd = open("/etc/passwd", O_RDONLY);
+	struct io_uring_sqe e = { .opcode = IORING_OP_READ, .fd = fd, .addr = (unsigned long)to, .len = 5 };
+	struct uring u;
+
+	if (read(fd, to, sizeof(to)) != sizeof(to))
+		_exit(1);
+	snprintf(name, sizeof(name), "%s/wide", (char *)dir);
+	mkdir(name, 0700);
+	uring_setup(&u, 4, 0, 0);
+	uring_queue(&u, &e);
+	uring_submit(&u, 1);
+	uring_reap(&u);
+}
+
 static void only_chosen_calls_are_captured(void)
 {
 	_cleanup_lab_ struct lab l = {};
@@ -418,6 +435,29 @@ static void only_chosen_calls_are_captured(void)
 		if (l.ev[i]->kind == HT_EV_CALL)
 			ok_int(((const struct ht_call *)l.ev[i])->call, mkdir_row);
 	ok(lab_call(&l, "mkdir", 0));
+}
+
+/* New calls, and those before: also of what TLS capture looks at anyway. */
+static void widened_calls_are_captured(void)
+{
+	_cleanup_lab_ struct lab l = {};
+	struct probes_calls before = {}, now = {};
+	struct probes_config c = { .calls = &before, .tls = true };
+
+	probes_calls_add(before.captured, calls_lookup("read"));
+	probes_calls_add(before.captured, calls_lookup("pread64"));
+	probes_calls_add(now.captured, calls_lookup("mkdir"));
+	if (!lab_open_with(&l, &c))
+		return;
+	ok_int(probes_capture(l.probes, &now, true), 0);
+	lab_run(&l, 0, reads_and_makes, l.dir);
+	ok(lab_call(&l, "read", 0));
+	ok(lab_call(&l, "mkdir", 0));
+	ok(lab_call(&l, "pread64", 0));
+	lab_forget(&l);
+	ok_int(probes_capture(l.probes, &now, false), 0);
+	lab_run(&l, 0, reads_and_makes, l.dir);
+	ok(!lab_call(&l, "read", 0));
 }
 
 static void ring_reads(void *dir)
@@ -587,6 +627,7 @@ static const struct tap_case cases[] = {
 	CASE(only_new_peers_are_recorded),
 	CASE(own_files_are_not_recorded),
 	CASE(only_chosen_calls_are_captured),
+	CASE(widened_calls_are_captured),
 	CASE(chosen_operations_of_a_ring),
 	CASE(int80_is_another_abi),
 	CASE(changed_strings_are_seen),

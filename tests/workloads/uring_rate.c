@@ -19,6 +19,7 @@
 #define PRIVATE_32 (2 | 128)	/* FUTEX2_SIZE_U32, FUTEX2_PRIVATE */
 
 /* Newer than the headers, some of them. */
+enum { CMD_GETSOCKOPT = 2, CMD_SETSOCKOPT };
 enum { OP_WAITID = 50, OP_FUTEX_WAIT, OP_FUTEX_WAKE, OP_FUTEX_WAITV, OP_EPOLL_WAIT = 59, OP_PIPE = 62 };
 
 static struct uring ring;
@@ -66,6 +67,8 @@ static void files(int fd)
 	both("READ", SQE(.opcode = IORING_OP_READ, .fd = fd, .addr = ADDR(bytes), .len = 3, .off = 9), SYS_pread64, CALL(fd, ADDR(bytes), 3, 9));
 	both("READ", SQE(.opcode = IORING_OP_READ, .fd = 999, .addr = ADDR(bytes), .len = 3), SYS_pread64, CALL(999, ADDR(bytes), 3));
 	both("FSYNC", SQE(.opcode = IORING_OP_FSYNC, .fd = fd), SYS_fsync, CALL(fd));
+	both("FSYNC:fdatasync", SQE(.opcode = IORING_OP_FSYNC, .fd = fd, .fsync_flags = IORING_FSYNC_DATASYNC), SYS_fdatasync, CALL(fd));
+	both("FSYNC:fdatasync", SQE(.opcode = IORING_OP_FSYNC, .fd = 999, .fsync_flags = IORING_FSYNC_DATASYNC), SYS_fdatasync, CALL(999));
 	both("SYNC_FILE_RANGE", SQE(.opcode = IORING_OP_SYNC_FILE_RANGE, .fd = fd, .off = 1, .len = 8, .sync_range_flags = 2), SYS_sync_file_range, CALL(fd, 1, 8, 2));
 	both("FADVISE", SQE(.opcode = IORING_OP_FADVISE, .fd = fd, .off = 2, .len = 6, .fadvise_advice = 1), SYS_fadvise64, CALL(fd, 2, 6, 1));
 	both("MADVISE", SQE(.opcode = IORING_OP_MADVISE, .addr = ADDR(&looked) & ~4095ul, .len = 4096, .fadvise_advice = 3), SYS_madvise,
@@ -102,6 +105,33 @@ static void pipes(int fd)
 	both("PIPE", SQE(.opcode = OP_PIPE, .addr = ADDR(ends), .rw_flags = O_NONBLOCK), SYS_pipe2, CALL(ADDR(ends), O_NONBLOCK));
 }
 
+/* A socket's option, as an operation: what is asked lies where others have their address. */
+static struct io_uring_sqe option(int fd, unsigned cmd, unsigned level, unsigned name, const void *value, unsigned n)
+{
+	return SQE(.opcode = IORING_OP_URING_CMD, .fd = fd, .cmd_op = cmd, .addr = (__u64)name << 32 | level, .addr3 = ADDR(value), .file_index = n);
+}
+
+static void options(int fd)
+{
+	static int on = 1, value;
+	static socklen_t n = sizeof(value);
+	int s = socket(AF_INET, SOCK_STREAM, 0), slots[2] = { -1, s };
+
+	both("URING_CMD:setsockopt", option(s, CMD_SETSOCKOPT, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), SYS_setsockopt, CALL(s, SOL_SOCKET, SO_KEEPALIVE, ADDR(&on), sizeof(on)));
+	both("URING_CMD:setsockopt", option(s, CMD_SETSOCKOPT, SOL_SOCKET, 9999, &on, sizeof(on)), SYS_setsockopt, CALL(s, SOL_SOCKET, 9999, ADDR(&on), sizeof(on)));
+	both("URING_CMD:getsockopt", option(s, CMD_GETSOCKOPT, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value)), SYS_getsockopt,
+	     CALL(s, SOL_SOCKET, SO_KEEPALIVE, ADDR(&value), ADDR(&n)));
+	both("URING_CMD", option(fd, CMD_SETSOCKOPT, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), SYS_ioctl, CALL(fd, CMD_SETSOCKOPT));	/* no socket: no such call */
+	if (by_ring && uring_register(&ring, IORING_REGISTER_FILES, slots, 2))
+		die("registering files");
+	if (by_ring)
+		s = 1;
+	struct io_uring_sqe fixed = option(s, CMD_SETSOCKOPT, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+
+	fixed.flags = IOSQE_FIXED_FILE;
+	both("URING_CMD:setsockopt", fixed, SYS_setsockopt, CALL(s, SOL_SOCKET, SO_REUSEADDR, ADDR(&on), sizeof(on)));
+}
+
 static void waits(void)
 {
 	pid_t pid = fork();
@@ -129,6 +159,7 @@ static void part(const char *dir)
 	fsetxattr(fd, "user.a", "value", 5, 0);
 	files(fd);
 	pipes(fd);
+	options(fd);
 	waits();
 }
 
