@@ -178,6 +178,16 @@ static pid_t executes(void)
 	_exit(1);
 }
 
+#define PAUSE 10e-6	/* seconds of CPU between two writes: without one they are a flood, of which the ring has no room for all */
+
+static void pause_a_while(void)
+{
+	double begin = work_cpu();
+
+	while (work_cpu() - begin < PAUSE)
+		;
+}
+
 static void argv_written(long count)
 {
 	struct iovec from = { (char *)fake, sizeof(fake) }, to = { NULL, sizeof(fake) };
@@ -193,8 +203,10 @@ static void argv_written(long count)
 	work_pin(0);
 	for (long i = 0; i < count; i++) {
 		pid = executes();
-		while (!waitpid(pid, NULL, WNOHANG))
+		while (!waitpid(pid, NULL, WNOHANG)) {
 			process_vm_writev(pid, &from, 1, &to, 1, 0);
+			pause_a_while();
+		}
 	}
 }
 
