@@ -23,6 +23,7 @@ static const struct {
 	{ "arg_min", "argMin", 2, 2 }, { "lower", "lowerUTF8", 1, 1 }, { "upper", "upperUTF8", 1, 1 }, { "length", "lengthUTF8", 1, 1 },
 	{ "substr", "substringUTF8", 3, 3 }, { "substring", "substringUTF8", 3, 3 }, { "concat", "concat", 2, 16 }, { "||", "concat", 2, 2 },
 	{ "replace", "replaceAll", 3, 3 }, { "strpos", "positionUTF8", 2, 2 }, { "starts_with", "startsWith", 2, 2 }, { "nullif", "nullIf", 2, 2 },
+	{ "text", "toString", 1, 1 }, { "try_text", "toString", 1, 1 },
 	{ "if", "if", 3, 3 }, { "abs", "abs", 1, 1 }, { "round", "round", 1, 2 }, { "floor", "floor", 1, 1 }, { "ceil", "ceil", 1, 1 },
 	{ "ceiling", "ceil", 1, 1 }, { "sqrt", "sqrt", 1, 1 }, { "+", "plus", 2, 2 }, { "-", "minus", 2, 2 }, { "*", "multiply", 2, 2 },
 	{ "%", "modulo", 2, 2 }, { "day_of_week", "toDayOfWeek", 1, 1 }, { "hour", "toHour", 1, 1 }, { "minute", "toMinute", 1, 1 },

@@ -38,9 +38,9 @@ static const char *const names[] = {
 	"replace", "reverse", "right", "round", "row", "row_number", "rpad", "rtrim", "second", "sha1", "sha256", "sign", "sin",
 	"skewness", "slice", "split", "split_part", "sqrt", "starts_with", "stddev", "stddev_pop", "stddev_samp", "str_split",
 	"strftime", "string_agg", "string_split", "strlen", "strpos", "strptime", "struct_extract", "struct_pack", "substr",
-	"substring", "suffix", "sum", "tan", "time_bucket", "timezone", "to_base64", "to_days", "to_hex", "to_hours", "to_iso8601",
+	"substring", "suffix", "sum", "tan", "text", "time_bucket", "timezone", "to_base64", "to_days", "to_hex", "to_hours", "to_iso8601",
 	"to_json", "to_milliseconds", "to_minutes", "to_months", "to_seconds", "to_timestamp", "to_unixtime", "to_weeks", "to_years",
-	"today", "translate", "trim", "trunc", "truncate", "try", "try_strptime", "typeof", "ucase", "unhex", "unicode", "unnest",
+	"today", "translate", "trim", "trunc", "truncate", "try", "try_strptime", "try_text", "typeof", "ucase", "unhex", "unicode", "unnest",
 	"upper", "url_decode", "url_encode", "var_pop", "var_samp", "variance", "week", "week_of_year", "weekday", "weekofyear",
 	"xor", "year", "year_of_week", "yearweek", "yow",
 };

@@ -31,7 +31,7 @@ struct sandbox_tables {
  * a row; else the engine may apply a stranger's first, whose failure then tells of rows that are not his. */
 int sandbox_make(duckdb_database db, struct tail *tail, const char *dir, bool apart, char why[DUCK_WHY_MAX]);
 
-/* CloudTrail Lake's spelling into the engine's: event data stores' ids, which stand unquoted, and comparisons of text with
+/* CloudTrail Lake's spelling into the engine's: event data stores' ids, which stand unquoted, types and paths of JSON as Trino has them, and comparisons of text with
  * true and false. -EINVAL and why: not to be read as SQL at all. */
 int sandbox_rewrite(const char *text, size_t n, struct buf *out, char why[DUCK_WHY_MAX]);
 /* Is this (rewritten) text one SELECT that may be run, and over which tables? 0, -EINVAL and why, -ENOMEM, -EIO. */

@@ -50,8 +50,7 @@ class Engine(Duck):
     def __init__(self, files):
         super().__init__()
         self.ask("CREATE VIEW events AS SELECT * FROM read_parquet([%s], hive_partitioning = false)" % ", ".join("'%s'" % f for f in files))
-        self.ask("CREATE MACRO json_extract_scalar(j, p) AS CASE WHEN json_type(j, p) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL "
-                 "ELSE json_extract_string(j, p) END")  # as Trino has it; store/lake/macros.c
+        self.ask("CREATE MACRO json_extract_scalar(j, p) AS CASE WHEN json_valid(j) THEN json_extract_string(json_value(j, p), '$') END")  # as Trino has it; store/lake/macros.c
 
     def save(self, sql, path):
         """Seconds that it takes to read, bind and run the statement and to write its rows down, as its command does with -json."""

@@ -250,11 +250,37 @@ def trino_functions(t):
         "year(timestamp '2026-01-01 10:20:30')": "2026", "date_format(timestamp '2026-01-02 03:04:05', '%Y/%m/%d %H:%i:%s')": "2026/01/02 03:04:05",
         "date_diff('hour', timestamp '2026-01-01 00:00:00', timestamp '2026-01-02 00:00:00')": "24", "1 / 2": "0", "regexp_like('abc', 'b.')": "true",
         "from_iso8601_timestamp('2026-01-01T00:00:00Z') = timestamp '2026-01-01 00:00:00'": "true", "split_part('a,b', ',', 2)": "b",
+        "date_diff('hour', timestamp '2026-01-01 10:59:00', timestamp '2026-01-01 11:01:00')": "0", "date_diff('day', date '2026-01-03', date '2026-01-01')": "-2",
+        "regexp_replace('1a 2b', '(\\d+)([ab])', 'x$2')": "xa xb", "regexp_replace('aXbx', '[xX]')": "ab", "regexp_extract('abc', 'x')": None,
+        "regexp_extract('1a 2b', '(\\d+)([a-z])', 2)": "a", "replace('abab', 'a')": "bb", "split_part('a/b', '/', 3)": None, "array_position([1, 2], 3)": "0",
+        "transform(filter([1, 2, 3], x -> x > 1), y -> y * 2)": "[4, 6]", "cardinality(map(['a', 'b'], [1, 2]))": "2", "cardinality([['a']])": "1",
+        "array_max([1, NULL])": None, "millisecond(timestamp '2026-01-01 10:20:30.456')": "456", "date_format(timestamp '2026-01-01 13:00:00', '%h %p')": "01 PM",
+        "to_iso8601(date '2026-01-02')": "2026-01-02", "to_iso8601(timestamp '2026-01-02 03:04:05')": "2026-01-02T03:04:05.000",
+        "cast(json_extract('{\"a\":\"b\"}', '$.a') AS varchar)": "b", "cast(json_parse('{\"a\":1}') AS varchar)": '{"a":1}', "try_cast(5 AS varchar)": "5",
+        "cast(json_parse('[\"x\"]') AS array(varchar))[1]": "x", "json_extract_scalar('{\"a-b\":{\"c\":1}}', '$[\"a-b\"].c')": "1",
+        "json_extract_scalar('/no/json', '$.a')": None, "json_extract('/no/json', '$.a')": None, "json_array_length('/no/json')": None,
+        "json_array_get('/no/json', 0)": None, "json_array_contains('/no/json', 'a')": None, "json_size('/no/json', '$.a')": None,
         "greatest(1, 3, 2)": "3", "coalesce(NULL, 'x')": "x", "if(true, 'a', 'b')": "a", "strpos('hello', 'l')": "3",
     }
     got, = rows("SELECT %s FROM $EDS_ID LIMIT 1" % ", ".join("%s AS c%d" % (e, i) for i, e in enumerate(cases)))
     for i, (expression, want) in enumerate(cases.items()):
         t.equal(got["c%d" % i], want, expression)
+
+
+PATCHES = """SELECT transform(filter(found, p -> cast(json_extract(p, '$.PatchState') as varchar) = 'Installed'), f -> json_extract(f, '$.Id')) AS installed,
+    transform(filter(found, p -> cast(json_extract(p, '$.PatchState') as varchar) = 'Missing'), f -> json_extract(f, '$.Id')) AS missing
+FROM (SELECT map_values(cast(json_extract(json_parse('{"c":{"AWS:Item":{"Patch":{"k1":{"PatchState":"Installed","Id":"p1"},"k2":{"PatchState":"Missing","Id":"p2"}}}}}'),
+        '$.c.AWS:Item.Patch') as map(varchar, json))) AS found, eventtime, rank() OVER (PARTITION BY eventname ORDER BY eventtime DESC, eventid) AS rnk
+    FROM $EDS_ID WHERE eventname = 'openat')
+WHERE rnk = 1"""
+
+
+def published_samples_for_configuration_items(t):
+    """The functions of AWS's samples whose event data stores we do not have: lambdas, JSON within JSON."""
+    t.equal(rows(PATCHES), [{"installed": '["p1"]', "missing": '["p2"]'}], "by their state")
+    got = rows("SELECT count(json_extract_scalar(element_at(requestparameters, 'path'), '$.x')) AS n, count(element_at(requestparameters, 'path')) > 0 AS some, "
+               "sum(cardinality(requestparameters)) > 0 AS members FROM $EDS_ID")
+    t.equal(got, [{"n": "0", "some": "true", "members": "true"}], "texts that are no JSON end no query")
 
 
 def results_are_paged(t):
@@ -478,7 +504,7 @@ def error_of_queries(t):
 
 if __name__ == "__main__":
     cases = [the_aws_cli_runs_a_query, segments_are_immutable_and_known_by_their_hash, sealed_and_unsealed_are_one, segments_of_other_times_are_not_opened,
-             columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, sample_queries_find_what_they_ask_for, trino_functions, results_are_paged,
+             columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, sample_queries_find_what_they_ask_for, trino_functions, published_samples_for_configuration_items, results_are_paged,
              parameters_are_bound, hostile_statements_are_refused, greedy_statements_harm_nobody,
              queries_are_cancelled_and_end_in_time, the_command_line_asks, error_of_queries]
     try:

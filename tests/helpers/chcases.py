@@ -111,6 +111,7 @@ QUERIES = [
     "SELECT upper(eventname) || '-' || eventsource AS u, max_by(eventid, eventid) FROM $E WHERE hostname = 'kit' AND NOT (eventname NOT IN ('connect', 'execve')) GROUP BY 1 ORDER BY 1",
     "SELECT json_extract_scalar(eventjson, '$.userIdentity.userName') AS u, count(*) FROM $E WHERE hostname = 'kit' GROUP BY 1 ORDER BY 1",
     "SELECT count(DISTINCT eventid), approx_distinct(useridentity.username), count(errorcode), count(DISTINCT errorcode) FROM $E WHERE hostname = 'nobody'",
+    "SELECT CAST(eventname AS varchar) AS e, CAST(count(*) AS VARCHAR) || 'x' FROM $E WHERE hostname = 'kit' GROUP BY eventname ORDER BY 1",
     "SELECT process.pid + 1 AS p, count(*) FROM $E WHERE hostname = 'kit' AND coalesce(useridentity.username, 'x') <> 'user4' GROUP BY 1 ORDER BY 1",
 ]
 

@@ -212,6 +212,17 @@ static void statements_are_rewritten(void)
 		{ "'it''s -- no' \"a\"\"b\"", "'it''s -- no' \"a\"\"b\"" }, { "truex = truey", "truex = truey" },
 		{ "date_format(t, '%Y %i:%s %M %%')", "date_format(t, '%Y %M:%S %B %%')" },
 		{ "f('%i', date_parse(g(x), '%i'), '%i')", "f('%i', date_parse(g(x), '%M'), '%i')" },
+		{ "date_format(t, concat('%h', '%i'))", "date_format(t, concat('%I', '%M'))" },
+		{ "transform(a, x -> x), transform + approx_percentile (b, 0.5)", "list_transform(a, x -> x), transform + approx_quantile (b, 0.5)" },
+		{ "CAST(a AS varchar) || try_cast(f(b) as VARCHAR )", "text(a ) || try_text(f(b) )" },
+		{ "cast(a AS varchar(5)), cast(a AS json), cast(x) AS varchar", "cast(a AS varchar(5)), cast(a AS json), cast(x) AS varchar" },
+		{ "CAST(CAST(a AS varchar) AS varchar)", "text(text(a ) )" },
+		{ "CAST(a AS array(varchar))", "CAST(a AS varchar[])" }, { "array(SELECT 1)", "array(SELECT 1)" },
+		{ "cast(a as map(varchar, array (row(x array(bigint)))))", "cast(a as map(varchar,  row(x bigint[])[]))" },
+		{ "json_extract_scalar(f(a), '$[\"b-c\"].d[\"e\"][0]')", "json_extract_scalar(f(a), '$.\"b-c\".d.\"e\"[0]')" },
+		{ "json_array_get('[\"a\"]', 0) = '$[\"a\"]'", "json_array_get('[\"a\"]', 0) = '$[\"a\"]'" },
+		{ "json_extract(a, '$[\"b'), json_extract(a, '$[')", "json_extract(a, '$[\"b'), json_extract(a, '$[')" },
+		{ ")) cast(a AS varchar", ")) cast(a AS varchar" },
 		{ "'open", NULL }, { "\"open", NULL }, { "/* open", NULL }, { "", NULL }, { " ; ", NULL },
 	};
 
@@ -262,7 +273,8 @@ static void what_macros_multiply_is_known(void)
 	ok_int(sandbox_copies("element_at"), 1);
 	ok_int(sandbox_copies("DATE_ADD"), 9);
 	ok_int(sandbox_copies("json_extract_scalar"), 2);
-	ok_int(sandbox_copies("json_size"), 3);
+	ok_int(sandbox_copies("json_size"), 4);
+	ok_int(sandbox_copies("text"), 3);
 	ok_int(sandbox_copies("slice"), 2);
 	ok_int(sandbox_copies("levenshtein"), 2);
 	ok_int(sandbox_copies("~~"), 3);
