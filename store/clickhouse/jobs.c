@@ -261,7 +261,7 @@ static int parse(struct jobs *j, const char *text, size_t n, struct sandbox_tabl
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&j->parser);
-	r = sandbox_check(j->conn, buf_text(&sql), sql.n, ret_named, why);
+	r = sandbox_check(j->conn, buf_text(&sql), sql.n, ret_named, NULL, why);
 	if (!r)
 		r = duck_tree(j->conn, buf_text(&sql), sql.n, &tree, why);
 	pthread_mutex_unlock(&j->parser);

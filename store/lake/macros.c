@@ -117,11 +117,11 @@ static const char *named(const char *macro, const char *name)
 	return strchr(macro, '(');
 }
 
-static unsigned mentions(const char *body, const char *word, size_t n)
+static unsigned mentions(const char *body, const char *end, const char *word, size_t n)
 {
 	unsigned found = 0;
 
-	for (const char *p = body; (p = strpbrk(p, "abcdefghijklmnopqrstuvwxyz_"));) {
+	for (const char *p = body; (p = strpbrk(p, "abcdefghijklmnopqrstuvwxyz_")) && p < end;) {
 		size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz_0123456789");
 
 		found += len == n && !strncmp(p, word, n);
@@ -130,23 +130,37 @@ static unsigned mentions(const char *body, const char *word, size_t n)
 	return found;
 }
 
-unsigned sandbox_copies(const char *name)
+/* (a, b) AS ...: how often the one of them stands behind it that stands there most. */
+static unsigned most_copies(const char *p, const char *end)
 {
-	const char *p = NULL, *body;
+	const char *body = strchr(p, ')');
 	unsigned most = 1;
 
-	for (const char *const *m = sandbox_macros; *m && !p; m++)
-		p = named(*m, name);
-	if (!p)
-		return 1;
-	body = strchr(p, ')');
 	while (p < body) {
 		size_t n = strcspn(++p, ",)");
-		unsigned found = mentions(body, p, n);
+		unsigned found = mentions(body, end, p, n);
 
 		most = found > most ? found : most;
 		p += n;
 		p += *p == ',';
+	}
+	return most;
+}
+
+unsigned sandbox_copies(const char *name)
+{
+	const char *p = NULL, *next;
+	unsigned most = 1;
+
+	for (const char *const *m = sandbox_macros; *m && !p; m++)
+		p = named(*m, name);
+	/* one for each number of arguments: (a) AS ..., (a, b) AS ... */
+	for (; p; p = next ? next + 2 : NULL) {
+		unsigned found;
+
+		next = strstr(p, ", (");
+		found = most_copies(p, next ? next : p + strlen(p));
+		most = found > most ? found : most;
 	}
 	return most;
 }

@@ -12,6 +12,7 @@
 
 struct rows {
 	struct tail *tail;
+	const struct names *names;
 	struct buf out, value;
 	uint32_t n;			/* in out */
 	idx_t ncolumns;
@@ -99,17 +100,19 @@ static int send_columns(struct rows *w, duckdb_result result)
 		return -ENOMEM;
 	wire_add_u32(&b, (uint32_t)w->ncolumns);
 	for (idx_t c = 0; c < w->ncolumns; c++) {
-		const char *name = duck.column_name(&result, c);
+		char own[NAMES_TEXT];
+		const char *name = names_text(w->names, (unsigned)c, (unsigned)w->ncolumns, own);
 
+		name = name ? name : duck.column_name(&result, c);
 		w->types[c] = duck.column_logical_type(&result, c);
 		wire_add_str(&b, name, strlen(name));
 	}
 	return tail_send(w->tail, WIRE_COLUMNS, &b);
 }
 
-static int send_result(struct tail *t, duckdb_result result, char why[DUCK_WHY_MAX])
+static int send_result(struct tail *t, duckdb_result result, const struct names *names, char why[DUCK_WHY_MAX])
 {
-	struct rows w = { .tail = t, .ncolumns = duck.column_count(&result), .why = why };
+	struct rows w = { .tail = t, .names = names, .ncolumns = duck.column_count(&result), .why = why };
 	int r = send_columns(&w, result);
 
 	if (!r)
@@ -122,7 +125,7 @@ static int send_result(struct tail *t, duckdb_result result, char why[DUCK_WHY_M
 	return r;
 }
 
-int rows_send(struct tail *t, duckdb_prepared_statement prepared, char why[DUCK_WHY_MAX])
+int rows_send(struct tail *t, duckdb_prepared_statement prepared, const struct names *names, char why[DUCK_WHY_MAX])
 {
 	duckdb_pending_result pending = NULL;
 	duckdb_result result;
@@ -136,7 +139,7 @@ int rows_send(struct tail *t, duckdb_prepared_statement prepared, char why[DUCK_
 			sandbox_message(duck.result_error(&result), why);
 			r = -EIO;
 		} else {
-			r = send_result(t, result, why);
+			r = send_result(t, result, names, why);
 		}
 		duck.destroy_result(&result);
 	}

@@ -10,6 +10,7 @@
 #include <json-c/json.h>
 
 #include "lib/cleanup.h"
+#include "names.h"
 #include "store/members.h"
 #include "tail.h"
 
@@ -311,7 +312,7 @@ static int count_statements(duckdb_connection c, const char *sql, char why[DUCK_
 	return n ? -EINVAL : 0;		/* what cannot be parsed is said below, with its place */
 }
 
-int sandbox_check(duckdb_connection conn, const char *sql, size_t n, struct sandbox_tables *ret_t, char why[DUCK_WHY_MAX])
+int sandbox_check(duckdb_connection conn, const char *sql, size_t n, struct sandbox_tables *ret_t, struct names *ret_names, char why[DUCK_WHY_MAX])
 {
 	_cleanup_buf_ struct buf json = { 0 };
 	struct check c = { .tables = ret_t, .copies = 1, .why = why };
@@ -330,6 +331,8 @@ int sandbox_check(duckdb_connection conn, const char *sql, size_t n, struct sand
 	tree = json_tokener_parse_ex(t, (const char *)json.p, (int)json.n);
 	json_tokener_free(t);
 	r = tree ? check_tree(&c, tree) : refuse(&c, "the statement is nested too deeply", NULL);
+	if (!r && ret_names)
+		names_of(c.root, ret_names);
 	json_object_put(tree);
 	return r;
 }

@@ -19,6 +19,7 @@
 #define SANDBOX_TABLES_MAX 16
 #define SANDBOX_NAME_MAX 128
 
+struct names;
 struct tail;
 
 struct sandbox_tables {
@@ -34,8 +35,9 @@ int sandbox_make(duckdb_database db, struct tail *tail, const char *dir, bool ap
 /* CloudTrail Lake's spelling into the engine's: event data stores' ids, which stand unquoted, types and paths of JSON as Trino has them, and comparisons of text with
  * true and false. -EINVAL and why: not to be read as SQL at all. */
 int sandbox_rewrite(const char *text, size_t n, struct buf *out, char why[DUCK_WHY_MAX]);
-/* Is this (rewritten) text one SELECT that may be run, and over which tables? 0, -EINVAL and why, -ENOMEM, -EIO. */
-int sandbox_check(duckdb_connection c, const char *sql, size_t n, struct sandbox_tables *ret_t, char why[DUCK_WHY_MAX]);
+/* Is this (rewritten) text one SELECT that may be run, and over which tables? 0, -EINVAL and why, -ENOMEM, -EIO. ret_names (names.h): for what its columns are called;
+ * NULL: nobody wants to know. */
+int sandbox_check(duckdb_connection c, const char *sql, size_t n, struct sandbox_tables *ret_t, struct names *ret_names, char why[DUCK_WHY_MAX]);
 
 /* What can stand for an event data store in a statement: "events", or an id. */
 bool sandbox_is_store(const char *name, size_t n);

@@ -27,6 +27,7 @@ struct work {
 	duckdb_prepared_statement prepared;
 	struct views views;
 	struct buf in, sql;		/* sql: the statement that was checked */
+	struct names names;		/* of its columns */
 };
 
 /* ---- answers */
@@ -61,7 +62,8 @@ static int check(struct work *w)
 
 	buf_reset(&w->sql);
 	buf_add(&w->sql, sql.p, sql.n);
-	r = sandbox_check(w->c, buf_text(&w->sql), w->sql.n, &t, why);
+	names_drop(&w->names);
+	r = sandbox_check(w->c, buf_text(&w->sql), w->sql.n, &t, &w->names, why);
 	if (r < 0)
 		return refuse(w, r != -EINVAL && r != -EIO, why);
 	wire_add_u32(&b, t.n);
@@ -134,7 +136,7 @@ static int run(struct work *w)
 
 	for (uint32_t i = 0; i < tables && i < SANDBOX_TABLES_MAX; i++)
 		w->tail.frames[i] = wire_u64(&in);
-	r = rows_send(&w->tail, w->prepared, why);
+	r = rows_send(&w->tail, w->prepared, &w->names, why);
 	duck.destroy_prepare(&w->prepared);
 	if (r == -EPIPE)
 		return r;

@@ -283,6 +283,17 @@ def published_samples_for_configuration_items(t):
     t.equal(got, [{"n": "0", "some": "true", "members": "true"}], "texts that are no JSON end no query")
 
 
+def columns_without_a_name_are_called_by_their_place(t):
+    """As Trino calls them, whatever stands before and behind a *."""
+    for sql, want in (("SELECT count(*), eventname, CAST(eventname AS varchar), element_at(resources, 1).arn, 1 + 1 AS two, 'x' FROM $EDS_ID GROUP BY 2, 4 LIMIT 1",
+                       ["_col0", "eventname", "_col2", "arn", "two", "_col5"]),
+                      ("WITH w AS (SELECT 5) SELECT max(eventid) FROM $EDS_ID UNION ALL SELECT 'x' AS named FROM w", ["_col0"]),
+                      ("SELECT 1, t.*, 2, x FROM (SELECT eventid, eventname, 7 AS x FROM $EDS_ID LIMIT 1) AS t", ["_col0", "eventid", "eventname", "x", "_col4", "x"])):
+        query = CLIENT.start_query(QueryStatement=sql.replace("$EDS_ID", EDS))["QueryId"]
+        t.equal(wait(query), "FINISHED", sql)
+        t.equal([next(iter(cell)) for cell in CLIENT.get_query_results(QueryId=query)["QueryResultRows"][0]], want, sql)
+
+
 def results_are_paged(t):
     query = CLIENT.start_query(QueryStatement="SELECT eventid FROM %s WHERE %s ORDER BY eventtimenanos" % (EDS, OURS))["QueryId"]
     wait(query)
@@ -504,7 +515,7 @@ def error_of_queries(t):
 
 if __name__ == "__main__":
     cases = [the_aws_cli_runs_a_query, segments_are_immutable_and_known_by_their_hash, sealed_and_unsealed_are_one, segments_of_other_times_are_not_opened,
-             columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, sample_queries_find_what_they_ask_for, trino_functions, published_samples_for_configuration_items, results_are_paged,
+             columns_say_what_the_record_says, answers_equal_a_loop_over_the_records, sample_queries_run, sample_queries_find_what_they_ask_for, trino_functions, published_samples_for_configuration_items, columns_without_a_name_are_called_by_their_place, results_are_paged,
              parameters_are_bound, hostile_statements_are_refused, greedy_statements_harm_nobody,
              queries_are_cancelled_and_end_in_time, the_command_line_asks, error_of_queries]
     try:

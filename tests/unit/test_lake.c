@@ -275,6 +275,10 @@ static void what_macros_multiply_is_known(void)
 	ok_int(sandbox_copies("json_extract_scalar"), 2);
 	ok_int(sandbox_copies("json_size"), 4);
 	ok_int(sandbox_copies("text"), 3);
+	ok_int(sandbox_copies("replace"), 1);
+	ok_int(sandbox_copies("regexp_extract"), 2);
+	ok_int(sandbox_copies("regexp_replace"), 1);
+	ok_int(sandbox_copies("json_array_length"), 2);
 	ok_int(sandbox_copies("slice"), 2);
 	ok_int(sandbox_copies("levenshtein"), 2);
 	ok_int(sandbox_copies("~~"), 3);
