@@ -50,17 +50,11 @@ static void store_arn(const struct store *st, const char *id, char ret[256])
 	snprintf(ret, 256, "arn:aws:cloudtrail:%s:%s:eventdatastore/%s", st->region, st->account, id);
 }
 
-static bool is_uuid(const char *s)
-{
-	uint8_t id[16];
-
-	return uuid_parse(s, id) == 0;
-}
-
 int store_named(struct store *st, struct json_object *in, struct reply *r, struct event_store *ret_e, struct buf *ret_selectors)
 {
 	const char *text, *name;
-	char prefix[256];
+	char prefix[256], id[UUID_TEXT];
+	uint8_t raw[16];
 	size_t n;
 	int res = input_text(in, "EventDataStore", r, &text, &n);
 
@@ -72,9 +66,10 @@ int store_named(struct store *st, struct json_object *in, struct reply *r, struc
 	store_arn(st, "", prefix);
 	if (!strncmp(name, prefix, strlen(prefix)))
 		name += strlen(prefix);
-	if (!is_uuid(name) || memchr(name, 0, n - (size_t)(name - text)))
+	if (uuid_parse(name, raw) < 0 || memchr(name, 0, n - (size_t)(name - text)))
 		return reply_error(r, "EventDataStoreARNInvalidException", "The event data store ARN or ID is not valid.");
-	res = definitions_of(st)->get(st, name, ret_e, ret_selectors);
+	uuid_text(raw, id);	/* however it was written */
+	res = definitions_of(st)->get(st, id, ret_e, ret_selectors);
 	if (res == -ENOENT)
 		return reply_error(r, "EventDataStoreNotFoundException", "The event data store %s does not exist.", name);
 	return res < 0 ? broken(r) : 0;
@@ -176,6 +171,7 @@ static int take_settings(struct json_object *in, struct reply *r, struct event_s
 	int max;
 	int64_t days;
 	bool has_days;
+	struct json_object *tags = NULL;
 	int res = take_bool(in, "MultiRegionEnabled", r, &e->multi_region);
 
 	if (!res)
@@ -185,13 +181,15 @@ static int take_settings(struct json_object *in, struct reply *r, struct event_s
 	if (!res)
 		res = take_billing(in, r, e);
 	if (!res)
+		res = input_array(in, "TagsList", r, &tags);
+	if (!res)
 		res = input_int(in, "RetentionPeriod", r, &has_days, &days);
 	if (res < 0)
 		return res;
 	if (e->organization)
 		return reply_error(r, "UnsupportedOperationException", "This store has one account: OrganizationEnabled cannot be true.");
 	/* nobody is to believe that what he keeps here is encrypted, or tagged */
-	if (input_has(in, "KmsKeyId") || input_has(in, "TagsList"))
+	if (input_has(in, "KmsKeyId") || input_count(tags))
 		return reply_error(r, "UnsupportedOperationException", "An event data store has no tags, and no key of its own.");
 	max = e->fixed_billing ? DAYS_MAX_FIXED : DAYS_MAX;
 	if (has_days && (days < DAYS_MIN || days > max))

@@ -16,10 +16,24 @@ int queries_lack(struct reply *r, const char *name)
 			   "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", name);
 }
 
-int queries_take_statement(struct json_object *in, struct reply *r, const char **ret, size_t *ret_n)
+/* No other account's are here. */
+static int take_owner(struct store *st, struct json_object *in, struct reply *r)
+{
+	const char *owner;
+	size_t n;
+	int res = input_text(in, "EventDataStoreOwnerAccountId", r, &owner, &n);
+
+	if (res < 0 || !owner || !strcmp(owner, st->account))
+		return res;
+	return reply_error(r, "EventDataStoreNotFoundException", "There is no event data store of account %.64s.", owner);
+}
+
+int queries_take_statement(struct store *st, struct json_object *in, struct reply *r, const char **ret, size_t *ret_n)
 {
 	int res = input_text(in, "QueryStatement", r, ret, ret_n);
 
+	if (!res)
+		res = take_owner(st, in, r);
 	if (res < 0)
 		return res;
 	if (!*ret)

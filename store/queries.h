@@ -24,7 +24,7 @@ const char *query_status_name(enum query_status s);	/* as CloudTrail has it; of 
 /* The reply to a request without a member that it must have, named as CloudTrail names it. -EINVAL. */
 int queries_lack(struct reply *r, const char *name);
 /* QueryStatement, which must be there. */
-int queries_take_statement(struct json_object *in, struct reply *r, const char **ret, size_t *ret_n);
+int queries_take_statement(struct store *st, struct json_object *in, struct reply *r, const char **ret, size_t *ret_n);
 /* QueryId; NULL where there is none. */
 int queries_take_id(struct json_object *in, struct reply *r, const char **ret_id);
 /* NextToken, good with this binding (token.h), and the member that says how many at most; *ret_at all 0: from the beginning. */

@@ -54,7 +54,7 @@ int cluster_start_query(struct store *st, struct json_object *in, struct op_stat
 	char id[37], why[DUCK_WHY_MAX] = "";
 	const char *text;
 	size_t n;
-	int res = queries_take_statement(in, r, &text, &n);
+	int res = queries_take_statement(st, in, r, &text, &n);
 
 	if (res < 0)
 		return res;

@@ -67,21 +67,18 @@ static int take_place(struct store *st, struct json_object *in, struct reply *r,
 	return res < 0 ? reply_error(r, "InvalidS3PrefixException", "DeliveryS3Uri must be s3://<bucket>[/<prefix>].") : 0;
 }
 
-static int take_statement(struct json_object *in, struct reply *r, struct query_request *q)
+static int take_statement(struct store *st, struct json_object *in, struct reply *r, struct query_request *q)
 {
-	const char *text;
 	size_t n;
 	int res = input_text(in, "QueryAlias", r, &q->alias, &n);
 
 	if (!res && q->alias && (!*q->alias || n > ALIAS_MAX))
 		return reply_error(r, "InvalidParameterException", "QueryAlias has 1 to %d characters.", ALIAS_MAX);
-	if (!res)
-		res = input_text(in, "EventDataStoreOwnerAccountId", r, &text, &n);
 	if (res < 0)
 		return res;
 	if (q->alias && !input_has(in, "QueryStatement"))
 		return reply_error(r, "UnsupportedOperationException", "QueryAlias needs a dashboard; give a QueryStatement.");
-	return queries_take_statement(in, r, &q->statement, &q->statement_len);
+	return queries_take_statement(st, in, r, &q->statement, &q->statement_len);
 }
 
 static int start_error(enum query_fault f, const struct caller *caller, const char *why, struct reply *r)
@@ -111,7 +108,7 @@ static int begin_query(struct store *st, struct json_object *in, struct op_state
 	struct query *begun;
 	enum query_fault f;
 
-	if (!lake_of(st, r) || take_statement(in, r, &q) < 0 || take_place(st, in, r, &q, &place) < 0 || take_params(in, r, params, &q.nparams) < 0)
+	if (!lake_of(st, r) || take_statement(st, in, r, &q) < 0 || take_place(st, in, r, &q, &place) < 0 || take_params(in, r, params, &q.nparams) < 0)
 		return -EINVAL;
 	if (q.save_uri && caller_is_scoped(state->caller))
 		return reply_error(r, "AccessDeniedException", "Key %s may see some records only, and write no results to buckets.", state->caller->id);

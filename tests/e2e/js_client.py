@@ -11,11 +11,12 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "helpers"))
+import everyop  # noqa: E402
 import tap  # noqa: E402
 from storekit import KEY_ID, REGION, SECRET, Store, fill  # noqa: E402
 
 S = {}
-COUNT = 120
+COUNT = 1500
 CACHE = os.path.join(os.environ.get("HT_CACHE", os.path.expanduser("~/.cache/hosttrail")), "js")
 
 
@@ -139,6 +140,14 @@ def errors(t):
         js.end()
 
 
+def each_operation_and_its_errors(t):
+    def ask_it(operation, members):
+        answer = S["js"](operation, **{k: "t:%d" % v if k in ("StartTime", "EndTime") else v for k, v in members.items()})
+        return None if "unknown" in answer else ("error", answer["error"]) if "error" in answer else ("out", answer["out"])
+
+    everyop.walk(t, ask_it)
+
+
 def a_clean_end(t):
     t.equal(S["js"].end(), 0, "the client's exit status")
     t.equal(S["store"].stop(), 0, "exit status")
@@ -155,4 +164,4 @@ if __name__ == "__main__":
         S["made"] = fill(d + "/store", COUNT, int(time.time()) - 4000, 10**9)
         S["store"] = Store(d + "/store", buckets=["logs %s/logs" % d])
         S["js"] = Client()
-        tap.main([lookups, trails, event_data_stores, queries, errors, a_clean_end])
+        tap.main([lookups, trails, event_data_stores, queries, errors, each_operation_and_its_errors, a_clean_end])

@@ -511,6 +511,9 @@ def error_of_queries(t):
     t.equal(error(CLIENT.get_query_results, QueryId="11111111-2222-3333-4444-555555555555"), "QueryIdNotFoundException", "no such query")
     t.equal(error(CLIENT.list_queries, EventDataStore=EDS, StartTime=100, EndTime=50), "InvalidDateRangeException", "times")
     t.equal(error(CLIENT.list_queries, EventDataStore="nonsense"), "EventDataStoreARNInvalidException", "no id")
+    for owner, want in (("000000000000", (200, None)), ("111122223333", (400, "EventDataStoreNotFoundException"))):
+        status, answer = STORE.call("StartQuery", {"QueryStatement": "SELECT 1 FROM " + EDS, "EventDataStoreOwnerAccountId": owner}, prefix="CloudTrail_20131101")
+        t.equal((status, answer.get("__type")), want, "of account " + owner)
 
 
 if __name__ == "__main__":

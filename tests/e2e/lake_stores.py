@@ -113,6 +113,7 @@ def event_data_stores(t):
         t.equal((made["Name"], made["Status"], made["RetentionPeriod"], made["TerminationProtectionEnabled"]), ("files", "ENABLED", 30, True), "made")
         plain = lake.client.create_event_data_store(Name="plain", TerminationProtectionEnabled=False)
         t.equal(plain["AdvancedEventSelectors"][0]["FieldSelectors"], [{"Field": "eventCategory", "Equals": ["Management"]}], "CloudTrail's default")
+        t.equal(lake.client.get_event_data_store(EventDataStore=lake.id("files").upper())["Name"], "files", "an id in capitals")
         t.equal([e["Name"] for e in lake.client.list_event_data_stores()["EventDataStores"]], ["default", "files", "plain"], "list")
         page = lake.client.list_event_data_stores(MaxResults=2)
         t.equal([e["Name"] for e in lake.client.list_event_data_stores(MaxResults=2, NextToken=page["NextToken"])["EventDataStores"]], ["plain"], "second page")
@@ -163,6 +164,8 @@ def errors_of_stores(t, lake, files, management, everything):
     t.equal(lake.operation("StartEventDataStoreIngestion", files), "InvalidEventDataStoreStatusException", "it is not stopped")
     for operation, kw, want in cases:
         t.equal(error(operation, **kw)[0], want, str(kw))
+    t.equal(c.update_event_data_store(EventDataStore=files, Name="files")["Name"], "files", "as it is")
+    t.equal(c.create_event_data_store(Name="bare", TagsList=[])["Status"], "ENABLED", "no tags are no tags")
 
 
 def grow(lake, n):
